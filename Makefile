@@ -1,0 +1,49 @@
+# Everything runs from .venv, which `make install` makes from Pipfile.lock: nothing is asked of the system
+# but git, make and Python 3.11 or newer.
+
+PYTHON ?= python3
+PIPENV_VERSION := 2026.10.3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PIPENV_VENV_IN_PROJECT := 1
+export PIPENV_IGNORE_VIRTUALENVS := 1
+export PIPENV_NOSPIN := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+DURATION ?= 30
+USERS ?= 16
+
+.DEFAULT_GOAL := help
+.PHONY: help install lock synth run test lint clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## Set up .venv from Pipfile.lock (with hashes); a second call does nothing
+
+$(VENV)/bin/pipenv:
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; set PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet pipenv==$(PIPENV_VERSION)
+
+$(VENV)/.installed: Pipfile.lock pyproject.toml | $(VENV)/bin/pipenv
+	$(BIN)/pipenv sync --dev
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lock: $(VENV)/bin/pipenv ## Lock Pipfile anew; no registry's address is kept
+	$(BIN)/pipenv lock --dev
+	$(PYTHON) tools/strip_lock.py Pipfile.lock
+
+lint: install ## ruff, mypy --strict, import-linter
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+
+test: lint ## All of lint, and all tests
+	pytest
+
+clean: ## Remove what was made, .venv included
+	rm -rf $(VENV) node_modules cdktf.out .twin

@@ -1,0 +1,33 @@
+"""`lab`: is it even, what did clients see, what does it cost? Only wires the commands."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from lab.errors import LabError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help=__doc__,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def _lab() -> None:
+    """Is it even, what did clients see, what does it cost?"""
+
+
+def main() -> None:
+    """Run `lab`; a LabError becomes one sentence on stderr and its exit code."""
+    try:
+        app()
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -1,0 +1,1 @@
+"""Load that counts per hostname."""

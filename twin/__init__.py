@@ -1,0 +1,1 @@
+"""The synthesized stack on this machine: an AWS endpoint, an ECS that runs tasks, Envoy sidecars and gateway."""
