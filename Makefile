@@ -42,6 +42,23 @@ lint: install ## ruff, mypy --strict, import-linter
 	mypy
 	lint-imports
 
+# What the stack is synthesized from: sources, and the environment's settings.
+SYNTH_SOURCES := main.py cdktf.json Dockerfile Pipfile Pipfile.lock \
+	$(wildcard constructs/serviceconnect/*.* constructs/serviceconnect/*/*.* app/*.*)
+
+cdktf.out/.environment: FORCE
+	@mkdir -p $(@D)
+	@env | grep -E '^(SC_|AWS_ENDPOINT_URL=)' | sort > $@.new || true
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+FORCE:
+
+cdktf.out/.synthesized: $(VENV)/.installed $(wildcard $(SYNTH_SOURCES)) cdktf.out/.environment
+	python main.py
+	@touch $@
+
+synth: cdktf.out/.synthesized ## Synthesize the stack into cdktf.out, if anything it depends on changed
+
 test: lint ## All of lint, and all tests
 	pytest
 
