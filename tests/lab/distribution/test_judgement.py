@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lab.distribution import judge
+from lab.errors import BadInput
+
+SEED_RUN = {"ip-10-0-218-147": 1183, "ip-10-0-221-6": 1115, "ip-10-0-66-78": 1253}
+
+some_counts = st.dictionaries(st.text(min_size=1, max_size=8), st.integers(0, 10**12), min_size=2, max_size=30)
+
+
+def test_the_run_that_started_the_project_is_uneven() -> None:
+    judgement = judge(SEED_RUN)
+    assert judgement.verdict == "uneven"
+    assert judgement.requests == 3551
+    assert judgement.degrees_of_freedom == 2
+    assert judgement.chi_square == pytest.approx(8.045, abs=5e-4)
+    assert judgement.p_value == pytest.approx(0.0179, abs=5e-5)
+    assert judgement.max_deviation == pytest.approx(1253 / (3551 / 3) - 1)
+    assert judgement.furthest_host == "ip-10-0-66-78"
+    assert "p = 0.018" in judgement.explanation
+
+
+@pytest.mark.parametrize(
+    ("counts", "verdict"),
+    [
+        ({"a": 400, "b": 400, "c": 400}, "round-robin"),
+        ({"a": 4000, "b": 4060, "c": 4100}, "random"),
+        ({"a": 10, "b": 14, "c": 12}, "too-few"),
+        ({"a": 0, "b": 0}, "too-few"),
+        ({"a": 1, "b": 0}, "too-few"),
+        # A rejection wins, however few the requests.
+        ({"a": 12, "b": 0, "c": 0}, "uneven"),
+        # Two hosts in turn, an odd number of times: counts alone cannot tell (p = 0.0504).
+        ({"a": 501, "b": 500}, "too-few"),
+    ],
+)
+def test_verdicts(counts: dict[str, int], verdict: str) -> None:
+    assert judge(counts).verdict == verdict
+
+
+def test_requests_without_a_host_are_counted_and_left_out() -> None:
+    judgement = judge({"a": 10, "b": 14, "": 7})
+    assert (judgement.requests, judgement.unknown_host, judgement.hosts) == (24, 7, 2)
+
+
+def test_weights_are_expected_ratios_and_may_name_a_host_that_never_answered() -> None:
+    assert judge({"a": 20_000, "b": 10_000, "c": 10_100}, weights={"a": 2}).verdict == "random"
+    silent = judge({"a": 50, "b": 50}, weights={"c": 1})
+    assert (silent.hosts, silent.verdict, silent.furthest_host, silent.max_deviation) == (3, "uneven", "c", 1.0)
+
+
+def test_as_little_spread_as_none_still_has_a_probability() -> None:
+    assert judge({"a": 4000, "b": 4000, "c": 4000}).p_value_lower == pytest.approx(
+        math.sqrt(3) * 3 / (2 * math.pi * 12_000), rel=0.01
+    )
+
+
+@pytest.mark.parametrize(
+    ("counts", "options", "words"),
+    [
+        ({}, {}, "no host"),
+        ({"a": 10}, {}, "only one host (a)"),
+        ({"a": 10, "": 3}, {}, "only one host (a)"),
+        ({"a": 10, "b": -1}, {}, "the count -1 of host 'b' is negative"),
+        ({"a": 10, "b": 1.5}, {}, "the count 1.5 of host 'b' is not a whole number"),
+        ({"a": 2**60, "b": 1}, {}, "beyond exact arithmetic"),
+        ({"a": 1, "b": 1}, {"weights": {"a": 0.0}}, "the weight 0 of host 'a'"),
+        ({"a": 1, "b": 1}, {"weights": {"a": math.nan}}, "the weight nan of host 'a'"),
+        ({"a": 1, "b": 1}, {"detect": 0.0}, "a skew of 0"),
+    ],
+)
+def test_bad_input_is_one_sentence(counts: dict[str, Any], options: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadInput) as error:
+        judge(counts, **options)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@given(some_counts, st.randoms(use_true_random=False))
+def test_neither_order_nor_names_matter_and_nothing_is_nan(counts: dict[str, int], rng: random.Random) -> None:
+    judgement = judge(counts)
+    shuffled = list(counts.items())
+    rng.shuffle(shuffled)
+    assert judge(dict(shuffled)) == judgement
+    numbers = [value for value in asdict(judgement).values() if isinstance(value, float)]
+    assert all(math.isfinite(number) for number in numbers)
+    assert 0 <= judgement.cramers_v <= 1
+    assert 0 < judgement.p_value_lower <= 1
+    renamed = judge({f"host-{index}.eu-west-2.compute.internal": count for index, count in enumerate(counts.values())})
+    assert (renamed.chi_square, renamed.p_value, renamed.verdict, renamed.max_deviation) == (
+        judgement.chi_square,
+        judgement.p_value,
+        judgement.verdict,
+        judgement.max_deviation,
+    )
