@@ -1,0 +1,69 @@
+"""Which host gave an answer: pure functions of what came back.
+
+The service names itself in the header `x-hostname` of every answer, and in the body of `/hostname`. A gateway
+answers for itself with JSON such as `{"message":"Not Found"}` and without that header, so such an answer, like no
+answer at all, belongs to no host.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Protocol
+
+__all__ = ["NO_ANSWER", "UNKNOWN_HOST", "ResponseHeaders", "host_of"]
+
+UNKNOWN_HOST = ""
+"""The hostname of everything for which no host is known."""
+
+NO_ANSWER = 0
+"""The status of a request that no complete answer came to."""
+
+HOSTNAME_HEADER = "x-hostname"
+ZONE_HEADER = "x-availability-zone"
+
+# RFC 1123, and the underscore that container names bring along; a name is at most 253 bytes long.
+_HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
+
+
+class ResponseHeaders(Protocol):
+    """The headers of an answer; a repeated field gives a list."""
+
+    def get(self, field: str) -> str | list[str] | None: ...
+
+
+def host_of(path: str, status: int, body: bytes | None, headers: ResponseHeaders | None) -> tuple[str, str]:
+    """The hostname and the availability zone of the task that answered, each "" where it is not known.
+
+    `path` is the request's path, with or without a query; `status` its HTTP status, 0 without an answer. The body
+    counts only where `/hostname` was asked for and answered with 200 and one plausible line; else the header does.
+    """
+    if headers is None:
+        return UNKNOWN_HOST, ""
+    hostname = UNKNOWN_HOST
+    if status == 200 and body and _names_its_host(path):
+        hostname = _hostname_in(body)
+    if not hostname:
+        hostname = _plausible(_first(headers.get(HOSTNAME_HEADER)))
+    return (hostname, _plausible(_first(headers.get(ZONE_HEADER)))) if hostname else (UNKNOWN_HOST, "")
+
+
+@lru_cache(maxsize=256)
+def _names_its_host(path: str) -> bool:
+    return path.partition("?")[0].endswith("/hostname")
+
+
+@lru_cache(maxsize=4096)
+def _hostname_in(body: bytes) -> str:
+    return _plausible(body.decode("latin-1").strip()) if len(body) <= 256 else ""
+
+
+@lru_cache(maxsize=4096)
+def _plausible(text: str) -> str:
+    return text if _HOSTNAME.fullmatch(text) else ""
+
+
+def _first(value: str | list[str] | None) -> str:
+    if isinstance(value, list):
+        return value[0] if value else ""
+    return value or ""

@@ -1,0 +1,161 @@
+"""Requests, failures and latency per hostname, and per second: pure, in memory that grows with hosts and seconds.
+
+One `Counts` holds one process's share of a run. Distributed, each worker drains its own into a report, and the
+master merges the reports: the sums are those that one process would have counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hdrh.histogram import HdrHistogram
+
+from load.answers import UNKNOWN_HOST
+from load.results import HostRow, TimelineRow
+
+__all__ = ["MAX_HOSTS", "OTHER_HOSTS", "Counts"]
+
+MAX_HOSTS = 1000
+"""Hosts counted each by itself. A histogram takes 26 kB, so the table of a run stays below 30 MB."""
+
+OTHER_HOSTS = "(other)"
+"""The row that takes every host beyond MAX_HOSTS; no host name can be written like this."""
+
+_HOUR_US = 3_600_000_000
+
+
+def _new_histogram() -> HdrHistogram:
+    # 1 microsecond to 1 hour with two significant digits: every value within 1 %.
+    return HdrHistogram(1, _HOUR_US, 2)
+
+
+@dataclass(slots=True)
+class _Host:
+    zone: str
+    first_seen: float
+    last_seen: float
+    requests: int = 0
+    failures: int = 0
+    latency_us: HdrHistogram = field(default_factory=_new_histogram)
+
+
+class Counts:
+    """Counts of one process, or of all workers together.
+
+    Times are seconds since the Unix epoch; the second of a request is the one in which its answer was complete.
+    """
+
+    def __init__(self, max_hosts: int = MAX_HOSTS) -> None:
+        self.max_hosts = max_hosts
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything, as Locust does when a test starts or its statistics are reset."""
+        self._hosts: dict[str, _Host] = {}
+        self._timeline: dict[int, dict[tuple[str, int], int]] = {}
+        self._second = -1
+        self._this_second: dict[tuple[str, int], int] = {}
+
+    def record(self, now: float, hostname: str, zone: str, status: int, failed: bool, latency_ms: float | None) -> None:
+        """Count one request that ended at `now`; `hostname` "" and `status` 0 where there was no answer."""
+        host = self._hosts.get(hostname)
+        if host is None:
+            hostname, host = self._admit(hostname, zone, now)
+        host.requests += 1
+        if failed:
+            host.failures += 1
+        host.last_seen = now
+        if latency_ms is not None:
+            host.latency_us.record_value(min(max(int(latency_ms * 1000), 1), _HOUR_US))
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._this_second = self._timeline.setdefault(second, {})
+        key = (hostname, status)
+        self._this_second[key] = self._this_second.get(key, 0) + 1
+
+    def drain(self) -> dict[str, Any]:
+        """What was counted since the last call, in msgpack's types, for `merge`; nothing of it is kept."""
+        report = {
+            "hosts": [
+                [name, h.zone, h.first_seen, h.last_seen, h.requests, h.failures, h.latency_us.encode()]
+                for name, h in self._hosts.items()
+            ],
+            "timeline": [
+                [second, name, status, requests]
+                for second, counts in self._timeline.items()
+                for (name, status), requests in counts.items()
+            ],
+        }
+        self.clear()
+        return report
+
+    def merge(self, report: dict[str, Any]) -> None:
+        """Add what `drain` gave in another process."""
+        for name, zone, first_seen, last_seen, requests, failures, latency_us in report["hosts"]:
+            host = self._hosts.get(name) or self._admit(name, zone, first_seen)[1]
+            if last_seen >= host.last_seen and zone:
+                host.zone = zone
+            host.first_seen = min(host.first_seen, first_seen)
+            host.last_seen = max(host.last_seen, last_seen)
+            host.requests += requests
+            host.failures += failures
+            host.latency_us.decode_and_add(latency_us)
+        for second, name, status, requests in report["timeline"]:
+            counts = self._timeline.setdefault(second, {})
+            key = (name if name in self._hosts else OTHER_HOSTS, status)
+            counts[key] = counts.get(key, 0) + requests
+
+    def _admit(self, hostname: str, zone: str, now: float) -> tuple[str, _Host]:
+        # The rows of no host and of other hosts are always there to be had.
+        if len(self._hosts) >= self.max_hosts and hostname != UNKNOWN_HOST:
+            hostname, zone = OTHER_HOSTS, ""
+        return hostname, self._hosts.setdefault(hostname, _Host(zone, now, now))
+
+    @property
+    def requests(self) -> int:
+        """All requests counted, failures included."""
+        return sum(host.requests for host in self._hosts.values())
+
+    @property
+    def failures(self) -> int:
+        """All failures counted."""
+        return sum(host.failures for host in self._hosts.values())
+
+    @property
+    def folded(self) -> bool:
+        """Whether there were more hosts than are counted each by itself."""
+        return OTHER_HOSTS in self._hosts
+
+    def hosts(self) -> list[HostRow]:
+        """A row for each host, by name; other hosts and no host come last."""
+        total = self.requests
+        rows = []
+        for name in sorted(self._hosts, key=lambda name: (name in (OTHER_HOSTS, UNKNOWN_HOST), name)):
+            host = self._hosts[name]
+            p50, p95, p99 = (host.latency_us.get_value_at_percentile(p) / 1000 for p in (50, 95, 99))
+            rows.append(
+                HostRow(
+                    hostname=name,
+                    availability_zone=host.zone,
+                    requests=host.requests,
+                    failures=host.failures,
+                    share=host.requests / total,
+                    p50_ms=p50,
+                    p95_ms=p95,
+                    p99_ms=p99,
+                    first_seen=host.first_seen,
+                    last_seen=host.last_seen,
+                )
+            )
+        return rows
+
+    def timeline(self, start: int | None = None, before: int | None = None) -> list[TimelineRow]:
+        """Requests by second, hostname and status, sorted; with bounds, of the seconds start <= second < before."""
+        return [
+            TimelineRow(second, name, status, requests)
+            for second in sorted(self._timeline)
+            if (start is None or second >= start) and (before is None or second < before)
+            for (name, status), requests in sorted(self._timeline[second].items())
+        ]

@@ -1,0 +1,251 @@
+"""The files of one run, `results/<run>/`: their rows, writers that replace a file as a whole, and `read_run`.
+
+    run.json       target, settings, versions, start, end, duration_s, users, requests, failures, complete, faults
+    hostnames.csv  one row for each host
+    timeline.csv   one row for each second, host and status
+
+While a run goes on, timeline.csv grows by the seconds that are complete, and at the end it is written anew, complete
+and sorted: so rows with equal (second, hostname, status) may be met and are to be added up. The row with hostname ""
+takes everything for which no host is known, and the requests of either file add up to Locust's own total.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from load.errors import ResultsMalformed, ResultsUnwritable
+
+__all__ = [
+    "HostRow",
+    "Run",
+    "TimelineRow",
+    "append_timeline",
+    "create_run",
+    "hosts_csv",
+    "read_run",
+    "update_meta",
+    "write_hosts",
+    "write_timeline",
+]
+
+META, HOSTS, TIMELINE = "run.json", "hostnames.csv", "timeline.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class HostRow:
+    """What one host got; latencies in ms, times in seconds since the Unix epoch, `share` of all requests (0 to 1)."""
+
+    hostname: str
+    availability_zone: str
+    requests: int
+    failures: int
+    share: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    first_seen: float
+    last_seen: float
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineRow:
+    """Requests that ended in one second (since the Unix epoch) at one host with one status (0: no answer)."""
+
+    second: int
+    hostname: str
+    status: int
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as its folder has it; rows of the timeline are added up and sorted."""
+
+    path: Path
+    meta: Mapping[str, Any]
+    hosts: tuple[HostRow, ...]
+    timeline: tuple[TimelineRow, ...]
+
+
+def create_run(path: Path | None = None, root: Path = Path("results")) -> Path:
+    """Make the folder of a run and the beginnings of its files.
+
+    Without `path` it is `root`/<UTC time>, with -2, -3, ... where that is taken. A `path` that already holds a run is
+    refused. Raises ResultsUnwritable.
+    """
+    if path is None:
+        path = _make_folder(root)
+    else:
+        for name in (HOSTS, TIMELINE):
+            if (path / name).exists():
+                raise ResultsUnwritable(f"{path} already holds a run ({name}); name another folder with --results-dir.")
+        with _writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+    update_meta(path, {"complete": False})
+    write_hosts(path, [])
+    write_timeline(path, [])
+    return path
+
+
+def _make_folder(root: Path) -> Path:
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    number = 1
+    with _writing(root):
+        root.mkdir(parents=True, exist_ok=True)
+        while True:
+            path = root / (stamp if number == 1 else f"{stamp}-{number}")
+            try:
+                path.mkdir()
+            except FileExistsError:
+                number += 1
+            else:
+                return path
+
+
+def update_meta(path: Path, values: Mapping[str, Any]) -> None:
+    """Set `values` in run.json and keep every other key, whoever wrote it.
+
+    Raises ResultsUnwritable and, where run.json is not JSON, ResultsMalformed.
+    """
+    meta = {**(_read_meta(path) if (path / META).exists() else {}), **values}
+    _replace(path / META, json.dumps(meta, indent=2) + "\n")
+
+
+def write_hosts(path: Path, rows: Iterable[HostRow]) -> None:
+    """Write hostnames.csv. Raises ResultsUnwritable."""
+    _replace(path / HOSTS, hosts_csv(rows))
+
+
+def write_timeline(path: Path, rows: Iterable[TimelineRow]) -> None:
+    """Write timeline.csv anew. Raises ResultsUnwritable."""
+    _replace(path / TIMELINE, _csv([f.name for f in fields(TimelineRow)], map(astuple, rows)))
+
+
+def append_timeline(path: Path, rows: Iterable[TimelineRow]) -> None:
+    """Add rows to timeline.csv. Raises ResultsUnwritable."""
+    # One write of whole lines: a reader never sees half a row of it.
+    with _writing(path / TIMELINE), open(path / TIMELINE, "ab") as file:
+        file.write(_csv(None, map(astuple, rows)).encode())
+
+
+def hosts_csv(rows: Iterable[HostRow]) -> str:
+    """The text of hostnames.csv, with its header line."""
+    body = (
+        (
+            row.hostname,
+            row.availability_zone,
+            row.requests,
+            row.failures,
+            f"{row.share:.6f}",
+            *(f"{value:.3f}" for value in (row.p50_ms, row.p95_ms, row.p99_ms, row.first_seen, row.last_seen)),
+        )
+        for row in rows
+    )
+    return _csv([f.name for f in fields(HostRow)], body)
+
+
+def read_run(path: Path | str) -> Run:
+    """Read the folder of a run, complete or still going on. Raises ResultsMalformed with file and line."""
+    path = Path(path)
+    hosts = _read_rows(path / HOSTS, HostRow)
+    sums: dict[tuple[int, str, int], int] = {}
+    for row in _read_rows(path / TIMELINE, TimelineRow):
+        key = (row.second, row.hostname, row.status)
+        sums[key] = sums.get(key, 0) + row.requests
+    timeline = (TimelineRow(*key, requests) for key, requests in sorted(sums.items()))
+    return Run(path, _read_meta(path), tuple(hosts), tuple(timeline))
+
+
+def _read_meta(path: Path) -> dict[str, Any]:
+    text = _read(path / META)
+    try:
+        meta = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ResultsMalformed(f"{path / META}, line {error.lineno}: not JSON ({error.msg}).") from None
+    if not isinstance(meta, dict):
+        raise ResultsMalformed(f"{path / META}, line 1: a JSON object is needed.")
+    return meta
+
+
+Row = TypeVar("Row", HostRow, TimelineRow)
+
+_PARSERS: Mapping[str, tuple[Callable[[str], object], str]] = {
+    "str": (str, "text"),
+    "int": (int, "a whole number"),
+    "float": (float, "a number"),
+}
+
+
+def _read_rows(file: Path, row_type: type[Row]) -> list[Row]:
+    text = _read(file)
+    # A run that was killed in the middle of a write leaves a last line without an end.
+    lines = list(csv.reader(text[: text.rfind("\n") + 1].splitlines()))
+    names = [f.name for f in fields(row_type)]
+    if not lines or lines[0] != names:
+        raise ResultsMalformed(f"{file}, line 1: the header must be {','.join(names)}.")
+    rows = []
+    for number, cells in enumerate(lines[1:], start=2):
+        if len(cells) != len(names):
+            raise ResultsMalformed(f"{file}, line {number}: {len(names)} columns are needed, there are {len(cells)}.")
+        values = []
+        for f, cell in zip(fields(row_type), cells, strict=True):
+            parse, what = _PARSERS[str(f.type)]
+            try:
+                values.append(parse(cell))
+            except ValueError:
+                raise ResultsMalformed(f"{file}, line {number}: {f.name} must be {what}, not {cell!r}.") from None
+        rows.append(row_type(*values))  # type: ignore[arg-type]
+    return rows
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ResultsMalformed(f"{file} cannot be read ({_reason(error)}); is it the folder of a run?") from None
+    except UnicodeDecodeError:
+        raise ResultsMalformed(f"{file}, line 1: not UTF-8 text.") from None
+
+
+def _csv(header: list[str] | None, rows: Iterable[tuple[object, ...]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    if header is not None:
+        writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _replace(file: Path, text: str) -> None:
+    temporary = file.with_name(f".{file.name}.tmp")
+    with _writing(file):
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            os.replace(temporary, file)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ResultsUnwritable(
+            f"The results cannot be written to {path} ({_reason(error)}); free some space or name another folder "
+            "with --results-dir."
+        ) from None
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

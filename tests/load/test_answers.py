@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+
+from load.answers import host_of
+
+SERVICE = {"x-hostname": "ip-10-0-1-2.eu-west-2.compute.internal", "x-availability-zone": "eu-west-2a"}
+NAMED = (SERVICE["x-hostname"], "eu-west-2a")
+NOBODY = ("", "")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "body", "headers", "expected"),
+    [
+        ("/hostname", 200, b"task-1\n", SERVICE, ("task-1", "eu-west-2a")),
+        ("http://127.0.0.1:8000/stage/hostname?delay_ms=5", 200, b"task-1", {}, ("task-1", "")),
+        ("/identity", 200, b'{"hostname": "x"}', SERVICE, NAMED),
+        ("/hostname", 503, b'{"detail": "draining"}', SERVICE, NAMED),
+        ("/hostname", 200, None, SERVICE, NAMED),
+        ("/hostname", 503, b'{"message":"Service Unavailable"}', {}, NOBODY),
+        ("/hostname", 404, b"task-1", {}, NOBODY),
+        ("/hostname", 200, b"<html>\n<body>", {}, NOBODY),
+        ("/hostname", 200, b'{"message":"OK"}', {}, NOBODY),
+        ("/hostname", 200, b"two words", {}, NOBODY),
+        ("/hostname", 200, b"a" * 254, {}, NOBODY),
+        ("/payload", 200, b"task-1", {}, NOBODY),
+        ("/identity", 200, b"{}", {"x-hostname": '=cmd("x")'}, NOBODY),
+        ("/identity", 200, b"{}", {"x-hostname": ["first", "second"]}, ("first", "")),
+        ("/hostname", 0, None, None, NOBODY),
+    ],
+)
+def test_an_answer_belongs_to_the_host_that_named_itself(
+    path: str, status: int, body: bytes | None, headers: dict[str, str | list[str]] | None, expected: tuple[str, str]
+) -> None:
+    assert host_of(path, status, body, headers) == expected

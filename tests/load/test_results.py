@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from load import results
+from load.errors import ResultsMalformed, ResultsUnwritable
+from load.results import HostRow, TimelineRow
+
+HOST = HostRow("alpha", "eu-west-2a", 3, 1, 1.0, 1.5, 2.5, 2.75, 1000.125, 1002.5)
+ROWS = [TimelineRow(1000, "alpha", 200, 2), TimelineRow(1002, "", 0, 1)]
+
+
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    path = results.create_run(tmp_path / "run")
+    results.write_hosts(path, [HOST])
+    results.write_timeline(path, ROWS)
+    results.update_meta(path, {"requests": 3})
+
+    run = results.read_run(path)
+    assert run.path == path
+    assert run.hosts == (HOST,)
+    assert run.timeline == tuple(ROWS)
+    assert run.meta == {"complete": False, "requests": 3}
+
+
+def test_rows_that_were_appended_are_added_up(tmp_path: Path) -> None:
+    path = results.create_run(tmp_path / "run")
+    results.append_timeline(path, ROWS)
+    results.append_timeline(path, ROWS[:1])
+    assert results.read_run(path).timeline == (TimelineRow(1000, "alpha", 200, 4), ROWS[1])
+
+
+def test_a_last_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
+    path = results.create_run(tmp_path / "run")
+    results.write_timeline(path, ROWS)
+    with open(path / "timeline.csv", "a") as file:
+        file.write("1003,alp")
+    assert results.read_run(path).timeline == tuple(ROWS)
+
+
+def test_keys_that_others_wrote_into_run_json_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    path.mkdir()
+    (path / "run.json").write_text(json.dumps({"faults": [{"at": 1.5}]}))
+    results.create_run(path)
+    results.update_meta(path, {"complete": True})
+    assert json.loads((path / "run.json").read_text()) == {"faults": [{"at": 1.5}], "complete": True}
+
+
+def test_a_folder_without_a_name_is_named_by_the_time_and_never_taken_twice(tmp_path: Path) -> None:
+    paths = [results.create_run(root=tmp_path / "results") for _ in range(3)]
+    assert len(set(paths)) == 3
+    assert all(re.fullmatch(r"\d{8}T\d{6}Z(-\d+)?", path.name) for path in paths)
+
+
+def test_a_folder_that_holds_a_run_is_refused(tmp_path: Path) -> None:
+    results.create_run(tmp_path / "run")
+    with pytest.raises(ResultsUnwritable, match=r"already holds a run .*--results-dir"):
+        results.create_run(tmp_path / "run")
+
+
+def test_a_place_that_is_no_folder_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ResultsUnwritable, match=r"cannot be written to .*file.* \(not a directory\)"):
+        results.create_run(tmp_path / "file" / "run")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("run.json", "{", r"run\.json, line 1: not JSON"),
+        ("run.json", "[]", r"run\.json, line 1: a JSON object is needed"),
+        ("hostnames.csv", "a,b\n", r"hostnames\.csv, line 1: the header must be hostname,availability_zone,"),
+        ("timeline.csv", "second,hostname,status,requests\n1,a,200\n", r"line 2: 4 columns are needed, there are 3"),
+        (
+            "timeline.csv",
+            "second,hostname,status,requests\n1,a,200,1\nx,a,200,1\n",
+            r"line 3: second must be a whole number, not 'x'",
+        ),
+    ],
+)
+def test_a_malformed_file_is_named_with_its_line(tmp_path: Path, name: str, text: str, message: str) -> None:
+    path = results.create_run(tmp_path / "run")
+    (path / name).write_text(text)
+    with pytest.raises(ResultsMalformed, match=message):
+        results.read_run(path)
+
+
+def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ResultsMalformed, match=r"hostnames\.csv cannot be read .* is it the folder of a run\?"):
+        results.read_run(tmp_path)
