@@ -1,0 +1,115 @@
+"""`twin`: the synthesized stack on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from twin.errors import StartFailed, TwinError
+from twin.parameters import Balancing, Parameters
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="The synthesized stack on this machine: real Envoys, the service as processes, an AWS endpoint.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+State = Annotated[Path, typer.Option("--state", help="The state folder.")]
+_STATE = Path(".twin")
+_DEFAULT = Parameters()
+_DOWN_WITHIN = 60.0  # seconds
+
+
+@app.command()
+def up(
+    then: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[-- COMMAND...]", help="Run this once the twin serves, and go down when it ends."),
+    ] = None,
+    synth: Annotated[Path, typer.Option(help="What `make synth` wrote: a folder, or one cdk.tf.json.")] = Path(
+        "cdktf.out"
+    ),
+    state: State = _STATE,
+    port: Annotated[int, typer.Option(help="The gateway's port.")] = 8000,
+    aws_port: Annotated[int, typer.Option(help="The AWS endpoint's port.")] = 4566,
+    balancing: Annotated[Balancing, typer.Option(help="How the gateway picks an instance.")] = _DEFAULT.balancing,
+    front_ends: Annotated[int, typer.Option(help="Independent balancer states behind the URL.")] = _DEFAULT.front_ends,
+    discovery_ttl: Annotated[
+        float, typer.Option(help="Seconds for which the gateway uses an answer of DiscoverInstances.")
+    ] = _DEFAULT.discovery_ttl,
+    connect_retries: Annotated[
+        int, typer.Option(help="How often a refused connection is tried on another instance.")
+    ] = _DEFAULT.connect_retries,
+    reuse_connections: Annotated[
+        bool, typer.Option(help="Keep connections to tasks open between requests.")
+    ] = _DEFAULT.reuse_connections,
+    deregistration_delay: Annotated[
+        float, typer.Option(help="Seconds between a task's deregistration and its stop.")
+    ] = _DEFAULT.deregistration_delay,
+    command: Annotated[
+        str | None,
+        typer.Option(help="The service to run; {host} and {port} are filled in. Default: the Dockerfile's CMD."),
+    ] = None,
+) -> None:
+    """Start a twin and stay with it; Ctrl-C or `twin down` ends it and everything it started."""
+    from twin.supervisor import Options, run  # moto, boto3: a second that `twin --help` need not wait
+
+    parameters = Parameters(
+        balancing=balancing,
+        front_ends=front_ends,
+        discovery_ttl=discovery_ttl,
+        connect_retries=connect_retries,
+        reuse_connections=reuse_connections,
+        deregistration_delay=deregistration_delay,
+    )
+    sys.exit(run(Options(synth, state, port, aws_port, parameters, command, then or None)))
+
+
+@app.command()
+def down(state: State = _STATE) -> None:
+    """End the twin on this state folder, and wait until it is gone."""
+    from twin.state import StateFolder
+
+    folder = StateFolder(state)
+    pid = folder.running()["pid"]
+    os.kill(pid, signal.SIGTERM)
+    if not folder.wait_until_free(_DOWN_WITHIN):
+        raise StartFailed(f"The twin (pid {pid}) does not end within {_DOWN_WITHIN:g} s: end it with `kill -9 {pid}`.")
+
+
+@app.command()
+def ps(state: State = _STATE) -> None:
+    """List the twin's tasks as ECS and Cloud Map tell them, and what the twin does not do."""
+    from twin.listing import print_listing
+    from twin.state import StateFolder
+
+    print_listing(StateFolder(state).running())
+
+
+@app.command()
+def env(state: State = _STATE) -> None:
+    """Print exports for the AWS CLI, boto3 and Terraform: `eval "$(twin env)"`."""
+    from twin.state import StateFolder
+    from twin.supervisor import environment
+
+    running = StateFolder(state).running()
+    for name, value in environment(running["aws_endpoint_url"], running["region"]).items():
+        print(f"export {name}={value}")
+
+
+def main() -> None:
+    """Run `twin`; a TwinError becomes one sentence on stderr and its exit code."""
+    try:
+        app()
+    except TwinError as error:
+        print(f"twin: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

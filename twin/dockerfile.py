@@ -1,0 +1,33 @@
+"""The command that a container of the image runs: the CMD of its Dockerfile."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+from twin.errors import BadInput
+from twin.task import Command
+
+__all__ = ["command_of"]
+
+
+def command_of(dockerfile: Path) -> Command:
+    """The last CMD of *dockerfile*, run in the folder of the file.
+
+    Raises:
+        BadInput: there is no such file, or no CMD in it.
+    """
+    way_out = "run this where the Dockerfile is, or say what to run with --command."
+    try:
+        lines = dockerfile.read_text().replace("\\\n", " ").splitlines()
+    except OSError as error:
+        raise BadInput(f"{dockerfile} cannot be read ({error.strerror}): {way_out}") from None
+    commands = [line.split(None, 1)[1].strip() for line in lines if line.upper().startswith("CMD ")]
+    if not commands:
+        raise BadInput(f"{dockerfile} has no CMD: {way_out}")
+    command = commands[-1]
+    words = json.loads(command) if command.startswith("[") else ["/bin/sh", "-c", command]
+    if not (isinstance(words, list) and words and all(isinstance(word, str) for word in words)):
+        raise BadInput(f"The CMD of {dockerfile} is {shlex.quote(command)}, not a list of words: {way_out}")
+    return Command(words, dockerfile.resolve().parent)

@@ -1,0 +1,14 @@
+"""Amazon ECS on one machine: the API, the service scheduler and the records that both work on."""
+
+# General layout
+#
+#   model.py       the records: clusters, task definitions, services, deployments, tasks
+#   wire.py        records -> the structures of the ECS API
+#   errors.py      ECS's own errors, by their names in its service model
+#   scheduler.py   pure decisions: (service, tasks, now) -> what to start, stop, complete, roll back
+#   controller.py  applies the decisions, keeps the events
+#   api.py         validates requests against botocore's service model and dispatches them to
+#   clusters.py, task_definitions.py, services.py, tasks.py   the operations
+#
+# One event loop owns all records, so there are no locks: the endpoint's threads hand requests over to it.
+# Processes and Cloud Map are reached through the two protocols in controller.py, which tests replace.

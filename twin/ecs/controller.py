@@ -1,0 +1,270 @@
+"""Keeps each service at its desired count: asks the scheduler, applies its decisions, writes the events."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from twin.ecs import scheduler
+from twin.ecs.model import (
+    Cluster,
+    Container,
+    Deployment,
+    RolloutState,
+    Service,
+    ServiceEvent,
+    StopCode,
+    Task,
+    TaskDefinition,
+    TaskStatus,
+)
+from twin.parameters import Parameters
+
+__all__ = ["Controller", "Ecs", "Launcher", "Placement", "Placements"]
+
+STOPPED_TASKS_STAY = 3600.0  # seconds for which a stopped task is told [ecs]
+_TICK = 1.0  # seconds: when nothing happens, time alone may be a reason to act (back-off, running grace)
+
+
+class Launcher(Protocol):
+    """Runs tasks. It sets `last_status`, `steps` and the containers of a task, and tells the controller."""
+
+    def start(self, task: Task) -> None:
+        """Begin the life of *task*."""
+
+    def stop(self, task: Task) -> None:
+        """Begin its end; a second call changes nothing."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a new task goes: its subnet and the private address it would have there."""
+
+    zone: str
+    subnet_id: str
+    private_address: str
+    host_name: str
+
+
+class Placements(Protocol):
+    """What EC2 knows of a service's subnets."""
+
+    def zones(self, network_configuration: dict[str, object]) -> list[str]:
+        """The Availability Zones of the subnets, each once."""
+
+    def place(self, network_configuration: dict[str, object], zone: str) -> Placement:
+        """A place in one of the subnets of *zone*."""
+
+
+@dataclass
+class Ecs:
+    """All records of one account and Region."""
+
+    account: str
+    region: str
+    clusters: dict[str, Cluster] = field(default_factory=dict)  # by name
+    task_definitions: dict[str, list[TaskDefinition]] = field(default_factory=dict)  # by family, revision 1 first
+    services: dict[tuple[str, str], Service] = field(default_factory=dict)  # by (cluster, name)
+    tasks: dict[str, Task] = field(default_factory=dict)  # by id
+    tags: dict[str, list[dict[str, str]]] = field(default_factory=dict)  # by ARN
+
+    def arn(self, resource: str) -> str:
+        return f"arn:aws:ecs:{self.region}:{self.account}:{resource}"
+
+    def tasks_of(self, service: Service) -> list[Task]:
+        return [t for t in self.tasks.values() if t.service_name == service.name and t.cluster is service.cluster]
+
+
+class Controller:
+    """Owns the service loop. All of it runs on one event loop; `wake` may be called whenever something changed."""
+
+    def __init__(
+        self,
+        ecs: Ecs,
+        launcher: Launcher,
+        placements: Placements,
+        parameters: Parameters,
+        *,
+        clock: Callable[[], float] = time.time,
+        on_idle: Callable[[Service], None] = lambda service: None,
+    ) -> None:
+        self.ecs = ecs
+        self.launcher = launcher
+        self.placements = placements
+        self.parameters = parameters
+        self.clock = clock
+        self._on_idle = on_idle  # told once when the last task of a deleted service has stopped
+        self._changed = asyncio.Event()
+        self._ids = itertools.count()
+
+    async def run(self) -> None:
+        """Act on every change, and once a second, until cancelled."""
+        while True:
+            self._changed.clear()
+            self.step()
+            try:
+                async with asyncio.timeout(_TICK):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+
+    def wake(self) -> None:
+        """Something changed: act soon."""
+        self._changed.set()
+
+    def step(self) -> None:
+        """One round over all services, without waiting."""
+        for service in list(self.ecs.services.values()):
+            if service.status != "INACTIVE":
+                self._reconcile(service)
+        horizon = self.clock() - STOPPED_TASKS_STAY
+        for task in [t for t in self.ecs.tasks.values() if t.steps.get("STOPPED", horizon) < horizon]:
+            del self.ecs.tasks[task.id]
+
+    def task_changed(self, task: Task) -> None:
+        """The launcher tells that *task* took a step."""
+        task.version += 1
+        if task.last_status is TaskStatus.RUNNING and task.counts_as_healthy(
+            self.clock(), self.parameters.running_grace
+        ):
+            task.deployment.failures_in_a_row = 0
+        self.wake()
+
+    def task_failed(self, task: Task, code: StopCode, reason: str) -> None:
+        """*task* ends by itself: it could not start, or an essential container exited."""
+        if task.is_wanted:
+            self._count_failure(task)
+            self.stop_task(task, code, reason)
+
+    def stop_task(self, task: Task, code: StopCode, reason: str) -> None:
+        """Stop *task*; nothing happens if it is stopping already."""
+        if not task.is_wanted:
+            return
+        task.desired_status = TaskStatus.STOPPED
+        task.stop_code = code
+        task.stopped_reason = reason
+        task.version += 1
+        service = self.ecs.services.get((task.cluster.name, task.service_name))
+        if service is not None:
+            service.steady = False
+        self.launcher.stop(task)
+        self.wake()
+
+    def deploy(self, service: Service, deployment: Deployment) -> None:
+        """Make *deployment* the primary one; the others become ACTIVE and give way to it."""
+        for other in service.deployments:
+            other.status = "ACTIVE"
+        service.deployments.insert(0, deployment)
+        service.steady = False
+        self.wake()
+
+    def new_deployment(
+        self, task_definition: TaskDefinition, network_configuration: dict[str, object], service_connect: object
+    ) -> Deployment:
+        now = self.clock()
+        return Deployment(
+            id=f"ecs-svc/{secrets.randbelow(10**19):019d}",
+            task_definition=task_definition,
+            created_at=now,
+            updated_at=now,
+            network_configuration=network_configuration,
+            service_connect=service_connect if isinstance(service_connect, dict) else None,
+        )
+
+    def event(self, service: Service, message: str) -> None:
+        """Add an event to the service, worded as ECS words it."""
+        service.events.appendleft(ServiceEvent(str(uuid.uuid4()), self.clock(), f"(service {service.name}) {message}"))
+
+    def _reconcile(self, service: Service) -> None:
+        tasks = self.ecs.tasks_of(service)
+        now = self.clock()
+        zones = self.placements.zones(service.primary.network_configuration)
+        started = []
+        for decision in scheduler.decide(service, tasks, now, zones=zones, running_grace=self.parameters.running_grace):
+            match decision:
+                case scheduler.Start(zone):
+                    started.append(self._start(service, zone))
+                case scheduler.Stop(task, reason):
+                    if reason == scheduler.UNHEALTHY_REASON:
+                        self._count_failure(task)
+                    self.event(service, f"has stopped 1 running tasks: (task {task.id}).")
+                    self.stop_task(task, StopCode.SERVICE_SCHEDULER_INITIATED, reason)
+                case scheduler.Complete():
+                    self._complete(service)
+                case scheduler.Fail():
+                    self._fail(service)
+        if started:
+            names = " ".join(f"(task {task.id})" for task in started)
+            self.event(service, f"has started {len(started)} tasks: {names}.")
+        if service.status == "DRAINING" and not any(t.last_status is not TaskStatus.STOPPED for t in tasks):
+            service.status = "INACTIVE"
+            self._on_idle(service)
+
+    def _start(self, service: Service, zone: str) -> Task:
+        deployment = service.primary
+        place = self.placements.place(deployment.network_configuration, zone)
+        identifier = uuid.uuid4().hex
+        task = Task(
+            id=identifier,
+            arn=self.ecs.arn(f"task/{service.cluster.name}/{identifier}"),
+            cluster=service.cluster,
+            service_name=service.name,
+            deployment=deployment,
+            zone=place.zone,
+            subnet_id=place.subnet_id,
+            private_address=place.private_address,
+            host_name=place.host_name,
+            containers=[
+                Container(
+                    name=definition["name"],
+                    arn=self.ecs.arn(f"container/{service.cluster.name}/{identifier}/{uuid.uuid4()}"),
+                    image=definition["image"],
+                    runtime_id=f"{identifier}-{next(self._ids):010d}",
+                )
+                for definition in deployment.task_definition.containers
+            ],
+            created_at=self.clock(),
+        )
+        self.ecs.tasks[task.id] = task
+        service.steady = False
+        self.launcher.start(task)
+        return task
+
+    def _count_failure(self, task: Task) -> None:
+        deployment = task.deployment
+        deployment.failed_tasks += 1
+        deployment.failures_in_a_row += 1
+        deployment.not_before = self.clock() + scheduler.backoff(deployment.failures_in_a_row)
+
+    def _complete(self, service: Service) -> None:
+        primary = service.primary
+        del service.deployments[1:]
+        if primary.rollout_state is not RolloutState.COMPLETED:
+            primary.rollout_state = RolloutState.COMPLETED
+            primary.rollout_state_reason = f"ECS deployment {primary.id} completed."
+            primary.updated_at = self.clock()
+            self.event(service, f"(deployment {primary.id}) deployment completed.")
+        service.last_completed = primary
+        service.steady = True
+        self.event(service, "has reached a steady state.")
+
+    def _fail(self, service: Service) -> None:
+        failed = service.primary
+        failed.rollout_state = RolloutState.FAILED
+        failed.rollout_state_reason = f"ECS deployment {failed.id} failed: tasks failed to start."
+        failed.updated_at = self.clock()
+        self.event(service, f"(deployment {failed.id}) deployment failed: tasks failed to start.")
+        good = service.last_completed
+        rollback = service.deployment_configuration["deploymentCircuitBreaker"]["rollback"]
+        if rollback and good and not failed.is_rollback:
+            back = self.new_deployment(good.task_definition, good.network_configuration, good.service_connect)
+            back.is_rollback = True
+            back.rollout_state_reason = f"ECS deployment circuit breaker: rolling back to deploymentId {good.id}."
+            self.event(service, f"rolling back to (deployment {good.id}).")
+            self.deploy(service, back)

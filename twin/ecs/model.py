@@ -1,0 +1,221 @@
+"""The records of ECS: mutable, compared by identity.
+
+Times are seconds since the Unix epoch, by the controller's clock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+__all__ = [
+    "Cluster",
+    "Container",
+    "Deployment",
+    "HealthStatus",
+    "RolloutState",
+    "Service",
+    "ServiceEvent",
+    "StopCode",
+    "Task",
+    "TaskDefinition",
+    "TaskStatus",
+]
+
+Json = dict[str, Any]
+
+
+class TaskStatus(StrEnum):
+    """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html"""
+
+    PROVISIONING = "PROVISIONING"
+    PENDING = "PENDING"
+    ACTIVATING = "ACTIVATING"
+    RUNNING = "RUNNING"
+    DEACTIVATING = "DEACTIVATING"
+    STOPPING = "STOPPING"
+    DEPROVISIONING = "DEPROVISIONING"
+    STOPPED = "STOPPED"
+
+
+class HealthStatus(StrEnum):
+    HEALTHY = "HEALTHY"
+    UNHEALTHY = "UNHEALTHY"
+    UNKNOWN = "UNKNOWN"
+
+
+class StopCode(StrEnum):
+    TASK_FAILED_TO_START = "TaskFailedToStart"
+    ESSENTIAL_CONTAINER_EXITED = "EssentialContainerExited"
+    USER_INITIATED = "UserInitiated"
+    SERVICE_SCHEDULER_INITIATED = "ServiceSchedulerInitiated"
+
+
+class RolloutState(StrEnum):
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    IN_PROGRESS = "IN_PROGRESS"
+
+
+@dataclass(eq=False)
+class Cluster:
+    arn: str
+    name: str
+    created_at: float
+    status: str = "ACTIVE"
+    settings: list[Json] = field(default_factory=list)
+    configuration: Json | None = None
+    service_connect_defaults: Json | None = None
+    capacity_providers: list[str] = field(default_factory=list)
+    default_capacity_provider_strategy: list[Json] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class TaskDefinition:
+    """A revision; *request* is what RegisterTaskDefinition was given, without its tags."""
+
+    arn: str
+    family: str
+    revision: int
+    request: Json
+    registered_at: float
+    status: str = "ACTIVE"
+    deregistered_at: float | None = None
+
+    @property
+    def containers(self) -> list[Json]:
+        return list(self.request["containerDefinitions"])
+
+    @property
+    def has_health_check(self) -> bool:
+        """Whether an essential container has a health check of its own."""
+        return any(c.get("healthCheck") and c.get("essential", True) for c in self.containers)
+
+
+@dataclass(eq=False)
+class ServiceEvent:
+    id: str
+    created_at: float
+    message: str
+
+
+@dataclass(eq=False)
+class Deployment:
+    """One rollout of a service: what its tasks run, and how far it has come."""
+
+    id: str
+    task_definition: TaskDefinition
+    created_at: float
+    updated_at: float
+    network_configuration: Json
+    service_connect: Json | None
+    status: str = "PRIMARY"
+    rollout_state: RolloutState = RolloutState.IN_PROGRESS
+    rollout_state_reason: str = ""
+    failed_tasks: int = 0  # all that failed, as the API tells
+    failures_in_a_row: int = 0  # since a task of it became healthy: what back-off and circuit breaker count
+    not_before: float = 0.0  # no task is started earlier: back-off
+    is_rollback: bool = False
+    service_connect_resources: list[Json] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Service:
+    arn: str
+    name: str
+    cluster: Cluster
+    created_at: float
+    desired_count: int
+    deployments: list[Deployment]
+    request: Json  # CreateService's, with later updates merged in
+    status: str = "ACTIVE"
+    events: deque[ServiceEvent] = field(default_factory=lambda: deque(maxlen=100))
+    discovery_service_ids: list[str] = field(default_factory=list)
+    last_completed: Deployment | None = None
+    steady: bool = False
+
+    @property
+    def primary(self) -> Deployment:
+        return self.deployments[0]
+
+    @property
+    def deployment_configuration(self) -> Json:
+        given: Json = self.request.get("deploymentConfiguration") or {}
+        breaker = {"enable": False, "rollback": False, **(given.get("deploymentCircuitBreaker") or {})}
+        defaults = {"maximumPercent": 200, "minimumHealthyPercent": 100}
+        return {**defaults, **given, "deploymentCircuitBreaker": breaker}
+
+
+@dataclass(eq=False)
+class Container:
+    name: str
+    arn: str
+    image: str
+    runtime_id: str
+    last_status: str = "PENDING"
+    exit_code: int | None = None
+    reason: str | None = None
+    health: HealthStatus = HealthStatus.UNKNOWN
+
+
+@dataclass(eq=False)
+class Task:
+    """A task and the record of its life: `steps` holds the time of each step that it has taken."""
+
+    id: str
+    arn: str
+    cluster: Cluster
+    service_name: str
+    deployment: Deployment
+    zone: str
+    subnet_id: str
+    private_address: str
+    host_name: str
+    containers: list[Container]
+    created_at: float
+    last_status: TaskStatus = TaskStatus.PROVISIONING
+    desired_status: TaskStatus = TaskStatus.RUNNING
+    stop_code: StopCode | None = None
+    stopped_reason: str | None = None
+    version: int = 1
+    steps: dict[str, float] = field(default_factory=dict)
+    request_tags: list[Json] = field(default_factory=list)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Neither stopping nor stopped."""
+        return self.desired_status is TaskStatus.RUNNING
+
+    @property
+    def health(self) -> HealthStatus:
+        checked = [c.health for c, d in zip(self.containers, self.definitions, strict=True) if d.get("healthCheck")]
+        for status in (HealthStatus.UNHEALTHY, HealthStatus.UNKNOWN):
+            if status in checked:
+                return status
+        return HealthStatus.HEALTHY if checked else HealthStatus.UNKNOWN
+
+    @property
+    def definitions(self) -> list[Json]:
+        return self.deployment.task_definition.containers
+
+    def counts_as_healthy(self, now: float, running_grace: float) -> bool:
+        """Whether it counts towards the minimum healthy percent (DeploymentConfiguration, no load balancer).
+
+        With a health check: once it is HEALTHY; without: *running_grace* seconds after RUNNING.
+        """
+        if self.last_status is not TaskStatus.RUNNING or not self.is_wanted:
+            return False
+        if self.deployment.task_definition.has_health_check:
+            return self.health is HealthStatus.HEALTHY
+        return now >= self.steps["RUNNING"] + running_grace
+
+
+def by_zone(tasks: Iterable[Task], zones: Iterable[str]) -> dict[str, int]:
+    """How many of *tasks* are in each of *zones*."""
+    counts = dict.fromkeys(zones, 0)
+    for task in tasks:
+        counts[task.zone] = counts.get(task.zone, 0) + 1
+    return counts

@@ -1,0 +1,154 @@
+"""The decisions of the ECS service scheduler, as pure functions of the records and the time.
+
+Rules and their sources: `DeploymentConfiguration` in the ECS API reference (minimum and maximum healthy percent,
+replacement of unhealthy tasks, what counts as healthy), the circuit breaker's page of the developer guide
+(threshold: half the desired count, at least 3, at most 200), `UpdateService` (balance over Availability Zones).
+Assumed: which task of a zone is stopped first (the newest on scaling in, the oldest in a deployment), and the
+figures of the back-off (ECS documents that it throttles, not how).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from twin.ecs.model import Deployment, HealthStatus, RolloutState, Service, Task, TaskStatus, by_zone
+
+UNHEALTHY_REASON = "Task failed container health checks"
+
+__all__ = ["Complete", "Decision", "Fail", "Start", "Stop", "backoff", "circuit_breaker_threshold", "decide"]
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start a task of the primary deployment in *zone*."""
+
+    zone: str
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Stop a task, for *reason*."""
+
+    task: Task
+    reason: str
+
+
+@dataclass(frozen=True)
+class Complete:
+    """The service has reached its steady state: what the primary deployment wants runs, and nothing else."""
+
+
+@dataclass(frozen=True)
+class Fail:
+    """The circuit breaker stops the primary deployment."""
+
+
+Decision = Start | Stop | Complete | Fail
+
+
+def decide(
+    service: Service, tasks: Iterable[Task], now: float, *, zones: Sequence[str], running_grace: float
+) -> list[Decision]:
+    """What to do now to bring *service* closer to its desired count and primary deployment.
+
+    Args:
+        service: its desired count, deployments (the primary first) and deployment configuration.
+        tasks: the service's tasks, stopped ones included.
+        now: seconds.
+        zones: the Availability Zones of the primary deployment's subnets.
+        running_grace: see `Task.counts_as_healthy`.
+    """
+    primary = service.primary
+    configuration = service.deployment_configuration
+    wanted = [task for task in tasks if task.is_wanted]
+    if primary.rollout_state is RolloutState.FAILED and service.status == "ACTIVE":
+        return []  # no launch and no stop until the next update
+    if _circuit_is_open(service):
+        return [Fail()]
+
+    current = [task for task in wanted if task.deployment is primary]
+    outdated = [task for task in wanted if task.deployment is not primary]
+    unhealthy = [task for task in wanted if task.health is HealthStatus.UNHEALTHY]
+    healthy = [task for task in wanted if task.counts_as_healthy(now, running_grace)]
+    healthy_current = [task for task in healthy if task.deployment is primary]
+    sound = [task for task in current if task not in unhealthy]
+    desired = service.desired_count
+    ceiling = desired * configuration["maximumPercent"] // 100
+    floor = math.ceil(desired * configuration["minimumHealthyPercent"] / 100)
+    missing = desired - len(sound)
+    room = ceiling - len(wanted)
+    spare = len(healthy) - floor  # how many healthy tasks may go
+    carried = len(healthy_current) >= desired
+    stops: list[Stop] = []
+
+    # Scaling in. A healthy task goes only where the minimum allows, here as below.
+    surplus = max(0, -missing)
+    for task in _stop_order(sound, healthy, newest_first=True)[:surplus]:
+        if task not in healthy or spare > 0:
+            spare -= task in healthy
+            stops.append(Stop(task, f"Scaling activity initiated by (deployment {primary.id})"))
+    # Unhealthy tasks go once others carry the service, or one at a time where no room is left to start others.
+    if carried:
+        stops += [Stop(task, UNHEALTHY_REASON) for task in unhealthy]
+    elif unhealthy and missing > 0 and room <= 0 and all(task in healthy for task in sound):
+        stops.append(Stop(unhealthy[0], UNHEALTHY_REASON))
+    # Outdated tasks: those that serve nobody yet at once, the others as new ones take over.
+    for task in _stop_order([task for task in outdated if task not in unhealthy], healthy, newest_first=False):
+        if task.last_status is not TaskStatus.RUNNING or (spare > 0 if task in healthy else carried):
+            spare -= task in healthy
+            stops.append(Stop(task, f"Task stopped by (deployment {primary.id})"))
+
+    starts = max(0, min(missing, room)) if now >= primary.not_before else 0
+    decisions: list[Decision] = [*stops, *(Start(zone) for zone in _spread(current, zones, starts))]
+    settled = not decisions and not outdated and len(healthy_current) == desired == len(current)
+    if settled and not service.steady:
+        decisions.append(Complete())
+    return decisions
+
+
+def circuit_breaker_threshold(desired_count: int) -> int:
+    """How many tasks may fail in a row before the circuit breaker fails a deployment."""
+    return min(max(3, math.ceil(desired_count / 2)), 200)
+
+
+def backoff(failures_in_a_row: int) -> float:
+    """Seconds to wait before the next start, after so many failures in a row. Assumed: 0, 0, then 1, 2, 4 ... 60."""
+    return 0.0 if failures_in_a_row < 3 else float(min(60, 2 ** (failures_in_a_row - 3)))
+
+
+def _circuit_is_open(service: Service) -> bool:
+    primary: Deployment = service.primary
+    return (
+        service.deployment_configuration["deploymentCircuitBreaker"]["enable"]
+        and primary.rollout_state is RolloutState.IN_PROGRESS
+        and primary.failures_in_a_row >= circuit_breaker_threshold(service.desired_count)
+    )
+
+
+def _spread(tasks: Sequence[Task], zones: Sequence[str], count: int) -> list[str]:
+    """The zones for *count* new tasks: each time the one with the fewest, the first of equals."""
+    counts = by_zone(tasks, zones)
+    chosen = []
+    for _ in range(count):
+        zone = min(zones, key=lambda zone: counts[zone])
+        counts[zone] += 1
+        chosen.append(zone)
+    return chosen
+
+
+def _stop_order(tasks: Sequence[Task], healthy: Sequence[Task], *, newest_first: bool) -> list[Task]:
+    """*tasks* in the order in which to stop them: those that serve least first, then from the fullest zone."""
+
+    def use(task: Task) -> int:
+        return (task.last_status is TaskStatus.RUNNING) + (task in healthy)
+
+    remaining = sorted(tasks, key=lambda task: task.created_at, reverse=newest_first)
+    order = []
+    while remaining:
+        counts = by_zone(remaining, ())
+        chosen = min(remaining, key=lambda task: (use(task), -counts[task.zone]))
+        remaining.remove(chosen)
+        order.append(chosen)
+    return order

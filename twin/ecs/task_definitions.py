@@ -1,0 +1,122 @@
+"""Operations on task definitions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twin.ecs import wire
+from twin.ecs.context import Context, name_of, page
+from twin.ecs.errors import ClientException, InvalidParameterException
+from twin.ecs.model import TaskDefinition
+
+__all__ = ["OPERATIONS", "find_task_definition"]
+
+Json = dict[str, Any]
+
+
+def register_task_definition(context: Context, request: Json) -> Json:
+    """The next revision of its family."""
+    _check(request)
+    family = request["family"]
+    revisions = context.ecs.task_definitions.setdefault(family, [])
+    revision = len(revisions) + 1
+    record = TaskDefinition(
+        arn=context.ecs.arn(f"task-definition/{family}:{revision}"),
+        family=family,
+        revision=revision,
+        request={"volumes": [], "placementConstraints": [], **{k: v for k, v in request.items() if k != "tags"}},
+        registered_at=context.controller.clock(),
+    )
+    revisions.append(record)
+    if request.get("tags"):
+        context.ecs.tags[record.arn] = list(request["tags"])
+    return {"taskDefinition": wire.task_definition(record), "tags": context.ecs.tags.get(record.arn, [])}
+
+
+def describe_task_definition(context: Context, request: Json) -> Json:
+    """By ARN, `family:revision`, or `family` for its latest active revision."""
+    record = find_task_definition(context, request["taskDefinition"])
+    answer: Json = {"taskDefinition": wire.task_definition(record)}
+    if "TAGS" in request.get("include", []):
+        answer["tags"] = context.ecs.tags.get(record.arn, [])
+    return answer
+
+
+def deregister_task_definition(context: Context, request: Json) -> Json:
+    """It becomes INACTIVE: what runs goes on, and nothing new starts from it but its service's own tasks."""
+    record = find_task_definition(context, request["taskDefinition"])
+    if record.status == "ACTIVE":
+        record.status = "INACTIVE"
+        record.deregistered_at = context.controller.clock()
+    return {"taskDefinition": wire.task_definition(record)}
+
+
+def list_task_definitions(context: Context, request: Json) -> Json:
+    """ARNs, by family prefix and status, oldest first unless sort is DESC."""
+    status = request.get("status", "ACTIVE")
+    prefix = request.get("familyPrefix")
+    found = [
+        record.arn
+        for family, revisions in sorted(context.ecs.task_definitions.items())
+        for record in revisions
+        if record.status == status and prefix in (None, family)
+    ]
+    arns, token = page(found[::-1] if request.get("sort") == "DESC" else found, request)
+    return {"taskDefinitionArns": arns, **token}
+
+
+def list_task_definition_families(context: Context, request: Json) -> Json:
+    """Families that have (ACTIVE) or lack (INACTIVE) an active revision."""
+    wanted = request.get("status", "ALL")
+    families = []
+    for family, revisions in sorted(context.ecs.task_definitions.items()):
+        status = "ACTIVE" if any(r.status == "ACTIVE" for r in revisions) else "INACTIVE"
+        if family.startswith(request.get("familyPrefix", "")) and wanted in ("ALL", status):
+            families.append(family)
+    names, token = page(families, request)
+    return {"families": names, **token}
+
+
+def find_task_definition(context: Context, reference: str) -> TaskDefinition:
+    """A task definition by ARN, `family:revision` or `family`.
+
+    Raises:
+        ClientException: there is none.
+    """
+    family, _, revision = name_of(reference).partition(":")
+    for record in reversed(context.ecs.task_definitions.get(family, [])):
+        if str(record.revision) == revision or (not revision and record.status == "ACTIVE"):
+            return record
+    raise ClientException("Unable to describe task definition.")
+
+
+def _check(request: Json) -> None:
+    containers = request["containerDefinitions"]
+    if not containers:
+        raise ClientException("Container list cannot be empty.")
+    for container in containers:
+        for member in ("name", "image"):
+            if not container.get(member):
+                raise ClientException(f"Container.{member} should not be null or empty.")
+    names = [container["name"] for container in containers]
+    if len(set(names)) < len(names):
+        raise ClientException("Container names must be unique within a task definition.")
+    if not any(container.get("essential", True) for container in containers):
+        raise ClientException("At least one container must be essential.")
+    if "FARGATE" in request.get("requiresCompatibilities", []):
+        if request.get("networkMode") != "awsvpc":
+            raise ClientException("Fargate only supports network mode 'awsvpc'.")
+        if not request.get("cpu") or not request.get("memory"):
+            raise ClientException("Fargate requires that 'cpu' and 'memory' be defined at the task level.")
+    for port in (port for container in containers for port in container.get("portMappings", [])):
+        if not 1 <= port.get("containerPort", 0) <= 65535:
+            raise InvalidParameterException(f"Port {port.get('containerPort')} is not a valid container port.")
+
+
+OPERATIONS = {
+    "RegisterTaskDefinition": register_task_definition,
+    "DescribeTaskDefinition": describe_task_definition,
+    "DeregisterTaskDefinition": deregister_task_definition,
+    "ListTaskDefinitions": list_task_definitions,
+    "ListTaskDefinitionFamilies": list_task_definition_families,
+}

@@ -1,0 +1,154 @@
+"""The AWS endpoint: one URL for every service. moto serves all but ECS, and two rules of Cloud Map.
+
+The rules that moto does not keep: a namespace with services is not deleted, and DiscoverInstances answers
+in random order [Cloud Map API reference]. Task metadata is served here too, under /v4/.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import threading
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from moto.backends import get_backend
+from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.wrappers import Request, Response
+
+from twin.ecs.api import TARGET_PREFIX
+from twin.ecs.errors import EcsError
+from twin.errors import PortTaken
+from twin.network import Address, is_free
+
+__all__ = ["Endpoint"]
+
+Json = dict[str, Any]
+
+_CLOUD_MAP = "Route53AutoNaming_v20170314"
+_JSON = "application/x-amz-json-1.1"
+_API_PATH = "/v2/apis"
+
+
+class Endpoint:
+    """The HTTP server of the endpoint; its requests run in threads of its own."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        account: str,
+        region: str,
+        ecs: Callable[[str, Json], Json],
+        metadata: Callable[[str, bool], Json | None],
+        api_changed: Callable[[], None],
+    ) -> None:
+        """
+        Args:
+            ecs: does an operation of ECS: (name, request) -> answer, or raises EcsError.
+            metadata: the metadata of a container by its runtime id, or of its task; None if it is unknown.
+            api_changed: told after each change of an API Gateway resource.
+        """
+        self.address = address
+        self._account = account
+        self._region = region
+        self._ecs = ecs
+        self._metadata = metadata
+        self._api_changed = api_changed
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._server: BaseWSGIServer | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}"
+
+    def start(self) -> None:
+        """Listen.
+
+        Raises:
+            PortTaken: another program listens there.
+        """
+        taken = PortTaken(f"Port {self.address.port} is taken: end what listens there, or choose another --aws-port.")
+        if not is_free(self.address):
+            raise taken
+        try:
+            self._server = make_server(
+                self.address.host, self.address.port, self._serve, threaded=True, request_handler=_QuietHandler
+            )
+        except SystemExit:  # werkzeug's way to say that the port was taken in between
+            raise taken from None
+        self._thread = threading.Thread(target=self._server.serve_forever, name="endpoint", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop listening. Requests that are being served are left to their threads."""
+        if self._server is not None and self._thread is not None:
+            self._server.shutdown()
+            self._thread.join()
+            self._server.server_close()
+
+    def _serve(self, environ: Json, start_response: Any) -> Iterable[bytes]:
+        request = Request(environ)
+        prefix, _, operation = request.headers.get("X-Amz-Target", "").partition(".")
+        if prefix == TARGET_PREFIX:
+            return self._serve_ecs(operation, request)(environ, start_response)
+        if request.path.startswith("/v4/"):
+            return self._serve_metadata(request.path)(environ, start_response)
+        if prefix == _CLOUD_MAP and operation == "DeleteNamespace":
+            body = request.get_data()
+            environ["wsgi.input"] = io.BytesIO(body)  # for moto to read again
+            if refusal := self._refuse_deletion(body):
+                return refusal(environ, start_response)
+        if prefix == _CLOUD_MAP and operation == "DiscoverInstances":
+            return _shuffled(Response.from_app(self._moto, environ))(environ, start_response)
+        if request.path.startswith(_API_PATH) and request.method != "GET":
+            response = Response.from_app(self._moto, environ)
+            self._api_changed()
+            return response(environ, start_response)
+        answer: Iterable[bytes] = self._moto(environ, start_response)
+        return answer
+
+    def _serve_ecs(self, operation: str, request: Request) -> Response:
+        try:
+            answer, status = self._ecs(operation, json.loads(request.get_data() or b"{}")), 200
+        except EcsError as error:
+            answer, status = {"__type": error.code, "message": str(error)}, 400
+        return _json(answer, status)
+
+    def _serve_metadata(self, path: str) -> Response:
+        _, _, runtime_id, *rest = path.split("/")
+        found = self._metadata(runtime_id, rest == ["task"]) if rest in ([], ["task"]) else None
+        return _json(found, 200) if found is not None else _json({"message": f"{path} is not here"}, 404)
+
+    def _refuse_deletion(self, body: bytes) -> Response | None:
+        """ResourceInUse while a service is left in the namespace."""
+        namespace = json.loads(body).get("Id", "").rsplit("/", 1)[-1]
+        services = get_backend("servicediscovery")[self._account][self._region].list_services()
+        if not any(service.namespace_id == namespace for service in services):
+            return None
+        message = f"Namespace {namespace} contains services and can't be deleted."
+        return _json({"__type": "ResourceInUse", "Message": message}, 400)
+
+
+class _QuietHandler(MotoRequestHandler):  # type: ignore[misc]
+    """Writes no line for each request."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        return
+
+
+def _shuffled(response: Response) -> Response:
+    answer = json.loads(response.get_data())
+    if "Instances" in answer:
+        random.shuffle(answer["Instances"])
+        response.set_data(json.dumps(answer))
+    return response
+
+
+def _json(answer: Json, status: int) -> Response:
+    headers = {"x-amzn-RequestId": str(uuid.uuid4())}
+    return Response(json.dumps(answer), status=status, content_type=_JSON, headers=headers)

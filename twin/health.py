@@ -1,0 +1,73 @@
+"""Container health checks: the command, interval, timeout, retries and start period of the task definition.
+
+`localhost` in the command means the task's application, which has no network namespace of its own here. A
+stand-in for BusyBox's wget is on PATH where the machine has no wget. The first check comes one interval after the
+container has started; failures in the start period do not count, and a success ends it
+(https://docs.docker.com/reference/dockerfile/#healthcheck).
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from twin.ecs.model import HealthStatus
+from twin.network import Address
+
+__all__ = ["HealthCheck", "HealthState", "search_path"]
+
+_LOCALHOST = re.compile(r"\b(?:localhost|127\.0\.0\.1)(?::(\d+))?")
+_STAND_INS = Path(__file__).with_name("stand_ins")
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """A container's health check; times in seconds. Defaults: the `HealthCheck` structure of the ECS API."""
+
+    command: Sequence[str]
+    interval: float = 30
+    timeout: float = 5
+    retries: int = 3
+    start_period: float = 0
+
+    @classmethod
+    def of(cls, definition: dict[str, Any], container_port: int, application: Address) -> HealthCheck | None:
+        """The health check of a container definition, aimed at *application*; None if it has none."""
+        given = definition.get("healthCheck")
+        if not given or given["command"] == ["NONE"]:
+            return None
+
+        def aim(match: re.Match[str]) -> str:
+            port = match[1] or "80"
+            return str(application) if int(port) == container_port else match[0]
+
+        words = [_LOCALHOST.sub(aim, word) for word in given["command"]]
+        command = ["/bin/sh", "-c", words[1]] if words[0] == "CMD-SHELL" else words[words[0] == "CMD" :]
+        numbers = {"interval": "interval", "timeout": "timeout", "retries": "retries", "startPeriod": "start_period"}
+        return cls(command, **{ours: given[theirs] for theirs, ours in numbers.items() if theirs in given})
+
+
+@dataclass(frozen=True)
+class HealthState:
+    """What a container's checks have come to so far."""
+
+    status: HealthStatus = HealthStatus.UNKNOWN
+    failures: int = 0  # in a row
+
+    def after(self, check: HealthCheck, passed: bool, seconds_since_start: float) -> HealthState:
+        """The state after one more result."""
+        if passed:
+            return HealthState(HealthStatus.HEALTHY)
+        if self.status is HealthStatus.UNKNOWN and seconds_since_start < check.start_period:
+            return self
+        failures = self.failures + 1
+        return HealthState(HealthStatus.UNHEALTHY if failures >= check.retries else self.status, failures)
+
+
+def search_path(path: str) -> str:
+    """*path*, with the stand-ins added for what the machine lacks."""
+    return path if shutil.which("wget", path=path) else f"{path}:{_STAND_INS}"

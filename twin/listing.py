@@ -1,0 +1,69 @@
+"""What `twin ps` prints: asked from the endpoint, as any client of AWS would."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from twin.deploy.aws import Aws
+
+__all__ = ["print_listing"]
+
+
+def print_listing(running: dict[str, Any]) -> None:
+    """Print the tasks of the twin that tells *running* of itself, and what was passed over."""
+    console = Console()
+    if "aws_endpoint_url" not in running:
+        console.print(f"The twin (pid {running.get('pid')}) is starting.")
+        return
+    aws = Aws(running["aws_endpoint_url"], running["region"], "test", "test")
+    console.print(
+        f"gateway {running['gateway_url']}   AWS endpoint {running['aws_endpoint_url']}   pid {running['pid']}"
+    )
+    console.print(_tasks(aws))
+    for line in running["passed_over"]:
+        console.print(f"not in the twin: {line}", style="dim", highlight=False)
+
+
+def _tasks(aws: Aws) -> Table:
+    table = Table("task", "host name", "zone", "status", "health", "registered at", "started", "why stopped", box=None)
+    addresses = _registered(aws)
+    for cluster in aws.call("ecs", "ListClusters")["clusterArns"]:
+        arns = [
+            arn
+            for status in ("RUNNING", "STOPPED")
+            for arn in aws.call("ecs", "ListTasks", cluster=cluster, desiredStatus=status)["taskArns"]
+        ]
+        for start in range(0, len(arns), 100):
+            for task in aws.call("ecs", "DescribeTasks", cluster=cluster, tasks=arns[start : start + 100])["tasks"]:
+                table.add_row(*_row(task, addresses))
+    return table
+
+
+def _registered(aws: Aws) -> dict[str, str]:
+    """The address of each instance in Cloud Map, by its id."""
+    found = {}
+    for service in aws.call("servicediscovery", "ListServices")["Services"]:
+        for instance in aws.call("servicediscovery", "ListInstances", ServiceId=service["Id"])["Instances"]:
+            attributes = instance["Attributes"]
+            found[instance["Id"]] = f"{attributes['AWS_INSTANCE_IPV4']}:{attributes['AWS_INSTANCE_PORT']}"
+    return found
+
+
+def _row(task: dict[str, Any], addresses: dict[str, str]) -> list[str]:
+    identifier = task["taskArn"].rsplit("/", 1)[-1]
+    details = {detail["name"]: detail["value"] for detail in task["attachments"][0]["details"]}
+    started: datetime | None = task.get("startedAt")
+    return [
+        identifier,
+        details["privateDnsName"],
+        task["availabilityZone"],
+        task["lastStatus"],
+        task["healthStatus"],
+        addresses.get(identifier, "-"),
+        started.strftime("%H:%M:%S") if started else "-",
+        task.get("stoppedReason", ""),
+    ]

@@ -1,0 +1,57 @@
+"""The ECS task metadata endpoint, version 4, as far as a task here has what it tells.
+
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4-fargate-response.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from twin.ecs.model import Container, Task
+
+__all__ = ["container_metadata", "find_container", "task_metadata"]
+
+Json = dict[str, Any]
+
+
+def find_container(tasks: Iterable[Task], runtime_id: str) -> tuple[Task, Container] | None:
+    """The container with *runtime_id*, and its task."""
+    for task in tasks:
+        for container in task.containers:
+            if container.runtime_id == runtime_id:
+                return task, container
+    return None
+
+
+def task_metadata(task: Task) -> Json:
+    """The answer at `${ECS_CONTAINER_METADATA_URI_V4}/task`."""
+    definition = task.deployment.task_definition
+    return {
+        "Cluster": task.cluster.arn,
+        "TaskARN": task.arn,
+        "Family": definition.family,
+        "Revision": str(definition.revision),
+        "DesiredStatus": task.desired_status.value,
+        "KnownStatus": task.last_status.value,
+        "AvailabilityZone": task.zone,
+        "LaunchType": "FARGATE",
+        "ServiceName": task.service_name,
+        "Containers": [container_metadata(task, container) for container in task.containers],
+    }
+
+
+def container_metadata(task: Task, container: Container) -> Json:
+    """The answer at `${ECS_CONTAINER_METADATA_URI_V4}`."""
+    return {
+        "DockerId": container.runtime_id,
+        "Name": container.name,
+        "DockerName": container.name,
+        "Image": container.image,
+        "DesiredStatus": task.desired_status.value,
+        "KnownStatus": container.last_status,
+        "ContainerARN": container.arn,
+        "CreatedAt": datetime.fromtimestamp(task.created_at, UTC).isoformat(),
+        "Networks": [{"NetworkMode": "awsvpc", "IPv4Addresses": [task.private_address]}],
+    }

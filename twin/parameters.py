@@ -1,0 +1,72 @@
+"""What the twin does where AWS documents nothing, or documents a number: one named parameter each.
+
+A parameter marked *assumed* stands for a behaviour of AWS for which no statement was found. Sources:
+[ecs] Amazon ECS developer guide, [sc-agent] github aws/amazon-ecs-service-connect-agent,
+[CR n] github aws/containers-roadmap issue n.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+
+from twin.errors import BadInput
+
+__all__ = ["Balancing", "Parameters"]
+
+
+class Balancing(StrEnum):
+    """How the gateway picks an instance for a request."""
+
+    RANDOM = "random"
+    ROUND_ROBIN = "round-robin"
+    LEAST_REQUEST = "least-request"
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """All parameters of a twin, checked when made.
+
+    Gateway:
+        balancing: how an instance is picked. Assumed: no algorithm is documented.
+        front_ends: number of independent balancer states behind one URL. Assumed.
+        discovery_ttl: seconds for which an answer of DiscoverInstances is used. Assumed: that it is cached is
+            the complaint of [CR 1639]. 0: endpoints are replaced before a task's drain begins.
+        connect_retries: how often a refused connection is tried on another instance. Assumed: no client error was
+            seen when a task was stopped by hand.
+        reuse_connections: whether connections to tasks are kept open between requests. Assumed.
+
+    ECS:
+        deregistration_delay: seconds between deregistration and the stop of a task. 0: nothing waits [CR 1639].
+        registration_wait: seconds after its start for which a task that does not listen yet is held back from
+            registration. Assumed: what ECS takes between the start of a container and its registration; beyond it
+            a task gets traffic whether it is ready or not [CR 2334].
+        proxy_drain: seconds that the proxy serves on after the application has stopped: 20 [sc-agent].
+        proxy_restarts: how often a crashed proxy is started anew before the task fails: 3 [sc-agent].
+        running_grace: seconds in RUNNING after which a task without a health check counts as healthy: 40 [ecs].
+        namespace_cleanup: seconds until the Cloud Map service of a deleted ECS service is removed. Assumed.
+
+    Raises:
+        BadInput: a number out of its range.
+    """
+
+    balancing: Balancing = Balancing.RANDOM
+    front_ends: int = 1
+    discovery_ttl: float = 5.0
+    connect_retries: int = 1
+    reuse_connections: bool = True
+
+    deregistration_delay: float = 0.0
+    registration_wait: float = 5.0
+    proxy_drain: float = 20.0
+    proxy_restarts: int = 3
+    running_grace: float = 40.0
+    namespace_cleanup: float = 10.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            least = 1 if field.name == "front_ends" else 0
+            if isinstance(value, int | float) and not least <= value <= 3600:
+                option = "--" + field.name.replace("_", "-")
+                raise BadInput(f"{option}={value:g} is out of range: give a number from {least} to 3600")

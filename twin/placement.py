@@ -1,0 +1,41 @@
+"""Where tasks go: the subnets of a service, as EC2 knows them, and their private addresses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.backends import get_backend
+from moto.ec2.exceptions import InvalidSubnetIdError
+
+from twin.ecs.controller import Placement
+from twin.network import PrivateAddresses
+
+__all__ = ["Subnets"]
+
+
+class Subnets:
+    """The subnets of one account and Region; hands out private addresses in order."""
+
+    def __init__(self, account: str, region: str) -> None:
+        self._region = region
+        self._backend: Any = get_backend("ec2")[account][region]
+        self._addresses: dict[str, PrivateAddresses] = {}
+
+    def zones(self, network_configuration: dict[str, Any]) -> list[str]:
+        """The Availability Zones of the subnets, each once; empty if one of the subnets does not exist."""
+        try:
+            return list(dict.fromkeys(subnet.availability_zone for subnet in self._subnets(network_configuration)))
+        except InvalidSubnetIdError:
+            return []
+
+    def place(self, network_configuration: dict[str, Any], zone: str) -> Placement:
+        """A place in the first of the subnets in *zone*, with a host name as Fargate gives it."""
+        subnet = next(s for s in self._subnets(network_configuration) if s.availability_zone == zone)
+        addresses = self._addresses.setdefault(subnet.id, PrivateAddresses(subnet.cidr_block))
+        private = str(addresses.allocate())
+        host_name = f"ip-{private.replace('.', '-')}.{self._region}.compute.internal"
+        return Placement(zone, subnet.id, private, host_name)
+
+    def _subnets(self, network_configuration: dict[str, Any]) -> list[Any]:
+        wanted = network_configuration["awsvpcConfiguration"]["subnets"]
+        return [self._backend.get_subnet(identifier) for identifier in wanted]

@@ -1,0 +1,85 @@
+"""What ECS does in Cloud Map: the services of Service Connect and the instances in them.
+
+ECS is a part of AWS, so it works on moto's store of Cloud Map directly; everybody else goes through the endpoint.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.backends import get_backend
+from moto.servicediscovery.exceptions import InstanceNotFound, ServiceNotFound
+
+from twin.network import Address
+
+__all__ = ["Registry"]
+
+
+class Registry:
+    """The Cloud Map of one account and Region, as ECS uses it."""
+
+    def __init__(self, account: str, region: str) -> None:
+        self._backend: Any = get_backend("servicediscovery")[account][region]
+
+    def namespace_arn(self, namespace: str) -> str | None:
+        """The ARN of *namespace* (its ARN or name), None if there is no such namespace."""
+        found = self._namespace(namespace)
+        return str(found.arn) if found else None
+
+    def create_service(self, namespace: str, name: str) -> tuple[str, str]:
+        """The (id, ARN) of the service *name* in *namespace* (its ARN or name), made if it is not there.
+
+        Raises:
+            LookupError: there is no such namespace.
+        """
+        found = self._namespace(namespace)
+        if found is None:
+            raise LookupError(namespace)
+        for service in self._backend.list_services():
+            if service.namespace_id == found.id and service.name == name:
+                return service.id, service.arn
+        service = self._backend.create_service(
+            name=name,
+            namespace_id=found.id,
+            creator_request_id="",
+            description="Managed by Amazon ECS",
+            dns_config=None,
+            health_check_config=None,
+            # None: DiscoverInstances returns whatever is registered, healthy or not.
+            health_check_custom_config=None,
+            tags=[{"Key": "AmazonECSManaged", "Value": "true"}],
+            service_type="HTTP",
+        )
+        return service.id, service.arn
+
+    def delete_service(self, service_id: str) -> None:
+        """Remove a service; nothing happens if it is gone."""
+        self._backend.delete_service(service_id)
+
+    def register(self, service_id: str, instance_id: str, address: Address, attributes: dict[str, str]) -> None:
+        """Register an instance; nothing happens if its service is gone."""
+        where = {"AWS_INSTANCE_IPV4": address.host, "AWS_INSTANCE_PORT": str(address.port)}
+        try:
+            self._backend.register_instance(service_id, instance_id, "", {**where, **attributes})
+        except ServiceNotFound:
+            return
+
+    def deregister(self, service_id: str, instance_id: str) -> None:
+        """Remove an instance; nothing happens if it, or its service, is gone."""
+        try:
+            self._backend.deregister_instance(service_id, instance_id)
+        except (InstanceNotFound, ServiceNotFound):
+            return
+
+    def instances(self, service_id: str) -> list[str]:
+        """The ids of a service's instances."""
+        try:
+            return [instance.instance_id for instance in self._backend.list_instances(service_id)]
+        except ServiceNotFound:
+            return []
+
+    def _namespace(self, reference: str) -> Any:
+        for namespace in self._backend.list_namespaces():
+            if reference in (namespace.arn, namespace.name):
+                return namespace
+        return None

@@ -1,0 +1,118 @@
+"""The state folder: who runs on it, what others may read of it, and the event log.
+
+lock            held by the running supervisor, and by nobody else, however it ended
+twin.json       its pid, and what a client needs: URLs, Region, what was passed over
+outputs.json    there once the twin serves: the same form as `cdktf deploy --outputs-file` writes
+events.jsonl    every step of every task, and of the gateway
+tasks/<id>/     configuration and logs of a task; gateway/ likewise
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from twin.errors import AlreadyUp, BadInput, NotUp
+from twin.files import write_json
+
+__all__ = ["StateFolder"]
+
+
+class StateFolder:
+    """A twin's state folder, for its supervisor and for the commands that ask about it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()
+        self.outputs = self.path / "outputs.json"
+        self._description = self.path / "twin.json"
+        self._events: TextIO | None = None
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """Be the only supervisor on this folder, with what an earlier one left taken away.
+
+        Raises:
+            AlreadyUp: another one runs here.
+            BadInput: the folder cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / "lock").open("w")
+        except OSError as error:
+            raise BadInput(
+                f"The state folder {self.path} cannot be written ({error.strerror}): choose another --state."
+            ) from None
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pid = self._read().get("pid", "unknown")
+                raise AlreadyUp(
+                    f"A twin runs on {self.path} already (pid {pid}): end it with `twin down`, or choose another --state"
+                ) from None
+            try:
+                self._clear()
+                with (self.path / "events.jsonl").open("w", buffering=1) as self._events:
+                    self.describe(pid=os.getpid())
+                    yield
+            finally:
+                self._events = None
+                self._description.unlink(missing_ok=True)
+                self.outputs.unlink(missing_ok=True)
+
+    def describe(self, **content: Any) -> None:
+        """Replace what clients can read of this twin."""
+        write_json(self._description, content)
+
+    def log(self, kind: str, **details: Any) -> None:
+        """Add a line to the event log."""
+        if self._events is not None:
+            self._events.write(json.dumps({"time": round(time.time(), 3), "kind": kind, **details}) + "\n")
+
+    def running(self) -> dict[str, Any]:
+        """What the supervisor on this folder tells of itself.
+
+        Raises:
+            NotUp: none runs here.
+        """
+        if not self._is_held():
+            raise NotUp(f"No twin runs on {self.path}: start one with `twin up`.")
+        return self._read()
+
+    def wait_until_free(self, timeout: float) -> bool:
+        """Whether the supervisor on this folder has ended within *timeout* seconds."""
+        deadline = time.monotonic() + timeout
+        while self._is_held():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)  # the lock of a process that is no child of ours
+        return True
+
+    def _is_held(self) -> bool:
+        try:
+            with (self.path / "lock").open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            return dict(json.loads(self._description.read_text()))
+        except (OSError, ValueError):
+            return {}
+
+    def _clear(self) -> None:
+        for folder in ("tasks", "gateway"):
+            shutil.rmtree(self.path / folder, ignore_errors=True)
+        for file in (self._description, self.outputs):
+            file.unlink(missing_ok=True)

