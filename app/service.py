@@ -1,0 +1,124 @@
+"""The routes. Starlette answers HEAD where it answers GET."""
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from enum import Enum
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from app.identity import Identity
+
+# API Gateway gives an integration 30 s and 10 MB:
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+MAX_DELAY_MS = 29_000
+MAX_PAYLOAD_BYTES = 10_000_000
+CHUNK_BYTES = 65_536
+
+
+class Phase(Enum):
+    """How far the service is; `/ready` tells."""
+
+    STARTING = "starting"
+    READY = "ready"
+    DRAINING = "draining"
+
+
+class Lifecycle:
+    """The phase of one service: it goes forward only."""
+
+    def __init__(self) -> None:
+        self.phase = Phase.STARTING
+
+    def start(self) -> None:
+        """The service can serve; without effect on one that drains already."""
+        if self.phase is Phase.STARTING:
+            self.phase = Phase.READY
+
+    def drain(self) -> None:
+        """The service is about to end."""
+        self.phase = Phase.DRAINING
+
+
+class BadParameter(Exception):
+    """A query parameter breaks its rule; the message names it, its value and the rule."""
+
+
+def create_app(identity: Identity, lifecycle: Lifecycle) -> Starlette:
+    """The application of one task. Its start (ASGI lifespan) starts `lifecycle`; ending that is the server's part."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        lifecycle.start()
+        yield
+
+    app = Starlette(
+        routes=[
+            Route("/hostname", show_hostname),
+            Route("/ready", show_phase),
+            Route("/identity", show_identity),
+            Route("/payload", send_payload),
+        ],
+        exception_handlers={BadParameter: refuse},
+        lifespan=lifespan,
+    )
+    app.state.identity = identity
+    app.state.lifecycle = lifecycle
+    return app
+
+
+async def show_hostname(request: Request) -> Response:
+    """The host name as text, after `delay_ms` (0 to 29,000; 0 if not given)."""
+    delay_ms = _whole_number(request, "delay_ms", MAX_DELAY_MS, default=0)
+    if delay_ms:
+        await asyncio.sleep(delay_ms / 1000)
+    identity: Identity = request.app.state.identity
+    return PlainTextResponse(identity.hostname)
+
+
+async def show_phase(request: Request) -> Response:
+    """200 if requests should be sent here, else 503; the body says why."""
+    lifecycle: Lifecycle = request.app.state.lifecycle
+    ready = lifecycle.phase is Phase.READY
+    return PlainTextResponse(lifecycle.phase.value, status_code=200 if ready else 503)
+
+
+async def show_identity(request: Request) -> Response:
+    """All fields of `Identity` as JSON."""
+    return JSONResponse(asdict(request.app.state.identity))
+
+
+async def send_payload(request: Request) -> Response:
+    """`bytes` (0 to 10,000,000) random bytes, in chunks: no compression on the way makes them fewer."""
+    size = _whole_number(request, "bytes", MAX_PAYLOAD_BYTES)
+    return StreamingResponse(
+        random_chunks(size), headers={"content-length": str(size)}, media_type="application/octet-stream"
+    )
+
+
+async def random_chunks(size: int) -> AsyncIterator[bytes]:
+    """`size` random bytes in pieces of at most CHUNK_BYTES."""
+    for start in range(0, size, CHUNK_BYTES):
+        yield os.urandom(min(CHUNK_BYTES, size - start))
+
+
+async def refuse(request: Request, error: Exception) -> Response:
+    """400, with the reason as JSON."""
+    return JSONResponse({"error": str(error)}, status_code=400)
+
+
+def _whole_number(request: Request, name: str, most: int, default: int | None = None) -> int:
+    text = request.query_params.get(name)
+    if text is None and default is not None:
+        return default
+    # int() alone would also take "+5", "5_000" and digits of other scripts.
+    if text is None or not re.fullmatch(r"0*[0-9]{1,8}", text, re.ASCII) or int(text) > most:
+        given = "is missing" if text is None else f"is {text!r}"
+        raise BadParameter(f"{name} {given}: it must be a whole number from 0 to {most}.")
+    return int(text)
