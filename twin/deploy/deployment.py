@@ -1,0 +1,148 @@
+"""A stack's resources on the endpoint, one after the other, and its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+from twin.deploy.aws import Aws
+from twin.deploy.kinds import KINDS, reason_to_pass_over
+from twin.errors import BadStack, StartFailed, TwinError
+from twin.references import Reference, resolve
+from twin.terraform import Resource, Stack
+
+__all__ = ["Deployment", "PassedOver", "deploy"]
+
+# Meta-arguments that change how a resource is made; the others only order it or tell Terraform what to do later.
+_CHANGES_HOW = ("provider", "provisioner")
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """Something of the stack that is not on the endpoint: a resource, a resource's argument, an output."""
+
+    what: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A stack on the endpoint.
+
+    `outputs` are the stack's own, resolved; where one is an address of AWS's (`gateway_url`), whoever writes
+    outputs.json puts the twin's in its place. `attributes` are those of each deployed resource, by its address.
+    """
+
+    outputs: Mapping[str, Any]
+    attributes: Mapping[str, Mapping[str, Any]]
+    passed_over: tuple[PassedOver, ...]
+
+
+class _NotDeployed(Exception):
+    """A reference to something that is not on the endpoint; the text says to what."""
+
+
+def deploy(stack: Stack, endpoint_url: str, *, access_key: str = "test", secret_key: str = "test") -> Deployment:
+    """Put *stack* on an AWS endpoint that does not hold it yet, and list what is passed over.
+
+    BadStack for what the twin cannot resolve, before anything is made, and for what the endpoint refuses; StartFailed
+    if the endpoint does not answer.
+    """
+    resources = stack.in_order()
+    _check_references(stack, resources)
+    deployer = _Deployer(stack, Aws(endpoint_url, stack.region, access_key, secret_key))
+    for resource in resources:
+        deployer.put(resource)
+    outputs = deployer.outputs()  # Before passed_over is read: it adds to it.
+    return Deployment(outputs, deployer.attributes, tuple(deployer.passed_over))
+
+
+def _check_references(stack: Stack, resources: tuple[Resource, ...]) -> None:
+    for resource in resources:
+        if resource.type in KINDS:
+            for reference in resource.references():
+                if reference.address not in stack.resources:
+                    raise BadStack(
+                        f"{resource.address} refers to {reference}, but the stack has no {reference.address}."
+                    )
+
+
+class _Deployer:
+    def __init__(self, stack: Stack, aws: Aws) -> None:
+        self.attributes: dict[str, Mapping[str, Any]] = {}
+        self.passed_over: list[PassedOver] = []
+        self._stack = stack
+        self._aws = aws
+
+    def put(self, resource: Resource) -> None:
+        """Make the resource, or pass over it: for its type, or for an essential argument that cannot be resolved."""
+        if resource.type not in KINDS:
+            self.passed_over.append(PassedOver(resource.address, reason_to_pass_over(resource.type)))
+            return
+        call = KINDS[resource.type]
+        arguments, left_out = self._arguments(resource)
+        for argument in call.essential & left_out.keys():
+            self.passed_over.append(PassedOver(resource.address, f"its {argument} {left_out[argument]}"))
+            return
+        try:
+            self.attributes[resource.address], unused = call(self._aws, arguments, self._stack.default_tags)
+        except (BadStack, BotoCoreError, ClientError, KeyError) as error:
+            raise _as_error_of_twin(error, resource, left_out, self._aws) from error
+        left_out |= dict.fromkeys(unused, "the twin has no use for it")
+        left_out |= {name: "the twin leaves it to Terraform" for name in resource.meta if name in _CHANGES_HOW}
+        self.passed_over += (
+            PassedOver(f"{resource.address}, argument {argument}", reason) for argument, reason in left_out.items()
+        )
+
+    def outputs(self) -> dict[str, Any]:
+        outputs = {}
+        for name, value in self._stack.outputs.items():
+            try:
+                outputs[name] = resolve(value, f"output {name}", self._lookup)
+            except (BadStack, _NotDeployed):
+                self.passed_over.append(
+                    PassedOver(f"output {name}", f"{value} is no reference to something that the twin deploys")
+                )
+        return outputs
+
+    def _arguments(self, resource: Resource) -> tuple[dict[str, Any], dict[str, str]]:
+        """The arguments resolved, and those that cannot be, each with the reason."""
+        arguments: dict[str, Any] = {}
+        left_out: dict[str, str] = {}
+        for name, value in resource.arguments.items():
+            try:
+                arguments |= resolve({name: value}, resource.address, self._lookup)
+            except _NotDeployed as error:
+                left_out[name] = f"refers to {error}"
+        return arguments, left_out
+
+    def _lookup(self, reference: Reference) -> Any:
+        if reference.address not in self.attributes:
+            raise _NotDeployed(f"{reference.address}, which the twin passes over")
+        try:
+            return reference.within(self.attributes[reference.address])
+        except LookupError:
+            raise _NotDeployed(f"{reference}, an attribute that the twin does not know") from None
+
+
+def _as_error_of_twin(error: Exception, resource: Resource, left_out: Mapping[str, str], aws: Aws) -> TwinError:
+    match error:
+        case ClientError():
+            said = error.response["Error"]
+            reason = f"{error.operation_name} was refused ({said.get('Code')}: {said.get('Message', '').rstrip('.')})"
+        case ParamValidationError():
+            reason = "; ".join(str(error).splitlines()[1:])
+        case KeyError():
+            reason = f"the argument {error} is missing"
+        case BotoCoreError():
+            return StartFailed(f"The AWS endpoint {aws.endpoint_url} does not answer: {error}.")
+        case _:
+            reason = str(error).rstrip(".")
+    hint = "".join(f"; {argument} was left out, for it {why}" for argument, why in left_out.items())
+    return BadStack(f"{resource.address}: {reason}{hint}.")
