@@ -1,4 +1,7 @@
-"""The CDKTF program: settings in, cdktf.out/stacks/<name>/cdk.tf.json out."""
+"""The CDKTF program: settings in, cdktf.out/stacks/<name>/cdk.tf.json out.
+
+Exits with 2 for settings that cannot be used, with 3 without Node.
+"""
 
 from __future__ import annotations
 
@@ -8,38 +11,47 @@ import shutil
 import sys
 from pathlib import Path
 
-from serviceconnect.settings import InvalidSettings, Settings
+from serviceconnect.settings import InvalidSettings
+from serviceconnect.settings.reading import CONTEXT_KEY, PREFIX, from_project
+from serviceconnect.source import image_tag
 
 ROOT = Path(__file__).resolve().parent
 
 
 def find_node() -> None:
-    """Point jsii to the Node of the wheel beside this Python, unless JSII_NODE is set. Exits with 3 without a Node."""
+    """Point jsii to the Node of the wheel beside this Python, unless JSII_NODE is set; exits without any Node."""
     beside = Path(sys.executable).with_name("node")
     if "JSII_NODE" not in os.environ and beside.exists():
         os.environ["JSII_NODE"] = str(beside)
     node = os.environ.get("JSII_NODE", "node")
     if shutil.which(node) is None:
-        print(f"main.py: no Node at {node!r}, which CDKTF needs; `make install` puts one into .venv.", file=sys.stderr)
+        print(f"main.py: there is no Node at {node!r}, which CDKTF needs; run `make install`.", file=sys.stderr)
         sys.exit(3)
 
 
 def main() -> None:
     """Synthesize the stack that cdktf.json and the environment describe."""
-    find_node()
     try:
-        settings = Settings()
+        settings = from_project(ROOT, os.environ)
     except InvalidSettings as error:
-        print(error, file=sys.stderr)
+        where = f"context.{CONTEXT_KEY} in cdktf.json, or variables that begin with {PREFIX}"
+        print(f"main.py: these settings cannot be used ({where}):", *error.problems, sep="\n  ", file=sys.stderr)
         sys.exit(2)
+    find_node()
     # After find_node, for importing cdktf starts jsii's Node.
     from cdktf import App
 
     from serviceconnect.stack import ServiceConnectStack
 
     context = json.loads((ROOT / "cdktf.json").read_text())["context"]
-    app = App(context=context, outdir=str(ROOT / "cdktf.out"))
-    ServiceConnectStack(app, settings, image_tag="latest")
+    # CDKTF_OUTDIR is how the cdktf command says where it will look.
+    app = App(context=context, outdir=os.environ.get("CDKTF_OUTDIR", str(ROOT / "cdktf.out")))
+    ServiceConnectStack(
+        app,
+        settings,
+        image_tag=image_tag(ROOT, settings.architecture),
+        endpoint_url=os.environ.get("AWS_ENDPOINT_URL", ""),
+    )
     app.synth()
 
 

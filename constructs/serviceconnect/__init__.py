@@ -2,14 +2,24 @@
 
 # General layout
 #
-#   settings/    what the user may choose: frozen dataclasses and their rules, no cdktf, read anywhere
-#   stack.py     wires the constructs and names the outputs; main.py makes one stack of it
-#   network.py   private subnets, VPC endpoints, security groups
-#   image.py     the ECR repository, and the build and push of the image
-#   service.py   cluster, namespace, task definition, ECS service with Service Connect
-#   gateway.py   HTTP API, VPC link, integration, routes, stage
-#   provider.py  the AWS provider, for AWS itself or for an endpoint on this machine
-#   bindings.py  makes `import cdktf_cdktf_provider_aws.x` cheap
+#   settings/      what the user may choose: frozen dataclasses and their rules, no cdktf, read anywhere
+#   stack.py       wires the constructs and names the outputs; main.py makes one stack of it
+#   network.py     private subnets, the security groups of VPC link and tasks
+#   image.py       the ECR repository, and the build and push of the image
+#   logs.py        the log groups
+#   roles.py       execution role and task role
+#   endpoints.py   the VPC endpoints and their policies
+#   comparison.py  an internal load balancer before the same tasks (a setting)
+#   service.py     cluster, namespace, ECS service with Service Connect; task.py its task definition,
+#                  teardown.py what a destroy waits for
+#   gateway.py     HTTP API, VPC link, integration, routes, stage
+#   scaling.py, alarms.py, dashboard.py  what follows and shows metrics.py's metrics
+#
+#   provider.py    the AWS provider, for AWS itself or for an endpoint on this machine
+#   policy.py, security.py  IAM policies and security groups, as the constructs above use them
+#   source.py      what the image is built from, as a tag
+#   scripts/       what Terraform runs on the machine that deploys
+#   bindings.py    makes `import cdktf_cdktf_provider_aws.x` cheap
 #
 # Each construct takes the slice of the settings that it needs, and what it needs of the others as arguments.
 # Nothing here imports another package of ours.

@@ -2,73 +2,206 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import re
+from urllib.parse import quote
 
-from cdktf import ITerraformDependable
-from cdktf_cdktf_provider_aws.apigatewayv2_api import Apigatewayv2Api
+from cdktf_cdktf_provider_aws.apigatewayv2_api import Apigatewayv2Api, Apigatewayv2ApiCorsConfiguration
+from cdktf_cdktf_provider_aws.apigatewayv2_api_mapping import Apigatewayv2ApiMapping
+from cdktf_cdktf_provider_aws.apigatewayv2_authorizer import (
+    Apigatewayv2Authorizer,
+    Apigatewayv2AuthorizerJwtConfiguration,
+)
+from cdktf_cdktf_provider_aws.apigatewayv2_domain_name import (
+    Apigatewayv2DomainName,
+    Apigatewayv2DomainNameDomainNameConfiguration,
+)
 from cdktf_cdktf_provider_aws.apigatewayv2_integration import Apigatewayv2Integration
 from cdktf_cdktf_provider_aws.apigatewayv2_route import Apigatewayv2Route
-from cdktf_cdktf_provider_aws.apigatewayv2_stage import Apigatewayv2Stage
+from cdktf_cdktf_provider_aws.apigatewayv2_stage import (
+    Apigatewayv2Stage,
+    Apigatewayv2StageAccessLogSettings,
+    Apigatewayv2StageDefaultRouteSettings,
+)
 from cdktf_cdktf_provider_aws.apigatewayv2_vpc_link import Apigatewayv2VpcLink
 from cdktf_cdktf_provider_aws.data_aws_service_discovery_service import DataAwsServiceDiscoveryService
 from constructs import Construct
 
-from serviceconnect.settings.gateway import GatewaySettings
+from serviceconnect.network import Network
+from serviceconnect.service import Service
+from serviceconnect.settings import Settings
 
-__all__ = ["Gateway"]
+__all__ = ["COMPARISON_PREFIX", "Gateway"]
+
+COMPARISON_PREFIX = "/alb"
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
+ACCESS_LOG = {
+    "requestId": "$context.requestId",
+    "requestTime": "$context.requestTime",
+    "sourceIp": "$context.identity.sourceIp",
+    "method": "$context.httpMethod",
+    "path": "$context.path",
+    "route": "$context.routeKey",
+    "status": "$context.status",
+    "responseLength": "$context.responseLength",
+    "responseLatency": "$context.responseLatency",
+    "integrationStatus": "$context.integration.status",
+    "integrationLatency": "$context.integration.latency",
+    "integrationError": "$context.integration.error",
+    "error": "$context.error.message",
+    "authorizerError": "$context.authorizer.error",
+}
 
 
 class Gateway(Construct):
-    """Routes of an HTTP API, integrated with the Cloud Map service that ECS made for Service Connect."""
+    """An HTTP API with the settings' routes to the service, and the same under ``/alb`` to a load balancer's listener.
+
+    Args:
+        listener_arn: the load balancer's listener for the routes under ``/alb``; empty: there are none.
+    """
 
     def __init__(
         self,
         scope: Construct,
         id: str,
-        settings: GatewaySettings,
-        discovery_name: str,
-        namespace_id: str,
-        registered_by: ITerraformDependable,
-        subnet_ids: Sequence[str],
-        security_group_id: str,
+        settings: Settings,
+        network: Network,
+        service: Service,
+        access_log_arn: str,
+        listener_arn: str,
     ) -> None:
         super().__init__(scope, id)
-        api = Apigatewayv2Api(self, "api", name=settings.name, protocol_type="HTTP")
-        link = Apigatewayv2VpcLink(
+        self._settings = settings
+        self.api = Apigatewayv2Api(
+            self, "api", name=settings.name, protocol_type="HTTP", cors_configuration=_cors(settings)
+        )
+        # Neither can be changed later: other subnets or another group make a new link.
+        self._link = Apigatewayv2VpcLink(
             self,
             "vpc-link",
             name=settings.name,
-            subnet_ids=list(subnet_ids),
-            security_group_ids=[security_group_id],
+            subnet_ids=network.subnet_ids,
+            security_group_ids=[network.vpc_link_group.id],
         )
+        self._authorizer_id = self._jwt_authorizer() if settings.authorization == "JWT" else None
+
         # ECS makes the service in Cloud Map itself and shows its ARN nowhere (aws-cdk issue 31215).
         discovered = DataAwsServiceDiscoveryService(
             self,
             "discovered",
-            name=discovery_name,
-            namespace_id=namespace_id,
-            depends_on=[registered_by],
+            name=settings.discovery_name,
+            namespace_id=service.namespace.id,
+            depends_on=[service.service],
         )
-        integration = Apigatewayv2Integration(
+        # API Gateway puts the name of a named stage before the path; the service expects the path alone.
+        integration = self._integration("integration", discovered.arn, "$request.path")
+        for route in settings.routes:
+            self._route(f"route-{slug(route)}", route, integration)
+        if listener_arn:
+            for route in settings.routes:
+                key, path = prefixed(route)
+                integration = self._integration(f"alb-{slug(route)}", listener_arn, path)
+                self._route(f"alb-route-{slug(route)}", key, integration)
+
+        self.stage = Apigatewayv2Stage(
             self,
-            "integration",
-            api_id=api.id,
+            "stage",
+            api_id=self.api.id,
+            name=settings.stage,
+            auto_deploy=True,
+            access_log_settings=Apigatewayv2StageAccessLogSettings(
+                destination_arn=access_log_arn, format=json.dumps(ACCESS_LOG)
+            ),
+            default_route_settings=Apigatewayv2StageDefaultRouteSettings(
+                throttling_rate_limit=settings.throttle_rate, throttling_burst_limit=settings.throttle_burst
+            ),
+        )
+        self.url = self.api.api_endpoint
+        if settings.stage != "$default":
+            self.url += f"/{settings.stage}"
+        self.domain_target = ""
+        if settings.domain_name:
+            self.url = f"https://{settings.domain_name}"
+            self.domain_target = self._domain()
+
+    def _integration(self, id: str, uri: str, path: str) -> Apigatewayv2Integration:
+        return Apigatewayv2Integration(
+            self,
+            id,
+            api_id=self.api.id,
             integration_type="HTTP_PROXY",
             integration_method="ANY",
-            integration_uri=discovered.arn,
+            integration_uri=uri,
             connection_type="VPC_LINK",
-            connection_id=link.id,
+            connection_id=self._link.id,
             payload_format_version="1.0",
-            # API Gateway puts the name of a named stage before the path; the service expects the path alone.
-            request_parameters={"overwrite:path": "$request.path"},
+            request_parameters={"overwrite:path": path},
+            timeout_milliseconds=self._settings.request_timeout * 1000,
         )
-        for number, route in enumerate(settings.routes):
-            Apigatewayv2Route(
-                self,
-                f"route-{number}",
-                api_id=api.id,
-                route_key=route,
-                target=f"integrations/{integration.id}",
-            )
-        stage = Apigatewayv2Stage(self, "stage", api_id=api.id, name=settings.stage, auto_deploy=True)
-        self.url = api.api_endpoint if settings.stage == "$default" else f"{api.api_endpoint}/{stage.name}"
+
+    def _route(self, id: str, key: str, integration: Apigatewayv2Integration) -> None:
+        Apigatewayv2Route(
+            self,
+            id,
+            api_id=self.api.id,
+            route_key=key,
+            target=f"integrations/{integration.id}",
+            authorization_type=self._settings.authorization,
+            authorizer_id=self._authorizer_id,
+        )
+
+    def _jwt_authorizer(self) -> str:
+        authorizer_id: str = Apigatewayv2Authorizer(
+            self,
+            "jwt",
+            api_id=self.api.id,
+            name="jwt",
+            authorizer_type="JWT",
+            identity_sources=["$request.header.Authorization"],
+            jwt_configuration=Apigatewayv2AuthorizerJwtConfiguration(
+                issuer=self._settings.jwt_issuer, audience=list(self._settings.jwt_audience)
+            ),
+        ).id
+        return authorizer_id
+
+    def _domain(self) -> str:
+        domain = Apigatewayv2DomainName(
+            self,
+            "domain",
+            domain_name=self._settings.domain_name,
+            domain_name_configuration=Apigatewayv2DomainNameDomainNameConfiguration(
+                certificate_arn=self._settings.certificate_arn, endpoint_type="REGIONAL", security_policy="TLS_1_2"
+            ),
+        )
+        Apigatewayv2ApiMapping(self, "mapping", api_id=self.api.id, domain_name=domain.id, stage=self.stage.id)
+        target: str = domain.domain_name_configuration.target_domain_name
+        return target
+
+
+def _cors(settings: Settings) -> Apigatewayv2ApiCorsConfiguration | None:
+    if not settings.cors_origins:
+        return None
+    return Apigatewayv2ApiCorsConfiguration(
+        allow_origins=list(settings.cors_origins),
+        allow_methods=list(settings.cors_methods),
+        allow_headers=list(settings.cors_headers) or None,
+    )
+
+
+def slug(route: str) -> str:
+    """*route* as part of a construct's id, different for each route: ``GET /users/all`` becomes ``GET-users%2Fall``."""
+    return quote(route.replace(" /", "-", 1), safe="")
+
+
+def prefixed(route: str) -> tuple[str, str]:
+    """The key of *route* under ``/alb``, and API Gateway's expression for the path without it.
+
+    ``GET /users/{id}`` gives ``GET /alb/users/{id}`` and ``/users/$request.path.id``; ``$request.path`` would have the
+    prefix in it.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-parameter-mapping.html
+    """
+    method, _, path = route.partition(" ")
+    if route == "$default":
+        method, path = "ANY", "/{proxy+}"
+    return f"{method} {COMPARISON_PREFIX}{path.rstrip('/')}", re.sub(r"\{([\w.-]+)\+?\}", r"$request.path.\1", path)

@@ -1,27 +1,95 @@
-"""The image: its repository."""
+"""The image: its repository, and the build and push that come before the service."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
+
+from cdktf import DataResource, LocalExecProvisioner
+from cdktf_cdktf_provider_aws.ecr_lifecycle_policy import EcrLifecyclePolicy
 from cdktf_cdktf_provider_aws.ecr_repository import EcrRepository, EcrRepositoryImageScanningConfiguration
 from constructs import Construct
 
-from serviceconnect.settings.common import CommonSettings
+from serviceconnect.scripts import command
+from serviceconnect.settings.service import ServiceSettings
 
-__all__ = ["Image"]
+__all__ = ["GivenImage", "Image", "given_image"]
+
+PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
+
+LIFECYCLE = {
+    "rules": [
+        {
+            "rulePriority": 1,
+            "description": "Keep the last twenty images: enough to roll back to",
+            "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 20},
+            "action": {"type": "expire"},
+        }
+    ]
+}
+
+
+@dataclass(frozen=True)
+class GivenImage:
+    """An image that somebody else builds; the ARN of its repository is empty if that is not in this Region's ECR."""
+
+    uri: str
+    repository_url: str
+    repository_arn: str
+    pushed: tuple[DataResource, ...] = ()
+
+
+def given_image(settings: ServiceSettings) -> GivenImage:
+    """The image that ``image_uri`` names."""
+    uri = settings.image_uri
+    url = uri.partition("@")[0] if "@" in uri else uri.rpartition(":")[0]
+    name, account = settings.repository_name, uri.partition(".")[0]
+    arn = f"arn:aws:ecr:{settings.region}:{account}:repository/{name}" if name else ""
+    return GivenImage(uri, url, arn)
 
 
 class Image(Construct):
-    """A repository with immutable tags, and the URI of the image in it."""
+    """A repository with immutable tags and, with *push*, the image of this project in it under *tag*."""
 
-    def __init__(self, scope: Construct, id: str, settings: CommonSettings, tag: str) -> None:
+    def __init__(self, scope: Construct, id: str, settings: ServiceSettings, tag: str, push: bool) -> None:
         super().__init__(scope, id)
-        self.repository = EcrRepository(
+        repository = EcrRepository(
             self,
             "repository",
-            name=settings.name,
+            name=settings.repository_name,
             image_tag_mutability="IMMUTABLE",
             image_scanning_configuration=EcrRepositoryImageScanningConfiguration(scan_on_push=True),
             # Without it `destroy` stops at a repository that holds images.
             force_delete=True,
         )
-        self.uri = f"{self.repository.repository_url}:{tag}"
+        EcrLifecyclePolicy(
+            self,
+            "lifecycle",
+            repository=repository.name,
+            policy=json.dumps(LIFECYCLE),
+        )
+        self.repository_url = repository.repository_url
+        self.repository_arn = repository.arn
+        self.uri = f"{repository.repository_url}:{tag}"
+        self.pushed: tuple[DataResource, ...] = ()
+        if push:
+            self.pushed = (
+                DataResource(
+                    self,
+                    "push",
+                    triggers_replace={"image": self.uri},
+                    provisioners=[
+                        LocalExecProvisioner(
+                            type="local-exec",
+                            command=command("push_image.sh"),
+                            environment={
+                                "REPOSITORY_NAME": repository.name,
+                                "REPOSITORY_URL": repository.repository_url,
+                                "TAG": tag,
+                                "PLATFORM": PLATFORMS[settings.architecture],
+                                "AWS_REGION": settings.region,
+                            },
+                        )
+                    ],
+                ),
+            )

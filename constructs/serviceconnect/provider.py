@@ -1,20 +1,55 @@
-"""The AWS provider."""
+"""The AWS provider: for AWS itself, or for another endpoint such as the twin's."""
 
 from __future__ import annotations
 
-from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTags
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTags, AwsProviderEndpoints
 from constructs import Construct
 
 from serviceconnect.settings.common import CommonSettings
 
-__all__ = ["aws_provider"]
+__all__ = ["aws_provider", "is_loopback"]
+
+# The services of the stack, as the provider calls them.
+SERVICES = (
+    "apigatewayv2",
+    "appautoscaling",
+    "cloudwatch",
+    "ec2",
+    "ecr",
+    "ecs",
+    "elbv2",
+    "iam",
+    "logs",
+    "servicediscovery",
+    "sts",
+)
 
 
-def aws_provider(scope: Construct, settings: CommonSettings) -> AwsProvider:
-    """The provider for the settings' Region, which tags whatever it makes."""
+def aws_provider(scope: Construct, settings: CommonSettings, endpoint_url: str) -> AwsProvider:
+    """The provider for the settings' Region, which tags whatever it makes; *endpoint_url* is empty for AWS itself."""
+    elsewhere = {}
+    if endpoint_url:
+        elsewhere = {
+            "endpoints": [AwsProviderEndpoints(**dict.fromkeys(SERVICES, endpoint_url))],
+            "skip_credentials_validation": True,
+            "skip_metadata_api_check": "true",
+        }
     return AwsProvider(
         scope,
         "aws",
         region=settings.region,
         default_tags=[AwsProviderDefaultTags(tags={"Project": settings.name, **settings.tags})],
+        **elsewhere,
     )
+
+
+def is_loopback(endpoint_url: str) -> bool:
+    """Whether *endpoint_url* is on this machine, as the twin's is; there is no registry to push to then."""
+    host = urlsplit(endpoint_url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

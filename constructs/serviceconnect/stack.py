@@ -2,54 +2,125 @@
 
 from __future__ import annotations
 
-from cdktf import LocalBackend, TerraformOutput, TerraformStack
+from cdktf import LocalBackend, S3Backend, TerraformOutput, TerraformStack
 from constructs import Construct
 
-from serviceconnect.gateway import Gateway
-from serviceconnect.image import Image
+from serviceconnect.alarms import Alarms
+from serviceconnect.comparison import Comparison
+from serviceconnect.dashboard import Dashboard
+from serviceconnect.endpoints import Endpoints
+from serviceconnect.gateway import COMPARISON_PREFIX, Gateway
+from serviceconnect.image import Image, given_image
+from serviceconnect.logs import Logs
+from serviceconnect.metrics import Sources
 from serviceconnect.network import Network
-from serviceconnect.provider import aws_provider
-from serviceconnect.service import CONTAINER, Service
+from serviceconnect.provider import aws_provider, is_loopback
+from serviceconnect.roles import Roles
+from serviceconnect.scaling import Scaling
+from serviceconnect.service import Service
 from serviceconnect.settings import Settings
+from serviceconnect.task import CONTAINER
 
 __all__ = ["ServiceConnectStack"]
 
 
 class ServiceConnectStack(TerraformStack):
-    """An ECS service behind API Gateway with no load balancer between, named by the settings."""
+    """An ECS service behind API Gateway with no load balancer between, named by the settings.
 
-    def __init__(self, scope: Construct, settings: Settings, image_tag: str) -> None:
+    Args:
+        image_tag: tag of the image that is built from this project; not used if the settings name an image.
+        endpoint_url: an AWS endpoint to deploy to; empty: AWS.
+    """
+
+    def __init__(self, scope: Construct, settings: Settings, image_tag: str, endpoint_url: str = "") -> None:
         super().__init__(scope, settings.name)
-        # Relative, for the default is a path of this machine; it counts from cdktf.out/stacks/<name>, which is deleted
-        # freely, so the state stays outside.
-        LocalBackend(self, path=f"../../../terraform.{settings.name}.tfstate")
-        aws_provider(self, settings)
+        self._keep_state(settings)
+        aws_provider(self, settings, endpoint_url)
+
         network = Network(self, "network", settings, settings.container_port)
-        subnet_ids = [subnet.id for subnet in network.subnets]
-        image = Image(self, "image", settings, image_tag)
+        image = (
+            given_image(settings)
+            if settings.image_uri
+            else Image(self, "image", settings, image_tag, push=not is_loopback(endpoint_url))
+        )
+        logs = Logs(self, "logs", settings)
+        task_logs = [logs.service.arn, logs.proxy.arn]
+        roles = Roles(self, "roles", settings, image.repository_arn, task_logs)
+        endpoints = Endpoints(
+            self,
+            "endpoints",
+            settings,
+            network,
+            execution_role_arn=roles.execution.arn,
+            task_role_arn=roles.task.arn,
+            repository_arn=image.repository_arn,
+            log_group_arns=task_logs,
+        )
+        comparison = Comparison(self, "comparison", settings, network) if settings.comparison else None
         service = Service(
-            self, "service", settings, image.uri, subnet_ids, network.task_group.id, reached_through=network.endpoints
+            self,
+            "service",
+            settings,
+            network,
+            roles,
+            logs,
+            image.uri,
+            target_group_arn=comparison.target_group.arn if comparison else "",
+            after=[*endpoints.all, *image.pushed, *([comparison.listener] if comparison else [])],
         )
         gateway = Gateway(
             self,
             "gateway",
             settings,
-            settings.discovery_name,
-            service.namespace.id,
-            service.service,
-            subnet_ids,
-            network.vpc_link_group.id,
+            network,
+            service,
+            access_log_arn=logs.access.arn,
+            listener_arn=comparison.listener.arn if comparison else "",
         )
-        for name, value in {
+        sources = Sources(
+            api_id=gateway.api.id,
+            stage=settings.stage,
+            cluster=service.cluster.name,
+            service=service.service.name,
+            discovery_name=settings.discovery_name,
+            throttles_namespace=settings.name,
+        )
+        if settings.autoscaling != "off":
+            Scaling(self, "scaling", settings, service, sources)
+        Alarms(self, "alarms", settings, sources, logs.access.name)
+        Dashboard(self, "dashboard", settings, sources)
+
+        outputs = {
             "gateway_url": gateway.url,
             "region": settings.region,
             "cluster_name": service.cluster.name,
             "service_name": service.service.name,
             "namespace_name": service.namespace.name,
             "discovery_name": settings.discovery_name,
-            "repository_url": image.repository.repository_url,
+            "repository_url": image.repository_url,
             "container_name": CONTAINER,
-            "log_group_name": settings.log_group_name,
-        }.items():
+            "log_group_name": logs.service.name,
+        }
+        if comparison:
+            outputs["comparison_url"] = gateway.url + COMPARISON_PREFIX
+        if gateway.domain_target:
+            outputs["domain_target"] = gateway.domain_target
+        for name, value in outputs.items():
             # static_id: the name as it stands, also in `cdktf deploy --outputs-file`.
             TerraformOutput(self, name, value=value, static_id=True)
+
+    def _keep_state(self, settings: Settings) -> None:
+        if settings.state_bucket:
+            S3Backend(
+                self,
+                bucket=settings.state_bucket,
+                key=f"{settings.name}/terraform.tfstate",
+                region=settings.state_region or settings.region,
+                encrypt=True,
+            )
+            # Terraform's own lock, newer than CDKTF's S3Backend.
+            self.add_override("terraform.backend.s3.use_lockfile", True)
+            return
+        # Relative, for the default is a path of this machine; it counts from cdktf.out/stacks/<name>, which is deleted
+        # freely, so the state stays outside.
+        LocalBackend(self, path=f"../../../terraform.{settings.name}.tfstate")

@@ -1,16 +1,19 @@
 """All settings in one frozen, validated set; importable without cdktf.
 
-General layout: field.py has the machinery of one setting; common.py, network.py, service.py and gateway.py have
-the settings of a construct each; reading.py takes them from cdktf.json and the environment.
+General layout: field.py has the machinery of one setting; common.py, network.py, service.py, gateway.py and
+operations.py have the slices that the constructs take; reading.py reads cdktf.json and the environment; table.py
+writes docs/settings.md.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
+from serviceconnect.settings import gateway, network, operations, service
 from serviceconnect.settings.gateway import GatewaySettings
 from serviceconnect.settings.network import NetworkSettings
-from serviceconnect.settings.service import ServiceSettings
+from serviceconnect.settings.operations import OperationsSettings
 
 __all__ = ["InvalidSettings", "Settings"]
 
@@ -24,14 +27,36 @@ class InvalidSettings(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(NetworkSettings, ServiceSettings, GatewaySettings):
-    """Everything that may be chosen. Raises InvalidSettings with all that is wrong."""
+class Settings(NetworkSettings, OperationsSettings, GatewaySettings):
+    """Everything that may be chosen. Raises InvalidSettings with all that is wrong at once."""
 
     def __post_init__(self) -> None:
-        problems = [
-            f"{field.name} = {getattr(self, field.name)!r} must be {field.metadata['rule'].says}."
-            for field in fields(self)
-            if not field.metadata["rule"].holds(getattr(self, field.name))
-        ]
+        problems = [*self._broken_rules(), *self._conflicts()]
         if problems:
             raise InvalidSettings(problems)
+
+    def _broken_rules(self) -> Iterator[str]:
+        for field in fields(self):
+            value, rule = getattr(self, field.name), field.metadata["rule"]
+            if not rule.holds(value):
+                yield f"{field.name} = {written(value)} must be {rule.says}."
+
+    def _conflicts(self) -> Iterator[str]:
+        for slice_ in (network, service, gateway, operations):
+            yield from slice_.conflicts(self)
+        if self.image_uri and self.create_endpoints and not self.repository_name:
+            yield (
+                f"image_uri = {self.image_uri} must be in ECR in region = {self.region}:"
+                " the tasks have no way to another registry."
+            )
+
+
+def written(value: object) -> str:
+    """*value* as it is written in cdktf.json or the environment, on one line."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return ",".join(f"{key}={entry}" for key, entry in value.items())
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value)

@@ -5,26 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from serviceconnect.settings.field import matches, setting
+from serviceconnect.settings.field import matches, optional, setting
 
-__all__ = ["CommonSettings"]
+__all__ = ["REGION", "CommonSettings"]
+
+# Of the partition `aws`: in China and GovCloud the names of endpoints and the ARNs are others.
+REGION = r"(?!cn-|us-gov-|us-iso)[a-z]{2}(-[a-z]+)+-\d"
 
 
 @dataclass(frozen=True, kw_only=True)
 class CommonSettings:
-    """Names and tags of everything in the stack."""
+    """The stack itself: where it is, what it is called, where its state is kept."""
 
     name: str = setting(
         "serviceconnect",
-        "Name of the stack and prefix of everything in it.",
-        # 24: a target group's name has at most 32 characters, and suffixes follow.
-        matches(
-            r"[a-z][a-z0-9-]{1,22}[a-z0-9]", "3 to 24 lower-case letters, digits and hyphens, starting with a letter"
-        ),
+        "Name of the stack, and of everything in it.",
+        # A load balancer's name has at most 32 characters, and suffixes follow.
+        matches(r"[a-z][a-z0-9-]{1,22}[a-z0-9]", "3 to 24 of a-z, 0-9 and hyphens, from a letter on"),
     )
     region: str = setting(
-        "eu-west-2",
-        "AWS Region.",
-        matches(r"[a-z]{2}(-[a-z]+)+-\d", "a Region's code such as eu-west-2"),
+        "eu-west-2", "AWS Region.", matches(REGION, "a Region such as eu-west-2, not of China or GovCloud")
     )
-    tags: Mapping[str, str] = setting({}, "Tags of everything, beside `Project` with the name.")
+    tags: Mapping[str, str] = setting({}, "Tags of everything, beside `Project`, which has the name.")
+    state_bucket: str = setting(
+        "",
+        "S3 bucket for Terraform's state, with a lock file in it; empty: a file beside `cdktf.json`.",
+        optional(matches(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "a bucket's name")),
+    )
+    state_region: str = setting(
+        "", "Region of `state_bucket`; empty: `region`.", optional(matches(REGION, "a Region such as eu-west-2"))
+    )

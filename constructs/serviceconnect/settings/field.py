@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Rule", "between", "each", "matches", "one_of", "optional", "setting"]
+__all__ = ["ANYTHING", "Rule", "between", "each", "matches", "one_of", "optional", "setting"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ ANYTHING = Rule("anything", lambda _: True)
 
 def between(low: int, high: int, unit: str = "") -> Rule:
     """A number from *low* to *high*, both included."""
-    return Rule(f"{low} to {high}{' ' + unit if unit else ''}", lambda value: low <= value <= high)
+    return Rule(f"{low} to {high} {unit}".rstrip(), lambda value: low <= value <= high)
 
 
 def one_of(values: Collection[Any]) -> Rule:
@@ -33,7 +33,7 @@ def one_of(values: Collection[Any]) -> Rule:
 
 
 def matches(pattern: str, says: str) -> Rule:
-    """Text that matches all of the regular expression *pattern*."""
+    """Text that matches the whole of the regular expression *pattern*."""
     compiled = re.compile(pattern)
     return Rule(says, lambda value: compiled.fullmatch(value) is not None)
 
@@ -43,17 +43,19 @@ def optional(rule: Rule) -> Rule:
     return Rule(f"empty or {rule.says}", lambda value: not value or rule.holds(value))
 
 
-def each(rule: Rule) -> Rule:
-    """A list (or the values of a map) in which every entry satisfies *rule*."""
+def each(pattern: str, says: str) -> Rule:
+    """A list, or the values of a map, in which every entry matches the whole of *pattern*."""
+    compiled = re.compile(pattern)
 
-    def holds(values: Sequence[Any] | dict[str, Any]) -> bool:
-        return all(rule.holds(value) for value in (values.values() if isinstance(values, dict) else values))
+    def holds(entries: Sequence[str] | Mapping[str, str]) -> bool:
+        values = entries.values() if isinstance(entries, Mapping) else entries
+        return all(compiled.fullmatch(value) for value in values)
 
-    return Rule(f"entries that are {rule.says}", holds)
+    return Rule(says, holds)
 
 
 def setting(default: Any, doc: str, rule: Rule = ANYTHING) -> Any:
-    """A dataclass field with *default*, its documentation and its rule. A map's default is always empty."""
+    """A dataclass field with *default*, its documentation and its rule. The default of a map is the empty map."""
     metadata = {"doc": doc, "rule": rule}
     if default == {}:
         return dataclasses.field(default_factory=dict, metadata=metadata)

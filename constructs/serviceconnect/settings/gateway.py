@@ -2,23 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from serviceconnect.settings.common import CommonSettings
-from serviceconnect.settings.field import each, matches, setting
+from serviceconnect.settings.field import between, each, matches, one_of, optional, setting
 
-__all__ = ["GatewaySettings"]
+__all__ = ["GatewaySettings", "conflicts"]
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "ANY")
+_SEGMENT = r"[^/{}\s]+|\{[\w.-]+\}"
+_ROUTE = rf"\$default|({'|'.join(METHODS)}) (/|(/({_SEGMENT}))+/?|(/({_SEGMENT}))*/\{{[\w.-]+\+\}})"
 
 
 @dataclass(frozen=True, kw_only=True)
 class GatewaySettings(CommonSettings):
-    """An HTTP API in front of the service."""
+    """An HTTP API in front of the service, and a load balancer beside it for comparison."""
 
     routes: tuple[str, ...] = setting(
         ("GET /hostname", "GET /identity", "GET /payload", "GET /ready"),
         "Routes of the API; `ANY /{proxy+}` for all of another service's.",
-        each(matches(r"(\$default|(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|ANY) /\S*)", "routes such as GET /hostname")),
+        each(_ROUTE, "routes such as GET /hostname, ANY /{proxy+} or $default"),
     )
     stage: str = setting(
-        "$default", "Stage of the API.", matches(r"\$default|[A-Za-z0-9_-]{1,128}", "$default or a word")
+        "$default",
+        "Stage of the API; any other than `$default` is put before the path.",
+        matches(r"\$default|[\w-]{1,128}", "$default or a word"),
     )
+    authorization: str = setting("NONE", "Who may call the API.", one_of(("NONE", "AWS_IAM", "JWT")))
+    jwt_issuer: str = setting(
+        "", "Issuer of the tokens for JWT.", optional(matches(r"https://\S+", "an https:// address"))
+    )
+    jwt_audience: tuple[str, ...] = setting((), "Audiences of the tokens for JWT.")
+    cors_origins: tuple[str, ...] = setting(
+        (),
+        "Origins that browsers may call from; empty: no CORS.",
+        each(r"\*|https?://[^\s/]+", "origins such as https://example.com, or *"),
+    )
+    cors_methods: tuple[str, ...] = setting(
+        ("GET",), "Methods for CORS.", each(rf"\*|{'|'.join(METHODS[:-1])}", "HTTP methods, or *")
+    )
+    cors_headers: tuple[str, ...] = setting(
+        (), "Request headers for CORS.", each(r"\*|[\w-]+", "names of headers, or *")
+    )
+    domain_name: str = setting(
+        "",
+        "Domain of the API's own; its DNS record is yours to make.",
+        optional(matches(r"([a-z0-9-]+\.)+[a-z]{2,}", "a domain such as api.example.com")),
+    )
+    certificate_arn: str = setting(
+        "",
+        "ACM certificate for `domain_name`.",
+        optional(matches(r"arn:aws:acm:[a-z0-9-]+:\d{12}:certificate/\S+", "an ACM certificate's ARN")),
+    )
+    throttle_rate: int = setting(5000, "Requests a second, above which API Gateway answers 429.", between(1, 100_000))
+    throttle_burst: int = setting(2500, "Requests at once, above which API Gateway answers 429.", between(1, 100_000))
+    comparison: bool = setting(
+        False, "An internal load balancer before the same tasks, with the same routes under `/alb`."
+    )
+    comparison_health_path: str = setting(
+        "/ready", "Path of the load balancer's health check.", matches(r"/\S*", "a path such as /ready")
+    )
+
+
+def conflicts(settings: GatewaySettings) -> Iterator[str]:
+    """What does not fit together, a sentence each."""
+    if len(set(settings.routes)) != len(settings.routes) or not settings.routes:
+        yield f"routes = {', '.join(settings.routes)} must be one or more, each of them once."
+    if settings.authorization == "JWT" and not (settings.jwt_issuer and settings.jwt_audience):
+        yield "authorization = JWT needs jwt_issuer and jwt_audience."
+    if settings.authorization != "JWT" and (settings.jwt_issuer or settings.jwt_audience):
+        yield f"jwt_issuer and jwt_audience need authorization = JWT, not {settings.authorization}."
+    if bool(settings.domain_name) != bool(settings.certificate_arn):
+        yield "domain_name and certificate_arn need each other."
+    if settings.certificate_arn and settings.certificate_arn.split(":")[3] != settings.region:
+        yield f"certificate_arn = {settings.certificate_arn} must be in region = {settings.region}."

@@ -2,27 +2,83 @@
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from serviceconnect.settings.common import CommonSettings
-from serviceconnect.settings.field import between, each, matches, setting
+from serviceconnect.settings.field import Rule, between, each, matches, optional, setting
 
-__all__ = ["NetworkSettings"]
+__all__ = ["NetworkSettings", "conflicts"]
+
+
+def _is_range(text: str) -> bool:
+    try:
+        return 16 <= ipaddress.IPv4Network(text).prefixlen <= 24
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSettings(CommonSettings):
-    """A VPC of the stack's own with private subnets and no way to the internet."""
+    """A VPC of the stack's own without a way to the internet, or one that exists."""
 
-    vpc_cidr: str = setting("10.0.0.0/16", "Address range of the VPC; each zone gets a sixteenth of it.")
+    vpc_cidr: str = setting(
+        "10.0.0.0/16",
+        "Address range of the VPC; each zone gets a sixteenth of it.",
+        Rule("an IPv4 range of /16 to /24 such as 10.0.0.0/16", _is_range),
+    )
     az_count: int = setting(2, "Number of availability zones.", between(2, 6))
     availability_zones: tuple[str, ...] = setting(
         (),
-        "The zones by name; empty: the first `az_count` of the Region, a, b, ...",
-        each(matches(r"[a-z]{2}(-[a-z]+)+-\d[a-z]", "zones such as eu-west-2a")),
+        "Availability zones by name; empty: the Region's first `az_count` by letter.",
+        each(r"[a-z]{2}(-[a-z]+)+-\d[a-z]", "zones such as eu-west-2a"),
+    )
+    vpc_id: str = setting(
+        "", "An existing VPC to use; empty: the stack makes its own.", optional(matches(r"vpc-[0-9a-f]+", "a VPC's id"))
+    )
+    subnet_ids: tuple[str, ...] = setting(
+        (), "Private subnets of the existing VPC.", each(r"subnet-[0-9a-f]+", "subnets' ids such as subnet-0a1b2c")
+    )
+    route_table_ids: tuple[str, ...] = setting(
+        (),
+        "Route tables of those subnets, where the S3 gateway endpoint is entered.",
+        each(r"rtb-[0-9a-f]+", "route tables' ids such as rtb-0a1b2c"),
+    )
+    create_endpoints: bool = setting(
+        True, "Whether to make the VPC endpoints; `false`: the existing VPC has them, in the range `vpc_cidr`."
+    )
+    extra_endpoints: tuple[str, ...] = setting(
+        (),
+        "More interface endpoints, for what the service itself calls: `sqs`, `monitoring`, ...",
+        each(r"[a-z0-9][a-z0-9.-]*", "services' names as in com.amazonaws.<region>.<name>"),
     )
 
     @property
     def zones(self) -> tuple[str, ...]:
         """The availability zones by name, computed so that synthesis asks AWS nothing."""
         return self.availability_zones or tuple(f"{self.region}{letter}" for letter in "abcdef"[: self.az_count])
+
+
+def conflicts(settings: NetworkSettings) -> Iterator[str]:
+    """What does not fit together, a sentence each."""
+    zones = settings.availability_zones
+    if zones and len(set(zones)) != settings.az_count:
+        yield f"availability_zones = {', '.join(zones)} must name az_count = {settings.az_count} different zones."
+    if any(not zone.startswith(settings.region) for zone in zones):
+        yield f"availability_zones = {', '.join(zones)} must be zones of region = {settings.region}."
+    if settings.vpc_id and not settings.subnet_ids:
+        yield f"vpc_id = {settings.vpc_id} needs subnet_ids: the private subnets for the tasks."
+    if settings.vpc_id and settings.create_endpoints and not settings.route_table_ids:
+        yield (
+            f"vpc_id = {settings.vpc_id} needs route_table_ids for the S3 endpoint,"
+            " or create_endpoints = false if the VPC has its endpoints."
+        )
+    if not settings.vpc_id:
+        for name in ("subnet_ids", "route_table_ids"):
+            if getattr(settings, name):
+                yield f"{name} = {', '.join(getattr(settings, name))} needs vpc_id: the VPC that they belong to."
+        if not settings.create_endpoints:
+            yield "create_endpoints = false needs vpc_id: the stack's own VPC has no other way to ECR and the logs."
+    if settings.extra_endpoints and not settings.create_endpoints:
+        yield f"extra_endpoints = {', '.join(settings.extra_endpoints)} needs create_endpoints = true."

@@ -1,41 +1,107 @@
-"""What runs: the task and the service that keeps it running."""
+"""What runs: the image, the task and the service that keeps it running."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from serviceconnect.settings.common import CommonSettings
-from serviceconnect.settings.field import between, one_of, setting
+from serviceconnect.settings.field import Rule, between, each, matches, one_of, optional, setting
 
-__all__ = ["ServiceSettings"]
+__all__ = ["FARGATE_MEMORY", "LOG_RETENTION_DAYS", "ServiceSettings", "conflicts"]
+
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size
+FARGATE_MEMORY: Mapping[int, tuple[int, ...]] = {
+    256: (512, 1024, 2048),
+    512: tuple(range(1024, 4096 + 1, 1024)),
+    1024: tuple(range(2048, 8192 + 1, 1024)),
+    2048: tuple(range(4096, 16384 + 1, 1024)),
+    4096: tuple(range(8192, 30720 + 1, 1024)),
+    8192: tuple(range(16384, 61440 + 1, 4096)),
+    16384: tuple(range(32768, 122880 + 1, 8192)),
+}
+
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+LOG_RETENTION_DAYS = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180),
+    *(365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653),
+)
+
+# The container's environment that other settings decide.
+RESERVED = {"PORT": "container_port", "DRAIN_SECONDS": "drain_seconds"}
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ECR_IMAGE = r"\d{12}\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/[a-z0-9._/-]+(:[\w.-]+|@sha256:[0-9a-f]{64})"
+_SECRET = r"arn:aws:(secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+|ssm:[a-z0-9-]+:\d{12}:parameter/\S+)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceSettings(CommonSettings):
     """One container and its Service Connect proxy in each task."""
 
+    image_uri: str = setting(
+        "",
+        "Image to run, with its tag or digest; empty: built from the Dockerfile and pushed by the deployment.",
+        optional(
+            matches(r"[\w.-]+(:\d+)?(/[\w.-]+)+(:[\w.-]+|@sha256:[0-9a-f]{64})", "an image with its tag or digest")
+        ),
+    )
     desired_count: int = setting(3, "Number of tasks.", between(1, 1000))
-    cpu: int = setting(256, "CPU units of a task, the proxy's included.")
-    memory: int = setting(512, "Memory of a task in MiB, the proxy's included.")
-    architecture: str = setting("X86_64", "Processor of the tasks.", one_of(("X86_64", "ARM64")))
+    cpu: int = setting(256, "CPU units of a task, the proxy's included.", one_of(FARGATE_MEMORY))
+    memory: int = setting(
+        512,
+        "MiB of memory of a task, the proxy's included.",
+        Rule("one that Fargate offers for the cpu", lambda _: True),  # see conflicts()
+    )
+    architecture: str = setting(
+        "X86_64", "Processor of the tasks; ARM64 costs a fifth less.", one_of(("X86_64", "ARM64"))
+    )
     container_port: int = setting(8080, "Port that the container listens on.", between(1, 65535))
+    container_user: str = setting(
+        "10001:10001",
+        "User and group of the container, by number; empty: as the image says.",
+        optional(matches(r"[1-9]\d*(:\d+)?", "a user's number that is not root's, such as 10001:10001")),
+    )
+    writable_paths: tuple[str, ...] = setting(
+        (),
+        "Folders that are writable, for an image that needs them and declares each as a VOLUME, with its owner.",
+        each(r"/\S+", "absolute paths"),
+    )
+    health_check: str = setting(
+        "",
+        "Command of the container's health check; empty: BusyBox wget of `/ready`. ECS ignores the Dockerfile's.",
+    )
     stop_timeout: int = setting(30, "Seconds between SIGTERM and SIGKILL.", between(2, 120))
-    drain_seconds: int = setting(0, "Seconds for which the service goes on serving after SIGTERM.", between(0, 120))
+    drain_seconds: int = setting(
+        0, "Seconds for which the service goes on serving after SIGTERM (`DRAIN_SECONDS`).", between(0, 119)
+    )
     request_timeout: int = setting(
-        30, "Longest answer in seconds, at Service Connect as at API Gateway.", between(1, 30)
+        30,
+        "Seconds that an answer may take, at API Gateway and at Service Connect (whose own default is 15).",
+        between(1, 30, "(API Gateway's most)"),
     )
-    health_check: str = setting("", "Command of the container's health check; empty: BusyBox wget of /ready.")
     environment: Mapping[str, str] = setting({}, "Environment of the container.")
-    log_retention_days: int = setting(30, "Days for which logs are kept.")
-    deployment_minimum_percent: int = setting(
-        100, "Healthy tasks that a deployment keeps, in percent.", between(0, 100)
+    secrets: Mapping[str, str] = setting(
+        {},
+        "Environment of the container from Secrets Manager and SSM, as name and ARN.",
+        each(_SECRET, "names with ARNs of secrets or parameters"),
     )
-    deployment_maximum_percent: int = setting(200, "Tasks that a deployment may reach, in percent.", between(100, 200))
+    deployment_minimum_percent: int = setting(
+        100, "Healthy tasks that a deployment keeps, in percent of the desired count.", between(0, 100)
+    )
+    deployment_maximum_percent: int = setting(
+        200, "Tasks that a deployment may reach, in percent of the desired count.", between(100, 200)
+    )
+    log_retention_days: int = setting(30, "Days for which logs are kept.", one_of(LOG_RETENTION_DAYS))
+    execute_command: bool = setting(False, "ECS Exec. It needs a writable root file system, which tasks then have.")
+    container_insights: str = setting(
+        "disabled", "CloudWatch Container Insights, charged by the metric.", one_of(("enhanced", "enabled", "disabled"))
+    )
 
     @property
     def discovery_name(self) -> str:
-        """Name of the service that ECS makes in Cloud Map; Service Connect's default is the port's name."""
+        """Name of the service that ECS makes in Cloud Map."""
         return self.name
 
     @property
@@ -47,3 +113,47 @@ class ServiceSettings(CommonSettings):
     def log_group_name(self) -> str:
         """Log group of the service's own lines."""
         return f"/ecs/{self.name}"
+
+    @property
+    def repository_name(self) -> str:
+        """The ECR repository of the image; empty if the image is not in this Region's ECR."""
+        if not self.image_uri:
+            return self.name
+        in_ecr = re.fullmatch(_ECR_IMAGE, self.image_uri)
+        if in_ecr is None or in_ecr["region"] != self.region:
+            return ""
+        return re.split(r"[:@]", self.image_uri.partition("/")[2])[0]
+
+    def secrets_of(self, service: str) -> list[str]:
+        """ARNs of the secrets that *service*, `secretsmanager` or `ssm`, keeps, without the key within a secret."""
+        arns = [arn.split(":") for arn in self.secrets.values()]
+        return sorted({":".join(arn[:7]) for arn in arns if arn[2] == service})
+
+
+def conflicts(settings: ServiceSettings) -> Iterator[str]:
+    """What does not fit together, a sentence each."""
+    sizes = FARGATE_MEMORY.get(settings.cpu)
+    if sizes and settings.memory not in sizes:
+        step = f" in steps of {sizes[1] - sizes[0]}" if len(sizes) > 3 else ""
+        offered = f"{sizes[0]} to {sizes[-1]}{step}" if step else ", ".join(map(str, sizes))
+        yield f"memory = {settings.memory} must be what Fargate offers for cpu = {settings.cpu}: {offered}."
+    if settings.drain_seconds >= settings.stop_timeout:
+        yield (
+            f"drain_seconds = {settings.drain_seconds} must be below stop_timeout = {settings.stop_timeout},"
+            " for then ECS kills the container."
+        )
+    if settings.deployment_minimum_percent == settings.deployment_maximum_percent == 100:
+        yield (
+            "deployment_minimum_percent = 100 with deployment_maximum_percent = 100 must leave room:"
+            " no task could be replaced."
+        )
+    for name in sorted({*settings.environment, *settings.secrets}):
+        if name in RESERVED:
+            yield f"environment and secrets must not set {name}: it comes from {RESERVED[name]}."
+        elif not _VARIABLE.fullmatch(name):
+            yield f"environment and secrets must have names of letters, digits and underscores, not {name!r}."
+    for name in sorted(set(settings.environment) & set(settings.secrets)):
+        yield f"{name} must be in environment or in secrets, not in both."
+    for name, arn in settings.secrets.items():
+        if arn.split(":")[3:4] not in ([settings.region], []):
+            yield f"secrets: {name} = {arn} must be in region = {settings.region}."

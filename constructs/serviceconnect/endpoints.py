@@ -1,0 +1,143 @@
+"""The VPC endpoints: the tasks' only way to AWS, each open to no more than they use it for.
+
+Which ones: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/vpc-endpoints.html and
+https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cdktf_cdktf_provider_aws.data_aws_ec2_managed_prefix_list import DataAwsEc2ManagedPrefixList
+from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
+from cdktf_cdktf_provider_aws.vpc_security_group_egress_rule import VpcSecurityGroupEgressRule
+from constructs import Construct
+
+from serviceconnect.network import Network
+from serviceconnect.policy import EXEC, PULL, READ_SECRETS, WRITE_LOGS, allow, document
+from serviceconnect.security import connect, security_group
+from serviceconnect.settings import Settings
+
+__all__ = ["Endpoints"]
+
+# In the Regions that opened after 2023-12-23 the agent's traffic takes all three of ECS's endpoints or none.
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/vpc-endpoints.html#fargate-ecs-vpc-endpoint-region-considerations
+# AWS's own example there is ca-west-1, which opened three days before.
+NEW_REGIONS = (
+    *("ca-west-1", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7"),
+    *("mx-central-1", "ap-east-2"),
+)
+
+
+class Endpoints(Construct):
+    """What the tasks reach: interface endpoints in their subnets, and S3's prefix list for the image's layers."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        settings: Settings,
+        network: Network,
+        execution_role_arn: str,
+        task_role_arn: str,
+        repository_arn: str,
+        log_group_arns: Sequence[str],
+    ) -> None:
+        super().__init__(scope, id)
+        self._settings, self._network = settings, network
+        self.all: list[VpcEndpoint] = []
+        if not settings.create_endpoints:
+            self._use_existing()
+            return
+
+        self._group = security_group(self, "endpoints", settings.name, network.vpc_id, "VPC endpoints")
+        connect(self, "calls", network.task_group, self._group, 443)
+        by_execution_role = {"by": execution_role_arn}
+        pull = [
+            allow(["ecr:GetAuthorizationToken"], **by_execution_role),
+            allow(PULL, [repository_arn], **by_execution_role),
+        ]
+        self._interface("ecr.api", document(pull))
+        self._interface("ecr.dkr", document(pull))
+        self._interface(
+            "logs", document([allow(WRITE_LOGS, [f"{arn}:*" for arn in log_group_arns], **by_execution_role)])
+        )
+        # Without a policy: AWS documents policies for ECS's API, but neither what the Service Connect proxy asks its
+        # agent's endpoints, nor in whose name, so that a narrow one might cut the proxy off.
+        self._interface("ecs-agent")
+        if settings.region in NEW_REGIONS:
+            self._interface("ecs")
+            self._interface("ecs-telemetry")
+        if settings.execute_command:
+            self._interface("ssmmessages", document([allow(EXEC, by=task_role_arn)]))
+        for service, action in READ_SECRETS.items():
+            arns = settings.secrets_of(service)
+            if arns:
+                self._interface(service, document([allow([action], arns, **by_execution_role)]))
+        for service in settings.extra_endpoints:
+            self._interface(service, document([allow(["*"], by=task_role_arn)]))
+
+        s3 = VpcEndpoint(
+            self,
+            "s3",
+            vpc_id=network.vpc_id,
+            service_name=f"com.amazonaws.{settings.region}.s3",
+            vpc_endpoint_type="Gateway",
+            route_table_ids=network.route_table_ids,
+            # The bucket in which ECR keeps layers; they are read with addresses that ECR has signed.
+            policy=document(
+                [
+                    allow(
+                        ["s3:GetObject"],
+                        [f"arn:aws:s3:::prod-{settings.region}-starport-layer-bucket/*"],
+                        principal="*",
+                    )
+                ]
+            ),
+            tags={"Name": f"{settings.name}-s3"},
+        )
+        self.all.append(s3)
+        self._admit_s3(s3.prefix_list_id)
+
+    def _interface(self, service: str, policy: str | None = None) -> None:
+        self.all.append(
+            VpcEndpoint(
+                self,
+                service.replace(".", "-"),
+                vpc_id=self._network.vpc_id,
+                service_name=f"com.amazonaws.{self._settings.region}.{service}",
+                vpc_endpoint_type="Interface",
+                private_dns_enabled=True,
+                subnet_ids=self._network.subnet_ids,
+                security_group_ids=[self._group.id],
+                policy=policy,
+                tags={"Name": f"{self._settings.name}-{service}"},
+            )
+        )
+
+    def _use_existing(self) -> None:
+        """Let the tasks reach endpoints that the existing VPC has."""
+        VpcSecurityGroupEgressRule(
+            self,
+            "calls-out",
+            security_group_id=self._network.task_group.id,
+            cidr_ipv4=self._settings.vpc_cidr,
+            ip_protocol="tcp",
+            from_port=443,
+            to_port=443,
+            description="To the endpoints of the VPC",
+        )
+        s3 = DataAwsEc2ManagedPrefixList(self, "s3", name=f"com.amazonaws.{self._settings.region}.s3")
+        self._admit_s3(s3.id)
+
+    def _admit_s3(self, prefix_list_id: str) -> None:
+        VpcSecurityGroupEgressRule(
+            self,
+            "layers-out",
+            security_group_id=self._network.task_group.id,
+            prefix_list_id=prefix_list_id,
+            ip_protocol="tcp",
+            from_port=443,
+            to_port=443,
+            description="To S3, for the image's layers",
+        )

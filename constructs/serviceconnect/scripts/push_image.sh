@@ -1,0 +1,28 @@
+#!/bin/sh
+# Build the image of this project and push it to ECR, unless the tag is there: tags are immutable, so then it is this one.
+# In: REPOSITORY_NAME, REPOSITORY_URL, TAG, PLATFORM, AWS_REGION. Needs aws and docker with buildx.
+set -eu
+
+root=$(cd "$(dirname "$0")/../../.." && pwd)
+# The AWS CLI of the project's own virtual environment, where there is no other.
+PATH="$PATH:$root/.venv/bin"
+
+for tool in aws docker; do
+    command -v "$tool" >/dev/null || {
+        echo "push_image: $tool is missing; install it, or give an image of your own with SC_IMAGE_URI." >&2
+        exit 3
+    }
+done
+
+found=$(aws ecr batch-get-image --region "$AWS_REGION" --repository-name "$REPOSITORY_NAME" \
+    --image-ids "imageTag=$TAG" --query 'length(images)' --output text)
+if [ "$found" != 0 ]; then
+    echo "push_image: $REPOSITORY_URL:$TAG is there already."
+    exit 0
+fi
+
+aws ecr get-login-password --region "$AWS_REGION" |
+    docker login --username AWS --password-stdin "${REPOSITORY_URL%%/*}"
+# Without provenance the push is one image; with it, an index that the lifecycle rule counts as more.
+docker buildx build --platform "$PLATFORM" --provenance=false --build-arg "APP_VERSION=$TAG" \
+    --tag "$REPOSITORY_URL:$TAG" --push "$root"
