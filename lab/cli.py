@@ -7,6 +7,7 @@ import sys
 import typer
 
 from lab.errors import LabError
+from lab.experiments.command import run
 
 __all__ = ["app", "main"]
 
@@ -22,6 +23,9 @@ app = typer.Typer(
 @app.callback()
 def _lab() -> None:
     """Is it even, what did clients see, what does it cost?"""
+
+
+app.command()(run)
 
 
 def main() -> None:

@@ -1,0 +1,117 @@
+"""Locust as a process of its own, followed through the files that it writes while it runs."""
+
+from __future__ import annotations
+
+import csv
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.errors import Missing
+
+__all__ = ["Load", "Seen"]
+
+_LOCUSTFILE = Path(__file__).resolve().parents[2] / "locustfile.py"
+_ENDS_WITHIN = 60.0  # seconds beyond the run's own time: the last answers, and the files
+
+
+@dataclass
+class Seen:
+    """What the timeline has so far."""
+
+    requests: int = 0
+    failures: int = 0
+    hosts: set[str] = field(default_factory=set)
+    first_second: int | None = None
+    per_second: Counter[int] = field(default_factory=Counter)
+
+    def add(self, second: int, hostname: str, status: int, requests: int) -> None:
+        self.requests += requests
+        self.failures += requests if status == 0 or status >= 400 else 0
+        self.per_second[second] += requests
+        if hostname:
+            self.hosts.add(hostname)
+        if self.first_second is None:
+            self.first_second = second
+
+    @property
+    def rate(self) -> float:
+        """Requests per second over the last five seconds that were seen."""
+        last = sorted(self.per_second)[-5:]
+        return sum(self.per_second[second] for second in last) / len(last) if last else 0.0
+
+
+class Load:
+    """A headless run of Locust with our locustfile; its folder is *results*."""
+
+    def __init__(self, gateway_url: str, *, users: int, duration: float, results: Path) -> None:
+        self.results = results
+        self.duration = duration
+        self.seen = Seen()
+        self._offset = 0
+        self._log = results / "locust.log"
+        arguments = [
+            "--headless", "--locustfile", str(_LOCUSTFILE), "--host", gateway_url,
+            "--users", str(users), "--spawn-rate", str(users), "--run-time", f"{duration:g}s",
+            "--results-dir", str(results), "--exit-code-on-error", "0", "--loglevel", "WARNING", "--only-summary",
+        ]  # fmt: skip
+        # In our own process group: whoever ends that, a terminal's Ctrl-C included, ends Locust too.
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "locust", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self._deadline = time.monotonic() + duration + _ENDS_WITHIN
+
+    def follow(self) -> bool:
+        """Take in what has been written since; whether Locust still runs.
+
+        Raises:
+            Missing: Locust does not come to its end, or ended with an error.
+        """
+        running = self._process.poll() is None
+        self._read()
+        if running and time.monotonic() > self._deadline:
+            self.stop()
+            raise Missing(f"Locust did not end within {_ENDS_WITHIN:g} s of its time: see {self._log}.")
+        if not running and self._process.returncode != 0:
+            code = self._process.returncode
+            how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+            raise Missing(f"Locust {how}{self._last_words()}; what it measured until then is in {self.results}.")
+        return running
+
+    def stop(self, patience: float = 0.0) -> None:
+        """End the run in order, with what there is in its files; before we tell it to, it has *patience* seconds."""
+        try:
+            self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(_ENDS_WITHIN)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _read(self) -> None:
+        """Whole lines of timeline.csv only. At its end Locust writes it anew: then the final files count, not these."""
+        try:
+            with (self.results / "timeline.csv").open("rb") as file:
+                file.seek(self._offset)
+                text = file.read()
+        except OSError:
+            return
+        whole = text[: text.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        for cells in csv.reader(whole.decode().splitlines()):
+            if len(cells) == 4 and cells[0].isdecimal():
+                self.seen.add(int(cells[0]), cells[1], int(cells[2]), int(cells[3]))
+
+    def _last_words(self) -> str:
+        lines = self._log.read_text(errors="replace").strip().splitlines()
+        return f" ({lines[-1]})" if lines else ""
