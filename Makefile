@@ -15,7 +15,7 @@ DURATION ?= 30
 USERS ?= 16
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock synth run test lint clean
+.PHONY: help install lock synth run ui test lint clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,12 @@ cdktf.out/.synthesized: $(VENV)/.installed $(wildcard $(SYNTH_SOURCES)) cdktf.ou
 	@touch $@
 
 synth: cdktf.out/.synthesized ## Synthesize the stack into cdktf.out, if anything it depends on changed
+
+run: synth ## The main job: the stack on this machine, load on it, one task stopped on the way (DURATION=30 USERS=16)
+	@twin up -- lab run stop-task --users $(USERS) --duration $(DURATION)
+
+ui: synth ## The twin, and Locust's web UI at http://127.0.0.1:8089 (WORKERS=4 for more processes)
+	@twin up -- locust --host http://127.0.0.1:8000 --web-host 127.0.0.1 $(if $(WORKERS),--processes $(WORKERS))
 
 test: lint ## All of lint, and all tests
 	pytest

@@ -225,7 +225,11 @@ class Supervisor:
     def _on_signal(self, number: int, main: asyncio.Task[int]) -> None:
         """The first signal goes to the command, if there is one, so that it can end in order; the next ends all."""
         if self._then is not None and not self._ending:
-            self._then.signal(number)
+            # Ctrl-C reaches every process of a terminal's job; other signals the one they are sent to.
+            if number == signal.SIGINT:
+                self._then.signal_group(number)
+            else:
+                self._then.signal(number)
             self._loop.call_later(_COMMAND_PATIENCE, main.cancel)
         else:
             main.cancel()
