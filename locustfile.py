@@ -1,23 +1,82 @@
 """Load on the service: `locust -H <gateway_url>`. Users and wiring only; load/ has the rest."""
 
-# Locust patches the standard library with gevent when it is imported: first.
+import random
+import time
+
+import gevent
+from gevent.pool import Pool
 from locust import FastHttpUser, events, task
+from locust.env import Environment
 
-from load.listener import register
+from load import listener
+from load.arrivals import Arrivals, PathMix
+from load.connections import client_pool
+from load.settings import CLOSE, LoadSettings
+from load.signing import authorizer
 
-register(events)
+listener.register(events)
 
 
 class HostnameUser(FastHttpUser):
-    """Asks for /hostname, again as soon as it is answered, on a connection of its own."""
+    """Asks for the paths of --path-mix: each as soon as the last is answered or, with --rate, when it is due."""
 
     # API Gateway gives an integration 30 s; whoever waits longer waits for nothing.
     network_timeout = 35.0
     connection_timeout = 10.0
     # Locust's default is to accept any certificate.
     insecure = False
+    # An open loop needs room for what is not answered yet; beyond it, requests wait, and the wait is measured.
+    concurrency = 256
+
+    def __init__(self, environment: Environment) -> None:
+        self.settings = settings = LoadSettings.from_options(environment.parsed_options)
+        self.client_pool = client_pool(
+            settings.connections,
+            self.concurrency,
+            network_timeout=self.network_timeout,
+            connection_timeout=self.connection_timeout,
+            insecure=self.insecure,
+        )
+        super().__init__(environment)
+        self.authorize = authorizer(settings.authorization, settings.region)
+        self.connection = {"Connection": "close"} if settings.connections.kind == CLOSE else {}
+        self.paths = PathMix(settings.paths, random.Random())
+
+    def on_start(self) -> None:
+        """Start the clock of an open loop."""
+        if self.settings.rate:
+            users = self.environment.parsed_options.users_of_rate
+            self.arrivals = Arrivals(users / self.settings.rate, time.perf_counter(), random.Random())
+            self.in_flight = Pool(self.concurrency)
+
+    def on_stop(self) -> None:
+        """End what is in flight, after the time that --stop-timeout gives."""
+        if self.settings.rate:
+            self.in_flight.join(self.environment.stop_timeout or 0)
+            self.in_flight.kill()
 
     @task
-    def hostname(self) -> None:
-        """One request."""
-        self.client.get("/hostname")
+    def request(self) -> None:
+        """One request; in an open loop, one that is due."""
+        path = self.paths.choose()
+        if not self.settings.rate:
+            self.client.get(path, headers=self.headers(path))
+            return
+        due = self.arrivals.next()
+        gevent.sleep(max(0.0, due - time.perf_counter()))
+        self.in_flight.spawn(self.request_due, path, due)
+
+    def request_due(self, path: str, due: float) -> None:
+        """A request of an open loop: its time counts from when it was due, not from when it could be sent.
+
+        Else a service that stalls would hide the requests that it kept from being sent (coordinated omission).
+        """
+        late = time.perf_counter() - due
+        with self.client.get(path, headers=self.headers(path), catch_response=True) as response:
+            response.request_meta["response_time"] += late * 1000
+
+    def headers(self, path: str) -> dict[str, str]:
+        """The request's own headers."""
+        if self.authorize is None:
+            return self.connection
+        return {**self.connection, **self.authorize("GET", f"{self.host}{path}")}

@@ -91,8 +91,9 @@ class Counts:
         self.clear()
         return report
 
-    def merge(self, report: dict[str, Any]) -> None:
-        """Add what `drain` gave in another process."""
+    def merge(self, report: dict[str, Any]) -> int:
+        """Add what `drain` gave in another process, and say how many requests that were."""
+        merged = 0
         for name, zone, first_seen, last_seen, requests, failures, latency_us in report["hosts"]:
             host = self._hosts.get(name) or self._admit(name, zone, first_seen)[1]
             if last_seen >= host.last_seen and zone:
@@ -100,12 +101,14 @@ class Counts:
             host.first_seen = min(host.first_seen, first_seen)
             host.last_seen = max(host.last_seen, last_seen)
             host.requests += requests
+            merged += requests
             host.failures += failures
             host.latency_us.decode_and_add(latency_us)
         for second, name, status, requests in report["timeline"]:
             counts = self._timeline.setdefault(second, {})
             key = (name if name in self._hosts else OTHER_HOSTS, status)
             counts[key] = counts.get(key, 0) + requests
+        return merged
 
     def _admit(self, hostname: str, zone: str, now: float) -> tuple[str, _Host]:
         # The rows of no host and of other hosts are always there to be had.
@@ -153,9 +156,16 @@ class Counts:
 
     def timeline(self, start: int | None = None, before: int | None = None) -> list[TimelineRow]:
         """Requests by second, hostname and status, sorted; with bounds, of the seconds start <= second < before."""
+        # With both bounds, which is every second of a run, the cost does not grow with the run.
+        seconds = sorted(self._timeline) if start is None or before is None else range(start, before)
         return [
             TimelineRow(second, name, status, requests)
-            for second in sorted(self._timeline)
+            for second in seconds
             if (start is None or second >= start) and (before is None or second < before)
-            for (name, status), requests in sorted(self._timeline[second].items())
+            for (name, status), requests in sorted(self._timeline.get(second, {}).items())
         ]
+
+    @property
+    def last_second(self) -> int | None:
+        """The last second in which a request ended."""
+        return max(self._timeline, default=None)

@@ -1,4 +1,4 @@
-"""Locust's events, counted per hostname and written to the folder of the run.
+"""Locust's events, counted per hostname, and the run's folder, reports and web pages fed from the counts.
 
 Each process counts into one `Counts`: a local runner's is the run's; a worker's goes to the master with Locust's own
 reports, in the same message, so that it is merged, lost or reset exactly when Locust's statistics are.
@@ -11,30 +11,32 @@ import signal
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import gevent
 import locust
-from locust.argument_parser import LocustArgumentParser
 from locust.contrib.fasthttp import FastResponse
 from locust.env import Environment
 from locust.event import Events
 from locust.exception import StopTest
+from locust.html import get_html_report, process_html_filename
 from locust.runners import WORKER_REPORT_INTERVAL, MasterRunner, WorkerRunner
 
-from load import results
+from load import report, web
 from load.answers import NO_ANSWER, host_of
 from load.errors import LoadError
 from load.hostnames import Counts
+from load.options import add_options, apply_shape, resolve, tell_users
+from load.recorder import Recorder
+from load.settings import DEFAULTS, LoadSettings
 from load.table import print_table
+from load.workers import LostWorker, Workers
 
 __all__ = ["HostnameListener", "register"]
 
-_EXIT_UNWRITABLE = 2
+_EXIT_CODE = LoadError.exit_code
 
 
 def register(events: Events) -> None:
@@ -43,15 +45,19 @@ def register(events: Events) -> None:
     So early, the listener to `quitting` comes before the runner's own and, as Locust calls these in reverse, runs
     after the workers' last reports have come in.
     """
-    events.init_command_line_parser.add_listener(_add_options)
+    events.init_command_line_parser.add_listener(add_options)
     listeners: list[HostnameListener] = []
 
     def on_init(environment: Environment, **_: Any) -> None:
         listener = HostnameListener(environment)
         listeners.append(listener)
-        listener.listen()
+        try:
+            listener.listen()
+        except LoadError as error:
+            say(str(error))
+            sys.exit(_EXIT_CODE)
 
-    def on_quitting(environment: Environment, **_: Any) -> None:
+    def on_quitting(**_: Any) -> None:
         for listener in listeners:
             listener.quit()
 
@@ -59,82 +65,69 @@ def register(events: Events) -> None:
     events.quitting.add_listener(on_quitting)
 
 
-def _add_options(parser: LocustArgumentParser, **_: Any) -> None:
-    parser.add_argument(
-        "--results-dir",
-        metavar="<folder>",
-        default="",
-        env_var="LOCUST_RESULTS_DIR",
-        include_in_web_ui=False,
-        help="Folder of this run: run.json, hostnames.csv, timeline.csv. Default: results/<UTC time>",
-    )
-
-
-@dataclass(slots=True)
-class _Run:
-    path: Path
-    start: float = 0.0
-    stopped: float | None = None
-    written_before: int | None = None
-    """The seconds before this one are in timeline.csv; None: it is to be written anew."""
-    completed: int | None = None
-    """How many requests the complete files have; None: they are not complete."""
+def say(sentence: str) -> None:
+    """Tell the user, on stderr: stdout belongs to --json."""
+    print(f"locust: {sentence}", file=sys.stderr)
 
 
 class HostnameListener:
-    """What one process of Locust counts, and where the run's numbers go."""
+    """What one process of Locust counts and, unless it is a worker, where the numbers go."""
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
         self.counts = Counts()
-        self._is_worker = isinstance(environment.runner, WorkerRunner)
+        self.workers = Workers()
+        self.is_worker = isinstance(environment.runner, WorkerRunner)
+        self.is_master = isinstance(environment.runner, MasterRunner)
+        folder = getattr(environment.parsed_options, "results_dir", "")
         # A worker's report says what happened up to so many seconds ago.
-        self._report_delay = int(WORKER_REPORT_INTERVAL) + 1 if isinstance(environment.runner, MasterRunner) else 0
-        self._run: _Run | None = None
-        self._failure: str | None = None
+        delay = int(WORKER_REPORT_INTERVAL) + 1 if self.is_master else 0
+        self.recorder = Recorder(self.counts, Path(folder) if folder else None, delay, say)
 
     def listen(self) -> None:
-        """Hook into Locust; where load starts by itself, the folder of the run is made before any."""
-        events, options = self.environment.events, self.environment.parsed_options
+        """Hook into Locust; where load starts by itself, the run's folder is made before. Raises LoadError."""
+        environment, events, options = self.environment, self.environment.events, self.environment.parsed_options
+        resolve(environment)
         _interrupt_between_requests()
         events.request.add_listener(self._on_request)
         events.test_start.add_listener(self._on_test_start)
         events.spawning_complete.add_listener(self._on_spawning_complete)
-        if self._is_worker:
+        if self.is_worker:
             events.report_to_master.add_listener(self._on_report_to_master)
+            events.quitting.add_listener(self._report_before_quitting)
             return
         events.test_stop.add_listener(self._on_test_stop)
         events.reset_stats.add_listener(self._on_reset)
         events.worker_report.add_listener(self._on_worker_report)
+        apply_shape(environment, LoadSettings.from_options(options).shape)
+        if environment.web_ui is not None:
+            web.add_pages(environment.web_ui, self)
         if options is None or options.headless or options.autostart:
-            try:
-                self.prepare()
-            except LoadError as error:
-                print(f"locust: {error}", file=sys.stderr)
-                sys.exit(_EXIT_UNWRITABLE)
+            self.prepare()
         gevent.spawn(self._write_every_second)
 
     def prepare(self) -> None:
-        """Make the folder of the next run, unless that is done already. Raises LoadError."""
-        if self._run is None or self._run.start:
-            named = getattr(self.environment.parsed_options, "results_dir", "")
-            path = results.create_run(Path(named) if named else None)
-            results.update_meta(path, self._description())
-            self._run = _Run(path)
+        """Make the folder of the next run, unless it is there already. Raises LoadError."""
+        self.recorder.prepare(self._description())
+
+    def notes(self) -> list[str]:
+        """What whoever reads the counts must know about them."""
+        notes = [report.lost_sentence(worker, WORKER_REPORT_INTERVAL) for worker in self._lost()]
+        return [*notes, report.FOLDED] if self.counts.folded else notes
 
     def quit(self) -> None:
         """Write and print what was measured; called when Locust ends, however it ends."""
-        runner = self.environment.runner
-        if runner is None or self._is_worker:
+        runner, options = self.environment.runner, self.environment.parsed_options
+        if runner is None or self.is_worker:
             return
-        # After SIGTERM the users are still running here: what they do from now on would not be counted.
-        runner.quit()
+        if not self.is_master:
+            # After SIGTERM the users are still running here: what they do from now on would not be counted.
+            runner.quit()
         self._complete()
-        if self._failure:
-            self.environment.process_exit_code = _EXIT_UNWRITABLE
-        total = self.environment.stats.total.num_requests
-        if self._run and self.counts.requests != total:
-            print(f"locust: {self.counts.requests} requests by hostname, but {total} in all.", file=sys.stderr)
+        if options is not None and options.html_file:
+            self._write_html_report(options)
+        if self.recorder.failure:
+            self.environment.process_exit_code = _EXIT_CODE
 
     # Locust's events
 
@@ -157,21 +150,22 @@ class HostnameListener:
         self.counts.record(time.time(), hostname, zone, status, bool(exception), response_time)
 
     def _on_test_start(self, **_: Any) -> None:
-        if not self._is_worker:
-            if self._run and self._run.start:
+        tell_users(self.environment)
+        if not self.is_worker:
+            now = time.time()
+            if self.recorder.started:
                 self._complete()
             try:
                 self.prepare()
             except LoadError as error:
                 raise StopTest(str(error)) from None
-            assert self._run is not None
-            self._run.start = time.time()
-            self._write(self._run, partial(results.update_meta, self._run.path, self._description()))
+            self.recorder.start(now, self._description())
+            if isinstance(self.environment.runner, MasterRunner):
+                self.workers.start(self.environment.runner.clients, now)
         self.counts.clear()
 
     def _on_test_stop(self, **_: Any) -> None:
-        if self._run:
-            self._run.stopped = time.time()
+        self.recorder.stop(time.time())
 
     def _on_spawning_complete(self, **_: Any) -> None:
         if self.environment.reset_stats:
@@ -179,90 +173,72 @@ class HostnameListener:
 
     def _on_reset(self, **_: Any) -> None:
         self.counts.clear()
-        if self._run and self._run.completed is not None:
-            # A reset after the end empties Locust's statistics, not the files of the run.
-            self._run = None
-        elif self._run:
-            self._run.written_before = None
+        self.recorder.reset(time.time())
 
     def _on_report_to_master(self, data: dict[str, Any], **_: Any) -> None:
-        data["hostnames"] = self.counts.drain()
+        runner = self.environment.runner
+        assert runner is not None
+        data["hostnames"] = {**self.counts.drain(), "loaded": runner.user_count > 0}
 
-    def _on_worker_report(self, data: dict[str, Any], **_: Any) -> None:
-        if "hostnames" in data:
-            self.counts.merge(data["hostnames"])
+    def _on_worker_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
+        if counted := data.get("hostnames"):
+            requests = self.counts.merge(counted)
+            self.workers.report(client_id, time.time(), requests, counted["loaded"])
 
-    # Files
+    def _report_before_quitting(self, **_: Any) -> None:
+        """After Ctrl-C, which reaches workers too, Locust's workers quit without a last report."""
+        runner = self.environment.runner
+        assert isinstance(runner, WorkerRunner)
+        runner.stop()
+        runner._send_stats()
+
+    # What becomes of the counts
 
     def _write_every_second(self) -> None:
         while True:
             gevent.sleep(1 - time.time() % 1)
-            run = self._run
-            if run is None or not run.start:
-                continue
-            if run.stopped is None:
-                self._write(run, partial(self._write_progress, run))
-            elif time.time() > run.stopped + self._report_delay:
+            now = time.time()
+            self.recorder.progress(now)
+            if self.recorder.over(now):
                 self._complete()
 
-    def _write_progress(self, run: _Run) -> None:
-        before = int(time.time()) - self._report_delay
-        rows = self.counts.timeline(run.written_before, before)
-        if run.written_before is None:
-            results.write_timeline(run.path, rows)
-        elif rows:
-            results.append_timeline(run.path, rows)
-        run.written_before = before
-        results.write_hosts(run.path, self.counts.hosts())
-
     def _complete(self) -> None:
-        """Complete the files of the run and print its table; late reports of workers complete it anew."""
-        run = self._run
-        if run is None or run.completed == self.counts.requests:
-            return
-        if run.completed is None:
-            print_table(self.counts.hosts())
-            print(f"Results: {run.path}", file=sys.stderr)
-        run.completed = self.counts.requests
-        self._failure = None
-        self._write(run, partial(self._write_complete, run))
+        more = {"workers_lost": [asdict(worker) for worker in self._lost()], "hosts_folded": self.counts.folded}
+        if self.recorder.complete(time.time(), more):
+            print_table(self.counts.hosts(), self.notes())
+            print(f"Results: {self.recorder.path}", file=sys.stderr)
+            total = self.environment.stats.total.num_requests
+            if self.counts.requests != total:
+                say(f"{self.counts.requests} requests were counted by hostname, but {total} in all.")
 
-    def _write_complete(self, run: _Run) -> None:
-        end = run.stopped or time.time()
-        results.write_timeline(run.path, self.counts.timeline())
-        results.write_hosts(run.path, self.counts.hosts())
-        values = {
-            "end": round(end, 3),
-            "duration_s": round(end - (run.start or end), 3),
-            "requests": self.counts.requests,
-            "failures": self.counts.failures,
-            "complete": True,
-        }
-        results.update_meta(run.path, values)
+    def _lost(self) -> list[LostWorker]:
+        now = time.time()
+        # While more reports may come, only a worker that left out two of them is taken for lost.
+        return self.workers.lost(now - 2 * WORKER_REPORT_INTERVAL if self.recorder.pending(now) else now)
 
-    def _write(self, run: _Run, action: Callable[[], None]) -> None:
-        """Do `action`; a failure is said once, and the measuring goes on."""
+    def _write_html_report(self, options: Namespace) -> None:
+        # Locust wrote it before the workers' last reports came in, and after SIGTERM not at all.
+        process_html_filename(options)
+        text = report.with_section(
+            get_html_report(self.environment, show_download_link=False), self.counts.hosts(), self.notes()
+        )
         try:
-            action()
-            self._failure = None
-        except LoadError as error:
-            # What was appended may have been cut off.
-            run.written_before = None
-            if str(error) != self._failure:
-                print(f"locust: {error}", file=sys.stderr)
-            self._failure = str(error)
+            Path(options.html_file).write_text(text, encoding="utf-8")
+        except OSError as error:
+            say(f"The report cannot be written to {options.html_file} ({error.strerror}); name another with --html.")
+            self.environment.process_exit_code = _EXIT_CODE
 
     def _description(self) -> dict[str, Any]:
-        options = self.environment.parsed_options or Namespace()
-        host = self.environment.host or next((u.host for u in self.environment.user_classes if u.host), None)
+        environment, options = self.environment, self.environment.parsed_options or Namespace()
+        given = vars(options)
         return {
-            "target": host,
-            "start": round(self._run.start if self._run and self._run.start else time.time(), 3),
-            "users": getattr(options, "num_users", None) or 1,
+            "target": environment.host or next((user.host for user in environment.user_classes if user.host), None),
+            "users": given.get("num_users") or 1,
             "settings": {
-                "spawn_rate": getattr(options, "spawn_rate", None),
-                "run_time_s": getattr(options, "run_time", None),
-                "workers": getattr(self.environment.runner, "worker_count", 1),
+                **{name: given.get(name, default) for name, default in DEFAULTS.items()},
+                "spawn_rate": given.get("spawn_rate"),
+                "run_time_s": given.get("run_time"),
+                "workers": getattr(environment.runner, "worker_count", 1),
             },
             "versions": {"locust": locust.__version__, "python": platform.python_version()},
         }

@@ -1,4 +1,4 @@
-"""The table in the terminal: what each host got."""
+"""What each host got, as text: for the table in the terminal, and for others that show the same columns."""
 
 from __future__ import annotations
 
@@ -13,10 +13,19 @@ from load.answers import UNKNOWN_HOST
 from load.hostnames import OTHER_HOSTS
 from load.results import HostRow
 
-__all__ = ["deviation", "print_table"]
+__all__ = ["COLUMNS", "cells", "deviation", "print_table", "shown_name"]
+
+COLUMNS = ("hostname", "zone", "requests", "share", "vs even", "failures", "p50 ms", "p95 ms", "p99 ms")
 
 # Where no terminal says how wide it is, the longest names of Fargate still fit.
 _WIDTH = 140
+
+_MOST_ROWS = 50
+
+
+def shown_name(row: HostRow) -> str:
+    """The hostname, or what stands for none."""
+    return row.hostname or "(no host known)"
 
 
 def deviation(row: HostRow, rows: Sequence[HostRow]) -> float | None:
@@ -30,37 +39,43 @@ def deviation(row: HostRow, rows: Sequence[HostRow]) -> float | None:
     return row.requests * len(known) / sum(known) - 1
 
 
-def print_table(rows: Sequence[HostRow], file: TextIO | None = None) -> None:
-    """Print one line for each host and their sum, to stderr unless told otherwise."""
+def cells(row: HostRow, rows: Sequence[HostRow]) -> tuple[str, ...]:
+    """The texts of a row, one for each of COLUMNS."""
+    difference = deviation(row, rows)
+    return (
+        shown_name(row),
+        row.availability_zone,
+        f"{row.requests:,}",
+        f"{row.share:.1%}",
+        "" if difference is None else f"{difference:+.1%}",
+        f"{row.failures:,}",
+        *(f"{ms:.1f}" for ms in (row.p50_ms, row.p95_ms, row.p99_ms)),
+    )
+
+
+def print_table(rows: Sequence[HostRow], notes: Sequence[str] = (), file: TextIO | None = None) -> None:
+    """Print a line for each host, their sum and the notes, to stderr unless told otherwise."""
     file = file or sys.stderr
-    if not rows:
-        print("No requests were made.", file=file)
-        return
-    table = Table(title="Requests by hostname", title_justify="left", show_footer=len(rows) > 1)
-    total, failures = sum(row.requests for row in rows), sum(row.failures for row in rows)
-    table.add_column("hostname", footer="all", overflow="fold")
-    table.add_column("zone")
-    for title, footer in [
-        ("requests", f"{total:,}"),
-        ("share", ""),
-        ("vs even", ""),
-        ("failures", f"{failures:,}"),
-        ("p50 ms", ""),
-        ("p95 ms", ""),
-        ("p99 ms", ""),
-    ]:
-        table.add_column(title, footer=footer, justify="right", no_wrap=True)
-    for row in rows:
-        difference = deviation(row, rows)
-        table.add_row(
-            row.hostname or "(no host known)",
-            row.availability_zone,
-            f"{row.requests:,}",
-            f"{row.share:.1%}",
-            "" if difference is None else f"{difference:+.1%}",
-            f"{row.failures:,}",
-            f"{row.p50_ms:.1f}",
-            f"{row.p95_ms:.1f}",
-            f"{row.p99_ms:.1f}",
-        )
-    Console(file=file, width=None if file.isatty() else _WIDTH, highlight=False).print(table)
+    console = Console(file=file, width=None if file.isatty() else _WIDTH, highlight=False, soft_wrap=True)
+    if rows:
+        total, failures = sum(row.requests for row in rows), sum(row.failures for row in rows)
+        footers = {"hostname": "all", "requests": f"{total:,}", "failures": f"{failures:,}"}
+        table = Table(title="Requests by hostname", title_justify="left", show_footer=len(rows) > 1)
+        for column in COLUMNS:
+            is_text = column in ("hostname", "zone")
+            table.add_column(
+                column,
+                footer=footers.get(column, ""),
+                justify="left" if is_text else "right",
+                overflow="fold",
+                no_wrap=not is_text,
+            )
+        for row in rows[:_MOST_ROWS]:
+            table.add_row(*cells(row, rows))
+        console.print(table)
+        if len(rows) > _MOST_ROWS:
+            console.print(f"... and {len(rows) - _MOST_ROWS} more hosts, all in hostnames.csv")
+    else:
+        console.print("No requests were made.")
+    for note in notes:
+        console.print(note, markup=False)

@@ -1,0 +1,134 @@
+"""The load's options as Locust takes them: on the command line, from the environment, in the web UI."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from locust.argument_parser import LocustArgumentParser
+from locust.env import Environment
+from locust.runners import MasterRunner, WorkerRunner
+from locust.shape import LoadTestShape
+
+from load.settings import AUTHORIZATIONS, DEFAULTS, LoadSettings, parse
+from load.shapes import SHAPES, users_at
+from load.signing import authorizer
+from load.target import read_outputs
+
+__all__ = ["OptionShape", "add_options", "apply_shape", "resolve", "tell_users"]
+
+
+def add_options(parser: LocustArgumentParser, **_: Any) -> None:
+    """Listener of `init_command_line_parser`."""
+
+    def add(name: str, metavar: str | None, help: str, **more: Any) -> None:
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            metavar=metavar,
+            default=DEFAULTS[name],
+            type=_checked(name),
+            env_var=f"LOCUST_{name.upper()}",
+            help=help,
+            **more,
+        )
+
+    add("path_mix", "<path=weight,...>", "Paths asked for, and how often, such as hostname=9,payload=1")
+    add("payload_bytes", "<n>", "Bytes that each answer of /payload has, at most 10000000")
+    add("connections", "<kind>", "keep-alive: one for each user; close: one for each request; pooled:N: N per process")
+    add("rate", "<requests/s>", "Requests per second of all users together, answered or not. Default: as many as go")
+    add("shape", None, "How users are added and taken away up to the run time", choices=SHAPES)
+    add(
+        "authorization",
+        None,
+        "What the API wants: AWS_IAM signs requests, JWT sends the token in LOCUST_JWT. Default: as --outputs says",
+        choices=AUTHORIZATIONS,
+        include_in_web_ui=False,
+    )
+    add("region", "<Region>", "Region to sign for. Default: as --outputs or AWS_REGION says", include_in_web_ui=False)
+    parser.add_argument(
+        "--outputs",
+        metavar="<file>",
+        default="",
+        env_var="LOCUST_OUTPUTS",
+        include_in_web_ui=False,
+        help="Outputs file of `cdktf deploy` or of the twin: the host, its Region and its authorization",
+    )
+    parser.add_argument(
+        "--results-dir",
+        metavar="<folder>",
+        default="",
+        env_var="LOCUST_RESULTS_DIR",
+        include_in_web_ui=False,
+        help="Folder of this run: run.json, hostnames.csv, timeline.csv. Default: results/<UTC time>",
+    )
+
+
+def _checked(name: str) -> Callable[[str], str]:
+    def check_text(text: str) -> str:
+        try:
+            parse(name, text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        # Options travel to workers and into the web UI's form: they stay text.
+        return text
+
+    return check_text
+
+
+def resolve(environment: Environment) -> None:
+    """Complete the options from the outputs file, and see that requests can be authorized. Raises BadOption."""
+    options = environment.parsed_options
+    if options is None:
+        return
+    if options.outputs and not isinstance(environment.runner, WorkerRunner):
+        target = read_outputs(Path(options.outputs))
+        environment.host = environment.host or target.gateway_url
+        options.region = options.region or target.region
+        if options.authorization == DEFAULTS["authorization"] and target.authorization:
+            options.authorization = target.authorization
+    settings = LoadSettings.from_options(options)
+    if not isinstance(environment.runner, MasterRunner):
+        authorizer(settings.authorization, settings.region)
+
+
+def tell_users(environment: Environment) -> None:
+    """Say to the users, on workers too, how many of them send `--rate` together; called when a test starts."""
+    options = environment.parsed_options
+    if options is not None and not isinstance(environment.runner, WorkerRunner):
+        # The master sends its options to the workers with the order to spawn, but not the number of users.
+        options.users_of_rate = options.num_users or 1
+
+
+class OptionShape(LoadTestShape):
+    """The shape that `--shape` names, up to `--users` and for `--run-time`."""
+
+    # Out of Locust's search for shape classes, which would take it for every run.
+    abstract = True
+    use_common_options = True
+
+    def __init__(self, environment: Environment, shape: str) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.environment = environment
+        self.shape = shape
+        self.runner = environment.runner
+
+    def tick(self) -> tuple[int, float] | None:
+        """The users there should be now, and how many to add per second; None at the end."""
+        options = self.environment.parsed_options
+        assert options is not None
+        peak = options.num_users or 1
+        elapsed = time.perf_counter() - self.start_time
+        users = users_at(self.shape, elapsed, options.run_time, peak)
+        # A step is a step: all of its users within a second, short of the rate that Locust warns of.
+        return None if users is None else (users, min(peak, 100))
+
+
+def apply_shape(environment: Environment, shape: str) -> None:
+    """Let the next test follow `--shape`; `constant` is Locust's own way."""
+    if shape != DEFAULTS["shape"]:
+        environment.shape_class = OptionShape(environment, shape)
+    elif isinstance(environment.shape_class, OptionShape):
+        environment.shape_class = None

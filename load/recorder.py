@@ -1,0 +1,153 @@
+"""From counts to the folder of a run: made before the load, kept up every second, completed at the end.
+
+Knows nothing of Locust; times are seconds since the Unix epoch and passed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from load import results
+from load.errors import LoadError
+from load.hostnames import Counts
+
+__all__ = ["Recorder"]
+
+
+@dataclass(slots=True)
+class _Run:
+    path: Path
+    start: float | None = None
+    stop: float | None = None
+    resets: list[float] = field(default_factory=list)
+    appended_before: int | None = None
+    """The seconds before this one are in timeline.csv; None: it is to be written anew."""
+    completed: int | None = None
+    """How many requests the completed files have; None: they are not complete."""
+
+
+class Recorder:
+    """Writes what `counts` holds into one folder for each run.
+
+    `folder` is that of the first run; without one, and for later runs, a name is found. `delay` is how many seconds
+    late counts may come in. `say` tells the user of a failure, once; the measuring goes on, and `failure` keeps it.
+    """
+
+    def __init__(self, counts: Counts, folder: Path | None, delay: int, say: Callable[[str], None]) -> None:
+        self.counts = counts
+        self.failure: str | None = None
+        self._folder = folder
+        self.delay = delay
+        self._say = say
+        self._run: _Run | None = None
+        self._runs = 0
+
+    @property
+    def path(self) -> Path | None:
+        """The folder of the run that goes on, or of the last one."""
+        return self._run.path if self._run else None
+
+    def prepare(self, description: Mapping[str, Any]) -> None:
+        """Make the folder of the next run, unless it is there already. Raises LoadError."""
+        if self._run is not None and self._run.start is None:
+            return
+        folder = self._folder
+        if folder is not None and self._runs:
+            folder = folder.with_name(f"{folder.name}-{self._runs + 1}")
+        path = results.create_run(folder)
+        results.update_meta(path, description)
+        self._run = _Run(path)
+        self._runs += 1
+
+    def start(self, now: float, description: Mapping[str, Any]) -> None:
+        """A test starts; `prepare` was called before."""
+        assert self._run is not None
+        self._run.start = now
+        self._write(self._run, partial(results.update_meta, self._run.path, {"start": round(now, 3), **description}))
+
+    def stop(self, now: float) -> None:
+        """The test stopped; counts may still come in."""
+        if self._run is not None and self._run.start is not None:
+            self._run.stop = now
+
+    def reset(self, now: float) -> None:
+        """The counts were cleared: a run that goes on starts anew, the files of one that is over stay."""
+        if self._run is None or self._run.start is None:
+            return
+        if self._run.completed is not None:
+            self._run = None
+        else:
+            self._run.resets.append(round(now, 3))
+            self._run.appended_before = None
+
+    @property
+    def started(self) -> bool:
+        """Whether the test of the run was started."""
+        return self._run is not None and self._run.start is not None
+
+    def pending(self, now: float) -> bool:
+        """Whether counts may still come in."""
+        stop = self._run.stop if self._run else None
+        return self.started and (stop is None or now <= stop + self.delay)
+
+    def over(self, now: float) -> bool:
+        """Whether the test stopped and its last counts are in."""
+        return self.started and not self.pending(now)
+
+    def progress(self, now: float) -> None:
+        """Bring the files of a test that goes on up to date; to be called every second."""
+        if self._run and self._run.start and self._run.stop is None:
+            self._write(self._run, partial(self._write_progress, self._run, int(now) - self.delay))
+
+    def complete(self, now: float, more: Mapping[str, Any]) -> bool:
+        """Complete the files of the run, with `more` in run.json; False where that was done before.
+
+        Counts that come in after it complete the files anew.
+        """
+        run = self._run
+        if run is None or run.completed == self.counts.requests:
+            return False
+        first = run.completed is None
+        run.completed = self.counts.requests
+        self.failure = None
+        self._write(run, partial(self._write_complete, run, now, more))
+        return first
+
+    def _write_progress(self, run: _Run, before: int) -> None:
+        rows = self.counts.timeline(run.appended_before, before)
+        if run.appended_before is None:
+            results.write_timeline(run.path, rows)
+        elif rows:
+            results.append_timeline(run.path, rows)
+        run.appended_before = before
+        results.write_hosts(run.path, self.counts.hosts())
+
+    def _write_complete(self, run: _Run, now: float, more: Mapping[str, Any]) -> None:
+        results.write_timeline(run.path, self.counts.timeline())
+        results.write_hosts(run.path, self.counts.hosts())
+        end = run.stop or now
+        meta = {
+            "end": round(end, 3),
+            "duration_s": round(end - (run.start or end), 3),
+            "requests": self.counts.requests,
+            "failures": self.counts.failures,
+            "resets": run.resets,
+            **more,
+            "complete": True,
+        }
+        results.update_meta(run.path, meta)
+
+    def _write(self, run: _Run, action: Callable[[], None]) -> None:
+        try:
+            action()
+            self.failure = None
+        except LoadError as error:
+            # What was appended may have been cut off.
+            run.appended_before = None
+            if str(error) != self.failure:
+                self._say(str(error))
+            self.failure = str(error)

@@ -1,0 +1,224 @@
+"""Locust's web UI, extended: the tab "Hostnames" with its CSV file, and a page with live charts.
+
+Every page asks for the login that `--web-login` asks for and lies under `--web-base-path`; nothing comes from
+another server. Locust's own tabs show once a test was started; the charts are there before.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Response, jsonify, make_response, request, send_from_directory
+from locust.runners import STATE_RUNNING, STATE_SPAWNING
+from locust.web import WebUI
+
+from load import report
+from load.answers import NO_ANSWER, UNKNOWN_HOST
+from load.errors import BadOption, LoadError
+from load.hostnames import OTHER_HOSTS, Counts
+from load.options import apply_shape
+from load.results import hosts_csv
+from load.settings import DEFAULTS, LoadSettings
+from load.table import deviation, shown_name
+
+if TYPE_CHECKING:
+    from load.listener import HostnameListener
+
+__all__ = ["add_pages", "chart_data"]
+
+WINDOW = 120
+"""Seconds that the charts show."""
+
+_MOST_ROWS = 500
+"""As many as Locust's own tables show."""
+
+_MOST_SERIES = 8
+
+_TAB = "hostnames"
+
+_COLUMNS = [
+    ("hostname", "Hostname"),
+    ("availability_zone", "Availability zone"),
+    ("requests", "# Requests"),
+    ("share", "Share (%)"),
+    ("vs_even", "From an even split (%)"),
+    ("failures", "# Fails"),
+    ("p50_ms", "50%ile (ms)"),
+    ("p95_ms", "95%ile (ms)"),
+    ("p99_ms", "99%ile (ms)"),
+    ("first_seen", "First seen"),
+    ("last_seen", "Last seen"),
+]
+
+# Locust's script builds the page inside #root and takes no notice of what is outside.
+_LINK = """<a href="./hostnames" id="hostnames-chart" style="position:fixed;right:20px;bottom:16px;z-index:9;
+padding:8px 16px;border-radius:20px;background:#15803d;color:#fff;font:500 14px Roboto,Helvetica,Arial,sans-serif;
+text-decoration:none;box-shadow:0 2px 6px #0006">Hostnames: live charts</a>
+"""
+
+_FILES = Path(__file__).parent
+
+
+def add_pages(web_ui: WebUI, listener: HostnameListener) -> None:
+    """Add tab, CSV file and charts to Locust's web UI, and let its Start button check the load's options."""
+    app = web_ui.app
+    assert app is not None
+    web_ui.template_args.update(
+        {
+            "extended_tabs": [{"title": "Hostnames", "key": _TAB}],
+            "extended_tables": [
+                {"key": _TAB, "structure": [{"key": key, "title": title} for key, title in _COLUMNS]},
+            ],
+            "extended_csv_files": [{"href": "./hostnames/csv", "title": "Download hostnames CSV"}],
+        }
+    )
+    options = listener.environment.parsed_options
+    app.register_blueprint(_pages(web_ui, listener), url_prefix=(options.web_base_path if options else None) or None)
+
+    def extend(endpoint: str, extension: Callable[[Response], Response]) -> None:
+        original = app.view_functions[endpoint]
+
+        def view(**arguments: Any) -> Response:
+            return extension(make_response(original(**arguments)))
+
+        app.view_functions[endpoint] = web_ui.auth_required_if_enabled(view)
+
+    def add_link(response: Response) -> Response:
+        return make_response(response.get_data(as_text=True).replace("</body>", _LINK + "</body>"))
+
+    def add_rows(response: Response) -> Response:
+        # Locust keeps its answer for two seconds, so it is copied, not changed.
+        return jsonify({**response.get_json(), "extended_stats": [{"key": _TAB, "data": tab_rows(listener.counts)}]})
+
+    def add_section(response: Response) -> Response:
+        theme = request.args.get("theme") or "light"
+        text = report.with_section(
+            response.get_data(as_text=True), listener.counts.hosts(), listener.notes(), theme=theme
+        )
+        response.set_data(text)
+        return response
+
+    extend("locust.index", add_link)
+    extend("locust.request_stats", add_rows)
+    extend("locust.stats_report", add_section)
+    swarm = app.view_functions["locust.swarm"]
+
+    def checked_swarm() -> Response:
+        if sentence := _refusal(listener, request.form):
+            return jsonify({"success": False, "message": sentence, "host": listener.environment.host})
+        return make_response(swarm())
+
+    app.view_functions["locust.swarm"] = web_ui.auth_required_if_enabled(checked_swarm)
+
+
+def _pages(web_ui: WebUI, listener: HostnameListener) -> Blueprint:
+    pages = Blueprint("hostnames", __name__)
+    protected: Callable[[Callable[..., Response]], Callable[..., Response]] = web_ui.auth_required_if_enabled
+
+    @pages.route("/hostnames")
+    @protected
+    def chart_page() -> Response:
+        return send_from_directory(_FILES, "chart.html")
+
+    @pages.route("/hostnames/<any('chart.js', 'chart.css'):name>")
+    @protected
+    def chart_file(name: str) -> Response:
+        return send_from_directory(_FILES, name)
+
+    @pages.route("/hostnames/data")
+    @protected
+    def data() -> Response:
+        environment = listener.environment
+        return jsonify(
+            {
+                "state": environment.runner.state if environment.runner else "missing",
+                "target": environment.host or "",
+                "notes": listener.notes(),
+                **chart_data(listener.counts, int(time.time()) - listener.recorder.delay),
+            }
+        )
+
+    @pages.route("/hostnames/csv")
+    @protected
+    def hosts_file() -> Response:
+        response = make_response(hosts_csv(listener.counts.hosts()))
+        response.headers["Content-Type"] = "text/csv"
+        response.headers["Content-Disposition"] = "attachment; filename=hostnames.csv"
+        return response
+
+    return pages
+
+
+def _refusal(listener: HostnameListener, form: Mapping[str, str]) -> str:
+    """Why a test cannot start with what the form says; "" where it can, and then it is prepared."""
+    environment = listener.environment
+    runner, options = environment.runner, environment.parsed_options
+    given = {**(vars(options) if options else {}), **{name: form[name] for name in DEFAULTS if name in form}}
+    try:
+        settings = LoadSettings.from_options(given)
+        if runner is not None and runner.state not in (STATE_SPAWNING, STATE_RUNNING):
+            apply_shape(environment, settings.shape)
+            listener.prepare()
+        elif options is not None and settings != LoadSettings.from_options(options):
+            raise BadOption("The options of the load cannot be changed while a test runs; stop it first.")
+    except LoadError as error:
+        return str(error)
+    return ""
+
+
+def tab_rows(counts: Counts) -> list[dict[str, object]]:
+    """The rows of the tab "Hostnames"."""
+    rows = counts.hosts()
+    return [
+        {
+            "hostname": shown_name(row),
+            "availability_zone": row.availability_zone,
+            "requests": row.requests,
+            "share": round(row.share * 100, 2),
+            "vs_even": None if (difference := deviation(row, rows)) is None else round(difference * 100, 2),
+            "failures": row.failures,
+            "p50_ms": row.p50_ms,
+            "p95_ms": row.p95_ms,
+            "p99_ms": row.p99_ms,
+            "first_seen": _clock(row.first_seen),
+            "last_seen": _clock(row.last_seen),
+        }
+        for row in rows[:_MOST_ROWS]
+    ]
+
+
+def _clock(seconds: float) -> str:
+    return time.strftime("%H:%M:%SZ", time.gmtime(seconds))
+
+
+def chart_data(counts: Counts, before: int) -> dict[str, Any]:
+    """What the charts show of the last WINDOW seconds in which requests ended, of those before `before`.
+
+    `requests` has, for each of the largest known hosts and for the others together, the requests of each second;
+    `failures` those of the whole service. Requests without an answer and statuses from 400 are failures.
+    """
+    rows = counts.hosts()
+    known = sorted((row for row in rows if row.hostname != UNKNOWN_HOST), key=lambda row: -row.requests)
+    series = [row.hostname for row in known if row.hostname != OTHER_HOSTS][:_MOST_SERIES]
+    end = before if counts.last_second is None else min(before, counts.last_second + 1)
+    start = end - WINDOW
+    requests: dict[str, list[int]] = {name: [0] * WINDOW for name in sorted(series)}
+    if len(known) > len(series):
+        requests[OTHER_HOSTS] = [0] * WINDOW
+    failures = [0] * WINDOW
+    for row in counts.timeline(start, end):
+        if row.status == NO_ANSWER or row.status >= 400:
+            failures[row.second - start] += row.requests
+        if row.hostname != UNKNOWN_HOST:
+            requests[row.hostname if row.hostname in requests else OTHER_HOSTS][row.second - start] += row.requests
+    return {
+        "hosts": tab_rows(counts),
+        "start": start,
+        "requests": requests,
+        "failures": failures,
+        "total_requests": counts.requests,
+        "total_failures": counts.failures,
+    }
