@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from lab.costs.command import app as costs
 from lab.errors import LabError
 from lab.experiments.command import run
 
@@ -26,6 +27,7 @@ def _lab() -> None:
 
 
 app.command()(run)
+app.add_typer(costs, name="costs")
 
 
 def main() -> None:

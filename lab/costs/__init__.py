@@ -1,0 +1,18 @@
+"""What does it cost? A model of six ways to expose the service, line by line, whose prices name their sources."""
+
+# General layout
+#
+#   quantities.py    amounts that carry their unit; money in Decimal
+#   prices.py/.json  prices in tiers, with unit, Region, source, date, confidence, history
+#   fargate.py       the sizes of a task, and what the Service Connect proxy takes of them
+#   scenario.py      what is priced: traffic, tasks, network (validated here, once)
+#   lines.py         the lines of a bill; options.py: which lines make which option
+#   breakeven.py     where two options cost the same, solved
+#   assumptions.py   what no AWS page states, as switches with ranges
+#   sensitivity.py   which input moves the answer most
+#   study.py         all of that about one scenario; output.py and pictures.py say and draw it
+#   stack.py         inputs of a synthesized stack; traffic.py: of a daily profile or a measured run
+#   offers.py        AWS's price list; update.py: the price file brought up to date from it
+#   command.py       `lab costs`, `lab costs update`
+#
+# Imports go one way, from the top of this list to the bottom. pictures.py alone needs matplotlib.

@@ -1,0 +1,192 @@
+"""Three pictures of a study: what the bills are made of, and how they grow with the rate and with the response size.
+
+As SVG text for a page that they are put into: transparent, with text and axes in the page's own colour
+(`currentColor`), so that they are legible on light and on dark. As files they stand on white.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lab.costs.breakeven import BreakEven
+from lab.costs.lines import GROUPS
+from lab.costs.options import OPTIONS, SERVICE_CONNECT, Bill, bill, common_cost
+from lab.costs.scenario import KB, Scenario
+from lab.costs.study import Study
+from lab.errors import BadInput
+
+__all__ = ["bars_svg", "rate_svg", "size_svg", "write_pictures"]
+
+# Okabe and Ito's colours, which the colour-blind can tell apart, on white as on black.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
+DASHES = ("-", "--", ":", "-", "-.", "-")
+GROUP_COLOURS = ("#8A8A8A", "#B5B5B5", "#6F8FAF", "#C9A66B", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
+
+# Stands for the page's own colour until the SVG is written; files have a colour of their own.
+INK, FILE_INK = "#123456", "#222222"
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "lab costs",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+}
+INKED = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color", "grid.color")
+
+POINTS = 121
+LOWEST_RATE, HIGHEST_RATE = 0.1, 10_000.0
+SMALLEST_KB, LARGEST_KB = 0.1, 10_240.0
+
+Draw = Callable[[Study, Figure], None]
+
+
+def bars_svg(study: Study) -> str:
+    """The six bills as stacked bars, as SVG text."""
+    return _svg(study, _bars)
+
+
+def rate_svg(study: Study) -> str:
+    """The price of exposing the service against the request rate, with the break-even points marked, as SVG text."""
+    return _svg(study, _by_rate)
+
+
+def size_svg(study: Study) -> str:
+    """The price of exposing the service against the response size, as SVG text."""
+    return _svg(study, _by_size)
+
+
+def write_pictures(study: Study, folder: Path) -> None:
+    """Write costs-bars, costs-rate and costs-size to *folder*, each as .svg and .png. Raises BadInput if it cannot."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, draw in (("bars", _bars), ("rate", _by_rate), ("size", _by_size)):
+            svg = _svg(study, draw).replace("currentColor", FILE_INK)
+            (folder / f"costs-{name}.svg").write_text(_on_white(svg))
+            with mpl.rc_context(_style(FILE_INK)):
+                _figure(study, draw).savefig(folder / f"costs-{name}.png", dpi=120, facecolor="white")
+    except OSError as error:
+        raise BadInput(f"the pictures cannot be written to {folder} ({error.strerror})") from error
+
+
+def _style(ink: str) -> dict[Any, Any]:
+    return STYLE | dict.fromkeys(INKED, ink)
+
+
+def _figure(study: Study, draw: Draw) -> Figure:
+    figure = Figure(figsize=(8, 4.6), layout="constrained")
+    draw(study, figure)
+    return figure
+
+
+def _svg(study: Study, draw: Draw) -> str:
+    text = io.StringIO()
+    with mpl.rc_context(_style(INK)):
+        _figure(study, draw).savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg = text.getvalue()
+    return svg[svg.index("<svg") :].replace(INK, "currentColor")
+
+
+def _on_white(svg: str) -> str:
+    end_of_tag = svg.index(">") + 1
+    return f'{svg[:end_of_tag]}<rect width="100%" height="100%" fill="white"/>{svg[end_of_tag:]}'
+
+
+def _bars(study: Study, figure: Figure) -> None:
+    axes = figure.subplots()
+    places = range(len(study.bills))
+    bottoms = [0.0] * len(study.bills)
+    for group, colour in zip(GROUPS, GROUP_COLOURS, strict=True):
+        heights = [_group(each, group) for each in study.bills]
+        if any(heights):
+            axes.barh(places, heights, left=bottoms, label=group, color=colour, height=0.7)
+            bottoms = [bottom + height for bottom, height in zip(bottoms, heights, strict=True)]
+    for place, total in zip(places, bottoms, strict=True):
+        axes.text(total, place, f" {total:,.0f}", va="center")
+    axes.set_yticks(places, [f"({each.option.letter}) {each.option.name}" for each in study.bills])
+    axes.invert_yaxis()
+    axes.set_xlabel("USD a month")
+    axes.set_title(_title(study.scenario), fontsize=10)
+    figure.legend(loc="outside lower center", ncols=4)
+
+
+def _group(each: Bill, group: str) -> float:
+    return float(sum((line.cost.value for line in each.lines if line.group == group), Decimal(0)))
+
+
+def _by_rate(study: Study, figure: Figure) -> None:
+    axes = figure.subplots()
+    rates = _log_space(LOWEST_RATE, HIGHEST_RATE)
+    _curves(study, axes, rates, [study.scenario.at_rate(Decimal(rate)) for rate in rates])
+    for point in study.rates:
+        if LOWEST_RATE <= point.at <= HIGHEST_RATE:
+            _mark(study, axes, point, point.at, study.scenario.at_rate(point.at), f"{point.at:,.1f}/s")
+    axes.set_xlabel("requests/s (points: break-even of (a) with another)")
+    size = f"{study.scenario.response_bytes / KB:,.0f} KB"
+    axes.set_title(f"Exposing alone, responses of {size}", fontsize=10)
+    figure.legend(loc="outside lower center", ncols=3)
+
+
+def _by_size(study: Study, figure: Figure) -> None:
+    axes = figure.subplots()
+    # Either side of every step, so that a step is drawn upright.
+    steps = [step * 512 * beside for step in range(1, 20) for beside in (1, 1 + 1e-9)]
+    sizes = sorted([*_log_space(SMALLEST_KB, LARGEST_KB), *steps])
+    scenarios = [replace(study.scenario, response_bytes=Decimal(size) * KB) for size in sizes]
+    _curves(study, axes, sizes, scenarios)
+    for point in study.sizes:
+        size = point.at / KB
+        if size >= SMALLEST_KB:
+            _mark(study, axes, point, size, replace(study.scenario, response_bytes=point.at), f"{size:,.0f} KB")
+    axes.set_xlabel("KB of a response (points: break-even of (a) with another; API Gateway ends at 10 MB)")
+    axes.set_title(f"Exposing alone, {study.scenario.mean_rate.normalize():,f} requests/s", fontsize=10)
+    figure.legend(loc="outside lower center", ncols=3)
+
+
+def _mark(study: Study, axes: Axes, point: BreakEven, at: Decimal, scenario: Scenario, label: str) -> None:
+    cost = float((point.cost - common_cost(scenario, study.prices)).value)
+    ink = mpl.rcParams["text.color"]
+    axes.plot(float(at), cost, "o", color=ink, markersize=5, zorder=5)
+    text = f"({point.against.letter}) {label}"
+    axes.annotate(text, (float(at), cost), textcoords="offset points", xytext=(5, -12), fontsize=9)
+
+
+def _curves(study: Study, axes: Axes, values: Sequence[float], scenarios: Sequence[Scenario]) -> None:
+    commons = [common_cost(scenario, study.prices) for scenario in scenarios]
+    for option, colour, dashes in zip(OPTIONS, COLOURS, DASHES, strict=True):
+        costs = [
+            float((bill(option, scenario, study.prices).total - common).value)
+            for scenario, common in zip(scenarios, commons, strict=True)
+        ]
+        width = 2.6 if option is SERVICE_CONNECT else 1.4
+        axes.plot(
+            values, costs, label=f"({option.letter}) {option.name}", color=colour, linewidth=width, linestyle=dashes
+        )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.xaxis.set_major_formatter("{x:,g}")
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.set_ylabel("USD a month")
+    axes.margins(x=0.02)
+    axes.grid(alpha=0.25)
+
+
+def _log_space(low: float, high: float) -> list[float]:
+    return [low * (high / low) ** (step / (POINTS - 1)) for step in range(POINTS)]
+
+
+def _title(scenario: Scenario) -> str:
+    return (
+        f"{scenario.mean_rate.normalize():,f} requests/s, responses of {scenario.response_bytes / KB:,.0f} KB, "
+        f"{scenario.tasks} tasks in {scenario.azs} zones, {scenario.region}"
+    )
