@@ -1,9 +1,13 @@
 """Goodness of fit: could chance alone have spread the requests over the hosts like this?
 
-Pearson's chi-square with both tails: the upper one asks for more spread than chance, the lower one for less. Where the
-chi-square distribution is only a rough approximation of the statistic's own, the tails are exact (two hosts: binomial)
-or simulated. Two counts can be nearer to even than any lattice point of the approximation allows for, so the usual
-"five expected" is not enough for the lower tail; docs/statistics.md has the table behind `_enough_for_chi_square`.
+Pearson's chi-square with both tails: the upper one asks for more spread than chance, the lower one for less. Where
+hosts came and went, the differences between observed and expected are added up over the epochs, and so are their
+covariances, as Mantel and Haenszel do over strata and the log-rank test over time; with one epoch that is Pearson's
+statistic.
+
+Where the chi-square distribution is only a rough approximation of the statistic's own, the tails are exact (two hosts:
+binomial) or simulated. Counts are whole numbers, so near "perfectly even" the statistic has few values and the usual
+rule of five expected is not enough for the lower tail; docs/statistics.md has the table behind `_enough`.
 """
 
 from __future__ import annotations
@@ -13,53 +17,90 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import linalg, stats
 
-__all__ = ["Goodness", "goodness_of_fit"]
+from lab.distribution.exposure import Exposure
+from lab.distribution.windows import Integers
 
-_SEED = 20110711  # any fixed number: the same counts must get the same verdict every time
+__all__ = ["Goodness", "Method", "goodness_of_fit"]
+
+Method = Literal["exact", "simulated", "chi-square"]
+Numbers = NDArray[np.float64]
+
+_SEED = 1900  # of Pearson's paper; any fixed number will do: the same counts must get the same verdict every time
 _TIE = 1e-9  # relative; the same statistic summed in another order must count as equal
+_RANK = 1e-9  # eigenvalues of a correlation matrix below this are rounding
 
 
 @dataclass(frozen=True)
 class Goodness:
-    """Pearson's statistic, its degrees of freedom, and the chance of as much (upper) or as little (lower) spread."""
+    """The statistic, its degrees of freedom, and the chance of as much (upper) or as little (lower) spread."""
 
     chi_square: float
     degrees_of_freedom: int
     upper: float
     lower: float
-    method: Literal["exact", "simulated", "chi-square"]
+    method: Method
 
 
-def goodness_of_fit(observed: NDArray[np.int64], shares: NDArray[np.float64]) -> Goodness:
-    """Test counts (k,) against expected shares (k,) that are positive and sum to 1; k is at least 2."""
-    requests = int(observed.sum())
-    expected = requests * shares
-    if requests == 0:
-        return Goodness(0.0, len(observed) - 1, 1.0, 1.0, "exact")
-    statistic = float(stats.chisquare(observed, expected).statistic)
-    freedom = len(observed) - 1
-    if freedom == 1:
-        return Goodness(statistic, freedom, *_binomial_tails(observed, shares), "exact")
-    if _enough_for_chi_square(expected):
-        upper = float(stats.chi2.sf(statistic, freedom))
-        # Counts are whole, so as little spread as this is never less likely than these very counts.
-        lower = float(max(stats.chi2.cdf(statistic, freedom), stats.multinomial.pmf(observed, requests, shares)))
-        return Goodness(statistic, freedom, upper, lower, "chi-square")
-    return Goodness(statistic, freedom, *_simulated_tails(statistic, requests, shares), "simulated")
+def goodness_of_fit(exposure: Exposure) -> Goodness:
+    """Test the observed requests of at least two hosts; no degrees of freedom if no two were there together."""
+    quadratic = _QuadraticForm(exposure)
+    freedom = quadratic.degrees_of_freedom
+    if freedom == 0 or exposure.requests.sum() == 0:
+        return Goodness(0.0, freedom, 1.0, 1.0, "exact")
+    statistic = float(quadratic(exposure.observed[np.newaxis, :])[0])
+    one_epoch = len(exposure.requests) == 1
+    if one_epoch and freedom == 1:
+        return Goodness(statistic, freedom, *_binomial_tails(exposure), "exact")
+    if not _enough(exposure.expected[exposure.expected > 0], freedom):
+        return Goodness(statistic, freedom, *_simulated_tails(statistic, quadratic, exposure), "simulated")
+    lower = float(stats.chi2.cdf(statistic, freedom))
+    if one_epoch:
+        # As little spread as this is never less likely than these very counts.
+        lower = max(lower, stats.multinomial.pmf(exposure.observed, exposure.requests[0], exposure.shares[0]))
+    return Goodness(statistic, freedom, float(stats.chi2.sf(statistic, freedom)), lower, "chi-square")
 
 
-def _enough_for_chi_square(expected: NDArray[np.float64]) -> bool:
-    """Whether both tails are within a tenth of their nominal 5 % and 2.5 %."""
-    return bool(expected.min() >= max(5.0, 500.0 / (len(expected) - 1)))
+class _QuadraticForm:
+    """(observed - expected) V^- (observed - expected), with V the sum of the epochs' multinomial covariances."""
+
+    def __init__(self, exposure: Exposure) -> None:
+        self._expected = exposure.expected
+        self._inverse: Numbers | None = None
+        if len(exposure.requests) == 1:
+            self.degrees_of_freedom = len(exposure.observed) - 1
+        else:
+            self._inverse, self.degrees_of_freedom = inverse_covariance(exposure)
+
+    def __call__(self, observed: Integers) -> Numbers:
+        """The statistic of each row of (n, k)."""
+        if self._inverse is None:
+            return np.asarray(stats.chisquare(observed, self._expected, axis=1).statistic)
+        difference = observed - self._expected
+        return np.asarray(np.einsum("ni,ij,nj->n", difference, self._inverse, difference, optimize=True))
 
 
-def _binomial_tails(observed: NDArray[np.int64], shares: NDArray[np.float64]) -> tuple[float, float]:
+def inverse_covariance(exposure: Exposure) -> tuple[Numbers, int]:
+    """The generalised inverse of the covariance (k, k) of the observed requests, and its rank."""
+    expected = exposure.expected
+    covariance = np.diag(expected) - exposure.shares.T @ (exposure.requests[:, np.newaxis] * exposure.shares)
+    # As correlations, so that "nearly zero" has one meaning for all hosts.
+    scale = np.sqrt(np.where(expected > 0, expected, 1.0))
+    inverse, rank = linalg.pinvh(covariance / np.outer(scale, scale), rtol=_RANK, return_rank=True)
+    return inverse / np.outer(scale, scale), int(rank)
+
+
+def _enough(expected: Numbers, freedom: int) -> bool:
+    """Whether the chi-square distribution puts both tails within a tenth of their nominal 5 % and 2.5 %."""
+    return bool(expected.min() >= max(5.0, 500.0 / freedom))
+
+
+def _binomial_tails(exposure: Exposure) -> tuple[float, float]:
     """With two hosts the statistic grows with |count - mean|, and the count is binomial."""
-    requests, share = int(observed.sum()), float(shares[0])
+    requests, share = int(exposure.requests[0]), float(exposure.shares[0, 0])
     mean = requests * share
-    distance = abs(int(observed[0]) - mean)
+    distance = abs(int(exposure.observed[0]) - mean)
     slack = _TIE * requests
     binomial = stats.binom(requests, share)
     upper = binomial.cdf(np.floor(mean - distance + slack)) + binomial.sf(np.ceil(mean + distance - slack) - 1)
@@ -67,15 +108,19 @@ def _binomial_tails(observed: NDArray[np.int64], shares: NDArray[np.float64]) ->
     return min(1.0, float(upper)), min(1.0, float(lower))
 
 
-def _simulated_tails(statistic: float, requests: int, shares: NDArray[np.float64]) -> tuple[float, float]:
+def _simulated_tails(statistic: float, quadratic: _QuadraticForm, exposure: Exposure) -> tuple[float, float]:
     """Both tails by simulation; (b + 1) / (m + 1) keeps the stated level exactly (Davison and Hinkley 1997, 4.2)."""
-    samples = int(np.clip(2_000_000 // len(shares), 1_999, 99_999))
-    block = max(1, 1_000_000 // len(shares))
+    hosts = len(exposure.observed)
+    samples = int(np.clip(2_000_000 // exposure.shares.size, 1_999, 99_999))
+    block = max(1, 1_000_000 // hosts)
     rng = np.random.default_rng(_SEED)
     above = below = 0
     for start in range(0, samples, block):
-        draws = rng.multinomial(requests, shares, size=min(block, samples - start))
-        null = stats.chisquare(draws, requests * shares, axis=1).statistic
+        size = min(block, samples - start)
+        draws = np.zeros((size, hosts), dtype=np.int64)
+        for requests, shares in zip(exposure.requests, exposure.shares, strict=True):
+            draws += rng.multinomial(requests, shares, size=size)
+        null = quadratic(draws)
         above += int(np.count_nonzero(null >= statistic * (1 - _TIE)))
         below += int(np.count_nonzero(null <= statistic * (1 + _TIE)))
     return (above + 1) / (samples + 1), (below + 1) / (samples + 1)

@@ -6,18 +6,20 @@ import math
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lab.distribution.goodness import Goodness, goodness_of_fit
-from lab.distribution.power import ALPHA, POWER, requests_needed, skew_visible
+from lab.distribution import wording
+from lab.distribution.dependence import Dependence, dependence
+from lab.distribution.exposure import Exposure, constant_exposure, exposure_over
+from lab.distribution.goodness import Goodness, Method, goodness_of_fit
+from lab.distribution.power import ALPHA, requests_needed, skew_visible
+from lab.distribution.sequence import Sequence
+from lab.distribution.windows import Integers, Windows
+from lab.distribution.wording import Verdict
 from lab.errors import BadInput
 
-__all__ = ["Judgement", "Verdict", "judge"]
-
-Verdict = Literal["uneven", "round-robin", "random", "too-few"]
+__all__ = ["LOWER_ALPHA", "Judgement", "Verdict", "check_counts", "judge", "judge_exposure"]
 
 LOWER_ALPHA = 0.025
 _LARGEST = 2**53  # counts are compared as floating-point numbers, which are exact up to here
@@ -27,85 +29,134 @@ _LARGEST = 2**53  # counts are compared as floating-point numbers, which are exa
 class Judgement:
     """Is it even? `explanation` says it in one sentence; the rest are the numbers behind it.
 
-    `requests` are those with a known host, `unknown_host` those without. `p_value` is the chance of at least this much
-    spread, `p_value_lower` of at most this much; `method` says how both were found. `dispersion` is chi-square by its
-    degrees of freedom: about 1 under random choice, 0 under perfect round robin. `max_deviation` is the largest
-    |count / expected - 1| over the hosts, at `furthest_host`. `cramers_v` runs from 0 (even) to 1 (all at one host).
-    `requests_needed` would show one host `detect` off its share with 80 % power.
+    `requests` are those with a known host, `unknown_host` those without; `left_out` of the known ones were answered
+    while a host came or went. `p_value` is the chance of at least this much spread, `p_value_lower` of at most this
+    much; `method` says how both were found. `dispersion` is chi-square by its degrees of freedom: about 1 under random
+    choice, 0 under perfect round robin. `max_deviation` is the largest |requests / expected - 1| over the hosts, at
+    `furthest_host`. `cramers_v` runs from 0 (even) to 1 (all at one host). `requests_needed` would show one host
+    `detect` off its share with 80 % power; `skew_visible` is what these requests show, None if there are none.
+    `dependence` is None where the order of the answers is not known.
     """
 
     requests: int
     unknown_host: int
+    left_out: int
     hosts: int
     chi_square: float
     degrees_of_freedom: int
     p_value: float
     p_value_lower: float
-    method: Literal["exact", "simulated", "chi-square"]
+    method: Method
     dispersion: float
     max_deviation: float
     furthest_host: str
     cramers_v: float
     detect: float
     requests_needed: int
+    skew_visible: float | None
+    dependence: Dependence | None
     verdict: Verdict
     explanation: str
 
 
-def judge(counts: Mapping[str, int], *, weights: Mapping[str, float] | None = None, detect: float = 0.05) -> Judgement:
+def judge(
+    counts: Mapping[str, int],
+    *,
+    weights: Mapping[str, float] | None = None,
+    detect: float = 0.05,
+    windows: Windows | None = None,
+    sequence: Sequence | None = None,
+) -> Judgement:
     """Judge the requests that each host answered.
 
     counts: requests by hostname. The key "" means that no host is known: left out of the test, but counted. A host that
         should have answered and did not belongs in here with 0.
     weights: the expected ratio between hosts, 1 where not given. A host named only here counts as 0.
     detect: the skew of interest as a fraction; see `lab.distribution.power`.
-    Raises BadInput for fewer than two hosts, a count that is negative or not whole, an unusable weight or skew.
+    windows: the same requests over time, columns in the order of `counts` without ""; then hosts that joined or left
+        part-way are judged over their own time.
+    sequence: the order of the answers, with the windows that were counted with it.
+    Raises BadInput for fewer than two hosts at a time, a count that is negative or not whole, an unusable weight or
+    skew.
     """
-    known, unknown = _checked_counts(counts, weights or {})
+    known, weight, unknown = check_counts(counts, weights or {})
+    # One order for all: sums of floating-point numbers depend on it, and a verdict must not.
+    names = list(known)
+    order = np.array(sorted(range(len(names)), key=lambda i: (weight[names[i]], known[names[i]], names[i])))
+    hosts = [names[i] for i in order]
+    observed = np.array([known[host] for host in hosts], dtype=np.int64)
+    factors = np.array([weight[host] for host in hosts], dtype=np.float64)
+    if windows is None:
+        exposure = constant_exposure(observed, factors)
+    else:
+        windows = _padded(windows, len(names)).columns(order)
+        exposure = exposure_over(observed, factors, windows)
+    found = None
+    if sequence is not None and exposure.longest is not None:
+        whole = len(exposure.requests) == 1 and exposure.left_out == 0
+        found = dependence(exposure.longest, sequence, ALPHA, whole)
+    return judge_exposure(exposure, hosts, detect, unknown, found)
+
+
+def judge_exposure(
+    exposure: Exposure, hosts: list[str], detect: float, unknown: int = 0, found: Dependence | None = None
+) -> Judgement:
+    """Judge what is observed of `hosts` (k) against what is expected of them."""
     if not 0 < detect <= 1:
         raise BadInput(f"a skew of {detect:g} cannot be looked for: give more than 0 % and at most 100 %")
-    # One order for all: sums of floating-point numbers depend on it, and a verdict must not.
-    hosts = sorted(known, key=lambda host: (known[host][1], known[host][0], host))
-    observed = np.array([known[host][0] for host in hosts], dtype=np.int64)
-    weight = np.array([known[host][1] for host in hosts], dtype=np.float64)
-    shares = weight / weight.sum()
-
-    goodness = goodness_of_fit(observed, shares)
-    requests = int(observed.sum())
-    needed = requests_needed(shares, detect)
-    verdict = _verdict(goodness, requests, needed)
-    expected = requests * shares
-    deviation = observed / expected - 1 if requests else np.zeros(len(hosts))
+    goodness = goodness_of_fit(exposure)
+    freedom = goodness.degrees_of_freedom
+    if freedom == 0:
+        raise BadInput("no two hosts were there at the same time: evenness needs at least two hosts to compare")
+    requests = int(exposure.requests.sum())
+    needed = requests_needed(exposure, freedom, detect)
+    visible = skew_visible(exposure, freedom)
+    expected = exposure.expected
+    deviation = np.where(expected > 0, exposure.observed / np.where(expected > 0, expected, 1.0) - 1, 0.0)
     furthest = int(np.argmax(np.abs(deviation)))
+    verdict = _verdict(goodness, found, requests, needed)
     return Judgement(
-        requests=requests,
+        requests=requests + exposure.left_out,
         unknown_host=unknown,
+        left_out=exposure.left_out,
         hosts=len(hosts),
         chi_square=goodness.chi_square,
-        degrees_of_freedom=goodness.degrees_of_freedom,
+        degrees_of_freedom=freedom,
         p_value=goodness.upper,
         p_value_lower=goodness.lower,
         method=goodness.method,
-        dispersion=goodness.chi_square / goodness.degrees_of_freedom,
+        dispersion=goodness.chi_square / freedom,
         max_deviation=float(abs(deviation[furthest])),
         furthest_host=hosts[furthest],
-        cramers_v=_cramers_v(goodness, requests, shares),
+        cramers_v=_cramers_v(goodness, exposure),
         detect=detect,
         requests_needed=needed,
+        skew_visible=visible if math.isfinite(visible) else None,
+        dependence=found,
         verdict=verdict,
-        explanation=_explanation(
-            verdict, goodness, requests, shares, needed, detect, hosts[furthest], deviation[furthest]
+        explanation=wording.explain(
+            verdict,
+            goodness,
+            found,
+            requests=requests,
+            hosts=len(hosts),
+            furthest=hosts[furthest],
+            deviation=float(deviation[furthest]),
+            needed=needed,
+            detect=detect,
+            visible=visible,
         ),
     )
 
 
-def _checked_counts(
+def check_counts(
     counts: Mapping[str, int], weights: Mapping[str, float]
-) -> tuple[dict[str, tuple[int, float]], int]:
+) -> tuple[dict[str, int], dict[str, float], int]:
+    """Requests by known host (in the order of `counts`, then those only weighted), their weights, unknown requests."""
     for host, weight in weights.items():
         if not (math.isfinite(weight) and weight > 0):
             raise BadInput(f"the weight {weight:g} of host {host!r} is not a positive number")
-    known: dict[str, tuple[int, float]] = {host: (0, weight) for host, weight in weights.items()}
+    known: dict[str, int] = {}
     unknown = 0
     for host, count in counts.items():
         try:
@@ -115,72 +166,44 @@ def _checked_counts(
         if number < 0:
             raise BadInput(f"the count {number} of host {host!r} is negative: counts start at 0")
         if host:
-            known[host] = (number, weights.get(host, 1.0))
+            known[host] = number
         else:
             unknown = number
+    for host in weights:
+        known.setdefault(host, 0)
     if len(known) < 2:
         only = f"only one host ({next(iter(known))})" if known else "no host"
         raise BadInput(f"{only} answered: evenness needs at least two hosts to compare")
-    if sum(count for count, _ in known.values()) >= _LARGEST:
+    if sum(known.values()) >= _LARGEST:
         raise BadInput(f"the counts add up to more than {_LARGEST:,}, which is beyond exact arithmetic")
-    return known, unknown
+    return known, {host: float(weights.get(host, 1.0)) for host in known}, unknown
 
 
-def _verdict(goodness: Goodness, requests: int, needed: int) -> Verdict:
+def _padded(windows: Windows, hosts: int) -> Windows:
+    """Columns of zeros for the hosts that are known by their weight only."""
+    missing = hosts - windows.counts.shape[1]
+    if missing == 0:
+        return windows
+    counts: Integers = np.pad(windows.counts, ((0, 0), (0, missing)))
+    return Windows(windows.unit, windows.width, windows.starts, counts, windows.pairs, windows.repeats)
+
+
+def _verdict(goodness: Goodness, found: Dependence | None, requests: int, needed: int) -> Verdict:
     """A rejection always wins over too few requests: what is seen is seen."""
     if goodness.upper <= ALPHA:
         return "uneven"
-    if goodness.lower <= LOWER_ALPHA:
+    # With the order known there are two ways to see less than chance, and they share the false alarms.
+    less = goodness.lower if found is None else 2 * min(goodness.lower, found.p_in_turn)
+    if less <= LOWER_ALPHA:
         return "round-robin"
     return "random" if requests >= needed else "too-few"
 
 
-def _cramers_v(goodness: Goodness, requests: int, shares: NDArray[np.float64]) -> float:
-    """The root of chi-square by the largest it could be, all requests at the host of the smallest share."""
+def _cramers_v(goodness: Goodness, exposure: Exposure) -> float:
+    """The root of chi-square by the largest it could be: all requests at the host of the smallest share."""
+    requests = exposure.requests.sum()
     if requests == 0:
         return 0.0
-    smallest = float(shares.min())
+    expected = exposure.expected
+    smallest = float(expected[expected > 0].min() / requests)
     return min(1.0, math.sqrt(goodness.chi_square / (requests * (1 - smallest) / smallest)))
-
-
-def _explanation(
-    verdict: Verdict,
-    goodness: Goodness,
-    requests: int,
-    shares: NDArray[np.float64],
-    needed: int,
-    detect: float,
-    furthest: str,
-    deviation: float,
-) -> str:
-    numbers = f"chi-square {goodness.chi_square:.2f} on {goodness.degrees_of_freedom} "
-    numbers += "degree of freedom" if goodness.degrees_of_freedom == 1 else "degrees of freedom"
-    hosts = f"{len(shares)} hosts"
-    off = f"{furthest} is {_percent(abs(deviation))} {'above' if deviation > 0 else 'below'} its share"
-    if verdict == "uneven":
-        return (
-            f"Uneven: {requests:,} requests are spread over {hosts} more unevenly than chance explains "
-            f"({numbers}, p = {goodness.upper:.2g}); {off}."
-        )
-    if verdict == "round-robin":
-        return (
-            f"Round robin: {requests:,} requests are spread over {hosts} more evenly than random choice would "
-            f"({numbers}, p = {goodness.lower:.2g} for so little)."
-        )
-    if verdict == "random":
-        return (
-            f"Random: {requests:,} requests are spread over {hosts} as random choice would ({numbers}, "
-            f"p = {goodness.upper:.2g}), and {needed:,} are enough to see a host {_percent(detect)} off its share "
-            f"with {_percent(POWER)} power."
-        )
-    seen = skew_visible(shares, requests)
-    visible = f"; these show only a host {_percent(seen)} off" if seen <= 1 else ""
-    return (
-        f"Too few requests to say: {requests:,} over {hosts} are no more uneven than chance explains ({numbers}, "
-        f"p = {goodness.upper:.2g}), but it takes {needed:,} to see a host {_percent(detect)} off its share with "
-        f"{_percent(POWER)} power{visible}."
-    )
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.3g} %"

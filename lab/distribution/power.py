@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special, stats
+
+from lab.distribution.exposure import Exposure
+from lab.distribution.goodness import inverse_covariance
 
 __all__ = ["ALPHA", "POWER", "noncentrality", "requests_needed", "skew_visible"]
 
@@ -24,19 +26,36 @@ def noncentrality(degrees_of_freedom: int) -> float:
     return float(special.chndtrinc(critical, degrees_of_freedom, 1 - POWER))
 
 
-def requests_needed(shares: NDArray[np.float64], detect: float) -> int:
-    """Requests after which a skew of `detect` at any one host shows with POWER; shares (k,) sum to 1.
-
-    A host with share q that gets q (1 + d) has the noncentrality n d^2 q / (1 - q), so the smallest share decides; for
-    k equal hosts this is n d^2 / (k - 1).
-    """
-    smallest = float(shares.min())
-    return math.ceil(noncentrality(len(shares) - 1) * (1 - smallest) / (smallest * detect**2))
+def requests_needed(exposure: Exposure, degrees_of_freedom: int, detect: float) -> int:
+    """Requests after which a skew of `detect` at any one host shows with POWER."""
+    return math.ceil(noncentrality(degrees_of_freedom) / (_information(exposure) * detect**2))
 
 
-def skew_visible(shares: NDArray[np.float64], requests: int) -> float:
-    """The skew of one host that so many requests show with POWER; infinite for none."""
+def skew_visible(exposure: Exposure, degrees_of_freedom: int) -> float:
+    """The skew of one host that the requests of this run show with POWER; infinite for no requests."""
+    requests = int(exposure.requests.sum())
     if requests == 0:
         return math.inf
-    smallest = float(shares.min())
-    return math.sqrt(noncentrality(len(shares) - 1) * (1 - smallest) / (smallest * requests))
+    return math.sqrt(noncentrality(degrees_of_freedom) / (_information(exposure) * requests))
+
+
+def _information(exposure: Exposure) -> float:
+    """Noncentrality for each request and squared skew, at the host where a skew is hardest to see.
+
+    In one epoch a host with share q that gets q (1 + d) has the noncentrality n d^2 q / (1 - q), so the smallest share
+    decides; for k equal hosts this is n d^2 / (k - 1). Where hosts came and went, those that were there for less than
+    half of the requests are left aside: a host of a few seconds can never be measured well.
+    """
+    if len(exposure.requests) == 1:
+        smallest = float(exposure.shares.min())
+        return smallest / (1 - smallest)
+    together = (exposure.shares > 0) & (exposure.shares < 1)
+    gain = np.where(together, exposure.requests[:, np.newaxis] * exposure.shares, 0.0)
+    loss = gain / np.where(together, 1 - exposure.shares, 1.0)
+    shift = -(loss.T @ exposure.shares)  # row i: what the hosts lose or gain when host i gets twice its share
+    np.fill_diagonal(shift, gain.sum(axis=0))
+    inverse, _ = inverse_covariance(exposure)
+    requests = exposure.requests.sum()
+    by_host = np.einsum("ij,jk,ik->i", shift, inverse, shift) / requests
+    stayed = exposure.requests @ (exposure.shares > 0) >= requests / 2
+    return float((by_host[stayed] if stayed.any() else by_host).min())

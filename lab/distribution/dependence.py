@@ -1,0 +1,115 @@
+"""Serial dependence: does the next answer come from the same host more often than chance, or less often?
+
+Counts alone cannot tell the order in which hosts answered. Given the counts, all orders are equally likely if every
+request is sent independently, and the number of answers that repeat the host of the one before has then a known mean
+and variance: the runs test for several categories (Mood 1940), here for any number of connections (the join count
+statistic of Cliff and Ord 1981, on paths). The whole transition matrix is tested against independence as well
+(Anderson and Goodman 1957); it also sees orders that repeat no host more or less often.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence as Listing
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from scipy import stats
+
+from lab.distribution.sequence import Sequence
+from lab.distribution.windows import Integers, Windows
+
+__all__ = ["Dependence", "Matrix", "dependence", "repeat_moments"]
+
+_ENOUGH = 5.0  # expected repeats and changes below which the normal distribution is no approximation
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The transition matrix against independence; `rows[i][j]` counts answers of host j next after host i."""
+
+    rows: tuple[tuple[int, ...], ...]
+    chi_square: float
+    degrees_of_freedom: int
+    p_value: float
+    cramers_v: float
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """Of `pairs` consecutive answers `repeats` came from one host, of which chance explains `expected_repeats`.
+
+    `p_sticky` is the chance of at least so many repeats, `p_in_turn` of at most so many. `run_length` is the mean
+    number of answers from one host in a row. `matrix` is None where hosts came or went, or are too many.
+    """
+
+    pairs: int
+    repeats: int
+    expected_repeats: float
+    p_sticky: float
+    p_in_turn: float
+    run_length: float
+    expected_run_length: float
+    sticky: bool
+    matrix: Matrix | None
+
+
+def dependence(windows: Windows, sequence: Sequence, alpha: float, whole: bool) -> Dependence | None:
+    """Test the order of answers in windows with unchanged hosts; `whole` if these are all windows. None: too few."""
+    counts = windows.counts.sum(axis=0)
+    pairs, repeats = int(windows.pairs.sum()), int(windows.repeats.sum())
+    if counts.sum() < 4 or pairs < 2:
+        return None
+    mean, variance = repeat_moments([int(count) for count in counts], pairs, min(sequence.chains, pairs))
+    if min(mean, pairs - mean) < _ENOUGH or variance <= 0:
+        return None
+    deviation = math.sqrt(variance)
+    sticky = float(stats.norm.sf((repeats - 0.5 - mean) / deviation))
+    in_turn = float(stats.norm.cdf((repeats + 0.5 - mean) / deviation))
+    return Dependence(
+        pairs=pairs,
+        repeats=repeats,
+        expected_repeats=mean,
+        p_sticky=sticky,
+        p_in_turn=in_turn,
+        run_length=pairs / max(1, pairs - repeats),
+        expected_run_length=pairs / (pairs - mean),
+        sticky=sticky <= alpha,
+        matrix=_matrix(sequence.transitions) if whole and sequence.transitions is not None else None,
+    )
+
+
+def repeat_moments(counts: Listing[int], pairs: int, chains: int) -> tuple[float, float]:
+    """Mean and variance of the repeats among `pairs` neighbours on `chains` paths, over all orders of the counts.
+
+    Two pairs either share an answer (pairs - chains times) or not; three and four answers are then from one host, or
+    two and two, with the probabilities of drawing without replacement. Exact, for at least four answers.
+    """
+    total = sum(counts)
+    twos = [n * (n - 1) for n in counts]
+    two = Fraction(sum(twos), total * (total - 1))
+    three = Fraction(sum(n * (n - 1) * (n - 2) for n in counts), total * (total - 1) * (total - 2))
+    within = sum(n * (n - 1) * (n - 2) * (n - 3) for n in counts)
+    across = sum(twos) ** 2 - sum(n * n for n in twos)
+    four = Fraction(within + across, total * (total - 1) * (total - 2) * (total - 3))
+    sharing = 2 * (pairs - chains)
+    mean = pairs * two
+    variance = mean + sharing * three + (pairs * (pairs - 1) - sharing) * four - mean**2
+    return float(mean), float(variance)
+
+
+def _matrix(transitions: Integers) -> Matrix | None:
+    """Pearson's chi-square of the transition counts; None where an expected count is below five."""
+    seen = (transitions.sum(axis=0) > 0) & (transitions.sum(axis=1) > 0)
+    table = transitions[np.ix_(seen, seen)]
+    if len(table) < 2 or stats.contingency.expected_freq(table).min() < _ENOUGH:
+        return None
+    result = stats.chi2_contingency(table, correction=False)
+    return Matrix(
+        rows=tuple(tuple(row) for row in transitions.tolist()),
+        chi_square=float(result.statistic),
+        degrees_of_freedom=int(result.dof),
+        p_value=float(result.pvalue),
+        cramers_v=float(stats.contingency.association(table, method="cramer")),
+    )
