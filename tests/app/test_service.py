@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import Message
 
 from app.identity import Identity
 from app.service import CHUNK_BYTES, MAX_DELAY_MS, MAX_PAYLOAD_BYTES, Lifecycle, create_app, random_chunks
@@ -86,6 +87,36 @@ def test_payload_is_made_in_chunks() -> None:
     made = asyncio.run(sizes())
     assert sum(made) == MAX_PAYLOAD_BYTES
     assert max(made) == CHUNK_BYTES
+
+
+def test_payload_ends_when_the_client_leaves(identity: Identity) -> None:
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.1"},
+        "method": "GET",
+        "path": "/payload",
+        "query_string": f"bytes={MAX_PAYLOAD_BYTES}".encode(),
+        "headers": [],
+    }
+    sent = 0
+
+    async def download() -> None:
+        left = asyncio.Event()
+
+        async def receive() -> Message:
+            await left.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            nonlocal sent
+            sent += len(message.get("body", b""))
+            if sent >= 3 * CHUNK_BYTES:
+                left.set()
+
+        await create_app(identity, Lifecycle())(scope, receive, send)
+
+    asyncio.run(download())
+    assert 3 * CHUNK_BYTES <= sent < 10 * CHUNK_BYTES
 
 
 @pytest.mark.parametrize("text", ["-1", "29001", "1.5", "1e3", "+5", "1_000", "", " 5", "abc", "٣", "9" * 5000])
