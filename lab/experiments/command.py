@@ -12,6 +12,7 @@ from lab.errors import AnswerIsNo, BadInput
 
 __all__ = ["run"]
 
+_PLAIN_WIDTH = 110  # columns, where the output is no terminal
 _INTERRUPTED = 130  # as a shell has it: 128 + SIGINT
 EXPERIMENTS = ("stop-task",)
 
@@ -46,6 +47,8 @@ def run(
     from load.results import read_run
 
     console = Console()
+    if not console.is_terminal:
+        console.width = _PLAIN_WIDTH
     where = read_target(target)
     service = EcsService(where)
     tasks = service.require_stable()

@@ -48,9 +48,9 @@ class Period:
 class Findings:
     """What clients saw in a run with one fault, or none.
 
-    `failures_by_status`: status 0 is no answer. `failure_window`: seconds after the fault of the first and the last
-    second with failures, None if there were none. `replaced_by`: the host that came after the fault;
-    `replaced_after`: seconds from the fault to its first answer; both None if none came.
+    `failures_by_status`: status 0 is no answer. `failure_window`: from when to when after the fault, in seconds,
+    requests failed, as fine as the timeline's whole seconds; None if none did. `replaced_by`: the host that came
+    after the fault; `replaced_after`: seconds from the fault to its first answer; both None if none came.
     """
 
     requests: int
@@ -100,7 +100,8 @@ def is_failure(row: TimelineRow) -> bool:
 
 def _window(failed: Iterable[TimelineRow], since: float) -> tuple[float, float]:
     seconds = [row.second for row in failed]
-    return min(seconds) - since, max(seconds) + 1 - since
+    first = min(seconds)
+    return (0.0 if first == math.floor(since) else first - since), max(seconds) + 1 - since
 
 
 def _replacement(hosts: Iterable[HostRow], fault: Fault | None) -> HostRow | None:

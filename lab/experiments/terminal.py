@@ -58,9 +58,11 @@ class Progress:
 
 def print_findings(console: Console, findings: Findings) -> None:
     """The per-hostname table, and the answers under it."""
-    table = Table("host", "zone", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for name in ("host", "zone"):
+        table.add_column(name, no_wrap=True)
     for name in ("requests", "failed", "share", "p50 ms", "p99 ms"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for host in findings.hosts:
         table.add_row(
             host.hostname or "(no host known)",
@@ -81,14 +83,14 @@ def print_findings(console: Console, findings: Findings) -> None:
 
 
 def failures_in_words(findings: Findings) -> str:
-    """Such as `81 failed (503: 81), between 0.4 s and 3.4 s after the stop`."""
+    """Such as `81 failed (503: 81), from 0.0 s to 1.7 s after the stop`."""
     if not findings.failures:
         return "none failed"
     causes = ", ".join(f"{status or 'no answer'}: {count:,}" for status, count in findings.failures_by_status.items())
     words = f"{findings.failures:,} failed ({causes})"
     if findings.fault and findings.failure_window:
         first, last = findings.failure_window
-        words += f", in the seconds from {first:+.1f} to {last:+.1f} around the stop"
+        words += f", from {first:.1f} s to {last:.1f} s after the stop"
     return words
 
 

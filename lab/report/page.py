@@ -45,7 +45,9 @@ def render(run: Run, findings: Findings) -> str:
         f'<p class="facts">{escape(_facts(run, findings))}</p>',
         _figure("Requests per second by host", pictures.timeline(run, findings)) if run.timeline else "",
         *(
-            _figure(f"Split over the hosts, {escape(period_in_words(period))}", pictures.distribution(period))
+            _figure(
+                f"Split over the hosts, {period.name}", pictures.distribution(period, findings), period_in_words(period)
+            )
             for period in findings.periods
             if len(period.counts) > 1
         ),
@@ -82,8 +84,9 @@ def _facts(run: Run, findings: Findings) -> str:
     return ". ".join(fact[0].upper() + fact[1:] for fact in facts) + "."
 
 
-def _figure(caption: str, svg: str) -> str:
-    return f"<figure>\n<figcaption>{caption}</figcaption>\n{svg}</figure>"
+def _figure(caption: str, svg: str, text: str = "") -> str:
+    below = f"<p>{escape(text)}</p>\n" if text else ""
+    return f"<figure>\n<figcaption>{escape(caption)}</figcaption>\n{below}{svg}</figure>"
 
 
 def _hosts(findings: Findings) -> str:
@@ -108,4 +111,4 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
         return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
     body = "\n".join(line("td", row) for row in rows)
-    return f"<table>\n<thead>{line('th', head)}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+    return f'<div class="wide"><table>\n<thead>{line("th", head)}</thead>\n<tbody>\n{body}\n</tbody>\n</table></div>'

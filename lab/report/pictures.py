@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from lab.experiments.findings import Findings, Period, is_failure
@@ -27,7 +27,8 @@ def timeline(run: Run, findings: Findings) -> str:
     """Requests per second by host, stacked, with failures below the axis and the fault marked."""
     figure, axes = _figure(3.2)
     start = min(row.second for row in run.timeline)
-    seconds = range(start, max(row.second for row in run.timeline) + 1)
+    # A second's value holds from its beginning to its end: one step more than there are seconds.
+    seconds = range(start, max(row.second for row in run.timeline) + 2)
     x = [second - start for second in seconds]
     answered: Mapping[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     failed: dict[int, int] = defaultdict(int)
@@ -38,25 +39,27 @@ def timeline(run: Run, findings: Findings) -> str:
             answered[row.hostname][row.second] += row.requests
     hosts = [host.hostname for host in findings.hosts if host.hostname in answered]
     series = [[answered[host].get(second, 0) for second in seconds] for host in hosts]
-    axes.stackplot(x, series, labels=hosts, colors=_colours(len(hosts)), step="mid", linewidth=0)
+    colours = host_colours(findings)
+    axes.stackplot(x, series, labels=hosts, colors=[colours[host] for host in hosts], step="post", linewidth=0)
     if failed:
-        heights = [-failed.get(second, 0) for second in seconds]
-        axes.bar(x, heights, width=1.0, color=FAILURE, label="failed (below the axis)")
+        depths = [-failed.get(second, 0) for second in seconds]
+        axes.fill_between(x, depths, step="post", color=FAILURE, linewidth=0, label="failed (below the axis)")
         axes.axhline(0, color=_INK, linewidth=0.6)
     if findings.fault:
         at = findings.fault.at - start
         axes.axvline(at, color=_INK, linewidth=1, linestyle=(0, (4, 3)))
         axes.annotate(
-            f"{findings.fault.kind} ", (at, 1), xycoords=("data", "axes fraction"), ha="right", va="top", color=_INK
+            findings.fault.kind, (at, 1), xycoords=("data", "axes fraction"), ha="right", va="bottom", color=_INK
         )
-    axes.set_xlim(x[0] - 0.5, x[-1] + 0.5)
+    axes.set_xlim(x[0], x[-1])
+    axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):,.0f}")
     axes.set_xlabel("seconds since the first answer")
     axes.set_ylabel("requests per second")
     figure.legend(loc="outside lower center", ncols=2, frameon=False, labelcolor=_INK)
     return _svg(figure)
 
 
-def distribution(period: Period) -> str:
+def distribution(period: Period, findings: Findings) -> str:
     """Each host's share of a period's requests, as its distance from an even split, in percent of that."""
     hosts = list(period.counts)
     even = sum(period.counts.values()) / len(hosts)
@@ -66,12 +69,18 @@ def distribution(period: Period) -> str:
     chance = 200 * ((1 - 1 / len(hosts)) / even) ** 0.5
     axes.axvspan(-chance, chance, color=_INK, alpha=0.12, linewidth=0)
     axes.axvline(0, color=_INK, linewidth=0.8)
-    axes.barh(hosts, deviations, color=_colours(len(hosts)), height=0.6)
+    colours = host_colours(findings)
+    axes.barh(hosts, deviations, color=[colours[host] for host in hosts], height=0.6)
     reach = 1.15 * max(chance, *map(abs, deviations))
     axes.set_xlim(-reach, reach)
     axes.invert_yaxis()
     axes.set_xlabel("percent from an even split; shaded: two standard deviations under pure chance")
     return _svg(figure)
+
+
+def host_colours(findings: Findings) -> Mapping[str, str]:
+    """A colour for each host of a run, the same in all its pictures."""
+    return {host.hostname: PALETTE[i % len(PALETTE)] for i, host in enumerate(findings.hosts)}
 
 
 def _figure(height: float) -> tuple[Figure, Axes]:
@@ -87,10 +96,6 @@ def _figure(height: float) -> tuple[Figure, Axes]:
     axes.xaxis.label.set_color(_INK)
     axes.yaxis.label.set_color(_INK)
     return figure, axes
-
-
-def _colours(count: int) -> Sequence[str]:
-    return [PALETTE[i % len(PALETTE)] for i in range(count)]
 
 
 def _svg(figure: Figure) -> str:
