@@ -18,8 +18,8 @@ from app.logs import AccessLogger, configure_logging
 from app.service import Lifecycle, create_app
 from app.settings import Settings, SettingsError
 
-# For requests in flight at the end; API Gateway gives one up after 30 s, so none that anybody waits for is cut off. From
-# Python 3.12 on, closing the server waits for them anyway, before hypercorn looks at this.
+# For requests in flight at the end; API Gateway gives one up after 30 s, so none that anybody waits for is cut off.
+# From Python 3.12 on, closing the server waits for them anyway, before hypercorn looks at this.
 GRACE_S = 30.0
 # Longer than the gaps in a load, because a request that meets a connection just being closed fails, and failed requests
 # are what is counted here. Not longer still, because hypercorn 0.18 holds on to a connection that its client has closed

@@ -96,13 +96,11 @@ def test_download_in_flight_is_finished(start_service: ServiceStarter) -> None:
 
 
 def test_new_connections_are_served_while_draining(start_service: ServiceStarter) -> None:
-    service = start_service(DRAIN_SECONDS="1")
-    in_flight = service.open("/hostname?delay_ms=1500")
+    service = start_service(DRAIN_SECONDS="2")
     service.signal()
     wait_until_draining(service)
     assert httpx.get(f"{service.url}/hostname").status_code == 200
     assert httpx.get(f"{service.url}/ready").text == "draining"
-    assert read_to_end(in_flight).startswith(b"HTTP/1.1 200 ")
     code, out, _ = service.end()
     assert code == 0
     assert [line["message"] for line in lines(out)][-2:] == ["draining", "stopped"]
