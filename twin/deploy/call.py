@@ -62,7 +62,7 @@ class Call:
     ) -> tuple[Attributes, tuple[str, ...]]:
         """The resource's attributes, the arguments among them, and the arguments that found no use."""
         shape = aws.input_shape(self.service, self.operation)
-        given = {**self.defaults, **_with_name(arguments)}
+        given = _with_name({**self.defaults, **arguments})
         if default_tags and {"Tags", "tags", "TagSpecifications"} & shape.members.keys():
             given["tags"] = {**default_tags, **(given.get("tags") or {})}
         convertible = self.prepare(without(given, *_TERRAFORMS_OWN, *self.takes))
@@ -80,8 +80,8 @@ def without(arguments: Arguments, *names: str) -> dict[str, Any]:
 
 
 def _with_name(arguments: Arguments) -> dict[str, Any]:
-    """A name of the prefix and 26 characters, as the provider makes it, where a `name_prefix` is given."""
-    given = dict(arguments)
-    if prefix := given.pop("name_prefix", None):
+    """Where there is no name but a prefix: a name of that and 26 characters, as the provider makes it."""
+    given = without(arguments, "name_prefix")
+    if (prefix := arguments.get("name_prefix")) and not given.get("name"):
         given["name"] = prefix + uuid.uuid4().hex[:26]
     return given

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +20,8 @@ __all__ = ["Deployment", "PassedOver", "deploy"]
 
 # Meta-arguments that change how a resource is made; the others only order it or tell Terraform what to do later.
 _CHANGES_HOW = ("provider", "provisioner")
+# An argument, as JSON, that names a network's part by its id.
+_EXISTING = re.compile(r'"((?:vpc|subnet|sg)-[0-9a-f]{6,})"')
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,9 @@ def deploy(stack: Stack, endpoint_url: str, *, access_key: str = "test", secret_
     if the endpoint does not answer.
     """
     resources = stack.in_order()
-    _check_references(stack, resources)
+    for resource in resources:
+        if resource.type in KINDS:
+            _check(resource, stack)
     deployer = _Deployer(stack, Aws(endpoint_url, stack.region, access_key, secret_key))
     for resource in resources:
         deployer.put(resource)
@@ -63,14 +69,15 @@ def deploy(stack: Stack, endpoint_url: str, *, access_key: str = "test", secret_
     return Deployment(outputs, deployer.attributes, tuple(deployer.passed_over))
 
 
-def _check_references(stack: Stack, resources: tuple[Resource, ...]) -> None:
-    for resource in resources:
-        if resource.type in KINDS:
-            for reference in resource.references():
-                if reference.address not in stack.resources:
-                    raise BadStack(
-                        f"{resource.address} refers to {reference}, but the stack has no {reference.address}."
-                    )
+def _check(resource: Resource, stack: Stack) -> None:
+    for reference in resource.references():
+        if reference.address not in stack.resources:
+            raise BadStack(f"{resource.address} refers to {reference}, but the stack has no {reference.address}.")
+    if existing := _EXISTING.search(json.dumps(resource.arguments)):
+        raise BadStack(
+            f"{resource.address} uses {existing[1]}, which is on AWS and not on this machine: "
+            "for the twin, synthesize the stack with a network of its own."
+        )
 
 
 class _Deployer:

@@ -70,7 +70,7 @@ def _with_fields(arguments: Arguments) -> Arguments:
     return {
         **arguments,
         "condition": [
-            {**condition, "field": next(iter(condition)).replace("_", "-")}
+            {**condition, "field": next(iter(condition), "").replace("_", "-")}
             for condition in (conditions if isinstance(conditions, list) else [conditions])
         ],
     }
@@ -92,6 +92,7 @@ LOAD_BALANCER = {
         "elbv2",
         "CreateLoadBalancer",
         rename={"load_balancer_type": "Type"},
+        defaults={"name_prefix": "tf-lb-"},
         prepare=_scheme,
         answer={
             "id": "LoadBalancers[0].LoadBalancerArn",
@@ -112,6 +113,7 @@ LOAD_BALANCER = {
             "health_check_timeout": "HealthCheckTimeoutSeconds",
             "health_check_unhealthy_threshold": "UnhealthyThresholdCount",
         },
+        defaults={"name_prefix": "tf-"},
         prepare=_flat_health_check,
         answer={"id": "TargetGroups[0].TargetGroupArn", "arn": "TargetGroups[0].TargetGroupArn"},
         takes=frozenset(_TARGET_GROUP_ATTRIBUTES),

@@ -93,7 +93,7 @@ NETWORK = {
         "ec2",
         "CreateSecurityGroup",
         rename={"name": "GroupName"},
-        defaults={"description": "Managed by Terraform"},
+        defaults={"description": "Managed by Terraform", "name_prefix": "terraform-"},
         prepare=_ec2_tags("security-group"),
         answer={"id": "GroupId"},
         derived={"arn": "arn:aws:ec2:{region}:{account_id}:security-group/{id}"},

@@ -1,0 +1,66 @@
+"""An endpoint with the twin's own ECS, whose controller does not run: services, but no tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from twin.deploy.aws import Aws
+from twin.ecs import api
+from twin.ecs.context import Context
+from twin.ecs.controller import Controller, Ecs
+from twin.ecs.model import Task
+from twin.endpoint import Endpoint
+from twin.network import Address, free_port
+from twin.parameters import Parameters
+from twin.placement import Subnets
+from twin.registry import Registry
+
+ACCOUNT, REGION = "123456789012", "eu-west-2"
+
+
+class NoLauncher:
+    def start(self, task: Task) -> None:
+        raise AssertionError("the controller does not run")
+
+    def stop(self, task: Task) -> None:
+        raise AssertionError("the controller does not run")
+
+
+@pytest.fixture(scope="module")
+def ecs_requests() -> list[tuple[str, dict[str, Any]]]:
+    """What ECS got over the wire: (operation, request)."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def endpoint_url(ecs_requests: list[tuple[str, dict[str, Any]]]) -> Iterator[str]:
+    ecs = Ecs(ACCOUNT, REGION)
+    controller = Controller(ecs, NoLauncher(), Subnets(ACCOUNT, REGION), Parameters())
+    context = Context(ecs, controller, Registry(ACCOUNT, REGION))
+
+    def serve_ecs(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        ecs_requests.append((operation, request))
+        return api.call(context, operation, request)
+
+    endpoint = Endpoint(
+        Address("127.0.0.1", free_port()),
+        account=ACCOUNT,
+        region=REGION,
+        ecs=serve_ecs,
+        metadata=lambda runtime_id, task: None,
+        api_changed=lambda: None,
+    )
+    endpoint.start()
+    yield endpoint.url
+    # moto keeps its stores for the process, which other tests share.
+    httpx.post(f"{endpoint.url}/moto-api/reset").raise_for_status()
+    endpoint.stop()
+
+
+@pytest.fixture(scope="module")
+def aws(endpoint_url: str) -> Aws:
+    return Aws(endpoint_url, REGION, "test", "test")
