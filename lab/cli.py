@@ -7,6 +7,7 @@ import sys
 import typer
 
 from lab.costs.command import app as costs
+from lab.distribution.command import distribution
 from lab.errors import LabError
 from lab.experiments.command import run
 
@@ -27,6 +28,7 @@ def _lab() -> None:
 
 
 app.command()(run)
+app.command()(distribution)
 app.add_typer(costs, name="costs")
 
 

@@ -1,12 +1,24 @@
-"""Is it even? What the counts of requests per host say, and what they cannot say."""
+"""Is it even? What the requests per host say, and what they cannot say."""
 
 # General layout
-#   goodness    are these counts what the expected shares and chance explain? (chi-square, exact or simulated)
-#   power       how many requests it takes to see a skew of interest
-#   judgement   the verdict in plain words: judge()
-# Everything here is a function from values to values, but for the command. `lab.simulation` and the report import from
-# here; nothing here imports them.
+#   reading       what a file is, and its reader; layout, lines: raw answers one a line, streamed
+#   observations  what was read: counts, and windows (time), sequence (order), zones where there are any
+#   subject       what is judged, checked and in one order
+#   exposure      who was there when: epochs with unchanged hosts, and what an even split expects of each
+#   goodness      chi-square with both tails, exact or simulated where it must be; power: requests that it takes
+#   dependence    order against independence: sticky, or in turn
+#   judgement     the verdict: judge(); wording: in plain words
+#   intervals     shares with simultaneous confidence intervals
+#   longer        would a longer run help? windows, bias, trend
+#   zones         the same by availability zone
+#   analysis      all of it together: analyse()
+#   terminal, pictures, command    the edges
+# All but reading, lines and the edges are functions from values to values. `lab.simulation` and the report import from
+# here; nothing here imports them. Only pictures imports matplotlib, and nothing but command imports pictures, late.
 
+from lab.distribution.analysis import Analysis, analyse
 from lab.distribution.judgement import Judgement, judge
+from lab.distribution.observations import Observations, observe
+from lab.distribution.reading import read
 
-__all__ = ["Judgement", "judge"]
+__all__ = ["Analysis", "Judgement", "Observations", "analyse", "judge", "observe", "read"]

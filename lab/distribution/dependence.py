@@ -29,6 +29,7 @@ _ENOUGH = 5.0  # expected repeats and changes below which the normal distributio
 class Matrix:
     """The transition matrix against independence; `rows[i][j]` counts answers of host j next after host i."""
 
+    hosts: tuple[str, ...]
     rows: tuple[tuple[int, ...], ...]
     chi_square: float
     degrees_of_freedom: int
@@ -76,7 +77,7 @@ def dependence(windows: Windows, sequence: Sequence, alpha: float, whole: bool) 
         run_length=pairs / max(1, pairs - repeats),
         expected_run_length=pairs / (pairs - mean),
         sticky=sticky <= alpha,
-        matrix=_matrix(sequence.transitions) if whole and sequence.transitions is not None else None,
+        matrix=_matrix(sequence.hosts, sequence.transitions) if whole and sequence.transitions is not None else None,
     )
 
 
@@ -99,7 +100,7 @@ def repeat_moments(counts: Listing[int], pairs: int, chains: int) -> tuple[float
     return float(mean), float(variance)
 
 
-def _matrix(transitions: Integers) -> Matrix | None:
+def _matrix(hosts: tuple[str, ...], transitions: Integers) -> Matrix | None:
     """Pearson's chi-square of the transition counts; None where an expected count is below five."""
     seen = (transitions.sum(axis=0) > 0) & (transitions.sum(axis=1) > 0)
     table = transitions[np.ix_(seen, seen)]
@@ -107,6 +108,7 @@ def _matrix(transitions: Integers) -> Matrix | None:
         return None
     result = stats.chi2_contingency(table, correction=False)
     return Matrix(
+        hosts=hosts,
         rows=tuple(tuple(row) for row in transitions.tolist()),
         chi_square=float(result.statistic),
         degrees_of_freedom=int(result.dof),

@@ -23,13 +23,12 @@ _SILENCE = 0.001  # chance that any host at all is taken for a latecomer or leav
 class Exposure:
     """Epochs (e) with unchanged hosts (k): what was observed and what an even split expects.
 
-    observed (k,): requests by host in these epochs. requests (e,): requests of each epoch. shares (e, k): each host's
-    expected share in it, 0 where it was away; rows sum to 1. left_out: requests in the windows in which a host came or
-    went, which belong to no epoch. longest: the windows of the epoch with the most requests, None without windows.
+    counts (e, k): requests by epoch and host. shares (e, k): each host's expected share of its epoch, 0 where it was
+    away; rows sum to 1. left_out: requests in the windows in which a host came or went, which belong to no epoch.
+    longest: the windows of the epoch with the most requests, None without windows.
     """
 
-    observed: Integers
-    requests: Integers
+    counts: Integers
     shares: NDArray[np.float64]
     joined: NDArray[np.bool_]
     left: NDArray[np.bool_]
@@ -37,23 +36,42 @@ class Exposure:
     longest: Windows | None = None
 
     @property
+    def observed(self) -> Integers:
+        """Requests by host, (k,)."""
+        return np.asarray(self.counts.sum(axis=0))
+
+    @property
+    def requests(self) -> Integers:
+        """Requests by epoch, (e,)."""
+        return np.asarray(self.counts.sum(axis=1))
+
+    @property
     def expected(self) -> NDArray[np.float64]:
         """Requests that an even split gives each host, (k,)."""
         return np.asarray(self.requests @ self.shares)
 
     def grouped(self, groups: Integers, size: int) -> Exposure:
-        """The same with hosts added up by group number (k,), in `size` groups."""
+        """The same with the hosts added up by group number (k,), in `size` groups."""
         member = np.zeros((len(groups), size), dtype=np.int64)
         member[np.arange(len(groups)), groups] = 1
         nobody = np.zeros(size, dtype=np.bool_)
-        return Exposure(self.observed @ member, self.requests, self.shares @ member, nobody, nobody, self.left_out)
+        return Exposure(self.counts @ member, self.shares @ member, nobody, nobody, self.left_out)
+
+    def only(self, chosen: NDArray[np.bool_]) -> Exposure:
+        """The chosen hosts alone, in the epochs in which any of them was there."""
+        shares = self.shares[:, chosen]
+        total = shares.sum(axis=1, keepdims=True)
+        there = total[:, 0] > 0
+        return Exposure(
+            self.counts[:, chosen][there], shares[there] / total[there], self.joined[chosen], self.left[chosen]
+        )
 
 
 def constant_exposure(observed: Integers, weights: NDArray[np.float64], windows: Windows | None = None) -> Exposure:
     """Every host was there all the time."""
     nobody = np.zeros(len(observed), dtype=np.bool_)
-    shares = (weights / weights.sum())[np.newaxis, :]
-    return Exposure(observed, np.array([observed.sum()]), shares, nobody, nobody, longest=windows)
+    shares = weights / weights.sum()
+    return Exposure(observed[np.newaxis, :], shares[np.newaxis, :], nobody, nobody, longest=windows)
 
 
 def exposure_over(observed: Integers, weights: NDArray[np.float64], windows: Windows) -> Exposure:
@@ -69,20 +87,18 @@ def exposure_over(observed: Integers, weights: NDArray[np.float64], windows: Win
     if not whole.any():
         nothing = constant_exposure(np.zeros_like(observed), weights)
         return replace(nothing, joined=joined, left=left, left_out=int(windows.counts.sum()))
-    patterns, epoch = np.unique(there[whole], axis=0, return_inverse=True)
     kept = windows.rows(whole)
-    by_epoch = np.zeros((len(patterns), len(weights)), dtype=np.int64)
-    np.add.at(by_epoch, epoch, kept.counts)
+    patterns, epoch = np.unique(there[whole], axis=0, return_inverse=True)
+    counts = np.zeros((len(patterns), len(weights)), dtype=np.int64)
+    np.add.at(counts, epoch, kept.counts)
     present = patterns * weights
-    requests = by_epoch.sum(axis=1)
     return Exposure(
-        observed=by_epoch.sum(axis=0),
-        requests=requests,
+        counts=counts,
         shares=present / present.sum(axis=1, keepdims=True),
         joined=joined,
         left=left,
-        left_out=int(windows.counts.sum() - requests.sum()),
-        longest=kept.rows(epoch == int(np.argmax(requests))),
+        left_out=int(windows.counts.sum() - counts.sum()),
+        longest=kept.rows(epoch == int(np.argmax(counts.sum(axis=1)))),
     )
 
 

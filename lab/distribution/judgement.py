@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,18 +10,18 @@ import numpy as np
 
 from lab.distribution import wording
 from lab.distribution.dependence import Dependence, dependence
-from lab.distribution.exposure import Exposure, constant_exposure, exposure_over
+from lab.distribution.exposure import Exposure
 from lab.distribution.goodness import Goodness, Method, goodness_of_fit
 from lab.distribution.power import ALPHA, requests_needed, skew_visible
 from lab.distribution.sequence import Sequence
-from lab.distribution.windows import Integers, Windows
+from lab.distribution.subject import expose
+from lab.distribution.windows import Windows
 from lab.distribution.wording import Verdict
 from lab.errors import BadInput
 
-__all__ = ["LOWER_ALPHA", "Judgement", "Verdict", "check_counts", "judge", "judge_exposure"]
+__all__ = ["LOWER_ALPHA", "Judgement", "Verdict", "judge", "judge_exposure", "order_of"]
 
 LOWER_ALPHA = 0.025
-_LARGEST = 2**53  # counts are compared as floating-point numbers, which are exact up to here
 
 
 @dataclass(frozen=True)
@@ -73,29 +72,24 @@ def judge(
         should have answered and did not belongs in here with 0.
     weights: the expected ratio between hosts, 1 where not given. A host named only here counts as 0.
     detect: the skew of interest as a fraction; see `lab.distribution.power`.
-    windows: the same requests over time, columns in the order of `counts` without ""; then hosts that joined or left
+    windows: the same requests over time, a column for each host of `counts` but ""; then hosts that joined or left
         part-way are judged over their own time.
     sequence: the order of the answers, with the windows that were counted with it.
     Raises BadInput for fewer than two hosts at a time, a count that is negative or not whole, an unusable weight or
     skew.
     """
-    known, weight, unknown = check_counts(counts, weights or {})
-    # One order for all: sums of floating-point numbers depend on it, and a verdict must not.
-    names = list(known)
-    order = np.array(sorted(range(len(names)), key=lambda i: (weight[names[i]], known[names[i]], names[i])))
-    hosts = [names[i] for i in order]
-    observed = np.array([known[host] for host in hosts], dtype=np.int64)
-    factors = np.array([weight[host] for host in hosts], dtype=np.float64)
-    if windows is None:
-        exposure = constant_exposure(observed, factors)
-    else:
-        windows = _padded(windows, len(names)).columns(order)
-        exposure = exposure_over(observed, factors, windows)
-    found = None
-    if sequence is not None and exposure.longest is not None:
-        whole = len(exposure.requests) == 1 and exposure.left_out == 0
-        found = dependence(exposure.longest, sequence, ALPHA, whole)
-    return judge_exposure(exposure, hosts, detect, unknown, found)
+    subject = expose(counts, weights, windows)
+    return judge_exposure(
+        subject.exposure, subject.hosts, detect, subject.unknown, order_of(subject.exposure, sequence)
+    )
+
+
+def order_of(exposure: Exposure, sequence: Sequence | None) -> Dependence | None:
+    """What the order of the answers says, in the longest epoch; None where it is not known or too short."""
+    if sequence is None or exposure.longest is None:
+        return None
+    whole = len(exposure.counts) == 1 and exposure.left_out == 0
+    return dependence(exposure.longest, sequence, ALPHA, whole)
 
 
 def judge_exposure(
@@ -147,45 +141,6 @@ def judge_exposure(
             visible=visible,
         ),
     )
-
-
-def check_counts(
-    counts: Mapping[str, int], weights: Mapping[str, float]
-) -> tuple[dict[str, int], dict[str, float], int]:
-    """Requests by known host (in the order of `counts`, then those only weighted), their weights, unknown requests."""
-    for host, weight in weights.items():
-        if not (math.isfinite(weight) and weight > 0):
-            raise BadInput(f"the weight {weight:g} of host {host!r} is not a positive number")
-    known: dict[str, int] = {}
-    unknown = 0
-    for host, count in counts.items():
-        try:
-            number = operator.index(count)
-        except TypeError:
-            raise BadInput(f"the count {count!r} of host {host!r} is not a whole number") from None
-        if number < 0:
-            raise BadInput(f"the count {number} of host {host!r} is negative: counts start at 0")
-        if host:
-            known[host] = number
-        else:
-            unknown = number
-    for host in weights:
-        known.setdefault(host, 0)
-    if len(known) < 2:
-        only = f"only one host ({next(iter(known))})" if known else "no host"
-        raise BadInput(f"{only} answered: evenness needs at least two hosts to compare")
-    if sum(known.values()) >= _LARGEST:
-        raise BadInput(f"the counts add up to more than {_LARGEST:,}, which is beyond exact arithmetic")
-    return known, {host: float(weights.get(host, 1.0)) for host in known}, unknown
-
-
-def _padded(windows: Windows, hosts: int) -> Windows:
-    """Columns of zeros for the hosts that are known by their weight only."""
-    missing = hosts - windows.counts.shape[1]
-    if missing == 0:
-        return windows
-    counts: Integers = np.pad(windows.counts, ((0, 0), (0, missing)))
-    return Windows(windows.unit, windows.width, windows.starts, counts, windows.pairs, windows.repeats)
 
 
 def _verdict(goodness: Goodness, found: Dependence | None, requests: int, needed: int) -> Verdict:

@@ -50,13 +50,13 @@ def read_lines(source: str, blocks: Iterable[bytes], layout: Layout) -> Observat
         counts[: len(totals)] += totals
         totals = counts
         counter.add(host, second, connection)
-    return _observations(source, layout, parser.hosts.names, totals, unknown, counter)
+    return _observations(source, layout, lines_before, parser.hosts.names, totals, unknown, counter)
 
 
 def _observations(
-    source: str, layout: Layout, names: list[str], totals: Integers, unknown: int, counter: SequenceCounter
+    source: str, layout: Layout, lines: int, names: list[str], totals: Integers, unknown: int, counter: SequenceCounter
 ) -> Observations:
-    windows, sequence = counter.result(len(names))
+    windows, sequence = counter.result(names)
     counts = dict(zip(names, totals.tolist(), strict=True))
     if unknown:
         counts[""] = unknown
@@ -64,8 +64,8 @@ def _observations(
     if layout.connection is None and repeats > 0 and repeats == totals.sum() - len(names):
         note = "All answers of a host follow each other, as in a sorted file, so their order was not used."
         kept = windows.without_order() if layout.time else None
-        return Observations(source, layout.words, counts, windows=kept, notes=(note,))
-    return Observations(source, layout.words, counts, windows=windows, sequence=sequence)
+        return Observations(source, layout.words, lines, counts, windows=kept, notes=(note,))
+    return Observations(source, layout.words, lines, counts, windows=windows, sequence=sequence)
 
 
 class _Parser:
@@ -141,7 +141,8 @@ def split_lines(source: str, blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
     """The lines of each block. Raises BadInput for a line too long to be one."""
     rest = b""
     for block in blocks:
-        lines = (rest + block).split(b"\n")
+        lines = block.split(b"\n")
+        lines[0] = rest + lines[0]
         rest = lines.pop()
         if len(rest) > _LONGEST_LINE:
             raise BadInput(f"{source} has a line of more than {_LONGEST_LINE:,} bytes: this is no list of hostnames")

@@ -20,10 +20,12 @@ __all__ = ["Observations", "host_of", "observe"]
 @dataclass(frozen=True, eq=False)
 class Observations:
     """`counts` by hostname, with "" for requests whose host is not known; columns of the rest are in the order of
-    `counts` without "". `taken_for` says what the source was taken for, `notes` what was left aside and why."""
+    `counts` without "". `taken_for` says what the source was taken for, `lines` how long it is, `notes` what was left
+    aside and why."""
 
     source: str
     taken_for: str
+    lines: int
     counts: Mapping[str, int]
     zones: Mapping[str, str] = field(default_factory=dict)
     windows: Windows | None = None
@@ -45,9 +47,7 @@ def observe(run: Run) -> Observations:
     zones: dict[str, str] = {}
     for line, row in enumerate(run.hosts, start=2):
         if row.requests < 0:
-            raise BadInput(
-                f"{run.path / 'hostnames.csv'}, line {line}: {row.requests} requests is negative"
-            )
+            raise BadInput(f"{run.path / 'hostnames.csv'}, line {line}: {row.requests} requests is negative")
         host = host_of(row.hostname)
         counts[host] = counts.get(host, 0) + row.requests
         if row.availability_zone:
@@ -68,4 +68,4 @@ def observe(run: Run) -> Observations:
         if any(row.hostname == OTHER_HOSTS for row in run.hosts)
         else ()
     )
-    return Observations(str(run.path), "the results of a run", counts, zones, windows, None, notes)
+    return Observations(str(run.path), "the results of a run", len(run.hosts) + 1, counts, zones, windows, None, notes)

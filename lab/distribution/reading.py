@@ -21,7 +21,7 @@ from load.results import read_run
 
 __all__ = ["read"]
 
-_BLOCK = 1 << 18
+_BLOCK = 1 << 20
 _COUNTED = re.compile(r"\s*([+-]?\d+)(?:\s+(\S+))?\s*")
 _FORMS = (
     "hostnames one a line (with or without a time), the output of `sort | uniq -c`, a table with the columns hostname "
@@ -84,6 +84,7 @@ def _is_counted(line: str) -> bool:
 
 def _read_counts(source: str, lines: Iterable[str]) -> Observations:
     counts: dict[str, int] = {}
+    number = 0
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -94,7 +95,7 @@ def _read_counts(source: str, lines: Iterable[str]) -> Observations:
             raise BadInput(f"{source}, line {number}: the count {int(match[1])} is negative; counts start at 0")
         host = match[2] or UNKNOWN_HOST
         counts[host] = counts.get(host, 0) + int(match[1])
-    return Observations(source, "counts, as `sort | uniq -c` writes them", counts)
+    return Observations(source, "counts, as `sort | uniq -c` writes them", number, counts)
 
 
 def _read_table(source: str, lines: Iterable[str]) -> Observations:
@@ -124,7 +125,7 @@ def _read_table(source: str, lines: Iterable[str]) -> Observations:
         counts[host] = counts.get(host, 0) + requests
         if cells.get("availability_zone"):
             zones[host] = cells["availability_zone"]
-    return Observations(source, "a table of requests by hostname", counts, zones)
+    return Observations(source, "a table of requests by hostname", rows.line_num, counts, zones)
 
 
 def _text(source: str, blocks: Iterable[bytes]) -> Iterator[str]:

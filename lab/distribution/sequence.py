@@ -21,20 +21,15 @@ _FIRST_WIDTH = 16  # requests
 
 @dataclass(frozen=True, eq=False)
 class Sequence:
-    """What the order of the answers was.
+    """What the order of the answers of `hosts` (k) was.
 
     `chains` are the connections with at least two answers (one, where connections are not known). `transitions` (k, k)
     counts answers of host j that came next after one of host i, None for more than MOST_IN_MATRIX hosts.
     """
 
+    hosts: tuple[str, ...]
     chains: int
     transitions: Integers | None
-
-    def columns(self, order: Integers) -> Sequence:
-        """The same with the hosts in another order."""
-        if self.transitions is None:
-            return self
-        return Sequence(self.chains, self.transitions[np.ix_(order, order)])
 
 
 class SequenceCounter:
@@ -84,7 +79,8 @@ class SequenceCounter:
         before[by_connection] = sorted_before
         return before
 
-    def result(self, hosts: int) -> tuple[Windows, Sequence]:
-        """The windows and the order, for so many hosts."""
-        transitions = None if self._transitions is None else self._transitions[:hosts, :hosts].copy()
-        return self._windows.windows(hosts), Sequence(int(self._chained.sum()), transitions)
+    def result(self, names: list[str]) -> tuple[Windows, Sequence]:
+        """The windows and the order, for hosts of these names, by their numbers."""
+        size = len(names)
+        transitions = None if self._transitions is None else self._transitions[:size, :size].copy()
+        return self._windows.windows(size), Sequence(tuple(names), int(self._chained.sum()), transitions)

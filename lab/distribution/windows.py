@@ -35,8 +35,10 @@ class Windows:
     repeats: Integers
 
     def columns(self, order: Integers) -> Windows:
-        """The same windows with the hosts in another order."""
-        return Windows(self.unit, self.width, self.starts, self.counts[:, order], self.pairs, self.repeats)
+        """The same windows with the hosts in another order; a number beyond the last is a host without requests."""
+        missing = int(order.max()) + 1 - self.counts.shape[1]
+        counts = np.pad(self.counts, ((0, 0), (0, max(0, missing))))
+        return Windows(self.unit, self.width, self.starts, counts[:, order], self.pairs, self.repeats)
 
     def without_order(self) -> Windows:
         """The same counts, with nothing said about the order within."""
@@ -77,14 +79,14 @@ class WindowCounter:
         """Count requests, (n,) each: when or where, host number, how many (1), whether a pair, whether a repeat."""
         if len(hosts) == 0:
             return
-        keys, window = np.unique(positions // self._width, return_inverse=True)
+        keys, window = _numbered(positions // self._width)
         columns = int(hosts.max()) + 1
         cells = np.bincount(window * columns + hosts, requests, minlength=len(keys) * columns)
         rows = np.zeros((len(keys), _FIRST_HOST + columns), dtype=np.int64)
         rows[:, _FIRST_HOST:] = cells.reshape(len(keys), columns)
         if follows is not None and repeats is not None:
-            rows[:, _PAIRS] = np.bincount(window, follows, minlength=len(keys))
-            rows[:, _REPEATS] = np.bincount(window, repeats, minlength=len(keys))
+            rows[:, _PAIRS] = np.bincount(window[follows], minlength=len(keys))
+            rows[:, _REPEATS] = np.bincount(window[repeats], minlength=len(keys))
         for key, row in zip(keys.tolist(), rows, strict=True):
             self._add_row(key, row)
         while len(self._rows) > max(2, min(_MOST_WINDOWS, _MOST_CELLS // columns)):
@@ -114,3 +116,13 @@ class WindowCounter:
             row[: len(self._rows[key])] = self._rows[key]
         starts = np.array(keys, dtype=np.int64) * self._width
         return Windows(self._unit, self._width, starts, table[:, _FIRST_HOST:], table[:, _PAIRS], table[:, _REPEATS])
+
+
+def _numbered(keys: Integers) -> tuple[Integers, Integers]:
+    """The distinct keys, and for each key its number among them; without sorting where the keys come in order."""
+    new = keys[1:] != keys[:-1]
+    first = np.concatenate(([0], np.flatnonzero(new) + 1))
+    distinct = keys[first]
+    if (distinct[1:] > distinct[:-1]).all():
+        return distinct, np.repeat(np.arange(len(first)), np.diff(first, append=len(keys)))
+    return np.unique(keys, return_inverse=True)

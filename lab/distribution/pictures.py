@@ -1,0 +1,198 @@
+"""Pictures of a distribution, for the report (SVG text) and for files.
+
+Backgrounds are transparent and everything is drawn in tones that have the same contrast (4.6:1) against white and
+against black, so that one picture serves light and dark pages.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure, FigureBase
+from matplotlib.ticker import FuncFormatter, NullFormatter
+from scipy import stats
+
+from lab.distribution.analysis import Analysis
+from lab.distribution.intervals import CONFIDENCE, Share
+from lab.distribution.terminal import furthest
+from lab.errors import BadInput
+
+__all__ = ["analysis_figure", "convergence_svg", "distribution_svg", "new_figure", "percents", "save", "svg", "title"]
+
+INK = "#757575"
+HOST_COLOURS = ("#2a7ab9", "#c25a1c", "#3a8a3a", "#a050b8", "#8a701a", "#c2407a")
+_CONVERGENCE_HEIGHT = 3.6
+_MOST_BARS = 30
+_MOST_LINES = 100
+_MOST_COLOURED = 6  # hosts furthest off; the others are thin lines without a name
+_MOST_POINTS = 200  # of a line, closer together where it begins
+_STYLE: dict[Any, Any] = {
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.edgecolor": INK,
+    "axes.titlesize": "medium",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+    "text.parse_math": False,  # a hostname may hold a dollar sign
+    "svg.fonttype": "none",  # text stays text: small, and it can be searched
+    "svg.hashsalt": "lab",  # the same picture is the same file
+}
+
+
+def distribution_svg(analysis: Analysis) -> str:
+    """Each host's share with its interval and what an even split expects, as an `<svg>` element."""
+    shares = furthest(analysis.shares, _MOST_BARS)
+    figure = new_figure(_height(shares))
+    with matplotlib.rc_context(_STYLE):
+        _draw_shares(figure, analysis, shares)
+    return svg(figure)
+
+
+def convergence_svg(analysis: Analysis) -> str | None:
+    """How each host's deviation shrinks as requests add up, as an `<svg>` element; None without time or order."""
+    if not _has_time(analysis):
+        return None
+    figure = new_figure(_CONVERGENCE_HEIGHT)
+    with matplotlib.rc_context(_STYLE):
+        _draw_convergence(figure, analysis)
+    return svg(figure)
+
+
+def analysis_figure(analysis: Analysis) -> Figure:
+    """Both pictures in one figure, the second where there is time or order."""
+    shares = furthest(analysis.shares, _MOST_BARS)
+    height = _height(shares)
+    with matplotlib.rc_context(_STYLE):
+        if not _has_time(analysis):
+            figure = new_figure(height)
+            _draw_shares(figure, analysis, shares)
+            return figure
+        figure = new_figure(height + _CONVERGENCE_HEIGHT)
+        upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=(height, _CONVERGENCE_HEIGHT))[:, 0]
+        _draw_shares(upper, analysis, shares)
+        _draw_convergence(lower, analysis)
+    return figure
+
+
+def new_figure(height: float) -> Figure:
+    """A figure of the usual width and `height` inches, with a transparent background."""
+    return Figure(figsize=(7.2, height), layout="constrained", facecolor="none")
+
+
+def percents(value: float, _: object = None) -> str:
+    """A tick of an axis of fractions."""
+    return f"{100 * value:.3g} %"
+
+
+def title(figure: FigureBase, text: str) -> None:
+    """At the left, above names of hosts as above the axes."""
+    figure.suptitle(text, x=0.01, ha="left", fontsize="medium")
+
+
+def svg(figure: Figure) -> str:
+    """The `<svg>` element alone, to be put into a page."""
+    text = io.StringIO()
+    with matplotlib.rc_context(_STYLE):
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
+    return text.getvalue()[text.getvalue().index("<svg") :]
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write the picture as its file's suffix says, .svg or .png. Raises BadInput."""
+    if path.suffix not in (".svg", ".png"):
+        raise BadInput(f"{path} is neither .svg nor .png, and these are the pictures that can be drawn")
+    try:
+        with matplotlib.rc_context(_STYLE):
+            metadata = {"Date": None} if path.suffix == ".svg" else None
+            figure.savefig(path, transparent=True, dpi=144, metadata=metadata)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from None
+
+
+def _height(shares: list[Share]) -> float:
+    return 1.2 + 0.28 * len(shares)
+
+
+def _has_time(analysis: Analysis) -> bool:
+    longest = analysis.subject.exposure.longest
+    return longest is not None and bool(longest.counts.any())
+
+
+def _short(hosts: list[str]) -> list[str]:
+    """Hostnames up to the first dot, where that tells them apart."""
+    short = [host.partition(".")[0] for host in hosts]
+    return short if all(short) and len(set(short)) == len(hosts) else hosts
+
+
+def _draw_shares(figure: FigureBase, analysis: Analysis, shares: list[Share]) -> None:
+    axes = figure.subplots()
+    rows = np.arange(len(shares))
+    share = np.array([row.share for row in shares])
+    low, high = np.array([row.low for row in shares]), np.array([row.high for row in shares])
+    axes.barh(rows, share, height=0.62, color=HOST_COLOURS[0], alpha=0.7, label="share of the requests")
+    interval = f"{CONFIDENCE:.0%} interval, for all hosts at once"
+    axes.errorbar(
+        share, rows, xerr=(share - low, high - share), fmt="none", ecolor=INK, capsize=3, elinewidth=1.4, label=interval
+    )
+    expected = [row.expected_share for row in shares]
+    axes.vlines(expected, rows - 0.42, rows + 0.42, color=HOST_COLOURS[1], linewidth=1.8, label="even split")
+    axes.set_yticks(rows, _short([row.host for row in shares]))
+    axes.invert_yaxis()
+    axes.xaxis.set_major_formatter(FuncFormatter(percents))
+    hidden = len(analysis.shares) - len(shares)
+    some = f": the {len(shares)} of {len(analysis.shares):,} that are furthest off" if hidden else ""
+    title(figure, f"What each host got{some}")
+    figure.legend(loc="outside lower center", ncols=3, fontsize="small")
+
+
+def _draw_convergence(figure: FigureBase, analysis: Analysis) -> None:
+    """Deviation of every host after n requests, in the longest epoch, and where chance keeps 95 % of them."""
+    axes = figure.subplots()
+    exposure, hosts = analysis.subject.exposure, analysis.subject.hosts
+    windows = exposure.longest
+    assert windows is not None
+    expected_shares = exposure.shares[exposure.counts.sum(axis=1).argmax()]
+    there = np.flatnonzero(expected_shares > 0)
+    share = expected_shares[there]
+    names = _short([hosts[column] for column in there])
+    sofar = np.cumsum(windows.counts[:, there], axis=0)
+    sofar = sofar[np.unique(np.geomspace(1, len(sofar), _MOST_POINTS).astype(int)) - 1]
+    requests = sofar.sum(axis=1)
+    deviation = sofar / (requests[:, np.newaxis] * share) - 1
+    final = np.abs(deviation[-1])
+    order = [int(column) for column in np.argsort(-final)]
+    grid = np.geomspace(max(1, requests[0]), requests[-1], _MOST_POINTS)
+    smallest = float(share.min())
+    limit = _limit(len(there)) * np.sqrt((1 - smallest) / (smallest * grid))
+    axes.fill_between(
+        grid, -limit, limit, color=INK, alpha=0.2, linewidth=0, label=f"{CONFIDENCE:.0%} of chance, at any one point"
+    )
+    axes.axhline(0, color=INK, linewidth=0.8)
+    for column in order[_MOST_COLOURED:_MOST_LINES]:
+        axes.plot(requests, deviation[:, column], color=INK, linewidth=0.7, alpha=0.7)
+    for colour, column in zip(HOST_COLOURS, sorted(order[:_MOST_COLOURED], key=names.__getitem__), strict=False):
+        axes.plot(requests, deviation[:, column], color=colour, linewidth=1.5, label=names[column])
+    axes.set_xscale("log")
+    axes.set_xlim(max(grid[0], grid[-1] / 1000), grid[-1])
+    top = 1.15 * max(float(np.interp(grid[-1] / 20, grid, limit)), float(final.max()))
+    axes.set_ylim(-top, top)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_formatter(FuncFormatter(percents))
+    axes.set_xlabel("requests so far")
+    title(figure, "How far each host is from an even split as requests add up")
+    figure.legend(loc="outside lower center", ncols=4, fontsize="small")
+
+
+def _limit(hosts: int) -> float:
+    """How many standard deviations hold all hosts at once with 95 % confidence (Bonferroni)."""
+    return float(stats.norm.isf((1 - CONFIDENCE) / (2 * hosts)))
