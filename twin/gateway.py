@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from twin import envoy
 from twin.admin import Admin
-from twin.deploy.aws import Aws
+from twin.aws import Aws
 from twin.files import write_json
 from twin.network import Address
 from twin.parameters import Parameters

@@ -8,14 +8,18 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from twin.deploy.aws import Aws
+from twin.aws import Aws
 
 __all__ = ["print_listing"]
+
+_PLAIN_WIDTH = 140  # columns, where the output is no terminal
 
 
 def print_listing(running: dict[str, Any]) -> None:
     """Print the tasks of the twin that tells *running* of itself, and what was passed over."""
     console = Console()
+    if not console.is_terminal:
+        console.width = _PLAIN_WIDTH
     if "aws_endpoint_url" not in running:
         console.print(f"The twin (pid {running.get('pid')}) is starting.")
         return
@@ -24,12 +28,16 @@ def print_listing(running: dict[str, Any]) -> None:
         f"gateway {running['gateway_url']}   AWS endpoint {running['aws_endpoint_url']}   pid {running['pid']}"
     )
     console.print(_tasks(aws))
+    if running["passed_over"]:
+        console.print("\nOf the stack, the twin leaves out:", highlight=False)
     for line in running["passed_over"]:
-        console.print(f"not in the twin: {line}", style="dim", highlight=False)
+        console.print(f"  {line}", style="dim", highlight=False, soft_wrap=True)
 
 
 def _tasks(aws: Aws) -> Table:
-    table = Table("task", "host name", "zone", "status", "health", "registered at", "started", "why stopped", box=None)
+    table = Table(box=None, pad_edge=False)
+    for name in ("task", "host", "zone", "status", "health", "registered", "started", "why stopped"):
+        table.add_column(name, no_wrap=True)
     addresses = _registered(aws)
     for cluster in aws.call("ecs", "ListClusters")["clusterArns"]:
         arns = [
@@ -58,8 +66,8 @@ def _row(task: dict[str, Any], addresses: dict[str, str]) -> list[str]:
     details = {detail["name"]: detail["value"] for detail in task["attachments"][0]["details"]}
     started: datetime | None = task.get("startedAt")
     return [
-        identifier,
-        details["privateDnsName"],
+        identifier[:12],
+        details["privateDnsName"].partition(".")[0],
         task["availabilityZone"],
         task["lastStatus"],
         task["healthStatus"],

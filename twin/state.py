@@ -55,7 +55,7 @@ class StateFolder:
             except BlockingIOError:
                 pid = self._read().get("pid", "unknown")
                 raise AlreadyUp(
-                    f"A twin runs on {self.path} already (pid {pid}): end it with `twin down`, or choose another --state"
+                    f"A twin (pid {pid}) runs on {self.path} already: end it with `twin down` or choose another --state."
                 ) from None
             try:
                 self._clear()

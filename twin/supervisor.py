@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from twin import metadata
+from twin.aws import Aws
 from twin.deploy import Deployment, deploy
-from twin.deploy.aws import Aws
 from twin.dockerfile import command_of
 from twin.ecs import api
 from twin.ecs.context import Context

@@ -9,7 +9,7 @@ from typing import Any
 
 import jmespath  # type: ignore[import-untyped]
 
-from twin.deploy.aws import Aws
+from twin.aws import Aws
 from twin.deploy.conversion import parameters
 
 __all__ = ["Arguments", "Attributes", "Call", "without"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from twin.deploy.aws import Aws
+from twin.aws import Aws
 from twin.deploy.kinds import KINDS, reason_to_pass_over
 from twin.errors import BadStack, StartFailed, TwinError
 from twin.references import Reference, resolve

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from twin.deploy.aws import Aws
+from twin.aws import Aws
 from twin.ecs import api
 from twin.ecs.context import Context
 from twin.ecs.controller import Controller, Ecs

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from twin.deploy import Deployment, PassedOver, deploy
-from twin.deploy.aws import Aws
+from twin.aws import Aws
 from twin.errors import BadStack, StartFailed
 from twin.network import free_port
 from twin.terraform import Resource, Stack, load_stack

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twin.deploy.aws import Aws
+from twin.aws import Aws
 from twin.deploy.call import Arguments, Attributes, Call, without
 from twin.errors import BadStack
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twin.deploy.aws import Aws
+from twin.aws import Aws
 from twin.deploy.call import Arguments, Attributes, Call
 
 __all__ = ["GATEWAY"]

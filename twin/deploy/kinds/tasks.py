@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twin.deploy.aws import Aws
+from twin.aws import Aws
 from twin.deploy.call import Attributes, Call
 
 __all__ = ["TASKS"]

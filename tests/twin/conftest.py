@@ -1,0 +1,58 @@
+"""Fixtures around a real twin."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.twin.running import PROJECT, STACK, STARTS_WITHIN, RunningTwin, TwinFactory, twin_command, wait_until
+from twin.network import free_port
+
+
+@pytest.fixture(scope="module")
+def start_twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwinFactory]:
+    """Starts twins, each on ports and a state folder of its own, and ends them all."""
+    started: list[RunningTwin] = []
+
+    def start(*options: str, wait: bool = True, synth: Path = STACK, then: tuple[str, ...] = ()) -> RunningTwin:
+        state = tmp_path_factory.mktemp("twin")
+        port, aws_port = free_port(), free_port()
+        arguments = ["up", "--synth", str(synth), "--state", str(state), *options]
+        arguments += ["--port", str(port), "--aws-port", str(aws_port), *(["--", *then] if then else [])]
+        process = subprocess.Popen(
+            twin_command(*arguments), cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        twin = RunningTwin(process, state, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{aws_port}")
+        started.append(twin)
+        if wait:
+            wait_until(
+                lambda: (state / "outputs.json").exists() or process.poll() is not None,
+                "the twin serves",
+                STARTS_WITHIN,
+            )
+            assert process.poll() is None, process.communicate()[0]
+        return twin
+
+    yield start
+    for twin in started:
+        if twin.process.poll() is None:
+            twin.end()
+        assert twin.process.stdout is not None
+        twin.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def twin(start_twin: TwinFactory) -> RunningTwin:
+    """One twin with the default parameters for a whole module."""
+    return start_twin()
+
+
+@pytest.fixture
+def ask(twin: RunningTwin) -> Iterator[httpx.Client]:
+    """A client of the gateway."""
+    with httpx.Client(base_url=twin.gateway_url, timeout=10) as client:
+        yield client

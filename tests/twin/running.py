@@ -1,0 +1,106 @@
+"""A real twin: `twin up` as a process, on ports of its own, of the stack as `make synth` has it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+PROJECT = Path(__file__).resolve().parents[2]
+STACK = PROJECT / "cdktf.out"  # what `make synth` writes; `make test` does so first
+STARTS_WITHIN = 60.0  # seconds; it takes three, on a machine that does nothing else
+
+
+@dataclass
+class RunningTwin:
+    """A twin that serves, or one whose start failed."""
+
+    process: subprocess.Popen[str]
+    state: Path
+    gateway_url: str
+    aws_endpoint_url: str
+
+    def client(self, service: str) -> Any:
+        """boto3's client of *service* at the endpoint."""
+        return boto3.client(
+            service,
+            endpoint_url=self.aws_endpoint_url,
+            region_name="eu-west-2",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(inject_host_prefix=False),
+        )
+
+    def outputs(self) -> dict[str, str]:
+        values: dict[str, str] = next(iter(json.loads((self.state / "outputs.json").read_text()).values()))
+        return values
+
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.state / "events.jsonl").read_text().splitlines()]
+
+    def tasks(self, status: str = "RUNNING") -> list[dict[str, Any]]:
+        """DescribeTasks of the tasks with this desired status."""
+        ecs, cluster = self.client("ecs"), self.outputs()["cluster_name"]
+        arns = ecs.list_tasks(cluster=cluster, desiredStatus=status)["taskArns"]
+        return list(ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"]) if arns else []
+
+    def end(self) -> str:
+        """Send SIGTERM and wait; what it wrote."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.communicate(timeout=30)[0]
+
+
+TwinFactory = Callable[..., RunningTwin]
+
+
+def twin_command(*arguments: str) -> list[str]:
+    """`twin` by the interpreter that runs the tests."""
+    return [sys.executable, "-c", "from twin.cli import main; main()", *arguments]
+
+
+def wait_until(condition: Callable[[], Any], what: str, timeout: float = 30.0) -> Any:
+    """The first true value of *condition*; the test fails if there is none in time."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.02)
+    pytest.fail(f"{what}: not within {timeout:g} s")
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process with this id runs; a zombie, which nobody has waited for yet, does not."""
+    stat = Path(f"/proc/{pid}/stat")
+    if stat.exists():
+        return stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return not Path("/proc").joinpath("self").exists()
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes under *pid*, by their parents."""
+    table = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    children: dict[int, list[int]] = {}
+    for line in table.splitlines():
+        child, parent = map(int, line.split())
+        children.setdefault(parent, []).append(child)
+    found, open_ = [], [pid]
+    while open_:
+        below = children.get(open_.pop(), [])
+        found += below
+        open_ += below
+    return found

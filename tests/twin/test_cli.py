@@ -1,0 +1,100 @@
+"""Bad input: one sentence with the way out, an exit code, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.twin.running import PROJECT, twin_command
+from twin.network import free_port
+
+STACK = Path(__file__).with_name("cdk.tf.json")
+
+
+def ports() -> list[str]:
+    return ["--port", str(free_port()), "--aws-port", str(free_port())]
+
+
+def up(tmp_path: Path, *options: str, synth: Path = STACK, path: str | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        twin_command("up", "--synth", str(synth), "--state", str(tmp_path / "state"), *ports(), *options),
+        cwd=PROJECT, capture_output=True, text=True, timeout=60,
+        env={"PATH": path} if path else None,
+    )  # fmt: skip
+
+
+def assert_refused(result: subprocess.CompletedProcess[str], exit_code: int, *words: str) -> None:
+    assert result.returncode == exit_code, result.stderr
+    assert "Traceback" not in result.stderr
+    sentence = [line for line in result.stderr.splitlines() if line.startswith("twin: ") and line != "twin: going down"]
+    assert len(sentence) == 1, result.stderr
+    assert all(word in sentence[0] for word in words), sentence[0]
+
+
+@pytest.mark.parametrize("option", ["--port", "--aws-port"])
+def test_a_taken_port(tmp_path: Path, option: str) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert_refused(up(tmp_path, option, str(port)), 2, f"Port {port} is taken", option)
+
+
+def test_no_port(tmp_path: Path) -> None:
+    assert_refused(up(tmp_path, "--port", "70000"), 2, "70000", "1 to 65535")
+
+
+def test_a_stack_that_is_not_there(tmp_path: Path) -> None:
+    assert_refused(up(tmp_path, synth=tmp_path / "cdktf.out"), 2, "cdktf.out", "make synth")
+
+
+def test_a_stack_that_is_no_json(tmp_path: Path) -> None:
+    synth = tmp_path / "cdk.tf.json"
+    synth.write_text('{"resource": ')
+    assert_refused(up(tmp_path, synth=synth), 2, str(synth), "line 1")
+
+
+def test_a_stack_without_a_service(tmp_path: Path) -> None:
+    stack = json.loads(STACK.read_text())
+    del stack["resource"]["aws_ecs_service"]
+    synth = tmp_path / "cdk.tf.json"
+    synth.write_text(json.dumps(stack))
+    assert_refused(up(tmp_path, synth=synth), 2, "aws_ecs_service")
+
+
+def test_a_parameter_out_of_range(tmp_path: Path) -> None:
+    assert_refused(up(tmp_path, "--discovery-ttl", "-1"), 2, "--discovery-ttl=-1", "0 to 3600")
+
+
+def test_an_unwritable_state_folder(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file")
+    assert_refused(up(tmp_path), 2, "state", "--state")
+
+
+def test_a_command_that_is_no_command_line(tmp_path: Path) -> None:
+    assert_refused(up(tmp_path, "--command", "python 'open"), 2, "--command", "open")
+
+
+def test_a_service_that_does_not_stay_up(tmp_path: Path) -> None:
+    result = up(tmp_path, "--command", f"{sys.executable} -c 'raise SystemExit(1)'")
+    assert_refused(result, 3, "do not stay up", "Essential container in task exited", "logs in")
+
+
+def test_no_envoy(tmp_path: Path) -> None:
+    hidden = "import sys; sys.executable = '/nowhere/python'; from twin.cli import main; main()"
+    result = subprocess.run(
+        [sys.executable, "-c", hidden, "up", "--synth", str(STACK), "--state", str(tmp_path / "state"), *ports()],
+        cwd=PROJECT, capture_output=True, text=True, env={"PATH": "/nowhere"},
+    )  # fmt: skip
+    assert_refused(result, 3, "`envoy` is not installed", "make install")
+
+
+@pytest.mark.parametrize("command", ["down", "ps", "env"])
+def test_asking_for_a_twin_that_is_not_up(tmp_path: Path, command: str) -> None:
+    result = subprocess.run(twin_command(command, "--state", str(tmp_path)), capture_output=True, text=True)
+    assert_refused(result, 2, "No twin runs", "twin up")

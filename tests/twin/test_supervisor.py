@@ -1,0 +1,211 @@
+"""A real twin from its start to its end, asked by real clients."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.twin.running import PROJECT, STACK, RunningTwin, TwinFactory, descendants, is_alive, twin_command, wait_until
+from twin.network import Address, free_port, is_free
+
+
+def test_requests_are_answered_by_every_task(twin: RunningTwin, ask: httpx.Client) -> None:
+    answers = {ask.get("/hostname").text for _ in range(60)}
+
+    hosts = {d["value"] for t in twin.tasks() for d in t["attachments"][0]["details"] if d["name"] == "privateDnsName"}
+    assert len(hosts) == 3
+    assert answers == hosts
+
+
+def test_the_answer_carries_what_api_gateway_and_the_service_add(ask: httpx.Client) -> None:
+    answer = ask.get("/hostname")
+
+    assert answer.status_code == 200
+    assert answer.headers["x-hostname"] == answer.text
+    assert answer.headers["x-availability-zone"] in ("eu-west-2a", "eu-west-2b")
+    assert answer.headers["apigw-requestid"]
+    assert answer.headers["via"] == "HTTP/1.1 AmazonAPIGateway"
+
+
+def test_a_path_without_a_route_is_the_gateways_own_404(ask: httpx.Client) -> None:
+    answer = ask.get("/no-such-path")
+
+    assert (answer.status_code, answer.json()) == (404, {"message": "Not Found"})
+    assert answer.headers["content-type"] == "application/json"
+    assert "x-hostname" not in answer.headers
+
+
+def test_the_task_knows_what_ecs_knows_of_it(twin: RunningTwin, ask: httpx.Client) -> None:
+    identity = ask.get("/identity").json()
+
+    task = next(t for t in twin.tasks() if t["taskArn"] == identity["task_arn"])
+    assert identity["availability_zone"] == task["availabilityZone"]
+    assert f"{identity['family']}:{identity['revision']}" == task["taskDefinitionArn"].rsplit("/", 1)[-1]
+
+
+def test_cloud_map_holds_just_the_running_tasks(twin: RunningTwin) -> None:
+    outputs = twin.outputs()
+    found = twin.client("servicediscovery").discover_instances(
+        NamespaceName=outputs["namespace_name"], ServiceName=outputs["discovery_name"]
+    )["Instances"]
+
+    assert {i["InstanceId"] for i in found} == {t["taskArn"].rsplit("/", 1)[-1] for t in twin.tasks()}
+    assert all(i["Attributes"]["AWS_INSTANCE_IPV4"].startswith("127.") for i in found)
+
+
+def test_a_stopped_task_is_replaced_and_its_record_stays(twin: RunningTwin) -> None:
+    ecs, outputs = twin.client("ecs"), twin.outputs()
+    before = {t["taskArn"] for t in twin.tasks()}
+    victim = sorted(before)[0]
+
+    ecs.stop_task(cluster=outputs["cluster_name"], task=victim, reason="by hand")
+
+    def replaced() -> bool:
+        running = [t for t in twin.tasks() if t["lastStatus"] == "RUNNING"]
+        return len(running) == 3 and victim not in {t["taskArn"] for t in running}
+
+    wait_until(replaced, "another task runs in its place")
+    stopped = next(t for t in twin.tasks("STOPPED") if t["taskArn"] == victim)
+    assert (stopped["stopCode"], stopped["stoppedReason"]) == ("UserInitiated", "by hand")
+    service = ecs.describe_services(cluster=outputs["cluster_name"], services=[outputs["service_name"]])["services"][0]
+    assert (service["desiredCount"], service["runningCount"]) == (3, 3)
+
+
+def test_the_order_of_a_stop_is_that_of_ecs(twin: RunningTwin) -> None:
+    ecs, outputs = twin.client("ecs"), twin.outputs()
+    victim = twin.tasks()[0]["taskArn"]
+    identifier = victim.rsplit("/", 1)[-1]
+
+    ecs.stop_task(cluster=outputs["cluster_name"], task=victim)
+
+    def steps() -> list[str]:
+        return [event["step"] for event in twin.events() if event.get("task") == identifier]
+
+    wait_until(lambda: "application stopped" in steps(), "the application stops")
+    end = steps()[steps().index("DEACTIVATING") :]
+    assert end[:5] == ["DEACTIVATING", "deregistered", "STOPPING", "proxy drains", "SIGTERM"]
+    assert "SIGKILL" not in end
+
+
+def test_an_application_that_is_killed_is_replaced(twin: RunningTwin, ask: httpx.Client) -> None:
+    def serving() -> set[str]:
+        return {t["taskArn"] for t in twin.tasks() if t["lastStatus"] == "RUNNING"}
+
+    before = wait_until(lambda: s if len(s := serving()) == 3 else None, "three tasks run")
+    victim = next(pid for pid in descendants(twin.process.pid) if _command(pid).endswith("-m app"))
+
+    subprocess.run(["kill", "-KILL", str(victim)], check=True)
+
+    wait_until(lambda: len(serving()) == 3 and serving() != before, "another task runs in its place")
+    stopped = next(t for t in twin.tasks("STOPPED") if t["taskArn"] in before and t["stopCode"] != "UserInitiated")
+    assert stopped["stopCode"] == "EssentialContainerExited"
+    assert stopped["containers"][0]["exitCode"] == 137
+
+
+def test_outputs_are_in_the_form_of_cdktf_deploy(twin: RunningTwin) -> None:
+    outputs = json.loads((twin.state / "outputs.json").read_text())
+
+    assert list(outputs) == ["serviceconnect"]
+    assert outputs["serviceconnect"]["gateway_url"] == twin.gateway_url
+    assert outputs["serviceconnect"]["aws_endpoint_url"] == twin.aws_endpoint_url
+    assert outputs["serviceconnect"]["region"] == "eu-west-2"
+
+
+def test_env_lets_the_aws_cli_ask(twin: RunningTwin) -> None:
+    ask = "aws servicediscovery discover-instances --namespace-name $NS --service-name $DN"
+    script = f'eval "$(twin env --state $STATE)" && {ask}'
+    names = twin.outputs()
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "STATE": str(twin.state),
+        "NS": names["namespace_name"],
+        "DN": names["discovery_name"],
+    }
+
+    answer = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=True)
+
+    assert len(json.loads(answer.stdout)["Instances"]) == 3
+
+
+def test_ps_lists_the_tasks_and_what_is_not_in_the_twin(twin: RunningTwin) -> None:
+    listing = subprocess.run(
+        twin_command("ps", "--state", str(twin.state)), capture_output=True, text=True, check=True
+    ).stdout
+
+    assert all(t["taskArn"].rsplit("/", 1)[-1][:12] in listing for t in twin.tasks())
+    assert "aws_vpc_endpoint" in listing
+
+
+def test_a_second_twin_on_the_same_state_is_refused_with_the_pid(twin: RunningTwin) -> None:
+    second = subprocess.run(
+        twin_command("up", "--synth", str(STACK), "--state", str(twin.state), "--port", str(free_port())),
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+    )
+
+    assert second.returncode == 2
+    assert f"pid {twin.process.pid}" in second.stderr
+    assert twin.process.poll() is None
+
+
+def test_two_twins_live_side_by_side(twin: RunningTwin, start_twin: TwinFactory) -> None:
+    other = start_twin()
+
+    assert httpx.get(f"{other.gateway_url}/hostname").status_code == 200
+    assert httpx.get(f"{twin.gateway_url}/hostname").status_code == 200
+
+
+def test_down_ends_it_and_leaves_nothing(start_twin: TwinFactory) -> None:
+    twin = start_twin()
+    started = descendants(twin.process.pid)
+    assert len(started) == 8  # three applications, three proxies, the gateway, the watchdog
+
+    subprocess.run(twin_command("down", "--state", str(twin.state)), check=True)
+
+    assert twin.process.wait(5) == 0
+    assert not [pid for pid in started if is_alive(pid)]
+    assert all(
+        is_free(Address("127.0.0.1", int(url.rsplit(":", 1)[1]))) for url in (twin.gateway_url, twin.aws_endpoint_url)
+    )
+    assert not (twin.state / "outputs.json").exists()
+
+
+def test_a_command_runs_once_the_twin_serves_and_its_exit_code_is_the_twins(start_twin: TwinFactory) -> None:
+    tasks = 'boto3.client("ecs").list_tasks(cluster="serviceconnect")["taskArns"]'
+    ask = f"import boto3, sys; print(len({tasks})); sys.exit(7)"
+    twin = start_twin(then=(sys.executable, "-c", ask), wait=False)
+
+    output = twin.process.communicate(timeout=60)[0]
+
+    assert twin.process.returncode == 7
+    assert "\n3\n" in output
+
+
+@pytest.mark.parametrize("part", ["supervisor", "watchdog, then supervisor"])
+def test_whoever_is_killed_nothing_is_left(start_twin: TwinFactory, part: str) -> None:
+    twin = start_twin()
+    started = descendants(twin.process.pid)
+    if part.startswith("watchdog"):
+        watchdog = next(pid for pid in started if "watchdog.py" in _command(pid))
+        subprocess.run(["kill", "-KILL", str(watchdog)], check=True)
+
+        def successor() -> list[int]:
+            below = descendants(twin.process.pid)
+            return [pid for pid in below if pid != watchdog and "watchdog.py" in _command(pid)]
+
+        started += wait_until(successor, "another watchdog")
+
+    twin.process.kill()
+    twin.process.wait()
+
+    wait_until(lambda: not [pid for pid in started if is_alive(pid)], "all processes are gone", timeout=5)
+
+
+def _command(pid: int) -> str:
+    return subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True).stdout.strip()
