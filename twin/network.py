@@ -54,6 +54,9 @@ class PrivateAddresses:
         self._network = IPv4Network(cidr)
         self._next = itertools.cycle(range(4, self._network.num_addresses - 1))
 
+    def __len__(self) -> int:
+        return self._network.num_addresses - 5
+
     def allocate(self) -> IPv4Address:
         return self._network[next(self._next)]
 

@@ -7,7 +7,7 @@ from typing import Any
 from moto.backends import get_backend
 from moto.ec2.exceptions import InvalidSubnetIdError
 
-from twin.ecs.controller import Placement
+from twin.ecs.controller import NoRoom, Placement
 from twin.network import PrivateAddresses
 
 __all__ = ["Subnets"]
@@ -20,6 +20,7 @@ class Subnets:
         self._region = region
         self._backend: Any = get_backend("ec2")[account][region]
         self._addresses: dict[str, PrivateAddresses] = {}
+        self._used: dict[str, set[str]] = {}
 
     def zones(self, network_configuration: dict[str, Any]) -> list[str]:
         """The Availability Zones of the subnets, each once; empty if one of the subnets does not exist."""
@@ -29,12 +30,27 @@ class Subnets:
             return []
 
     def place(self, network_configuration: dict[str, Any], zone: str) -> Placement:
-        """A place in the first of the subnets in *zone*, with a host name as Fargate gives it."""
-        subnet = next(s for s in self._subnets(network_configuration) if s.availability_zone == zone)
-        addresses = self._addresses.setdefault(subnet.id, PrivateAddresses(subnet.cidr_block))
-        private = str(addresses.allocate())
-        host_name = f"ip-{private.replace('.', '-')}.{self._region}.compute.internal"
-        return Placement(zone, subnet.id, private, host_name)
+        """A place in the first of the subnets in *zone* that has one, with a host name as Fargate gives it.
+
+        Raises:
+            NoRoom: no subnet has.
+        """
+        subnets = [s for s in self._subnets(network_configuration) if s.availability_zone == zone]
+        for subnet in subnets:
+            addresses = self._addresses.setdefault(subnet.id, PrivateAddresses(subnet.cidr_block))
+            used = self._used.setdefault(subnet.id, set())
+            for _ in range(len(addresses)):
+                private = str(addresses.allocate())
+                if private not in used:
+                    used.add(private)
+                    host_name = f"ip-{private.replace('.', '-')}.{self._region}.compute.internal"
+                    return Placement(zone, subnet.id, private, host_name)
+        names = ", ".join(subnet.id for subnet in subnets)
+        raise NoRoom(f"The subnets of {zone} ({names}) have no free addresses")
+
+    def release(self, subnet_id: str, private_address: str) -> None:
+        """The address can be given to another task."""
+        self._used[subnet_id].discard(private_address)
 
     def _subnets(self, network_configuration: dict[str, Any]) -> list[Any]:
         wanted = network_configuration["awsvpcConfiguration"]["subnets"]

@@ -26,6 +26,11 @@ class Registry:
         found = self._namespace(namespace)
         return str(found.arn) if found else None
 
+    def create_namespace(self, name: str) -> str:
+        """The ARN of a new HTTP namespace."""
+        self._backend.create_http_namespace(name, creator_request_id="", description="Managed by Amazon ECS", tags=[])
+        return str(self._namespace(name).arn)
+
     def create_service(self, namespace: str, name: str) -> tuple[str, str]:
         """The (id, ARN) of the service *name* in *namespace* (its ARN or name), made if it is not there.
 
@@ -35,7 +40,7 @@ class Registry:
         found = self._namespace(namespace)
         if found is None:
             raise LookupError(namespace)
-        for service in self._backend.list_services():
+        for service in list(self._backend.list_services()):  # the endpoint's threads add to them
             if service.namespace_id == found.id and service.name == name:
                 return service.id, service.arn
         service = self._backend.create_service(
@@ -79,7 +84,7 @@ class Registry:
             return []
 
     def _namespace(self, reference: str) -> Any:
-        for namespace in self._backend.list_namespaces():
+        for namespace in list(self._backend.list_namespaces()):
             if reference in (namespace.arn, namespace.name):
                 return namespace
         return None

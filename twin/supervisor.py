@@ -139,10 +139,13 @@ class Supervisor:
             log=state.log,
         )
         self.controller = Controller(
-            self.ecs, self.launcher, Subnets(ACCOUNT, region), self.parameters, on_idle=self._remove_discovery
+            self.ecs,
+            self.launcher,
+            Subnets(ACCOUNT, region),
+            self.parameters,
+            remove_discovery=registry.delete_service,
         )
         self.launcher.controller = self.controller
-        self._registry = registry
         self._context = Context(self.ecs, self.controller, registry)
 
     async def run(self) -> int:
@@ -272,11 +275,6 @@ class Supervisor:
         if found is None:
             return None
         return metadata.task_metadata(found[0]) if of_task else metadata.container_metadata(*found)
-
-    def _remove_discovery(self, service: Service) -> None:
-        """ECS removes the Cloud Map services of a deleted service some time later."""
-        for service_id in service.discovery_service_ids:
-            self._loop.call_later(self.parameters.namespace_cleanup, self._registry.delete_service, service_id)
 
 
 def environment(endpoint_url: str, region: str) -> dict[str, str]:

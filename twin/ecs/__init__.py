@@ -8,7 +8,9 @@
 #   scheduler.py   pure decisions: (service, tasks, now) -> what to start, stop, complete, roll back
 #   controller.py  applies the decisions, keeps the events
 #   api.py         validates requests against botocore's service model and dispatches them to
-#   clusters.py, task_definitions.py, services.py, tasks.py   the operations
+#   clusters.py, task_definitions.py, services.py, service_deployments.py, tasks.py, tags.py   the operations
+#   service_connect.py  a service's names in Cloud Map
+#   unsupported.py      what a definition asks for and the twin does not do
 #
 # One event loop owns all records, so there are no locks: the endpoint's threads hand requests over to it.
 # Processes and Cloud Map are reached through the two protocols in controller.py, which tests replace.

@@ -1,41 +1,46 @@
-"""Operations on clusters."""
+"""Operations on clusters and capacity providers."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from twin.ecs import wire
-from twin.ecs.context import Context, find_cluster, name_of, page
-from twin.ecs.errors import ClusterContainsServicesException
+from twin.ecs.context import Context, check_name, find_cluster, name_of, page
+from twin.ecs.errors import (
+    ClientException,
+    ClusterContainsServicesException,
+    InvalidParameterException,
+)
 from twin.ecs.model import Cluster
 
 __all__ = ["OPERATIONS"]
 
 Json = dict[str, Any]
 
+_CAPACITY_PROVIDERS = ("FARGATE", "FARGATE_SPOT")
+
 
 def create_cluster(context: Context, request: Json) -> Json:
     """A cluster that exists already is answered as it is, as ECS does."""
-    name = request.get("clusterName", "default")
+    name = check_name("Cluster name", request.get("clusterName", "default"))
     cluster = context.ecs.clusters.get(name)
     if cluster is None or cluster.status != "ACTIVE":
         cluster = Cluster(context.ecs.arn(f"cluster/{name}"), name, context.controller.clock())
-        context.ecs.clusters[name] = cluster
         _update(context, cluster, request)
-        if request.get("tags"):
-            context.ecs.tags[cluster.arn] = list(request["tags"])
+        context.ecs.clusters[name] = cluster
+        context.ecs.tags[cluster.arn] = list(request.get("tags", []))
     return {"cluster": wire.cluster(cluster, context.ecs)}
 
 
 def describe_clusters(context: Context, request: Json) -> Json:
-    """Clusters by name or ARN, missing ones as failures."""
+    """Clusters by name or ARN, missing ones as failures; settings, configuration and tags where asked for."""
     found, failures = [], []
     for reference in request.get("clusters") or ["default"]:
         cluster = context.ecs.clusters.get(name_of(reference))
         if cluster is None:
             failures.append({"arn": context.ecs.arn(f"cluster/{name_of(reference)}"), "reason": "MISSING"})
         else:
-            found.append(wire.cluster(cluster, context.ecs))
+            found.append(wire.cluster(cluster, context.ecs, request.get("include", [])))
     return {"clusters": found, "failures": failures}
 
 
@@ -46,14 +51,7 @@ def list_clusters(context: Context, request: Json) -> Json:
 
 
 def update_cluster(context: Context, request: Json) -> Json:
-    """Settings, configuration, Service Connect defaults."""
-    cluster = find_cluster(context, request["cluster"])
-    _update(context, cluster, request)
-    return {"cluster": wire.cluster(cluster, context.ecs)}
-
-
-def put_cluster_capacity_providers(context: Context, request: Json) -> Json:
-    """Kept and told; tasks run here whatever the provider."""
+    """Settings, configuration, Service Connect defaults, capacity providers."""
     cluster = find_cluster(context, request["cluster"])
     _update(context, cluster, request)
     return {"cluster": wire.cluster(cluster, context.ecs)}
@@ -68,17 +66,59 @@ def delete_cluster(context: Context, request: Json) -> Json:
     return {"cluster": wire.cluster(cluster, context.ecs)}
 
 
+def describe_capacity_providers(context: Context, request: Json) -> Json:
+    """Fargate's two; tasks run here alike on both."""
+    wanted = [name_of(reference) for reference in request.get("capacityProviders", _CAPACITY_PROVIDERS)]
+    known = [name for name in wanted if name in _CAPACITY_PROVIDERS]
+    providers: list[Json] = [
+        {
+            "capacityProviderArn": context.ecs.arn(f"capacity-provider/{name}"),
+            "name": name,
+            "status": "ACTIVE",
+            "tags": [],
+            "type": name,
+        }
+        for name in known
+    ]
+    failures = [
+        {"arn": context.ecs.arn(f"capacity-provider/{name}"), "reason": "MISSING"}
+        for name in wanted
+        if name not in _CAPACITY_PROVIDERS
+    ]
+    found, token = page(providers, request)
+    return {"capacityProviders": found, "failures": failures, **token}
+
+
 def _update(context: Context, cluster: Cluster, request: Json) -> None:
+    providers = request.get("capacityProviders", cluster.capacity_providers)
+    strategy = request.get("defaultCapacityProviderStrategy", cluster.default_capacity_provider_strategy)
+    for provider in providers:
+        if provider not in _CAPACITY_PROVIDERS:
+            raise InvalidParameterException(f"The specified capacity provider {provider!r} was not found.")
+    for item in strategy:
+        if item["capacityProvider"] not in providers:
+            raise InvalidParameterException(
+                "The specified capacity provider strategy cannot contain a capacity provider that is not associated "
+                "with the cluster."
+            )
+    for setting in request.get("settings", []):
+        if setting.get("name") != "containerInsights" or not setting.get("value"):
+            raise ClientException(f"{setting} is no cluster setting: containerInsights with a value is.")
     cluster.settings = request.get("settings", cluster.settings)
     cluster.configuration = request.get("configuration", cluster.configuration)
-    cluster.capacity_providers = request.get("capacityProviders", cluster.capacity_providers)
-    cluster.default_capacity_provider_strategy = request.get(
-        "defaultCapacityProviderStrategy", cluster.default_capacity_provider_strategy
-    )
+    cluster.capacity_providers = providers
+    cluster.default_capacity_provider_strategy = strategy
     if "serviceConnectDefaults" in request:
         namespace = request["serviceConnectDefaults"]["namespace"]
-        arn = context.cloud_map.namespace_arn(namespace) or namespace
-        cluster.service_connect_defaults = {"namespace": arn} if namespace else None
+        cluster.service_connect_defaults = {"namespace": _namespace(context, namespace)} if namespace else None
+
+
+def _namespace(context: Context, reference: str) -> str:
+    """The ARN of the namespace; ECS makes one of a name that it does not find."""
+    found = context.cloud_map.namespace_arn(reference)
+    if found is None and reference.startswith("arn:"):
+        raise InvalidParameterException(f"The namespace {reference} was not found.")
+    return found or context.cloud_map.create_namespace(reference)
 
 
 OPERATIONS = {
@@ -87,6 +127,7 @@ OPERATIONS = {
     "ListClusters": list_clusters,
     "UpdateCluster": update_cluster,
     "UpdateClusterSettings": update_cluster,
-    "PutClusterCapacityProviders": put_cluster_capacity_providers,
+    "PutClusterCapacityProviders": update_cluster,
     "DeleteCluster": delete_cluster,
+    "DescribeCapacityProviders": describe_capacity_providers,
 }

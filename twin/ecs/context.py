@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from twin.ecs.controller import Controller, Ecs
-from twin.ecs.errors import ClusterNotFoundException, InvalidParameterException
-from twin.ecs.model import Cluster
+from twin.ecs.errors import ClusterNotFoundException, InvalidParameterException, ServiceNotFoundException
+from twin.ecs.model import Cluster, Service
 
-__all__ = ["CloudMap", "Context", "find_cluster", "name_of", "page"]
+__all__ = ["CloudMap", "Context", "check_name", "find_cluster", "find_service", "name_of", "page"]
 
 Json = dict[str, Any]
+T = TypeVar("T")
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
 
 class CloudMap(Protocol):
@@ -26,7 +30,10 @@ class CloudMap(Protocol):
         """
 
     def namespace_arn(self, namespace: str) -> str | None:
-        """The ARN of *namespace* (its ARN or name)."""
+        """The ARN of *namespace* (its ARN or name), None if there is no such namespace."""
+
+    def create_namespace(self, name: str) -> str:
+        """The ARN of a new HTTP namespace."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +53,35 @@ def find_cluster(context: Context, reference: str | None) -> Cluster:
     return cluster
 
 
+def find_service(context: Context, cluster: str | None, reference: str) -> Service:
+    """The service by name or ARN, whatever its status."""
+    service = context.ecs.services.get((find_cluster(context, cluster).name, name_of(reference)))
+    if service is None:
+        raise ServiceNotFoundException("Service not found.")
+    return service
+
+
+def check_name(what: str, name: str) -> str:
+    """*name*, if it is one that ECS takes for a cluster, a service or a family.
+
+    Raises:
+        InvalidParameterException: it is not.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidParameterException(f"{what} {name!r} must be 1 to 255 letters, digits, hyphens and underscores.")
+    return name
+
+
 def name_of(reference: str) -> str:
     """The name in *reference*, which is a name or an ARN."""
     return reference.rsplit("/", 1)[-1]
 
 
-def page(items: Sequence[str], request: Json, limit: int = 100) -> tuple[list[str], Json]:
-    """The page of *items* that *request* asks for with maxResults and nextToken, and the members that go with it."""
-    size = request.get("maxResults", limit)
-    if not 1 <= size <= limit:
-        raise InvalidParameterException(f"maxResults must be between 1 and {limit}, is {size}")
+def page(items: Sequence[T], request: Json, default: int = 100) -> tuple[list[T], Json]:
+    """The page of *items* that *request* asks for with maxResults (at most 100) and nextToken, and the next token."""
+    size = request.get("maxResults", default)
+    if not 1 <= size <= 100:
+        raise InvalidParameterException(f"maxResults must be between 1 and 100, is {size}.")
     token = request.get("nextToken", "0")
     if not token.isdecimal() or int(token) > len(items):
         raise InvalidParameterException("Invalid token.")

@@ -26,9 +26,10 @@ from twin.ecs.model import (
 )
 from twin.parameters import Parameters
 
-__all__ = ["Controller", "Ecs", "Launcher", "Placement", "Placements"]
+__all__ = ["Controller", "Ecs", "Launcher", "NoRoom", "Placement", "Placements"]
 
 STOPPED_TASKS_STAY = 3600.0  # seconds for which a stopped task is told [ecs]
+_EVENT_REPEATED_AFTER = 6 * 3600.0  # seconds for which the same event is not added again [ecs]
 _TICK = 1.0  # seconds: when nothing happens, time alone may be a reason to act (back-off, running grace)
 
 
@@ -40,6 +41,10 @@ class Launcher(Protocol):
 
     def stop(self, task: Task) -> None:
         """Begin its end; a second call changes nothing."""
+
+
+class NoRoom(Exception):
+    """A task cannot be placed; the text says why, as ECS's event does."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,14 @@ class Placements(Protocol):
         """The Availability Zones of the subnets, each once."""
 
     def place(self, network_configuration: dict[str, object], zone: str) -> Placement:
-        """A place in one of the subnets of *zone*."""
+        """A place in one of the subnets of *zone*, until it is released.
+
+        Raises:
+            NoRoom: their addresses are all in use.
+        """
+
+    def release(self, subnet_id: str, private_address: str) -> None:
+        """The task there has stopped."""
 
 
 @dataclass
@@ -92,14 +104,18 @@ class Controller:
         parameters: Parameters,
         *,
         clock: Callable[[], float] = time.time,
-        on_idle: Callable[[Service], None] = lambda service: None,
+        remove_discovery: Callable[[str], None],
     ) -> None:
+        """
+        Args:
+            remove_discovery: removes a service of Cloud Map, by its id, some time after its ECS service is gone.
+        """
         self.ecs = ecs
         self.launcher = launcher
         self.placements = placements
         self.parameters = parameters
         self.clock = clock
-        self._on_idle = on_idle  # told once when the last task of a deleted service has stopped
+        self._remove_discovery = remove_discovery
         self._changed = asyncio.Event()
         self._ids = itertools.count()
 
@@ -123,9 +139,12 @@ class Controller:
         for service in list(self.ecs.services.values()):
             if service.status != "INACTIVE":
                 self._reconcile(service)
+            elif service.discovery_stays_until is not None and self.clock() >= service.discovery_stays_until:
+                self._clean_up(service)
         horizon = self.clock() - STOPPED_TASKS_STAY
         for task in [t for t in self.ecs.tasks.values() if t.steps.get("STOPPED", horizon) < horizon]:
             del self.ecs.tasks[task.id]
+            self.ecs.tags.pop(task.arn, None)
 
     def task_changed(self, task: Task) -> None:
         """The launcher tells that *task* took a step."""
@@ -133,13 +152,15 @@ class Controller:
         if task.last_status is TaskStatus.RUNNING and task.counts_as_healthy(
             self.clock(), self.parameters.running_grace
         ):
-            task.deployment.failures_in_a_row = 0
+            task.deployment.failed_tasks = 0
+        if task.last_status is TaskStatus.STOPPED:
+            self.placements.release(task.subnet_id, task.private_address)
         self.wake()
 
     def task_failed(self, task: Task, code: StopCode, reason: str) -> None:
         """*task* ends by itself: it could not start, or an essential container exited."""
         if task.is_wanted:
-            self._count_failure(task)
+            self._count_failure(task.deployment)
             self.stop_task(task, code, reason)
 
     def stop_task(self, task: Task, code: StopCode, reason: str) -> None:
@@ -160,13 +181,36 @@ class Controller:
         """Make *deployment* the primary one; the others become ACTIVE and give way to it."""
         for other in service.deployments:
             other.status = "ACTIVE"
+            other.finished_at = other.finished_at or deployment.created_at
         service.deployments.insert(0, deployment)
+        service.history.append(deployment)
         service.steady = False
         self.wake()
 
+    def fail(self, service: Service, reason: str, *, roll_back: bool) -> None:
+        """End the rollout of the primary deployment; with *roll_back* return to the one that was completed last."""
+        failed, good = service.primary, service.last_completed
+        failed.rollout_state = RolloutState.FAILED
+        failed.rollout_state_reason = reason
+        failed.updated_at = failed.finished_at = self.clock()
+        if roll_back and good is not None and failed.returns_to is None:
+            self.event(service, f"rolling back to deployment {good.id}.")
+            back = self.new_deployment(service, good.task_definition, good.network_configuration, good.service_connect)
+            back.service_connect_resources = good.service_connect_resources
+            back.returns_to = good
+            back.rollout_state_reason = f"ECS deployment circuit breaker: rolling back to deploymentId {good.id}."
+            failed.rolled_back_by = back
+            self.deploy(service, back)
+        self.wake()
+
     def new_deployment(
-        self, task_definition: TaskDefinition, network_configuration: dict[str, object], service_connect: object
+        self,
+        service: Service,
+        task_definition: TaskDefinition,
+        network_configuration: dict[str, object],
+        service_connect: dict[str, object] | None,
     ) -> Deployment:
+        """A deployment of *service* that has not begun."""
         now = self.clock()
         return Deployment(
             id=f"ecs-svc/{secrets.randbelow(10**19):019d}",
@@ -174,37 +218,57 @@ class Controller:
             created_at=now,
             updated_at=now,
             network_configuration=network_configuration,
-            service_connect=service_connect if isinstance(service_connect, dict) else None,
+            service_connect=service_connect,
+            replaces=service.last_completed,
         )
 
     def event(self, service: Service, message: str) -> None:
-        """Add an event to the service, worded as ECS words it."""
-        service.events.appendleft(ServiceEvent(str(uuid.uuid4()), self.clock(), f"(service {service.name}) {message}"))
+        """Add an event to the service, worded as ECS words it; the newest is not repeated for six hours."""
+        text, now = f"(service {service.name}) {message}", self.clock()
+        newest = service.events[0] if service.events else None
+        if newest is None or newest.message != text or now - newest.created_at > _EVENT_REPEATED_AFTER:
+            service.events.appendleft(ServiceEvent(str(uuid.uuid4()), now, text))
 
     def _reconcile(self, service: Service) -> None:
         tasks = self.ecs.tasks_of(service)
         now = self.clock()
         zones = self.placements.zones(service.primary.network_configuration)
-        started = []
+        started: list[Task] = []
+        stopped: list[Task] = []
         for decision in scheduler.decide(service, tasks, now, zones=zones, running_grace=self.parameters.running_grace):
             match decision:
                 case scheduler.Start(zone):
-                    started.append(self._start(service, zone))
+                    try:
+                        started.append(self._start(service, zone))
+                    except NoRoom as error:
+                        self.event(service, f"was unable to place a task. Reason: {error}.")
+                        self._count_failure(service.primary)
+                        break
                 case scheduler.Stop(task, reason):
                     if reason == scheduler.UNHEALTHY_REASON:
-                        self._count_failure(task)
-                    self.event(service, f"has stopped 1 running tasks: (task {task.id}).")
+                        self.event(service, f"(task {task.id}) failed container health checks.")
+                        self._count_failure(task.deployment)
+                    stopped.append(task)
                     self.stop_task(task, StopCode.SERVICE_SCHEDULER_INITIATED, reason)
                 case scheduler.Complete():
                     self._complete(service)
                 case scheduler.Fail():
-                    self._fail(service)
-        if started:
-            names = " ".join(f"(task {task.id})" for task in started)
-            self.event(service, f"has started {len(started)} tasks: {names}.")
+                    self._break_circuit(service)
+        for verb, moved in (("started", started), ("stopped", stopped)):
+            if moved:
+                names = " ".join(f"(task {task.id})" for task in moved)
+                what = "tasks" if verb == "started" else "running tasks"
+                self.event(service, f"has {verb} {len(moved)} {what}: {names}.")
         if service.status == "DRAINING" and not any(t.last_status is not TaskStatus.STOPPED for t in tasks):
             service.status = "INACTIVE"
-            self._on_idle(service)
+            service.discovery_stays_until = now + self.parameters.namespace_cleanup
+
+    def _clean_up(self, service: Service) -> None:
+        """Remove what a deleted service had in Cloud Map, but for what another service has taken over."""
+        service.discovery_stays_until = None
+        others = (s.discovery_services for s in self.ecs.services.values() if s.status != "INACTIVE")
+        for identifier in service.discovery_services.difference(*others):
+            self._remove_discovery(identifier)
 
     def _start(self, service: Service, zone: str) -> Task:
         deployment = service.primary
@@ -232,15 +296,23 @@ class Controller:
             created_at=self.clock(),
         )
         self.ecs.tasks[task.id] = task
+        self.ecs.tags[task.arn] = self._tags_of_new_task(service)
         service.steady = False
         self.launcher.start(task)
         return task
 
-    def _count_failure(self, task: Task) -> None:
-        deployment = task.deployment
+    def _tags_of_new_task(self, service: Service) -> list[dict[str, str]]:
+        """As propagateTags and enableECSManagedTags of the service say."""
+        sources = {"SERVICE": service.arn, "TASK_DEFINITION": service.primary.task_definition.arn}
+        tags = list(self.ecs.tags.get(sources.get(service.request.get("propagateTags", "NONE"), ""), []))
+        if service.request.get("enableECSManagedTags"):
+            tags.append({"key": "aws:ecs:clusterName", "value": service.cluster.name})
+            tags.append({"key": "aws:ecs:serviceName", "value": service.name})
+        return tags
+
+    def _count_failure(self, deployment: Deployment) -> None:
         deployment.failed_tasks += 1
-        deployment.failures_in_a_row += 1
-        deployment.not_before = self.clock() + scheduler.backoff(deployment.failures_in_a_row)
+        deployment.not_before = self.clock() + scheduler.backoff(deployment.failed_tasks)
 
     def _complete(self, service: Service) -> None:
         primary = service.primary
@@ -248,23 +320,15 @@ class Controller:
         if primary.rollout_state is not RolloutState.COMPLETED:
             primary.rollout_state = RolloutState.COMPLETED
             primary.rollout_state_reason = f"ECS deployment {primary.id} completed."
-            primary.updated_at = self.clock()
+            primary.updated_at = primary.finished_at = self.clock()
             self.event(service, f"(deployment {primary.id}) deployment completed.")
         service.last_completed = primary
         service.steady = True
         self.event(service, "has reached a steady state.")
 
-    def _fail(self, service: Service) -> None:
+    def _break_circuit(self, service: Service) -> None:
         failed = service.primary
-        failed.rollout_state = RolloutState.FAILED
-        failed.rollout_state_reason = f"ECS deployment {failed.id} failed: tasks failed to start."
-        failed.updated_at = self.clock()
+        failed.circuit_breaker_fired = True
         self.event(service, f"(deployment {failed.id}) deployment failed: tasks failed to start.")
-        good = service.last_completed
-        rollback = service.deployment_configuration["deploymentCircuitBreaker"]["rollback"]
-        if rollback and good and not failed.is_rollback:
-            back = self.new_deployment(good.task_definition, good.network_configuration, good.service_connect)
-            back.is_rollback = True
-            back.rollout_state_reason = f"ECS deployment circuit breaker: rolling back to deploymentId {good.id}."
-            self.event(service, f"rolling back to (deployment {good.id}).")
-            self.deploy(service, back)
+        roll_back = service.deployment_configuration["deploymentCircuitBreaker"]["rollback"]
+        self.fail(service, "ECS deployment circuit breaker: tasks failed to start.", roll_back=roll_back)

@@ -1,13 +1,17 @@
 """The errors of the ECS API, by their names in its service model.
 
 EcsError
-├── ClientException                the request cannot be done as it is
+├── ClientException                        the request cannot be done as it is
 ├── ClusterContainsServicesException
 ├── ClusterNotFoundException
-├── InvalidParameterException      a parameter is wrong, or asks for what is not here
+├── ConflictException                      what the request is about is in another state
+├── InvalidParameterException              a parameter is wrong, or asks for what is not here
+├── NamespaceNotFoundException
+├── SerializationException                 the request is no JSON object
+├── ServiceDeploymentNotFoundException
 ├── ServiceNotActiveException
 ├── ServiceNotFoundException
-└── UnsupportedFeatureException    the operation is not here
+└── UnsupportedFeatureException            the operation is not here
 """
 
 from __future__ import annotations
@@ -16,8 +20,12 @@ __all__ = [
     "ClientException",
     "ClusterContainsServicesException",
     "ClusterNotFoundException",
+    "ConflictException",
     "EcsError",
     "InvalidParameterException",
+    "NamespaceNotFoundException",
+    "SerializationException",
+    "ServiceDeploymentNotFoundException",
     "ServiceNotActiveException",
     "ServiceNotFoundException",
     "UnsupportedFeatureException",
@@ -44,8 +52,24 @@ class ClusterNotFoundException(EcsError):
     """There is no such cluster."""
 
 
+class ConflictException(EcsError):
+    """What the request is about is in another state."""
+
+
 class InvalidParameterException(EcsError):
     """A parameter is wrong, or asks for what is not here."""
+
+
+class NamespaceNotFoundException(EcsError):
+    """There is no such Cloud Map namespace."""
+
+
+class SerializationException(EcsError):
+    """The request is no JSON object."""
+
+
+class ServiceDeploymentNotFoundException(EcsError):
+    """There is no such service deployment."""
 
 
 class ServiceNotActiveException(EcsError):

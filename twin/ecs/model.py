@@ -5,6 +5,7 @@ Times are seconds since the Unix epoch, by the controller's clock.
 
 from __future__ import annotations
 
+import secrets
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -84,6 +85,7 @@ class TaskDefinition:
     registered_at: float
     status: str = "ACTIVE"
     deregistered_at: float | None = None
+    delete_requested_at: float | None = None
 
     @property
     def containers(self) -> list[Json]:
@@ -115,11 +117,20 @@ class Deployment:
     status: str = "PRIMARY"
     rollout_state: RolloutState = RolloutState.IN_PROGRESS
     rollout_state_reason: str = ""
-    failed_tasks: int = 0  # all that failed, as the API tells
-    failures_in_a_row: int = 0  # since a task of it became healthy: what back-off and circuit breaker count
+    failed_tasks: int = 0  # in a row, since a task of it became healthy
     not_before: float = 0.0  # no task is started earlier: back-off
-    is_rollback: bool = False
+    replaces: Deployment | None = None  # the deployment that was completed last when this one began
+    returns_to: Deployment | None = None  # a rollback: the deployment that it repeats
+    rolled_back_by: Deployment | None = None
+    circuit_breaker_fired: bool = False
+    finished_at: float | None = None
     service_connect_resources: list[Json] = field(default_factory=list)
+    service_deployment_id: str = field(default_factory=lambda: secrets.token_urlsafe(16)[:21])
+
+    @property
+    def revision(self) -> str:
+        """The number of the service revision that it deploys: the id's own, for a rollback the former deployment's."""
+        return (self.returns_to or self).id.rsplit("/", 1)[-1]
 
 
 @dataclass(eq=False)
@@ -131,9 +142,12 @@ class Service:
     desired_count: int
     deployments: list[Deployment]
     request: Json  # CreateService's, with later updates merged in
+    created_from: Json  # CreateService's as it was
     status: str = "ACTIVE"
     events: deque[ServiceEvent] = field(default_factory=lambda: deque(maxlen=100))
-    discovery_service_ids: list[str] = field(default_factory=list)
+    history: list[Deployment] = field(default_factory=list)  # all deployments, the first first
+    discovery_services: set[str] = field(default_factory=set)  # the ids of all that it ever had in Cloud Map
+    discovery_stays_until: float | None = None  # once INACTIVE: when these are removed; None again after that
     last_completed: Deployment | None = None
     steady: bool = False
 
@@ -145,7 +159,7 @@ class Service:
     def deployment_configuration(self) -> Json:
         given: Json = self.request.get("deploymentConfiguration") or {}
         breaker = {"enable": False, "rollback": False, **(given.get("deploymentCircuitBreaker") or {})}
-        defaults = {"maximumPercent": 200, "minimumHealthyPercent": 100}
+        defaults = {"maximumPercent": 200, "minimumHealthyPercent": 100, "strategy": "ROLLING", "bakeTimeInMinutes": 0}
         return {**defaults, **given, "deploymentCircuitBreaker": breaker}
 
 
@@ -182,7 +196,6 @@ class Task:
     stopped_reason: str | None = None
     version: int = 1
     steps: dict[str, float] = field(default_factory=dict)
-    request_tags: list[Json] = field(default_factory=list)
 
     @property
     def is_wanted(self) -> bool:

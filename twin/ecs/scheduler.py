@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from twin.ecs.model import Deployment, HealthStatus, RolloutState, Service, Task, TaskStatus, by_zone
 
 UNHEALTHY_REASON = "Task failed container health checks"
+IMPAIRED_AFTER = 3  # failed tasks in a row after which starts are held back
 
 __all__ = ["Complete", "Decision", "Fail", "Start", "Stop", "backoff", "circuit_breaker_threshold", "decide"]
 
@@ -81,6 +82,7 @@ def decide(
     room = ceiling - len(wanted)
     spare = len(healthy) - floor  # how many healthy tasks may go
     carried = len(healthy_current) >= desired
+    scaling = f"Scaling activity initiated by (deployment {primary.id})"
     stops: list[Stop] = []
 
     # Scaling in. A healthy task goes only where the minimum allows, here as below.
@@ -88,7 +90,7 @@ def decide(
     for task in _stop_order(sound, healthy, newest_first=True)[:surplus]:
         if task not in healthy or spare > 0:
             spare -= task in healthy
-            stops.append(Stop(task, f"Scaling activity initiated by (deployment {primary.id})"))
+            stops.append(Stop(task, scaling))
     # Unhealthy tasks go once others carry the service, or one at a time where no room is left to start others.
     if carried:
         stops += [Stop(task, UNHEALTHY_REASON) for task in unhealthy]
@@ -98,7 +100,7 @@ def decide(
     for task in _stop_order([task for task in outdated if task not in unhealthy], healthy, newest_first=False):
         if task.last_status is not TaskStatus.RUNNING or (spare > 0 if task in healthy else carried):
             spare -= task in healthy
-            stops.append(Stop(task, f"Task stopped by (deployment {primary.id})"))
+            stops.append(Stop(task, scaling))
 
     starts = max(0, min(missing, room)) if now >= primary.not_before else 0
     decisions: list[Decision] = [*stops, *(Start(zone) for zone in _spread(current, zones, starts))]
@@ -113,9 +115,9 @@ def circuit_breaker_threshold(desired_count: int) -> int:
     return min(max(3, math.ceil(desired_count / 2)), 200)
 
 
-def backoff(failures_in_a_row: int) -> float:
+def backoff(failed_tasks: int) -> float:
     """Seconds to wait before the next start, after so many failures in a row. Assumed: 0, 0, then 1, 2, 4 ... 60."""
-    return 0.0 if failures_in_a_row < 3 else float(min(60, 2 ** (failures_in_a_row - 3)))
+    return 0.0 if failed_tasks < IMPAIRED_AFTER else float(min(60, 2 ** min(failed_tasks - IMPAIRED_AFTER, 6)))
 
 
 def _circuit_is_open(service: Service) -> bool:
@@ -123,7 +125,7 @@ def _circuit_is_open(service: Service) -> bool:
     return (
         service.deployment_configuration["deploymentCircuitBreaker"]["enable"]
         and primary.rollout_state is RolloutState.IN_PROGRESS
-        and primary.failures_in_a_row >= circuit_breaker_threshold(service.desired_count)
+        and primary.failed_tasks >= circuit_breaker_threshold(service.desired_count)
     )
 
 

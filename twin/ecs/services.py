@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from twin.ecs import wire
-from twin.ecs.context import Context, find_cluster, name_of, page
+from twin.ecs import service_connect, wire
+from twin.ecs.context import Context, check_name, find_cluster, find_service, name_of, page
 from twin.ecs.errors import (
+    ClientException,
     InvalidParameterException,
     ServiceNotActiveException,
     ServiceNotFoundException,
 )
-from twin.ecs.model import Cluster, Deployment, Service, TaskDefinition
+from twin.ecs.model import Deployment, Service, TaskDefinition
 from twin.ecs.task_definitions import find_task_definition
 
 __all__ = ["OPERATIONS"]
@@ -19,37 +20,39 @@ __all__ = ["OPERATIONS"]
 Json = dict[str, Any]
 
 # A change of any of these needs new tasks, so it makes a new deployment.
-_DEPLOYED = ("networkConfiguration", "serviceConnectConfiguration", "platformVersion", "capacityProviderStrategy")
+_DEPLOYED = (
+    "capacityProviderStrategy",
+    "loadBalancers",
+    "networkConfiguration",
+    "platformVersion",
+    "serviceConnectConfiguration",
+    "volumeConfigurations",
+    "vpcLatticeConfigurations",
+)
 _KEPT = (
     *_DEPLOYED,
-    "deploymentConfiguration",
-    "loadBalancers",
-    "healthCheckGracePeriodSeconds",
+    "availabilityZoneRebalancing",
     "enableECSManagedTags",
     "enableExecuteCommand",
+    "healthCheckGracePeriodSeconds",
     "propagateTags",
-    "availabilityZoneRebalancing",
 )
+# What would change which tasks run, and does not here. (What tasks merely lack is told by unsupported.py.)
+_REFUSED = ("placementConstraints", "placementStrategy", "serviceRegistries", "gatewayConnectors")
 
 
 def create_service(context: Context, request: Json) -> Json:
     """With Service Connect, the Cloud Map services exist before this returns."""
     cluster = find_cluster(context, request.get("cluster"))
-    name = request["serviceName"]
+    name = check_name("Service name", request["serviceName"])
+    content = {k: v for k, v in request.items() if k not in ("clientToken", "cluster", "tags")}
     existing = context.ecs.services.get((cluster.name, name))
     if existing is not None and existing.status != "INACTIVE":
+        if existing.status == "ACTIVE" and existing.created_from == content:
+            return {"service": wire.service(existing, context.ecs, tags=True)}
         state = "not idempotent" if existing.status == "ACTIVE" else "still draining"
         raise InvalidParameterException(f"Creation of service was {state}.")
-    for member in ("serviceRegistries", "placementConstraints", "placementStrategy"):
-        if request.get(member):
-            raise InvalidParameterException(f"{member} is not supported by this endpoint")
-    if request.get("schedulingStrategy", "REPLICA") != "REPLICA":
-        raise InvalidParameterException("Only the scheduling strategy REPLICA is supported by this endpoint")
-    if request.get("deploymentController", {"type": "ECS"})["type"] != "ECS":
-        raise InvalidParameterException("Only the deployment controller ECS is supported by this endpoint")
-    definition = find_task_definition(context, request.get("taskDefinition", ""))
-    if definition.status != "ACTIVE":
-        raise InvalidParameterException("TaskDefinition is inactive")
+    _check(request)
     service = Service(
         arn=context.ecs.arn(f"service/{cluster.name}/{name}"),
         name=name,
@@ -57,50 +60,49 @@ def create_service(context: Context, request: Json) -> Json:
         created_at=context.controller.clock(),
         desired_count=_count(request.get("desiredCount", 1)),
         deployments=[],
-        request={k: v for k, v in request.items() if k != "tags"},
+        request=dict(content),
+        created_from=content,
     )
-    context.controller.deploy(service, _deployment(context, service, definition))
+    definition = _usable(context, request.get("taskDefinition", ""))
+    deployment = _deployment(context, service, definition, service.request)
+    context.controller.deploy(service, deployment)
     context.ecs.services[cluster.name, name] = service
-    if request.get("tags"):
-        context.ecs.tags[service.arn] = list(request["tags"])
-    return {"service": {**wire.service(service, context.ecs), "tags": context.ecs.tags.get(service.arn, [])}}
+    context.ecs.tags[service.arn] = list(request.get("tags", []))
+    return {"service": wire.service(service, context.ecs, tags=True)}
 
 
 def update_service(context: Context, request: Json) -> Json:
     """A new deployment is in place before this returns, or `services-stable` would pass at once."""
-    service = _find(context, request.get("cluster"), request["service"])
+    service = find_service(context, request.get("cluster"), request["service"])
     if service.status != "ACTIVE":
         raise ServiceNotActiveException("Service was not ACTIVE.")
-    changes = {name: request[name] for name in _KEPT if name in request}
-    renew = request.get("forceNewDeployment", False) or any(
-        name in changes and changes[name] != service.request.get(name) for name in _DEPLOYED
-    )
+    _check(request)
+    desired = _count(request.get("desiredCount", service.desired_count))
+    changed = {**service.request, **{name: request[name] for name in _KEPT if name in request}}
+    if "deploymentConfiguration" in request:
+        before = service.request.get("deploymentConfiguration") or {}
+        changed["deploymentConfiguration"] = {**before, **request["deploymentConfiguration"]}
     definition = service.primary.task_definition
     if "taskDefinition" in request:
-        definition = find_task_definition(context, request["taskDefinition"])
-        if definition.status != "ACTIVE":
-            raise InvalidParameterException("TaskDefinition is inactive")
-        renew = renew or definition is not service.primary.task_definition
-    before = service.request
-    service.request = {**before, **changes}
-    try:
-        deployment = _deployment(context, service, definition) if renew else None
-        if "desiredCount" in request:
-            service.desired_count = _count(request["desiredCount"])
-            service.steady = False
-    except InvalidParameterException:
-        service.request = before
-        raise
-    if deployment is not None:
-        context.controller.deploy(service, deployment)
+        definition = _usable(context, request["taskDefinition"])
+    if (
+        request.get("forceNewDeployment", False)
+        or definition is not service.primary.task_definition
+        or any(changed.get(name) != service.request.get(name) for name in _DEPLOYED)
+    ):
+        context.controller.deploy(service, _deployment(context, service, definition, changed))
+    service.request = changed
+    if desired != service.desired_count:
+        service.desired_count = desired
+        service.steady = False
     context.controller.wake()
-    return {"service": wire.service(service, context.ecs)}
+    return {"service": wire.service(service, context.ecs, tags=True)}
 
 
 def describe_services(context: Context, request: Json) -> Json:
     """Up to ten services by name or ARN, missing ones as failures."""
-    if len(request["services"]) > 10:
-        raise InvalidParameterException("services can have at most 10 items.")
+    if not 1 <= len(request["services"]) <= 10:
+        raise InvalidParameterException("services must have between 1 and 10 items.")
     cluster = find_cluster(context, request.get("cluster"))
     found, failures = [], []
     for reference in request["services"]:
@@ -108,124 +110,106 @@ def describe_services(context: Context, request: Json) -> Json:
         if service is None:
             arn = context.ecs.arn(f"service/{cluster.name}/{name_of(reference)}")
             failures.append({"arn": arn, "reason": "MISSING"})
-            continue
-        tags = {"tags": context.ecs.tags.get(service.arn, [])} if "TAGS" in request.get("include", []) else {}
-        found.append({**wire.service(service, context.ecs), **tags})
+        else:
+            found.append(wire.service(service, context.ecs, tags="TAGS" in request.get("include", [])))
     return {"services": found, "failures": failures}
 
 
 def list_services(context: Context, request: Json) -> Json:
     """The ARNs of a cluster's services."""
     cluster = find_cluster(context, request.get("cluster"))
-    launch_type = request.get("launchType", "FARGATE")
-    strategy = request.get("schedulingStrategy", "REPLICA")
     arns = [
         service.arn
         for service in context.ecs.services.values()
         if service.cluster is cluster
         and service.status != "INACTIVE"
-        and service.request.get("launchType", "FARGATE") == launch_type
-        and strategy == "REPLICA"
+        and request.get("launchType") in (None, wire.launch_type(service.request))
+        and request.get("schedulingStrategy", "REPLICA") == "REPLICA"
     ]
-    found, token = page(arns, {"maxResults": 10, **request})
+    found, token = page(arns, request, default=10)
     return {"serviceArns": found, **token}
 
 
 def list_services_by_namespace(context: Context, request: Json) -> Json:
     """The ARNs of the services whose Service Connect namespace it is."""
     wanted = context.cloud_map.namespace_arn(request["namespace"])
-    if wanted is None:
-        raise InvalidParameterException(f"Namespace {request['namespace']} was not found.")
     arns = [
         service.arn
         for service in context.ecs.services.values()
-        if service.status != "INACTIVE" and _namespace(context, service.cluster, service.request) == wanted
+        if wanted is not None and service.status != "INACTIVE" and service_connect.namespace_of(service) == wanted
     ]
-    found, token = page(arns, {"maxResults": 10, **request})
+    found, token = page(arns, request, default=10)
     return {"serviceArns": found, **token}
 
 
 def delete_service(context: Context, request: Json) -> Json:
     """It drains: its tasks are stopped; when the last has, it is INACTIVE."""
-    service = _find(context, request.get("cluster"), request["service"])
+    service = find_service(context, request.get("cluster"), request["service"])
     if service.status == "INACTIVE":
         raise ServiceNotFoundException("Service not found.")
-    if service.desired_count > 0 and not request.get("force", False) and service.status == "ACTIVE":
+    if service.desired_count > 0 and not request.get("force", False):
         raise InvalidParameterException("The service cannot be stopped while it is scaled above 0.")
     service.status = "DRAINING"
     service.desired_count = 0
     context.controller.wake()
-    return {"service": wire.service(service, context.ecs)}
+    return {"service": wire.service(service, context.ecs, tags=True)}
 
 
-def _find(context: Context, cluster_reference: str | None, reference: str) -> Service:
-    cluster: Cluster = find_cluster(context, cluster_reference)
-    service = context.ecs.services.get((cluster.name, name_of(reference)))
-    if service is None:
-        raise ServiceNotFoundException("Service not found.")
-    return service
+def _check(request: Json) -> None:
+    """Refuse by name what would change which tasks run, and cannot be had here."""
+    for member in _REFUSED:
+        if request.get(member):
+            raise InvalidParameterException(f"{member} is not supported by this endpoint.")
+    deployment = request.get("deploymentConfiguration") or {}
+    for what, given, here in (
+        ("launch type", request.get("launchType"), "FARGATE"),
+        ("scheduling strategy", request.get("schedulingStrategy"), "REPLICA"),
+        ("deployment controller", (request.get("deploymentController") or {}).get("type"), "ECS"),
+        ("deployment strategy", deployment.get("strategy"), "ROLLING"),
+    ):
+        if given not in (None, here):
+            raise InvalidParameterException(f"The {what} {given} is not supported by this endpoint: {here} is.")
+    minimum, maximum = deployment.get("minimumHealthyPercent", 0), deployment.get("maximumPercent", 200)
+    if not 0 <= minimum <= 100 or not 100 <= maximum <= 200:
+        raise InvalidParameterException(
+            "Both maximumPercent (100 to 200) and minimumHealthyPercent (0 to 100) must be within their bounds."
+        )
 
 
 def _count(desired: int) -> int:
     if desired < 0:
-        raise InvalidParameterException(f"Desired count must be at least 0, is {desired}")
+        raise InvalidParameterException(f"desiredCount must be at least 0, is {desired}.")
     return desired
 
 
-def _deployment(context: Context, service: Service, definition: TaskDefinition) -> Deployment:
-    """A new deployment of *service* as its request now is; makes its Cloud Map services."""
-    network = service.request.get("networkConfiguration") or {}
+def _usable(context: Context, reference: str) -> TaskDefinition:
+    """An active task definition whose tasks can run here."""
+    definition = find_task_definition(context, reference, missing="TaskDefinition not found.")
+    if definition.status != "ACTIVE":
+        raise ClientException("TaskDefinition is inactive")
+    if definition.request.get("networkMode") != "awsvpc":
+        raise InvalidParameterException("Task definition does not support launch_type FARGATE.")
+    if not definition.containers[0].get("portMappings"):
+        raise InvalidParameterException(
+            f"The first container of {definition.arn} maps no port: only tasks that serve one run on this endpoint."
+        )
+    return definition
+
+
+def _deployment(context: Context, service: Service, definition: TaskDefinition, request: Json) -> Deployment:
+    """A new deployment of *service* as *request* has it; makes its Cloud Map services."""
+    network = request.get("networkConfiguration") or {}
     subnets = (network.get("awsvpcConfiguration") or {}).get("subnets") or []
     if not subnets:
         raise InvalidParameterException(
             "Network Configuration must be provided when networkMode 'awsvpc' is specified."
         )
-    known = context.controller.placements.zones(network)
-    if not known:
-        raise InvalidParameterException(f"The subnet ID '{subnets[0]}' does not exist")
-    connect = service.request.get("serviceConnectConfiguration") or {}
-    if not connect.get("enabled"):
-        return context.controller.new_deployment(definition, network, None)
-    namespace = _namespace(context, service.cluster, service.request)
-    if namespace is None:
-        raise InvalidParameterException(
-            f"The Service Connect namespace {connect.get('namespace')} was not found: give its ARN."
-        )
-    deployment = context.controller.new_deployment(definition, network, {**connect, "namespace": namespace})
-    ports = {port.get("name") for container in definition.containers for port in container.get("portMappings", [])}
-    service.discovery_service_ids = []
-    for entry in connect.get("services", []):
-        if entry["portName"] not in ports:
-            raise InvalidParameterException(
-                f"Service Connect: portName {entry['portName']} is no named port of task definition {definition.arn}"
-            )
-        name = entry.get("discoveryName", entry["portName"])
-        owner = _owner(context, namespace, name)
-        if owner not in (None, service):
-            raise InvalidParameterException(f"Service Connect: SC service {name} is already used")
-        identifier, arn = context.cloud_map.create_service(namespace, name)
-        service.discovery_service_ids.append(identifier)
-        deployment.service_connect_resources.append({"discoveryName": name, "discoveryArn": arn})
+    if not context.controller.placements.zones(network):
+        raise InvalidParameterException(f"Error retrieving subnet information for {subnets}: one does not exist.")
+    connection = service_connect.configuration(context, service.cluster, request)
+    deployment = context.controller.new_deployment(service, definition, network, connection)
+    service_connect.connect(context, service, deployment)
     return deployment
-
-
-def _namespace(context: Context, cluster: Cluster, request: Json) -> str | None:
-    """The ARN of the request's Service Connect namespace, else of the cluster's default."""
-    connect = request.get("serviceConnectConfiguration") or {}
-    default = (cluster.service_connect_defaults or {}).get("namespace")
-    reference = connect.get("namespace") or default
-    return context.cloud_map.namespace_arn(reference) if connect.get("enabled") and reference else None
-
-
-def _owner(context: Context, namespace: str, discovery_name: str) -> Service | None:
-    """The service that has *discovery_name* in *namespace*."""
-    for service in context.ecs.services.values():
-        if service.status == "INACTIVE" or not service.deployments:
-            continue
-        names = {resource["discoveryName"] for resource in service.primary.service_connect_resources}
-        if discovery_name in names and (service.primary.service_connect or {}).get("namespace") == namespace:
-            return service
-    return None
 
 
 OPERATIONS = {

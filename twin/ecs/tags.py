@@ -15,8 +15,7 @@ Json = dict[str, Any]
 def tag_resource(context: Context, request: Json) -> Json:
     """Add tags, or replace the values of those that are there."""
     arn = _known(context, request["resourceArn"])
-    tags = {tag["key"]: tag for tag in context.ecs.tags.get(arn, [])}
-    tags.update({tag["key"]: tag for tag in request["tags"]})
+    tags = {tag["key"]: tag for tag in (*context.ecs.tags.get(arn, []), *request["tags"])}
     context.ecs.tags[arn] = list(tags.values())
     return {}
 

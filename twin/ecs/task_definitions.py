@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twin.ecs import wire
-from twin.ecs.context import Context, name_of, page
+from twin.ecs.context import Context, check_name, name_of, page
 from twin.ecs.errors import ClientException, InvalidParameterException
 from twin.ecs.model import TaskDefinition
 
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 def register_task_definition(context: Context, request: Json) -> Json:
     """The next revision of its family."""
     _check(request)
-    family = request["family"]
+    family = check_name("Family", request["family"])
     revisions = context.ecs.task_definitions.setdefault(family, [])
     revision = len(revisions) + 1
     record = TaskDefinition(
@@ -28,9 +28,8 @@ def register_task_definition(context: Context, request: Json) -> Json:
         registered_at=context.controller.clock(),
     )
     revisions.append(record)
-    if request.get("tags"):
-        context.ecs.tags[record.arn] = list(request["tags"])
-    return {"taskDefinition": wire.task_definition(record), "tags": context.ecs.tags.get(record.arn, [])}
+    context.ecs.tags[record.arn] = list(request.get("tags", []))
+    return {"taskDefinition": wire.task_definition(record), "tags": context.ecs.tags[record.arn]}
 
 
 def describe_task_definition(context: Context, request: Json) -> Json:
@@ -44,11 +43,30 @@ def describe_task_definition(context: Context, request: Json) -> Json:
 
 def deregister_task_definition(context: Context, request: Json) -> Json:
     """It becomes INACTIVE: what runs goes on, and nothing new starts from it but its service's own tasks."""
+    if ":" not in name_of(request["taskDefinition"]):
+        raise InvalidParameterException("taskDefinition must have a revision, as in family:1.")
     record = find_task_definition(context, request["taskDefinition"])
     if record.status == "ACTIVE":
         record.status = "INACTIVE"
         record.deregistered_at = context.controller.clock()
     return {"taskDefinition": wire.task_definition(record)}
+
+
+def delete_task_definitions(context: Context, request: Json) -> Json:
+    """Up to ten deregistered revisions; each is DELETE_IN_PROGRESS from then on, active ones come back as failures."""
+    references = request["taskDefinitions"]
+    if not 1 <= len(references) <= 10:
+        raise InvalidParameterException("taskDefinitions must have between 1 and 10 items.")
+    deleted, failures = [], []
+    for reference in references:
+        record = find_task_definition(context, reference)
+        if record.status == "ACTIVE":
+            failures.append({"arn": record.arn, "reason": "The specified task definition is still in ACTIVE status."})
+        else:
+            record.status = "DELETE_IN_PROGRESS"
+            record.delete_requested_at = record.delete_requested_at or context.controller.clock()
+            deleted.append(wire.task_definition(record))
+    return {"taskDefinitions": deleted, "failures": failures}
 
 
 def list_task_definitions(context: Context, request: Json) -> Json:
@@ -77,17 +95,19 @@ def list_task_definition_families(context: Context, request: Json) -> Json:
     return {"families": names, **token}
 
 
-def find_task_definition(context: Context, reference: str) -> TaskDefinition:
+def find_task_definition(
+    context: Context, reference: str, missing: str = "Unable to describe task definition."
+) -> TaskDefinition:
     """A task definition by ARN, `family:revision` or `family`.
 
     Raises:
-        ClientException: there is none.
+        ClientException: there is none; it says *missing*.
     """
     family, _, revision = name_of(reference).partition(":")
     for record in reversed(context.ecs.task_definitions.get(family, [])):
         if str(record.revision) == revision or (not revision and record.status == "ACTIVE"):
             return record
-    raise ClientException("Unable to describe task definition.")
+    raise ClientException(missing)
 
 
 def _check(request: Json) -> None:
@@ -117,6 +137,7 @@ OPERATIONS = {
     "RegisterTaskDefinition": register_task_definition,
     "DescribeTaskDefinition": describe_task_definition,
     "DeregisterTaskDefinition": deregister_task_definition,
+    "DeleteTaskDefinitions": delete_task_definitions,
     "ListTaskDefinitions": list_task_definitions,
     "ListTaskDefinitionFamilies": list_task_definition_families,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twin.ecs import wire
-from twin.ecs.context import Context, find_cluster, name_of, page
+from twin.ecs.context import Context, find_cluster, find_service, name_of, page
 from twin.ecs.errors import InvalidParameterException, UnsupportedFeatureException
 from twin.ecs.model import StopCode, Task
 
@@ -20,12 +20,14 @@ def list_tasks(context: Context, request: Json) -> Json:
     status = request.get("desiredStatus", "RUNNING")
     if "containerInstance" in request:
         raise InvalidParameterException("There are no container instances: tasks run on Fargate.")
+    if "serviceName" in request:
+        find_service(context, request.get("cluster"), request["serviceName"])
     found = [
         task.arn
         for task in context.ecs.tasks.values()
         if task.cluster is cluster
         and task.desired_status.value == status
-        and request.get("serviceName", task.service_name).rsplit("/", 1)[-1] == task.service_name
+        and name_of(request.get("serviceName", task.service_name)) == task.service_name
         and request.get("family", task.deployment.task_definition.family) == task.deployment.task_definition.family
         and request.get("startedBy", task.deployment.id) == task.deployment.id
         and request.get("launchType", "FARGATE") == "FARGATE"
@@ -38,7 +40,7 @@ def describe_tasks(context: Context, request: Json) -> Json:
     """Up to a hundred tasks by id or ARN, missing ones as failures."""
     cluster = find_cluster(context, request.get("cluster"))
     if not 1 <= len(request["tasks"]) <= 100:
-        raise InvalidParameterException("Tasks must have between 1 and 100 items.")
+        raise InvalidParameterException("tasks must have between 1 and 100 items.")
     found, failures = [], []
     for reference in request["tasks"]:
         task = context.ecs.tasks.get(name_of(reference))
@@ -46,7 +48,7 @@ def describe_tasks(context: Context, request: Json) -> Json:
             arn = context.ecs.arn(f"task/{cluster.name}/{name_of(reference)}")
             failures.append({"arn": arn, "reason": "MISSING"})
         else:
-            found.append(wire.task(task, context.ecs))
+            found.append(wire.task(task, context.ecs, tags="TAGS" in request.get("include", [])))
     return {"tasks": found, "failures": failures}
 
 
@@ -58,7 +60,7 @@ def stop_task(context: Context, request: Json) -> Json:
         raise InvalidParameterException("The referenced task was not found.")
     reason = request.get("reason", "Task stopped by user")
     context.controller.stop_task(task, StopCode.USER_INITIATED, reason)
-    return {"task": wire.task(task, context.ecs)}
+    return {"task": wire.task(task, context.ecs, tags=True)}
 
 
 def run_task(context: Context, request: Json) -> Json:

@@ -8,16 +8,17 @@ from typing import Any
 from twin.ecs.controller import Ecs
 from twin.ecs.model import Cluster, Container, Deployment, Service, Task, TaskDefinition, TaskStatus
 
-__all__ = ["cluster", "deployment", "service", "task", "task_definition"]
+__all__ = ["PLATFORM_VERSION", "cluster", "counts", "launch_type", "service", "task", "task_definition"]
 
 Json = dict[str, Any]
 
 _PENDING = (TaskStatus.PROVISIONING, TaskStatus.PENDING, TaskStatus.ACTIVATING)
+_DEFAULT_SETTINGS = [{"name": "containerInsights", "value": "disabled"}]
 PLATFORM_VERSION = "1.4.0"  # Fargate's current one
 
 
-def cluster(record: Cluster, ecs: Ecs) -> Json:
-    """`Cluster`."""
+def cluster(record: Cluster, ecs: Ecs, include: Iterable[str] = ("CONFIGURATIONS", "SETTINGS", "TAGS")) -> Json:
+    """`Cluster`; *include* as DescribeClusters has it."""
     services = [s for s in ecs.services.values() if s.cluster is record and s.status == "ACTIVE"]
     tasks = [t for t in ecs.tasks.values() if t.cluster is record]
     return _given(
@@ -29,9 +30,9 @@ def cluster(record: Cluster, ecs: Ecs) -> Json:
         pendingTasksCount=sum(t.last_status in _PENDING for t in tasks),
         activeServicesCount=len(services),
         statistics=[],
-        tags=ecs.tags.get(record.arn, []),
-        settings=record.settings,
-        configuration=record.configuration,
+        tags=ecs.tags.get(record.arn, []) if "TAGS" in include else [],
+        settings=(record.settings or _DEFAULT_SETTINGS) if "SETTINGS" in include else [],
+        configuration=record.configuration if "CONFIGURATIONS" in include else None,
         serviceConnectDefaults=record.service_connect_defaults,
         capacityProviders=record.capacity_providers,
         defaultCapacityProviderStrategy=record.default_capacity_provider_strategy,
@@ -49,11 +50,12 @@ def task_definition(record: TaskDefinition) -> Json:
         requiresAttributes=[],
         registeredAt=record.registered_at,
         deregisteredAt=record.deregistered_at,
+        deleteRequestedAt=record.delete_requested_at,
     )
 
 
-def service(record: Service, ecs: Ecs) -> Json:
-    """`Service`."""
+def service(record: Service, ecs: Ecs, *, tags: bool) -> Json:
+    """`Service`, with its tags or without."""
     tasks = ecs.tasks_of(record)
     request = record.request
     return _given(
@@ -64,14 +66,14 @@ def service(record: Service, ecs: Ecs) -> Json:
         serviceRegistries=request.get("serviceRegistries", []),
         status=record.status,
         desiredCount=record.desired_count,
-        **_counts(tasks),
-        launchType=_launch_type(request),
+        **counts(tasks),
+        launchType=launch_type(request),
         capacityProviderStrategy=request.get("capacityProviderStrategy"),
         platformVersion=request.get("platformVersion", "LATEST"),
         platformFamily="Linux",
         taskDefinition=record.primary.task_definition.arn,
         deploymentConfiguration=record.deployment_configuration,
-        deployments=[deployment(d, record, tasks) for d in record.deployments],
+        deployments=[_deployment(d, record, tasks) for d in record.deployments],
         events=[{"id": e.id, "createdAt": e.created_at, "message": e.message} for e in record.events],
         createdAt=record.created_at,
         placementConstraints=[],
@@ -84,10 +86,11 @@ def service(record: Service, ecs: Ecs) -> Json:
         propagateTags=request.get("propagateTags", "NONE"),
         enableExecuteCommand=request.get("enableExecuteCommand", False),
         availabilityZoneRebalancing=request.get("availabilityZoneRebalancing", "ENABLED"),
+        tags=ecs.tags.get(record.arn, []) if tags else None,
     )
 
 
-def deployment(record: Deployment, parent: Service, tasks: Iterable[Task]) -> Json:
+def _deployment(record: Deployment, parent: Service, tasks: Iterable[Task]) -> Json:
     """`Deployment`."""
     own = [t for t in tasks if t.deployment is record]
     return _given(
@@ -95,11 +98,11 @@ def deployment(record: Deployment, parent: Service, tasks: Iterable[Task]) -> Js
         status=record.status,
         taskDefinition=record.task_definition.arn,
         desiredCount=parent.desired_count if record is parent.primary else 0,
-        **_counts(own),
+        **counts(own),
         failedTasks=record.failed_tasks,
         createdAt=record.created_at,
         updatedAt=record.updated_at,
-        launchType=_launch_type(parent.request),
+        launchType=launch_type(parent.request),
         capacityProviderStrategy=parent.request.get("capacityProviderStrategy"),
         platformVersion=PLATFORM_VERSION,
         platformFamily="Linux",
@@ -108,11 +111,13 @@ def deployment(record: Deployment, parent: Service, tasks: Iterable[Task]) -> Js
         rolloutStateReason=record.rollout_state_reason or f"ECS deployment {record.id} in progress.",
         serviceConnectConfiguration=record.service_connect,
         serviceConnectResources=record.service_connect_resources or None,
+        volumeConfigurations=parent.request.get("volumeConfigurations"),
+        vpcLatticeConfigurations=parent.request.get("vpcLatticeConfigurations"),
     )
 
 
-def task(record: Task, ecs: Ecs) -> Json:
-    """`Task`."""
+def task(record: Task, ecs: Ecs, *, tags: bool) -> Json:
+    """`Task`, with its tags or without."""
     request = record.deployment.task_definition.request
     steps = record.steps
     return _given(
@@ -121,7 +126,7 @@ def task(record: Task, ecs: Ecs) -> Json:
         taskDefinitionArn=record.deployment.task_definition.arn,
         group=f"service:{record.service_name}",
         startedBy=record.deployment.id,
-        launchType="FARGATE",
+        launchType="FARGATE",  # also of a task that a capacity provider strategy placed
         platformVersion=PLATFORM_VERSION,
         platformFamily="Linux",
         availabilityZone=record.zone,
@@ -146,7 +151,7 @@ def task(record: Task, ecs: Ecs) -> Json:
         stoppedReason=record.stopped_reason,
         enableExecuteCommand=False,
         overrides={"containerOverrides": [], "inferenceAcceleratorOverrides": []},
-        tags=ecs.tags.get(record.arn, []),
+        tags=ecs.tags.get(record.arn, []) if tags else [],
         version=record.version,
         ephemeralStorage={"sizeInGiB": 20},
     )
@@ -191,7 +196,8 @@ def _attachment_id(record: Task) -> str:
     return f"{i[:8]}-{i[8:12]}-{i[12:16]}-{i[16:20]}-{i[20:]}"
 
 
-def _counts(tasks: Iterable[Task]) -> Json:
+def counts(tasks: Iterable[Task]) -> Json:
+    """How many of *tasks* are running, and how many on their way there."""
     statuses = [t.last_status for t in tasks]
     return {
         "runningCount": statuses.count(TaskStatus.RUNNING),
@@ -199,7 +205,8 @@ def _counts(tasks: Iterable[Task]) -> Json:
     }
 
 
-def _launch_type(request: Json) -> str | None:
+def launch_type(request: Json) -> str | None:
+    """The launch type of a service; None if it has a capacity provider strategy in its place."""
     return None if request.get("capacityProviderStrategy") else str(request.get("launchType", "FARGATE"))
 
 

@@ -39,7 +39,9 @@ def ecs_requests() -> list[tuple[str, dict[str, Any]]]:
 @pytest.fixture(scope="module")
 def endpoint_url(ecs_requests: list[tuple[str, dict[str, Any]]]) -> Iterator[str]:
     ecs = Ecs(ACCOUNT, REGION)
-    controller = Controller(ecs, NoLauncher(), Subnets(ACCOUNT, REGION), Parameters())
+    controller = Controller(
+        ecs, NoLauncher(), Subnets(ACCOUNT, REGION), Parameters(), remove_discovery=lambda identifier: None
+    )
     context = Context(ecs, controller, Registry(ACCOUNT, REGION))
 
     def serve_ecs(operation: str, request: dict[str, Any]) -> dict[str, Any]:
