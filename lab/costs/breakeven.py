@@ -71,16 +71,18 @@ def _ends(
     difference: Callable[[Decimal], Decimal], start: Decimal, stop: Decimal | None
 ) -> Iterator[tuple[Decimal, Decimal]]:
     """Both ends of the straight line from *start* to *stop*, as limits from within."""
-    width = (max(start, Decimal(1)) if stop is None else stop - start) / 3
-    first, second = difference(start + width), difference(start + 2 * width)
-    slope = (second - first) / width
-    left = first - slope * width
+    quarter = (max(start, Decimal(1)) if stop is None else stop - start) / 4
+    first, second = difference(start + quarter), difference(start + 3 * quarter)
+    slope = (second - first) / (2 * quarter)
+    left = first - slope * quarter
     yield start, left
     if stop is not None:
-        yield stop, left + slope * 3 * width
+        yield stop, second + slope * quarter
     elif left * slope < 0 and abs(left) >= NOTHING:
         # Without an end the line meets zero if it runs towards it: a point as far beyond as the start is before.
         yield start - 2 * left / slope, -left
+    else:
+        yield start + 4 * quarter, second + slope * quarter
 
 
 def rate_kinks(scenario: Scenario, prices: PriceBook, *options: Option) -> set[Decimal]:

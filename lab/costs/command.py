@@ -63,7 +63,7 @@ def costs(
     log_retention_days: Annotated[int | None, typer.Option(help="How long logs are kept.")] = None,
     insights: Annotated[bool | None, typer.Option(help="Container Insights.")] = None,
     image_mb: Annotated[str | None, typer.Option(help="Size of the image in MB. Default: 60.")] = None,
-    images_kept: Annotated[int | None, typer.Option(help="Images kept in ECR. Default: 10.")] = None,
+    images_kept: Annotated[int | None, typer.Option(help="Images kept in ECR. Default: 20.")] = None,
     region: Annotated[str | None, typer.Option(help="Region, of which the price file must have prices.")] = None,
     assume: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Another value of an assumption. Repeatable.")

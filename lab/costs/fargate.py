@@ -1,24 +1,15 @@
-"""The task sizes that Fargate has, and which of them holds the Service Connect proxy.
-
-https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html
-"""
+"""The task sizes that Fargate has, and which of them holds the Service Connect proxy."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from serviceconnect.settings.service import FARGATE_MEMORY
+
 __all__ = ["BUSY_REQUESTS_PER_SECOND", "SIZES", "Size", "fit", "is_size", "proxy_share"]
 
-# CPU units -> the memory sizes in MiB that go with them.
-SIZES: dict[int, tuple[int, ...]] = {
-    256: (512, 1024, 2048),
-    512: tuple(range(1024, 4096 + 1, 1024)),
-    1024: tuple(range(2048, 8192 + 1, 1024)),
-    2048: tuple(range(4096, 16384 + 1, 1024)),
-    4096: tuple(range(8192, 30720 + 1, 1024)),
-    8192: tuple(range(16384, 61440 + 1, 4096)),
-    16384: tuple(range(32768, 122880 + 1, 8192)),
-}
+# CPU units -> the memory sizes in MiB that go with them: one table for what is deployed and for what is priced.
+SIZES = FARGATE_MEMORY
 
 # Above this rate for each task AWS advises twice the CPU for the proxy.
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-connect-concepts-deploy.html

@@ -67,13 +67,13 @@ class Price(Generic[Q]):
 
     def cost_beyond_free(self, quantity: Q) -> Usd:
         """What *quantity* costs when the free amount is already taken off."""
-        if type(quantity) is not self.unit:
-            raise TypeError(f"{self.name} is a price of {self.unit.unit}, not of {quantity.unit}")
+        self._check(quantity)
         total = sum((amount * tier.usd for tier, amount in self._split(quantity.value)), Decimal(0))
         return Usd(total / self.per)
 
     def billable(self, quantity: Q) -> Q:
         """*quantity* less the free amount."""
+        self._check(quantity)
         return self.unit(max(Decimal(0), quantity.value - self.free))
 
     @property
@@ -91,6 +91,10 @@ class Price(Generic[Q]):
         return replace(
             self, tiers=tuple(replace(tier, usd=usd) if tier.start == start else tier for tier in self.tiers)
         )
+
+    def _check(self, quantity: Quantity) -> None:
+        if type(quantity) is not self.unit:
+            raise TypeError(f"{self.name} is a price of {self.unit.unit}, not of {quantity.unit}")
 
     def _split(self, amount: Decimal) -> Iterator[tuple[Tier, Decimal]]:
         for tier, following in zip(self.tiers, (*self.tiers[1:], None), strict=True):

@@ -94,7 +94,7 @@ class Scenario:
     log_retention_days: int = 30
     insights: bool = False
     image_mb: Decimal = Decimal(60)
-    images_kept: int = 10
+    images_kept: int = 20
 
     discovery_calls_per_request: Decimal = Decimal(0)
     cross_az_share: Decimal | None = None

@@ -47,6 +47,7 @@ def scenario_of_settings(settings: Settings) -> Scenario:
         architecture=cast(Literal["X86_64", "ARM64"], settings.architecture),
         azs=len(settings.zones),
         log_retention_days=settings.log_retention_days,
+        insights=settings.container_insights != "disabled",
     )
 
 

@@ -62,10 +62,11 @@ def refresh(
             refreshed[name] = item
             continue
         new = _renewed(item, region, found)
-        changed = [f"{_usd(old)} -> {_usd(now)}" for old, now in _pairs(item, new) if old != now]
+        changed = [f"{_usd(old)} -> {_usd(now)}" for old, now in _pairs(item, new, item, new) if old != now]
+        # A tier that the file did not have yet is no jump.
         jumps += [
             f"{name} from {_usd(old)} to {_usd(now)} USD"
-            for old, now in _pairs(item, new)
+            for old, now in _pairs(item, new, item)
             if abs(now - old) > old * GREATEST_JUMP
         ]
         sentences.append(f"{name}: {', '.join(changed) or 'unchanged'} ({found.date})")
@@ -85,9 +86,9 @@ def _renewed(item: Item, region: str, found: Offered) -> Item:
     return item | {"tiers": tiers, "source": found.source, "date": found.date, "history": history}
 
 
-def _pairs(old: Item, new: Item) -> list[tuple[Decimal, Decimal]]:
-    """For the start of each tier of either, the old and the new price there."""
-    starts = sorted({Decimal(tier["from"]) for tier in (*old["tiers"], *new["tiers"])})
+def _pairs(old: Item, new: Item, *tiers_of: Item) -> list[tuple[Decimal, Decimal]]:
+    """The old and the new price at the start of each tier of *tiers_of*."""
+    starts = sorted({Decimal(tier["from"]) for item in tiers_of for tier in item["tiers"]})
     return [(_price_at(old, start), _price_at(new, start)) for start in starts]
 
 

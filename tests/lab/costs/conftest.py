@@ -1,0 +1,65 @@
+"""Prices and scenarios that the tests of the cost model share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from hypothesis import settings
+
+from lab.costs.prices import PriceBook, load_prices
+from lab.costs.scenario import Scenario
+
+# A busy machine is no error of the model.
+settings.register_profile("costs", deadline=None)
+settings.load_profile("costs")
+
+PRICE_LIST = Path(__file__).with_name("price_list")
+
+
+@pytest.fixture(scope="session")
+def prices() -> PriceBook:
+    return load_prices("eu-west-2")
+
+
+@pytest.fixture(scope="session")
+def exposure_only() -> Scenario:
+    """Requests and load balancer and nothing else: network, zones and logs left out."""
+    return Scenario(
+        network="none",
+        cross_az_share=Decimal(0),
+        gateway_log_bytes=Decimal(0),
+        images_kept=0,
+        response_bytes=Decimal(1024),
+    )
+
+
+@pytest.fixture(scope="session")
+def free_resources(prices: PriceBook) -> PriceBook:
+    """The prices with Cloud Map's resources at nothing, as under Service Connect by hearsay."""
+    return replace(prices, cloud_map_resource=prices.cloud_map_resource.at(Decimal(0), Decimal(0)))
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def price_list_url() -> Iterator[str]:
+    """The recorded offer files over HTTP."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=PRICE_LIST))
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

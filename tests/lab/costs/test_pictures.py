@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from lab.costs.options import OPTIONS, PUBLIC_ALB
+from lab.costs.pictures import bars_svg, rate_svg, size_svg, write_pictures
+from lab.costs.prices import PriceBook
+from lab.costs.scenario import Scenario
+from lab.costs.study import Study, study
+from lab.errors import BadInput
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def default(prices: PriceBook) -> Study:
+    return study(Scenario(), prices, PUBLIC_ALB)
+
+
+def texts(svg: str) -> list[str]:
+    return ["".join(element.itertext()).strip() for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+
+
+@pytest.mark.parametrize("draw", [bars_svg, rate_svg, size_svg])
+def test_a_picture_is_one_svg_element_in_the_colours_of_its_page(default: Study, draw: Callable[[Study], str]) -> None:
+    svg = draw(default)
+    assert ElementTree.fromstring(svg).tag == f"{SVG}svg"
+    assert "currentColor" in svg
+    # Neither ink of its own nor a ground: both would be wrong on either light or dark.
+    assert "#123456" not in svg
+    assert "#ffffff" not in svg
+    assert "#000000" not in svg
+    for option in OPTIONS:
+        assert f"({option.letter}) {option.name}" in texts(svg)
+    assert svg == draw(default)
+
+
+def test_the_bars_end_with_the_totals(default: Study) -> None:
+    assert {f"{bill.total.value:,.0f}" for bill in default.bills} <= set(texts(bars_svg(default)))
+
+
+def test_break_even_points_are_marked(default: Study) -> None:
+    found = texts(rate_svg(default))
+    assert default.rates
+    for point in default.rates:
+        assert f"({point.against.letter}) {point.at:,.1f}/s" in found
+    found = texts(size_svg(default))
+    for point in default.sizes:
+        assert f"({point.against.letter}) {point.at / 1024:,.0f} KB" in found
+
+
+def test_an_idle_service_can_be_drawn(prices: PriceBook) -> None:
+    idle = study(Scenario(rates=(Decimal(0),)), prices, PUBLIC_ALB)
+    assert all(draw(idle).startswith("<svg") for draw in (bars_svg, rate_svg, size_svg))
+
+
+def test_files_stand_on_white(default: Study, tmp_path: Path) -> None:
+    write_pictures(default, tmp_path / "new")
+    names = {path.name for path in (tmp_path / "new").iterdir()}
+    assert names == {f"costs-{name}.{kind}" for name in ("bars", "rate", "size") for kind in ("svg", "png")}
+    svg = (tmp_path / "new" / "costs-rate.svg").read_text()
+    assert 'fill="white"' in svg
+    assert "currentColor" not in svg
+    assert (tmp_path / "new" / "costs-rate.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_folder_that_cannot_be_made(default: Study, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match="cannot be written"):
+        write_pictures(default, tmp_path / "file")

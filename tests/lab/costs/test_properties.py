@@ -1,0 +1,185 @@
+"""What holds for every scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from itertools import pairwise
+from typing import Literal
+
+import pytest
+from hypothesis import assume as given_that
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lab.costs.assumptions import assumptions, total_range
+from lab.costs.breakeven import break_even, crossings, rate_kinks, response_size_kinks
+from lab.costs.fargate import SIZES, Size, fit, proxy_share
+from lab.costs.options import GATEWAY_PAYLOAD_BYTES, OPTIONS, SERVICE_CONNECT, Option, bill, common_cost
+from lab.costs.prices import PriceBook, load_prices
+from lab.costs.quantities import Usd
+from lab.costs.scenario import KB, Scenario
+
+PRICES = load_prices("eu-west-2")
+
+options = st.sampled_from(OPTIONS)
+
+
+def decimals(low: str, high: str, places: int = 3) -> st.SearchStrategy[Decimal]:
+    return st.decimals(Decimal(low), Decimal(high), places=places)
+
+
+rates = st.one_of(decimals("0", "1", 6), decimals("0", "20000"))
+sizes = st.one_of(decimals("0", "20"), decimals("0", "10240")).map(lambda kb: kb * KB)
+task_sizes = st.sampled_from([(cpu, memory) for cpu, memories in SIZES.items() for memory in memories])
+
+
+@st.composite
+def scenarios(draw: st.DrawFn) -> Scenario:
+    cpu, memory = draw(task_sizes)
+    proxy: Literal["within", "on-top"] = draw(st.sampled_from(["within", "on-top"]))
+    if fit(Size(cpu, memory) + proxy_share(busy=False)) is None:
+        proxy = "within"
+    return Scenario(
+        rates=tuple(draw(st.lists(rates, min_size=1, max_size=4))),
+        request_bytes=draw(sizes),
+        response_bytes=draw(sizes),
+        connections_per_request=draw(decimals("0", "2")),
+        connection_seconds=draw(decimals("0", "600")),
+        listener_rules=draw(st.integers(0, 100)),
+        tasks=draw(st.integers(1, 50)),
+        cpu=cpu,
+        memory=memory,
+        architecture=draw(st.sampled_from(["X86_64", "ARM64"])),
+        proxy=proxy,
+        azs=draw(st.integers(1, 6)),
+        network=draw(st.sampled_from(["endpoints", "nat", "public", "none"])),
+        gateway_log_bytes=draw(decimals("0", "2000")),
+        proxy_log_bytes=draw(decimals("0", "2000")),
+        app_log_bytes=draw(decimals("0", "2000")),
+        insights=draw(st.booleans()),
+        discovery_calls_per_request=draw(decimals("0", "1")),
+        gateway_connections_per_request=draw(decimals("0", "1")),
+    )
+
+
+def total(option: Option, scenario: Scenario) -> Decimal:
+    return bill(option, scenario, PRICES).total.value
+
+
+@given(scenarios(), options)
+def test_the_lines_add_up_to_the_total_and_none_is_negative(scenario: Scenario, option: Option) -> None:
+    found = bill(option, scenario, PRICES)
+    assert found.total.value == sum(line.cost.value for line in found.lines)
+    assert all(line.cost.value >= 0 and type(line.cost) is Usd for line in found.lines)
+    assert len({line.item for line in found.lines}) == len(found.lines)
+    assert found.total.value >= common_cost(scenario, PRICES).value
+
+
+@given(scenarios(), options, st.lists(rates, min_size=4, max_size=4))
+def test_cost_never_falls_when_the_rate_grows(scenario: Scenario, option: Option, more: list[Decimal]) -> None:
+    grown = tuple(rate + plus for rate, plus in zip(scenario.rates, more, strict=False))
+    assert total(option, replace(scenario, rates=grown)) >= total(option, scenario)
+
+
+@given(scenarios(), options, sizes, sizes, decimals("0", "2"))
+def test_cost_never_falls_when_payloads_or_connections_grow(
+    scenario: Scenario, option: Option, request: Decimal, response: Decimal, connections: Decimal
+) -> None:
+    grown = replace(
+        scenario,
+        request_bytes=scenario.request_bytes + request,
+        response_bytes=scenario.response_bytes + response,
+        connections_per_request=scenario.connections_per_request + connections,
+    )
+    assert total(option, grown) >= total(option, scenario)
+
+
+@given(scenarios(), options, st.integers(1, 50))
+def test_cost_never_falls_when_tasks_are_added(scenario: Scenario, option: Option, more: int) -> None:
+    # While the proxies' greater share is not at stake: more tasks have less to do each.
+    given_that(max(scenario.rates) <= scenario.busy_rate)
+    assert total(option, replace(scenario, tasks=scenario.tasks + more)) >= total(option, scenario)
+
+
+@given(scenarios(), options)
+def test_the_assumptions_bound_the_total(scenario: Scenario, option: Option) -> None:
+    low, high = total_range(option, scenario, PRICES)
+    assert low.value <= total(option, scenario) <= high.value
+
+
+@given(scenarios(), options)
+def test_no_assumption_lowers_a_total_as_it_grows(scenario: Scenario, option: Option) -> None:
+    for assumption in assumptions(scenario, PRICES):
+        low = bill(option, *assumption.set(assumption.low, scenario, PRICES)).total
+        high = bill(option, *assumption.set(assumption.high, scenario, PRICES)).total
+        assert low <= high
+
+
+@given(scenarios(), options, st.data())
+def test_a_bill_is_a_straight_line_in_the_rate_between_two_kinks(
+    scenario: Scenario, option: Option, data: st.DataObject
+) -> None:
+    given_that(scenario.mean_rate > 0)
+    edges = [Decimal(0), *sorted(rate_kinks(scenario, PRICES, option)), Decimal(10**7)]
+    start = data.draw(st.integers(0, len(edges) - 2))
+    _straight(lambda rate: total(option, scenario.at_rate(rate)), edges[start], edges[start + 1])
+
+
+@given(scenarios(), options, st.data())
+def test_a_bill_is_a_straight_line_in_the_response_size_between_two_kinks(
+    scenario: Scenario, option: Option, data: st.DataObject
+) -> None:
+    kinks = {kink for kink in response_size_kinks(scenario, PRICES) if 0 < kink < GATEWAY_PAYLOAD_BYTES}
+    edges = [Decimal(0), *sorted(kinks), GATEWAY_PAYLOAD_BYTES]
+    start = data.draw(st.integers(0, len(edges) - 2))
+    _straight(lambda size: total(option, replace(scenario, response_bytes=size)), edges[start], edges[start + 1])
+
+
+def _straight(cost: Callable[[Decimal], Decimal], start: Decimal, stop: Decimal) -> None:
+    given_that(stop - start > stop / 10**6)
+    points = [start + (stop - start) * share / 8 for share in (1, 4, 7)]
+    low, middle, high = (cost(point) for point in points)
+    assert middle == pytest.approx((low + high) / 2, rel=Decimal("1e-20"))
+
+
+@given(scenarios(), st.sampled_from(OPTIONS[1:]))
+@settings(max_examples=50)
+def test_no_break_even_point_is_missed(scenario: Scenario, against: Option) -> None:
+    given_that(scenario.mean_rate > 0)
+    points = break_even(scenario, PRICES, SERVICE_CONNECT, against)
+    dearer_below = bool(points) and points[0].cheaper_below is against
+    for step in range(-20, 45):
+        rate = Decimal(10) ** (Decimal(step) / 10)
+        if any(abs(point.at - rate) < rate / 10**6 for point in points):
+            continue
+        scaled = scenario.at_rate(rate)
+        difference = total(SERVICE_CONNECT, scaled) - total(against, scaled)
+        passed = sum(point.at < rate for point in points)
+        if points and abs(difference) > Decimal("1e-9"):
+            assert (difference > 0) == (dearer_below ^ (passed % 2 == 1))
+
+
+@given(st.lists(st.tuples(st.integers(1, 50), st.integers(-5, 5)), min_size=1, max_size=6), st.integers(-20, 20))
+def test_crossings_of_any_broken_line(bends: list[tuple[int, int]], offset: int) -> None:
+    bends = sorted(dict(bends).items())
+
+    def broken(x: Decimal) -> Decimal:
+        return offset + x + sum((slope * max(Decimal(0), x - at) for at, slope in bends), Decimal(0))
+
+    found = list(crossings(broken, [Decimal(at) for at, _ in bends], end=Decimal(64)))
+    for crossing in found:
+        assert abs(broken(crossing.at)) < Decimal("1e-20")
+    # Alternately up and down, as signs do.
+    assert all(one.rises != next_one.rises for one, next_one in pairwise(found))
+    signs = [broken(Decimal(step) / 4 + Decimal("0.01")) > 0 for step in range(256)]
+    assert sum(a != b for a, b in pairwise(signs)) <= len(found)
+
+
+def test_money_is_decimal_throughout(prices: PriceBook) -> None:
+    for option in OPTIONS:
+        for line in bill(option, Scenario(), prices).lines:
+            assert isinstance(line.cost.value, Decimal)
+            assert isinstance(line.quantity.value, Decimal)
+            assert line.quantity.unit == line.price.unit.unit

@@ -1,0 +1,255 @@
+"""`lab costs update` against a recorded price list in AWS's own format, over HTTP. Some of its prices are made up."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any, ClassVar
+
+import pytest
+
+from lab.costs.offers import LISTINGS, Listing, from_api, from_files, offered
+from lab.costs.prices import PRICE_FILE, load_prices
+from lab.costs.update import update_prices
+from lab.errors import BadInput, Missing
+
+ALL = {listing.offer for listing in LISTINGS.values()}
+HERE = Path(__file__).with_name("price_list") / "offers/v1.0/aws"
+
+
+@pytest.fixture
+def price_file(tmp_path: Path) -> Path:
+    return Path(shutil.copy(PRICE_FILE, tmp_path / "prices.json"))
+
+
+def items(path: Path, region: str = "eu-west-2") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text())["regions"][region]
+    return found
+
+
+def edit_price(path: Path, name: str, usd: str) -> None:
+    content = json.loads(path.read_text())
+    content["regions"]["eu-west-2"][name]["tiers"][0]["usd"] = usd
+    path.write_text(json.dumps(content))
+
+
+def test_every_listed_price_is_refreshed_from_the_offer_files(price_file: Path, price_list_url: str) -> None:
+    products = from_files("eu-west-2", price_list_url)
+    sentences = list(update_prices(price_file, "eu-west-2", products, ALL, accept=False))
+    assert "fargate_x86_vcpu: 0.04656 -> 0.048 (2026-10-01)" in sentences
+    assert "alb_hour: unchanged (2026-10-01)" in sentences
+    assert "lattice_hour: kept (no one price of it in the price list)" in sentences
+    assert len(sentences) == len(items(PRICE_FILE))
+    refreshed = {sentence.partition(":")[0] for sentence in sentences if "kept" not in sentence}
+    assert refreshed == set(LISTINGS)
+
+    prices = load_prices("eu-west-2", price_file)
+    assert prices.fargate_x86_vcpu.tiers[0].usd == Decimal("0.048")
+    assert [tier.usd for tier in prices.http_api.tiers] == [Decimal("1.16"), Decimal("1.044")]
+    assert not any(tier.assumed for tier in prices.http_api.tiers)
+    assert [tier.start for tier in prices.egress.tiers] == [0, 10240, 51200, 153600]
+    assert prices.egress.free == 100
+    # Tiers that the file did not have yet.
+    assert [tier.start for tier in prices.endpoint_data.tiers] == [0, 1048576, 5242880]
+    # Decoys: another load balancer, another NAT gateway, another class of logs.
+    assert prices.alb_hour.tiers[0].usd == Decimal("0.02646")
+    assert prices.nat_hour.tiers[0].usd == Decimal("0.052")
+    assert prices.log_ingest.tiers[0].usd == Decimal("0.5985")
+    assert prices.nlb_nlcu.tiers[0].usd == Decimal("0.0063")
+    assert prices.nlb_nlcu.date == "2026-10-01"
+    assert prices.nlb_nlcu.source == f"{price_list_url}/offers/v1.0/aws/AWSELB/current/eu-west-2/index.json"
+
+
+def test_the_old_price_is_kept_as_history_and_only_if_it_differs(price_file: Path, price_list_url: str) -> None:
+    before = items(price_file)
+    for _ in range(2):
+        list(update_prices(price_file, "eu-west-2", from_files("eu-west-2", price_list_url), ALL, accept=False))
+    after = items(price_file)
+    old = before["fargate_x86_vcpu"]
+    assert after["fargate_x86_vcpu"]["history"] == [{key: old[key] for key in ("tiers", "source", "date")}]
+    assert after["alb_hour"]["history"] == []
+    assert after["lattice_hour"] == before["lattice_hour"]
+
+
+@pytest.mark.parametrize(
+    ("usd", "refused"), [("0.01763", True), ("0.01764", False), ("0.05292", False), ("0.05293", True)]
+)
+def test_a_jump_of_more_than_half_is_refused_and_nothing_written(
+    price_file: Path, price_list_url: str, usd: str, refused: bool
+) -> None:
+    # The list says 0.02646: half as much again as 0.01764, half of 0.05292.
+    edit_price(price_file, "alb_hour", usd)
+    before = price_file.read_text()
+    products = from_files("eu-west-2", price_list_url)
+    if refused:
+        with pytest.raises(BadInput, match=r"alb_hour from 0\.\d+ to 0\.02646 USD: more than half.*--accept"):
+            list(update_prices(price_file, "eu-west-2", products, ALL, accept=False))
+        assert price_file.read_text() == before
+    list(update_prices(price_file, "eu-west-2", products, ALL, accept=refused))
+    assert items(price_file)["alb_hour"]["tiers"][0]["usd"] == "0.02646"
+
+
+def test_a_price_that_was_nothing_may_not_become_something_unseen(price_file: Path, price_list_url: str) -> None:
+    edit_price(price_file, "alb_hour", "0")
+    with pytest.raises(BadInput, match="alb_hour from 0 to"):
+        list(update_prices(price_file, "eu-west-2", from_files("eu-west-2", price_list_url), ALL, accept=False))
+
+
+def test_only_the_offers_asked_for_are_fetched(price_file: Path, price_list_url: str) -> None:
+    products = from_files("eu-west-2", price_list_url)
+    sentences = list(update_prices(price_file, "eu-west-2", products, {"AmazonECS"}, accept=False))
+    assert "alb_hour: kept (AWSELB was not asked)" in sentences
+    assert items(price_file)["fargate_x86_vcpu"]["tiers"][0]["usd"] == "0.048"
+    assert items(price_file)["nat_hour"] == items(PRICE_FILE)["nat_hour"]
+
+
+@pytest.fixture
+def other_region(tmp_path: Path) -> Iterator[str]:
+    """us-east-1's offer file of AWSELB, whose usage types have no billing code before them."""
+    text = (HERE / "AWSELB/current/eu-west-2/index.json").read_text()
+    text = text.replace("EUW2-", "").replace("eu-west-2", "us-east-1").replace("0.0264600000", "0.0225000000")
+    folder = tmp_path / "list/offers/v1.0/aws/AWSELB/current/us-east-1"
+    folder.mkdir(parents=True)
+    (folder / "index.json").write_text(text)
+    yield from serve(tmp_path / "list")
+
+
+def serve(folder: Path) -> Iterator[str]:
+    class Files(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = folder / self.path.lstrip("/")
+            self.send_response(200 if path.is_file() else 403)
+            self.end_headers()
+            self.wfile.write(path.read_bytes() if path.is_file() else b"<Error><Code>AccessDenied</Code></Error>")
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    yield from running(ThreadingHTTPServer(("127.0.0.1", 0), Files))
+
+
+def running(server: ThreadingHTTPServer) -> Iterator[str]:
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_new_region_takes_over_what_it_lacks_as_assumed(price_file: Path, other_region: str) -> None:
+    products = from_files("us-east-1", other_region)
+    list(update_prices(price_file, "us-east-1", products, {"AWSELB"}, accept=False))
+    prices = load_prices("us-east-1", price_file)
+    (alb,) = prices.alb_hour.tiers
+    assert (alb.usd, alb.region, alb.assumed) == (Decimal("0.0225"), "us-east-1", False)
+    (vcpu,) = prices.fargate_x86_vcpu.tiers
+    assert (vcpu.usd, vcpu.region, vcpu.assumed) == (Decimal("0.04656"), "eu-west-2", True)
+    assert (vcpu.low, vcpu.high) == (vcpu.usd / 2, vcpu.usd * 3 / 2)
+    assert all(item["history"] == [] for item in items(price_file, "us-east-1").values())
+    assert items(price_file) == items(PRICE_FILE)
+
+
+def test_a_region_that_aws_does_not_have(price_file: Path, other_region: str) -> None:
+    with pytest.raises(BadInput, match=r"answers 403; is mars-1 a Region"):
+        list(update_prices(price_file, "mars-1", from_files("mars-1", other_region), {"AWSELB"}, accept=False))
+    assert price_file.read_text() == PRICE_FILE.read_text()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}"])
+def test_an_answer_that_is_no_offer_file(tmp_path: Path, price_file: Path, content: str) -> None:
+    folder = tmp_path / "list/offers/v1.0/aws/AWSELB/current/eu-west-2"
+    folder.mkdir(parents=True)
+    (folder / "index.json").write_text(content)
+    for url in serve(tmp_path / "list"):
+        with pytest.raises(BadInput, match="not an offer file"):
+            list(update_prices(price_file, "eu-west-2", from_files("eu-west-2", url), {"AWSELB"}, accept=False))
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "ftp://127.0.0.1", "http://[", "nonsense"])
+def test_a_place_that_gives_no_files(url: str) -> None:
+    with pytest.raises(Missing, match="--base-url"):
+        offered(LISTINGS["alb_hour"], from_files("eu-west-2", url))
+
+
+def test_products_that_disagree_are_no_price(price_list_url: str) -> None:
+    # Without the operation three load balancers match, of which one has another price.
+    assert offered(Listing("AWSELB", "LoadBalancerUsage"), from_files("eu-west-2", price_list_url)) is None
+
+
+class PriceListApi(BaseHTTPRequestHandler):
+    """GetProducts of the Price List API over the recorded offer files, a product a page."""
+
+    asked: ClassVar[list[dict[str, Any]]] = []
+
+    def do_POST(self) -> None:
+        assert self.headers["X-Amz-Target"] == "AWSPriceListService.GetProducts"
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.asked.append(asked)
+        contains = {each["Field"]: each["Value"] for each in asked["Filters"]}
+        offer = json.loads((HERE / asked["ServiceCode"] / "current/eu-west-2/index.json").read_text())
+        found = [
+            json.dumps(
+                {
+                    "product": product,
+                    "serviceCode": asked["ServiceCode"],
+                    "terms": {"OnDemand": offer["terms"]["OnDemand"][sku]},
+                    "version": offer["version"],
+                    "publicationDate": offer["publicationDate"],
+                }
+            )
+            for sku, product in offer["products"].items()
+            if contains["usagetype"] in product["attributes"]["usagetype"]
+        ]
+        page = int(asked.get("NextToken", 0))
+        answer: dict[str, Any] = {"FormatVersion": "aws_v1", "PriceList": found[page : page + 1]}
+        if page + 1 < len(found):
+            answer["NextToken"] = str(page + 1)
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-amz-json-1.1")
+        self.end_headers()
+        self.wfile.write(json.dumps(answer).encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def api_url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    PriceListApi.asked.clear()
+    yield from running(ThreadingHTTPServer(("127.0.0.1", 0), PriceListApi))
+
+
+def test_the_api_gives_the_same_as_the_files(tmp_path: Path, price_list_url: str, api_url: str) -> None:
+    found = []
+    for number, products in enumerate((from_files("eu-west-2", price_list_url), from_api("eu-west-2", api_url))):
+        path = Path(shutil.copy(PRICE_FILE, tmp_path / f"{number}.json"))
+        list(update_prices(path, "eu-west-2", products, ALL, accept=False))
+        found.append({name: item["tiers"] for name, item in items(path).items()})
+    assert found[0] == found[1]
+    assert {"Type": "TERM_MATCH", "Field": "regionCode", "Value": "eu-west-2"} in PriceListApi.asked[0]["Filters"]
+
+
+def test_the_api_without_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with pytest.raises(Missing, match="check credentials and network"):
+        offered(LISTINGS["alb_hour"], from_api("eu-west-2", "http://127.0.0.1:1"))
+
+
+def test_a_price_file_that_cannot_be_written(tmp_path: Path, price_list_url: str) -> None:
+    folder = tmp_path / "prices.json"
+    path = Path(shutil.copy(PRICE_FILE, folder))
+    (tmp_path / ".prices.json.tmp").mkdir()
+    with pytest.raises(BadInput, match="cannot be written"):
+        list(update_prices(path, "eu-west-2", from_files("eu-west-2", price_list_url), ALL, accept=False))
