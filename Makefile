@@ -42,8 +42,9 @@ lint: install ## ruff, mypy --strict, import-linter
 	mypy
 	lint-imports
 
-# What the stack is synthesized from: sources, and the environment's settings.
-SYNTH_SOURCES := main.py cdktf.json Dockerfile Pipfile Pipfile.lock \
+# What the stack is synthesized from: sources, and the settings in the environment. The manifest is there too, so that
+# what a `cdktf` command has written with other settings is not taken for ours.
+SYNTH_SOURCES := main.py cdktf.json Dockerfile .dockerignore Pipfile.lock cdktf.out/manifest.json \
 	$(wildcard constructs/serviceconnect/*.* constructs/serviceconnect/*/*.* app/*.*)
 
 cdktf.out/.environment: FORCE
@@ -54,19 +55,50 @@ cdktf.out/.environment: FORCE
 FORCE:
 
 cdktf.out/.synthesized: $(VENV)/.installed $(wildcard $(SYNTH_SOURCES)) cdktf.out/.environment
-	python main.py
+	@echo "Synthesizing the stack"
+	@python main.py
 	@touch $@
 
 synth: cdktf.out/.synthesized ## Synthesize the stack into cdktf.out, if anything it depends on changed
 
-run: synth ## The main job: the stack on this machine, load on it, one task stopped on the way (DURATION=30 USERS=16)
-	@twin up -- lab run stop-task --users $(USERS) --duration $(DURATION)
+# Install scripts stay off: the one package that has some brings its binaries along.
+node_modules/.installed: package.json package-lock.json | $(VENV)/.installed
+	npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
-ui: synth ## The twin, and Locust's web UI at http://127.0.0.1:8089 (WORKERS=4 for more processes)
-	@twin up -- locust --host http://127.0.0.1:8000 --web-host 127.0.0.1 $(if $(WORKERS),--processes $(WORKERS))
+# The cdktf command synthesizes by itself. ARGS=--auto-approve asks nothing. What the machine lacks is said before
+# anything is fetched.
+CDKTF := CHECKPOINT_DISABLE=1 node_modules/.bin/cdktf
+
+deploy: preflight-deploy node_modules/.installed ## Put the stack on AWS (or on AWS_ENDPOINT_URL); outputs.json tells `lab` where
+	$(CDKTF) deploy --outputs-file outputs.json $(ARGS)
+
+destroy: preflight-destroy node_modules/.installed ## Take all of it away again
+	$(CDKTF) destroy $(ARGS)
+
+diff: preflight-diff node_modules/.installed ## Show what a deployment would change
+	$(CDKTF) diff $(ARGS)
+
+preflight-%: install
+	@python tools/preflight.py $*
+
+diagram: install ## Draw docs/architecture.png from the default stack (needs Graphviz)
+	@env -u AWS_ENDPOINT_URL $(foreach v,$(filter SC_%,$(.VARIABLES)),-u $(v)) CDKTF_OUTDIR=cdktf.out/diagram python main.py
+	@python tools/diagram.py cdktf.out/diagram/stacks/*/cdk.tf.json docs/architecture.png
+
+settings: install ## Write docs/settings.md from the settings
+	@python -c 'from serviceconnect.settings.table import markdown; print(markdown(), end="")' > docs/settings.md
+
+.venv-checkov/.installed: tools/checkov/requirements.txt
+	$(PYTHON) -m venv .venv-checkov
+	.venv-checkov/bin/pip install --quiet --no-deps --requirement $<
+	@touch $@
+
+checkov: install .venv-checkov/.installed ## Run checkov over the stack, all its options and the Dockerfile
+	@python tools/checkov/gate.py .venv-checkov/bin/checkov
 
 test: lint ## All of lint, and all tests
 	pytest
 
 clean: ## Remove what was made, .venv included
-	rm -rf $(VENV) node_modules cdktf.out .twin
+	rm -rf $(VENV) .venv-checkov node_modules cdktf.out .twin

@@ -15,7 +15,7 @@
 #   gateway.py     HTTP API, VPC link, integration, routes, stage
 #   scaling.py, alarms.py, dashboard.py  what follows and shows metrics.py's metrics
 #
-#   provider.py    the AWS provider, for AWS itself or for an endpoint on this machine
+#   provider.py    the AWS provider, for AWS itself or for another endpoint; loopback.py: is that on this machine?
 #   policy.py, security.py  IAM policies and security groups, as the constructs above use them
 #   source.py      what the image is built from, as a tag
 #   scripts/       what Terraform runs on the machine that deploys

@@ -20,14 +20,6 @@ from serviceconnect.settings import Settings
 
 __all__ = ["Endpoints"]
 
-# In the Regions that opened after 2023-12-23 the agent's traffic takes all three of ECS's endpoints or none.
-# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/vpc-endpoints.html#fargate-ecs-vpc-endpoint-region-considerations
-# AWS's own example there is ca-west-1, which opened three days before.
-NEW_REGIONS = (
-    *("ca-west-1", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7"),
-    *("mx-central-1", "ap-east-2"),
-)
-
 
 class Endpoints(Construct):
     """What the tasks reach: interface endpoints in their subnets, and S3's prefix list for the image's layers."""
@@ -52,30 +44,25 @@ class Endpoints(Construct):
 
         self._group = security_group(self, "endpoints", settings.name, network.vpc_id, "VPC endpoints")
         connect(self, "calls", network.task_group, self._group, 443)
-        by_execution_role = {"by": execution_role_arn}
         pull = [
-            allow(["ecr:GetAuthorizationToken"], **by_execution_role),
-            allow(PULL, [repository_arn], **by_execution_role),
+            allow(["ecr:GetAuthorizationToken"], by=execution_role_arn),
+            allow(PULL, [repository_arn], by=execution_role_arn),
         ]
-        self._interface("ecr.api", document(pull))
-        self._interface("ecr.dkr", document(pull))
-        self._interface(
-            "logs", document([allow(WRITE_LOGS, [f"{arn}:*" for arn in log_group_arns], **by_execution_role)])
-        )
-        # Without a policy: AWS documents policies for ECS's API, but neither what the Service Connect proxy asks its
-        # agent's endpoints, nor in whose name, so that a narrow one might cut the proxy off.
-        self._interface("ecs-agent")
-        if settings.region in NEW_REGIONS:
-            self._interface("ecs")
-            self._interface("ecs-telemetry")
-        if settings.execute_command:
-            self._interface("ssmmessages", document([allow(EXEC, by=task_role_arn)]))
+        policies = {
+            "ecr.api": pull,
+            "ecr.dkr": pull,
+            "logs": [allow(WRITE_LOGS, [f"{arn}:*" for arn in log_group_arns], by=execution_role_arn)],
+            "ssmmessages": [allow(EXEC, by=task_role_arn)],
+            # What the service itself calls, only the service knows.
+            **{service: [allow(["*"], by=task_role_arn)] for service in settings.extra_endpoints},
+        }
         for service, action in READ_SECRETS.items():
-            arns = settings.secrets_of(service)
-            if arns:
-                self._interface(service, document([allow([action], arns, **by_execution_role)]))
-        for service in settings.extra_endpoints:
-            self._interface(service, document([allow(["*"], by=task_role_arn)]))
+            if settings.secrets_of(service):
+                policies[service] = [allow([action], settings.secrets_of(service), by=execution_role_arn)]
+        for service in settings.interface_endpoints:
+            # ECS's own have no policy here: AWS documents policies for ECS's API, but neither what the Service Connect
+            # proxy asks of its agent's endpoints, nor in whose name, so that a narrow one might cut the proxy off.
+            self._interface(service, document(policies[service]) if service in policies else None)
 
         s3 = VpcEndpoint(
             self,
@@ -99,7 +86,7 @@ class Endpoints(Construct):
         self.all.append(s3)
         self._admit_s3(s3.prefix_list_id)
 
-    def _interface(self, service: str, policy: str | None = None) -> None:
+    def _interface(self, service: str, policy: str | None) -> None:
         self.all.append(
             VpcEndpoint(
                 self,

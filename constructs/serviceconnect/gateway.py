@@ -30,10 +30,9 @@ from constructs import Construct
 from serviceconnect.network import Network
 from serviceconnect.service import Service
 from serviceconnect.settings import Settings
+from serviceconnect.settings.gateway import COMPARISON_PREFIX
 
-__all__ = ["COMPARISON_PREFIX", "Gateway"]
-
-COMPARISON_PREFIX = "/alb"
+__all__ = ["Gateway"]
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
 ACCESS_LOG = {
@@ -99,8 +98,8 @@ class Gateway(Construct):
         for route in settings.routes:
             self._route(f"route-{slug(route)}", route, integration)
         if listener_arn:
-            for route in settings.routes:
-                key, path = prefixed(route)
+            # `$default` and `ANY /{proxy+}` are the same under a prefix.
+            for (key, path), route in {prefixed(route): route for route in settings.routes}.items():
                 integration = self._integration(f"alb-{slug(route)}", listener_arn, path)
                 self._route(f"alb-route-{slug(route)}", key, integration)
 

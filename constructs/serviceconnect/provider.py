@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-from urllib.parse import urlsplit
-
 from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTags, AwsProviderEndpoints
 from constructs import Construct
 
 from serviceconnect.settings.common import CommonSettings
 
-__all__ = ["aws_provider", "is_loopback"]
+__all__ = ["aws_provider"]
 
 # The services of the stack, as the provider calls them.
 SERVICES = (
@@ -44,12 +41,3 @@ def aws_provider(scope: Construct, settings: CommonSettings, endpoint_url: str) 
         default_tags=[AwsProviderDefaultTags(tags={"Project": settings.name, **settings.tags})],
         **elsewhere,
     )
-
-
-def is_loopback(endpoint_url: str) -> bool:
-    """Whether *endpoint_url* is on this machine, as the twin's is; there is no registry to push to then."""
-    host = urlsplit(endpoint_url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -9,16 +9,18 @@ from serviceconnect.alarms import Alarms
 from serviceconnect.comparison import Comparison
 from serviceconnect.dashboard import Dashboard
 from serviceconnect.endpoints import Endpoints
-from serviceconnect.gateway import COMPARISON_PREFIX, Gateway
+from serviceconnect.gateway import Gateway
 from serviceconnect.image import Image, given_image
 from serviceconnect.logs import Logs
+from serviceconnect.loopback import is_loopback
 from serviceconnect.metrics import Sources
 from serviceconnect.network import Network
-from serviceconnect.provider import aws_provider, is_loopback
+from serviceconnect.provider import aws_provider
 from serviceconnect.roles import Roles
 from serviceconnect.scaling import Scaling
 from serviceconnect.service import Service
 from serviceconnect.settings import Settings
+from serviceconnect.settings.gateway import COMPARISON_PREFIX
 from serviceconnect.task import CONTAINER
 
 __all__ = ["ServiceConnectStack"]

@@ -35,6 +35,22 @@ class Settings(NetworkSettings, OperationsSettings, GatewaySettings):
         if problems:
             raise InvalidSettings(problems)
 
+    @property
+    def interface_endpoints(self) -> tuple[str, ...]:
+        """The interface endpoints that the stack makes, by the service's name; each is in every zone."""
+        if not self.create_endpoints:
+            return ()
+        return (*self._endpoints_of_its_own(), *self.extra_endpoints)
+
+    def _endpoints_of_its_own(self) -> Iterator[str]:
+        # To pull the image, to log, and for the Service Connect proxy.
+        yield from ("ecr.api", "ecr.dkr", "logs", "ecs-agent")
+        if self.region in network.NEW_REGIONS:
+            yield from ("ecs", "ecs-telemetry")
+        if self.execute_command:
+            yield "ssmmessages"
+        yield from (service for service in ("secretsmanager", "ssm") if self.secrets_of(service))
+
     def _broken_rules(self) -> Iterator[str]:
         for field in fields(self):
             value, rule = getattr(self, field.name), field.metadata["rule"]
@@ -44,11 +60,14 @@ class Settings(NetworkSettings, OperationsSettings, GatewaySettings):
     def _conflicts(self) -> Iterator[str]:
         for slice_ in (network, service, gateway, operations):
             yield from slice_.conflicts(self)
-        if self.image_uri and self.create_endpoints and not self.repository_name:
+        if "/" in self.image_uri and self.create_endpoints and not self.repository_name:
             yield (
                 f"image_uri = {self.image_uri} must be in ECR in region = {self.region}:"
                 " the tasks have no way to another registry."
             )
+        extra = self.extra_endpoints
+        if len({*extra, *self._endpoints_of_its_own()}) != len([*extra, *self._endpoints_of_its_own()]):
+            yield f"extra_endpoints = {written(extra)} must name each once, and none that the stack makes."
 
 
 def written(value: object) -> str:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from serviceconnect.settings.common import CommonSettings
 from serviceconnect.settings.field import between, each, matches, one_of, optional, setting
 
-__all__ = ["GatewaySettings", "conflicts"]
+__all__ = ["COMPARISON_PREFIX", "GatewaySettings", "conflicts"]
+
+COMPARISON_PREFIX = "/alb"
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "ANY")
 _SEGMENT = r"[^/{}\s]+|\{[\w.-]+\}"
@@ -69,6 +71,9 @@ def conflicts(settings: GatewaySettings) -> Iterator[str]:
     """What does not fit together, a sentence each."""
     if len(set(settings.routes)) != len(settings.routes) or not settings.routes:
         yield f"routes = {', '.join(settings.routes)} must be one or more, each of them once."
+    taken = [route for route in settings.routes if f"{route.partition(' ')[2]}/".startswith(f"{COMPARISON_PREFIX}/")]
+    if settings.comparison and taken:
+        yield f"routes = {', '.join(taken)} must not be under {COMPARISON_PREFIX}, which is the comparison's."
     if settings.authorization == "JWT" and not (settings.jwt_issuer and settings.jwt_audience):
         yield "authorization = JWT needs jwt_issuer and jwt_audience."
     if settings.authorization != "JWT" and (settings.jwt_issuer or settings.jwt_audience):

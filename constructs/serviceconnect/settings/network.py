@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from serviceconnect.settings.common import CommonSettings
 from serviceconnect.settings.field import Rule, between, each, matches, optional, setting
 
-__all__ = ["NetworkSettings", "conflicts"]
+__all__ = ["NEW_REGIONS", "NetworkSettings", "conflicts"]
+
+# In the Regions that opened after 2023-12-23 the agent's traffic takes all three of ECS's endpoints or none.
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/vpc-endpoints.html#fargate-ecs-vpc-endpoint-region-considerations
+# AWS's own example there is ca-west-1, which opened three days before.
+NEW_REGIONS = (
+    *("ca-west-1", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7"),
+    *("mx-central-1", "ap-east-2"),
+)
 
 
 def _is_range(text: str) -> bool:

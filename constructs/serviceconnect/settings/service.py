@@ -127,7 +127,7 @@ class ServiceSettings(CommonSettings):
     def secrets_of(self, service: str) -> list[str]:
         """ARNs of the secrets that *service*, `secretsmanager` or `ssm`, keeps, without the key within a secret."""
         arns = [arn.split(":") for arn in self.secrets.values()]
-        return sorted({":".join(arn[:7]) for arn in arns if arn[2] == service})
+        return sorted({":".join(arn[:7]) for arn in arns if arn[2:3] == [service]})
 
 
 def conflicts(settings: ServiceSettings) -> Iterator[str]:

@@ -1,0 +1,90 @@
+"""Synthesize a stack in this process, and find things in the JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from cdktf import Testing as CdktfTesting
+
+from serviceconnect.settings import Settings
+from serviceconnect.settings.reading import read
+from serviceconnect.stack import ServiceConnectStack
+
+ROOT = Path(__file__).resolve().parents[2]
+TAG = "0123456789ab"
+
+Json = dict[str, Any]
+Synthesize = Callable[..., Json]
+
+
+def synthesized(settings: Settings, endpoint_url: str = "") -> str:
+    """The text of cdk.tf.json for *settings*."""
+    context = json.loads((ROOT / "cdktf.json").read_text())["context"]
+    stack = ServiceConnectStack(CdktfTesting.app(context=context), settings, TAG, endpoint_url)
+    return str(CdktfTesting.synth(stack))
+
+
+def everything_on() -> Settings:
+    """Settings with every optional part on, as checkov sees them too."""
+    return read({}, json.loads((ROOT / "tools/checkov/everything.json").read_text()))
+
+
+def only(stack: Json, kind: str) -> Json:
+    """The one resource of *kind*."""
+    (resource,) = stack["resource"][kind].values()
+    assert isinstance(resource, dict)
+    return resource
+
+
+def at(stack: Json, kind: str, path: str) -> Json:
+    """The resource of *kind* whose construct's path within the stack is *path*."""
+    resource = stack["resource"][kind][_name(stack, kind, path)]
+    assert isinstance(resource, dict)
+    return resource
+
+
+def _name(stack: Json, kind: str, path: str) -> str:
+    # CDKTF joins the path, drops repetitions and adds a hash.
+    parts = path.split("/")
+    readable = "_".join(part for part, before in zip(parts, ["", *parts], strict=False) if part != before)
+    (name,) = (name for name in stack["resource"][kind] if name.rpartition("_")[0] == readable)
+    return str(name)
+
+
+def reference(stack: Json, kind: str, path: str, attribute: str) -> str:
+    """Terraform's reference to *attribute* of the resource of *kind* at *path*."""
+    return f"${{{address(stack, kind, path)}.{attribute}}}"
+
+
+def address(stack: Json, kind: str, path: str) -> str:
+    """The Terraform address of the resource of *kind* at *path*."""
+    return f"{kind}.{_name(stack, kind, path)}"
+
+
+def container(stack: Json) -> Json:
+    """The container's definition."""
+    (definition,) = json.loads(only(stack, "aws_ecs_task_definition")["container_definitions"])
+    assert isinstance(definition, dict)
+    return definition
+
+
+def statements(policy: str) -> list[Json]:
+    """The statements of a *policy*."""
+    found: list[Json] = json.loads(policy)["Statement"]
+    return found
+
+
+def texts(value: Any) -> Iterator[str]:
+    """All texts in *value*, keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, entry in value.items():
+            yield key
+            yield from texts(entry)
+    elif isinstance(value, list):
+        for entry in value:
+            yield from texts(entry)

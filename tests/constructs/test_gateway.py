@@ -1,0 +1,174 @@
+"""API, VPC link, integrations, routes, stage; and the load balancer beside them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from serviceconnect.gateway import prefixed, slug
+from tests.constructs.synthesis import Json, Synthesize, address, at, only, reference
+
+ROUTES = ["GET /hostname", "GET /identity", "GET /payload", "GET /ready"]
+
+
+def route_keys(stack: Json) -> list[str]:
+    return [route["route_key"] for route in stack["resource"]["aws_apigatewayv2_route"].values()]
+
+
+def test_integration_finds_the_tasks_through_cloud_map(stack: Json) -> None:
+    ((name, discovered),) = stack["data"]["aws_service_discovery_service"].items()
+    assert discovered["name"] == "serviceconnect"
+    assert discovered["namespace_id"] == reference(
+        stack, "aws_service_discovery_http_namespace", "service/namespace", "id"
+    )
+    assert discovered["depends_on"] == [address(stack, "aws_ecs_service", "service/service")]
+    integration = only(stack, "aws_apigatewayv2_integration")
+    assert integration["integration_uri"] == f"${{data.aws_service_discovery_service.{name}.arn}}"
+    assert integration["connection_type"] == "VPC_LINK"
+    assert integration["integration_type"] == "HTTP_PROXY"
+    assert integration["request_parameters"] == {"overwrite:path": "$request.path"}
+
+
+def test_integration_times_out_as_service_connect_does(synthesize: Synthesize) -> None:
+    assert only(synthesize(request_timeout=25), "aws_apigatewayv2_integration")["timeout_milliseconds"] == 25_000
+
+
+def test_only_the_services_routes(stack: Json) -> None:
+    assert route_keys(stack) == ROUTES
+
+
+def test_all_routes_of_another_service(synthesize: Synthesize) -> None:
+    stack = synthesize(routes=("ANY /{proxy+}", "$default"))
+    assert sorted(route_keys(stack)) == ["$default", "ANY /{proxy+}"]
+
+
+def test_stage(stack: Json, synthesize: Synthesize) -> None:
+    stage = only(stack, "aws_apigatewayv2_stage")
+    assert (stage["name"], stage["auto_deploy"]) == ("$default", True)
+    api = reference(stack, "aws_apigatewayv2_api", "gateway/api", "api_endpoint")
+    assert stack["output"]["gateway_url"]["value"] == api
+    assert synthesize(stage="v1")["output"]["gateway_url"]["value"] == f"{api}/v1"
+
+
+def test_access_log(stack: Json) -> None:
+    log = only(stack, "aws_apigatewayv2_stage")["access_log_settings"]
+    assert log["destination_arn"] == reference(stack, "aws_cloudwatch_log_group", "logs/access", "arn")
+    written = json.loads(log["format"])
+    assert written["status"] == "$context.status"
+    assert written["integrationError"] == "$context.integration.error"
+    assert written["integrationLatency"] == "$context.integration.latency"
+
+
+def test_throttling(synthesize: Synthesize) -> None:
+    stack = synthesize(throttle_rate=50, throttle_burst=20)
+    assert only(stack, "aws_apigatewayv2_stage")["default_route_settings"] == {
+        "throttling_rate_limit": 50,
+        "throttling_burst_limit": 20,
+    }
+
+
+def test_authorization(stack: Json, synthesize: Synthesize) -> None:
+    def kinds(stack: Json) -> set[str]:
+        return {route["authorization_type"] for route in stack["resource"]["aws_apigatewayv2_route"].values()}
+
+    assert kinds(stack) == {"NONE"}
+    assert kinds(synthesize(authorization="AWS_IAM")) == {"AWS_IAM"}
+    jwt = synthesize(
+        authorization="JWT", jwt_issuer="https://issuer.example.com", jwt_audience=("one", "two"), comparison=True
+    )
+    assert kinds(jwt) == {"JWT"}
+    assert only(jwt, "aws_apigatewayv2_authorizer")["jwt_configuration"] == {
+        "issuer": "https://issuer.example.com",
+        "audience": ["one", "two"],
+    }
+    authorizer = reference(jwt, "aws_apigatewayv2_authorizer", "gateway/jwt", "id")
+    assert {route["authorizer_id"] for route in jwt["resource"]["aws_apigatewayv2_route"].values()} == {authorizer}
+
+
+def test_cors(stack: Json, synthesize: Synthesize) -> None:
+    assert "cors_configuration" not in only(stack, "aws_apigatewayv2_api")
+    cors = synthesize(cors_origins=("https://example.com",), cors_methods=("GET", "POST"), cors_headers=("x-a",))
+    assert only(cors, "aws_apigatewayv2_api")["cors_configuration"] == {
+        "allow_origins": ["https://example.com"],
+        "allow_methods": ["GET", "POST"],
+        "allow_headers": ["x-a"],
+    }
+
+
+def test_custom_domain(everything: Json) -> None:
+    domain = only(everything, "aws_apigatewayv2_domain_name")
+    assert domain["domain_name_configuration"] == {
+        "certificate_arn": "arn:aws:acm:eu-west-2:123456789012:certificate/0a1b2c3d",
+        "endpoint_type": "REGIONAL",
+        "security_policy": "TLS_1_2",
+    }
+    assert only(everything, "aws_apigatewayv2_api_mapping")["stage"] == reference(
+        everything, "aws_apigatewayv2_stage", "gateway/stage", "id"
+    )
+
+
+def test_no_load_balancer_by_default(stack: Json) -> None:
+    assert not [kind for kind in stack["resource"] if kind.startswith("aws_lb")]
+
+
+def test_comparison_puts_a_load_balancer_before_the_same_tasks(synthesize: Synthesize) -> None:
+    stack = synthesize(comparison=True, comparison_health_path="/health")
+    balancer = only(stack, "aws_lb")
+    assert balancer["internal"] is True
+    assert balancer["drop_invalid_header_fields"] is True
+    target_group = only(stack, "aws_lb_target_group")
+    assert (target_group["target_type"], target_group["port"]) == ("ip", 8080)
+    assert target_group["health_check"]["path"] == "/health"
+    (registered,) = only(stack, "aws_ecs_service")["load_balancer"]
+    assert registered["target_group_arn"] == reference(stack, "aws_lb_target_group", "comparison/targets", "arn")
+    assert address(stack, "aws_lb_listener", "comparison/listener") in only(stack, "aws_ecs_service")["depends_on"]
+    alb = reference(stack, "aws_security_group", "comparison/alb", "id")
+    tasks = reference(stack, "aws_security_group", "network/tasks", "id")
+    admitted = at(stack, "aws_vpc_security_group_ingress_rule", "comparison/targets-in")
+    assert (admitted["security_group_id"], admitted["referenced_security_group_id"]) == (tasks, alb)
+
+
+def test_comparison_has_the_same_routes_under_alb(synthesize: Synthesize) -> None:
+    stack = synthesize(comparison=True)
+    assert sorted(route_keys(stack)) == sorted([*ROUTES, *(route.replace("/", "/alb/") for route in ROUTES)])
+    integration = at(stack, "aws_apigatewayv2_integration", "gateway/alb-GET-hostname")
+    assert integration["integration_uri"] == reference(stack, "aws_lb_listener", "comparison/listener", "arn")
+    assert integration["request_parameters"] == {"overwrite:path": "/hostname"}
+    api = reference(stack, "aws_apigatewayv2_api", "gateway/api", "api_endpoint")
+    assert stack["output"]["comparison_url"]["value"] == f"{api}/alb"
+
+
+def test_comparison_has_each_route_once(synthesize: Synthesize) -> None:
+    stack = synthesize(comparison=True, routes=("ANY /{proxy+}", "$default"))
+    assert sorted(route_keys(stack)) == ["$default", "ANY /alb/{proxy+}", "ANY /{proxy+}"]
+
+
+@pytest.mark.parametrize(
+    ("route", "key", "path"),
+    [
+        ("GET /hostname", "GET /alb/hostname", "/hostname"),
+        ("GET /", "GET /alb", "/"),
+        ("POST /users/{id}/orders", "POST /alb/users/{id}/orders", "/users/$request.path.id/orders"),
+        ("ANY /{proxy+}", "ANY /alb/{proxy+}", "/$request.path.proxy"),
+        ("$default", "ANY /alb/{proxy+}", "/$request.path.proxy"),
+    ],
+)
+def test_prefixed(route: str, key: str, path: str) -> None:
+    assert prefixed(route) == (key, path)
+
+
+def test_slugs_differ_where_routes_do() -> None:
+    routes = [
+        "GET /a/b",
+        "GET /a-b",
+        "GET /a--b",
+        "GET /a_b",
+        "GET /{a}/b",
+        "GET /{a+}",
+        "ANY /a/b",
+        "GET /",
+        "$default",
+    ]
+    assert len({slug(route) for route in routes}) == len(routes)
+    assert slug("GET /hostname") == "GET-hostname"

@@ -1,0 +1,156 @@
+"""The repository, the tag, and the script that builds and pushes, with stand-ins for `aws` and `docker`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from serviceconnect.source import image_tag
+from tests.constructs.stand_ins import SCRIPTS, StandIns
+from tests.constructs.synthesis import ROOT, TAG, Json, Synthesize, address, at, container, only, reference
+
+URL = "123456789012.dkr.ecr.eu-west-2.amazonaws.com/serviceconnect"
+ENVIRONMENT = {
+    "REPOSITORY_NAME": "serviceconnect",
+    "REPOSITORY_URL": URL,
+    "TAG": TAG,
+    "PLATFORM": "linux/arm64",
+    "AWS_REGION": "eu-west-2",
+}
+
+
+def test_repository(stack: Json) -> None:
+    repository = only(stack, "aws_ecr_repository")
+    assert repository["image_tag_mutability"] == "IMMUTABLE"
+    assert repository["image_scanning_configuration"] == {"scan_on_push": True}
+    assert repository["force_delete"] is True
+    (rule,) = json.loads(only(stack, "aws_ecr_lifecycle_policy")["policy"])["rules"]
+    assert rule["action"] == {"type": "expire"}
+
+
+def test_service_waits_for_the_push(stack: Json) -> None:
+    push = at(stack, "terraform_data", "image/push")
+    (provisioner,) = push["provisioner"]
+    assert provisioner["local-exec"]["command"] == "sh ../../../constructs/serviceconnect/scripts/push_image.sh"
+    assert set(provisioner["local-exec"]["environment"]) == set(ENVIRONMENT)
+    assert provisioner["local-exec"]["environment"]["PLATFORM"] == "linux/amd64"
+    url = reference(stack, "aws_ecr_repository", "image/repository", "repository_url")
+    assert push["triggers_replace"] == {"image": f"{url}:{TAG}"}
+    assert container(stack)["image"] == f"{url}:{TAG}"
+    assert address(stack, "terraform_data", "image/push") in only(stack, "aws_ecs_service")["depends_on"]
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:4566", "http://localhost:4566", "http://[::1]:4566"])
+def test_no_push_to_an_endpoint_on_this_machine(synthesize: Synthesize, endpoint: str) -> None:
+    assert "push_image.sh" not in json.dumps(synthesize(endpoint_url=endpoint))
+
+
+def test_push_through_another_endpoint(synthesize: Synthesize) -> None:
+    assert "push_image.sh" in json.dumps(synthesize(endpoint_url="https://aws-proxy.example.com"))
+
+
+@pytest.mark.parametrize("suffix", [":1.2.3", "@sha256:" + "0" * 64])
+def test_given_image(synthesize: Synthesize, suffix: str) -> None:
+    image = f"210987654321.dkr.ecr.eu-west-2.amazonaws.com/team/probe{suffix}"
+    stack = synthesize(image_uri=image)
+    assert "aws_ecr_repository" not in stack["resource"]
+    assert "push_image.sh" not in json.dumps(stack)
+    assert container(stack)["image"] == image
+    assert stack["output"]["repository_url"]["value"] == image.removesuffix(suffix)
+    assert "arn:aws:ecr:eu-west-2:210987654321:repository/team/probe" in only(stack, "aws_iam_role_policy")["policy"]
+
+
+def test_given_image_elsewhere_needs_no_ecr(synthesize: Synthesize) -> None:
+    stack = synthesize(
+        image_uri="docker.io/library/nginx:1.29", vpc_id="vpc-0a", subnet_ids=("subnet-0a",), create_endpoints=False
+    )
+    assert "ecr:" not in only(stack, "aws_iam_role_policy")["policy"]
+
+
+def test_push_builds_logs_in_and_pushes(tmp_path: Path) -> None:
+    tools = StandIns(tmp_path / "bin")
+    tools.add("aws", 'case "$*" in *batch-get-image*) echo 0 ;; *get-login-password*) echo secret ;; esac')
+    tools.add("docker", f'[ "$1" != login ] || cat > "{tmp_path}/password"')
+    done = tools.run(SCRIPTS / "push_image.sh", **ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
+    looked, *rest = tools.calls()
+    assert looked.startswith("aws ecr batch-get-image --region eu-west-2 --repository-name serviceconnect")
+    assert f"imageTag={TAG}" in looked
+    # The two ends of a pipe start in either order.
+    assert sorted(rest[:2]) == [
+        "aws ecr get-login-password --region eu-west-2",
+        "docker login --username AWS --password-stdin 123456789012.dkr.ecr.eu-west-2.amazonaws.com",
+    ]
+    assert rest[2:] == [
+        f"docker buildx build --platform linux/arm64 --provenance=false --build-arg APP_VERSION={TAG}"
+        f" --tag {URL}:{TAG} --push {ROOT}"
+    ]
+    assert (tmp_path / "password").read_text() == "secret\n"
+
+
+def test_push_does_nothing_when_the_tag_is_there(tmp_path: Path) -> None:
+    tools = StandIns(tmp_path / "bin")
+    tools.add("aws", "echo 1")
+    tools.add("docker", "exit 1")
+    done = tools.run(SCRIPTS / "push_image.sh", **ENVIRONMENT)
+    assert done.returncode == 0
+    assert "is there already" in done.stdout
+    assert [call.split()[0] for call in tools.calls()] == ["aws"]
+
+
+def test_push_stops_at_an_error_of_aws(tmp_path: Path) -> None:
+    tools = StandIns(tmp_path / "bin")
+    tools.add("aws", 'echo "no such repository" >&2; exit 254')
+    tools.add("docker", "")
+    done = tools.run(SCRIPTS / "push_image.sh", **ENVIRONMENT)
+    assert done.returncode == 254
+    assert "no such repository" in done.stderr
+    assert len(tools.calls()) == 1
+
+
+def test_push_says_what_is_missing(tmp_path: Path) -> None:
+    tools = StandIns(tmp_path / "bin")
+    tools.add("aws", "")
+    done = tools.run(SCRIPTS / "push_image.sh", **ENVIRONMENT)
+    assert done.returncode == 3
+    assert "docker is missing" in done.stderr
+    assert "SC_IMAGE_URI" in done.stderr
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of what the image is built from."""
+    for name in ("Dockerfile", ".dockerignore", "Pipfile.lock"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / "app", tmp_path / "app")
+    return tmp_path
+
+
+def test_tag_changes_with_what_the_image_is_built_from(project: Path) -> None:
+    tags = {image_tag(project, "X86_64")}
+    assert image_tag(project, "X86_64") in tags
+    tags.add(image_tag(project, "ARM64"))
+    for path in (project / "Dockerfile", project / "app/__init__.py"):
+        path.write_text(path.read_text() + "\n")
+        tags.add(image_tag(project, "X86_64"))
+    (project / "app/new.py").write_text("")
+    tags.add(image_tag(project, "X86_64"))
+    lock = json.loads((project / "Pipfile.lock").read_text())
+    lock["default"]["starlette"]["version"] = "==99"
+    (project / "Pipfile.lock").write_text(json.dumps(lock))
+    tags.add(image_tag(project, "X86_64"))
+    assert len(tags) == 6
+    assert all(len(tag) == 12 for tag in tags)
+
+
+def test_tag_stays_for_what_is_not_in_the_image(project: Path) -> None:
+    before = image_tag(project, "X86_64")
+    (project / "app/__pycache__").mkdir(exist_ok=True)
+    (project / "app/__pycache__/service.pyc").write_bytes(b"\0")
+    lock = json.loads((project / "Pipfile.lock").read_text())
+    lock["develop"] = {}
+    (project / "Pipfile.lock").write_text(json.dumps(lock))
+    assert image_tag(project, "X86_64") == before

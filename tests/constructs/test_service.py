@@ -1,0 +1,154 @@
+"""Task definition, roles, logs, cluster and ECS service."""
+
+from __future__ import annotations
+
+from tests.constructs.synthesis import Json, Synthesize, at, container, only, reference, statements
+
+
+def test_container_is_locked_down(stack: Json) -> None:
+    definition = container(stack)
+    assert definition["user"] == "10001:10001"
+    assert definition["readonlyRootFilesystem"] is True
+    assert definition["linuxParameters"] == {"initProcessEnabled": True, "capabilities": {"drop": ["ALL"]}}
+    assert "mountPoints" not in definition
+
+
+def test_writable_paths_are_volumes(synthesize: Synthesize) -> None:
+    stack = synthesize(writable_paths=("/tmp", "/var/cache"))
+    assert only(stack, "aws_ecs_task_definition")["volume"] == [{"name": "writable-0"}, {"name": "writable-1"}]
+    assert container(stack)["mountPoints"] == [
+        {"sourceVolume": "writable-0", "containerPath": "/tmp", "readOnly": False},
+        {"sourceVolume": "writable-1", "containerPath": "/var/cache", "readOnly": False},
+    ]
+
+
+def test_container_of_another_service(synthesize: Synthesize) -> None:
+    stack = synthesize(
+        container_port=3000,
+        container_user="",
+        health_check="nc -z localhost 3000",
+        stop_timeout=90,
+        drain_seconds=20,
+        environment={"B": "2", "A": "1"},
+        secrets={"TOKEN": "arn:aws:ssm:eu-west-2:123456789012:parameter/token"},
+    )
+    definition = container(stack)
+    assert "user" not in definition
+    assert definition["portMappings"] == [
+        {"name": "http", "containerPort": 3000, "protocol": "tcp", "appProtocol": "http"}
+    ]
+    assert definition["healthCheck"]["command"] == ["CMD-SHELL", "nc -z localhost 3000"]
+    assert definition["stopTimeout"] == 90
+    assert definition["environment"] == [
+        {"name": "A", "value": "1"},
+        {"name": "B", "value": "2"},
+        {"name": "DRAIN_SECONDS", "value": "20"},
+        {"name": "PORT", "value": "3000"},
+    ]
+    assert definition["secrets"] == [
+        {"name": "TOKEN", "valueFrom": "arn:aws:ssm:eu-west-2:123456789012:parameter/token"}
+    ]
+
+
+def test_health_check_by_busybox_wget(stack: Json) -> None:
+    check = container(stack)["healthCheck"]
+    assert check["command"] == ["CMD-SHELL", "wget -q --spider http://localhost:8080/ready || exit 1"]
+
+
+def test_task_size_and_platform(synthesize: Synthesize) -> None:
+    task = only(synthesize(cpu=512, memory=2048, architecture="ARM64"), "aws_ecs_task_definition")
+    assert (task["cpu"], task["memory"]) == ("512", "2048")
+    assert task["runtime_platform"] == {"cpu_architecture": "ARM64", "operating_system_family": "LINUX"}
+    assert task["network_mode"] == "awsvpc"
+    assert task["requires_compatibilities"] == ["FARGATE"]
+
+
+def test_service_connect(synthesize: Synthesize) -> None:
+    stack = synthesize(request_timeout=25)
+    connect = only(stack, "aws_ecs_service")["service_connect_configuration"]
+    assert connect["enabled"] is True
+    assert connect["namespace"] == reference(stack, "aws_service_discovery_http_namespace", "service/namespace", "arn")
+    (service,) = connect["service"]
+    assert service["port_name"] == container(stack)["portMappings"][0]["name"]
+    assert service["discovery_name"] == "serviceconnect"
+    assert service["timeout"] == {"per_request_timeout_seconds": 25}
+    assert "ingress_port_override" not in service
+    options = connect["log_configuration"]["options"]
+    assert options["awslogs-group"] == reference(stack, "aws_cloudwatch_log_group", "logs/proxy", "name")
+
+
+def test_ecs_service(stack: Json) -> None:
+    service = only(stack, "aws_ecs_service")
+    assert service["desired_count"] == 3
+    assert service["deployment_circuit_breaker"] == {"enable": True, "rollback": True}
+    assert (service["deployment_minimum_healthy_percent"], service["deployment_maximum_percent"]) == (100, 200)
+    assert service["wait_for_steady_state"] is True
+    assert service["network_configuration"]["assign_public_ip"] is False
+    assert "lifecycle" not in service
+    assert "load_balancer" not in service
+
+
+def test_execution_role_may_do_no_more_than_start_this_task(stack: Json) -> None:
+    assert "aws_iam_role_policy_attachment" not in stack["resource"]
+    allowed = statements(only(stack, "aws_iam_role_policy")["policy"])
+    assert all(statement["Effect"] == "Allow" for statement in allowed)
+    by_action = {action: statement["Resource"] for statement in allowed for action in statement["Action"]}
+    logs = [f"{reference(stack, 'aws_cloudwatch_log_group', f'logs/{name}', 'arn')}:*" for name in ("service", "proxy")]
+    repository = [reference(stack, "aws_ecr_repository", "image/repository", "arn")]
+    assert by_action == {
+        "logs:CreateLogStream": logs,
+        "logs:PutLogEvents": logs,
+        "ecr:GetAuthorizationToken": ["*"],
+        "ecr:BatchCheckLayerAvailability": repository,
+        "ecr:BatchGetImage": repository,
+        "ecr:GetDownloadUrlForLayer": repository,
+    }
+
+
+def test_execution_role_reads_named_secrets(everything: Json) -> None:
+    allowed = statements(at(everything, "aws_iam_role_policy", "roles/execution-policy")["policy"])
+    by_action = {action: statement["Resource"] for statement in allowed for action in statement["Action"]}
+    assert by_action["secretsmanager:GetSecretValue"] == [
+        "arn:aws:secretsmanager:eu-west-2:123456789012:secret:token-a1b2c3"
+    ]
+    assert by_action["ssm:GetParameters"] == ["arn:aws:ssm:eu-west-2:123456789012:parameter/level"]
+
+
+def test_task_role_is_empty_unless_ecs_exec(stack: Json, synthesize: Synthesize) -> None:
+    task_role = reference(stack, "aws_iam_role", "roles/task", "name")
+    assert only(stack, "aws_iam_role_policy")["role"] != task_role
+    assert only(stack, "aws_ecs_service")["enable_execute_command"] is False
+
+    with_exec = synthesize(execute_command=True)
+    policy = at(with_exec, "aws_iam_role_policy", "roles/task-policy")
+    assert policy["role"] == task_role
+    assert all(action.startswith("ssmmessages:") for action in statements(policy["policy"])[0]["Action"])
+    assert only(with_exec, "aws_ecs_service")["enable_execute_command"] is True
+    # ECS Exec writes into the container.
+    assert container(with_exec)["readonlyRootFilesystem"] is False
+
+
+def test_roles_in_several_regions_do_not_collide(synthesize: Synthesize) -> None:
+    names = {
+        role["name"]
+        for region in ("eu-west-1", "eu-west-2")
+        for role in synthesize(region=region)["resource"]["aws_iam_role"].values()
+    }
+    assert len(names) == 4
+    assert all(len(name) <= 64 for name in names)
+
+
+def test_log_groups_are_declared_with_retention(synthesize: Synthesize) -> None:
+    groups = synthesize(log_retention_days=7)["resource"]["aws_cloudwatch_log_group"].values()
+    assert {group["name"] for group in groups} == {
+        "/ecs/serviceconnect",
+        "/ecs/serviceconnect/service-connect",
+        "/aws/vendedlogs/apigateway/serviceconnect",
+    }
+    assert {group["retention_in_days"] for group in groups} == {7}
+
+
+def test_container_insights(stack: Json, synthesize: Synthesize) -> None:
+    assert only(stack, "aws_ecs_cluster")["setting"] == [{"name": "containerInsights", "value": "disabled"}]
+    enhanced = only(synthesize(container_insights="enhanced"), "aws_ecs_cluster")
+    assert enhanced["setting"] == [{"name": "containerInsights", "value": "enhanced"}]

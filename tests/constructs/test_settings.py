@@ -1,0 +1,208 @@
+"""Reading the settings, and each of their rules."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serviceconnect.settings import InvalidSettings, Settings
+from serviceconnect.settings.reading import from_project, read
+from serviceconnect.settings.table import markdown
+from tests.constructs.synthesis import ROOT
+
+ECR = "123456789012.dkr.ecr.eu-west-2.amazonaws.com/probe:1"
+SECRET = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:token-a1b2c3"
+
+
+def problems(context: dict[str, Any], **environment: str) -> list[str]:
+    with pytest.raises(InvalidSettings) as refused:
+        read(context, environment)
+    return refused.value.problems
+
+
+def test_defaults() -> None:
+    settings = read({}, {})
+    assert settings == Settings()
+    assert (settings.desired_count, settings.cpu, settings.memory, settings.architecture) == (3, 256, 512, "X86_64")
+    assert settings.zones == ("eu-west-2a", "eu-west-2b")
+    assert settings.discovery_name == settings.name == "serviceconnect"
+
+
+def test_the_projects_own_cdktf_json_is_valid() -> None:
+    assert from_project(ROOT, {}) == Settings()
+
+
+def test_environment_wins_over_context() -> None:
+    settings = read({"desired_count": 2, "cpu": 512, "memory": 1024}, {"SC_DESIRED_COUNT": "5", "HOME": "/root"})
+    assert (settings.desired_count, settings.cpu) == (5, 512)
+
+
+def test_an_empty_variable_is_not_set() -> None:
+    assert read({"desired_count": 2}, {"SC_DESIRED_COUNT": ""}).desired_count == 2
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "value"),
+    [
+        ("SC_NAME", "probe", "probe"),
+        ("SC_STOP_TIMEOUT", "60", 60),
+        ("SC_COMPARISON", "TRUE", True),
+        ("SC_CREATE_ENDPOINTS", "true", True),
+        ("SC_ROUTES", "GET /a, ANY /{proxy+}", ("GET /a", "ANY /{proxy+}")),
+        ("SC_TAGS", "Owner=platform,Cost=a=b", {"Owner": "platform", "Cost": "a=b"}),
+        ("SC_ENVIRONMENT", '{"LIST": "1,2"}', {"LIST": "1,2"}),
+    ],
+)
+def test_values_from_the_environment(variable: str, text: str, value: object) -> None:
+    assert getattr(read({}, {variable: text}), variable.removeprefix("SC_").lower()) == value
+
+
+@pytest.mark.parametrize(
+    ("context", "environment", "sentence"),
+    [
+        ({"cpu": "256"}, {}, 'cpu = "256" must be a whole number.'),
+        ({"cpu": True}, {}, "cpu = true must be a whole number."),
+        ({"comparison": 1}, {}, "comparison = 1 must be true or false."),
+        ({"routes": "GET /"}, {}, 'routes = "GET /" must be a list of texts'),
+        ({"routes": [1]}, {}, "routes = [1] must be a list of texts"),
+        ({"tags": {"a": 1}}, {}, 'tags = {"a": 1} must be a map of texts'),
+        ({}, {"SC_CPU": "many"}, "cpu = many (from SC_CPU) must be a whole number."),
+        ({}, {"SC_COMPARISON": "yes"}, "comparison = yes (from SC_COMPARISON) must be true or false."),
+        ({}, {"SC_TAGS": "Owner"}, "tags = Owner (from SC_TAGS) must be a map of texts"),
+        ({}, {"SC_TAGS": '{"a": 1}'}, "must be a map of texts"),
+        ({}, {"SC_TAGS": "{a"}, "must be a map of texts"),
+        ({"desired_cout": 3}, {}, "desired_cout is not a setting; did you mean desired_count?"),
+        ({}, {"SC_COLOUR": "red"}, "SC_COLOUR is not a setting; docs/settings.md lists them."),
+    ],
+)
+def test_unreadable_values(context: dict[str, Any], environment: dict[str, str], sentence: str) -> None:
+    (problem,) = problems(context, **environment)
+    assert sentence in problem
+
+
+# Each: what is chosen, the one sentence that it must give.
+BROKEN: list[tuple[dict[str, Any], str]] = [
+    ({"name": "A"}, "name = A must be 3 to 24 of"),
+    ({"region": "cn-north-1"}, "region = cn-north-1 must be a Region"),
+    ({"region": "London"}, "region = London must be a Region"),
+    ({"state_bucket": "A!"}, "state_bucket = A! must be empty or a bucket's name."),
+    ({"vpc_cidr": "10.0.0.0/8"}, "vpc_cidr = 10.0.0.0/8 must be an IPv4 range of /16 to /24"),
+    ({"vpc_cidr": "10.0.0.1/16"}, "vpc_cidr = 10.0.0.1/16 must be an IPv4 range"),
+    ({"az_count": 1}, "az_count = 1 must be 2 to 6."),
+    ({"availability_zones": ("eu-west-2a",)}, "must name az_count = 2 different zones."),
+    ({"availability_zones": ("eu-west-1a", "eu-west-1b")}, "must be zones of region = eu-west-2."),
+    ({"vpc_id": "vpc-1", "route_table_ids": ("rtb-1",)}, "vpc_id = vpc-1 needs subnet_ids"),
+    ({"vpc_id": "vpc-1", "subnet_ids": ("subnet-1",)}, "vpc_id = vpc-1 needs route_table_ids"),
+    ({"subnet_ids": ("subnet-1",)}, "subnet_ids = subnet-1 needs vpc_id"),
+    ({"create_endpoints": False}, "create_endpoints = false needs vpc_id"),
+    (
+        {"vpc_id": "vpc-1", "subnet_ids": ("subnet-1",), "create_endpoints": False, "extra_endpoints": ("sqs",)},
+        "extra_endpoints = sqs needs create_endpoints = true.",
+    ),
+    ({"extra_endpoints": ("logs",)}, "extra_endpoints = logs must name each once, and none that the stack makes."),
+    ({"extra_endpoints": ("sqs", "sqs")}, "extra_endpoints = sqs,sqs must name each once"),
+    ({"image_uri": "nginx"}, "image_uri = nginx must be empty or an image with its tag or digest."),
+    ({"image_uri": "docker.io/library/nginx:1"}, "must be in ECR in region = eu-west-2"),
+    ({"image_uri": ECR, "region": "eu-west-1"}, "must be in ECR in region = eu-west-1"),
+    ({"desired_count": 0}, "desired_count = 0 must be 1 to 1000."),
+    ({"cpu": 300}, "cpu = 300 must be one of 256, 512, 1024"),
+    ({"memory": 4096}, "memory = 4096 must be what Fargate offers for cpu = 256: 512, 1024, 2048."),
+    ({"cpu": 8192, "memory": 17408}, "for cpu = 8192: 16384 to 61440 in steps of 4096."),
+    ({"architecture": "arm"}, "architecture = arm must be one of X86_64, ARM64."),
+    ({"container_port": 0}, "container_port = 0 must be 1 to 65535."),
+    ({"container_user": "0:0"}, "container_user = 0:0 must be empty or a user's number that is not root's"),
+    ({"writable_paths": ("tmp",)}, "writable_paths = tmp must be absolute paths."),
+    ({"stop_timeout": 121}, "stop_timeout = 121 must be 2 to 120."),
+    ({"drain_seconds": 30}, "drain_seconds = 30 must be below stop_timeout = 30"),
+    ({"request_timeout": 31}, "request_timeout = 31 must be 1 to 30 (API Gateway's most)."),
+    ({"environment": {"PORT": "1"}}, "must not set PORT: it comes from container_port."),
+    ({"environment": {"A-B": "1"}}, "not 'A-B'."),
+    ({"environment": {"A": "1"}, "secrets": {"A": SECRET}}, "A must be in environment or in secrets, not in both."),
+    ({"secrets": {"A": "secret"}}, "secrets = A=secret must be names with ARNs"),
+    ({"secrets": {"A": SECRET}, "region": "eu-west-1"}, f"secrets: A = {SECRET} must be in region = eu-west-1."),
+    ({"deployment_minimum_percent": 101}, "deployment_minimum_percent = 101 must be 0 to 100."),
+    ({"deployment_maximum_percent": 100}, "must leave room: no task could be replaced."),
+    ({"log_retention_days": 31}, "log_retention_days = 31 must be one of 1, 3, 5"),
+    ({"container_insights": "on"}, "container_insights = on must be one of enhanced, enabled, disabled."),
+    ({"routes": ()}, "routes =  must be one or more, each of them once."),
+    ({"routes": ("GET /a", "GET /a")}, "each of them once."),
+    ({"routes": ("hostname",)}, "routes = hostname must be routes such as GET /hostname"),
+    ({"routes": ("GET /{proxy+}/x",)}, "must be routes such as"),
+    ({"routes": ("GET /alb/x",), "comparison": True}, "routes = GET /alb/x must not be under /alb"),
+    ({"cors_headers": ("a b",)}, "cors_headers = a b must be names of headers, or *."),
+    ({"throttle_burst": 0}, "throttle_burst = 0 must be 1 to 100000."),
+    ({"autoscaling_maximum": 0}, "autoscaling_maximum = 0 must be 1 to 1000."),
+    ({"state_region": "London"}, "state_region = London must be empty or a Region"),
+    ({"stage": "a/b"}, "stage = a/b must be $default or a word."),
+    ({"authorization": "BASIC"}, "authorization = BASIC must be one of NONE, AWS_IAM, JWT."),
+    ({"authorization": "JWT", "jwt_issuer": "https://a"}, "authorization = JWT needs jwt_issuer and jwt_audience."),
+    ({"jwt_audience": ("a",)}, "jwt_issuer and jwt_audience need authorization = JWT, not NONE."),
+    ({"authorization": "JWT", "jwt_issuer": "a", "jwt_audience": ("a",)}, "must be empty or an https:// address."),
+    ({"cors_origins": ("example.com",)}, "cors_origins = example.com must be origins"),
+    ({"cors_methods": ("FETCH",)}, "cors_methods = FETCH must be HTTP methods, or *."),
+    ({"domain_name": "api.example.com"}, "domain_name and certificate_arn need each other."),
+    (
+        {"domain_name": "api.example.com", "certificate_arn": "arn:aws:acm:us-east-1:123456789012:certificate/x"},
+        "must be in region = eu-west-2.",
+    ),
+    ({"throttle_rate": 0}, "throttle_rate = 0 must be 1 to 100000."),
+    ({"comparison_health_path": "ready"}, "comparison_health_path = ready must be a path such as /ready."),
+    ({"autoscaling": "memory"}, "autoscaling = memory must be one of off, cpu, requests."),
+    ({"autoscaling": "cpu", "autoscaling_minimum": 5}, "desired_count = 3 must be from autoscaling_minimum = 5"),
+    ({"autoscaling": "cpu", "autoscaling_target": 101}, "must be a percentage for autoscaling = cpu."),
+    ({"alarm_topic_arn": "topic"}, "alarm_topic_arn = topic must be empty or an SNS topic's ARN."),
+]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "sentence"), BROKEN, ids=lambda value: ",".join(value) if type(value) is dict else ""
+)
+def test_broken_rules(chosen: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InvalidSettings) as refused:
+        Settings(**chosen)
+    (problem,) = refused.value.problems
+    assert sentence in problem
+    assert "\n" not in problem
+
+
+def test_every_setting_with_a_rule_has_a_case() -> None:
+    without = {field.name for field in fields(Settings)} - {name for chosen, _ in BROKEN for name in chosen}
+    assert without == {"tags", "health_check", "execute_command"}
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    found = problems({"cpu": 300, "colour": "red"}, SC_STAGE="a/b", SC_DESIRED_COUNT="x", SC_DRAIN_SECONDS="60")
+    assert len(found) == 5
+
+
+def test_existing_vpc_may_run_an_image_from_anywhere() -> None:
+    chosen = {"vpc_id": "vpc-1", "subnet_ids": ("subnet-1",), "create_endpoints": False}
+    assert Settings(image_uri="docker.io/library/nginx:1", **chosen).repository_name == ""  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "is missing"),
+        ("{", "must be a JSON object"),
+        ("[]", "must be a JSON object"),
+        ('{"context": {"serviceconnect": []}}', "must be an object of settings"),
+    ],
+)
+def test_broken_cdktf_json(tmp_path: Path, content: str | None, sentence: str) -> None:
+    if content is not None:
+        (tmp_path / "cdktf.json").write_text(content)
+    with pytest.raises(InvalidSettings, match=sentence):
+        from_project(tmp_path, {})
+
+
+def test_table_in_docs_is_current() -> None:
+    assert (ROOT / "docs/settings.md").read_text() == markdown(), "run `make settings`"
+
+
+def test_table_has_every_setting_once() -> None:
+    rows = [line.split("`")[1] for line in markdown().splitlines() if line.startswith("| `")]
+    assert sorted(rows) == sorted(field.name for field in fields(Settings))

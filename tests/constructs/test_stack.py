@@ -1,0 +1,121 @@
+"""The stack as a whole: a snapshot, outputs, backends, provider, and what the JSON must never hold."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from serviceconnect.settings import Settings
+from tests.constructs.synthesis import ROOT, Json, Synthesize, everything_on, only, synthesized, texts
+
+SNAPSHOT = Path(__file__).with_name("serviceconnect.tf.json")
+
+OUTPUTS = {
+    "gateway_url",
+    "region",
+    "cluster_name",
+    "service_name",
+    "namespace_name",
+    "discovery_name",
+    "repository_url",
+    "container_name",
+    "log_group_name",
+}
+
+
+def test_snapshot() -> None:
+    text = synthesized(Settings()) + "\n"
+    if os.environ.get("UPDATE_SNAPSHOT"):
+        SNAPSHOT.write_text(text)
+    assert text == SNAPSHOT.read_text(), "if the change is meant, run the test again with UPDATE_SNAPSHOT=1"
+
+
+def test_two_synths_are_equal() -> None:
+    assert synthesized(everything_on()) == synthesized(everything_on())
+
+
+def test_outputs_keep_their_names(stack: Json) -> None:
+    assert set(stack["output"]) == OUTPUTS
+
+
+def test_outputs_of_optional_parts(everything: Json) -> None:
+    assert set(everything["output"]) == {*OUTPUTS, "comparison_url", "domain_target"}
+    assert everything["output"]["gateway_url"]["value"] == "https://api.example.com"
+    assert everything["output"]["comparison_url"]["value"] == "https://api.example.com/alb"
+
+
+@pytest.mark.parametrize("which", ["stack", "everything"])
+def test_no_path_and_no_account_of_this_machine(which: str, request: pytest.FixtureRequest) -> None:
+    whole = json.dumps(request.getfixturevalue(which))
+    assert str(ROOT) not in whole
+    assert str(Path.home()) not in whole
+    if which == "stack":
+        assert not re.search(r"\d{12}", whole.replace("0123456789ab", ""))
+
+
+@pytest.mark.parametrize("which", ["stack", "everything"])
+def test_only_plain_references(which: str, request: pytest.FixtureRequest) -> None:
+    stack = request.getfixturevalue(which)
+    del_self = {"${self.input.namespace_id}", "${self.input.region}"}
+    found = {match for text in texts(stack) for match in re.findall(r"[$%]\{[^}]*\}", text)} - del_self
+    assert found
+    plain = re.compile(r"\$\{(data\.)?aws_\w+\.[\w-]+\.\w+(\[0\]\.\w+)?\}")
+    assert not [text for text in found if not plain.fullmatch(text)]
+
+
+def test_state_is_a_file_outside_of_cdktf_out(stack: Json) -> None:
+    assert stack["terraform"]["backend"] == {"local": {"path": "../../../terraform.serviceconnect.tfstate"}}
+
+
+def test_state_in_s3(synthesize: Synthesize) -> None:
+    stack = synthesize(name="probe", state_bucket="states", state_region="eu-west-1")
+    assert stack["terraform"]["backend"] == {
+        "s3": {
+            "bucket": "states",
+            "key": "probe/terraform.tfstate",
+            "region": "eu-west-1",
+            "encrypt": True,
+            "use_lockfile": True,
+        }
+    }
+
+
+def test_provider_is_pinned_and_tags_everything(synthesize: Synthesize) -> None:
+    stack = synthesize(region="eu-west-1", tags={"Owner": "platform"})
+    assert stack["terraform"]["required_providers"]["aws"]["version"] == "6.25.0"
+    (provider,) = stack["provider"]["aws"]
+    assert provider == {
+        "region": "eu-west-1",
+        "default_tags": [{"tags": {"Project": "serviceconnect", "Owner": "platform"}}],
+    }
+
+
+def test_provider_for_an_endpoint(synthesize: Synthesize) -> None:
+    stack = synthesize(endpoint_url="http://127.0.0.1:4566", comparison=True, autoscaling="cpu")
+    (provider,) = stack["provider"]["aws"]
+    (endpoints,) = provider["endpoints"]
+    assert set(endpoints.values()) == {"http://127.0.0.1:4566"}
+    assert {"ecs", "ec2", "servicediscovery", "apigatewayv2", "elbv2", "sts"} <= set(endpoints)
+    assert provider["skip_credentials_validation"] is True
+
+
+def test_region_is_in_all_names_that_have_one(synthesize: Synthesize) -> None:
+    assert "eu-west-2" not in json.dumps(synthesize(region="eu-central-1"))
+
+
+def test_only_expected_kinds(stack: Json, everything: Json) -> None:
+    assert set(everything["resource"]) - set(stack["resource"]) == {
+        "aws_apigatewayv2_api_mapping",
+        "aws_apigatewayv2_authorizer",
+        "aws_apigatewayv2_domain_name",
+        "aws_appautoscaling_policy",
+        "aws_appautoscaling_target",
+        "aws_lb",
+        "aws_lb_listener",
+        "aws_lb_target_group",
+    }
+    assert only(stack, "aws_ecs_cluster")["name"] == "serviceconnect"
