@@ -32,7 +32,7 @@ function svg(name, attributes = {}, text = "") {
   return made;
 }
 
-const signed = (percent) => `${percent >= 0 ? "+" : "−"}${Math.abs(percent).toFixed(1)} %`;
+const signed = (percent) => `${percent > -0.05 ? "+" : "−"}${Math.abs(percent).toFixed(1)}%`;
 
 function drawTiles(data) {
   const known = data.hosts.filter((host) => host.vs_even !== null);
@@ -67,7 +67,7 @@ function drawShares(data) {
       track.append(line);
     }
     const deviation = host.vs_even === null ? "" : ` (${signed(host.vs_even)})`;
-    row.append(name, track, element("div", { class: "value" }, `${host.share.toFixed(1)} %${deviation}`));
+    row.append(name, track, element("div", { class: "value" }, `${host.share.toFixed(1)}%${deviation}`));
     return row;
   });
   if (data.hosts.length > shown.length) {

@@ -166,6 +166,6 @@ class Counts:
         ]
 
     @property
-    def last_second(self) -> int | None:
-        """The last second in which a request ended."""
-        return max(self._timeline, default=None)
+    def seconds(self) -> tuple[int, int] | None:
+        """The first and the last second in which a request ended."""
+        return (min(self._timeline), max(self._timeline)) if self._timeline else None

@@ -79,6 +79,7 @@ class HostnameListener:
         self.workers = Workers()
         self.is_worker = isinstance(environment.runner, WorkerRunner)
         self.is_master = isinstance(environment.runner, MasterRunner)
+        self._quitting = False
         folder = getattr(environment.parsed_options, "results_dir", "")
         # A worker's report says what happened up to so many seconds ago.
         delay = int(WORKER_REPORT_INTERVAL) + 1 if self.is_master else 0
@@ -93,6 +94,9 @@ class HostnameListener:
         events.test_start.add_listener(self._on_test_start)
         events.spawning_complete.add_listener(self._on_spawning_complete)
         if self.is_worker:
+            if options is not None:
+                # Else each worker of --processes prints a list of its own before the master's: no JSON together.
+                options.json = False
             events.report_to_master.add_listener(self._on_report_to_master)
             events.quitting.add_listener(self._report_before_quitting)
             return
@@ -105,9 +109,13 @@ class HostnameListener:
         if options is None or options.headless or options.autostart:
             self.prepare()
         gevent.spawn(self._write_every_second)
+        # The event loop's clock stood still while modules were imported, and --run-time would be cut by that.
+        gevent.get_hub().loop.update_now()
 
     def prepare(self) -> None:
         """Make the folder of the next run, unless it is there already. Raises LoadError."""
+        if self.recorder.started:
+            self._complete()
         self.recorder.prepare(self._description())
 
     def notes(self) -> list[str]:
@@ -123,6 +131,7 @@ class HostnameListener:
         if not self.is_master:
             # After SIGTERM the users are still running here: what they do from now on would not be counted.
             runner.quit()
+        self._quitting = True
         self._complete()
         if options is not None and options.html_file:
             self._write_html_report(options)
@@ -153,8 +162,6 @@ class HostnameListener:
         tell_users(self.environment)
         if not self.is_worker:
             now = time.time()
-            if self.recorder.started:
-                self._complete()
             try:
                 self.prepare()
             except LoadError as error:
@@ -214,7 +221,8 @@ class HostnameListener:
     def _lost(self) -> list[LostWorker]:
         now = time.time()
         # While more reports may come, only a worker that left out two of them is taken for lost.
-        return self.workers.lost(now - 2 * WORKER_REPORT_INTERVAL if self.recorder.pending(now) else now)
+        more = self.recorder.pending(now) and not self._quitting
+        return self.workers.lost(now - 2 * WORKER_REPORT_INTERVAL if more else now)
 
     def _write_html_report(self, options: Namespace) -> None:
         # Locust wrote it before the workers' last reports came in, and after SIGTERM not at all.

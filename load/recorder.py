@@ -148,6 +148,6 @@ class Recorder:
         except LoadError as error:
             # What was appended may have been cut off.
             run.appended_before = None
-            if str(error) != self.failure:
+            if self.failure is None:
                 self._say(str(error))
             self.failure = str(error)

@@ -47,7 +47,7 @@ def cells(row: HostRow, rows: Sequence[HostRow]) -> tuple[str, ...]:
         row.availability_zone,
         f"{row.requests:,}",
         f"{row.share:.1%}",
-        "" if difference is None else f"{difference:+.1%}",
+        "" if difference is None else f"{difference:+z.1%}",
         f"{row.failures:,}",
         *(f"{ms:.1f}" for ms in (row.p50_ms, row.p95_ms, row.p99_ms)),
     )

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["add_pages", "chart_data"]
 
 WINDOW = 120
-"""Seconds that the charts show."""
+"""Seconds that the charts show at most."""
+
+_SHORTEST_WINDOW = 30
 
 _MOST_ROWS = 500
 """As many as Locust's own tables show."""
@@ -54,7 +56,7 @@ _COLUMNS = [
 ]
 
 # Locust's script builds the page inside #root and takes no notice of what is outside.
-_LINK = """<a href="./hostnames" id="hostnames-chart" style="position:fixed;right:20px;bottom:16px;z-index:9;
+_LINK = """<a href="./hostnames" id="hostnames-chart" style="position:fixed;left:24px;bottom:16px;z-index:9;
 padding:8px 16px;border-radius:20px;background:#15803d;color:#fff;font:500 14px Roboto,Helvetica,Arial,sans-serif;
 text-decoration:none;box-shadow:0 2px 6px #0006">Hostnames: live charts</a>
 """
@@ -180,9 +182,9 @@ def tab_rows(counts: Counts) -> list[dict[str, object]]:
             "share": round(row.share * 100, 2),
             "vs_even": None if (difference := deviation(row, rows)) is None else round(difference * 100, 2),
             "failures": row.failures,
-            "p50_ms": row.p50_ms,
-            "p95_ms": row.p95_ms,
-            "p99_ms": row.p99_ms,
+            "p50_ms": round(row.p50_ms, 1),
+            "p95_ms": round(row.p95_ms, 1),
+            "p99_ms": round(row.p99_ms, 1),
             "first_seen": _clock(row.first_seen),
             "last_seen": _clock(row.last_seen),
         }
@@ -202,13 +204,14 @@ def chart_data(counts: Counts, before: int) -> dict[str, Any]:
     """
     rows = counts.hosts()
     known = sorted((row for row in rows if row.hostname != UNKNOWN_HOST), key=lambda row: -row.requests)
-    series = [row.hostname for row in known if row.hostname != OTHER_HOSTS][:_MOST_SERIES]
-    end = before if counts.last_second is None else min(before, counts.last_second + 1)
-    start = end - WINDOW
-    requests: dict[str, list[int]] = {name: [0] * WINDOW for name in sorted(series)}
+    series = sorted(row.hostname for row in known[:_MOST_SERIES] if row.hostname != OTHER_HOSTS)
     if len(known) > len(series):
-        requests[OTHER_HOSTS] = [0] * WINDOW
-    failures = [0] * WINDOW
+        series.append(OTHER_HOSTS)
+    first, last = counts.seconds or (before, before)
+    end = min(before, last + 1)
+    start = max(end - WINDOW, min(first, end - _SHORTEST_WINDOW))
+    requests = {name: [0] * (end - start) for name in series}
+    failures = [0] * (end - start)
     for row in counts.timeline(start, end):
         if row.status == NO_ANSWER or row.status >= 400:
             failures[row.second - start] += row.requests

@@ -1,23 +1,29 @@
-"""A service of several hosts, and Locust in a process of its own."""
+"""A service of several hosts, and Locust in processes of its own."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from load.results import Run, read_run
+
 ROOT = Path(__file__).parents[2]
-LOCUSTFILE = ROOT / "locustfile.py"
-LOCUST = Path(sys.executable).with_name("locust")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def service() -> Iterator[str]:
-    """The URL of a service whose hosts alpha, beta and gamma answer in turn; tests/load/service.py says what more."""
+    """The URL of a service whose hosts alpha, beta and gamma answer in turn; service.py says what more."""
     process = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("service.py"))], stdout=subprocess.PIPE, text=True
     )
@@ -31,30 +37,80 @@ def service() -> Iterator[str]:
         process.stdout.close()
 
 
-Locust = Callable[..., subprocess.Popen[str]]
-
-
 @pytest.fixture
-def locust(tmp_path: Path) -> Iterator[Locust]:
-    """Start `locust` with our locustfile in an empty folder; what still runs at the end of the test is killed."""
-    processes: list[subprocess.Popen[str]] = []
+def free_port() -> int:
+    """A port of loopback on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
-    def start(*arguments: str, env: dict[str, str] | None = None, limits: str = "") -> subprocess.Popen[str]:
-        command = [str(LOCUST), "-f", str(LOCUSTFILE), "--only-summary", *arguments]
+
+@dataclass
+class LocustRunner:
+    """Starts `locust` with our locustfile in a folder of its own, and reads what it leaves."""
+
+    folder: Path
+    locustfile: Path = ROOT / "locustfile.py"
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def start(self, *arguments: str, env: dict[str, str] | None = None, limits: str = "") -> subprocess.Popen[str]:
+        """A process of Locust, the leader of a group; `limits` are shell commands before it."""
+        command = [str(Path(sys.executable).with_name("locust")), "-f", str(self.locustfile), "--only-summary"]
         process = subprocess.Popen(
-            ["sh", "-c", f'{limits}\nexec "$@"', "sh", *command],
-            cwd=tmp_path,
-            env={**os.environ, **(env or {})},
+            ["sh", "-c", f'{limits}\nexec "$@"', "sh", *command, *arguments],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
-        processes.append(process)
+        self.processes.append(process)
         return process
 
-    yield start
-    for process in processes:
-        if process.poll() is None:
-            process.kill()
+    def run(self, *arguments: str, env: dict[str, str] | None = None, limits: str = "") -> tuple[int, str, str]:
+        """Exit status, stdout and stderr of a process that ends by itself."""
+        process = self.start(*arguments, env=env, limits=limits)
+        stdout, stderr = process.communicate(timeout=60)
+        return process.returncode, stdout, stderr
+
+    def wait_for_requests(self, process: subprocess.Popen[str], file: str = "hostnames.csv") -> None:
+        """Return once a file of a run has rows."""
+        self.wait_until(
+            process, lambda: any(f.read_text().count("\n") > 1 for f in self.folder.glob(f"results/*/{file}"))
+        )
+
+    def wait_until(self, process: subprocess.Popen[str], condition: Callable[[], object]) -> None:
+        """Return once `condition` holds, while `process` runs."""
+        deadline = time.monotonic() + 30
+        while not condition():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline, "it never came to that"
+            time.sleep(0.05)
+
+    def only_run(self) -> Run:
+        """The one run in the folder of results, whose sums must agree."""
+        (path,) = (self.folder / "results").iterdir()
+        run = read_run(path)
+        requests = sum(row.requests for row in run.hosts)
+        assert requests == sum(row.requests for row in run.timeline)
+        assert requests == run.meta.get("requests", requests)
+        return run
+
+    @staticmethod
+    def total(stderr: str) -> int:
+        """The total of Locust's own last table."""
+        return int(re.findall(r"Aggregated +(\d+) ", stderr)[0])
+
+
+@pytest.fixture
+def locust(tmp_path: Path) -> Iterator[LocustRunner]:
+    """Locust in an empty folder; what still runs at the end of the test is killed, workers included."""
+    runner = LocustRunner(tmp_path)
+    yield runner
+    for process in runner.processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate()

@@ -1,5 +1,12 @@
 from __future__ import annotations
 
+import tracemalloc
+from typing import Any
+
+import msgpack  # type: ignore[import-untyped]
+from hypothesis import given
+from hypothesis import strategies as st
+
 from load.hostnames import OTHER_HOSTS, Counts
 from load.results import TimelineRow
 
@@ -25,6 +32,7 @@ def test_requests_failures_and_latency_are_counted_by_host() -> None:
         TimelineRow(1002, "alpha", 503, 1),
     ]
     assert counts.timeline(1001, 1002) == [TimelineRow(1001, "alpha", 200, 50)]
+    assert counts.seconds == (1000, 1002)
 
 
 def test_hosts_beyond_the_limit_are_folded_and_nothing_is_lost() -> None:
@@ -44,8 +52,97 @@ def test_hosts_beyond_the_limit_are_folded_and_nothing_is_lost() -> None:
     assert sum(row.requests for row in counts.timeline()) == counts.requests == 11
 
 
+def test_a_hundred_thousand_hosts_are_folded_on_workers_and_on_the_master() -> None:
+    worker, master = Counts(max_hosts=100), Counts(max_hosts=50)
+    for number in range(100_000):
+        worker.record(1000.0, f"host-{number}", "", 200, number % 10 == 0, 1.0)
+    assert master.merge(worker.drain()) == 100_000
+    assert len(master.hosts()) == 51
+    assert master.requests == sum(row.requests for row in master.timeline()) == 100_000
+    assert master.failures == 10_000
+
+
 def test_nothing_counted_gives_no_rows() -> None:
     counts = Counts()
     assert counts.hosts() == []
     assert counts.timeline() == []
     assert counts.requests == counts.failures == 0
+    assert counts.seconds is None
+
+
+def test_memory_grows_with_hosts_and_seconds_and_not_with_requests() -> None:
+    counts = Counts()
+
+    def feed(requests: int) -> None:
+        for number in range(requests):
+            counts.record(1000.0 + number % 60, f"host-{number % 3}", "eu-west-2a", 200, False, 1.0 + number % 50)
+
+    feed(1000)
+    tracemalloc.start()
+    feed(50_000)
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown < 20_000
+
+
+Request = tuple[float, str, int, bool]
+# What may happen, in any order: a worker counts a request, a worker sends a report, a report arrives, a reset.
+steps = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("request"),
+            st.integers(0, 2),
+            st.sampled_from(["", "alpha", "beta"]),
+            st.sampled_from([0, 200, 503]),
+            st.booleans(),
+        ),
+        st.tuples(st.just("report"), st.integers(0, 2)),
+        st.tuples(st.just("arrive"), st.integers(0, 20)),
+        st.tuples(st.just("reset")),
+    ),
+    max_size=60,
+)
+
+
+@given(steps)
+def test_workers_together_count_what_one_process_would(history: list[tuple[Any, ...]]) -> None:
+    workers, master = [Counts() for _ in range(3)], Counts()
+    unsent: list[list[Request]] = [[], [], []]
+    on_the_way: list[tuple[bytes, list[Request]]] = []
+    arrived: list[Request] = []
+
+    def send(worker: int) -> None:
+        # As Locust does between processes.
+        on_the_way.append((msgpack.dumps(workers[worker].drain()), unsent[worker]))
+        unsent[worker] = []
+
+    def arrive(number: int) -> None:
+        report, requests = on_the_way.pop(number)
+        assert master.merge(msgpack.loads(report, strict_map_key=False)) == len(requests)
+        arrived.extend(requests)
+
+    for number, (what, *arguments) in enumerate(history):
+        if what == "request":
+            worker, host, status, failed = arguments
+            request = (1000 + number / 4, host, status, failed)
+            workers[worker].record(request[0], host, "", status, failed, number + 1.0)
+            unsent[worker].append(request)
+        elif what == "report":
+            send(*arguments)
+        elif what == "arrive" and on_the_way:
+            # A report may come after later ones, and after a reset.
+            arrive(arguments[0] % len(on_the_way))
+        elif what == "reset":
+            master.clear()
+            arrived.clear()
+    for worker in range(3):
+        send(worker)
+    while on_the_way:
+        arrive(0)
+
+    alone = Counts()
+    for now, host, status, failed in sorted(arrived):
+        alone.record(now, host, "", status, failed, (now - 1000) * 4 + 1)
+    assert master.hosts() == alone.hosts()
+    assert master.timeline() == alone.timeline()
+    assert master.requests == len(arrived)

@@ -1,62 +1,39 @@
-"""Locust as its users start it, in a process of its own."""
+"""Locust as its users start it: one process."""
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import signal
-import subprocess
-import time
-from collections.abc import Callable
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from load.results import Run, read_run
+from load.results import read_run
 
-Locust = Callable[..., subprocess.Popen[str]]
-
-
-def locust_total(stderr: str) -> int:
-    """The total of Locust's own last table."""
-    return int(re.findall(r"Aggregated +(\d+) ", stderr)[0])
+from_service = {"alpha": "eu-west-2a", "beta": "eu-west-2b", "gamma": "eu-west-2c"}
 
 
-def only_run(tmp_path: Path) -> Run:
-    """The one run in the folder of results, whose sums must agree."""
-    (path,) = (tmp_path / "results").iterdir()
-    run = read_run(path)
-    requests = sum(row.requests for row in run.hosts)
-    assert requests == sum(row.requests for row in run.timeline)
-    assert requests == run.meta.get("requests", requests)
-    return run
+def seen(service: str) -> dict[str, Any]:
+    """What the service has seen so far."""
+    with urllib.request.urlopen(f"{service}/seen") as answer:
+        said: dict[str, Any] = json.load(answer)
+    return said
 
 
-def wait_for_requests(process: subprocess.Popen[str], folder: Path) -> None:
-    """Return once the timeline of a run in `folder` has rows."""
-    deadline = time.monotonic() + 30
-    while not any(file.read_text().count("\n") > 2 for file in folder.glob("results/*/timeline.csv")):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, "no requests in the timeline"
-        time.sleep(0.05)
-
-
-def test_a_run_leaves_its_files_and_a_table_and_stdout_pure(locust: Locust, service: str, tmp_path: Path) -> None:
-    process = locust("--headless", "-H", service, "-u", "4", "-r", "4", "-t", "2s", "--json")
-    stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 0, stderr
+def test_a_run_leaves_its_files_and_a_table_and_stdout_pure(locust: Any, service: str) -> None:
+    code, stdout, stderr = locust.run("--headless", "-H", service, "-u", "4", "-r", "4", "-t", "1s", "--json")
+    assert code == 0, stderr
     (statistics,) = json.loads(stdout)
-    run = only_run(tmp_path)
+    run = locust.only_run()
     assert run.meta["requests"] == statistics["num_requests"] > 0
     assert run.meta["complete"] is True
     assert run.meta["target"] == service
     assert run.meta["users"] == 4
-    assert [(row.hostname, row.availability_zone, row.failures) for row in run.hosts] == [
-        ("alpha", "eu-west-2a", 0),
-        ("beta", "eu-west-2b", 0),
-        ("gamma", "eu-west-2c", 0),
-    ]
+    assert run.meta["duration_s"] > 0
+    assert {row.hostname: row.availability_zone for row in run.hosts} == from_service
     assert sum(row.share for row in run.hosts) == pytest.approx(1, abs=1e-5)
     assert {row.status for row in run.timeline} == {200}
     assert all(0 < row.p50_ms <= row.p95_ms <= row.p99_ms for row in run.hosts)
@@ -65,49 +42,147 @@ def test_a_run_leaves_its_files_and_a_table_and_stdout_pure(locust: Locust, serv
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_a_run_with_complete_files(locust: Locust, service: str, tmp_path: Path, end: int) -> None:
-    process = locust("--headless", "-H", service, "-u", "8", "-r", "8")
-    wait_for_requests(process, tmp_path)
+def test_a_signal_ends_a_run_with_complete_files_and_report(locust: Any, service: str, end: int) -> None:
+    process = locust.start("--headless", "-H", service, "-u", "8", "-r", "8", "--html", "report.html")
+    locust.wait_for_requests(process)
     process.send_signal(end)
     _, stderr = process.communicate(timeout=60)
-    run = only_run(tmp_path)
+    run = locust.only_run()
     assert run.meta["complete"] is True
-    assert run.meta["requests"] == locust_total(stderr)
+    assert run.meta["requests"] == locust.total(stderr)
     assert "Traceback" not in stderr
+    html = (locust.folder / "report.html").read_text()
+    assert html.count('<section id="hostnames"') == 1
+    assert all(f"<td>{row.hostname}</td>" in html and f"<td>{row.requests:,}</td>" in html for row in run.hosts)
 
 
-def test_a_killed_run_leaves_valid_files(locust: Locust, service: str, tmp_path: Path) -> None:
-    process = locust("--headless", "-H", service, "-u", "2", "-r", "2")
-    wait_for_requests(process, tmp_path)
+def test_a_killed_run_leaves_valid_files(locust: Any, service: str) -> None:
+    process = locust.start("--headless", "-H", service, "-u", "2", "-r", "2")
+    locust.wait_for_requests(process, "timeline.csv")
     process.kill()
     process.wait(10)
-    (path,) = (tmp_path / "results").iterdir()
+    (path,) = (locust.folder / "results").iterdir()
     run = read_run(path)
     assert run.meta["complete"] is False
     assert run.hosts
     assert run.timeline
 
 
-def test_failures_are_counted_and_make_locust_end_with_one(locust: Locust, tmp_path: Path) -> None:
+def test_failures_are_counted_and_make_locust_end_with_one(locust: Any) -> None:
     # Nothing listens on port 1.
-    process = locust("--headless", "-H", "http://127.0.0.1:1", "-u", "1", "-t", "1s")
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 1
-    run = only_run(tmp_path)
+    code, _, stderr = locust.run("--headless", "-H", "http://127.0.0.1:1", "-u", "1", "-t", "1s")
+    assert code == 1
+    run = locust.only_run()
     assert [row.hostname for row in run.hosts] == [""]
-    assert run.meta["requests"] == run.meta["failures"] == locust_total(stderr) > 0
+    assert run.meta["requests"] == run.meta["failures"] == locust.total(stderr) > 0
     assert {row.status for row in run.timeline} == {0}
 
 
-def test_the_folder_can_be_named_by_option_and_by_environment(locust: Locust, service: str, tmp_path: Path) -> None:
+def test_failures_belong_to_the_host_that_answered_and_to_none_else(locust: Any, service: str) -> None:
+    mix = "hostname=1,broken=1,missing=1,foreign/hostname=1"
+    arguments = ("--headless", "-H", service, "-u", "1", "-t", "1s", "--path-mix", mix)
+    code, stdout, stderr = locust.run(*arguments, "--json", "--exit-code-on-error", "7")
+    assert code == 7, stderr
+    run = locust.only_run()
+    statistics = {entry["name"]: entry for entry in json.loads(stdout)}
+    assert run.meta["failures"] == sum(entry["num_failures"] for entry in statistics.values())
+    by_host = {row.hostname: row for row in run.hosts}
+    assert set(by_host) == {*from_service, ""}
+    assert by_host[""].requests == by_host[""].failures == statistics["/missing"]["num_requests"]
+    assert sum(by_host[host].failures for host in from_service) == statistics["/broken"]["num_failures"]
+    status_of_none = {row.status for row in run.timeline if not row.hostname}
+    assert status_of_none == {404}
+
+
+def test_a_request_without_an_answer_is_sent_once_and_fails(locust: Any, service: str) -> None:
+    locust.run("--headless", "-H", service, "-u", "1", "-t", "1s", "--path-mix", "hang-up=1")
+    run = locust.only_run()
+    assert run.meta["failures"] == run.meta["requests"] > 0
+    # One may have been under way when the users were stopped.
+    assert 0 <= seen(service)["requests"] - run.meta["requests"] <= 1
+
+
+@pytest.mark.parametrize(("kind", "most"), [("keep-alive", 3), ("pooled:2", 2)])
+def test_connections_are_kept(locust: Any, service: str, kind: str, most: int) -> None:
+    locust.run("--headless", "-H", service, "-u", "3", "-r", "3", "-t", "1s", "--connections", kind)
+    assert locust.only_run().meta["requests"] > 10
+    assert seen(service)["connections"] == most
+
+
+def test_each_request_can_have_a_connection_of_its_own(locust: Any, service: str) -> None:
+    locust.run("--headless", "-H", service, "-u", "2", "-r", "2", "-t", "1s", env={"LOCUST_CONNECTIONS": "close"})
+    said = seen(service)
+    assert said["connections"] == said["requests"] >= locust.only_run().meta["requests"] > 10
+
+
+def test_an_open_loop_does_not_wait_for_answers(locust: Any, service: str) -> None:
+    # In a closed loop, one user gets four answers a second from /slow.
+    mix = ("--path-mix", "slow/hostname=1", "--rate", "50")
+    locust.run("--headless", "-H", service, "-u", "1", "-t", "2s", *mix)
+    assert locust.only_run().meta["requests"] > 30
+
+
+def test_an_open_loop_counts_the_time_that_requests_were_kept_from_being_sent(locust: Any, service: str) -> None:
+    locust.locustfile = locust.folder / "one_at_a_time.py"
+    locust.locustfile.write_text("from locustfile import HostnameUser\nHostnameUser.concurrency = 1\n")
+    mix = ("--path-mix", "slow/hostname=1", "--rate", "50")
+    _, stdout, _ = locust.run("--headless", "-H", service, "-u", "1", "-t", "3s", "--json", *mix)
+    run = locust.only_run()
+    # Twelve times as many are due as can be answered: the wait grows to seconds, while each answer takes 250 ms.
+    assert max(row.p99_ms for row in run.hosts) > 1000
+    assert json.loads(stdout)[0]["max_response_time"] > 1000
+
+
+def test_a_shape_follows_the_run_time_and_ends_it(locust: Any, service: str) -> None:
+    code, _, stderr = locust.run("--headless", "-H", service, "-u", "10", "-t", "3s", "--shape", "steps")
+    assert code == 0, stderr
+    assert "Shape test updating to 2 users" in stderr
+    assert "Shape test stopping" in stderr
+    assert locust.only_run().meta["settings"]["shape"] == "steps"
+
+
+def test_requests_carry_a_token_or_a_signature(locust: Any, service: str) -> None:
+    arguments = ("--headless", "-H", service, "-u", "1", "-t", "1s", "--path-mix", "private/hostname=1")
+    code, _, stderr = locust.run(*arguments, "--authorization", "JWT", env={"LOCUST_JWT": "secret-token"})
+    assert code == 0, stderr
+    assert seen(service)["authorization"] == "Bearer secret-token"
+    assert "secret-token" not in (locust.only_run().path / "run.json").read_text() + stderr
+    outputs = {"stack": {"gateway_url": service, "region": "eu-west-2", "authorization": "AWS_IAM"}}
+    (locust.folder / "outputs.json").write_text(json.dumps(outputs))
+    credentials = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
+    code, _, stderr = locust.run(*arguments[:1], *arguments[3:], "--outputs", "outputs.json", env=credentials)
+    assert code == 0, stderr
+    assert seen(service)["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/")
+    assert "/eu-west-2/execute-api/aws4_request" in seen(service)["authorization"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--path-mix", "hostname"), "argument --path-mix: 'hostname': each part must be a path and a weight above 0"),
+        (("--outputs", "absent.json"), "--outputs absent.json: no such file or directory"),
+        (("--authorization", "JWT"), "--authorization JWT: the token is missing; put it into LOCUST_JWT"),
+    ],
+)
+def test_bad_values_are_refused_before_any_load(
+    locust: Any, service: str, arguments: tuple[str, ...], sentence: str
+) -> None:
+    code, _, stderr = locust.run("--headless", "-H", service, "-t", "1s", *arguments)
+    assert code == 2
+    assert sentence in stderr
+    assert "Traceback" not in stderr
+    assert not (locust.folder / "results").exists()
+
+
+def test_the_folder_can_be_named_by_option_and_by_environment(locust: Any, service: str) -> None:
     arguments = ("--headless", "-H", service, "-u", "1", "-t", "1s")
-    first = locust(*arguments, "--results-dir", str(tmp_path / "a" / "b"))
-    second = locust(*arguments, env={"LOCUST_RESULTS_DIR": "c"})
+    first = locust.start(*arguments, "--results-dir", str(locust.folder / "a" / "b"))
+    second = locust.start(*arguments, env={"LOCUST_RESULTS_DIR": "c"})
     for process in (first, second):
         _, stderr = process.communicate(timeout=60)
         assert process.returncode == 0, stderr
-    assert read_run(tmp_path / "a" / "b").meta["complete"] is True
-    assert read_run(tmp_path / "c").meta["complete"] is True
+    assert read_run(locust.folder / "a" / "b").meta["complete"] is True
+    assert read_run(locust.folder / "c").meta["complete"] is True
 
 
 @pytest.mark.parametrize(
@@ -115,21 +190,20 @@ def test_the_folder_can_be_named_by_option_and_by_environment(locust: Locust, se
     [("/proc/results", "", "no such file or directory"), ("full", "ulimit -f 0", "file too large")],
 )
 def test_no_place_for_results_is_said_before_any_load(
-    locust: Locust, service: str, tmp_path: Path, folder: str, limits: str, reason: str
+    locust: Any, service: str, folder: str, limits: str, reason: str
 ) -> None:
-    process = locust("--headless", "-H", service, "-t", "1s", "--results-dir", folder, limits=limits)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 2
+    code, _, stderr = locust.run("--headless", "-H", service, "-t", "1s", "--results-dir", folder, limits=limits)
+    assert code == 2
     assert f"({reason}); free some space or name another folder with --results-dir." in stderr
     assert "Traceback" not in stderr
     assert "Ramping" not in stderr
 
 
-def test_results_that_cannot_be_written_at_the_end_are_said(locust: Locust, service: str, tmp_path: Path) -> None:
-    process = locust("--headless", "-H", service, "-u", "1")
-    wait_for_requests(process, tmp_path)
-    shutil.rmtree(tmp_path / "results")
-    (tmp_path / "results").touch()
+def test_results_that_cannot_be_written_at_the_end_are_said(locust: Any, service: str) -> None:
+    process = locust.start("--headless", "-H", service, "-u", "1")
+    locust.wait_for_requests(process)
+    shutil.rmtree(locust.folder / "results")
+    Path(locust.folder / "results").touch()
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 2

@@ -1,0 +1,177 @@
+"""The web UI in a real browser: the tab, the charts, the buttons."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import shutil
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+HOSTS = ["alpha", "beta", "gamma"]
+
+# Without these Chromium asks servers of its maker for this and that at every start.
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+QUIET += ["--disable-component-update", "--disable-sync"]
+
+# Locust's page asks for numbers every two seconds, and keeps them for two.
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium; without one an error in CI, elsewhere a skip that says why."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        reason = "no Chromium on PATH: apt-get install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=QUIET)
+        yield chromium
+        chromium.close()
+
+
+@dataclass
+class WebUI:
+    """Locust with its web UI under a base path, and a page of a browser that watches where it goes."""
+
+    page: Page
+    url: str
+    locust: Any
+    process: Any
+
+    def start(self, users: int = 2) -> None:
+        """Fill in Locust's form and start."""
+        self.page.goto(self.url)
+        self.page.locator("input[name=userCount]").fill(str(users))
+        self.page.locator("input[name=spawnRate]").fill(str(users))
+        self.page.get_by_role("button", name="Start").click()
+
+
+@pytest.fixture
+def web_ui(locust: Any, service: str, free_port: int, browser: Browser) -> Iterator[WebUI]:
+    """Locust's web UI, before any test."""
+    url = f"http://127.0.0.1:{free_port}/base/"
+    where = ("--web-host", "127.0.0.1", "--web-port", str(free_port), "--web-base-path", "/base")
+    process = locust.start("-H", service, "--rate", "50", *where)
+    wait_for(locust, process, url)
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    yield WebUI(page, url, locust, process)
+    context.close()
+    assert [other for other in asked if not other.startswith((f"http://127.0.0.1:{free_port}/", "data:"))] == []
+
+
+def wait_for(locust: Any, process: Any, url: str) -> None:
+    """Return once the web UI answers."""
+
+    def answers() -> bool:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+        except OSError:
+            return False
+        return True
+
+    locust.wait_until(process, answers)
+
+
+def test_the_tab_shows_all_hostnames_and_its_numbers_follow_the_run(web_ui: WebUI) -> None:
+    page = web_ui.page
+    web_ui.start()
+    page.get_by_role("tab", name="Hostnames").click()
+    for host in HOSTS:
+        expect(page.get_by_role("cell", name=host, exact=True)).to_be_visible()
+    requests = page.get_by_role("row").filter(has_text="alpha").get_by_role("cell").nth(2)
+    first = requests.inner_text()
+    expect(requests).not_to_have_text(first)
+
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("STOPPED")).to_be_visible()
+    web_ui.locust.wait_until(
+        web_ui.process, lambda: '"complete": true' in next(web_ui.locust.folder.glob("results/*/run.json")).read_text()
+    )
+    run = web_ui.locust.only_run()
+    page.reload()
+    by_host = {row.hostname: row.requests for row in run.hosts}
+    for host in HOSTS:
+        row = page.get_by_role("row").filter(has_text=host)
+        expect(row.get_by_role("cell").nth(2)).to_have_text(str(by_host[host]))
+
+    page.get_by_role("tab", name="Download Data").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download hostnames CSV").click()
+    rows = list(csv.DictReader(download.value.path().read_text().splitlines()))
+    assert {row["hostname"]: int(row["requests"]) for row in rows} == by_host
+
+    page.goto(f"{web_ui.url}stats/report?theme=dark")
+    expect(page.locator("#hostnames tbody tr")).to_have_count(3)
+
+
+def test_a_bad_option_is_said_in_the_form_and_starts_nothing(web_ui: WebUI) -> None:
+    page = web_ui.page
+    page.goto(web_ui.url)
+    page.get_by_text("Custom parameters").click()
+    page.locator("input[name=rate]").fill("fast")
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_text("--rate 'fast': requests per second are needed")).to_be_visible()
+    expect(page.get_by_text("READY")).to_be_visible()
+    assert not (web_ui.locust.folder / "results").exists()
+
+
+def test_the_charts_are_there_before_during_and_after_a_test(web_ui: WebUI) -> None:
+    page = web_ui.page
+    page.goto(web_ui.url)
+    page.get_by_role("link", name="Hostnames: live charts").click()
+    expect(page.get_by_text("No requests yet.")).to_be_visible()
+    expect(page.get_by_role("status")).to_have_text("ready")
+
+    web_ui.start()
+    expect(page.get_by_text("RUNNING")).to_be_visible()
+    page.goto(f"{web_ui.url}hostnames")
+    expect(page.get_by_role("status")).to_have_text("running")
+    expect(page.locator(".share .name")).to_have_count(3)
+    expect(page.locator("#legend li")).to_have_text(HOSTS)
+    expect(page.locator("#requests polygon")).to_have_count(3)
+    expect(page.locator("#spread")).to_have_text(re.compile(r"^[+\u2212]\d+\.\d%$"))
+    # At 50 requests a second, three seconds' worth goes back to one's, at most, by a reset.
+    page.wait_for_function("() => Number(document.getElementById('total').textContent.replaceAll(',', '')) > 150")
+    page.request.post(f"{web_ui.url}stats/reset")
+    page.wait_for_function("() => Number(document.getElementById('total').textContent.replaceAll(',', '')) < 150")
+    page.request.post(f"{web_ui.url}stop")
+    expect(page.get_by_role("status")).to_have_text("stopped")
+    page.locator("#requests svg").hover()
+    expect(page.locator("#tooltip")).to_contain_text("alpha: ")
+
+
+def test_every_page_wants_the_login(locust: Any, service: str, free_port: int) -> None:
+    locust.locustfile = locust.folder / "with_login.py"
+    locust.locustfile.write_text(
+        "from locust import events\n"
+        "from locustfile import HostnameUser\n"
+        "@events.init.add_listener\n"
+        "def on_init(environment, **_):\n"
+        "    environment.web_ui.app.config['SECRET_KEY'] = 'secret'\n"
+        "    environment.web_ui.login_manager.user_loader(lambda user: None)\n"
+    )
+    url = f"http://127.0.0.1:{free_port}/base"
+    where = ("--web-host", "127.0.0.1", "--web-port", str(free_port), "--web-base-path", "/base")
+    process = locust.start("-H", service, "--web-login", *where)
+    wait_for(locust, process, f"{url}/login")
+    for path in ("/", "/hostnames", "/hostnames/data", "/hostnames/csv", "/hostnames/chart.js", "/stats/requests"):
+        with urllib.request.urlopen(url + path, timeout=5) as answer:
+            assert answer.url.startswith(f"{url}/login?next="), path
+    start = urllib.request.Request(f"{url}/swarm", data=b"user_count=1&spawn_rate=1", method="POST")
+    with urllib.request.urlopen(start, timeout=5) as answer:
+        assert answer.url.startswith(f"{url}/login?next=")
+    assert not (locust.folder / "results").exists()
