@@ -27,7 +27,10 @@ def command_of(dockerfile: Path) -> Command:
     if not commands:
         raise BadInput(f"{dockerfile} has no CMD: {way_out}")
     command = commands[-1]
-    words = json.loads(command) if command.startswith("[") else ["/bin/sh", "-c", command]
+    try:
+        words = json.loads(command) if command.startswith("[") else ["/bin/sh", "-c", command]
+    except ValueError:
+        words = None
     if not (isinstance(words, list) and words and all(isinstance(word, str) for word in words)):
         raise BadInput(f"The CMD of {dockerfile} is {shlex.quote(command)}, not a list of words: {way_out}")
     return Command(words, dockerfile.resolve().parent)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from twin.deploy import Deployment, PassedOver, deploy
 from twin.aws import Aws
+from twin.deploy import Deployment, PassedOver, deploy
 from twin.errors import BadStack, StartFailed
 from twin.network import free_port
 from twin.terraform import Resource, Stack, load_stack

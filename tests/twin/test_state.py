@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from twin.errors import AlreadyUp, BadInput, NotUp
+from twin.state import StateFolder
+
+
+def test_only_one_holds_a_folder(tmp_path: Path) -> None:
+    with (
+        StateFolder(tmp_path).hold(),
+        pytest.raises(AlreadyUp, match=f"pid {os.getpid()}"),
+        StateFolder(tmp_path).hold(),
+    ):
+        pytest.fail("two supervisors on one folder")
+
+
+def test_others_read_what_the_holder_tells(tmp_path: Path) -> None:
+    with StateFolder(tmp_path).hold():
+        StateFolder(tmp_path)
+        assert StateFolder(tmp_path).running() == {"pid": os.getpid()}
+    with pytest.raises(NotUp, match="twin up"):
+        StateFolder(tmp_path).running()
+
+
+def test_what_an_earlier_twin_left_is_taken_away(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path)
+    (tmp_path / "tasks" / "old").mkdir(parents=True)
+    folder.outputs.write_text("{}")
+    (tmp_path / "events.jsonl").write_text("old\n")
+
+    with folder.hold():
+        folder.log("task", step="RUNNING")
+        assert not (tmp_path / "tasks").exists()
+        assert not folder.outputs.exists()
+
+    (line,) = (tmp_path / "events.jsonl").read_text().splitlines()
+    assert json.loads(line)["step"] == "RUNNING"
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BadInput, match="choose another --state"), StateFolder(tmp_path / "file" / "state").hold():
+        pytest.fail("held")
+
+
+def test_waiting_for_the_end_has_a_limit(tmp_path: Path) -> None:
+    with StateFolder(tmp_path).hold():
+        assert not StateFolder(tmp_path).wait_until_free(0.0)
+    assert StateFolder(tmp_path).wait_until_free(0.0)
