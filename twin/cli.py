@@ -55,6 +55,24 @@ def up(
     deregistration_delay: Annotated[
         float, typer.Option(help="Seconds between a task's deregistration and its stop.")
     ] = _DEFAULT.deregistration_delay,
+    stop_timeout: Annotated[
+        float, typer.Option(help="Seconds between SIGTERM and SIGKILL where the task definition does not say.")
+    ] = _DEFAULT.stop_timeout,
+    registration_wait: Annotated[
+        float, typer.Option(help="Seconds for which a task that does not listen yet is held back from registration.")
+    ] = _DEFAULT.registration_wait,
+    proxy_drain: Annotated[
+        float, typer.Option(help="Seconds that the proxy serves on after the application has stopped.")
+    ] = _DEFAULT.proxy_drain,
+    proxy_restarts: Annotated[
+        int, typer.Option(help="How often a crashed proxy is started anew before the task fails.")
+    ] = _DEFAULT.proxy_restarts,
+    running_grace: Annotated[
+        float, typer.Option(help="Seconds in RUNNING after which a task without a health check counts as healthy.")
+    ] = _DEFAULT.running_grace,
+    namespace_cleanup: Annotated[
+        float, typer.Option(help="Seconds until the Cloud Map service of a deleted ECS service is removed.")
+    ] = _DEFAULT.namespace_cleanup,
     command: Annotated[
         str | None,
         typer.Option(help="The service to run; {host} and {port} are filled in. Default: the Dockerfile's CMD."),
@@ -70,6 +88,12 @@ def up(
         connect_retries=connect_retries,
         reuse_connections=reuse_connections,
         deregistration_delay=deregistration_delay,
+        stop_timeout=stop_timeout,
+        registration_wait=registration_wait,
+        proxy_drain=proxy_drain,
+        proxy_restarts=proxy_restarts,
+        running_grace=running_grace,
+        namespace_cleanup=namespace_cleanup,
     )
     sys.exit(run(Options(synth, state, port, aws_port, parameters, command, then or None)))
 

@@ -20,7 +20,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
 
 from twin.ecs.api import TARGET_PREFIX
-from twin.ecs.errors import EcsError
+from twin.ecs.errors import EcsError, SerializationException
 from twin.errors import PortTaken
 from twin.network import Address, is_free
 
@@ -42,7 +42,7 @@ class Endpoint:
         *,
         account: str,
         region: str,
-        ecs: Callable[[str, Json], Json],
+        ecs: Callable[[str, Any], Json],
         metadata: Callable[[str, bool], Json | None],
         api_changed: Callable[[], None],
     ) -> None:
@@ -114,7 +114,7 @@ class Endpoint:
 
     def _serve_ecs(self, operation: str, request: Request) -> Response:
         try:
-            answer, status = self._ecs(operation, json.loads(request.get_data() or b"{}")), 200
+            answer, status = self._ecs(operation, _json_of(request)), 200
         except EcsError as error:
             answer, status = {"__type": error.code, "message": str(error)}, 400
         return _json(answer, status)
@@ -132,6 +132,13 @@ class Endpoint:
             return None
         message = f"Namespace {namespace} contains services and can't be deleted."
         return _json({"__type": "ResourceInUse", "Message": message}, 400)
+
+
+def _json_of(request: Request) -> Any:
+    try:
+        return json.loads(request.get_data() or b"{}")
+    except ValueError as error:
+        raise SerializationException(f"The request is no JSON ({error}).") from None
 
 
 class _QuietHandler(MotoRequestHandler):  # type: ignore[misc]

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from twin.aws import Aws
+from twin.ecs.unsupported import unsupported
 
 __all__ = ["print_listing"]
 
@@ -28,9 +29,10 @@ def print_listing(running: dict[str, Any]) -> None:
         f"gateway {running['gateway_url']}   AWS endpoint {running['aws_endpoint_url']}   pid {running['pid']}"
     )
     console.print(_tasks(aws))
-    if running["passed_over"]:
+    left_out = [*running["passed_over"], *_unsupported(aws)]
+    if left_out:
         console.print("\nOf the stack, the twin leaves out:", highlight=False)
-    for line in running["passed_over"]:
+    for line in left_out:
         console.print(f"  {line}", style="dim", highlight=False, soft_wrap=True)
 
 
@@ -49,6 +51,20 @@ def _tasks(aws: Aws) -> Table:
             for task in aws.call("ecs", "DescribeTasks", cluster=cluster, tasks=arns[start : start + 100])["tasks"]:
                 table.add_row(*_row(task, addresses))
     return table
+
+
+def _unsupported(aws: Aws) -> list[str]:
+    """What the services, and the task definitions that they run, ask for in vain."""
+    lines = []
+    for cluster in aws.call("ecs", "ListClusters")["clusterArns"]:
+        arns = aws.call("ecs", "ListServices", cluster=cluster, maxResults=100)["serviceArns"]
+        for start in range(0, len(arns), 10):
+            for service in aws.call("ecs", "DescribeServices", cluster=cluster, services=arns[start : start + 10])[
+                "services"
+            ]:
+                answer = aws.call("ecs", "DescribeTaskDefinition", taskDefinition=service["taskDefinition"])
+                lines += unsupported(service, answer["taskDefinition"])
+    return lines
 
 
 def _registered(aws: Aws) -> dict[str, str]:

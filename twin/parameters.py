@@ -38,6 +38,7 @@ class Parameters:
 
     ECS:
         deregistration_delay: seconds between deregistration and the stop of a task. 0: nothing waits [CR 1639].
+        stop_timeout: seconds between SIGTERM and SIGKILL where the task definition does not say: 30 [ecs].
         registration_wait: seconds after its start for which a task that does not listen yet is held back from
             registration. Assumed: what ECS takes between the start of a container and its registration; beyond it
             a task gets traffic whether it is ready or not [CR 2334].
@@ -57,6 +58,7 @@ class Parameters:
     reuse_connections: bool = True
 
     deregistration_delay: float = 0.0
+    stop_timeout: float = 30.0
     registration_wait: float = 5.0
     proxy_drain: float = 20.0
     proxy_restarts: int = 3

@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from twin import metadata
+from twin.autoscaling import know_services
 from twin.aws import Aws
 from twin.deploy import Deployment, deploy
 from twin.dockerfile import command_of
-from twin.ecs import api
+from twin.ecs import api, wire
 from twin.ecs.context import Context
 from twin.ecs.controller import Controller, Ecs
 from twin.ecs.model import Service, TaskStatus
+from twin.ecs.unsupported import unsupported
 from twin.endpoint import Endpoint
 from twin.errors import BadInput, PortTaken, StartFailed, TwinError
 from twin.files import write_json
@@ -109,6 +111,7 @@ class Supervisor:
         self.processes = Processes()
         registry = Registry(ACCOUNT, region)
         self.ecs = Ecs(ACCOUNT, region)
+        know_services(self.ecs)
         self.endpoint = Endpoint(
             Address("127.0.0.1", options.aws_port),
             account=ACCOUNT,
@@ -245,6 +248,13 @@ class Supervisor:
             "aws_endpoint_url": self.endpoint.url,
         }
         passed_over = [str(item) for item in deployment.passed_over]
+        asked_in_vain = [
+            line
+            for service in self.ecs.services.values()
+            for line in unsupported(
+                wire.service(service, self.ecs, tags=False), wire.task_definition(service.primary.task_definition)
+            )
+        ]
         self._state.describe(
             pid=os.getpid(),
             aws_endpoint_url=self.endpoint.url,
@@ -259,8 +269,8 @@ class Supervisor:
         tasks = sum(t.last_status is TaskStatus.RUNNING for t in self.ecs.tasks.values())
         print(f"twin: {tasks} tasks serve at {outputs['gateway_url']} after {seconds:.1f} s", flush=True)
         print(f"twin: the AWS endpoint is {self.endpoint.url}", flush=True)
-        if passed_over:
-            print(f"twin: {len(passed_over)} things of the stack are not in the twin: `twin ps` lists them", flush=True)
+        if left_out := len(passed_over) + len(asked_in_vain):
+            print(f"twin: {left_out} things of the stack are not in the twin: `twin ps` lists them", flush=True)
 
     def _ecs_call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Do an operation of ECS on the event loop; called from the endpoint's threads."""

@@ -20,7 +20,7 @@ from typing import Any
 from twin import envoy
 from twin.admin import Admin
 from twin.ecs.controller import Controller
-from twin.ecs.model import Container, HealthStatus, StopCode, Task, TaskStatus
+from twin.ecs.model import HealthStatus, StopCode, Task, TaskStatus
 from twin.errors import StartFailed
 from twin.files import write_json
 from twin.health import HealthCheck, HealthState, search_path
@@ -31,7 +31,7 @@ from twin.registry import Registry
 
 __all__ = ["Command", "TaskLauncher"]
 
-_DEFAULT_STOP_TIMEOUT = 30  # seconds [ecs: stopTimeout]
+_PROXY_STOP_TIMEOUT = 10  # seconds; Envoy ends at once unless it hangs
 _PER_REQUEST_TIMEOUT = 15  # seconds [ecs: TimeoutConfiguration]
 _IDLE_TIMEOUT = 300  # seconds, for HTTP [ecs: TimeoutConfiguration]
 _POLL = 0.02  # seconds
@@ -55,6 +55,19 @@ class Command:
     def fill(self, address: Address) -> list[str]:
         words = (word.replace("{host}", address.host).replace("{port}", str(address.port)) for word in self.words)
         return list(words)
+
+
+def served_service(task: Task) -> dict[str, Any]:
+    """The Service Connect service whose port the task's proxy serves: the first; empty if there is none."""
+    services = (task.deployment.service_connect or {}).get("services") or [{}]
+    return dict(services[0])
+
+
+def served_port(task: Task) -> int:
+    """The container port of that service; without one the first."""
+    name = served_service(task).get("portName")
+    ports = [port for port in task.definition["portMappings"] if name in (None, port.get("name"))]
+    return int(ports[0]["containerPort"])
 
 
 class TaskLauncher:
@@ -95,6 +108,8 @@ class TaskLauncher:
         self.instances_changed = instances_changed
         self.log = log
         self.lives: dict[str, Life] = {}
+        # More tasks starting at once would only slow each other down, until the registration wait is over for all.
+        self.starting = asyncio.Semaphore(2 * (os.cpu_count() or 1))
         self._running: set[asyncio.Task[None]] = set()
 
     def start(self, task: Task) -> None:
@@ -124,12 +139,15 @@ class Life:
         self.task = task
         self.stopping = asyncio.Event()
         self._launcher = launcher
-        self._definition = task.definitions[0]
+        self._definition = task.definition
         self._folder = launcher.folder / task.id
-        port = self._definition["portMappings"][0]["containerPort"]
-        self._container_port: int = port
-        self._application_address = launcher.addresses.allocate(port)
-        self._proxy_address = launcher.addresses.allocate(port)
+        self._served = served_service(task)
+        self._container_port = served_port(task)
+        self._application_address = launcher.addresses.allocate(self._container_port)
+        self._proxy_address = launcher.addresses.allocate(
+            self._served.get("ingressPortOverride") or self._container_port
+        )
+        self._watchers: list[asyncio.Task[None]] = []
         self._application: Process | None = None
         self._proxy: Process | None = None
         self._admin: Admin | None = None
@@ -145,41 +163,51 @@ class Life:
 
     async def live(self) -> None:
         """Run the task to its end."""
-        watchers: list[asyncio.Task[None]] = []
         try:
+            self._enter(TaskStatus.PROVISIONING)
             await self._unless_stopping(self._begin())
-            if not self.stopping.is_set():
-                watchers = [
-                    asyncio.create_task(watch)
-                    for watch in (self._watch_application(), self._watch_proxy(), self._watch_health())
-                ]
-                await self.stopping.wait()
-        except StartFailed as error:
+            await self.stopping.wait()
+        except (StartFailed, OSError) as error:
             self._fail(StopCode.TASK_FAILED_TO_START, str(error))
         finally:
-            for watcher in watchers:
+            for watcher in self._watchers:
                 watcher.cancel()
+            if self._watchers:
+                await asyncio.wait(self._watchers)
         await self._end()
 
     async def _begin(self) -> None:
-        self._enter(TaskStatus.PROVISIONING)
         self._folder.mkdir(parents=True, exist_ok=True)
         self._enter(TaskStatus.PENDING)
-        if self.task.deployment.service_connect:  # the application starts when its proxy is healthy [ecs-agent]
-            await self._start_proxy()
-        await self._start_application()
-        self._enter(TaskStatus.ACTIVATING)
-        await self._until_listening(self._launcher.parameters().registration_wait)
-        for container in self.task.containers:
-            container.last_status = "RUNNING"
+        async with self._launcher.starting:
+            await self._start()
+            for watch in (self._watch_application(), self._watch_proxy(), self._watch_health()):
+                self._watchers.append(asyncio.create_task(watch))
+            await self._until_listening(self._launcher.parameters().registration_wait)
         self._enter(TaskStatus.RUNNING)
         self._register()
         await self._launcher.instances_changed()
 
+    async def _start(self) -> None:
+        if self.task.deployment.service_connect:  # the application starts when its proxy is healthy [ecs-agent]
+            await self._start_proxy()
+        self._application = await self._launcher.processes.spawn(
+            f"the application of task {self.task.id}",
+            self._launcher.command.fill(self._application_address),
+            env=self._environment(),
+            cwd=self._launcher.command.folder,
+            log=self._folder / "application.log",
+        )
+        self.task.container.last_status = "RUNNING"
+        self._enter(TaskStatus.ACTIVATING)
+
     async def _start_proxy(self) -> None:
-        timeout = self._request_timeout()
+        timeouts = self._served.get("timeout") or {}
         bootstrap = envoy.sidecar(
-            self._proxy_address, self._application_address, request_timeout=timeout, idle_timeout=_IDLE_TIMEOUT
+            self._proxy_address,
+            self._application_address,
+            request_timeout=timeouts.get("perRequestTimeoutSeconds", _PER_REQUEST_TIMEOUT),
+            idle_timeout=timeouts.get("idleTimeoutSeconds", _IDLE_TIMEOUT),
         )
         configuration, address_file = self._folder / "proxy.json", self._folder / "proxy.admin"
         write_json(configuration, bootstrap)
@@ -193,19 +221,9 @@ class Life:
         self._admin = Admin(self._proxy, address_file)
         await self._admin.ready()
 
-    async def _start_application(self) -> None:
-        self._application = await self._launcher.processes.spawn(
-            f"the application of task {self.task.id}",
-            self._launcher.command.fill(self._application_address),
-            env=self._environment(),
-            cwd=self._launcher.command.folder,
-            log=self._folder / "application.log",
-        )
-
     def _environment(self) -> Mapping[str, str]:
         """The container's environment: what the task definition gives, and what ECS and the twin add."""
         address = self._application_address
-        container = self.task.containers[0]
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             **{entry["name"]: entry["value"] for entry in self._definition.get("environment", [])},
@@ -214,15 +232,14 @@ class Life:
             "HOSTNAME": self.task.host_name,
             "AWS_REGION": self._launcher.controller.ecs.region,
             "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
-            "ECS_CONTAINER_METADATA_URI_V4": f"{self._launcher.metadata_url}/v4/{container.runtime_id}",
+            "ECS_CONTAINER_METADATA_URI_V4": f"{self._launcher.metadata_url}/v4/{self.task.container.runtime_id}",
         }
 
     async def _until_listening(self, patience: float) -> None:
-        """Wait until the application accepts a connection, has exited, or *patience* seconds are over."""
-        assert self._application is not None
+        """Wait until the application accepts a connection, or *patience* seconds are over."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
-                while self._application.returncode is None:
+                while True:
                     with contextlib.suppress(OSError):
                         address = self._application_address
                         _, writer = await asyncio.open_connection(address.host, address.port)
@@ -247,8 +264,14 @@ class Life:
         }
 
     def _discovery_services(self) -> list[str]:
-        arns = [resource["discoveryArn"] for resource in self.task.deployment.service_connect_resources]
-        return [arn.rsplit("/", 1)[-1] for arn in arns]
+        """The ids of the Cloud Map services whose port the proxy serves."""
+        deployment = self.task.deployment
+        services = (deployment.service_connect or {}).get("services", [])
+        return [
+            resource["discoveryArn"].rsplit("/", 1)[-1]
+            for service, resource in zip(services, deployment.service_connect_resources, strict=True)
+            if service["portName"] == self._served["portName"]
+        ]
 
     async def _watch_application(self) -> None:
         assert self._application is not None
@@ -277,12 +300,13 @@ class Life:
         check = HealthCheck.of(self._definition, self._container_port, self._application_address)
         if check is None:
             return
-        container, state = self.task.containers[0], HealthState()
-        started = asyncio.get_running_loop().time()
+        container, state = self.task.container, HealthState()
+        loop = asyncio.get_running_loop()
+        started = loop.time()
         while True:
             await asyncio.sleep(check.interval)
-            passed = await self._check_health(check)
-            state = state.after(check, passed, asyncio.get_running_loop().time() - started)
+            seconds = loop.time() - started
+            state = state.after(check, await self._check_health(check), seconds)
             if state.status is not container.health:
                 container.health = state.status
                 self._step(f"health {state.status.value}")
@@ -303,7 +327,8 @@ class Life:
         except TimeoutError:
             return False
         finally:
-            process.kill_group()
+            if process.returncode is None:
+                process.kill_group()
 
     async def _end(self) -> None:
         parameters = self._launcher.parameters()
@@ -319,7 +344,7 @@ class Life:
         self._enter(TaskStatus.STOPPING)
         if self._admin is not None and await self._admin.post("/drain_listeners?inboundonly"):
             self._step("proxy drains")
-        await self._stop_application()
+        await self._stop_application(parameters)
         await self._stop_proxy(parameters.proxy_drain if self._registered else 0)
         self._enter(TaskStatus.DEPROVISIONING)
         for container in self.task.containers:
@@ -327,14 +352,14 @@ class Life:
         self._enter(TaskStatus.STOPPED)
         del self._launcher.lives[self.task.id]
 
-    async def _stop_application(self) -> None:
+    async def _stop_application(self, parameters: Parameters) -> None:
         if self._application is None:
             return
         if self._application.returncode is None:
             self._step("SIGTERM")
             self._application.signal(signal.SIGTERM)
             try:
-                async with asyncio.timeout(self._definition.get("stopTimeout", _DEFAULT_STOP_TIMEOUT)):
+                async with asyncio.timeout(self._definition.get("stopTimeout", parameters.stop_timeout)):
                     await self._application.wait()
             except TimeoutError:
                 self._step("SIGKILL")
@@ -351,7 +376,12 @@ class Life:
                 async with asyncio.timeout(drain):
                     await self._proxy.wait()
         self._proxy.signal(signal.SIGTERM)
-        await self._proxy.wait()
+        try:
+            async with asyncio.timeout(_PROXY_STOP_TIMEOUT):
+                await self._proxy.wait()
+        except TimeoutError:
+            self._proxy.kill_group()
+            await self._proxy.wait()
         self._step("proxy stopped")
 
     async def _unless_stopping(self, work: Coroutine[Any, Any, None]) -> None:
@@ -367,13 +397,8 @@ class Life:
                 task.cancel()
             await asyncio.wait([doing, stop])
 
-    def _request_timeout(self) -> float:
-        services = (self.task.deployment.service_connect or {}).get("services") or [{}]
-        given = (services[0].get("timeout") or {}).get("perRequestTimeoutSeconds")
-        return _PER_REQUEST_TIMEOUT if given is None else given
-
     def _container_stopped(self, code: int) -> None:
-        container: Container = self.task.containers[0]
+        container = self.task.container
         container.last_status = "STOPPED"
         container.exit_code = code if code >= 0 else 128 - code  # as a shell has it: 137 for SIGKILL
         container.health = HealthStatus.UNKNOWN

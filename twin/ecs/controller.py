@@ -23,6 +23,7 @@ from twin.ecs.model import (
     Task,
     TaskDefinition,
     TaskStatus,
+    main_container,
 )
 from twin.parameters import Parameters
 
@@ -293,6 +294,7 @@ class Controller:
                 )
                 for definition in deployment.task_definition.containers
             ],
+            main=main_container(deployment.task_definition.containers, deployment.service_connect),
             created_at=self.clock(),
         )
         self.ecs.tasks[task.id] = task

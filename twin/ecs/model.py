@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -24,6 +24,8 @@ __all__ = [
     "Task",
     "TaskDefinition",
     "TaskStatus",
+    "by_zone",
+    "main_container",
 ]
 
 Json = dict[str, Any]
@@ -90,11 +92,6 @@ class TaskDefinition:
     @property
     def containers(self) -> list[Json]:
         return list(self.request["containerDefinitions"])
-
-    @property
-    def has_health_check(self) -> bool:
-        """Whether an essential container has a health check of its own."""
-        return any(c.get("healthCheck") and c.get("essential", True) for c in self.containers)
 
 
 @dataclass(eq=False)
@@ -189,6 +186,7 @@ class Task:
     private_address: str
     host_name: str
     containers: list[Container]
+    main: int  # which of the containers runs here: see main_container
     created_at: float
     last_status: TaskStatus = TaskStatus.PROVISIONING
     desired_status: TaskStatus = TaskStatus.RUNNING
@@ -203,16 +201,18 @@ class Task:
         return self.desired_status is TaskStatus.RUNNING
 
     @property
-    def health(self) -> HealthStatus:
-        checked = [c.health for c, d in zip(self.containers, self.definitions, strict=True) if d.get("healthCheck")]
-        for status in (HealthStatus.UNHEALTHY, HealthStatus.UNKNOWN):
-            if status in checked:
-                return status
-        return HealthStatus.HEALTHY if checked else HealthStatus.UNKNOWN
+    def container(self) -> Container:
+        """The container that runs here."""
+        return self.containers[self.main]
 
     @property
-    def definitions(self) -> list[Json]:
-        return self.deployment.task_definition.containers
+    def definition(self) -> Json:
+        """Its definition."""
+        return self.deployment.task_definition.containers[self.main]
+
+    @property
+    def health(self) -> HealthStatus:
+        return self.container.health
 
     def counts_as_healthy(self, now: float, running_grace: float) -> bool:
         """Whether it counts towards the minimum healthy percent (DeploymentConfiguration, no load balancer).
@@ -221,9 +221,26 @@ class Task:
         """
         if self.last_status is not TaskStatus.RUNNING or not self.is_wanted:
             return False
-        if self.deployment.task_definition.has_health_check:
+        if self.definition.get("healthCheck"):
             return self.health is HealthStatus.HEALTHY
         return now >= self.steps["RUNNING"] + running_grace
+
+
+def main_container(containers: Sequence[Json], service_connect: Mapping[str, Any] | None) -> int:
+    """Which of *containers* (definitions) is run: the one whose port the first Service Connect service names.
+
+    Without Service Connect it is the first that maps a port.
+
+    Raises:
+        LookupError: there is none.
+    """
+    services = (service_connect or {}).get("services") or [{}]
+    name = services[0].get("portName")
+    for number, container in enumerate(containers):
+        for port in container.get("portMappings", []):
+            if name in (None, port.get("name")):
+                return number
+    raise LookupError(name)
 
 
 def by_zone(tasks: Iterable[Task], zones: Iterable[str]) -> dict[str, int]:

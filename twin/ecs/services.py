@@ -189,9 +189,9 @@ def _usable(context: Context, reference: str) -> TaskDefinition:
         raise ClientException("TaskDefinition is inactive")
     if definition.request.get("networkMode") != "awsvpc":
         raise InvalidParameterException("Task definition does not support launch_type FARGATE.")
-    if not definition.containers[0].get("portMappings"):
+    if not any(container.get("portMappings") for container in definition.containers):
         raise InvalidParameterException(
-            f"The first container of {definition.arn} maps no port: only tasks that serve one run on this endpoint."
+            f"No container of {definition.arn} maps a port: only tasks that serve one run on this endpoint."
         )
     return definition
 

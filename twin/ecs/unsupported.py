@@ -1,0 +1,124 @@
+"""What a task definition or a service asks for and the twin does not do: nothing is accepted in silence.
+
+What the twin heeds is listed here by member of the API's structures; any other member that has a value is told, with
+the reason where there is one to give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from twin.ecs.model import main_container
+
+__all__ = ["unsupported"]
+
+Json = Mapping[str, Any]
+
+_NO_USE = "the twin has no use for it"
+
+# Members that are heeded, or that say what is the case anyway.
+_TASK_DEFINITION = {
+    *("taskDefinitionArn", "containerDefinitions", "family", "networkMode", "revision", "status", "compatibilities"),
+    *("requiresCompatibilities", "requiresAttributes", "registeredAt", "registeredBy", "deregisteredAt"),
+    "deleteRequestedAt",
+}
+_CONTAINER = {"name", "essential", "portMappings", "environment", "healthCheck", "stopTimeout"}
+_SERVICE = {
+    *("serviceArn", "serviceName", "clusterArn", "status", "desiredCount", "runningCount", "pendingCount"),
+    *("launchType", "capacityProviderStrategy", "platformVersion", "platformFamily", "taskDefinition", "deployments"),
+    *("events", "createdAt", "createdBy", "roleArn", "schedulingStrategy", "deploymentController", "tags"),
+    *("deploymentConfiguration", "networkConfiguration", "enableECSManagedTags", "propagateTags"),
+    *("currentServiceDeployment", "currentServiceRevisions"),
+}
+_DEPLOYMENT_CONFIGURATION = {"maximumPercent", "minimumHealthyPercent", "deploymentCircuitBreaker", "strategy"}
+_SERVICE_CONNECT = {"enabled", "namespace", "services"}
+_SERVICE_CONNECT_SERVICE = {"portName", "discoveryName", "ingressPortOverride", "timeout"}
+
+_UNLIMITED = "processes on this machine are not limited"
+_NO_CREDENTIALS = "tasks get no credentials"
+_NOT_ISOLATED = "tasks are processes of the user who started the twin, not containers"
+_NO_BALANCER = "tasks are not registered with load balancers"
+_REASONS = {
+    "cpu": _UNLIMITED,
+    "memory": _UNLIMITED,
+    "memoryReservation": _UNLIMITED,
+    "ulimits": _UNLIMITED,
+    "ephemeralStorage": _UNLIMITED,
+    "executionRoleArn": _NO_CREDENTIALS,
+    "taskRoleArn": _NO_CREDENTIALS,
+    "secrets": "no secret is fetched: the variable is not set",
+    "environmentFiles": "no file is fetched: its variables are not set",
+    "image": "no image is pulled: the Dockerfile's CMD, or --command, runs in this folder",
+    "command": "the Dockerfile's CMD, or --command, runs",
+    "entryPoint": "the Dockerfile's CMD, or --command, runs",
+    "runtimePlatform": "tasks run on this machine's processor and system",
+    "user": _NOT_ISOLATED,
+    "readonlyRootFilesystem": _NOT_ISOLATED,
+    "linuxParameters": _NOT_ISOLATED,
+    "privileged": _NOT_ISOLATED,
+    "volumes": _NOT_ISOLATED,
+    "mountPoints": _NOT_ISOLATED,
+    "logConfiguration": "logs go to the state folder",
+    "loadBalancers": _NO_BALANCER,
+    "healthCheckGracePeriodSeconds": _NO_BALANCER,
+    "enableExecuteCommand": "there is no ECS Exec: tasks are processes of this machine",
+    "availabilityZoneRebalancing": "tasks are spread over zones when they start, and not moved later",
+    "alarms": "the twin keeps no metrics",
+    "securityGroups": "no packet is filtered on loopback addresses",
+    "assignPublicIp": "nothing outside this machine reaches a task",
+    "clientAliases": "no task of the twin is a client of Service Connect",
+    "tls": "the proxy speaks plain HTTP",
+}
+
+
+def unsupported(service: Json, definition: Json) -> list[str]:
+    """What *service* (`Service`) and the *definition* of its tasks (`TaskDefinition`) ask for in vain, a line each."""
+    primary: Json = next((d for d in service["deployments"] if d["status"] == "PRIMARY"), {})
+    connection = primary.get("serviceConnectConfiguration") or {}
+    return [*_by_service(service, connection), *_by_task_definition(definition, connection)]
+
+
+def _by_task_definition(definition: Json, connection: Json) -> list[str]:
+    name = f"{definition['family']}:{definition['revision']}"
+    lines = list(_told(f"task definition {name}", definition, _TASK_DEFINITION))
+    containers = definition["containerDefinitions"]
+    try:
+        main = main_container(containers, connection)
+    except LookupError:
+        return [*lines, f"task definition {name}: no container maps a port, so no service can run it"]
+    for number, container in enumerate(containers):
+        where = f"task definition {name}, container {container['name']}"
+        if number == main:
+            lines += _told(where, container, _CONTAINER)
+            if not container.get("essential", True):
+                lines.append(f"{where}, essential: the task ends with it, for it is the only one that runs")
+        else:
+            lines.append(f"{where}: it is not run; one container of a task is, the one whose port is served")
+    return lines
+
+
+def _by_service(service: Json, connection: Json) -> list[str]:
+    where = f"service {service['serviceName']}"
+    told = {name: value for name, value in service.items() if value != "DISABLED"}
+    lines = list(_told(where, told, _SERVICE))
+    lines += _told(where, service.get("deploymentConfiguration") or {}, _DEPLOYMENT_CONFIGURATION)
+    network = (service.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
+    lines += _told(where, {name: value for name, value in network.items() if value != "DISABLED"}, {"subnets"})
+    lines += _told(f"{where}, Service Connect", connection, _SERVICE_CONNECT)
+    served: list[str] = []
+    for entry in connection.get("services", []):
+        lines += _told(f"{where}, Service Connect port {entry['portName']}", entry, _SERVICE_CONNECT_SERVICE)
+        if entry["portName"] not in served and served:
+            lines.append(
+                f"{where}, Service Connect port {entry['portName']}: one port of a task is served, {served[0]}"
+            )
+        served.append(entry["portName"])
+    return lines
+
+
+def _told(where: str, structure: Json, heeded: Iterable[str]) -> Iterator[str]:
+    """The members of *structure* that have a value and are not *heeded*."""
+    for name, value in structure.items():
+        if name not in heeded and value not in (None, False, 0, "", [], {}):
+            yield f"{where}, {name}: {_REASONS.get(name, _NO_USE)}"
