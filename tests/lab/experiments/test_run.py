@@ -1,0 +1,150 @@
+"""`lab run` as a user runs it: against a real twin, with real load."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from load.results import Run, read_run
+from tests.twin.running import PROJECT, RunningTwin, descendants, is_alive, wait_until
+
+LAB = (sys.executable, "-c", "from lab.cli import main; main()")
+
+
+def lab_run(twin: RunningTwin, results: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    arguments = ("run", "stop-task", "--target", str(twin.state / "outputs.json"), "--results", str(results), *options)
+    return subprocess.run([*LAB, *arguments], cwd=PROJECT, capture_output=True, text=True, timeout=110)
+
+
+@pytest.fixture(scope="module")
+def done(twin: RunningTwin, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, str]:
+    """One run, and what it printed."""
+    results = tmp_path_factory.mktemp("results")
+    finished = lab_run(twin, results, "--users", "4", "--duration", "14")
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    (folder,) = results.iterdir()
+    return read_run(folder), finished.stdout
+
+
+def test_every_request_is_in_both_files_and_in_locusts_total(done: tuple[Run, str]) -> None:
+    run, _ = done
+
+    assert run.meta["complete"] is True
+    assert run.meta["requests"] > 100
+    assert sum(host.requests for host in run.hosts) == run.meta["requests"]
+    assert sum(row.requests for row in run.timeline) == run.meta["requests"]
+
+
+def test_the_stopped_task_and_its_replacement_are_in_the_files(done: tuple[Run, str]) -> None:
+    run, _ = done
+
+    (fault,) = run.meta["faults"]
+    task = next(task for task in run.meta["tasks"] if task["arn"] == fault["task"])
+    assert task["stop_code"] == "UserInitiated"
+    assert fault["hostname"] == task["hostname"]
+    assert fault["hostname"] in {host.hostname for host in run.hosts}
+    assert len({host.hostname for host in run.hosts if host.hostname}) == 4
+    assert run.meta["start"] < fault["at"] < run.meta["end"]
+
+
+def test_the_answer_is_printed(done: tuple[Run, str]) -> None:
+    run, printed = done
+
+    words = " ".join(printed.split())
+    assert f"{run.meta['requests']:,} requests in" in words
+    assert all(host.hostname in words for host in run.hosts)
+    assert "served" in words
+    assert "chi-square" in words
+    assert f"report: {run.path / 'report.html'}" in words
+
+
+def test_progress_is_shown_all_along(done: tuple[Run, str]) -> None:
+    _, printed = done
+
+    lines = [line for line in printed.splitlines() if " s of 14 " in line]
+    assert len(lines) >= 3
+    assert "stopped task" in printed
+
+
+def test_the_report_is_whole_in_itself(done: tuple[Run, str]) -> None:
+    run, _ = done
+    report = (run.path / "report.html").read_text()
+
+    assert report.count("<svg") == 1 + len([p for p in ("before", "after") if f"Split over the hosts, {p}" in report])
+    assert f"of {run.meta['requests']:,} requests failed" in report
+    elsewhere = [part for part in report.split('"') if part.startswith(("http", "//")) and "w3.org" not in part]
+    assert elsewhere == []
+
+
+def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing(twin: RunningTwin, tmp_path: Path) -> None:
+    arguments = ("run", "stop-task", "--target", str(twin.state / "outputs.json"), "--results", str(tmp_path))
+    process = subprocess.Popen(
+        [*LAB, *arguments, "--users", "2", "--duration", "60"],
+        cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+
+    def has_measured() -> bool:
+        return any(len(file.read_text().splitlines()) > 4 for file in tmp_path.glob("*/timeline.csv"))
+
+    wait_until(has_measured, "some seconds are measured")
+    started = descendants(process.pid)
+    os.killpg(process.pid, signal.SIGINT)
+    output = process.communicate(timeout=60)[0]
+
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    (folder,) = tmp_path.iterdir()
+    run = read_run(folder)
+    assert run.meta["complete"] is True
+    assert sum(host.requests for host in run.hosts) == run.meta["requests"] > 0
+    assert (folder / "report.html").exists()
+    assert not [pid for pid in started if is_alive(pid)]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--duration", "-1"), "--duration -1 is out of range"),
+        (("--users", "0"), "--users 0 is too few"),
+        (("--target", "no-such.json"), "no-such.json is not there"),
+        (("--results", "/proc/no"), "cannot be written"),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    twin: RunningTwin,
+    tmp_path: Path,
+    options: tuple[str, ...],
+    words: str,
+) -> None:
+    finished = lab_run(twin, tmp_path, *options)
+
+    assert finished.returncode == 2
+    assert words in finished.stderr
+    assert len(finished.stderr.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_endpoint_that_does_not_answer(tmp_path: Path) -> None:
+    outputs = {"gateway_url": "http://127.0.0.1:9", "region": "eu-west-2", "cluster_name": "c", "service_name": "s"}
+    target = tmp_path / "outputs.json"
+    target.write_text(json.dumps({"s": {**outputs, "aws_endpoint_url": "http://127.0.0.1:9"}}))
+
+    finished = subprocess.run(
+        [*LAB, "run", "stop-task", "--target", str(target)], cwd=PROJECT, capture_output=True, text=True, timeout=60
+    )
+
+    assert finished.returncode == 3
+    assert "http://127.0.0.1:9 does not answer" in finished.stderr
+
+
+def test_seconds_follow_one_another(done: tuple[Run, str]) -> None:
+    run, _ = done
+    per_second = Counter({row.second: row.requests for row in run.timeline})
+    assert len(per_second) >= 13
