@@ -170,7 +170,7 @@ def break_even_range(
         if assumption.field or assumption.price in asked:
             ends = {assumption.low, assumption.high} - {assumption.value}
             cases += [assumption.set(end, scenario, prices) for end in ends]
-    firsts = [next(iter(break_even(*case, option, against)), None) for case in cases]
+    firsts = [next(break_even(*case, option, against), None) for case in cases]
     first = [point.at if point else None for point in firsts]
     found = [point for point in first if point is not None]
     if not found:

@@ -104,7 +104,7 @@ def response_size_kinks(scenario: Scenario, prices: PriceBook) -> set[Decimal]:
 
 def break_even(
     scenario: Scenario, prices: PriceBook, option: Option, against: Option, variable: Variable = "requests_per_second"
-) -> tuple[BreakEven, ...]:
+) -> Iterator[BreakEven]:
     """Every point at which *option* and *against* change places as *variable* grows from 0 (a size up to 10 MB)."""
 
     def vary(value: Decimal) -> Scenario:
@@ -118,8 +118,8 @@ def break_even(
 
     by_rate = variable == "requests_per_second"
     kinks = rate_kinks(scenario, prices, option, against) if by_rate else response_size_kinks(scenario, prices)
-    return tuple(
-        BreakEven(
+    for crossing in crossings(difference, kinks, None if by_rate else GATEWAY_PAYLOAD_BYTES):
+        yield BreakEven(
             variable=variable,
             option=option,
             against=against,
@@ -128,8 +128,6 @@ def break_even(
             cheaper_below=option if crossing.rises else against,
             cheaper_above=against if crossing.rises else option,
         )
-        for crossing in crossings(difference, kinks, None if by_rate else GATEWAY_PAYLOAD_BYTES)
-    )
 
 
 def break_evens(

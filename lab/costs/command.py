@@ -85,7 +85,7 @@ def costs(
     from lab.costs.assumptions import assume as apply
     from lab.costs.options import option_named
     from lab.costs.prices import PRICE_FILE, load_prices
-    from lab.costs.study import study
+    from lab.costs.study import Study
 
     if json and csv:
         raise BadInput("--json and --csv both print the result; choose one")
@@ -123,7 +123,7 @@ def costs(
     scenario = replace(scenario, **{name: value for name, value in chosen.items() if value is not None})
     scenario = _with_connections(scenario, _decimal("--new-connections", new_connections))
     scenario, book = apply(assume or [], scenario, load_prices(scenario.region, prices or PRICE_FILE))
-    answer = study(scenario, book, option_named(against))
+    answer = Study(scenario, book, option_named(against))
 
     from lab.costs import output
 

@@ -77,14 +77,21 @@ class Line:
     kinks: tuple[Decimal, ...] = ()
 
 
-def _fixed(item: str, group: str, quantity: Q, price: Price[Q], assumed: str = "") -> Line:
+def _fixed(
+    item: str,
+    group: str,
+    quantity: Q,
+    price: Price[Q],
+    assumed: str = "",
+    kinks: tuple[Decimal, ...] = (),
+) -> Line:
     reasons = [reason for reason in (assumed, price.assumed(quantity)) if reason]
-    return Line(item, group, quantity, price.cost(quantity), price, "; ".join(reasons))
+    return Line(item, group, quantity, price.cost(quantity), price, "; ".join(reasons), kinks)
 
 
 def _traffic(item: str, group: str, quantity: Q, price: Price[Q], assumed: str = "") -> Line:
     kinks = tuple(kink / quantity.value for kink in price.kinks) if quantity.value else ()
-    return replace(_fixed(item, group, quantity, price, assumed), kinks=kinks)
+    return _fixed(item, group, quantity, price, assumed, kinks)
 
 
 def steps(scenario: Scenario) -> Decimal:

@@ -44,7 +44,7 @@ STYLE: dict[Any, Any] = {
 }
 INKED = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color", "grid.color")
 
-POINTS = 121
+POINTS = 61
 LOWEST_RATE, HIGHEST_RATE = 0.1, 10_000.0
 SMALLEST_KB, LARGEST_KB = 0.1, 10_240.0
 
@@ -133,7 +133,7 @@ def _by_rate(study: Study, figure: Figure) -> None:
             _mark(study, axes, point, point.at, study.scenario.at_rate(point.at), f"{point.at:,.1f}/s")
     axes.set_xlabel("requests/s (points: break-even of (a) with another)")
     size = f"{study.scenario.response_bytes / KB:,.0f} KB"
-    axes.set_title(f"Exposing alone, responses of {size}", fontsize=10)
+    axes.set_title(f"Exposing alone, beyond what every option pays: responses of {size}", fontsize=10)
     figure.legend(loc="outside lower center", ncols=3)
 
 
@@ -149,7 +149,8 @@ def _by_size(study: Study, figure: Figure) -> None:
         if size >= SMALLEST_KB:
             _mark(study, axes, point, size, replace(study.scenario, response_bytes=point.at), f"{size:,.0f} KB")
     axes.set_xlabel("KB of a response (points: break-even of (a) with another; API Gateway ends at 10 MB)")
-    axes.set_title(f"Exposing alone, {study.scenario.mean_rate.normalize():,f} requests/s", fontsize=10)
+    rate = f"{study.scenario.mean_rate.normalize():,f} requests/s"
+    axes.set_title(f"Exposing alone, beyond what every option pays: {rate}", fontsize=10)
     figure.legend(loc="outside lower center", ncols=3)
 
 

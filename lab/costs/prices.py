@@ -83,6 +83,8 @@ class Price(Generic[Q]):
 
     def assumed(self, quantity: Q) -> str:
         """Which of the tiers that *quantity* reaches are assumed, in words; empty if none."""
+        if not any(tier.assumed for tier in self.tiers):
+            return ""
         reached = [tier for tier, amount in self._split(self.billable(quantity).value) if amount and tier.assumed]
         return f"price of {' and '.join(sorted({tier.region for tier in reached}))}" if reached else ""
 

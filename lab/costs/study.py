@@ -1,60 +1,77 @@
-"""Everything that is said about one scenario, computed once for the terminal, the files and the pictures."""
+"""Everything that is said about one scenario, for the terminal, the files and the pictures."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from lab.costs.assumptions import Effect, break_even_range, effects, total_range
 from lab.costs.breakeven import BreakEven, break_evens
-from lab.costs.options import OPTIONS, SERVICE_CONNECT, Bill, Option, bills, common_cost
+from lab.costs.options import OPTIONS, PUBLIC_ALB, SERVICE_CONNECT, Bill, Option, bills, common_cost
 from lab.costs.prices import PriceBook
 from lab.costs.quantities import Usd
 from lab.costs.scenario import Scenario
 from lab.costs.sensitivity import Sensitivity, sensitivities
 
-__all__ = ["Study", "study"]
+__all__ = ["Study"]
 
 
 @dataclass(frozen=True)
 class Study:
-    """The bills of a scenario, where they cross, and what they hang on.
+    """A scenario and what follows from it, each part computed when it is first asked for.
 
-    *common* is what the service costs however it is exposed. *rates* and *sizes* are the break-even points of option
-    (a) with each other as the request rate and as the response size grow; *rate_ranges* says how far the assumptions
-    move the former.
+    *against* is the option that the sensitivities compare option (a) with.
     """
 
     scenario: Scenario
     prices: PriceBook
-    against: Option
-    bills: tuple[Bill, ...]
-    ranges: dict[Option, tuple[Usd, Usd]]
-    common: Usd
-    rates: tuple[BreakEven, ...]
-    rate_ranges: dict[Option, tuple[Decimal | None, Decimal | None]]
-    sizes: tuple[BreakEven, ...]
-    effects: tuple[Effect, ...]
-    sensitivities: tuple[Sensitivity, ...]
+    against: Option = PUBLIC_ALB
+
+    @cached_property
+    def bills(self) -> tuple[Bill, ...]:
+        """The bill of every option, (a) first."""
+        return bills(self.scenario, self.prices)
+
+    @cached_property
+    def ranges(self) -> dict[Option, tuple[Usd, Usd]]:
+        """The total of every option with all assumptions at their low ends, and with all at their high ends."""
+        return {option: total_range(option, self.scenario, self.prices) for option in OPTIONS}
+
+    @cached_property
+    def common(self) -> Usd:
+        """What the service costs however it is exposed."""
+        return common_cost(self.scenario, self.prices)
 
     def exposing(self, bill: Bill) -> Usd:
         """The price of exposing the service: what is beyond the cost that all options share."""
         return bill.total - self.common
 
+    @cached_property
+    def rates(self) -> tuple[BreakEven, ...]:
+        """The break-even points of option (a) with each other option as the request rate grows."""
+        return break_evens(self.scenario, self.prices, SERVICE_CONNECT)
 
-def study(scenario: Scenario, prices: PriceBook, against: Option) -> Study:
-    """Price *scenario* with every option; *against* is the option that the sensitivities compare (a) with."""
-    others = [option for option in OPTIONS if option is not SERVICE_CONNECT]
-    return Study(
-        scenario=scenario,
-        prices=prices,
-        against=against,
-        bills=bills(scenario, prices),
-        ranges={option: total_range(option, scenario, prices) for option in OPTIONS},
-        common=common_cost(scenario, prices),
-        rates=break_evens(scenario, prices, SERVICE_CONNECT),
-        rate_ranges={other: break_even_range(scenario, prices, SERVICE_CONNECT, other) for other in others},
-        sizes=break_evens(scenario, prices, SERVICE_CONNECT, "response_bytes"),
-        effects=effects(scenario, prices),
-        sensitivities=sensitivities(scenario, prices, against),
-    )
+    @cached_property
+    def rate_ranges(self) -> dict[Option, tuple[Decimal | None, Decimal | None]]:
+        """How far the assumptions move the first break-even rate of option (a) with each other option."""
+        return {
+            other: break_even_range(self.scenario, self.prices, SERVICE_CONNECT, other)
+            for other in OPTIONS
+            if other is not SERVICE_CONNECT
+        }
+
+    @cached_property
+    def sizes(self) -> tuple[BreakEven, ...]:
+        """The break-even points of option (a) with each other option as the response grows, to 10 MB."""
+        return break_evens(self.scenario, self.prices, SERVICE_CONNECT, "response_bytes")
+
+    @cached_property
+    def effects(self) -> tuple[Effect, ...]:
+        """What each assumption does to the totals."""
+        return effects(self.scenario, self.prices)
+
+    @cached_property
+    def sensitivities(self) -> tuple[Sensitivity, ...]:
+        """The inputs, that which moves (a) less *against* most first."""
+        return sensitivities(self.scenario, self.prices, self.against)

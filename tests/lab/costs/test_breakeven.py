@@ -61,9 +61,9 @@ def test_the_step_of_the_proxys_share_is_found_as_one(prices: PriceBook, exposur
     scenario = replace(
         exposure_only, tasks=20, request_bytes=D(0), response_bytes=D(0), gateway_connections_per_request=D(0)
     )
-    points = break_even(scenario, prices, SERVICE_CONNECT, option_named("internal-alb"))
-    assert [point.at for point in points] == [D(500 * 20)]
-    before, after = scenario.at_rate(points[0].at), scenario.at_rate(points[0].at + D("0.001"))
+    (point,) = break_even(scenario, prices, SERVICE_CONNECT, option_named("internal-alb"))
+    assert point.at == D(500 * 20)
+    before, after = scenario.at_rate(point.at), scenario.at_rate(point.at + D("0.001"))
 
     def dearer(case: Scenario) -> bool:
         alb = bill(option_named("internal-alb"), case, prices).total
@@ -84,16 +84,16 @@ def test_response_sizes_break_even_too(prices: PriceBook, exposure_only: Scenari
     assert abs(costs[0] - costs[1]) < D("1e-15")
 
 
+def first_rate(scenario: Scenario, against: str, prices: PriceBook) -> Decimal:
+    return next(break_even(scenario, prices, SERVICE_CONNECT, option_named(against))).at
+
+
 def test_a_days_profile_keeps_its_shape(prices: PriceBook) -> None:
     flat = Scenario(rates=(D(1),))
     peaked = Scenario(rates=(*[D(0)] * 23, D(24)))
-    alb = option_named("public-alb")
-    assert (
-        break_even(flat, prices, SERVICE_CONNECT, alb)[0].at == break_even(peaked, prices, SERVICE_CONNECT, alb)[0].at
-    )
+    assert first_rate(flat, "public-alb", prices) == first_rate(peaked, "public-alb", prices)
     # Lattice's free requests are by the hour, so there the shape counts.
-    lattice = option_named("lattice")
-    assert break_even(flat, prices, SERVICE_CONNECT, lattice) != break_even(peaked, prices, SERVICE_CONNECT, lattice)
+    assert first_rate(flat, "lattice", prices) != first_rate(peaked, "lattice", prices)
 
 
 def test_every_other_option_is_compared(prices: PriceBook) -> None:

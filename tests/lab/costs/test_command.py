@@ -186,7 +186,7 @@ def test_a_given_size_stands_in_for_one_not_measured(lab: Any, tmp_path: Path) -
 
 
 def test_pictures_are_written(lab: Any, tmp_path: Path) -> None:
-    assert lab("--json", "--pictures", str(tmp_path / "pictures")).code == 0
+    assert lab("--csv", "--pictures", str(tmp_path / "pictures")).code == 0
     assert (tmp_path / "pictures" / "costs-rate.svg").exists()
 
 
