@@ -97,7 +97,7 @@ settings: install ## Write docs/settings.md from the settings
 checkov: install .venv-checkov/.installed ## Run checkov over the stack, all its options and the Dockerfile
 	@python tools/checkov/gate.py .venv-checkov/bin/checkov
 
-test: lint ## All of lint, and all tests
+test: lint synth ## All of lint, and all tests
 	pytest
 
 clean: ## Remove what was made, .venv included

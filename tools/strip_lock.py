@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 
-def strip(lock: dict[str, dict[str, object]]) -> dict[str, dict[str, object]]:
+def strip(lock: dict[str, Any]) -> dict[str, Any]:
     """Return *lock* with `_meta.sources` emptied and no package naming an index."""
     packages = {
-        section: {name: {k: v for k, v in entry.items() if k != "index"} for name, entry in content.items()}  # type: ignore[attr-defined]
+        section: {name: {k: v for k, v in entry.items() if k != "index"} for name, entry in content.items()}
         for section, content in lock.items()
         if section != "_meta"
     }

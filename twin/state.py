@@ -54,9 +54,8 @@ class StateFolder:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 pid = self._read().get("pid", "unknown")
-                raise AlreadyUp(
-                    f"A twin (pid {pid}) runs on {self.path} already: end it with `twin down` or choose another --state."
-                ) from None
+                way_out = "end it with `twin down`, or choose another --state."
+                raise AlreadyUp(f"A twin runs on {self.path} already (pid {pid}): {way_out}") from None
             try:
                 self._clear()
                 with (self.path / "events.jsonl").open("w", buffering=1) as self._events:
