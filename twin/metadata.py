@@ -28,6 +28,7 @@ def find_container(tasks: Iterable[Task], runtime_id: str) -> tuple[Task, Contai
 def task_metadata(task: Task) -> Json:
     """The answer at `${ECS_CONTAINER_METADATA_URI_V4}/task`."""
     definition = task.deployment.task_definition
+    limits = {"CPU": _number(definition.request.get("cpu"), 1024), "Memory": _number(definition.request.get("memory"))}
     return {
         "Cluster": task.cluster.arn,
         "TaskARN": task.arn,
@@ -35,6 +36,9 @@ def task_metadata(task: Task) -> Json:
         "Revision": str(definition.revision),
         "DesiredStatus": task.desired_status.value,
         "KnownStatus": task.last_status.value,
+        "Limits": {name: value for name, value in limits.items() if value is not None},
+        "PullStartedAt": _time(task.steps.get("PENDING", task.created_at)),
+        "PullStoppedAt": _time(task.steps.get("PENDING", task.created_at)),
         "AvailabilityZone": task.zone,
         "LaunchType": "FARGATE",
         "ServiceName": task.service_name,
@@ -44,14 +48,38 @@ def task_metadata(task: Task) -> Json:
 
 def container_metadata(task: Task, container: Container) -> Json:
     """The answer at `${ECS_CONTAINER_METADATA_URI_V4}`."""
+    definition = task.deployment.task_definition
     return {
         "DockerId": container.runtime_id,
         "Name": container.name,
         "DockerName": container.name,
         "Image": container.image,
+        "Labels": {
+            "com.amazonaws.ecs.cluster": task.cluster.arn,
+            "com.amazonaws.ecs.container-name": container.name,
+            "com.amazonaws.ecs.task-arn": task.arn,
+            "com.amazonaws.ecs.task-definition-family": definition.family,
+            "com.amazonaws.ecs.task-definition-version": str(definition.revision),
+        },
         "DesiredStatus": task.desired_status.value,
         "KnownStatus": container.last_status,
+        "CreatedAt": _time(task.created_at),
+        "Type": "NORMAL",
         "ContainerARN": container.arn,
-        "CreatedAt": datetime.fromtimestamp(task.created_at, UTC).isoformat(),
-        "Networks": [{"NetworkMode": "awsvpc", "IPv4Addresses": [task.private_address]}],
+        "Networks": [
+            {
+                "NetworkMode": "awsvpc",
+                "IPv4Addresses": [task.private_address],
+                "PrivateDNSName": task.host_name,
+            }
+        ],
     }
+
+
+def _number(text: str | None, divisor: int = 1) -> float | None:
+    """CPU units or MiB as a number; None where they are not given, or not as a plain number."""
+    return int(text) / divisor if text and text.isdecimal() else None
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
