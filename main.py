@@ -45,7 +45,12 @@ def main() -> None:
 
     context = json.loads((ROOT / "cdktf.json").read_text())["context"]
     # CDKTF_OUTDIR is how the cdktf command says where it will look.
-    app = App(context=context, outdir=os.environ.get("CDKTF_OUTDIR", str(ROOT / "cdktf.out")))
+    output = Path(os.environ.get("CDKTF_OUTDIR", ROOT / "cdktf.out"))
+    # A stack that had another name is not in what this program gives; Terraform's cache of it may stay.
+    for stale in output.glob("stacks/*/cdk.tf.json"):
+        stale.unlink()
+    # CDKTF's validation of terraform_data asks `terraform version`, and synthesis is to need no Terraform.
+    app = App(context=context, outdir=str(output), skip_validation=True)
     ServiceConnectStack(
         app,
         settings,

@@ -60,6 +60,14 @@ def log_options(group: str, region: str, prefix: str) -> dict[str, str]:
     }
 
 
+def literal(text: str) -> str:
+    """*text* such that Terraform gives it as it is: a shell's ``${PORT}`` is no template.
+
+    https://developer.hashicorp.com/terraform/language/expressions/strings#escape-sequences-1
+    """
+    return text.replace("${", "$${").replace("%{", "%%{")
+
+
 def volumes(paths: Sequence[str]) -> dict[str, str]:
     """A volume's name for each of *paths*."""
     return {f"writable-{number}": path for number, path in enumerate(paths)}
@@ -73,7 +81,7 @@ def container_definition(settings: ServiceSettings, image_uri: str, log_group: s
     environment = {
         "PORT": str(settings.container_port),
         "DRAIN_SECONDS": str(settings.drain_seconds),
-        **settings.environment,
+        **{name: literal(value) for name, value in settings.environment.items()},
     }
     definition: dict[str, object] = {
         "name": CONTAINER,
@@ -86,7 +94,7 @@ def container_definition(settings: ServiceSettings, image_uri: str, log_group: s
         # Sorted, as the provider compares them.
         "environment": [{"name": name, "value": environment[name]} for name in sorted(environment)],
         "healthCheck": {
-            "command": ["CMD-SHELL", settings.health_check_command],
+            "command": ["CMD-SHELL", literal(settings.health_check_command)],
             "interval": 10,
             "timeout": 5,
             "retries": 3,

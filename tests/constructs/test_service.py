@@ -50,6 +50,14 @@ def test_container_of_another_service(synthesize: Synthesize) -> None:
     ]
 
 
+def test_a_shells_expansions_are_no_templates_of_terraform(synthesize: Synthesize) -> None:
+    definition = container(
+        synthesize(health_check="wget -q localhost:${PORT}", environment={"FORMAT": "%{http_code} ${x} $y"})
+    )
+    assert definition["healthCheck"]["command"][1] == "wget -q localhost:$${PORT}"
+    assert {"name": "FORMAT", "value": "%%{http_code} $${x} $y"} in definition["environment"]
+
+
 def test_health_check_by_busybox_wget(stack: Json) -> None:
     check = container(stack)["healthCheck"]
     assert check["command"] == ["CMD-SHELL", "wget -q --spider http://localhost:8080/ready || exit 1"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from serviceconnect.settings.field import matches, optional, setting
+from serviceconnect.settings.field import each, matches, optional, setting
 
 __all__ = ["REGION", "CommonSettings"]
 
@@ -26,7 +26,11 @@ class CommonSettings:
     region: str = setting(
         "eu-west-2", "AWS Region.", matches(REGION, "a Region such as eu-west-2, not of China or GovCloud")
     )
-    tags: Mapping[str, str] = setting({}, "Tags of everything, beside `Project`, which has the name.")
+    tags: Mapping[str, str] = setting(
+        {},
+        "Tags of everything, beside `Project`, which has the name.",
+        each(r"[\w .:/=+@-]{0,256}", "tags of letters, digits, spaces and . : / = + @ _ -"),
+    )
     state_bucket: str = setting(
         "",
         "S3 bucket for Terraform's state, with a lock file in it; empty: a file beside `cdktf.json`.",

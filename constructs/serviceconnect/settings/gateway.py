@@ -33,9 +33,11 @@ class GatewaySettings(CommonSettings):
     )
     authorization: str = setting("NONE", "Who may call the API.", one_of(("NONE", "AWS_IAM", "JWT")))
     jwt_issuer: str = setting(
-        "", "Issuer of the tokens for JWT.", optional(matches(r"https://\S+", "an https:// address"))
+        "", "Issuer of the tokens for JWT.", optional(matches(r"https://[^\s{}]+", "an https:// address"))
     )
-    jwt_audience: tuple[str, ...] = setting((), "Audiences of the tokens for JWT.")
+    jwt_audience: tuple[str, ...] = setting(
+        (), "Audiences of the tokens for JWT.", each(r"[^\s{}]+", "audiences without spaces and braces")
+    )
     cors_origins: tuple[str, ...] = setting(
         (),
         "Origins that browsers may call from; empty: no CORS.",
@@ -55,7 +57,7 @@ class GatewaySettings(CommonSettings):
     certificate_arn: str = setting(
         "",
         "ACM certificate for `domain_name`.",
-        optional(matches(r"arn:aws:acm:[a-z0-9-]+:\d{12}:certificate/\S+", "an ACM certificate's ARN")),
+        optional(matches(r"arn:aws:acm:[a-z0-9-]+:\d{12}:certificate/[^\s{}]+", "an ACM certificate's ARN")),
     )
     throttle_rate: int = setting(5000, "Requests a second, above which API Gateway answers 429.", between(1, 100_000))
     throttle_burst: int = setting(2500, "Requests at once, above which API Gateway answers 429.", between(1, 100_000))
@@ -63,7 +65,7 @@ class GatewaySettings(CommonSettings):
         False, "An internal load balancer before the same tasks, with the same routes under `/alb`."
     )
     comparison_health_path: str = setting(
-        "/ready", "Path of the load balancer's health check.", matches(r"/\S*", "a path such as /ready")
+        "/ready", "Path of the load balancer's health check.", matches(r"/[^\s{}]*", "a path such as /ready")
     )
 
 

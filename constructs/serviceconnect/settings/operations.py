@@ -28,7 +28,7 @@ class OperationsSettings(ServiceSettings):
     alarm_topic_arn: str = setting(
         "",
         "SNS topic that alarms notify.",
-        optional(matches(r"arn:aws:sns:[a-z0-9-]+:\d{12}:\S+", "an SNS topic's ARN")),
+        optional(matches(r"arn:aws:sns:[a-z0-9-]+:\d{12}:[\w.-]+", "an SNS topic's ARN")),
     )
 
 

@@ -33,7 +33,7 @@ RESERVED = {"PORT": "container_port", "DRAIN_SECONDS": "drain_seconds"}
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ECR_IMAGE = r"\d{12}\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/[a-z0-9._/-]+(:[\w.-]+|@sha256:[0-9a-f]{64})"
-_SECRET = r"arn:aws:(secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+|ssm:[a-z0-9-]+:\d{12}:parameter/\S+)"
+_SECRET = r"arn:aws:(secretsmanager:[a-z0-9-]+:\d{12}:secret:[^\s{}]+|ssm:[a-z0-9-]+:\d{12}:parameter/[^\s{}]+)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ class ServiceSettings(CommonSettings):
     writable_paths: tuple[str, ...] = setting(
         (),
         "Folders that are writable, for an image that needs them and declares each as a VOLUME, with its owner.",
-        each(r"/\S+", "absolute paths"),
+        each(r"/[^\s{}]+", "absolute paths"),
     )
     health_check: str = setting(
         "",
