@@ -161,7 +161,7 @@ class Controller:
     def task_failed(self, task: Task, code: StopCode, reason: str) -> None:
         """*task* ends by itself: it could not start, or an essential container exited."""
         if task.is_wanted:
-            self._count_failure(task.deployment)
+            self._count_failure(self._service_of(task), task.deployment)
             self.stop_task(task, code, reason)
 
     def stop_task(self, task: Task, code: StopCode, reason: str) -> None:
@@ -172,9 +172,7 @@ class Controller:
         task.stop_code = code
         task.stopped_reason = reason
         task.version += 1
-        service = self.ecs.services.get((task.cluster.name, task.service_name))
-        if service is not None:
-            service.steady = False
+        self._service_of(task).steady = False
         self.launcher.stop(task)
         self.wake()
 
@@ -243,12 +241,12 @@ class Controller:
                         started.append(self._start(service, zone))
                     except NoRoom as error:
                         self.event(service, f"was unable to place a task. Reason: {error}.")
-                        self._count_failure(service.primary)
+                        self._count_failure(service, service.primary)
                         break
                 case scheduler.Stop(task, reason):
                     if reason == scheduler.UNHEALTHY_REASON:
                         self.event(service, f"(task {task.id}) failed container health checks.")
-                        self._count_failure(task.deployment)
+                        self._count_failure(service, task.deployment)
                     stopped.append(task)
                     self.stop_task(task, StopCode.SERVICE_SCHEDULER_INITIATED, reason)
                 case scheduler.Complete():
@@ -312,8 +310,13 @@ class Controller:
             tags.append({"key": "aws:ecs:serviceName", "value": service.name})
         return tags
 
-    def _count_failure(self, deployment: Deployment) -> None:
+    def _service_of(self, task: Task) -> Service:
+        return self.ecs.services[task.cluster.name, task.service_name]
+
+    def _count_failure(self, service: Service, deployment: Deployment) -> None:
         deployment.failed_tasks += 1
+        if deployment.failed_tasks == scheduler.IMPAIRED_AFTER:
+            self.event(service, "is unable to consistently start tasks successfully.")
         deployment.not_before = self.clock() + scheduler.backoff(deployment.failed_tasks)
 
     def _complete(self, service: Service) -> None:

@@ -1,0 +1,298 @@
+"""What the scheduler does, told by whole services in virtual time."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from tests.twin.ecs.world import Subnets, World, task_definition
+from twin.ecs.model import HealthStatus, RolloutState, StopCode, TaskStatus
+from twin.ecs.scheduler import backoff, circuit_breaker_threshold
+from twin.parameters import Parameters
+
+OLD = "arn:aws:ecs:eu-west-2:123456789012:task-definition/shop:1"
+NEW = "arn:aws:ecs:eu-west-2:123456789012:task-definition/shop:2"
+
+
+def zones(world: World) -> list[str]:
+    return sorted(task.zone for task in world.running)
+
+
+def revisions(world: World) -> list[int]:
+    return [task.deployment.task_definition.revision for task in world.running]
+
+
+def test_a_new_service_reaches_its_desired_count_in_all_zones(world: World) -> None:
+    world.start(desiredCount=4)
+    world.advance()
+
+    assert zones(world) == ["eu-west-2a", "eu-west-2a", "eu-west-2b", "eu-west-2b"]
+    first, *others = world.events()
+    assert first == f"has started 4 tasks: {' '.join(f'(task {task.id})' for task in world.running)}."
+    assert others == [
+        f"(deployment {world.service.primary.id}) deployment completed.",
+        "has reached a steady state.",
+    ]
+
+
+def test_a_deployment_is_complete_when_its_tasks_are_healthy_not_when_they_run(world: World) -> None:
+    world.start()
+    world.advance(4)
+    assert (len(world.running), world.service.primary.rollout_state) == (3, RolloutState.IN_PROGRESS)
+
+    world.advance(10)
+    assert [d.rollout_state for d in world.service.deployments] == [RolloutState.COMPLETED]
+
+
+def test_without_a_health_check_a_task_counts_after_the_running_grace() -> None:
+    world = World(parameters=Parameters(running_grace=40))
+    world.call("CreateCluster", {"clusterName": "shop"})
+    container = {k: v for k, v in task_definition()["containerDefinitions"][0].items() if k != "healthCheck"}
+    world.call("RegisterTaskDefinition", task_definition(containerDefinitions=[container]))
+    world.start(taskDefinition="shop:1")
+
+    world.advance(40)
+    assert [d.rollout_state for d in world.service.deployments] == [RolloutState.IN_PROGRESS]
+    world.advance(5)
+    assert [d.rollout_state for d in world.service.deployments] == [RolloutState.COMPLETED]
+
+
+@pytest.mark.parametrize(
+    ("minimum", "maximum", "fewest", "most"), [(100, 200, 4, 8), (50, 100, 2, 4), (50, 150, 2, 6), (0, 100, 0, 4)]
+)
+def test_a_rolling_deployment_stays_between_minimum_and_maximum(
+    world: World, minimum: int, maximum: int, fewest: int, most: int
+) -> None:
+    world.start(
+        desiredCount=4,
+        deploymentConfiguration={"minimumHealthyPercent": minimum, "maximumPercent": maximum},
+    )
+    world.advance()
+    world.call("RegisterTaskDefinition", task_definition())
+    world.update(taskDefinition="shop:2")
+
+    healthy, all_tasks = [], []
+    for _ in range(120):
+        world.advance(1)
+        wanted = [task for task in world.tasks.alive.values() if task.is_wanted]
+        healthy.append(sum(task.health is HealthStatus.HEALTHY for task in wanted))
+        all_tasks.append(len(wanted))
+
+    assert (min(healthy), max(all_tasks)) == (fewest, most)
+    assert revisions(world) == [2, 2, 2, 2]
+    assert [d.task_definition.arn for d in world.service.deployments] == [NEW]
+
+
+def test_a_task_that_exits_is_replaced_in_its_zone(world: World) -> None:
+    world.start()
+    world.advance()
+    lost = world.running[0]
+
+    world.tasks.crash(lost)
+    world.advance()
+
+    assert lost.stop_code is StopCode.ESSENTIAL_CONTAINER_EXITED
+    assert zones(world) == ["eu-west-2a", "eu-west-2a", "eu-west-2b"]
+
+
+def test_an_unhealthy_task_is_replaced_before_it_is_stopped(world: World) -> None:
+    world.start()
+    world.advance()
+    sick = world.running[0]
+
+    world.tasks.set_health(sick, HealthStatus.UNHEALTHY)
+    world.advance(4)
+    assert (sick.is_wanted, len(world.running)) == (True, 4)
+    world.advance()
+
+    assert (sick.stop_code, sick.stopped_reason) == (
+        StopCode.SERVICE_SCHEDULER_INITIATED,
+        "Task failed container health checks",
+    )
+    assert f"(task {sick.id}) failed container health checks." in world.events()
+    assert len(world.running) == 3
+
+
+def test_where_there_is_no_room_unhealthy_tasks_are_replaced_one_at_a_time(world: World) -> None:
+    world.start(deploymentConfiguration={"minimumHealthyPercent": 0, "maximumPercent": 100})
+    world.advance()
+    for task in world.running:
+        world.tasks.set_health(task, HealthStatus.UNHEALTHY)
+
+    fewest = 3
+    for _ in range(90):
+        world.advance(1)
+        fewest = min(fewest, len([task for task in world.tasks.alive.values() if task.is_wanted]))
+
+    assert fewest == 2
+    assert [task.health for task in world.running] == [HealthStatus.HEALTHY] * 3
+
+
+def test_scaling_out_and_in_keeps_the_zones_even(world: World) -> None:
+    world.start()
+    world.advance()
+    oldest = {task.id for task in world.running}
+
+    world.update(desiredCount=7)
+    world.advance()
+    assert zones(world).count("eu-west-2a") in (3, 4)
+    assert len(world.service.deployments) == 1
+
+    world.update(desiredCount=2)
+    world.advance()
+    assert zones(world) == ["eu-west-2a", "eu-west-2b"]
+    assert {task.id for task in world.running} <= oldest
+    reason = f"Scaling activity initiated by (deployment {world.service.primary.id})"
+    assert {task.stopped_reason for task in world.tasks_with(TaskStatus.STOPPED)} == {reason}
+
+
+def test_a_second_deployment_overtakes_the_first(world: World) -> None:
+    world.start()
+    world.advance()
+    for _ in range(2):
+        world.call("RegisterTaskDefinition", task_definition())
+    world.update(taskDefinition="shop:2")
+    world.advance(2)
+    world.update(taskDefinition="shop:3")
+    assert len(world.service.deployments) == 3
+    world.advance()
+
+    assert revisions(world) == [3, 3, 3]
+    statuses = [
+        brief["status"]
+        for brief in world.call("ListServiceDeployments", {"cluster": "shop", "service": "shop"})["serviceDeployments"]
+    ]
+    assert statuses == ["SUCCESSFUL", "STOPPED", "SUCCESSFUL"]
+
+
+def test_the_circuit_breaker_rolls_back(world: World) -> None:
+    world.start()
+    world.advance()
+    good = world.service.primary
+    world.call("RegisterTaskDefinition", task_definition())
+    world.tasks.cannot_start.add(NEW)
+    failed = world.update(taskDefinition="shop:2")
+    (brief,) = world.call("ListServiceDeployments", {"cluster": "shop", "service": "shop", "status": ["IN_PROGRESS"]})[
+        "serviceDeployments"
+    ]
+    arn = brief["serviceDeploymentArn"]
+
+    fewest = 3
+    for _ in range(120):
+        world.advance(1)
+        fewest = min(fewest, len(world.running))
+
+    assert (fewest, revisions(world)) == (3, [1, 1, 1])
+    back = world.service.primary
+    assert (failed.rollout_state, failed.rollout_state_reason, failed.failed_tasks) == (
+        RolloutState.FAILED,
+        "ECS deployment circuit breaker: tasks failed to start.",
+        3,
+    )
+    assert (back.task_definition.arn, back.rollout_state) == (OLD, RolloutState.COMPLETED)
+    at = world.events().index(f"(deployment {failed.id}) deployment failed: tasks failed to start.")
+    assert world.events()[at + 1] == f"rolling back to deployment {good.id}."
+    (described,) = world.call("DescribeServiceDeployments", {"serviceDeploymentArns": [arn]})["serviceDeployments"]
+    assert described["status"] == "ROLLBACK_SUCCESSFUL"
+    assert described["deploymentCircuitBreaker"] == {"status": "TRIGGERED", "failureCount": 3, "threshold": 3}
+    assert described["rollback"]["serviceRevisionArn"].endswith(f"service-revision/shop/shop/{good.revision}")
+
+
+def test_tasks_that_fail_their_health_checks_open_the_circuit_breaker_too(world: World) -> None:
+    world.start()
+    world.advance()
+    world.call("RegisterTaskDefinition", task_definition())
+    world.tasks.unhealthy.add(NEW)
+    failed = world.update(taskDefinition="shop:2")
+    world.advance(240)
+
+    assert failed.rollout_state is RolloutState.FAILED
+    assert revisions(world) == [1, 1, 1]
+
+
+def test_without_rollback_a_failed_deployment_starts_nothing_more(world: World) -> None:
+    world.tasks.cannot_start.add(OLD)
+    world.start(deploymentConfiguration={"deploymentCircuitBreaker": {"enable": True, "rollback": True}})
+    world.advance(120)
+    assert world.service.primary.rollout_state is RolloutState.FAILED  # and there is nothing to roll back to
+    tried = len(world.ecs.tasks)
+    world.advance(120)
+    assert len(world.ecs.tasks) == tried
+
+    world.tasks.cannot_start.clear()
+    world.update(forceNewDeployment=True)
+    world.advance()
+    assert len(world.running) == 3
+
+
+def test_without_a_circuit_breaker_starts_are_held_back_ever_longer(world: World) -> None:
+    world.tasks.cannot_start.add(OLD)
+    world.start(desiredCount=1, deploymentConfiguration={})
+    world.advance(600)
+
+    starts = sorted(task.created_at for task in world.ecs.tasks.values())
+    gaps = [later - earlier for earlier, later in pairwise(starts)]
+    assert gaps == sorted(gaps)
+    assert gaps[-1] >= 60
+    assert any("unable to consistently start tasks successfully" in event for event in world.events())
+
+
+def test_stopping_a_service_deployment_rolls_back_or_aborts(world: World) -> None:
+    world.start()
+    world.advance()
+    for stop_type, status in (("ABORT", "STOPPED"), ("ROLLBACK", "ROLLBACK_SUCCESSFUL")):
+        world.update(forceNewDeployment=True)
+        world.advance(1)
+        newest = world.call("ListServiceDeployments", {"cluster": "shop", "service": "shop"})["serviceDeployments"][0]
+        arn = newest["serviceDeploymentArn"]
+        world.call("StopServiceDeployment", {"serviceDeploymentArn": arn, "stopType": stop_type})
+        world.advance()
+        (described,) = world.call("DescribeServiceDeployments", {"serviceDeploymentArns": [arn]})["serviceDeployments"]
+        assert described["status"] == status
+        assert len([task for task in world.running if task.is_wanted]) >= 3
+
+
+def test_full_subnets_hold_back_tasks_until_there_are_addresses() -> None:
+    world = World(subnets=Subnets(size=1))
+    world.start(deploymentConfiguration={})
+    world.advance(20)
+    assert len(world.running) == 2
+    assert (
+        "was unable to place a task. Reason: The subnets of eu-west-2a (subnet-a) have no free addresses."
+        in world.events()
+    )
+
+    world.subnets.size = 2
+    world.advance(120)
+    assert len(world.running) == 3
+
+
+def test_the_cloud_map_service_goes_some_time_after_the_ecs_service() -> None:
+    world = World(parameters=Parameters(namespace_cleanup=30))
+    world.start()
+    world.advance()
+    world.call("DeleteService", {"cluster": "shop", "service": "shop", "force": True})
+
+    world.advance(10)
+    assert world.service.status == "INACTIVE"
+    assert len(world.cloud_map.services) == 1
+    world.advance(30)
+    assert world.cloud_map.services == {}
+
+
+def test_a_new_service_of_the_same_name_keeps_the_cloud_map_service_that_it_took_over(world: World) -> None:
+    world.start()
+    world.advance()
+    world.call("DeleteService", {"cluster": "shop", "service": "shop", "force": True})
+    world.advance(6)
+    world.start(taskDefinition="shop")
+    world.advance(120)
+
+    assert list(world.cloud_map.services.values()) == [(world.cloud_map.namespaces["shop"], "shop-http")]
+    assert len(world.tasks.registered) == 3
+
+
+def test_numbers_of_the_developer_guide() -> None:
+    assert [circuit_breaker_threshold(count) for count in (1, 6, 25, 1000)] == [3, 3, 13, 200]
+    assert [backoff(failed) for failed in (0, 2, 3, 4, 5, 20)] == [0, 0, 1, 2, 4, 60]
