@@ -159,7 +159,7 @@ def _sentences(study: Study) -> Iterator[str]:
             cheaper = min((study.bills[0].option, option), key=lambda each: totals[each])
             yield f"(a) and ({option.letter}) {option.name}: ({cheaper.letter}) is cheaper at every rate"
         for point in points:
-            moved = f"; the assumptions move the first from {_rate(low)} to {_rate(high)}" if point is points[0] else ""
+            moved = f"; assumptions, one at a time, move it {_span(low, high)}" if point is points[0] else ""
             yield (
                 f"(a) and ({option.letter}) {option.name} break even at {_rate(point.at)}, "
                 f"{point.at * SECONDS_PER_HOUR * HOURS / 10**6:,.1f} M requests a month, {_money(point.cost)} USD: "
@@ -246,8 +246,13 @@ def _usd(usd: Usd) -> float:
     return float(round(usd.value, 9))
 
 
-def _rate(rate: Decimal | None) -> str:
-    return "none at all" if rate is None else f"{rate:,.1f}/s"
+def _rate(rate: Decimal) -> str:
+    return f"{rate:,.1f}/s"
+
+
+def _span(low: Decimal | None, high: Decimal | None) -> str:
+    start = f"from {low:,.1f}/s" if low is not None else ""
+    return f"{start} to {high:,.1f}/s" if high is not None else f"{start} up, or leave none"
 
 
 def _kb(size: Decimal) -> str:
