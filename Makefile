@@ -15,7 +15,7 @@ DURATION ?= 30
 USERS ?= 16
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock synth run ui test lint clean
+.PHONY: help install lock synth run ui test lint deploy destroy diff diagram settings checkov clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,6 +96,12 @@ settings: install ## Write docs/settings.md from the settings
 
 checkov: install .venv-checkov/.installed ## Run checkov over the stack, all its options and the Dockerfile
 	@python tools/checkov/gate.py .venv-checkov/bin/checkov
+
+run: synth ## The main job: the stack on this machine, load on it, one task stopped on the way (DURATION=30 USERS=16)
+	@twin up -- lab run stop-task --users $(USERS) --duration $(DURATION)
+
+ui: synth ## The twin, and Locust's web UI at http://127.0.0.1:8089 (WORKERS=4 for more processes)
+	@twin up -- locust --host http://127.0.0.1:8000 --web-host 127.0.0.1 $(if $(WORKERS),--processes $(WORKERS))
 
 test: lint synth ## All of lint, and all tests
 	pytest
