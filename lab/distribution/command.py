@@ -7,16 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from lab.distribution.analysis import analyse
 from lab.distribution.reading import read
-from lab.distribution.terminal import print_analysis
+from lab.distribution.terminal import new_console, print_analysis
 from lab.errors import AnswerIsNo, BadInput
 
 __all__ = ["distribution", "fraction", "ratios"]
-
-_WIDTH = 140  # where no terminal says how wide it is
 
 
 def distribution(
@@ -55,10 +52,7 @@ def distribution(
     if as_json:
         print(json.dumps(analysis.as_dict(), indent=2, allow_nan=False))
     else:
-        console = Console(highlight=False, markup=False, soft_wrap=False)
-        if not console.is_terminal:
-            console.width = _WIDTH
-        print_analysis(analysis, console)
+        print_analysis(analysis, new_console())
     if check and analysis.judgement.verdict == "uneven":
         raise AnswerIsNo(f"{analysis.source} is uneven")
 

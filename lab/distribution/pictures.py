@@ -21,7 +21,19 @@ from lab.distribution.intervals import CONFIDENCE, Share
 from lab.distribution.terminal import furthest
 from lab.errors import BadInput
 
-__all__ = ["analysis_figure", "convergence_svg", "distribution_svg", "new_figure", "percents", "save", "svg", "title"]
+__all__ = [
+    "HOST_COLOURS",
+    "INK",
+    "STYLE",
+    "analysis_figure",
+    "convergence_svg",
+    "distribution_svg",
+    "new_figure",
+    "percents",
+    "save",
+    "svg",
+    "title",
+]
 
 INK = "#757575"
 HOST_COLOURS = ("#2a7ab9", "#c25a1c", "#3a8a3a", "#a050b8", "#8a701a", "#c2407a")
@@ -30,7 +42,7 @@ _MOST_BARS = 30
 _MOST_LINES = 100
 _MOST_COLOURED = 6  # hosts furthest off; the others are thin lines without a name
 _MOST_POINTS = 200  # of a line, closer together where it begins
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.titlecolor": INK,
@@ -52,7 +64,7 @@ def distribution_svg(analysis: Analysis) -> str:
     """Each host's share with its interval and what an even split expects, as an `<svg>` element."""
     shares = furthest(analysis.shares, _MOST_BARS)
     figure = new_figure(_height(shares))
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         _draw_shares(figure, analysis, shares)
     return svg(figure)
 
@@ -62,7 +74,7 @@ def convergence_svg(analysis: Analysis) -> str | None:
     if not _has_time(analysis):
         return None
     figure = new_figure(_CONVERGENCE_HEIGHT)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         _draw_convergence(figure, analysis)
     return svg(figure)
 
@@ -71,7 +83,7 @@ def analysis_figure(analysis: Analysis) -> Figure:
     """Both pictures in one figure, the second where there is time or order."""
     shares = furthest(analysis.shares, _MOST_BARS)
     height = _height(shares)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         if not _has_time(analysis):
             figure = new_figure(height)
             _draw_shares(figure, analysis, shares)
@@ -101,7 +113,7 @@ def title(figure: FigureBase, text: str) -> None:
 def svg(figure: Figure) -> str:
     """The `<svg>` element alone, to be put into a page."""
     text = io.StringIO()
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
     return text.getvalue()[text.getvalue().index("<svg") :]
 
@@ -111,7 +123,7 @@ def save(figure: Figure, path: Path) -> None:
     if path.suffix not in (".svg", ".png"):
         raise BadInput(f"{path} is neither .svg nor .png, and these are the pictures that can be drawn")
     try:
-        with matplotlib.rc_context(_STYLE):
+        with matplotlib.rc_context(STYLE):
             metadata = {"Date": None} if path.suffix == ".svg" else None
             figure.savefig(path, transparent=True, dpi=144, metadata=metadata)
     except OSError as error:

@@ -11,10 +11,19 @@ from lab.distribution.intervals import Share
 from lab.distribution.wording import p_words, percent
 from lab.distribution.zones import Zones
 
-__all__ = ["furthest", "print_analysis"]
+__all__ = ["furthest", "new_console", "print_analysis"]
 
+_WIDTH = 140  # where no terminal says how wide it is
 _MOST_ROWS = 40
 _BAR = 24
+
+
+def new_console() -> Console:
+    """Standard output, wide enough for a table when it is not a terminal."""
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = _WIDTH
+    return console
 
 
 def furthest(shares: tuple[Share, ...], most: int) -> list[Share]:

@@ -29,7 +29,7 @@ def explain(
     """One sentence for one verdict."""
     freedom = goodness.degrees_of_freedom
     numbers = f"chi-square {goodness.chi_square:.2f} on {freedom} degree{'s' if freedom > 1 else ''} of freedom"
-    spread = f"{requests:,} requests over {hosts} hosts"
+    spread = f"{requests:,} requests over {hosts:,} hosts"
     look = f"to see a host {percent(detect)} off its share with {percent(POWER)} power"
     if verdict == "uneven":
         side = "above" if deviation > 0 else "below"

@@ -1,0 +1,152 @@
+"""Least request of two choices: how much of random choice's spread is left in the counts.
+
+The counts of such a gateway wander as those of random choice do, only less: after n requests their covariance is D n
+times that of one random choice, with D between about 1/2 and 1. (A task that got more than its part is busier, so it
+gets less for a while. That takes back at most half of the variance, as it is chance when requests end.)
+
+D is the asymptotic variance of the arrivals at one task. The state is the number of requests in flight at that task
+and at the others, which are alike, so their numbers are kept sorted. With few states the chain is solved exactly. With
+more, the tasks are taken to be independent, which they are in the limit of many (Vvedenskaya, Dobrushin and Karpelevich
+1996; Mitzenmacher 2001), and the task in question is then a birth and death process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse, stats
+from scipy.sparse import linalg
+
+__all__ = ["dispersion"]
+
+_MOST_STATES = 5_000
+_CONVERGED = 1e-12
+_MOST_STEPS = 20_000
+
+State = tuple[int, tuple[int, ...]]  # in flight at the task, and at the other busy ones, most first
+Numbers = NDArray[np.float64]
+
+
+@lru_cache
+def dispersion(tasks: int, in_flight: int) -> float:
+    """D for one front end with so many requests in flight; 1 for one request, as then all tasks are idle."""
+    if in_flight == 1:
+        return 1.0
+    states = _states(tasks, in_flight)
+    return _many_tasks(in_flight / tasks) if states is None else _exact(states, tasks, in_flight)
+
+
+def _states(tasks: int, in_flight: int) -> list[State] | None:
+    """All states, None if there are more than _MOST_STATES."""
+    states: list[State] = []
+    for here in range(in_flight + 1):
+        for others in _partitions(in_flight - here, in_flight - here, tasks - 1):
+            if len(states) == _MOST_STATES:
+                return None
+            states.append((here, others))
+    return states
+
+
+def _partitions(total: int, largest: int, parts: int) -> Iterator[tuple[int, ...]]:
+    """Ways to write `total` as a sum of at most `parts` numbers, none above `largest`, in falling order."""
+    if total == 0:
+        yield ()
+    elif parts > 0:
+        for first in range(min(total, largest), 0, -1):
+            for rest in _partitions(total - first, first, parts - 1):
+                yield (first, *rest)
+
+
+def _exact(states: list[State], tasks: int, in_flight: int) -> float:
+    """By the fundamental equation of the chain (Kemeny and Snell 1960, theorem 4.6.1)."""
+    number = {state: index for index, state in enumerate(states)}
+    source, target, probability, arrived = [], [], [], []
+    for index, state in enumerate(states):
+        for leaving, after in _departures(state, in_flight):
+            for arriving, then, mine in _arrivals(after, tasks):
+                source.append(index)
+                target.append(number[then])
+                probability.append(leaving * arriving)
+                arrived.append(mine)
+    size = len(states)
+    p, here = np.array(probability), np.array(arrived, dtype=np.float64)
+    matrix = sparse.csr_array((p, (source, target)), shape=(size, size))
+    # Stationary distribution, and h with (I - P) h = arrivals beyond the mean; both up to one equation.
+    system = sparse.eye_array(size, format="csr") - matrix
+    stationary = _solved(system.T, np.zeros(size), 1.0)
+    mean = 1 / tasks
+    rate = np.asarray(np.bincount(source, p * here, minlength=size), dtype=np.float64)
+    h = _solved(system, rate - mean, 0.0)
+    step = here - mean + h[target] - h[source]
+    return float((stationary[source] * p * step**2).sum() / (mean * (1 - mean)))
+
+
+def _solved(system: sparse.csr_array, right: Numbers, total: float) -> Numbers:
+    """The solution whose elements add up to `total`; the system has one equation too many."""
+    matrix = sparse.lil_array(system)
+    matrix[0, :] = 1.0
+    right = right.copy()
+    right[0] = total
+    return np.asarray(linalg.spsolve(sparse.csc_array(matrix), right))
+
+
+def _departures(state: State, in_flight: int) -> Iterator[tuple[float, State]]:
+    """Probability and state after one of the requests in flight has ended."""
+    here, others = state
+    if here:
+        yield here / in_flight, (here - 1, others)
+    for busy in sorted(set(others)):
+        yield others.count(busy) * busy / in_flight, (here, _moved(others, busy, busy - 1))
+
+
+def _arrivals(state: State, tasks: int) -> Iterator[tuple[float, State, bool]]:
+    """Probability, state, and whether the task in question got it, after the less busy of two has got a request."""
+    here, others = state
+    idle = tasks - 1 - len(others)
+    levels = {busy: others.count(busy) for busy in others}
+    if idle:
+        levels[0] = idle
+    levels.setdefault(here, 0)
+    more = tasks
+    for busy in sorted(levels):
+        alike = levels[busy] + (busy == here)
+        # The less busy of two is of this level: both at least as busy, but not both busier.
+        chance = (more**2 - (more - alike) ** 2) / tasks**2 / alike
+        more -= alike
+        if busy == here:
+            yield chance, (here + 1, others), True
+        if levels[busy]:
+            yield chance * levels[busy], (here, _moved(others, busy, busy + 1)), False
+
+
+def _moved(others: tuple[int, ...], before: int, after: int) -> tuple[int, ...]:
+    changed = list(others)
+    if before:
+        changed.remove(before)
+    if after:
+        changed.append(after)
+    return tuple(sorted(changed, reverse=True))
+
+
+def _many_tasks(load: float) -> float:
+    """In the limit of many tasks with so many requests in flight at each on average."""
+    level = np.arange(int(load + 12 * np.sqrt(load) + 30))
+    share = stats.poisson.pmf(level, load)
+    for _ in range(_MOST_STEPS):
+        busier = np.append(np.cumsum(share[::-1])[::-1], 0.0)
+        birth = load * (busier[:-1] + busier[1:])
+        ratio = np.concatenate(([0.0], np.cumsum(np.log(birth[:-1]) - np.log(level[1:]))))
+        found = np.exp(ratio - ratio.max())
+        found /= found.sum()
+        if np.abs(found - share).max() < _CONVERGED:
+            break
+        share = (share + found) / 2
+    # Asymptotic variance of the births; for a birth and death process the Poisson equation is solved level by level.
+    flow = share * birth
+    mean = flow.sum()
+    excess = -np.cumsum(share * (birth - mean))
+    there = flow > 1e-14 * mean
+    return float(1 + 2 / mean * (excess[there].sum() + (excess[there] ** 2 / flow[there]).sum()))
