@@ -13,12 +13,13 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure, FigureBase
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import EngFormatter, FuncFormatter, NullFormatter
 from scipy import stats
 
 from lab.distribution.analysis import Analysis
 from lab.distribution.intervals import CONFIDENCE, Share
 from lab.distribution.terminal import furthest
+from lab.distribution.wording import percent
 from lab.errors import BadInput
 
 __all__ = [
@@ -102,7 +103,7 @@ def new_figure(height: float) -> Figure:
 
 def percents(value: float, _: object = None) -> str:
     """A tick of an axis of fractions."""
-    return f"{100 * value:.3g} %"
+    return percent(value)
 
 
 def title(figure: FigureBase, text: str) -> None:
@@ -197,7 +198,7 @@ def _draw_convergence(figure: FigureBase, analysis: Analysis) -> None:
     axes.set_xlim(max(grid[0], grid[-1] / 1000), grid[-1])
     top = 1.15 * max(float(np.interp(grid[-1] / 20, grid, limit)), float(final.max()))
     axes.set_ylim(-top, top)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(FuncFormatter(percents))
     axes.set_xlabel("requests so far")

@@ -17,13 +17,13 @@ from lab.errors import BadInput
 from lab.simulation.gateway import Gateway, Policy
 from lab.simulation.likeness import compare, measured
 from lab.simulation.sampling import sample
-from lab.simulation.skew import affordable_runs, curves, skew
+from lab.simulation.skew import curves, skew
 from lab.simulation.terminal import Likeness, Simulation, print_result
 
 __all__ = ["simulate"]
 
 _MOST_REQUESTS = 10**15
-_POINTS, _CURVE_RUNS = 11, 1000  # of a curve
+_POINTS = 11  # of a curve
 
 
 def simulate(
@@ -61,7 +61,7 @@ def simulate(
         from lab.distribution.pictures import save
         from lab.simulation.pictures import skew_figure
 
-        save(skew_figure(curves(gateway, _points(gateway, total), _CURVE_RUNS, rng), gateway, total, point), picture)
+        save(skew_figure(curves(gateway, _points(gateway, total), rng), gateway, total, point), picture)
     if as_json:
         print(json.dumps(asdict(result), indent=2, allow_nan=False))
     else:
@@ -69,11 +69,10 @@ def simulate(
 
 
 def _simulate(gateway: Gateway, requests: int, rng: np.random.Generator) -> Simulation:
-    runs = affordable_runs(gateway)
     one = sample(gateway, requests, 1, rng)[0]
     width = len(str(gateway.tasks))
     judgement = judge({f"task-{number:0{width}}": int(count) for number, count in enumerate(one, start=1)})
-    return Simulation(gateway, requests, judgement, skew(gateway, requests, runs, rng))
+    return Simulation(gateway, requests, judgement, skew(gateway, requests, rng))
 
 
 def _points(gateway: Gateway, requests: int) -> list[int]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import matplotlib
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import EngFormatter, FuncFormatter, NullFormatter
 
 from lab.distribution.pictures import HOST_COLOURS, INK, STYLE, new_figure, percents, title
 from lab.simulation.gateway import Gateway
@@ -31,7 +31,7 @@ def skew_figure(curves: Sequence[Curve], gateway: Gateway, requests: int, measur
             axes.plot([requests], [measured], "o", color=INK, label="measured")
         axes.set_xscale("log")
         axes.set_yscale("log", nonpositive="mask")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.yaxis.set_major_formatter(FuncFormatter(percents))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.yaxis.set_minor_formatter(NullFormatter())

@@ -10,9 +10,11 @@ import numpy as np
 from lab.simulation.gateway import Gateway, Policy
 from lab.simulation.sampling import Numbers, chi_square, max_deviation, sample
 
-__all__ = ["Band", "Curve", "Skew", "affordable_runs", "curves", "skew"]
+__all__ = ["Band", "Curve", "Skew", "curves", "skew"]
 
-_MOST_CELLS = 20_000_000
+_CELLS, _FEWEST = 20_000_000, 10  # numbers that are drawn at most, and runs whatever it takes
+_CURVE_CELLS = 2_000_000  # for each point of a curve
+_MOST_RUNS = 1000
 
 
 @dataclass(frozen=True)
@@ -42,27 +44,27 @@ class Curve:
     max_deviation: tuple[Band, ...]
 
 
-def skew(gateway: Gateway, requests: int, runs: int, rng: np.random.Generator) -> Skew:
-    """The skew of `runs` simulated runs."""
+def skew(gateway: Gateway, requests: int, rng: np.random.Generator) -> Skew:
+    """The skew of as many simulated runs as take about a second, a few seconds for the largest gateways."""
+    runs = _affordable(gateway, _CELLS, _FEWEST)
     counts = sample(gateway, requests, runs, rng)
     return Skew(runs, _band(max_deviation(counts)), _band(chi_square(counts) / (gateway.tasks - 1)))
 
 
-def curves(gateway: Gateway, points: Sequence[int], most_runs: int, rng: np.random.Generator) -> list[Curve]:
+def curves(gateway: Gateway, points: Sequence[int], rng: np.random.Generator) -> list[Curve]:
     """All policies with the parameters of one gateway, at each number of requests."""
     found = []
     for policy in Policy:
         one = replace(gateway, policy=policy)
-        runs = min(most_runs, affordable_runs(one))
+        runs = _affordable(one, _CURVE_CELLS, 1)
         bands = tuple(_band(max_deviation(sample(one, requests, runs, rng))) for requests in points)
         found.append(Curve(policy, tuple(points), bands))
     return found
 
 
-def affordable_runs(gateway: Gateway) -> int:
-    """Runs that are simulated in about a second."""
-    cells = gateway.tasks * (gateway.front_ends if gateway.policy is Policy.ROUND_ROBIN else 1)
-    return int(np.clip(_MOST_CELLS // cells, 2, 1000))
+def _affordable(gateway: Gateway, cells: int, fewest: int) -> int:
+    each = gateway.tasks * (gateway.front_ends if gateway.policy is Policy.ROUND_ROBIN else 1)
+    return int(np.clip(cells // each, fewest, _MOST_RUNS))
 
 
 def _band(values: Numbers) -> Band:
