@@ -10,8 +10,8 @@
 #   breakeven.py     where two options cost the same, solved
 #   assumptions.py   what no AWS page states, as switches with ranges
 #   sensitivity.py   which input moves the answer most
-#   study.py         all of that about one scenario; output.py and pictures.py say and draw it
 #   stack.py         inputs of a synthesized stack; traffic.py: of a daily profile or a measured run
+#   study.py         all of that about one scenario or run; output.py and pictures.py say and draw it
 #   offers.py        AWS's price list; update.py: the price file brought up to date from it
 #   command.py       `lab costs`, `lab costs update`
 #

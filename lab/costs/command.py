@@ -85,7 +85,9 @@ def costs(
     from lab.costs.assumptions import assume as apply
     from lab.costs.options import option_named
     from lab.costs.prices import PRICE_FILE, load_prices
+    from lab.costs.stack import default_scenario
     from lab.costs.study import Study
+    from lab.costs.traffic import read_measured
 
     if json and csv:
         raise BadInput("--json and --csv both print the result; choose one")
@@ -93,7 +95,9 @@ def costs(
         raise BadInput("--profile and --requests-per-second both set the rate; choose one")
     kb = Decimal(1024)
     size = _decimal("--response-kb", response_kb, kb)
-    scenario = _start(stack, results, size)
+    scenario = default_scenario(stack)
+    if results is not None:
+        scenario = read_measured(results, scenario, size)
     chosen: dict[str, Any] = {
         "region": region,
         "request_bytes": _decimal("--request-kb", request_kb, kb),
@@ -178,17 +182,6 @@ def update(
         raise BadInput(f"--source {source!r} must be files or api")
     for sentence in update_prices(prices or PRICE_FILE, region, products, set(offer or offers), accept):
         print(sentence)
-
-
-def _start(stack: Path | None, results: Path | None, response_bytes: Decimal | None) -> Scenario:
-    """The scenario before any option: the stack's, and the run's if there is one."""
-    from lab.costs.stack import find_stack, scenario_of_settings, scenario_of_stack
-    from lab.costs.traffic import read_measured
-    from serviceconnect.settings import Settings
-
-    path = stack or find_stack()
-    scenario = scenario_of_stack(path) if path else scenario_of_settings(Settings())
-    return read_measured(results, scenario, response_bytes) if results else scenario
 
 
 def _rates(profile: Path | None, rate: Decimal | None) -> tuple[Decimal, ...] | None:

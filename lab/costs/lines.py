@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal
+from itertools import chain
 from typing import Any, TypeVar
 
 from lab.costs.fargate import Size
@@ -60,6 +61,7 @@ NLCU_GB_PER_HOUR = Decimal(1)
 # What stands before VPC Lattice on the way in: a network load balancer and a proxy task of this size in each zone.
 # https://aws.amazon.com/solutions/guidance/external-connectivity-to-amazon-vpc-lattice/
 ENTRY_TASK = Size(256, 512)
+ENTRY_ADDED = "entry added: Lattice is not reachable from the internet"
 
 Q = TypeVar("Q", bound=Quantity)
 
@@ -165,32 +167,19 @@ def alb(scenario: Scenario, prices: PriceBook, connections_per_request: Decimal,
     )
 
 
-def nlb(
-    scenario: Scenario,
-    prices: PriceBook,
-    connections_per_request: Decimal,
-    assumed: str = "",
-    share: Decimal = Decimal(1),
-    name: str = "NLB",
-) -> Iterator[Line]:
-    """A network load balancer; *share* scales all of it, for an entry that may be left out."""
-    yield _fixed(f"{name} hours", "load balancer", Hours(HOURS) * share, prices.nlb_hour, assumed)
+def nlb(scenario: Scenario, prices: PriceBook, connections_per_request: Decimal, assumed: str = "") -> Iterator[Line]:
+    """A network load balancer: its hours, and its capacity units hour by hour."""
+    yield _fixed("NLB hours", "load balancer", Hours(HOURS), prices.nlb_hour)
     used = sum((nlcus(scenario, rate, connections_per_request) for rate in scenario.rates), Decimal(0))
     yield _traffic(
-        f"{name} capacity units",
-        "load balancer",
-        NlcuHours(used * _hours_at_each_rate(scenario)) * share,
-        prices.nlb_nlcu,
-        assumed,
+        "NLB capacity units", "load balancer", NlcuHours(used * _hours_at_each_rate(scenario)), prices.nlb_nlcu, assumed
     )
 
 
-def load_balancer_addresses(
-    scenario: Scenario, prices: PriceBook, assumed: str = "", share: Decimal = Decimal(1)
-) -> Iterator[Line]:
+def load_balancer_addresses(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
     """Public IPv4 addresses of a load balancer that the internet reaches."""
-    hours = Hours(HOURS) * scenario.public_addresses * share
-    yield _fixed("public IPv4 of the load balancer", "load balancer", hours, prices.ipv4_hour, assumed)
+    hours = Hours(HOURS) * scenario.public_addresses
+    yield _fixed("public IPv4 of the load balancer", "load balancer", hours, prices.ipv4_hour)
 
 
 def lattice(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
@@ -218,17 +207,23 @@ def lattice(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
 def lattice_entry(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
     """The public way in that VPC Lattice lacks: a network load balancer and a proxy task in each zone."""
     share = scenario.lattice_entry
-    assumed = "entry added: Lattice is not reachable from the internet"
-    yield from nlb(scenario, prices, scenario.connections_per_request, assumed, share, "entry: NLB")
-    yield from load_balancer_addresses(scenario, prices, assumed, share)
-    yield from _task_lines(
-        "entry: proxy tasks", "load balancer", ENTRY_TASK, scenario.azs * share, scenario, prices, assumed
-    )
+    for line in chain(
+        nlb(scenario, prices, scenario.connections_per_request),
+        load_balancer_addresses(scenario, prices),
+        _task_lines("proxy tasks", "load balancer", ENTRY_TASK, scenario.azs, scenario, prices),
+    ):
+        yield replace(
+            line,
+            item=f"entry: {line.item}",
+            quantity=line.quantity * share,
+            cost=line.cost * share,
+            assumed="; ".join(filter(None, (ENTRY_ADDED, line.assumed))),
+        )
 
 
 def tasks(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
     """The service's tasks at the size that they need without a proxy."""
-    yield from _task_lines("Fargate", "tasks", scenario.task_sizes.plain, Decimal(scenario.tasks), scenario, prices)
+    yield from _task_lines("Fargate", "tasks", scenario.task_sizes.plain, scenario.tasks, scenario, prices)
 
 
 def service_connect_share(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
@@ -240,23 +235,19 @@ def service_connect_share(scenario: Scenario, prices: PriceBook) -> Iterator[Lin
         "Service Connect share",
         "Service Connect",
         sizes.proxied.less(sizes.plain),
-        Decimal(scenario.tasks),
+        scenario.tasks,
         scenario,
         prices,
     ):
         yield replace(line, kinks=kinks)
 
 
-def _task_lines(
-    item: str, group: str, size: Size, count: Decimal, scenario: Scenario, prices: PriceBook, assumed: str = ""
-) -> Iterator[Line]:
+def _task_lines(item: str, group: str, size: Size, count: int, scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
     arm = scenario.architecture == "ARM64"
     vcpu = VcpuHours(HOURS * count * size.cpu / 1024)
     memory = GbHours(HOURS * count * size.memory / 1024)
-    yield _fixed(f"{item}: vCPU", group, vcpu, prices.fargate_arm_vcpu if arm else prices.fargate_x86_vcpu, assumed)
-    yield _fixed(
-        f"{item}: memory", group, memory, prices.fargate_arm_memory if arm else prices.fargate_x86_memory, assumed
-    )
+    yield _fixed(f"{item}: vCPU", group, vcpu, prices.fargate_arm_vcpu if arm else prices.fargate_x86_vcpu)
+    yield _fixed(f"{item}: memory", group, memory, prices.fargate_arm_memory if arm else prices.fargate_x86_memory)
 
 
 def cloud_map(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:

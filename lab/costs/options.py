@@ -14,6 +14,7 @@ from lab.costs.scenario import Scenario
 from lab.errors import BadInput
 
 __all__ = [
+    "LATTICE",
     "OPTIONS",
     "PUBLIC_ALB",
     "SERVICE_CONNECT",
@@ -105,7 +106,7 @@ def _internal_alb(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
 
 def _internal_nlb(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
     yield from lines.http_api(scenario, prices)
-    yield from lines.nlb(scenario, prices, scenario.gateway_connections_per_request)
+    yield from lines.nlb(scenario, prices, scenario.gateway_connections_per_request, GATEWAY_CONNECTIONS)
     yield from _common(scenario, prices, scenario.gateway_log_bytes)
 
 
@@ -118,7 +119,7 @@ def _public_alb(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
 
 def _rest_nlb(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
     yield from lines.rest_api(scenario, prices)
-    yield from lines.nlb(scenario, prices, scenario.gateway_connections_per_request)
+    yield from lines.nlb(scenario, prices, scenario.gateway_connections_per_request, GATEWAY_CONNECTIONS)
     yield from _common(scenario, prices, scenario.gateway_log_bytes)
 
 
@@ -132,13 +133,14 @@ SERVICE_CONNECT = Option(
     "a", "service-connect", "HTTP API -> VPC link -> Cloud Map with Service Connect", True, _service_connect
 )
 PUBLIC_ALB = Option("d", "public-alb", "public ALB alone", False, _public_alb)
+LATTICE = Option("f", "lattice", "VPC Lattice behind an entry of one's own", False, _lattice)
 OPTIONS = (
     SERVICE_CONNECT,
     Option("b", "internal-alb", "HTTP API -> VPC link -> internal ALB", True, _internal_alb),
     Option("c", "internal-nlb", "HTTP API -> VPC link -> NLB", True, _internal_nlb),
     PUBLIC_ALB,
     Option("e", "rest-nlb", "REST API -> VPC link -> NLB", True, _rest_nlb),
-    Option("f", "lattice", "VPC Lattice behind an entry of one's own", False, _lattice),
+    LATTICE,
 )
 
 
@@ -155,7 +157,8 @@ def _notes(option: Option, scenario: Scenario) -> Iterator[str]:
         yield "not possible: API Gateway carries at most 10 MB in a request or response"
     if option.gateway and max(scenario.rates) > GATEWAY_REQUESTS_PER_SECOND:
         yield "more than API Gateway's quota of 10,000 requests/s, which AWS raises on request"
-    if option is OPTIONS[-1] and not scenario.lattice_entry:
-        yield "without an entry from the internet, which Lattice lacks"
-    elif option is OPTIONS[-1]:
-        yield "its entry from the internet is added: a public NLB and a proxy task in each zone"
+    if option is LATTICE:
+        if scenario.lattice_entry:
+            yield "its entry from the internet is added: a public NLB and a proxy task in each zone"
+        else:
+            yield "without an entry from the internet, which Lattice lacks"

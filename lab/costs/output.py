@@ -15,7 +15,7 @@ from rich.table import Table
 
 from lab.costs.breakeven import BreakEven
 from lab.costs.lines import Line
-from lab.costs.quantities import Usd
+from lab.costs.quantities import Usd, plain
 from lab.costs.scenario import HOURS, KB, SECONDS_PER_HOUR
 from lab.costs.study import Study
 
@@ -28,11 +28,11 @@ def as_json(study: Study) -> str:
     """The whole study as a JSON object; money in US dollars a month."""
     scenario = study.scenario
     inputs: dict[str, Any] = {
-        field.name: _plain(getattr(scenario, field.name)) for field in fields(scenario) if field.name != "rates"
+        field.name: _input(getattr(scenario, field.name)) for field in fields(scenario) if field.name != "rates"
     }
     content = {
         "region": scenario.region,
-        "inputs": {"requests_per_second": float(scenario.mean_rate), "rates": _plain(scenario.rates), **inputs},
+        "inputs": {"requests_per_second": float(scenario.mean_rate), "rates": _input(scenario.rates), **inputs},
         "common_usd": _usd(study.common),
         "options": [
             {
@@ -112,7 +112,7 @@ def console() -> Console:
 def print_study(study: Study, console: Console) -> None:
     """The bills side by side, the break-even points, the assumptions, and the inputs that matter most."""
     scenario = study.scenario
-    requests = f"{scenario.mean_rate.normalize():,f} requests/s ({scenario.requests / 10**6:,.1f} M a month)"
+    requests = f"{plain(scenario.mean_rate)} requests/s ({scenario.requests / 10**6:,.1f} M a month)"
     console.print(
         f"{scenario.region}, USD a month of {HOURS} hours: {requests} of {_kb(scenario.request_bytes)} "
         f"with responses of {_kb(scenario.response_bytes)}; {scenario.tasks} tasks of {scenario.cpu} CPU units "
@@ -182,8 +182,8 @@ def _assumptions(study: Study) -> Table:
         totals = [f"({o.letter}) {_money(low)} to {_money(high)}" for o, (low, high) in effect.totals.items()]
         table.add_row(
             assumption.name,
-            _number(assumption.value),
-            f"{_number(assumption.low)} to {_number(assumption.high)}",
+            plain(assumption.value),
+            f"{plain(assumption.low)} to {plain(assumption.high)}",
             ", ".join(totals),
         )
     return table
@@ -259,11 +259,7 @@ def _kb(size: Decimal) -> str:
     return f"{size / KB:,.1f} KB"
 
 
-def _number(value: Decimal) -> str:
-    return f"{value.normalize():f}"
-
-
-def _plain(value: Any) -> Any:
+def _input(value: Any) -> Any:
     if isinstance(value, Decimal):
         return float(value)
     return [float(each) for each in value] if isinstance(value, tuple) else value

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from lab.costs.breakeven import BreakEven
 from lab.costs.lines import GROUPS
 from lab.costs.options import OPTIONS, SERVICE_CONNECT, Bill, bill, common_cost
+from lab.costs.quantities import plain
 from lab.costs.scenario import KB, Scenario
 from lab.costs.study import Study
 from lab.errors import BadInput
@@ -149,7 +150,7 @@ def _by_size(study: Study, figure: Figure) -> None:
         if size >= SMALLEST_KB:
             _mark(study, axes, point, size, replace(study.scenario, response_bytes=point.at), f"{size:,.0f} KB")
     axes.set_xlabel("KB of a response (points: break-even of (a) with another; API Gateway ends at 10 MB)")
-    rate = f"{study.scenario.mean_rate.normalize():,f} requests/s"
+    rate = f"{plain(study.scenario.mean_rate)} requests/s"
     axes.set_title(f"Exposing alone, beyond what every option pays: {rate}", fontsize=10)
     figure.legend(loc="outside lower center", ncols=3)
 
@@ -188,6 +189,6 @@ def _log_space(low: float, high: float) -> list[float]:
 
 def _title(scenario: Scenario) -> str:
     return (
-        f"{scenario.mean_rate.normalize():,f} requests/s, responses of {scenario.response_bytes / KB:,.0f} KB, "
+        f"{plain(scenario.mean_rate)} requests/s, responses of {scenario.response_bytes / KB:,.0f} KB, "
         f"{scenario.tasks} tasks in {scenario.azs} zones, {scenario.region}"
     )

@@ -7,7 +7,7 @@ only the quantity it is quoted for. All values are Decimal: money is never summe
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import ClassVar, Self
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "ResourceMonths",
     "Usd",
     "VcpuHours",
+    "plain",
 ]
 
 
@@ -139,3 +140,8 @@ class MetricMonths(Quantity):
 
     __slots__ = ()
     unit = "metric-month"
+
+
+def plain(value: Decimal) -> str:
+    """*value* to six significant digits, for people."""
+    return f"{Context(prec=6).plus(value).normalize():,f}"

@@ -27,6 +27,9 @@ PROXY_LOG_BYTES = Decimal(300)
 # count, hence assumed.
 INSIGHTS_BASE_METRICS = 36
 
+# Far beyond anything real, and small enough for sums to be exact.
+LARGEST = 10**12
+
 AT_LEAST_ONE = ("tasks", "azs", "nat_gateways", "log_retention_days")
 AT_LEAST_ZERO = (
     "request_bytes",
@@ -187,8 +190,8 @@ class Scenario:
 
 
 def _at_least(lowest: int, name: str, value: Decimal | int) -> None:
-    if not Decimal(value).is_finite() or value < lowest:
-        raise BadInput(f"{name} = {value} must be {'a number that is ' if not lowest else ''}at least {lowest}")
+    if not Decimal(value).is_finite() or not lowest <= value <= LARGEST:
+        raise BadInput(f"{name} = {value} must be a number from {lowest} to {LARGEST:,}")
 
 
 def _one_of(name: str, value: str, allowed: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from lab.costs.fargate import Size, fit, is_size, proxy_share
 from lab.costs.options import SERVICE_CONNECT, Option, bill
 from lab.costs.prices import PriceBook
-from lab.costs.quantities import Usd
+from lab.costs.quantities import Usd, plain
 from lab.costs.scenario import Scenario
 
 __all__ = ["Sensitivity", "Variant", "sensitivities"]
@@ -56,8 +56,8 @@ def _changes(scenario: Scenario) -> Iterator[tuple[str, str, list[tuple[str, Sce
     rate = scenario.mean_rate
     yield (
         "requests per second",
-        _plain(rate),
-        [(_plain(rate * factor), scenario.at_rate(rate * factor)) for factor in (half, double)],
+        plain(rate),
+        [(plain(rate * factor), scenario.at_rate(rate * factor)) for factor in (half, double)],
     )
     for name, field in (
         ("request bytes", "request_bytes"),
@@ -71,7 +71,7 @@ def _changes(scenario: Scenario) -> Iterator[tuple[str, str, list[tuple[str, Sce
         value: Decimal = getattr(scenario, field)
         if value:
             changed = [(value * factor, {field: value * factor}) for factor in (half, double)]
-            yield name, _plain(value), [(_plain(to), _with(scenario, **change)) for to, change in changed]
+            yield name, plain(value), [(plain(to), _with(scenario, **change)) for to, change in changed]
     yield _counts(scenario, "tasks", "tasks", (max(1, scenario.tasks // 2), scenario.tasks * 2))
     yield _counts(scenario, "availability zones", "azs", (max(1, scenario.azs - 1), min(6, scenario.azs + 1)))
     sizes = [Size(scenario.cpu // 2, scenario.memory // 2), Size(scenario.cpu * 2, scenario.memory * 2)]
@@ -105,7 +105,3 @@ def _holds(size: Size, scenario: Scenario) -> bool:
 
 def _with(scenario: Scenario, **changes: Any) -> Scenario:
     return replace(scenario, **changes)
-
-
-def _plain(value: Decimal) -> str:
-    return f"{value.normalize():f}"

@@ -17,7 +17,7 @@ from lab.costs.scenario import GATEWAY_LOG_BYTES, PROXY_LOG_BYTES, Scenario
 from lab.errors import BadInput
 from serviceconnect.settings import Settings
 
-__all__ = ["SYNTHESIZED", "find_stack", "scenario_of_settings", "scenario_of_stack"]
+__all__ = ["SYNTHESIZED", "default_scenario", "find_stack", "scenario_of_settings", "scenario_of_stack"]
 
 SYNTHESIZED = Path("cdktf.out/stacks")
 
@@ -35,6 +35,12 @@ def find_stack(root: Path = SYNTHESIZED) -> Path | None:
         names = ", ".join(path.parent.name for path in found)
         raise BadInput(f"{root} holds several stacks ({names}); choose one with --stack PATH")
     return found[0] if found else None
+
+
+def default_scenario(stack: Path | None = None) -> Scenario:
+    """The scenario of *stack*, else of the one that is synthesized, else of the default settings. Raises BadInput."""
+    path = stack or find_stack()
+    return scenario_of_stack(path) if path else scenario_of_settings(Settings())
 
 
 def scenario_of_settings(settings: Settings) -> Scenario:

@@ -9,12 +9,24 @@ from functools import cached_property
 from lab.costs.assumptions import Effect, break_even_range, effects, total_range
 from lab.costs.breakeven import BreakEven, break_evens
 from lab.costs.options import OPTIONS, PUBLIC_ALB, SERVICE_CONNECT, Bill, Option, bills, common_cost
-from lab.costs.prices import PriceBook
+from lab.costs.prices import PriceBook, load_prices
 from lab.costs.quantities import Usd
 from lab.costs.scenario import Scenario
 from lab.costs.sensitivity import Sensitivity, sensitivities
+from lab.costs.stack import default_scenario
+from lab.costs.traffic import scenario_of_run
+from load.results import Run
 
-__all__ = ["Study"]
+__all__ = ["Study", "study_of_run"]
+
+
+def study_of_run(run: Run) -> Study:
+    """The study of what *run* measured, with the rest from the synthesized stack or the default settings.
+
+    Raises BadInput if the run states no payload size, or if there are no prices for the stack's Region.
+    """
+    scenario = scenario_of_run(run, default_scenario())
+    return Study(scenario, load_prices(scenario.region))
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,8 @@ def read_measured(folder: Path, scenario: Scenario, response_bytes: Decimal | No
     return scenario_of_run(run, scenario, response_bytes)
 
 
-def scenario_of_run(run: Run, scenario: Scenario, response_bytes: Decimal | None) -> Scenario:
-    """*scenario* with the rate, the payloads, the hosts and the zones of *run*. Raises BadInput as `read_measured`."""
+def scenario_of_run(run: Run, scenario: Scenario, response_bytes: Decimal | None = None) -> Scenario:
+    """*scenario* with the rate, payloads, hosts and zones of *run*; otherwise as `read_measured`."""
     duration = _number(run, run.meta.get("duration_s"), "duration_s")
     if not duration:
         raise BadInput(f"{run.path} has no duration_s above 0 in run.json: the run did not end, or had no requests")

@@ -5,11 +5,15 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lab.costs.prices import PriceBook
-from lab.costs.quantities import Hours, LcuHours, Requests, Usd
+from lab.costs.quantities import Hours, LcuHours, Quantity, Requests, Usd, plain
 
 ONE = Decimal(1)
+units = st.sampled_from(Quantity.__subclasses__())
+amounts = st.decimals(0, 10**9, places=3)
 
 
 def test_amounts_of_the_same_unit_are_added_and_compared() -> None:
@@ -17,6 +21,22 @@ def test_amounts_of_the_same_unit_are_added_and_compared() -> None:
     assert Hours(Decimal(3)) - Hours(ONE) == Hours(Decimal(2))
     assert Hours(ONE) * 2 == Hours(Decimal(2))
     assert Hours(ONE) < Hours(Decimal(2)) <= Hours(Decimal(2))
+
+
+@given(units, units, amounts, amounts)
+def test_only_the_same_unit_adds_up(unit: type[Quantity], other: type[Quantity], one: Decimal, two: Decimal) -> None:
+    if unit is other:
+        assert unit(one) + unit(two) == unit(one + two)
+    else:
+        with pytest.raises(TypeError, match="cannot be combined"):
+            unit(one) + other(two)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [("10", "10"), ("83.33333333", "83.3333"), ("0.000412", "0.000412"), ("1234567.8", "1,234,570")]
+)
+def test_six_digits_for_people(value: str, text: str) -> None:
+    assert plain(Decimal(value)) == text
 
 
 def test_amounts_of_different_units_are_never_equal() -> None:

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from lab.costs.scenario import Scenario
+from lab.costs.stack import default_scenario
+from lab.costs.study import study_of_run
 from lab.costs.traffic import read_measured, read_profile
 from lab.errors import BadInput
-from load.results import HostRow, create_run, update_meta, write_hosts
+from load.results import HostRow, create_run, read_run, update_meta, write_hosts
 
 HEADER = "hour,requests_per_second\n"
 DAY = HEADER + "".join(f"{hour},{hour / 2}\n" for hour in range(24))
@@ -113,6 +115,13 @@ def test_a_run_with_a_wrong_number_is_refused(run: Path, values: dict[str, Any],
     update_meta(run, values)
     with pytest.raises(BadInput, match=says):
         read_measured(run, Scenario(), None)
+
+
+def test_the_study_of_a_run(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = study_of_run(read_run(run))
+    assert found.scenario == read_measured(run, default_scenario(), None)
+    assert found.bills[0].total.value > 0
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
