@@ -69,15 +69,17 @@ node_modules/.installed: package.json package-lock.json | $(VENV)/.installed
 # The cdktf command synthesizes by itself. ARGS=--auto-approve asks nothing. What the machine lacks is said before
 # anything is fetched.
 CDKTF := CHECKPOINT_DISABLE=1 node_modules/.bin/cdktf
+# Another endpoint than AWS has a folder of its own: what Terraform keeps there belongs to one of them.
+OUTPUT := $(if $(AWS_ENDPOINT_URL),cdktf.endpoint.out,cdktf.out)
 
 deploy: preflight-deploy node_modules/.installed ## Put the stack on AWS (or on AWS_ENDPOINT_URL); outputs.json tells `lab` where
-	$(CDKTF) deploy --outputs-file outputs.json $(ARGS)
+	$(CDKTF) deploy --output $(OUTPUT) --outputs-file outputs.json $(ARGS)
 
 destroy: preflight-destroy node_modules/.installed ## Take all of it away again
-	$(CDKTF) destroy $(ARGS)
+	$(CDKTF) destroy --output $(OUTPUT) $(ARGS)
 
 diff: preflight-diff node_modules/.installed ## Show what a deployment would change
-	$(CDKTF) diff $(ARGS)
+	$(CDKTF) diff --output $(OUTPUT) $(ARGS)
 
 preflight-%: install
 	@python tools/preflight.py $*
@@ -107,4 +109,4 @@ test: lint synth ## All of lint, and all tests
 	pytest
 
 clean: ## Remove what was made, .venv included
-	rm -rf $(VENV) .venv-checkov node_modules cdktf.out .twin
+	rm -rf $(VENV) .venv-checkov node_modules cdktf.out cdktf.endpoint.out .twin

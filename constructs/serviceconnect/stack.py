@@ -36,7 +36,7 @@ class ServiceConnectStack(TerraformStack):
 
     def __init__(self, scope: Construct, settings: Settings, image_tag: str, endpoint_url: str = "") -> None:
         super().__init__(scope, settings.name)
-        self._keep_state(settings)
+        self._keep_state(settings, endpoint_url)
         aws_provider(self, settings, endpoint_url)
 
         network = Network(self, "network", settings, settings.container_port)
@@ -111,8 +111,14 @@ class ServiceConnectStack(TerraformStack):
             # static_id: the name as it stands, also in `cdktf deploy --outputs-file`.
             TerraformOutput(self, name, value=value, static_id=True)
 
-    def _keep_state(self, settings: Settings) -> None:
-        if settings.state_bucket:
+    def _keep_state(self, settings: Settings, endpoint_url: str) -> None:
+        # Relative, for the default is a path of this machine; it counts from cdktf.out/stacks/<name>, which is deleted
+        # freely, so the state stays outside.
+        beside = f"../../../terraform.{settings.name}"
+        if is_loopback(endpoint_url):
+            # Apart from AWS's: with one state for both, a deployment here would forget what is there.
+            LocalBackend(self, path=f"{beside}.loopback.tfstate")
+        elif settings.state_bucket:
             S3Backend(
                 self,
                 bucket=settings.state_bucket,
@@ -122,7 +128,5 @@ class ServiceConnectStack(TerraformStack):
             )
             # Terraform's own lock, newer than CDKTF's S3Backend.
             self.add_override("terraform.backend.s3.use_lockfile", True)
-            return
-        # Relative, for the default is a path of this machine; it counts from cdktf.out/stacks/<name>, which is deleted
-        # freely, so the state stays outside.
-        LocalBackend(self, path=f"../../../terraform.{settings.name}.tfstate")
+        else:
+            LocalBackend(self, path=f"{beside}.tfstate")

@@ -60,8 +60,8 @@ def test_no_path_and_no_account_of_this_machine(which: str, request: pytest.Fixt
 @pytest.mark.parametrize("which", ["stack", "everything"])
 def test_only_plain_references(which: str, request: pytest.FixtureRequest) -> None:
     stack = request.getfixturevalue(which)
-    del_self = {"${self.input.namespace_id}", "${self.input.region}"}
-    found = {match for text in texts(stack) for match in re.findall(r"[$%]\{[^}]*\}", text)} - del_self
+    of_provisioners = {"${self.input.namespace_id}", "${self.input.region}"}
+    found = {match for text in texts(stack) for match in re.findall(r"[$%]\{[^}]*\}", text)} - of_provisioners
     assert found
     plain = re.compile(r"\$\{(data\.)?aws_\w+\.[\w-]+\.\w+(\[0\]\.\w+)?\}")
     assert not [text for text in found if not plain.fullmatch(text)]
@@ -82,6 +82,11 @@ def test_state_in_s3(synthesize: Synthesize) -> None:
             "use_lockfile": True,
         }
     }
+
+
+def test_an_endpoint_on_this_machine_has_a_state_of_its_own(synthesize: Synthesize) -> None:
+    stack = synthesize(endpoint_url="http://127.0.0.1:4566", state_bucket="states")
+    assert stack["terraform"]["backend"] == {"local": {"path": "../../../terraform.serviceconnect.loopback.tfstate"}}
 
 
 def test_provider_is_pinned_and_tags_everything(synthesize: Synthesize) -> None:
