@@ -226,7 +226,8 @@ class Supervisor:
         self._then = await self.processes.spawn(
             "the command", self._options.then, env={**os.environ, **environment(self.endpoint.url, self.ecs.region)}
         )
-        return await self._then.wait()
+        code = await self._then.wait()
+        return code if code >= 0 else 128 - code  # a signal as a shell tells it: 137 for SIGKILL
 
     def _on_signal(self, number: int, main: asyncio.Task[int]) -> None:
         """The first signal goes to the command, if there is one, so that it can end in order; the next ends all."""
