@@ -85,12 +85,10 @@ def decide(
     scaling = f"Scaling activity initiated by (deployment {primary.id})"
     stops: list[Stop] = []
 
-    # Scaling in. A healthy task goes only where the minimum allows, here as below.
-    surplus = max(0, -missing)
-    for task in _stop_order(sound, healthy, newest_first=True)[:surplus]:
-        if task not in healthy or spare > 0:
-            spare -= task in healthy
-            stops.append(Stop(task, scaling))
+    # Scaling in. Those that serve least go first, so that no healthy one goes while more than enough are not.
+    for task in _stop_order(sound, healthy, newest_first=True)[: max(0, -missing)]:
+        spare -= task in healthy
+        stops.append(Stop(task, scaling))
     # Unhealthy tasks go once others carry the service, or one at a time where no room is left to start others.
     if carried:
         stops += [Stop(task, UNHEALTHY_REASON) for task in unhealthy]

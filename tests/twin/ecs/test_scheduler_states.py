@@ -92,6 +92,12 @@ class ServiceUnderFire(RuleBasedStateMachine):
     def health_changes(self, data: st.DataObject, health: HealthStatus) -> None:
         self.world.tasks.set_health(data.draw(st.sampled_from(self.world.running)), health)
 
+    @precondition(lambda self: self.checked)
+    @rule()
+    def all_turn_unhealthy(self) -> None:
+        for task in self.world.running:
+            self.world.tasks.set_health(task, HealthStatus.UNHEALTHY)
+
     def _some_task(self, data: st.DataObject) -> Task:
         return data.draw(st.sampled_from(list(self.world.tasks.alive.values())))
 
@@ -125,9 +131,12 @@ class ServiceUnderFire(RuleBasedStateMachine):
         world = self.world
         arn = self._release()
         world.update(taskDefinition=arn)
-        world.advance(900)
-
         service = world.service
+        for _ in range(90):  # back-off and all it takes minutes, most times one
+            world.advance(10)
+            if service.steady and len(world.tasks.alive) == service.desired_count:
+                break
+
         assert [task.deployment.task_definition.arn for task in world.running] == [arn] * service.desired_count
         assert len(world.tasks.alive) == service.desired_count == len(world.tasks.registered)
         assert [d.rollout_state for d in service.deployments] == [RolloutState.COMPLETED]
