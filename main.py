@@ -43,7 +43,7 @@ def main() -> None:
 
     from serviceconnect.stack import ServiceConnectStack
 
-    context = json.loads((ROOT / "cdktf.json").read_text())["context"]
+    context = json.loads((ROOT / "cdktf.json").read_text()).get("context", {})
     # CDKTF_OUTDIR is how the cdktf command says where it will look.
     output = Path(os.environ.get("CDKTF_OUTDIR", ROOT / "cdktf.out"))
     # A stack that had another name is not in what this program gives; Terraform's cache of it may stay.
