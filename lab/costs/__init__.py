@@ -15,4 +15,4 @@
 #   offers.py        AWS's price list; update.py: the price file brought up to date from it
 #   command.py       `lab costs`, `lab costs update`
 #
-# Imports go one way, from the top of this list to the bottom. pictures.py alone needs matplotlib.
+# Each imports only what stands above it in this list. pictures.py alone needs matplotlib.

@@ -22,6 +22,7 @@ from lab.costs.study import Study
 __all__ = ["as_csv", "as_json", "console", "print_study"]
 
 SENSITIVITIES_SHOWN = 5
+NARROWEST = 130
 
 
 def as_json(study: Study) -> str:
@@ -104,9 +105,8 @@ def as_csv(study: Study) -> str:
 
 
 def console() -> Console:
-    """Standard output; wide enough for the bills where it is not a terminal."""
-    out = Console(highlight=False)
-    return out if out.is_terminal else Console(highlight=False, width=150)
+    """Standard output, wide enough for the tables: a narrow terminal folds a line rather than losing its end."""
+    return Console(highlight=False, width=max(NARROWEST, Console().width))
 
 
 def print_study(study: Study, console: Console) -> None:
@@ -163,12 +163,12 @@ def _sentences(study: Study) -> Iterator[str]:
             yield (
                 f"(a) and ({option.letter}) {option.name} break even at {_rate(point.at)}, "
                 f"{point.at * SECONDS_PER_HOUR * HOURS / 10**6:,.1f} M requests a month, {_money(point.cost)} USD: "
-                f"below ({point.cheaper_below.letter}), above ({point.cheaper_above.letter}) is cheaper{moved}"
+                f"({point.cheaper_below.letter}) is cheaper below, ({point.cheaper_above.letter}) above{moved}"
             )
     for point in study.sizes:
         yield (
             f"(a) and ({point.against.letter}) {point.against.name} break even at responses of {_kb(point.at)}: "
-            f"below ({point.cheaper_below.letter}), above ({point.cheaper_above.letter}) is cheaper"
+            f"({point.cheaper_below.letter}) is cheaper below, ({point.cheaper_above.letter}) above"
         )
 
 
