@@ -1,0 +1,70 @@
+"""A load that counts every request: connections kept open, each with one request at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+REQUEST = b"GET /hostname HTTP/1.1\r\nhost: shop\r\n\r\n"
+
+
+@dataclass
+class Load:
+    """Requests until it is stopped, from a thread of its own.
+
+    Attributes:
+        answers: how often each (status, host name) came; status 0: no answer.
+        failures: what is known of the answers that were not 200.
+    """
+
+    url: str
+    connections: int
+    answers: Counter[tuple[int, str]] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+
+    def __enter__(self) -> Load:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    @property
+    def requests(self) -> int:
+        return self.answers.total()
+
+    async def _run(self) -> None:
+        await asyncio.gather(*(self._send() for _ in range(self.connections)))
+
+    async def _send(self) -> None:
+        address = urlsplit(self.url)
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        while not self._stop.is_set():
+            try:
+                writer.write(REQUEST)
+                status, headers = await _answer(reader)
+            except (OSError, asyncio.IncompleteReadError) as error:
+                status, headers = 0, {"error": repr(error), "connection": "close"}
+            self.answers[status, headers.get("x-hostname", "")] += 1
+            if status != 200:
+                self.failures.append(f"{status} {headers}")
+            if headers.get("connection") == "close":
+                writer.close()
+                reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        writer.close()
+        await writer.wait_closed()
+
+
+async def _answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
+    first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines if line)
+    await reader.readexactly(int(headers["content-length"]))
+    return int(first.split()[1]), headers
