@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.distribution import judge
@@ -85,6 +87,7 @@ def test_bad_input_is_one_sentence(counts: dict[str, Any], options: dict[str, An
     assert "\n" not in str(error.value)
 
 
+@settings(deadline=None)
 @given(some_counts, st.randoms(use_true_random=False))
 def test_neither_order_nor_names_matter_and_nothing_is_nan(counts: dict[str, int], rng: random.Random) -> None:
     judgement = judge(counts)
@@ -102,3 +105,21 @@ def test_neither_order_nor_names_matter_and_nothing_is_nan(counts: dict[str, int
         judgement.verdict,
         judgement.max_deviation,
     )
+
+
+def test_two_thousand_even_runs_are_called_uneven_as_often_as_stated() -> None:
+    runs = np.random.default_rng(7).multinomial(8_000, [1 / 3] * 3, size=2_000)
+    verdicts = Counter(judge(dict(zip("abc", run.tolist(), strict=True))).verdict for run in runs)
+    assert 0.04 <= verdicts["uneven"] / 2_000 <= 0.06
+    assert 0.015 <= verdicts["round-robin"] / 2_000 <= 0.035
+    assert verdicts["too-few"] == 0
+
+
+@pytest.mark.parametrize(("hosts", "needed"), [(3, 7_708), (12, 73_928)])
+def test_a_host_five_percent_off_is_seen_with_the_stated_power(hosts: int, needed: int) -> None:
+    assert judge({str(host): 10 for host in range(hosts)}).requests_needed == needed
+    share = np.full(hosts, (1 - 1.05 / hosts) / (hosts - 1))
+    share[0] = 1.05 / hosts
+    runs = np.random.default_rng(8).multinomial(needed, share, size=1_500)
+    uneven = sum(judge({str(i): int(n) for i, n in enumerate(run)}).verdict == "uneven" for run in runs)
+    assert 0.77 <= uneven / 1_500 <= 0.83

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import itertools
+from math import sqrt
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from lab.distribution.exposure import Exposure, constant_exposure
+from lab.distribution.goodness import goodness_of_fit
+
+
+def one_epoch(counts: list[int], weights: list[float] | None = None) -> Exposure:
+    return constant_exposure(np.array(counts), np.array(weights or [1.0] * len(counts)))
+
+
+def epochs(counts: list[list[int]], shares: list[list[float]]) -> Exposure:
+    nobody = np.zeros(len(counts[0]), dtype=np.bool_)
+    return Exposure(np.array(counts), np.array(shares), nobody, nobody)
+
+
+def test_mendels_peas() -> None:
+    """Mendel 1866: 315, 101, 108 and 32 against 9:3:3:1; chi-square 0.470 (Fisher 1936)."""
+    goodness = goodness_of_fit(one_epoch([315, 101, 108, 32], [9, 3, 3, 1]))
+    assert goodness.chi_square == pytest.approx(0.470, abs=5e-4)
+    assert goodness.degrees_of_freedom == 3
+    assert goodness.upper == pytest.approx(0.925, abs=5e-3)
+    assert goodness.lower == pytest.approx(0.075, abs=5e-3)
+
+
+def test_weldons_dice() -> None:
+    """106,602 fives or sixes in 315,672 throws are 5.20 standard errors too many (Fisher 1925, section 18)."""
+    goodness = goodness_of_fit(one_epoch([106_602, 315_672 - 106_602], [1, 2]))
+    assert sqrt(goodness.chi_square) == pytest.approx(5.20, abs=5e-3)
+    assert goodness.upper == pytest.approx(2 * stats.norm.sf(5.20), rel=0.03)
+
+
+@pytest.mark.parametrize("counts", [[0, 7], [3, 4], [10, 10], [1, 0], [30, 12]])
+def test_two_hosts_are_exact(counts: list[int]) -> None:
+    goodness = goodness_of_fit(one_epoch(counts))
+    assert goodness.method == "exact"
+    assert goodness.upper == pytest.approx(stats.binomtest(counts[0], sum(counts)).pvalue)
+    distances = np.abs(np.arange(sum(counts) + 1) - sum(counts) / 2)
+    as_near = distances <= abs(counts[0] - sum(counts) / 2)
+    assert goodness.lower == pytest.approx(stats.binom.pmf(np.flatnonzero(as_near), sum(counts), 0.5).sum())
+
+
+@pytest.mark.parametrize(
+    ("counts", "weights"), [([5, 2, 2], [1, 1, 1]), ([3, 3, 3], [1, 1, 1]), ([6, 1, 5], [2, 1, 3])]
+)
+def test_small_counts_are_simulated_and_agree_with_all_outcomes(counts: list[int], weights: list[float]) -> None:
+    shares = np.array(weights) / sum(weights)
+    total = sum(counts)
+    outcomes = np.array([c for c in itertools.product(range(total + 1), repeat=3) if sum(c) == total])
+    probability = stats.multinomial.pmf(outcomes, total, shares)
+    statistic = ((outcomes - total * shares) ** 2 / (total * shares)).sum(axis=1)
+    observed = ((np.array(counts) - total * shares) ** 2 / (total * shares)).sum()
+    goodness = goodness_of_fit(one_epoch(counts, weights))
+    assert goodness.method == "simulated"
+    assert goodness.upper == pytest.approx(probability[statistic >= observed - 1e-9].sum(), abs=0.01)
+    assert goodness.lower == pytest.approx(probability[statistic <= observed + 1e-9].sum(), abs=0.01)
+
+
+@pytest.mark.parametrize(("hosts", "each"), [(3, 60), (12, 8)])
+def test_false_alarms_where_chi_square_would_be_rough(hosts: int, each: int) -> None:
+    runs = np.random.default_rng(3).multinomial(hosts * each, [1 / hosts] * hosts, size=100)
+    tails = [goodness_of_fit(constant_exposure(run, np.ones(hosts))) for run in runs]
+    assert {tail.method for tail in tails} == {"simulated"}
+    assert sum(tail.upper <= 0.05 for tail in tails) / 100 <= 0.11
+    assert sum(tail.lower <= 0.025 for tail in tails) / 100 <= 0.07
+
+
+def test_epochs_alike_are_one_epoch() -> None:
+    whole = goodness_of_fit(one_epoch([400, 430, 470], [1, 1, 2]))
+    share = [0.25, 0.25, 0.5]
+    parts = goodness_of_fit(epochs([[100, 200, 170], [300, 230, 300]], [share, share]))
+    assert parts.degrees_of_freedom == whole.degrees_of_freedom
+    assert parts.chi_square == pytest.approx(whole.chi_square)
+
+
+def test_single_requests_with_changing_hosts_are_the_logrank_test() -> None:
+    """Each death is a request, those at risk are the hosts with their weights: scipy's log-rank statistic, squared."""
+    rng = np.random.default_rng(4)
+    x, y = rng.exponential(1.0, 12), rng.exponential(1.6, 15)
+    times = np.sort(np.concatenate((x, y)))
+    at_risk = np.array([[(x >= t).sum(), (y >= t).sum()] for t in times], dtype=float)
+    died = np.array([[(x == t).sum(), (y == t).sum()] for t in times])
+    shares = at_risk / at_risk.sum(axis=1, keepdims=True)
+    goodness = goodness_of_fit(epochs(died.tolist(), shares.tolist()))
+    assert goodness.degrees_of_freedom == 1
+    assert goodness.chi_square == pytest.approx(stats.logrank(x, y).statistic ** 2)
+
+
+def test_hosts_that_were_never_there_together_are_not_compared() -> None:
+    goodness = goodness_of_fit(epochs([[9, 0], [0, 30]], [[1, 0], [0, 1]]))
+    assert (goodness.chi_square, goodness.degrees_of_freedom, goodness.upper, goodness.lower) == (0, 0, 1, 1)
+
+
+def test_two_fleets_one_after_the_other_are_compared_each_by_itself() -> None:
+    first, second = [700, 800, 0, 0], [0, 0, 500, 460]
+    both = goodness_of_fit(epochs([first, second], [[0.5, 0.5, 0, 0], [0, 0, 0.5, 0.5]]))
+    alone = [goodness_of_fit(one_epoch([n for n in counts if n])).chi_square for counts in (first, second)]
+    assert both.degrees_of_freedom == 2
+    assert both.chi_square == pytest.approx(sum(alone))
