@@ -11,14 +11,9 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from hypothesis import settings
 
 from lab.costs.prices import PriceBook, load_prices
 from lab.costs.scenario import Scenario
-
-# A busy machine is no error of the model.
-settings.register_profile("costs", deadline=None, max_examples=50)
-settings.load_profile("costs")
 
 PRICE_LIST = Path(__file__).with_name("price_list")
 

@@ -3,24 +3,28 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.costs.fargate import SIZES, Size, fit, is_size
 from lab.costs.scenario import Scenario
 from lab.errors import BadInput
 
+unhurried = settings(deadline=None)
+
 sizes = st.sampled_from([Size(cpu, memory) for cpu, memories in SIZES.items() for memory in memories])
 needs = st.builds(Size, st.integers(0, 16384), st.integers(0, 122880))
 
 
 @given(sizes)
+@unhurried
 def test_every_size_fits_itself(size: Size) -> None:
     assert is_size(size)
     assert fit(size) == size
 
 
 @given(needs, needs)
+@unhurried
 def test_a_greater_need_never_gets_a_smaller_size(need: Size, more: Size) -> None:
     small, great = fit(need), fit(need + more)
     if small and great:

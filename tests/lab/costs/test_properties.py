@@ -23,6 +23,9 @@ from lab.costs.scenario import KB, Scenario
 
 PRICES = load_prices("eu-west-2")
 
+# How long a case takes says nothing about the model.
+unhurried = settings(deadline=None, max_examples=50)
+
 options = st.sampled_from(OPTIONS)
 
 
@@ -69,6 +72,7 @@ def total(option: Option, scenario: Scenario) -> Decimal:
 
 
 @given(scenarios(), options)
+@unhurried
 def test_the_lines_add_up_to_the_total_and_none_is_negative(scenario: Scenario, option: Option) -> None:
     found = bill(option, scenario, PRICES)
     assert found.total.value == sum(line.cost.value for line in found.lines)
@@ -78,12 +82,14 @@ def test_the_lines_add_up_to_the_total_and_none_is_negative(scenario: Scenario, 
 
 
 @given(scenarios(), options, st.lists(rates, min_size=4, max_size=4))
+@unhurried
 def test_cost_never_falls_when_the_rate_grows(scenario: Scenario, option: Option, more: list[Decimal]) -> None:
     grown = tuple(rate + plus for rate, plus in zip(scenario.rates, more, strict=False))
     assert total(option, replace(scenario, rates=grown)) >= total(option, scenario)
 
 
 @given(scenarios(), options, sizes, sizes, decimals("0", "2"))
+@unhurried
 def test_cost_never_falls_when_payloads_or_connections_grow(
     scenario: Scenario, option: Option, request: Decimal, response: Decimal, connections: Decimal
 ) -> None:
@@ -97,6 +103,7 @@ def test_cost_never_falls_when_payloads_or_connections_grow(
 
 
 @given(scenarios(), options, st.integers(1, 50))
+@unhurried
 def test_cost_never_falls_when_tasks_are_added(scenario: Scenario, option: Option, more: int) -> None:
     # While the proxies' greater share is not at stake: more tasks have less to do each.
     given_that(max(scenario.rates) <= scenario.busy_rate)
@@ -104,12 +111,14 @@ def test_cost_never_falls_when_tasks_are_added(scenario: Scenario, option: Optio
 
 
 @given(scenarios(), options)
+@unhurried
 def test_the_assumptions_bound_the_total(scenario: Scenario, option: Option) -> None:
     low, high = total_range(option, scenario, PRICES)
     assert low.value <= total(option, scenario) <= high.value
 
 
 @given(scenarios(), options)
+@unhurried
 def test_no_assumption_lowers_a_total_as_it_grows(scenario: Scenario, option: Option) -> None:
     for assumption in assumptions(scenario, PRICES):
         low = bill(option, *assumption.set(assumption.low, scenario, PRICES)).total
@@ -118,6 +127,7 @@ def test_no_assumption_lowers_a_total_as_it_grows(scenario: Scenario, option: Op
 
 
 @given(scenarios(), options, st.data())
+@unhurried
 def test_a_bill_is_a_straight_line_in_the_rate_between_two_kinks(
     scenario: Scenario, option: Option, data: st.DataObject
 ) -> None:
@@ -128,6 +138,7 @@ def test_a_bill_is_a_straight_line_in_the_rate_between_two_kinks(
 
 
 @given(scenarios(), options, st.data())
+@unhurried
 def test_a_bill_is_a_straight_line_in_the_response_size_between_two_kinks(
     scenario: Scenario, option: Option, data: st.DataObject
 ) -> None:
@@ -145,7 +156,7 @@ def _straight(cost: Callable[[Decimal], Decimal], start: Decimal, stop: Decimal)
 
 
 @given(scenarios(), st.sampled_from(OPTIONS[1:]))
-@settings(max_examples=25)
+@unhurried
 def test_no_break_even_point_is_missed(scenario: Scenario, against: Option) -> None:
     given_that(scenario.mean_rate > 0)
     points = list(break_even(scenario, PRICES, SERVICE_CONNECT, against))
@@ -162,6 +173,7 @@ def test_no_break_even_point_is_missed(scenario: Scenario, against: Option) -> N
 
 
 @given(st.lists(st.tuples(st.integers(1, 50), st.integers(-5, 5)), min_size=1, max_size=6), st.integers(-20, 20))
+@unhurried
 def test_crossings_of_any_broken_line(bends: list[tuple[int, int]], offset: int) -> None:
     bends = sorted(dict(bends).items())
 

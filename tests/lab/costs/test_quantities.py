@@ -5,13 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.costs.prices import PriceBook
 from lab.costs.quantities import Hours, LcuHours, Quantity, Requests, Usd, plain
 
 ONE = Decimal(1)
+unhurried = settings(deadline=None)
 units = st.sampled_from(Quantity.__subclasses__())
 amounts = st.decimals(0, 10**9, places=3)
 
@@ -24,6 +25,7 @@ def test_amounts_of_the_same_unit_are_added_and_compared() -> None:
 
 
 @given(units, units, amounts, amounts)
+@unhurried
 def test_only_the_same_unit_adds_up(unit: type[Quantity], other: type[Quantity], one: Decimal, two: Decimal) -> None:
     if unit is other:
         assert unit(one) + unit(two) == unit(one + two)
