@@ -1,17 +1,11 @@
-"""Three pictures of a study: what the bills are made of, and how they grow with the rate and with the response size.
-
-As SVG text for a page that they are put into: transparent, with text and axes in the page's own colour
-(`currentColor`), so that they are legible on light and on dark. As files they stand on white.
-"""
+"""Three pictures of a study: what the bills are made of, and how they grow with the rate and with the response size."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -24,26 +18,12 @@ from lab.costs.quantities import plain
 from lab.costs.scenario import KB, Scenario
 from lab.costs.study import Study
 from lab.errors import BadInput
+from lab.pictures import COLOURS, INK, STYLE, new_figure, save, svg
 
 __all__ = ["bars_svg", "rate_svg", "size_svg", "write_pictures"]
 
-# Okabe and Ito's colours, which the colour-blind can tell apart, on white as on black.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
 DASHES = ("-", "--", ":", "-", "-.", "-")
-GROUP_COLOURS = ("#8A8A8A", "#B5B5B5", "#6F8FAF", "#C9A66B", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
-
-# Stands for the page's own colour until the SVG is written; files have a colour of their own.
-INK, FILE_INK = "#123456", "#222222"
-STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "lab costs",
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-}
-INKED = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color", "grid.color")
+GROUP_COLOURS = ("#8a8a8a", "#b5b5b5", "#6f8faf", "#c9a66b", *COLOURS[:4])
 
 POINTS = 61
 LOWEST_RATE, HIGHEST_RATE = 0.1, 10_000.0
@@ -54,53 +34,35 @@ Draw = Callable[[Study, Figure], None]
 
 def bars_svg(study: Study) -> str:
     """The six bills as stacked bars, as SVG text."""
-    return _svg(study, _bars)
+    return svg(_figure(study, _bars))
 
 
 def rate_svg(study: Study) -> str:
     """The price of exposing the service against the request rate, with the break-even points marked, as SVG text."""
-    return _svg(study, _by_rate)
+    return svg(_figure(study, _by_rate))
 
 
 def size_svg(study: Study) -> str:
     """The price of exposing the service against the response size, as SVG text."""
-    return _svg(study, _by_size)
+    return svg(_figure(study, _by_size))
 
 
 def write_pictures(study: Study, folder: Path) -> None:
     """Write costs-bars, costs-rate and costs-size to *folder*, each as .svg and .png. Raises BadInput if it cannot."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, draw in (("bars", _bars), ("rate", _by_rate), ("size", _by_size)):
-            svg = _svg(study, draw).replace("currentColor", FILE_INK)
-            (folder / f"costs-{name}.svg").write_text(_on_white(svg))
-            with mpl.rc_context(_style(FILE_INK)):
-                _figure(study, draw).savefig(folder / f"costs-{name}.png", dpi=120, facecolor="white")
     except OSError as error:
         raise BadInput(f"the pictures cannot be written to {folder} ({error.strerror})") from error
-
-
-def _style(ink: str) -> dict[Any, Any]:
-    return STYLE | dict.fromkeys(INKED, ink)
+    for name, draw in (("bars", _bars), ("rate", _by_rate), ("size", _by_size)):
+        for suffix in (".svg", ".png"):
+            save(_figure(study, draw), folder / f"costs-{name}{suffix}")
 
 
 def _figure(study: Study, draw: Draw) -> Figure:
-    figure = Figure(figsize=(8, 4.6), layout="constrained")
-    draw(study, figure)
+    figure = new_figure(4.6, 8)
+    with mpl.rc_context(STYLE):
+        draw(study, figure)
     return figure
-
-
-def _svg(study: Study, draw: Draw) -> str:
-    text = io.StringIO()
-    with mpl.rc_context(_style(INK)):
-        _figure(study, draw).savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    svg = text.getvalue()
-    return svg[svg.index("<svg") :].replace(INK, "currentColor")
-
-
-def _on_white(svg: str) -> str:
-    end_of_tag = svg.index(">") + 1
-    return f'{svg[:end_of_tag]}<rect width="100%" height="100%" fill="white"/>{svg[end_of_tag:]}'
 
 
 def _bars(study: Study, figure: Figure) -> None:
@@ -157,15 +119,14 @@ def _by_size(study: Study, figure: Figure) -> None:
 
 def _mark(study: Study, axes: Axes, point: BreakEven, at: Decimal, scenario: Scenario, label: str) -> None:
     cost = float((point.cost - common_cost(scenario, study.prices)).value)
-    ink = mpl.rcParams["text.color"]
-    axes.plot(float(at), cost, "o", color=ink, markersize=5, zorder=5)
+    axes.plot(float(at), cost, "o", color=INK, markersize=5, zorder=5)
     text = f"({point.against.letter}) {label}"
     axes.annotate(text, (float(at), cost), textcoords="offset points", xytext=(5, -12), fontsize=9)
 
 
 def _curves(study: Study, axes: Axes, values: Sequence[float], scenarios: Sequence[Scenario]) -> None:
     commons = [common_cost(scenario, study.prices) for scenario in scenarios]
-    for option, colour, dashes in zip(OPTIONS, COLOURS, DASHES, strict=True):
+    for option, colour, dashes in zip(OPTIONS, COLOURS, DASHES, strict=False):
         costs = [
             float((bill(option, scenario, study.prices).total - common).value)
             for scenario, common in zip(scenarios, commons, strict=True)

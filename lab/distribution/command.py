@@ -46,7 +46,8 @@ def distribution(
         entry=ratios(entry, "--entry"),
     )
     if picture is not None:
-        from lab.distribution.pictures import analysis_figure, save
+        from lab.distribution.pictures import analysis_figure
+        from lab.pictures import save
 
         save(analysis_figure(analysis), picture)
     if as_json:

@@ -1,14 +1,8 @@
-"""Pictures of a distribution, for the report (SVG text) and for files.
-
-Backgrounds are transparent and everything is drawn in tones that have the same contrast (4.6:1) against white and
-against black, so that one picture serves light and dark pages.
-"""
+"""Pictures of a distribution, for the report (SVG text) and for files."""
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
 
 import matplotlib
 import numpy as np
@@ -20,63 +14,40 @@ from lab.distribution.analysis import Analysis
 from lab.distribution.intervals import CONFIDENCE, Share
 from lab.distribution.terminal import furthest
 from lab.distribution.wording import percent
-from lab.errors import BadInput
+from lab.pictures import COLOURS, INK, STYLE, new_figure, svg, title
 
-__all__ = [
-    "HOST_COLOURS",
-    "INK",
-    "STYLE",
-    "analysis_figure",
-    "convergence_svg",
-    "distribution_svg",
-    "new_figure",
-    "percents",
-    "save",
-    "svg",
-    "title",
-]
+__all__ = ["analysis_figure", "convergence_svg", "distribution_svg", "percents"]
 
-INK = "#757575"
-HOST_COLOURS = ("#2a7ab9", "#c25a1c", "#3a8a3a", "#a050b8", "#8a701a", "#c2407a")
 _CONVERGENCE_HEIGHT = 3.6
 _MOST_BARS = 30
+_DASHES = (0, (2, 1))
 _MOST_LINES = 100
 _MOST_COLOURED = 6  # hosts furthest off; the others are thin lines without a name
 _MOST_POINTS = 200  # of a line, closer together where it begins
-STYLE: dict[Any, Any] = {
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.titlecolor": INK,
-    "axes.edgecolor": INK,
-    "axes.titlesize": "medium",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "legend.frameon": False,
-    "text.parse_math": False,  # a hostname may hold a dollar sign
-    "svg.fonttype": "none",  # text stays text: small, and it can be searched
-    "svg.hashsalt": "lab",  # the same picture is the same file
-}
 
 
-def distribution_svg(analysis: Analysis) -> str:
-    """Each host's share with its interval and what an even split expects, as an `<svg>` element."""
+def distribution_svg(analysis: Analysis, colours: Mapping[str, str] | None = None) -> str:
+    """Each host's share with its interval and what an even split expects, as an `<svg>` element.
+
+    `colours` are those of the hosts; without them all have the same.
+    """
     shares = furthest(analysis.shares, _MOST_BARS)
     figure = new_figure(_height(shares))
     with matplotlib.rc_context(STYLE):
-        _draw_shares(figure, analysis, shares)
+        _draw_shares(figure, analysis, shares, colours or {})
     return svg(figure)
 
 
-def convergence_svg(analysis: Analysis) -> str | None:
-    """How each host's deviation shrinks as requests add up, as an `<svg>` element; None without time or order."""
+def convergence_svg(analysis: Analysis, colours: Mapping[str, str] | None = None) -> str | None:
+    """How each host's deviation shrinks as requests add up, as an `<svg>` element; None without time or order.
+
+    `colours` are those of the hosts; without them they follow each other.
+    """
     if not _has_time(analysis):
         return None
     figure = new_figure(_CONVERGENCE_HEIGHT)
     with matplotlib.rc_context(STYLE):
-        _draw_convergence(figure, analysis)
+        _draw_convergence(figure, analysis, colours or {})
     return svg(figure)
 
 
@@ -87,48 +58,18 @@ def analysis_figure(analysis: Analysis) -> Figure:
     with matplotlib.rc_context(STYLE):
         if not _has_time(analysis):
             figure = new_figure(height)
-            _draw_shares(figure, analysis, shares)
+            _draw_shares(figure, analysis, shares, {})
             return figure
         figure = new_figure(height + _CONVERGENCE_HEIGHT)
         upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=(height, _CONVERGENCE_HEIGHT))[:, 0]
-        _draw_shares(upper, analysis, shares)
-        _draw_convergence(lower, analysis)
+        _draw_shares(upper, analysis, shares, {})
+        _draw_convergence(lower, analysis, {})
     return figure
-
-
-def new_figure(height: float) -> Figure:
-    """A figure of the usual width and `height` inches, with a transparent background."""
-    return Figure(figsize=(7.2, height), layout="constrained", facecolor="none")
 
 
 def percents(value: float, _: object = None) -> str:
     """A tick of an axis of fractions."""
     return percent(value)
-
-
-def title(figure: FigureBase, text: str) -> None:
-    """At the left, above names of hosts as above the axes."""
-    figure.suptitle(text, x=0.01, ha="left", fontsize="medium")
-
-
-def svg(figure: Figure) -> str:
-    """The `<svg>` element alone, to be put into a page."""
-    text = io.StringIO()
-    with matplotlib.rc_context(STYLE):
-        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
-    return text.getvalue()[text.getvalue().index("<svg") :]
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write the picture as its file's suffix says, .svg or .png. Raises BadInput."""
-    if path.suffix not in (".svg", ".png"):
-        raise BadInput(f"{path} is neither .svg nor .png, and these are the pictures that can be drawn")
-    try:
-        with matplotlib.rc_context(STYLE):
-            metadata = {"Date": None} if path.suffix == ".svg" else None
-            figure.savefig(path, transparent=True, dpi=144, metadata=metadata)
-    except OSError as error:
-        raise BadInput(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from None
 
 
 def _height(shares: list[Share]) -> float:
@@ -146,18 +87,19 @@ def _short(hosts: list[str]) -> list[str]:
     return short if all(short) and len(set(short)) == len(hosts) else hosts
 
 
-def _draw_shares(figure: FigureBase, analysis: Analysis, shares: list[Share]) -> None:
+def _draw_shares(figure: FigureBase, analysis: Analysis, shares: list[Share], colours: Mapping[str, str]) -> None:
     axes = figure.subplots()
     rows = np.arange(len(shares))
     share = np.array([row.share for row in shares])
     low, high = np.array([row.low for row in shares]), np.array([row.high for row in shares])
-    axes.barh(rows, share, height=0.62, color=HOST_COLOURS[0], alpha=0.7, label="share of the requests")
+    bars = [colours.get(row.host, COLOURS[0]) for row in shares]
+    axes.barh(rows, share, height=0.62, color=bars, alpha=0.7, label="share of the requests")
     interval = f"{CONFIDENCE:.0%} interval, for all hosts at once"
     axes.errorbar(
         share, rows, xerr=(share - low, high - share), fmt="none", ecolor=INK, capsize=3, elinewidth=1.4, label=interval
     )
     expected = [row.expected_share for row in shares]
-    axes.vlines(expected, rows - 0.42, rows + 0.42, color=HOST_COLOURS[1], linewidth=1.8, label="even split")
+    axes.vlines(expected, rows - 0.45, rows + 0.45, color=INK, linewidth=1.8, linestyles=_DASHES, label="even split")
     axes.set_yticks(rows, _short([row.host for row in shares]))
     axes.invert_yaxis()
     axes.xaxis.set_major_formatter(FuncFormatter(percents))
@@ -167,7 +109,7 @@ def _draw_shares(figure: FigureBase, analysis: Analysis, shares: list[Share]) ->
     figure.legend(loc="outside lower center", ncols=3, fontsize="small")
 
 
-def _draw_convergence(figure: FigureBase, analysis: Analysis) -> None:
+def _draw_convergence(figure: FigureBase, analysis: Analysis, colours: Mapping[str, str]) -> None:
     """Deviation of every host after n requests, in the longest epoch, and where chance keeps 95 % of them."""
     axes = figure.subplots()
     exposure, hosts = analysis.subject.exposure, analysis.subject.hosts
@@ -192,7 +134,8 @@ def _draw_convergence(figure: FigureBase, analysis: Analysis) -> None:
     axes.axhline(0, color=INK, linewidth=0.8)
     for column in order[_MOST_COLOURED:_MOST_LINES]:
         axes.plot(requests, deviation[:, column], color=INK, linewidth=0.7, alpha=0.7)
-    for colour, column in zip(HOST_COLOURS, sorted(order[:_MOST_COLOURED], key=names.__getitem__), strict=False):
+    for number, column in enumerate(sorted(order[:_MOST_COLOURED], key=names.__getitem__)):
+        colour = colours.get(hosts[there[column]], COLOURS[number])
         axes.plot(requests, deviation[:, column], color=colour, linewidth=1.5, label=names[column])
     axes.set_xscale("log")
     axes.set_xlim(max(grid[0], grid[-1] / 1000), grid[-1])

@@ -58,7 +58,7 @@ def simulate(
         gateway, total, point = replace(gateway, tasks=run.tasks), run.requests, run.max_deviation
         result = Likeness(like, run, compare(run, rng))
     if picture is not None:
-        from lab.distribution.pictures import save
+        from lab.pictures import save
         from lab.simulation.pictures import skew_figure
 
         save(skew_figure(curves(gateway, _points(gateway, total), rng), gateway, total, point), picture)

@@ -8,7 +8,8 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, NullFormatter
 
-from lab.distribution.pictures import HOST_COLOURS, INK, STYLE, new_figure, percents, title
+from lab.distribution.pictures import percents
+from lab.pictures import COLOURS, INK, STYLE, new_figure, title
 from lab.simulation.gateway import Gateway
 from lab.simulation.skew import Curve
 
@@ -23,7 +24,7 @@ def skew_figure(curves: Sequence[Curve], gateway: Gateway, requests: int, measur
     with matplotlib.rc_context(STYLE):
         figure = new_figure(4.2)
         axes = figure.subplots()
-        for curve, colour in zip(curves, HOST_COLOURS, strict=False):
+        for curve, colour in zip(curves, COLOURS, strict=False):
             low, median, high = zip(*((b.low, b.median, b.high) for b in curve.max_deviation), strict=True)
             axes.fill_between(curve.requests, low, high, color=colour, alpha=0.2, linewidth=0)
             axes.plot(curve.requests, median, color=colour, linewidth=1.6, label=curve.policy.value)

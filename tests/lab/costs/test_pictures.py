@@ -12,6 +12,7 @@ from lab.costs.prices import PriceBook
 from lab.costs.scenario import Scenario
 from lab.costs.study import Study
 from lab.errors import BadInput
+from lab.pictures import INK
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -39,7 +40,7 @@ def test_a_picture_is_one_svg_element_in_the_colours_of_its_page(pictures: dict[
     assert ElementTree.fromstring(svg).tag == f"{SVG}svg"
     assert "currentColor" in svg
     # Neither ink of its own nor a ground: both would be wrong on either light or dark.
-    assert "#123456" not in svg
+    assert INK not in svg
     assert "#ffffff" not in svg
     assert "#000000" not in svg
     for option in OPTIONS:
@@ -69,12 +70,12 @@ def test_an_idle_service_can_be_drawn(prices: PriceBook) -> None:
     assert size_svg(idle).startswith("<svg")
 
 
-def test_files_stand_on_white(default: Study, tmp_path: Path) -> None:
+def test_files_serve_light_and_dark(default: Study, tmp_path: Path) -> None:
     write_pictures(default, tmp_path / "new")
     names = {path.name for path in (tmp_path / "new").iterdir()}
     assert names == {f"costs-{name}.{kind}" for name in ("bars", "rate", "size") for kind in ("svg", "png")}
     svg = (tmp_path / "new" / "costs-rate.svg").read_text()
-    assert 'fill="white"' in svg
+    assert INK in svg
     assert "currentColor" not in svg
     assert (tmp_path / "new" / "costs-rate.png").read_bytes().startswith(b"\x89PNG")
 
