@@ -38,6 +38,9 @@ def up(
     synth: Annotated[Path, typer.Option(help="What `make synth` wrote: a folder, or one cdk.tf.json.")] = Path(
         "cdktf.out"
     ),
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Deploy nothing: an endpoint for Terraform or the AWS CLI.")
+    ] = False,
     state: State = _STATE,
     port: Annotated[int, typer.Option(help="The gateway's port.")] = 8000,
     aws_port: Annotated[int, typer.Option(help="The AWS endpoint's port.")] = 4566,
@@ -95,7 +98,7 @@ def up(
         running_grace=running_grace,
         namespace_cleanup=namespace_cleanup,
     )
-    sys.exit(run(Options(synth, state, port, aws_port, parameters, command, then or None)))
+    sys.exit(run(Options(synth, state, port, aws_port, parameters, command, then or None, empty)))
 
 
 @app.command()

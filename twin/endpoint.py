@@ -42,12 +42,14 @@ class Endpoint:
         *,
         account: str,
         region: str,
+        gateway_url: str,
         ecs: Callable[[str, Any], Json],
         metadata: Callable[[str, bool], Json | None],
         api_changed: Callable[[], None],
     ) -> None:
         """
         Args:
+            gateway_url: where the APIs of API Gateway are served: their `ApiEndpoint`.
             ecs: does an operation of ECS: (name, request) -> answer, or raises EcsError.
             metadata: the metadata of a container by its runtime id, or of its task; None if it is unknown.
             api_changed: told after each change of an API Gateway resource.
@@ -55,6 +57,7 @@ class Endpoint:
         self.address = address
         self._account = account
         self._region = region
+        self._gateway_url = gateway_url
         self._ecs = ecs
         self._metadata = metadata
         self._api_changed = api_changed
@@ -105,9 +108,10 @@ class Endpoint:
                 return refusal(environ, start_response)
         if prefix == _CLOUD_MAP and operation == "DiscoverInstances":
             return _shuffled(Response.from_app(self._moto, environ))(environ, start_response)
-        if request.path.startswith(_API_PATH) and request.method != "GET":
-            response = Response.from_app(self._moto, environ)
-            self._api_changed()
+        if request.path.startswith(_API_PATH):
+            response = self._with_gateway(Response.from_app(self._moto, environ))
+            if request.method != "GET":
+                self._api_changed()
             return response(environ, start_response)
         answer: Iterable[bytes] = self._moto(environ, start_response)
         return answer
@@ -123,6 +127,16 @@ class Endpoint:
         _, _, runtime_id, *rest = path.split("/")
         found = self._metadata(runtime_id, rest == ["task"]) if rest in ([], ["task"]) else None
         return _json(found, 200) if found is not None else _json({"message": f"{path} is not here"}, 404)
+
+    def _with_gateway(self, response: Response) -> Response:
+        """The answer with the gateway's URL as the `ApiEndpoint` of each API in it."""
+        if response.status_code < 300 and response.get_data():  # moto does not always say that it is JSON
+            answer = json.loads(response.get_data())
+            for api in answer.get("items", [answer]):
+                if "apiEndpoint" in api:
+                    api["apiEndpoint"] = self._gateway_url
+            response.set_data(json.dumps(answer))
+        return response
 
     def _refuse_deletion(self, body: bytes) -> Response | None:
         """ResourceInUse while a service is left in the namespace."""

@@ -50,6 +50,7 @@ class Options:
 
     Attributes:
         synth: `cdktf.out`, or one cdk.tf.json.
+        empty: deploy nothing, so that others can.
         state: the state folder.
         port: the gateway's.
         aws_port: the endpoint's.
@@ -65,6 +66,7 @@ class Options:
     parameters: Parameters
     command: str | None = None
     then: Sequence[str] | None = None
+    empty: bool = False
 
 
 def run(options: Options) -> int:
@@ -116,6 +118,7 @@ class Supervisor:
             Address("127.0.0.1", options.aws_port),
             account=ACCOUNT,
             region=region,
+            gateway_url=f"http://127.0.0.1:{options.port}",
             ecs=self._ecs_call,
             metadata=self._metadata,
             api_changed=self._on_api_change,
@@ -167,7 +170,11 @@ class Supervisor:
             async with asyncio.TaskGroup() as group:
                 background = [group.create_task(self.controller.run(), name="controller")]
                 try:
-                    deployment = await asyncio.to_thread(deploy, self._stack, self.endpoint.url)
+                    deployment = (
+                        Deployment({}, {}, ())
+                        if self._options.empty
+                        else await asyncio.to_thread(deploy, self._stack, self.endpoint.url)
+                    )
                     await self.gateway.start()
                     background += [group.create_task(work) for work in self._gateway_work()]
                     await self._until_serving()
@@ -243,11 +250,8 @@ class Supervisor:
         self._ending = True
 
     def _announce(self, deployment: Deployment) -> None:
-        outputs = {
-            **deployment.outputs,
-            "gateway_url": f"http://{self.gateway.address}",
-            "aws_endpoint_url": self.endpoint.url,
-        }
+        gateway_url = f"http://{self.gateway.address}"
+        outputs = {"gateway_url": gateway_url, **deployment.outputs, "aws_endpoint_url": self.endpoint.url}
         passed_over = [str(item) for item in deployment.passed_over]
         asked_in_vain = [
             line
@@ -265,10 +269,14 @@ class Supervisor:
             service_name=outputs.get("service_name"),
             passed_over=passed_over,
         )
-        write_json(self._state.outputs, {self._stack.name: outputs})
+        if not self._options.empty:  # else whoever deploys writes outputs of their own
+            write_json(self._state.outputs, {self._stack.name: outputs})
         seconds = time.monotonic() - self._started
         tasks = sum(t.last_status is TaskStatus.RUNNING for t in self.ecs.tasks.values())
-        print(f"twin: {tasks} tasks serve at {outputs['gateway_url']} after {seconds:.1f} s", flush=True)
+        if self._options.empty:
+            print(f"twin: nothing is deployed; what will be is served at {gateway_url}", flush=True)
+        else:
+            print(f"twin: {tasks} tasks serve at {outputs['gateway_url']} after {seconds:.1f} s", flush=True)
         print(f"twin: the AWS endpoint is {self.endpoint.url}", flush=True)
         if left_out := len(passed_over) + len(asked_in_vain):
             print(f"twin: {left_out} things of the stack are not in the twin: `twin ps` lists them", flush=True)

@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from tests.twin.running import PROJECT, STACK, RunningTwin, TwinFactory, descendants, is_alive, twin_command, wait_until
+from twin.deploy import deploy
 from twin.network import Address, free_port, is_free
+from twin.terraform import load_stack
 
 
 def test_requests_are_answered_by_every_task(twin: RunningTwin, ask: httpx.Client) -> None:
@@ -159,6 +161,17 @@ def test_two_twins_live_side_by_side(twin: RunningTwin, start_twin: TwinFactory)
 
     assert httpx.get(f"{other.gateway_url}/hostname").status_code == 200
     assert httpx.get(f"{twin.gateway_url}/hostname").status_code == 200
+
+
+def test_an_empty_twin_serves_what_is_deployed_to_it(start_twin: TwinFactory) -> None:
+    twin = start_twin("--empty", wait=False)
+    assert twin.process.stdout is not None
+    assert "nothing is deployed" in twin.process.stdout.readline()
+
+    deployed = deploy(load_stack(STACK), twin.aws_endpoint_url)
+
+    assert deployed.outputs["gateway_url"] == twin.gateway_url
+    wait_until(lambda: httpx.get(f"{twin.gateway_url}/hostname").status_code == 200, "the service answers")
 
 
 def test_down_ends_it_and_leaves_nothing(start_twin: TwinFactory) -> None:

@@ -52,6 +52,7 @@ def endpoint_url(ecs_requests: list[tuple[str, dict[str, Any]]]) -> Iterator[str
         Address("127.0.0.1", free_port()),
         account=ACCOUNT,
         region=REGION,
+        gateway_url="http://127.0.0.1:8000",
         ecs=serve_ecs,
         metadata=lambda runtime_id, task: None,
         api_changed=lambda: None,

@@ -51,6 +51,7 @@ def server() -> Iterator[Server]:
     server = Server()
     endpoint = Endpoint(
         Address("127.0.0.1", free_port()),
+        gateway_url="http://127.0.0.1:8000",
         account="123456789012",
         region="eu-west-2",
         ecs=server.serve,
