@@ -25,8 +25,8 @@ def test_mendels_peas() -> None:
     goodness = goodness_of_fit(one_epoch([315, 101, 108, 32], [9, 3, 3, 1]))
     assert goodness.chi_square == pytest.approx(0.470, abs=5e-4)
     assert goodness.degrees_of_freedom == 3
-    assert goodness.upper == pytest.approx(0.925, abs=5e-3)
-    assert goodness.lower == pytest.approx(0.075, abs=5e-3)
+    assert goodness.upper == pytest.approx(0.925, abs=0.01)
+    assert goodness.lower == pytest.approx(0.075, abs=0.01)
 
 
 def test_weldons_dice() -> None:

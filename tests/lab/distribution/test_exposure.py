@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from lab.distribution import Observations, analyse
+from lab.distribution.exposure import exposure_over
+from lab.distribution.judgement import judge
+from lab.distribution.sequence import SequenceCounter
+from lab.distribution.windows import Integers, WindowCounter, Windows
+from lab.errors import BadInput
+
+
+def by_second(hosts: Integers, per_second: int = 50, size: int | None = None) -> Windows:
+    counter = WindowCounter("seconds", 1)
+    counter.add(1_764_000_000 + np.arange(len(hosts)) // per_second, hosts)
+    return counter.windows(size or int(hosts.max()) + 1)
+
+
+def replaced_half_way(rng: np.random.Generator, requests: int, share: tuple[float, ...] = (1, 1, 1)) -> Integers:
+    """Host 2 leaves half-way, host 3 takes its place."""
+    probability = np.array(share) / sum(share)
+    first = rng.choice(3, requests // 2, p=probability)
+    second = rng.choice(3, requests - requests // 2, p=probability)
+    return np.concatenate((first, np.where(second == 2, 3, second)))
+
+
+def verdict(hosts: Integers, windows: Windows) -> str:
+    counts = np.bincount(hosts, minlength=windows.counts.shape[1])
+    return judge({f"host-{i}": int(n) for i, n in enumerate(counts)}, windows=windows).verdict
+
+
+def test_hosts_that_stayed_make_one_epoch_of_all_requests() -> None:
+    hosts = np.random.default_rng(1).integers(0, 3, 3_000)
+    exposure = exposure_over(np.bincount(hosts), np.ones(3), by_second(hosts))
+    assert exposure.counts.tolist() == [np.bincount(hosts).tolist()]
+    assert exposure.left_out == 0
+
+
+def test_a_replaced_host_is_judged_over_its_own_time() -> None:
+    hosts = replaced_half_way(np.random.default_rng(2), 6_000)
+    exposure = exposure_over(np.bincount(hosts), np.ones(4), by_second(hosts))
+    assert exposure.joined.tolist() == [False, False, False, True]
+    assert exposure.left.tolist() == [False, False, True, False]
+    assert exposure.shares.shape == (2, 4)
+    assert sorted((exposure.shares > 0).sum(axis=0).tolist()) == [1, 1, 2, 2]
+    # The last second of the one and the first of the other.
+    assert exposure.left_out == pytest.approx(100, abs=50)
+    assert exposure.counts.sum() + exposure.left_out == 6_000
+    counts_alone = {f"host-{i}": int(n) for i, n in enumerate(np.bincount(hosts))}
+    assert judge(counts_alone).verdict == "uneven"
+    assert verdict(hosts, by_second(hosts)) != "uneven"
+
+
+def test_replacement_makes_no_false_alarms_and_hides_no_skew() -> None:
+    rng = np.random.default_rng(3)
+    even, skewed = Counter[str](), Counter[str]()
+    for _ in range(300):
+        fair = replaced_half_way(rng, 6_000)
+        even[verdict(fair, by_second(fair))] += 1
+        unfair = replaced_half_way(rng, 12_000, (1.15, 1, 1))
+        skewed[verdict(unfair, by_second(unfair))] += 1
+    assert 0.02 <= even["uneven"] / 300 <= 0.08
+    assert even["round-robin"] / 300 <= 0.05
+    assert skewed["uneven"] / 300 >= 0.8
+
+
+def test_a_late_first_answer_by_chance_is_not_a_late_host() -> None:
+    """Two requests a second over twelve hosts: most are first seen after seconds, and all were there."""
+    rng = np.random.default_rng(4)
+    for _ in range(50):
+        hosts = rng.integers(0, 12, 400)
+        exposure = exposure_over(np.bincount(hosts, minlength=12), np.ones(12), by_second(hosts, 2, 12))
+        assert not exposure.joined.any()
+        assert not exposure.left.any()
+
+
+def test_a_sticky_order_is_not_taken_for_hosts_that_come_and_go() -> None:
+    hosts = np.repeat(np.array([0, 1, 2, 1, 0, 2, 2, 0, 1]), 1_000)
+    counter = SequenceCounter(timed=False)
+    counter.add(hosts)
+    windows, _ = counter.result(["a", "b", "c"])
+    exposure = exposure_over(np.bincount(hosts), np.ones(3), windows)
+    assert not exposure.joined.any()
+    assert not exposure.left.any()
+
+
+def test_a_host_that_never_answered_was_there() -> None:
+    hosts = np.random.default_rng(5).integers(0, 2, 500)
+    windows = by_second(hosts)
+    assert judge({"a": 250, "b": 250, "c": 0}, windows=windows).verdict == "uneven"
+    assert judge({"a": 250, "b": 250}, weights={"c": 1}, windows=windows).hosts == 3
+
+
+def test_one_host_at_a_time_is_nothing_to_compare() -> None:
+    windows = by_second(np.repeat([0, 1], 3_000))
+    with pytest.raises(BadInput, match="no two hosts were there at the same time"):
+        judge({"a": 3_000, "b": 3_000}, windows=windows)
+
+
+def test_the_analysis_says_who_came_and_went() -> None:
+    hosts = replaced_half_way(np.random.default_rng(6), 6_000)
+    counts = {f"host-{i}": int(n) for i, n in enumerate(np.bincount(hosts))}
+    analysis = analyse(Observations("run", "a run", 1, counts, windows=by_second(hosts)))
+    assert [(share.host, share.joined, share.left) for share in analysis.shares][2:] == [
+        ("host-2", False, True),
+        ("host-3", True, False),
+    ]
+    assert analysis.shares[3].expected_share == pytest.approx(1 / 3)
+    assert analysis.judgement.left_out > 0
