@@ -214,6 +214,12 @@ class Task:
     def health(self) -> HealthStatus:
         return self.container.health
 
+    @property
+    def is_checked(self) -> bool:
+        """Whether its container has a health check."""
+        check = self.definition.get("healthCheck") or {"command": ["NONE"]}
+        return bool(check["command"] != ["NONE"])
+
     def counts_as_healthy(self, now: float, running_grace: float) -> bool:
         """Whether it counts towards the minimum healthy percent (DeploymentConfiguration, no load balancer).
 
@@ -221,7 +227,7 @@ class Task:
         """
         if self.last_status is not TaskStatus.RUNNING or not self.is_wanted:
             return False
-        if self.definition.get("healthCheck"):
+        if self.is_checked:
             return self.health is HealthStatus.HEALTHY
         return now >= self.steps["RUNNING"] + running_grace
 

@@ -85,5 +85,10 @@ def test_thirty_tasks_run_and_serve(twin: RunningTwin) -> None:
     names = host_names(twin)
     with httpx.Client(base_url=twin.gateway_url) as client:
         served: set[str] = set()
-        wait_until(lambda: served.add(client.get("/hostname").text) or served == names, "all serve", timeout=30)
+
+        def all_have_answered() -> bool:
+            served.add(client.get("/hostname").text)
+            return served == names
+
+        wait_until(all_have_answered, "all serve", timeout=30)
     assert len(served) == 30

@@ -71,7 +71,7 @@ class Tasks:
                         self.registered.add(task.id)
                         self._enter(task, TaskStatus.RUNNING)
             elif (
-                task.definition.get("healthCheck")
+                task.is_checked
                 and task.container.health is HealthStatus.UNKNOWN
                 and now >= steps["RUNNING"] + CHECKED_AFTER
             ):
