@@ -56,7 +56,7 @@ def goodness_of_fit(exposure: Exposure) -> Goodness:
     if not _enough(exposure.expected[exposure.expected > 0], freedom):
         return Goodness(statistic, freedom, *_simulated_tails(statistic, quadratic, exposure), "simulated")
     lower = float(stats.chi2.cdf(statistic, freedom))
-    if one_epoch:
+    if one_epoch and lower < 0.05:
         # As little spread as this is never less likely than these very counts.
         lower = max(lower, stats.multinomial.pmf(exposure.observed, exposure.requests[0], exposure.shares[0]))
     return Goodness(statistic, freedom, float(stats.chi2.sf(statistic, freedom)), lower, "chi-square")

@@ -9,10 +9,11 @@ Columns are parted by white space or commas; the time may be absent, or come las
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-__all__ = ["Layout", "layout_of", "parse_time"]
+__all__ = ["Layout", "layout_of", "parse_time", "shown"]
 
 _SECONDS_FROM, _MILLISECONDS_FROM, _TO = 1e9, 1e12, 1e14  # 2001 in seconds and in milliseconds, year 5138
 
@@ -57,14 +58,18 @@ def _time_columns(columns: list[bytes]) -> tuple[int, ...]:
 
 
 def parse_time(text: bytes) -> int:
-    """The second since the Unix epoch; a time without a zone is UTC. Raises ValueError."""
-    try:
+    """The second since the Unix epoch; a time without a zone is UTC, and a date alone is no time. Raises ValueError."""
+    with suppress(ValueError):
         number = float(text)
-    except ValueError:
+        if _SECONDS_FROM <= number < _TO:
+            return int(number / 1000 if number >= _MILLISECONDS_FROM else number)
+    with suppress(ValueError):
         moment = datetime.fromisoformat(text.decode("ascii"))
-        if len(text) <= len("2026-11-24"):
-            raise ValueError("a date has no time of day") from None
-        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-    if not _SECONDS_FROM <= number < _TO:
-        raise ValueError("not in this century")
-    return int(number / 1000 if number >= _MILLISECONDS_FROM else number)
+        if len(text) > len("2026-11-24"):
+            return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    raise ValueError(f"{shown(text)} is no time")
+
+
+def shown(text: bytes) -> str:
+    """What was read, for a message: quoted, in one line, and not too long."""
+    return repr(text[:40].decode("utf-8", "backslashreplace")) + ("..." if len(text) > 40 else "")

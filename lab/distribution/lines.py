@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 import numpy as np
 
-from lab.distribution.layout import Layout, parse_time
+from lab.distribution.layout import Layout, parse_time, shown
 from lab.distribution.observations import Observations
 from lab.distribution.sequence import SequenceCounter
 from lab.distribution.windows import Integers
@@ -113,13 +113,13 @@ class _Names(dict[bytes, int]):
             number = self[text] = self[name]
             return number
         if len(name) > _LONGEST_NAME or any(byte <= 0x20 or byte in b",\x7f" for byte in name):
-            raise ValueError(f"{_shown(name)} is no {self._what}")
+            raise ValueError(f"{shown(name)} is no {self._what}")
         if len(self.names) == _MOST_NAMES:
             raise ValueError(f"more than {_MOST_NAMES:,} different {self._what}s")
         try:
             self.names.append(name.decode())
         except UnicodeDecodeError:
-            raise ValueError(f"{_shown(name)} is not UTF-8 text") from None
+            raise ValueError(f"{shown(name)} is not UTF-8 text") from None
         number = self[name] = len(self.names) - 1
         return number
 
@@ -130,10 +130,7 @@ class _Seconds(dict[bytes, int]):
     def __missing__(self, text: bytes) -> int:
         if len(self) >= _MOST_NAMES:
             self.clear()
-        try:
-            second = self[text] = parse_time(text)
-        except ValueError:
-            raise ValueError(f"{_shown(text)} is no time") from None
+        second = self[text] = parse_time(text)
         return second
 
 
@@ -160,7 +157,3 @@ def _complaint(source: str, parser: _Parser, lines: list[bytes], lines_before: i
         except ValueError as error:
             return BadInput(f"{source}, line {number}: {error}")
     raise AssertionError("some line does not parse")
-
-
-def _shown(text: bytes) -> str:
-    return repr(text[:40].decode("utf-8", "backslashreplace")) + ("..." if len(text) > 40 else "")

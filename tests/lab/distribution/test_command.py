@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lab import cli
+from lab.distribution.command import fraction, ratios
+from lab.errors import BadInput
+
+SEED_RUN = "   1183 ip-10-0-218-147\n   1115 ip-10-0-221-6\n   1253 ip-10-0-66-78\n"
+REQUIRED = {
+    "requests",
+    "hosts",
+    "chi_square",
+    "degrees_of_freedom",
+    "p_value",
+    "dispersion",
+    "max_deviation",
+    "cramers_v",
+    "verdict",
+}
+Lab = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def lab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lab:
+    """Runs `lab distribution` and gives its exit code, output and errors."""
+
+    def lab(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["lab", "distribution", *arguments])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        output = capsys.readouterr()
+        return int(end.value.code or 0), output.out, output.err
+
+    return lab
+
+
+@pytest.fixture
+def seed_run(tmp_path: Path) -> str:
+    path = tmp_path / "counts.txt"
+    path.write_text(SEED_RUN)
+    return str(path)
+
+
+def test_the_run_that_started_the_project(lab: Lab, seed_run: str) -> None:
+    code, out, _ = lab(seed_run)
+    assert code == 0
+    assert "taken for counts, as `sort | uniq -c` writes them" in out
+    assert "Uneven: 3,551 requests over 3 hosts" in out
+    assert "33.39% to 37.23%" in out
+    assert "█" in out
+
+
+def test_json_has_what_scripts_need(lab: Lab, seed_run: str) -> None:
+    code, out, _ = lab(seed_run, "--json")
+    found: dict[str, Any] = json.loads(out)
+    assert code == 0
+    assert found.keys() >= REQUIRED
+    assert (found["verdict"], found["requests"], found["hosts"]) == ("uneven", 3551, 3)
+    assert [share["host"] for share in found["shares"]] == ["ip-10-0-218-147", "ip-10-0-221-6", "ip-10-0-66-78"]
+
+
+def test_json_with_order_and_time(lab: Lab, tmp_path: Path) -> None:
+    path = tmp_path / "raw.txt"
+    hosts = np.random.default_rng(1).choice(["a", "b", "c"], 2_000)
+    path.write_text("".join(f"{1_764_000_000 + i // 40} {host}\n" for i, host in enumerate(hosts)))
+    found = json.loads(lab(str(path), "--json")[1])
+    assert found["dependence"]["matrix"]["hosts"] == list(dict.fromkeys(hosts))
+    assert np.sum(found["dependence"]["matrix"]["rows"]) == 1_999
+    assert found["longer_run"]["answer"] in ("shrinks", "stays", "drifts")
+    text = lab(str(path))[1]
+    assert "Transition matrix against independence" in text
+    assert "Would a longer run help?" in text
+
+
+@pytest.mark.parametrize(("counts", "code"), [(SEED_RUN, 1), ("10 a\n12 b\n", 0), ("400 a\n400 b\n400 c\n", 0)])
+def test_check_says_no_with_its_exit_code(lab: Lab, tmp_path: Path, counts: str, code: int) -> None:
+    path = tmp_path / "counts.txt"
+    path.write_text(counts)
+    assert lab(str(path), "--check")[0] == code
+
+
+def test_zones_of_a_table(lab: Lab, tmp_path: Path) -> None:
+    path = tmp_path / "hostnames.csv"
+    path.write_text("hostname,availability_zone,requests\na,z1,500\nb,z1,520\nc,z2,490\nd,z2,515\n,,9\n")
+    code, out, _ = lab(str(path), "--entry", "z1=1")
+    assert code == 0
+    assert "Between zones: Too few" in out
+    assert "Crossed zones: 49.6 % of the requests, with requests that come in by zone (z1 100 %)" in out
+    assert "9 more requests have no known host" in out
+
+
+def test_weights_and_detect(lab: Lab, tmp_path: Path) -> None:
+    path = tmp_path / "counts.txt"
+    path.write_text("2000 a\n1003 b\n1010 c\n")
+    found = json.loads(lab(str(path), "--weights", "a=2", "--detect", "20%", "--json")[1])
+    assert (found["verdict"], found["detect"]) == ("random", 0.2)
+
+
+def test_only_the_hosts_furthest_off_are_shown(lab: Lab, tmp_path: Path) -> None:
+    path = tmp_path / "counts.txt"
+    path.write_text("".join(f"{1_000 + number} host-{number:03}\n" for number in range(100)))
+    out = lab(str(path))[1]
+    assert "The 40 of 100 hosts that are furthest off:" in out
+    assert "host-000" in out
+    assert "host-050" not in out
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png"])
+def test_pictures(lab: Lab, seed_run: str, tmp_path: Path, suffix: str) -> None:
+    picture = tmp_path / f"picture.{suffix}"
+    assert lab(seed_run, "--picture", str(picture))[0] == 0
+    assert picture.stat().st_size > 1_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--picture", "picture.gif"], "picture.gif is neither .svg nor .png"),
+        (["--picture", "no/such/folder/picture.svg"], "cannot be written: no such file or directory"),
+        (["--weights", "a"], "--weights 'a' is not a name, an equals sign and a number"),
+        (["--weights", "a=b"], "--weights 'a=b' has no number"),
+        (["--weights", "a=-1"], "the weight -1 of host 'a'"),
+        (["--detect", "5"], "--detect 5 could be 5% or a fraction: write 5%"),
+        (["--detect", "much"], "--detect 'much' is not a percentage such as 5%"),
+        (["--detect", "0"], "a skew of 0 cannot be looked for"),
+    ],
+)
+def test_bad_options_are_one_sentence(lab: Lab, seed_run: str, arguments: list[str], words: str) -> None:
+    code, _, err = lab(seed_run, *arguments)
+    assert code == 2
+    assert words in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_one_host_is_nothing_to_compare(lab: Lab, tmp_path: Path) -> None:
+    path = tmp_path / "raw.txt"
+    path.write_text("a\n" * 30)
+    code, _, err = lab(str(path))
+    assert code == 2
+    assert f"{path}, lines 1 to 30: only one host (a) answered" in err
+
+
+@pytest.mark.parametrize(("text", "value"), [("5%", 0.05), ("5 %", 0.05), ("0.05", 0.05), ("0.5%", 0.005), ("1", 1.0)])
+def test_fractions(text: str, value: float) -> None:
+    assert fraction(text, "--detect") == pytest.approx(value)
+
+
+def test_ratios() -> None:
+    assert ratios(["a=2", "b=c=0.5"], "--weights") == {"a": 2.0, "b=c": 0.5}
+    assert ratios(None, "--weights") == {}
+    with pytest.raises(BadInput, match="not a name"):
+        ratios(["=2"], "--weights")

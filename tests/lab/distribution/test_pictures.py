@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import numpy as np
+
+from lab.distribution import Analysis, Observations, analyse
+from lab.distribution.pictures import convergence_svg, distribution_svg
+from lab.distribution.sequence import SequenceCounter
+from lab.pictures import INK
+
+
+def analysis_of(hosts: int, requests: int) -> Analysis:
+    answers = np.random.default_rng(1).integers(0, hosts, requests)
+    counter = SequenceCounter(timed=False)
+    counter.add(answers)
+    names = [f"ip-10-0-0-{number}.eu-west-2.compute.internal" for number in range(hosts)]
+    windows, sequence = counter.result(names)
+    counts = dict(zip(names, np.bincount(answers, minlength=hosts).tolist(), strict=True))
+    return analyse(Observations("raw", "raw", requests, counts, windows=windows, sequence=sequence))
+
+
+def texts(svg: str) -> str:
+    return " ".join(
+        element.text or "" for element in ElementTree.fromstring(svg).iter() if element.tag.endswith("text")
+    )
+
+
+def test_the_distribution_is_an_svg_element_that_names_the_hosts() -> None:
+    svg = distribution_svg(analysis_of(3, 2_000))
+    assert svg.startswith("<svg")
+    assert "95% interval, for all hosts at once" in texts(svg)
+    assert all(f"ip-10-0-0-{number}" in texts(svg) for number in range(3))
+    assert "compute.internal" not in texts(svg)
+
+
+def test_convergence_shows_the_envelope_and_stays_small() -> None:
+    svg = convergence_svg(analysis_of(60, 50_000))
+    assert svg is not None
+    assert "95% of chance, at any one point" in texts(svg)
+    assert len(svg) < 400_000
+
+
+def test_without_time_or_order_there_is_nothing_to_converge() -> None:
+    assert convergence_svg(analyse(Observations("counts", "counts", 2, {"a": 10, "b": 12}))) is None
+    assert convergence_svg(analysis_of(3, 10)) is None
+
+
+def test_pictures_are_reproducible() -> None:
+    analysis = analysis_of(3, 500)
+    assert distribution_svg(analysis) == distribution_svg(analysis)
+
+
+def test_many_hosts_are_cut_to_those_furthest_off() -> None:
+    svg = distribution_svg(analysis_of(100, 5_000))
+    assert "the 30 of 100 that are furthest off" in texts(svg)
+
+
+def test_text_has_the_contrast_of_small_text_on_white_and_on_black() -> None:
+    """At least 4.5:1 (WCAG 2, success criterion 1.4.3)."""
+    channel = int(INK[1:3], 16) / 255
+    luminance = ((channel + 0.055) / 1.055) ** 2.4
+    assert 1.05 / (luminance + 0.05) >= 4.5
+    assert (luminance + 0.05) / 0.05 >= 4.5
+
+
+def test_a_hostname_with_dollars_is_no_formula() -> None:
+    counts = {"a$x$": 10, "b<c>": 12}
+    assert "a$x$" in texts(distribution_svg(analyse(Observations("counts", "counts", 2, counts))))
