@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from typing import Protocol
 
-__all__ = ["NO_ANSWER", "UNKNOWN_HOST", "ResponseHeaders", "host_of"]
+__all__ = ["NO_ANSWER", "UNKNOWN_HOST", "ResponseHeaders", "host_of", "zone_of"]
 
 UNKNOWN_HOST = ""
 """The hostname of everything for which no host is known."""
@@ -32,20 +32,20 @@ class ResponseHeaders(Protocol):
     def get(self, field: str) -> str | list[str] | None: ...
 
 
-def host_of(path: str, status: int, body: bytes | None, headers: ResponseHeaders | None) -> tuple[str, str]:
-    """The hostname and the availability zone of the task that answered, each "" where it is not known.
+def host_of(path: str, status: int, body: bytes | None, headers: ResponseHeaders | None) -> str:
+    """The hostname of the task that answered, "" where it is not known.
 
-    `path` is the request's path, with or without a query; `status` its HTTP status, 0 without an answer. The body
-    counts only where `/hostname` was asked for and answered with 200 and one plausible line; else the header does.
+    `path` is the request's path or URL, with or without a query; `status` its HTTP status, 0 without an answer. The
+    body counts only where `/hostname` was asked for and answered with 200 and one plausible line; else the header does.
     """
-    if headers is None:
-        return UNKNOWN_HOST, ""
-    hostname = UNKNOWN_HOST
-    if status == 200 and body and _names_its_host(path):
-        hostname = _hostname_in(body)
-    if not hostname:
-        hostname = _plausible(_first(headers.get(HOSTNAME_HEADER)))
-    return (hostname, _plausible(_first(headers.get(ZONE_HEADER)))) if hostname else (UNKNOWN_HOST, "")
+    if status == 200 and body and _names_its_host(path) and (hostname := _hostname_in(body)):
+        return hostname
+    return UNKNOWN_HOST if headers is None else _plausible(_first(headers.get(HOSTNAME_HEADER)))
+
+
+def zone_of(headers: ResponseHeaders | None) -> str:
+    """The availability zone of the task that answered, "" where it is not known."""
+    return "" if headers is None else _plausible(_first(headers.get(ZONE_HEADER)))
 
 
 @lru_cache(maxsize=256)

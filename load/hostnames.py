@@ -9,25 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from hdrh.histogram import HdrHistogram
-
 from load.answers import UNKNOWN_HOST
+from load.latency import bucket_of, percentiles
 from load.results import HostRow, TimelineRow
 
 __all__ = ["MAX_HOSTS", "OTHER_HOSTS", "Counts"]
 
 MAX_HOSTS = 1000
-"""Hosts counted each by itself. A histogram takes 26 kB, so the table of a run stays below 30 MB."""
+"""Hosts counted each by itself: as many as a Cloud Map service has at most, and a table that can still be read."""
 
 OTHER_HOSTS = "(other)"
 """The row that takes every host beyond MAX_HOSTS; no host name can be written like this."""
-
-_HOUR_US = 3_600_000_000
-
-
-def _new_histogram() -> HdrHistogram:
-    # 1 microsecond to 1 hour with two significant digits: every value within 1 %.
-    return HdrHistogram(1, _HOUR_US, 2)
 
 
 @dataclass(slots=True)
@@ -37,7 +29,7 @@ class _Host:
     last_seen: float
     requests: int = 0
     failures: int = 0
-    latency_us: HdrHistogram = field(default_factory=_new_histogram)
+    latencies: dict[int, int] = field(default_factory=dict)
 
 
 class Counts:
@@ -57,17 +49,30 @@ class Counts:
         self._second = -1
         self._this_second: dict[tuple[str, int], int] = {}
 
-    def record(self, now: float, hostname: str, zone: str, status: int, failed: bool, latency_ms: float | None) -> None:
-        """Count one request that ended at `now`; `hostname` "" and `status` 0 where there was no answer."""
-        host = self._hosts.get(hostname)
-        if host is None:
-            hostname, host = self._admit(hostname, zone, now)
+    def admit(self, hostname: str, zone: str, now: float) -> str:
+        """Make room for a host that is seen for the first time, and give the name that it is to be counted under.
+
+        Beyond the limit it goes with the others.
+        """
+        if hostname not in self._hosts and hostname != UNKNOWN_HOST and len(self._hosts) >= self.max_hosts:
+            hostname, zone = OTHER_HOSTS, ""
+        if hostname not in self._hosts:
+            self._hosts[hostname] = _Host(zone, now, now)
+        return hostname
+
+    def record(self, now: float, hostname: str, status: int, failed: bool, latency_ms: float | None) -> None:
+        """Count one request that ended at `now`; `hostname` "" and `status` 0 where there was no answer.
+
+        Runs with every request of the load, so it does no more than it must. KeyError: `admit` the host first.
+        """
+        host = self._hosts[hostname]
         host.requests += 1
         if failed:
             host.failures += 1
         host.last_seen = now
         if latency_ms is not None:
-            host.latency_us.record_value(min(max(int(latency_ms * 1000), 1), _HOUR_US))
+            bucket = bucket_of(latency_ms)
+            host.latencies[bucket] = host.latencies.get(bucket, 0) + 1
         second = int(now)
         if second != self._second:
             self._second = second
@@ -79,7 +84,7 @@ class Counts:
         """What was counted since the last call, in msgpack's types, for `merge`; nothing of it is kept."""
         report = {
             "hosts": [
-                [name, h.zone, h.first_seen, h.last_seen, h.requests, h.failures, h.latency_us.encode()]
+                [name, h.zone, h.first_seen, h.last_seen, h.requests, h.failures, h.latencies]
                 for name, h in self._hosts.items()
             ],
             "timeline": [
@@ -94,27 +99,20 @@ class Counts:
     def merge(self, report: dict[str, Any]) -> int:
         """Add what `drain` gave in another process, and say how many requests that were."""
         merged = 0
-        for name, zone, first_seen, last_seen, requests, failures, latency_us in report["hosts"]:
-            host = self._hosts.get(name) or self._admit(name, zone, first_seen)[1]
-            if last_seen >= host.last_seen and zone:
-                host.zone = zone
+        for name, zone, first_seen, last_seen, requests, failures, latencies in report["hosts"]:
+            host = self._hosts[self.admit(name, zone, first_seen)]
             host.first_seen = min(host.first_seen, first_seen)
             host.last_seen = max(host.last_seen, last_seen)
             host.requests += requests
             merged += requests
             host.failures += failures
-            host.latency_us.decode_and_add(latency_us)
+            for bucket, count in latencies.items():
+                host.latencies[bucket] = host.latencies.get(bucket, 0) + count
         for second, name, status, requests in report["timeline"]:
             counts = self._timeline.setdefault(second, {})
             key = (name if name in self._hosts else OTHER_HOSTS, status)
             counts[key] = counts.get(key, 0) + requests
         return merged
-
-    def _admit(self, hostname: str, zone: str, now: float) -> tuple[str, _Host]:
-        # The rows of no host and of other hosts are always there to be had.
-        if len(self._hosts) >= self.max_hosts and hostname != UNKNOWN_HOST:
-            hostname, zone = OTHER_HOSTS, ""
-        return hostname, self._hosts.setdefault(hostname, _Host(zone, now, now))
 
     @property
     def requests(self) -> int:
@@ -137,7 +135,7 @@ class Counts:
         rows = []
         for name in sorted(self._hosts, key=lambda name: (name in (OTHER_HOSTS, UNKNOWN_HOST), name)):
             host = self._hosts[name]
-            p50, p95, p99 = (host.latency_us.get_value_at_percentile(p) / 1000 for p in (50, 95, 99))
+            p50, p95, p99 = percentiles(host.latencies, (50, 95, 99))
             rows.append(
                 HostRow(
                     hostname=name,

@@ -25,7 +25,7 @@ from locust.html import get_html_report, process_html_filename
 from locust.runners import WORKER_REPORT_INTERVAL, MasterRunner, WorkerRunner
 
 from load import report, web
-from load.answers import NO_ANSWER, host_of
+from load.answers import NO_ANSWER, host_of, zone_of
 from load.errors import LoadError
 from load.hostnames import Counts
 from load.options import add_options, apply_shape, resolve, tell_users
@@ -142,21 +142,34 @@ class HostnameListener:
 
     def _on_request(
         self,
+        *,
         url: str,
         response_time: float | None,
         response: FastResponse | None = None,
         exception: BaseException | None = None,
+        # Named, for to collect them in **_ would take as long as all the rest does.
+        request_type: str = "",
+        name: str = "",
+        response_length: int = 0,
+        context: object = None,
+        start_time: float = 0.0,
         **_: Any,
     ) -> None:
+        now = time.time()
         status, body, headers = NO_ANSWER, None, None
-        if response is not None and response.status_code:
-            status, headers = response.status_code, response.headers
-            body = response.content if status == 200 and not exception else None
-            if exception and status < 400:
+        if response is not None and (status := response.status_code or NO_ANSWER):
+            headers = response.headers
+            if not exception:
+                body = response.content
+            elif status < 400:
                 # The answer broke off, or the locustfile refused it.
                 status = NO_ANSWER
-        hostname, zone = host_of(url, status, body, headers)
-        self.counts.record(time.time(), hostname, zone, status, bool(exception), response_time)
+        hostname = host_of(url, status, body, headers)
+        try:
+            self.counts.record(now, hostname, status, bool(exception), response_time)
+        except KeyError:
+            hostname = self.counts.admit(hostname, zone_of(headers) if hostname else "", now)
+            self.counts.record(now, hostname, status, bool(exception), response_time)
 
     def _on_test_start(self, **_: Any) -> None:
         tell_users(self.environment)

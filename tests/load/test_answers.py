@@ -2,18 +2,18 @@ from __future__ import annotations
 
 import pytest
 
-from load.answers import host_of
+from load.answers import host_of, zone_of
 
 SERVICE = {"x-hostname": "ip-10-0-1-2.eu-west-2.compute.internal", "x-availability-zone": "eu-west-2a"}
-NAMED = (SERVICE["x-hostname"], "eu-west-2a")
-NOBODY = ("", "")
+NAMED = SERVICE["x-hostname"]
+NOBODY = ""
 
 
 @pytest.mark.parametrize(
     ("path", "status", "body", "headers", "expected"),
     [
-        ("/hostname", 200, b"task-1\n", SERVICE, ("task-1", "eu-west-2a")),
-        ("http://127.0.0.1:8000/stage/hostname?delay_ms=5", 200, b"task-1", {}, ("task-1", "")),
+        ("/hostname", 200, b"task-1\n", SERVICE, "task-1"),
+        ("http://127.0.0.1:8000/stage/hostname?delay_ms=5", 200, b"task-1", {}, "task-1"),
         ("/identity", 200, b'{"hostname": "x"}', SERVICE, NAMED),
         ("/hostname", 503, b'{"detail": "draining"}', SERVICE, NAMED),
         ("/hostname", 200, None, SERVICE, NAMED),
@@ -25,11 +25,16 @@ NOBODY = ("", "")
         ("/hostname", 200, b"a" * 254, {}, NOBODY),
         ("/payload", 200, b"task-1", {}, NOBODY),
         ("/identity", 200, b"{}", {"x-hostname": '=cmd("x")'}, NOBODY),
-        ("/identity", 200, b"{}", {"x-hostname": ["first", "second"]}, ("first", "")),
+        ("/identity", 200, b"{}", {"x-hostname": ["first", "second"]}, "first"),
         ("/hostname", 0, None, None, NOBODY),
     ],
 )
 def test_an_answer_belongs_to_the_host_that_named_itself(
-    path: str, status: int, body: bytes | None, headers: dict[str, str | list[str]] | None, expected: tuple[str, str]
+    path: str, status: int, body: bytes | None, headers: dict[str, str | list[str]] | None, expected: str
 ) -> None:
     assert host_of(path, status, body, headers) == expected
+
+
+def test_the_zone_is_in_a_header() -> None:
+    assert zone_of(SERVICE) == "eu-west-2a"
+    assert zone_of({}) == zone_of(None) == zone_of({"x-availability-zone": "<b>"}) == ""

@@ -21,6 +21,12 @@ def recorder_in(folder: Path, delay: int = 0) -> tuple[Recorder, Counts, list[st
     return recorder, counts, said
 
 
+def count(counts: Counts, now: float, host: str, status: int) -> None:
+    """One request."""
+    counts.admit(host, "", now)
+    counts.record(now, host, status, status >= 400, 1.0)
+
+
 def meta(folder: Path) -> dict[str, Any]:
     """run.json."""
     said: dict[str, Any] = json.loads((folder / "run.json").read_text())
@@ -29,11 +35,11 @@ def meta(folder: Path) -> dict[str, Any]:
 
 def test_seconds_that_are_complete_are_appended_while_the_test_runs(tmp_path: Path) -> None:
     recorder, counts, _ = recorder_in(tmp_path / "run")
-    counts.record(1000.5, "alpha", "", 200, False, 1.0)
-    counts.record(1001.5, "alpha", "", 200, False, 1.0)
+    count(counts, 1000.5, "alpha", 200)
+    count(counts, 1001.5, "alpha", 200)
     recorder.progress(1001.9)
     assert read_run(tmp_path / "run").timeline == (TimelineRow(1000, "alpha", 200, 1),)
-    counts.record(1001.95, "beta", "", 200, False, 1.0)
+    count(counts, 1001.95, "beta", 200)
     recorder.progress(1002.1)
     run = read_run(tmp_path / "run")
     assert run.timeline[1:] == (TimelineRow(1001, "alpha", 200, 1), TimelineRow(1001, "beta", 200, 1))
@@ -43,13 +49,13 @@ def test_seconds_that_are_complete_are_appended_while_the_test_runs(tmp_path: Pa
 
 def test_late_counts_complete_the_files_anew(tmp_path: Path) -> None:
     recorder, counts, _ = recorder_in(tmp_path / "run", delay=4)
-    counts.record(1000.5, "alpha", "", 200, False, 1.0)
+    count(counts, 1000.5, "alpha", 200)
     recorder.stop(1002.0)
     assert recorder.pending(1006.0)
     assert recorder.over(1006.1)
     assert recorder.complete(1006.1, {"workers_lost": []})
     assert not recorder.complete(1007.0, {})
-    counts.record(1001.5, "alpha", "", 503, True, 1.0)
+    count(counts, 1001.5, "alpha", 503)
     assert not recorder.complete(1008.0, {"workers_lost": []})
     assert meta(tmp_path / "run")["requests"] == 2
     assert meta(tmp_path / "run")["duration_s"] == 1.75
@@ -58,11 +64,11 @@ def test_late_counts_complete_the_files_anew(tmp_path: Path) -> None:
 
 def test_a_reset_starts_a_run_anew_but_leaves_one_that_is_over(tmp_path: Path) -> None:
     recorder, counts, _ = recorder_in(tmp_path / "run")
-    counts.record(1000.5, "alpha", "", 200, False, 1.0)
+    count(counts, 1000.5, "alpha", 200)
     recorder.progress(1002.0)
     counts.clear()
     recorder.reset(1002.5)
-    counts.record(1003.5, "alpha", "", 200, False, 1.0)
+    count(counts, 1003.5, "alpha", 200)
     recorder.progress(1005.0)
     assert read_run(tmp_path / "run").timeline == (TimelineRow(1003, "alpha", 200, 1),)
     recorder.stop(1005.0)
@@ -85,7 +91,7 @@ def test_each_test_has_a_folder_of_its_own(tmp_path: Path) -> None:
 
 def test_a_failure_is_said_once_and_made_good_when_there_is_room_again(tmp_path: Path) -> None:
     recorder, counts, said = recorder_in(tmp_path / "run")
-    counts.record(1000.5, "alpha", "", 200, False, 1.0)
+    count(counts, 1000.5, "alpha", 200)
     recorder.progress(1002.0)
     (tmp_path / "run").rename(tmp_path / "away")
     recorder.progress(1003.0)

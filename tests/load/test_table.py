@@ -11,7 +11,8 @@ def counted(*hosts: str) -> Counts:
     """One request for each name."""
     counts = Counts()
     for host in hosts:
-        counts.record(1000.0, host, "", 200 if host else 0, not host, 1.0)
+        counts.admit(host, "", 1000.0)
+        counts.record(1000.0, host, 200 if host else 0, not host, 1.0)
     return counts
 
 

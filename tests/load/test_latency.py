@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from load.latency import bucket_of, percentiles
+
+
+@given(st.lists(st.floats(0.001, 3_600_000), min_size=1, max_size=50), st.floats(0.1, 100))
+def test_a_percentile_is_within_half_a_percent_of_the_exact_one(latencies: list[float], rank: float) -> None:
+    (found,) = percentiles(Counter(map(bucket_of, latencies)), [rank])
+    exact = sorted(latencies)[math.ceil(rank / 100 * len(latencies)) - 1]
+    assert found == pytest.approx(exact, rel=0.005, abs=0.001)
+
+
+def test_percentiles_of_nothing_are_zero() -> None:
+    assert percentiles({}, (50, 99)) == [0.0, 0.0]
+
+
+def test_an_hour_has_few_buckets() -> None:
+    edges = {bucket_of(1.01**power / 1000) for power in range(3000)}
+    assert len({edge for edge in edges if edge <= 3_600_000_000}) < 3400
