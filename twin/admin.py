@@ -51,6 +51,11 @@ class Admin:
         status, body = await self.request("GET", path)
         return dict(json.loads(body)) if status == 200 else {}
 
+    async def text(self, path: str) -> str:
+        """What Envoy tells at *path*; empty if it does not answer."""
+        status, body = await self.request("GET", path)
+        return body.decode() if status == 200 else ""
+
     async def request(self, method: str, path: str) -> tuple[int, bytes]:
         """Status and body; status 0 if there was no answer."""
         return await asyncio.to_thread(self._request, method, path)

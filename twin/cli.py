@@ -80,6 +80,9 @@ def up(
         str | None,
         typer.Option(help="The service to run; {host} and {port} are filled in. Default: the Dockerfile's CMD."),
     ] = None,
+    jwt_issuer: Annotated[
+        str | None, typer.Option(help="URL on this machine with the keys of the JWT issuer. Default: its own address.")
+    ] = None,
 ) -> None:
     """Start a twin and stay with it; Ctrl-C or `twin down` ends it and everything it started."""
     from twin.supervisor import Options, run  # moto, boto3: a second that `twin --help` need not wait
@@ -98,7 +101,7 @@ def up(
         running_grace=running_grace,
         namespace_cleanup=namespace_cleanup,
     )
-    sys.exit(run(Options(synth, state, port, aws_port, parameters, command, then or None, empty)))
+    sys.exit(run(Options(synth, state, port, aws_port, parameters, command, jwt_issuer, then or None, empty)))
 
 
 @app.command()
@@ -120,6 +123,21 @@ def ps(state: State = _STATE) -> None:
     from twin.state import StateFolder
 
     print_listing(StateFolder(state).running())
+
+
+@app.command("set")
+def set_(
+    changes: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Such as discovery-ttl=0.")],
+    state: State = _STATE,
+) -> None:
+    """Change parameters of a running twin; no request is lost."""
+    from twin.control import ask
+    from twin.state import StateFolder
+
+    running = StateFolder(state).running()
+    for name, value in ask(running, "set", assignments=changes).items():
+        text = str(value).lower() if isinstance(value, bool) else value
+        print(f"{name.replace('_', '-')}={text}")
 
 
 @app.command()

@@ -1,7 +1,8 @@
 """The AWS endpoint: one URL for every service. moto serves all but ECS, and two rules of Cloud Map.
 
 The rules that moto does not keep: a namespace with services is not deleted, and DiscoverInstances answers
-in random order [Cloud Map API reference]. Task metadata is served here too, under /v4/.
+in random order [Cloud Map API reference]. UpdateStage of API Gateway, which it lacks, is here. Task metadata is served
+here too, under /v4/, and under /_twin/ what the twin's own commands and its gateway ask.
 """
 
 from __future__ import annotations
@@ -9,20 +10,27 @@ from __future__ import annotations
 import io
 import json
 import random
+import re
 import threading
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote
 
 from moto.backends import get_backend
 from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
 
+from twin.control import PATH
 from twin.ecs.api import TARGET_PREFIX
 from twin.ecs.errors import EcsError, SerializationException
-from twin.errors import PortTaken
+from twin.errors import BadInput, PortTaken
+from twin.gateway.listener import AUTHORIZATION_PATH
+from twin.gateway.signature import is_signed
 from twin.network import Address, is_free
+from twin.stages import update_stage
 
 __all__ = ["Endpoint"]
 
@@ -31,6 +39,7 @@ Json = dict[str, Any]
 _CLOUD_MAP = "Route53AutoNaming_v20170314"
 _JSON = "application/x-amz-json-1.1"
 _API_PATH = "/v2/apis"
+_STAGE = re.compile(r"/v2/apis/([^/]+)/stages/([^/]+)")
 
 
 class Endpoint:
@@ -46,6 +55,8 @@ class Endpoint:
         ecs: Callable[[str, Any], Json],
         metadata: Callable[[str, bool], Json | None],
         api_changed: Callable[[], None],
+        control: Callable[[str, Json], Json] | None = None,
+        secrets: Mapping[str, str] | None = None,
     ) -> None:
         """
         Args:
@@ -53,6 +64,8 @@ class Endpoint:
             ecs: does an operation of ECS: (name, request) -> answer, or raises EcsError.
             metadata: the metadata of a container by its runtime id, or of its task; None if it is unknown.
             api_changed: told after each change of an API Gateway resource.
+            control: does what a command of the twin asks: (operation, request) -> answer, or raises BadInput.
+            secrets: the secret keys, by access key, with which requests to the gateway may be signed. None: none.
         """
         self.address = address
         self._account = account
@@ -61,6 +74,9 @@ class Endpoint:
         self._ecs = ecs
         self._metadata = metadata
         self._api_changed = api_changed
+        self._control = control
+        self._secrets = secrets or {}
+        self.discovery_is_down = False  # a fault: DiscoverInstances fails
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
@@ -99,6 +115,10 @@ class Endpoint:
         prefix, _, operation = request.headers.get("X-Amz-Target", "").partition(".")
         if prefix == TARGET_PREFIX:
             return self._serve_ecs(operation, request)(environ, start_response)
+        if request.path.startswith(AUTHORIZATION_PATH):
+            return self._authorize(request)(environ, start_response)
+        if request.path.startswith(PATH):
+            return self._serve_control(request)(environ, start_response)
         if request.path.startswith("/v4/"):
             return self._serve_metadata(request.path)(environ, start_response)
         if prefix == _CLOUD_MAP and operation == "DeleteNamespace":
@@ -107,9 +127,11 @@ class Endpoint:
             if refusal := self._refuse_deletion(body):
                 return refusal(environ, start_response)
         if prefix == _CLOUD_MAP and operation == "DiscoverInstances":
+            if self.discovery_is_down:
+                return _json({"__type": "InternalFailure", "message": "twin fault"}, 500)(environ, start_response)
             return _shuffled(Response.from_app(self._moto, environ))(environ, start_response)
         if request.path.startswith(_API_PATH):
-            response = self._with_gateway(Response.from_app(self._moto, environ))
+            response = self._update_stage(request) or self._with_gateway(Response.from_app(self._moto, environ))
             if request.method != "GET":
                 self._api_changed()
             return response(environ, start_response)
@@ -137,6 +159,36 @@ class Endpoint:
                     api["apiEndpoint"] = self._gateway_url
             response.set_data(json.dumps(answer))
         return response
+
+    def _serve_control(self, request: Request) -> Response:
+        if self._control is None:
+            return _json({"message": "No twin is behind this endpoint."}, 404)
+        try:
+            return _json(self._control(request.path.removeprefix(PATH), _json_of(request)), 200)
+        except (BadInput, EcsError) as error:
+            return _json({"message": str(error)}, 400)
+
+    def _authorize(self, request: Request) -> Response:
+        """Whether the gateway may pass a request on: 200 if it is signed, else 403."""
+        target = request.environ["REQUEST_URI"].removeprefix(AUTHORIZATION_PATH)
+        signed = is_signed(
+            request.method,
+            f"http://{request.host}{target}",
+            {name.lower(): value for name, value in request.headers.items()},
+            request.get_data(),
+            region=self._region,
+            secrets=self._secrets,
+            now=datetime.now(UTC),
+        )
+        return Response(status=200 if signed else 403)
+
+    def _update_stage(self, request: Request) -> Response | None:
+        """The answer to UpdateStage; None for any other operation."""
+        match = _STAGE.fullmatch(request.path)
+        if match is None or request.method != "PATCH":
+            return None
+        stage = update_stage(self._account, self._region, match[1], unquote(match[2]), _json_of(request))
+        return _json(stage, 200) if stage else _json({"message": "Invalid stage identifier specified"}, 404)
 
     def _refuse_deletion(self, body: bytes) -> Response | None:
         """ResourceInUse while a service is left in the namespace."""

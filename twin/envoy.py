@@ -1,13 +1,13 @@
 """Envoy configuration: functions from values to the JSON that Envoy reads. No process, no file, no socket here.
 
 Everything is Envoy's v3 API (https://www.envoyproxy.io/docs/envoy/latest/api-v3/api). The sidecar's configuration
-is whole; the gateway's listener is static, and its routes, clusters and endpoints come from files
-that are replaced by rename, so that a change loses no request and restarts no listener.
+is whole; what the gateway and a load balancer serve comes from files that are replaced by rename, so that a change
+loses no request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,18 @@ from twin.network import Address
 from twin.parameters import Balancing, Parameters
 
 __all__ = [
+    "cluster",
     "command",
     "discovery_response",
+    "dynamic_bootstrap",
     "eds_cluster",
-    "gateway_bootstrap",
+    "file_source",
+    "header",
+    "listener",
     "load_assignment",
-    "route_configuration",
+    "router",
     "sidecar",
+    "static_cluster",
 ]
 
 Json = dict[str, Any]
@@ -32,16 +37,9 @@ _LB_POLICY = {
     Balancing.ROUND_ROBIN: "ROUND_ROBIN",
     Balancing.LEAST_REQUEST: "LEAST_REQUEST",
 }
-_ROUTER = {
-    "name": "envoy.filters.http.router",
-    "typed_config": {"@type": _TYPE + "extensions.filters.http.router.v3.Router"},
-}
 # No limit of Envoy's own may decide what clients see: neither service documents one in this range.
 _LIMITS = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
 _NO_CIRCUIT_BREAKER = {"thresholds": [dict.fromkeys(_LIMITS, 1_000_000)]}
-# API Gateway's answers when it has no route or no instance that answers (HTTP APIs). The body of Envoy's own
-# replies is replaced; what comes from a task passes untouched.
-_GATEWAY_MESSAGES = {404: "Not Found", 503: "Service Unavailable", 504: "Gateway Timeout"}
 
 
 def sidecar(ingress: Address, application: Address, *, request_timeout: float, idle_timeout: float) -> Json:
@@ -61,10 +59,10 @@ def sidecar(ingress: Address, application: Address, *, request_timeout: float, i
         ]
     }
     # Below the keep-alive of common servers, so that no request meets a connection that is closing.
-    upstream = _cluster("application", Balancing.RANDOM, {"idle_timeout": "4s"})
-    upstream |= {"type": "STATIC", "load_assignment": load_assignment("application", [application])}
-    listener = _listener("ingress", ingress, {"route_config": route_config}, idle_timeout=idle_timeout)
-    return _bootstrap(listener | {"traffic_direction": "INBOUND"}, clusters=[upstream])
+    upstream = static_cluster("application", [application], idle_timeout=4)
+    ingress_listener = listener("ingress", ingress, {"route_config": route_config}, idle_timeout=idle_timeout)
+    inbound = ingress_listener | {"traffic_direction": "INBOUND"}
+    return _bootstrap("ingress", static={"listeners": [inbound], "clusters": [upstream]})
 
 
 def command(binary: str, configuration: Path, admin_address: Path, concurrency: int = 1) -> list[str]:
@@ -73,23 +71,21 @@ def command(binary: str, configuration: Path, admin_address: Path, concurrency: 
     return [binary, *options, "--concurrency", str(concurrency), "--disable-hot-restart", "--log-level", "warning"]
 
 
-def gateway_bootstrap(address: Address, files: Path) -> Json:
-    """The bootstrap of the gateway: a listener at *address*; `rds.json` and `cds.json` are watched in *files*."""
-    manager = {
-        "rds": {"route_config_name": "api", "config_source": _file_source(files / "rds.json")},
-        "via": "HTTP/1.1 AmazonAPIGateway",
-        "server_header_transformation": "PASS_THROUGH",
-        "local_reply_config": {"mappers": [_own_reply(*reply) for reply in _GATEWAY_MESSAGES.items()]},
-    }
-    listener = _listener("gateway", address, manager, idle_timeout=300)
-    return _bootstrap(listener, dynamic_resources={"cds_config": _file_source(files / "cds.json")})
+def dynamic_bootstrap(name: str, files: Path, clusters: Sequence[Json] = ()) -> Json:
+    """The bootstrap of an Envoy that finds its listeners in `lds.json` and its clusters in `cds.json`, in *files*.
+
+    *clusters* are there from the start and stay.
+    """
+    sources = {f"{kind}_config": file_source(files / f"{kind}.json") for kind in ("lds", "cds")}
+    return _bootstrap(name, static={"clusters": list(clusters)}) | {"dynamic_resources": sources}
 
 
-def _cluster(name: str, balancing: Balancing, options: Json) -> Json:
+def cluster(name: str, policy: str, options: Json) -> Json:
+    """A cluster without its endpoints. *policy* is Envoy's name; *options* are those of its HTTP connections."""
     return {
         "name": name,
         "connect_timeout": "1s",
-        "lb_policy": _LB_POLICY[balancing],
+        "lb_policy": policy,
         # Without health checks there is no panic to have: every registered instance counts.
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "circuit_breakers": _NO_CIRCUIT_BREAKER,
@@ -104,10 +100,18 @@ def _cluster(name: str, balancing: Balancing, options: Json) -> Json:
 
 
 def eds_cluster(name: str, parameters: Parameters, endpoints: Path) -> Json:
-    """A cluster whose endpoints are read from the file *endpoints* each time that it is replaced."""
+    """A cluster of the gateway, whose endpoints are read from the file *endpoints* each time that it is replaced."""
     options: Json = {"idle_timeout": "60s"} if parameters.reuse_connections else {"max_requests_per_connection": 1}
-    source = {"eds_cluster_config": {"eds_config": _file_source(endpoints), "service_name": name}}
-    return _cluster(name, parameters.balancing, options) | {"type": "EDS"} | source
+    source = {"eds_cluster_config": {"eds_config": file_source(endpoints), "service_name": name}}
+    return cluster(name, _LB_POLICY[parameters.balancing], options) | {"type": "EDS"} | source
+
+
+def static_cluster(name: str, addresses: Iterable[Address], *, idle_timeout: float) -> Json:
+    """A cluster of fixed endpoints; *idle_timeout* in seconds."""
+    return cluster(name, "RANDOM", {"idle_timeout": f"{idle_timeout}s"}) | {
+        "type": "STATIC",
+        "load_assignment": load_assignment(name, addresses),
+    }
 
 
 def load_assignment(name: str, addresses: Iterable[Address]) -> Json:
@@ -118,34 +122,22 @@ def load_assignment(name: str, addresses: Iterable[Address]) -> Json:
     }
 
 
-def route_configuration(routes: Sequence[Json], request_headers: Mapping[str, str]) -> Json:
-    """The gateway's route table. *request_headers* are added to each request, `apigw-requestid` to each answer."""
-    return {
-        "name": "api",
-        "virtual_hosts": [{"name": "api", "domains": ["*"], "routes": list(routes)}],
-        "request_headers_to_add": [_header(name, value) for name, value in request_headers.items()],
-        "response_headers_to_add": [_header("apigw-requestid", "%REQ(x-request-id)%")],
-    }
-
-
 def discovery_response(kind: str, version: str, resources: Iterable[Json]) -> Json:
     """The content of a watched file: *kind* is the resources' type, such as `config.cluster.v3.Cluster`."""
     return {"version_info": version, "resources": [{"@type": _TYPE + kind, **resource} for resource in resources]}
 
 
-def _bootstrap(
-    listener: Json, *, clusters: Sequence[Json] = (), dynamic_resources: Mapping[str, Json] | None = None
-) -> Json:
-    bootstrap: Json = {
-        "node": {"id": listener["name"], "cluster": "twin"},
+def _bootstrap(name: str, static: Json) -> Json:
+    return {
+        "node": {"id": name, "cluster": "twin"},
         # Port 0: the kernel picks one, and Envoy writes it to its --admin-address-path.
         "admin": {"address": _socket(Address("127.0.0.1", 0))},
-        "static_resources": {"listeners": [listener], "clusters": list(clusters)},
+        "static_resources": static,
     }
-    return bootstrap | ({"dynamic_resources": dict(dynamic_resources)} if dynamic_resources else {})
 
 
-def _listener(name: str, address: Address, manager: Json, *, idle_timeout: float) -> Json:
+def listener(name: str, address: Address, manager: Json, *, idle_timeout: float) -> Json:
+    """A listener for HTTP; *manager* is what its connection manager has of its own; *idle_timeout* in seconds."""
     return {
         "name": name,
         "address": _socket(address),
@@ -160,7 +152,7 @@ def _listener(name: str, address: Address, manager: Json, *, idle_timeout: float
                             "@type": _TYPE
                             + "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
                             "stat_prefix": name,
-                            "http_filters": [_ROUTER],
+                            "http_filters": [router()],
                             "common_http_protocol_options": {"idle_timeout": f"{idle_timeout}s"},
                             **manager,
                         },
@@ -171,22 +163,22 @@ def _listener(name: str, address: Address, manager: Json, *, idle_timeout: float
     }
 
 
-def _own_reply(status: int, message: str) -> Json:
-    equal = {"op": "EQ", "value": {"default_value": status, "runtime_key": f"local_reply.{status}"}}
-    return {
-        "filter": {"status_code_filter": {"comparison": equal}},
-        "body_format_override": {"json_format": {"message": message}, "content_type": "application/json"},
-    }
+def router(**options: Any) -> Json:
+    """The last of the HTTP filters."""
+    configuration = {"@type": _TYPE + "extensions.filters.http.router.v3.Router", **options}
+    return {"name": "envoy.filters.http.router", "typed_config": configuration}
 
 
-def _file_source(path: Path) -> Json:
+def file_source(path: Path) -> Json:
+    """A file that Envoy reads anew whenever it is replaced; it watches the whole folder."""
     return {
         "resource_api_version": "V3",
         "path_config_source": {"path": str(path), "watched_directory": {"path": str(path.parent)}},
     }
 
 
-def _header(name: str, value: str) -> Json:
+def header(name: str, value: str) -> Json:
+    """A header to add, in place of one of that name."""
     return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
 
 

@@ -7,8 +7,10 @@ A parameter marked *assumed* stands for a behaviour of AWS for which no statemen
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from typing import Any
 
 from twin.errors import BadInput
 
@@ -72,3 +74,42 @@ class Parameters:
             if isinstance(value, int | float) and not least <= value <= 3600:
                 option = "--" + field.name.replace("_", "-")
                 raise BadInput(f"{option}={value:g} is out of range: give a number from {least} to 3600")
+
+    def changed(self, assignments: Iterable[str]) -> Parameters:
+        """These parameters with some set anew, each as `name=value`, such as `discovery-ttl=0`.
+
+        Raises:
+            BadInput: an unknown name, or a value that is none for it.
+        """
+        changes: dict[str, Any] = {}
+        for assignment in assignments:
+            name, equals, text = assignment.partition("=")
+            before = getattr(self, name.replace("-", "_"), None) if name.replace("-", "_") in _NAMES else None
+            if before is None or not equals:
+                known = ", ".join(name.replace("_", "-") for name in _NAMES)
+                raise BadInput(f"{assignment!r} sets no parameter: give NAME=VALUE, with one of {known}.")
+            try:
+                changes[name.replace("-", "_")] = _parse(text, before)
+            except (KeyError, ValueError):
+                raise BadInput(f"{assignment}: {text!r} is no value for {name}; give {_form(before)}.") from None
+        return replace(self, **changes)
+
+
+_NAMES = tuple(field.name for field in fields(Parameters))
+_SWITCH = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
+
+
+def _parse(text: str, before: Any) -> Any:
+    """*text* as a value of the same kind as *before*."""
+    return _SWITCH[text.lower()] if isinstance(before, bool) else type(before)(text)
+
+
+def _form(before: Any) -> str:
+    match before:
+        case bool():
+            return "on or off"
+        case Balancing():
+            return f"one of {', '.join(Balancing)}"
+        case int():
+            return "a whole number"
+    return "a number"

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,7 @@ class Options:
         port: the gateway's.
         aws_port: the endpoint's.
         parameters: what the twin assumes.
+        jwt_issuer: where the issuer of a JWT authorizer is on this machine; None: at its own address.
         command: the service's command line; None: the CMD of the Dockerfile in the current folder.
         then: a command to run once the twin serves; the twin goes down when it ends. None: stay up.
     """
@@ -65,6 +66,7 @@ class Options:
     aws_port: int
     parameters: Parameters
     command: str | None = None
+    jwt_issuer: str | None = None
     then: Sequence[str] | None = None
     empty: bool = False
 
@@ -122,6 +124,8 @@ class Supervisor:
             ecs=self._ecs_call,
             metadata=self._metadata,
             api_changed=self._on_api_change,
+            control=self._control_call,
+            secrets={ACCESS_KEY: SECRET_KEY},
         )
         self.gateway = Gateway(
             address=Address("127.0.0.1", options.port),
@@ -129,6 +133,9 @@ class Supervisor:
             processes=self.processes,
             envoy_binary=envoy_binary,
             aws=Aws(self.endpoint.url, region, ACCESS_KEY, SECRET_KEY),
+            authorization=self.endpoint.address,
+            issuer_url=options.jwt_issuer,
+            listener_address=lambda arn: None,
             parameters=lambda: self.parameters,
             log=state.log,
         )
@@ -288,6 +295,22 @@ class Supervisor:
             return api.call(self._context, operation, request)
 
         return asyncio.run_coroutine_threadsafe(call(), self._loop).result()
+
+    def _control_call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Do what a command asks, on the event loop; called from the endpoint's threads."""
+        match operation:
+            case "set":
+                work = self._set(request["assignments"])
+            case _:
+                raise BadInput(f"{operation} is no operation of the twin.")
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _set(self, assignments: list[str]) -> dict[str, Any]:
+        """Change parameters, each as `name=value`; the answer is all of them."""
+        self.parameters = self.controller.parameters = self.parameters.changed(assignments)
+        self._state.log("parameters", set=assignments)
+        await self.gateway.configure()
+        return asdict(self.parameters)
 
     def _metadata(self, runtime_id: str, of_task: bool) -> dict[str, Any] | None:
         found = metadata.find_container(list(self.ecs.tasks.values()), runtime_id)

@@ -1,0 +1,137 @@
+"""The API, as API Gateway's own API tells it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+from botocore.exceptions import ClientError
+
+from twin.aws import Aws
+from twin.gateway.model import (
+    Api,
+    CloudMapService,
+    Cors,
+    Integration,
+    JwtAuthorizer,
+    Listener,
+    Route,
+    Stage,
+    Throttle,
+)
+
+__all__ = ["read_api"]
+
+Json = Mapping[str, Any]
+
+_DEFAULT_TIMEOUT_MS = 30_000  # [apigw quotas]
+# What `overwrite:path` may be made of here.
+_PATH_VARIABLES = re.compile(r"\$\{?request\.path(?:\.[\w-]+)?\}?")
+
+
+def read_api(aws: Aws) -> Api:
+    """The first HTTP API of the endpoint; an empty one if there is none."""
+    apis = [api for api in aws.call("apigatewayv2", "GetApis")["Items"] if api["ProtocolType"] == "HTTP"]
+    return _Reader(aws, apis[0]).api([api["Name"] for api in apis[1:]]) if apis else Api()
+
+
+class _Reader:
+    def __init__(self, aws: Aws, api: Json) -> None:
+        self._aws = aws
+        self._api = api
+        self._left_out: list[str] = []
+
+    def api(self, others: Sequence[str]) -> Api:
+        self._left_out += [f"API {name}: one API is served" for name in others]
+        integrations = {item["IntegrationId"]: self._integration(item) for item in self._items("GetIntegrations")}
+        routes = [self._route(item, integrations) for item in self._items("GetRoutes")]
+        stages = tuple(_stage(item) for item in self._items("GetStages"))
+        cors = self._cors(self._api.get("CorsConfiguration") or {})
+        return Api(tuple(route for route in routes if route), stages, cors, tuple(self._left_out))
+
+    def _items(self, operation: str) -> list[Json]:
+        return list(self._aws.call("apigatewayv2", operation, ApiId=self._api["ApiId"])["Items"])
+
+    def _integration(self, item: Json) -> Integration | None:
+        target = self._target(item)
+        if target is None:
+            return None
+        name = f"integration {item['IntegrationId']}"
+        requests = dict(item.get("RequestParameters") or {})
+        path = requests.pop("overwrite:path", None)
+        if path is not None and "$" in _PATH_VARIABLES.sub("", path):
+            self._left_out.append(f"{name}, overwrite:path {path}: only $request.path and its variables are known")
+            path = None
+        self._left_out += [f"{name}, request parameter {parameter}" for parameter in requests]
+        if item.get("ResponseParameters"):
+            self._left_out.append(f"{name}, response parameters")
+        timeout = item.get("TimeoutInMillis", _DEFAULT_TIMEOUT_MS) / 1000
+        return Integration(item["IntegrationId"], target, timeout, path)
+
+    def _target(self, item: Json) -> CloudMapService | Listener | None:
+        """What a private integration leads to; None for any other kind of URI."""
+        uri = item.get("IntegrationUri", "")
+        arn, _, query = uri.partition("?")
+        if ":elasticloadbalancing:" in arn and ":listener/" in arn:
+            return Listener(arn)
+        if ":servicediscovery:" in arn:
+            try:
+                service = self._aws.call("servicediscovery", "GetService", Id=arn.rsplit("/", 1)[-1])["Service"]
+                found = self._aws.call("servicediscovery", "GetNamespace", Id=service["NamespaceId"])["Namespace"]
+            except ClientError as error:
+                self._left_out.append(f"integration {item['IntegrationId']}: {uri} is not there ({error})")
+                return None
+            return CloudMapService(found["Name"], service["Name"], dict(parse_qsl(query)))
+        self._left_out.append(
+            f"integration {item['IntegrationId']}: {uri or item.get('IntegrationType')} is not private"
+        )
+        return None
+
+    def _authorizer(self, identifier: str) -> JwtAuthorizer | None:
+        # GetAuthorizers would tell all at once, but moto lacks it.
+        item = self._aws.call("apigatewayv2", "GetAuthorizer", ApiId=self._api["ApiId"], AuthorizerId=identifier)
+        if item["AuthorizerType"] != "JWT":
+            self._left_out.append(f"authorizer {item['Name']}: {item['AuthorizerType']} is not known")
+            return None
+        configuration = item["JwtConfiguration"]
+        source = (item.get("IdentitySource") or ["$request.header.Authorization"])[0]
+        audience = tuple(configuration.get("Audience") or ())
+        return JwtAuthorizer(item["AuthorizerId"], configuration["Issuer"], audience, source)
+
+    def _route(self, item: Json, integrations: Mapping[str, Integration | None]) -> Route | None:
+        key = item["RouteKey"]
+        integration = integrations.get((item.get("Target") or "").removeprefix("integrations/"))
+        authorization = item.get("AuthorizationType") or "NONE"
+        authorizer = self._authorizer(item["AuthorizerId"]) if authorization in ("JWT", "CUSTOM") else None
+        if integration is None:
+            self._left_out.append(f"route {key}: its integration is not served")
+            return None
+        if authorization not in ("NONE", "AWS_IAM") and not (authorization == "JWT" and authorizer):
+            self._left_out.append(f"route {key}: authorization {authorization} is not known, so nobody may call it")
+            return None
+        return Route(key, integration, authorization, authorizer, tuple(item.get("AuthorizationScopes") or ()))
+
+    def _cors(self, given: Json) -> Cors | None:
+        if not given.get("AllowOrigins"):
+            return None
+        lists = ("AllowOrigins", "AllowMethods", "AllowHeaders", "ExposeHeaders")
+        origins, methods, headers, exposed = (tuple(given.get(name) or ()) for name in lists)
+        credentials = bool(given.get("AllowCredentials"))
+        return Cors(origins, methods, headers, exposed, given.get("MaxAge"), credentials)
+
+
+def _stage(item: Json) -> Stage:
+    throttles = {key: _throttle(settings) for key, settings in (item.get("RouteSettings") or {}).items()}
+    return Stage(
+        item["StageName"],
+        (item.get("AccessLogSettings") or {}).get("Format"),
+        _throttle(item.get("DefaultRouteSettings") or {}),
+        {key: throttle for key, throttle in throttles.items() if throttle},
+    )
+
+
+def _throttle(settings: Json) -> Throttle | None:
+    rate, burst = settings.get("ThrottlingRateLimit"), settings.get("ThrottlingBurstLimit")
+    return Throttle(float(rate), int(burst)) if rate is not None and burst is not None else None
