@@ -6,8 +6,8 @@ import json
 import shlex
 from pathlib import Path
 
+from twin.command import Command
 from twin.errors import BadInput
-from twin.task import Command
 
 __all__ = ["command_of"]
 

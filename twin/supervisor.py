@@ -15,6 +15,7 @@ from typing import Any
 from twin import metadata
 from twin.autoscaling import know_services
 from twin.aws import Aws
+from twin.command import Command
 from twin.deploy import Deployment, deploy
 from twin.dockerfile import command_of
 from twin.ecs import api, wire
@@ -32,7 +33,7 @@ from twin.placement import Subnets
 from twin.process import Process, Processes, require
 from twin.registry import Registry
 from twin.state import StateFolder
-from twin.task import Command, TaskLauncher
+from twin.task import TaskLauncher
 from twin.terraform import load_stack
 
 __all__ = ["ACCESS_KEY", "SECRET_KEY", "Options", "run"]

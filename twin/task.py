@@ -10,51 +10,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shlex
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
 from twin import envoy
 from twin.admin import Admin
+from twin.command import Command
 from twin.ecs.controller import Controller
 from twin.ecs.model import HealthStatus, StopCode, Task, TaskStatus
 from twin.errors import StartFailed
 from twin.files import write_json
 from twin.health import HealthCheck, HealthState, search_path
-from twin.network import Address, LoopbackAddresses
+from twin.network import LoopbackAddresses
 from twin.parameters import Parameters
 from twin.process import Process, Processes
 from twin.registry import Registry
 
-__all__ = ["Command", "TaskLauncher"]
+__all__ = ["TaskLauncher"]
 
 _PROXY_STOP_TIMEOUT = 10  # seconds; Envoy ends at once unless it hangs
 _PER_REQUEST_TIMEOUT = 15  # seconds [ecs: TimeoutConfiguration]
 _IDLE_TIMEOUT = 300  # seconds, for HTTP [ecs: TimeoutConfiguration]
 _POLL = 0.02  # seconds
-
-
-@dataclass(frozen=True)
-class Command:
-    """What the application's container runs: words, of which `{host}` and `{port}` are filled in, in a folder."""
-
-    words: Sequence[str]
-    folder: Path
-
-    @classmethod
-    def parse(cls, text: str, folder: Path) -> Command:
-        """A command as typed for a shell; ValueError if it has an open quote or no word."""
-        words = shlex.split(text)
-        if not words:
-            raise ValueError("no word")
-        return cls(words, folder)
-
-    def fill(self, address: Address) -> list[str]:
-        words = (word.replace("{host}", address.host).replace("{port}", str(address.port)) for word in self.words)
-        return list(words)
 
 
 def served_service(task: Task) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.twin.running import PROJECT
+from twin.command import Command
 from twin.dockerfile import command_of
 from twin.errors import BadInput
 from twin.network import Address
-from twin.task import Command
 
 
 def write(folder: Path, text: str) -> Path:

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from twin.command import Command
 from twin.ecs.model import (
     Cluster,
     Container,
@@ -29,7 +30,7 @@ from twin.ecs.model import (
 from twin.network import Address, LoopbackAddresses
 from twin.parameters import Parameters
 from twin.process import Processes, require
-from twin.task import Command, TaskLauncher
+from twin.task import TaskLauncher
 
 APPLICATION = """
 import http.server, json, os, signal, sys, time

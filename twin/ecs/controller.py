@@ -197,7 +197,8 @@ class Controller:
             back = self.new_deployment(service, good.task_definition, good.network_configuration, good.service_connect)
             back.service_connect_resources = good.service_connect_resources
             back.returns_to = good
-            back.rollout_state_reason = f"ECS deployment circuit breaker: rolling back to deploymentId {good.id}."
+            cause = "ECS deployment circuit breaker: " if failed.circuit_breaker_fired else ""
+            back.rollout_state_reason = f"{cause}rolling back to deploymentId {good.id}."
             failed.rolled_back_by = back
             self.deploy(service, back)
         self.wake()
@@ -327,6 +328,7 @@ class Controller:
             primary.rollout_state_reason = f"ECS deployment {primary.id} completed."
             primary.updated_at = primary.finished_at = self.clock()
             self.event(service, f"(deployment {primary.id}) deployment completed.")
+        primary.failed_tasks = 0
         service.last_completed = primary
         service.steady = True
         self.event(service, "has reached a steady state.")
