@@ -78,7 +78,7 @@ def _height(shares: list[Share]) -> float:
 
 def _has_time(analysis: Analysis) -> bool:
     longest = analysis.subject.exposure.longest
-    return longest is not None and np.count_nonzero(longest.counts.sum(axis=1)) > 1
+    return longest is not None and int(np.count_nonzero(longest.counts.sum(axis=1))) > 1
 
 
 def _short(hosts: list[str]) -> list[str]:

@@ -22,7 +22,7 @@ from scipy.sparse import linalg
 
 __all__ = ["dispersion"]
 
-_MOST_STATES = 5_000
+_MOST_STATES = 2_500
 _CONVERGED = 1e-12
 _MOST_STEPS = 20_000
 

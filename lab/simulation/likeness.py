@@ -16,12 +16,12 @@ from lab.errors import BadInput
 from lab.simulation.gateway import Gateway, Policy
 from lab.simulation.sampling import chi_square, max_deviation, sample
 
-__all__ = ["Candidate", "Measured", "compare", "measured"]
+__all__ = ["Candidate", "Measured", "compare", "measured", "p_value"]
 
 ALPHA = 0.05
 
 _GRID = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
-_MOST_CELLS = 4_000_000
+_MOST_CELLS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,19 @@ def compare(run: Measured, rng: np.random.Generator) -> list[Candidate]:
     """Every policy, over a grid of its parameter, against the measured run."""
     found = []
     for gateway, parameter in _candidates(run):
-        cells = run.tasks * (gateway.front_ends if gateway.policy is Policy.ROUND_ROBIN else 1)
-        runs = int(np.clip(_MOST_CELLS // cells, 99, 9_999))
-        null = chi_square(sample(gateway, run.requests, runs, rng))
-        above = np.count_nonzero(null >= run.chi_square * (1 - 1e-9))
-        below = np.count_nonzero(null <= run.chi_square * (1 + 1e-9))
-        p_value = min(1.0, 2 * (min(above, below) + 1) / (runs + 1))
-        found.append(Candidate(gateway.policy, parameter, p_value, p_value > ALPHA))
+        probability = p_value(run, gateway, rng)
+        found.append(Candidate(gateway.policy, parameter, probability, probability > ALPHA))
     return found
+
+
+def p_value(run: Measured, gateway: Gateway, rng: np.random.Generator) -> float:
+    """The chance that a gateway spreads as many requests at least as far from the usual, to either side."""
+    cells = run.tasks * (gateway.front_ends if gateway.policy is Policy.ROUND_ROBIN else 1)
+    runs = int(np.clip(_MOST_CELLS // cells, 99, 4_999))
+    null = chi_square(sample(gateway, run.requests, runs, rng))
+    above = int(np.count_nonzero(null >= run.chi_square * (1 - 1e-9)))
+    below = int(np.count_nonzero(null <= run.chi_square * (1 + 1e-9)))
+    return min(1.0, 2 * (min(above, below) + 1) / (runs + 1))
 
 
 def _candidates(run: Measured) -> Iterator[tuple[Gateway, int | None]]:

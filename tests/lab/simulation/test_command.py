@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lab import cli
+
+Lab = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def lab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lab:
+    """Runs `lab simulate` and gives its exit code, output and errors."""
+
+    def lab(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["lab", "simulate", *arguments])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        output = capsys.readouterr()
+        return int(end.value.code or 0), output.out, output.err
+
+    return lab
+
+
+def test_a_gateway(lab: Lab) -> None:
+    code, out, _ = lab("--policy", "round-robin", "--front-ends", "4", "--tasks", "12", "--requests", "1e6")
+    assert code == 0
+    assert "round-robin: 12 tasks, 4 front ends, 1,000,000 requests." in out
+    assert "One run: Round robin" in out
+    assert "dispersion (chance: 1)" in out
+
+
+def test_the_same_seed_gives_the_same_run(lab: Lab) -> None:
+    first, again, other = (lab("--json", "--seed", seed)[1] for seed in ("3", "3", "4"))
+    assert first == again != other
+    found = json.loads(first)
+    assert found["gateway"]["policy"] == "random"
+    assert found["run"]["requests"] == found["requests"] == 10_000
+    assert found["skew"]["max_deviation"].keys() == {"low", "median", "high"}
+
+
+def test_least_request_says_when_the_start_counts(lab: Lab) -> None:
+    few, many = (lab("--policy", "least-request", "--requests", n)[1] for n in ("100", "1000"))
+    assert "the start is left out" in few
+    assert "the start is left out" not in many
+
+
+def test_like_a_measured_run(lab: Lab, tmp_path: Path) -> None:
+    path, picture = tmp_path / "counts.txt", tmp_path / "skew.svg"
+    path.write_text("1183 a\n1115 b\n1253 c\n")
+    code, out, _ = lab("--like", str(path), "--picture", str(picture))
+    assert code == 0
+    assert "3,551 requests over 3 tasks, chi-square 8.05" in out
+    assert "requests of a connection" in out
+    text = picture.read_text()
+    assert "measured" in text
+    assert "least-request" in text
+    found = json.loads(lab("--like", str(path), "--json")[1])
+    assert found["measured"]["requests"] == 3_551
+    assert {candidate["policy"] for candidate in found["candidates"]} == {
+        "random",
+        "round-robin",
+        "least-request",
+        "sticky",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--requests", "many"], "--requests 'many' is not a whole number"),
+        (["--requests", "0"], "--requests '0' is not a whole number"),
+        (["--requests", "1.5"], "--requests '1.5' is not a whole number"),
+        (["--requests", "1e30"], "--requests '1e30' is not a whole number"),
+        (["--tasks", "1"], "1 tasks cannot be simulated"),
+        (["--like", "no-such-file"], "no-such-file cannot be read"),
+    ],
+)
+def test_bad_options_are_one_sentence(lab: Lab, arguments: list[str], words: str) -> None:
+    code, _, err = lab(*arguments)
+    assert code == 2
+    assert words in err
+    assert len(err.strip().splitlines()) == 1

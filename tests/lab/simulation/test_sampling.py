@@ -1,0 +1,142 @@
+"""The sampler against a request-by-request reference: equal in distribution at small sizes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from lab.errors import BadInput
+from lab.simulation import Gateway, Policy, sample
+from lab.simulation.sampling import Integers, chi_square, max_deviation
+
+RUNS = 1_500
+
+
+def reference(gateway: Gateway, requests: int, rng: random.Random) -> list[int]:
+    """Every request by itself, as the gateway's docstring has it."""
+    pick = {
+        Policy.RANDOM: _random,
+        Policy.ROUND_ROBIN: _round_robin,
+        Policy.LEAST_REQUEST: _least_request,
+        Policy.STICKY: _sticky,
+    }[gateway.policy](gateway, rng)
+    counts = [0] * gateway.tasks
+    for _ in range(requests):
+        counts[pick(rng.randrange(gateway.front_ends))] += 1
+    return counts
+
+
+def _random(gateway: Gateway, rng: random.Random) -> Callable[[int], int]:
+    return lambda _: rng.randrange(gateway.tasks)
+
+
+def _round_robin(gateway: Gateway, rng: random.Random) -> Callable[[int], int]:
+    orders = [rng.sample(range(gateway.tasks), gateway.tasks) for _ in range(gateway.front_ends)]
+    positions = [rng.randrange(gateway.tasks) for _ in range(gateway.front_ends)]
+
+    def pick(front_end: int) -> int:
+        positions[front_end] += 1
+        return orders[front_end][positions[front_end] % gateway.tasks]
+
+    return pick
+
+
+def _least_request(gateway: Gateway, rng: random.Random) -> Callable[[int], int]:
+    active = [[0] * gateway.tasks for _ in range(gateway.front_ends)]
+    in_flight: list[list[int]] = [[] for _ in range(gateway.front_ends)]
+
+    def pick(front_end: int) -> int:
+        mine, under_way = active[front_end], in_flight[front_end]
+        if len(under_way) == gateway.in_flight:
+            mine[under_way.pop(rng.randrange(gateway.in_flight))] -= 1
+        first, second = rng.randrange(gateway.tasks), rng.randrange(gateway.tasks)
+        task = second if mine[second] < mine[first] else first
+        mine[task] += 1
+        under_way.append(task)
+        return task
+
+    return pick
+
+
+def _sticky(gateway: Gateway, rng: random.Random) -> Callable[[int], int]:
+    left, task = 0, 0
+
+    def pick(_: int) -> int:
+        nonlocal left, task
+        if left == 0:
+            left, task = gateway.run_length, rng.randrange(gateway.tasks)
+        left -= 1
+        return task
+
+    return pick
+
+
+def by_request(gateway: Gateway, requests: int, runs: int) -> Integers:
+    rng = random.Random(7)
+    return np.array([reference(gateway, requests, rng) for _ in range(runs)])
+
+
+@pytest.mark.parametrize(
+    ("gateway", "requests"),
+    [
+        (Gateway(Policy.RANDOM, tasks=3), 60),
+        (Gateway(Policy.ROUND_ROBIN, tasks=4, front_ends=1), 61),
+        (Gateway(Policy.ROUND_ROBIN, tasks=4, front_ends=5), 60),
+        (Gateway(Policy.ROUND_ROBIN, tasks=3, front_ends=30), 40),
+        (Gateway(Policy.STICKY, tasks=3, run_length=7), 60),
+        (Gateway(Policy.LEAST_REQUEST, tasks=3, front_ends=2, in_flight=4), 240),
+        (Gateway(Policy.LEAST_REQUEST, tasks=3, in_flight=1), 60),
+        (Gateway(Policy.LEAST_REQUEST, tasks=6, in_flight=12), 300),
+    ],
+    ids=str,
+)
+def test_equal_in_distribution_to_the_reference(gateway: Gateway, requests: int) -> None:
+    expected = by_request(gateway, requests, RUNS)
+    drawn = sample(gateway, requests, RUNS, np.random.default_rng(11))
+    assert (drawn.sum(axis=1) == requests).all()
+    # One task, the whole spread, and the furthest task.
+    for statistic in (lambda counts: counts[:, 0], chi_square, max_deviation):
+        assert stats.ks_2samp(statistic(expected), statistic(drawn)).pvalue > 0.01
+    for task in range(1, gateway.tasks):
+        assert np.cov(drawn[:, 0], drawn[:, task])[0, 1] <= 0.02 * requests
+
+
+@pytest.mark.parametrize("policy", Policy)
+def test_the_largest_gateway(policy: Policy) -> None:
+    gateway = Gateway(policy, tasks=10_000, front_ends=1_000)
+    counts = sample(gateway, 10**10, 1, np.random.default_rng(1))
+    assert counts.shape == (1, 10_000)
+    assert counts.sum() == 10**10
+    assert counts.min() >= 0
+    dispersion = float(chi_square(counts)[0] / 9_999)
+    low, high = {
+        Policy.RANDOM: (0.94, 1.06),
+        Policy.ROUND_ROBIN: (0.0, 0.0002),
+        Policy.LEAST_REQUEST: (0.94, 1.06),
+        Policy.STICKY: (9.4, 10.6),
+    }[policy]
+    assert low < dispersion < high
+
+
+def test_round_robin_of_many_front_ends_has_the_dispersion_that_the_docs_state() -> None:
+    """F (k + 1) / (6 n), from remainders that are evenly spread over 0 to k - 1."""
+    counts = sample(Gateway(Policy.ROUND_ROBIN, tasks=5, front_ends=40), 20_000, 4_000, np.random.default_rng(2))
+    assert chi_square(counts).mean() / 4 == pytest.approx(40 * 6 / (6 * 20_000), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"tasks": 1}, "1 tasks cannot be simulated: give 2 to 100,000"),
+        ({"front_ends": 0}, "0 front ends"),
+        ({"in_flight": 0}, "0 requests in flight"),
+        ({"run_length": 0}, "0 requests of a connection"),
+    ],
+)
+def test_a_gateway_that_cannot_be(options: dict[str, int], words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        Gateway(**options)  # type: ignore[arg-type]
