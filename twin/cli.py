@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -117,12 +118,82 @@ def down(state: State = _STATE) -> None:
 
 
 @app.command()
-def ps(state: State = _STATE) -> None:
+def ps(
+    watch: Annotated[bool, typer.Option("--watch", help="Show it anew every second, with requests a second.")] = False,
+    state: State = _STATE,
+) -> None:
     """List the twin's tasks as ECS and Cloud Map tell them, and what the twin does not do."""
-    from twin.listing import print_listing
+    from twin.listing import print_listing, watch_listing
     from twin.state import StateFolder
 
-    print_listing(StateFolder(state).running())
+    running = StateFolder(state).running()
+    if watch:
+        watch_listing(running)
+    else:
+        print_listing(running)
+
+
+@app.command()
+def logs(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="A task's id or the beginning of it; or `gateway`.")],
+    proxy: Annotated[bool, typer.Option("--proxy", help="Those of its proxy, not of the application.")] = False,
+    state: State = _STATE,
+) -> None:
+    """Print what a task has written, running or stopped; of the gateway its access log."""
+    from twin.state import StateFolder
+
+    folder = StateFolder(state)
+    of_gateway = folder.path / "gateway" / ("gateway.log" if proxy else "access.log")
+    of_task = "proxy.log" if proxy else "application.log"
+    file = of_gateway if task == "gateway" else folder.find_task(task) / of_task
+    if file.exists():
+        with file.open("rb") as lines:
+            shutil.copyfileobj(lines, sys.stdout.buffer)
+
+
+@app.command()
+def stop(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="A task's id, or the beginning of it.")],
+    reason: Annotated[str, typer.Option(help="For the task's record.")] = "twin stop",
+    state: State = _STATE,
+) -> None:
+    """Stop a task as `aws ecs stop-task` does; its service starts another."""
+    from twin.control import ask
+    from twin.state import StateFolder
+
+    ask(StateFolder(state).running(), "stop", task=task, reason=reason)
+
+
+@app.command()
+def fault(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="FAULT",
+            help="Of a task: crash, hang, slow, unready, proxy-crash; of a zone: az-down; discovery-down.",
+        ),
+    ],
+    target: Annotated[
+        str | None, typer.Argument(metavar="[TASK|ZONE]", help="A task's id or the beginning of it; or a zone.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--for", metavar="SECONDS", help="When it is undone; 30 if not given.")
+    ] = None,
+    delay: Annotated[float, typer.Option(help="Seconds for which `slow` holds each request.")] = 1.0,
+    undo: Annotated[bool, typer.Option("--undo", help="End it now.")] = False,
+    state: State = _STATE,
+) -> None:
+    """Break something for a time; the event log tells when it began and ended."""
+    from twin.control import ask
+    from twin.state import StateFolder
+
+    running = StateFolder(state).running()
+    if undo:
+        done = ask(running, "undo", kind=kind, target=target)
+        print(f"{kind} on {done['target']} is undone")
+    else:
+        done = ask(running, "fault", kind=kind, target=target, seconds=seconds, delay=delay)
+        print(f"{kind} on {done['target']}" + (f" for {done['seconds']:g} s" if done["seconds"] else ""))
 
 
 @app.command("set")

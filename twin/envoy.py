@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from twin.network import Address
 from twin.parameters import Balancing, Parameters
@@ -18,6 +19,7 @@ __all__ = [
     "cluster",
     "command",
     "discovery_response",
+    "disturbance",
     "dynamic_bootstrap",
     "eds_cluster",
     "file_source",
@@ -39,30 +41,57 @@ _LB_POLICY = {
 }
 # No limit of Envoy's own may decide what clients see: neither service documents one in this range.
 _LIMITS = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
+_UNREADY = "twin.unready"
+# Does nothing until `disturbance` has given it a share of the requests.
+_DELAY: Json = {
+    "name": "envoy.filters.http.fault",
+    "typed_config": {
+        "@type": _TYPE + "extensions.filters.http.fault.v3.HTTPFault",
+        "delay": {"fixed_delay": "1s", "percentage": {"numerator": 0}},
+    },
+}
 _NO_CIRCUIT_BREAKER = {"thresholds": [dict.fromkeys(_LIMITS, 1_000_000)]}
 
 
-def sidecar(ingress: Address, application: Address, *, request_timeout: float, idle_timeout: float) -> Json:
+def sidecar(
+    ingress: Address,
+    application: Address,
+    *,
+    request_timeout: float,
+    idle_timeout: float,
+    health_paths: Sequence[str] = (),
+) -> Json:
     """The bootstrap of a task's Service Connect proxy: from *ingress* to *application*; timeouts in seconds (0: none).
 
-    The listener is marked INBOUND: `drain_listeners?inboundonly` acts on no other.
+    The listener is marked INBOUND: `drain_listeners?inboundonly` acts on no other. *health_paths* are those that
+    `disturbance` makes fail.
     """
-    route_config = {
-        "virtual_hosts": [
-            {
-                "name": "application",
-                "domains": ["*"],
-                "routes": [
-                    {"match": {"prefix": "/"}, "route": {"cluster": "application", "timeout": f"{request_timeout}s"}}
-                ],
-            }
-        ]
+    unready = {"default_value": {"numerator": 0}, "runtime_key": _UNREADY}
+    routes: list[Json] = [
+        {"match": {"path": path, "runtime_fraction": unready}, "direct_response": {"status": 503}}
+        for path in health_paths
+    ]
+    routes += [{"match": {"prefix": "/"}, "route": {"cluster": "application", "timeout": f"{request_timeout}s"}}]
+    manager = {
+        "route_config": {"virtual_hosts": [{"name": "application", "domains": ["*"], "routes": routes}]},
+        "http_filters": [_DELAY, router()],
     }
     # Below the keep-alive of common servers, so that no request meets a connection that is closing.
     upstream = static_cluster("application", [application], idle_timeout=4)
-    ingress_listener = listener("ingress", ingress, {"route_config": route_config}, idle_timeout=idle_timeout)
-    inbound = ingress_listener | {"traffic_direction": "INBOUND"}
-    return _bootstrap("ingress", static={"listeners": [inbound], "clusters": [upstream]})
+    inbound = listener("ingress", ingress, manager, idle_timeout=idle_timeout) | {"traffic_direction": "INBOUND"}
+    runtime = {"layers": [{"name": "admin", "admin_layer": {}}]}
+    bootstrap = _bootstrap("ingress", static={"listeners": [inbound], "clusters": [upstream]})
+    return bootstrap | {"layered_runtime": runtime}
+
+
+def disturbance(delay: float, unready: bool) -> str:
+    """The order to a sidecar's admin interface to hold each request for *delay* seconds, and to fail health paths."""
+    values = {
+        "fault.http.delay.fixed_delay_percent": 100 if delay else 0,
+        "fault.http.delay.fixed_duration_ms": round(delay * 1000),
+        _UNREADY: 100 if unready else 0,
+    }
+    return "/runtime_modify?" + urlencode(values)
 
 
 def command(binary: str, configuration: Path, admin_address: Path, concurrency: int = 1) -> list[str]:

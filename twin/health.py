@@ -18,9 +18,10 @@ from typing import Any
 from twin.ecs.model import HealthStatus
 from twin.network import Address
 
-__all__ = ["HealthCheck", "HealthState", "search_path"]
+__all__ = ["HealthCheck", "HealthState", "health_paths", "search_path"]
 
 _LOCALHOST = re.compile(r"\b(?:localhost|127\.0\.0\.1)(?::(\d+))?")
+_URL_PATH = re.compile(r"https?://[^/\s\"']+(/[^\s\"'|;&?]*)")
 _STAND_INS = Path(__file__).with_name("stand_ins")
 
 
@@ -66,6 +67,12 @@ class HealthState:
             return self
         failures = self.failures + 1
         return HealthState(HealthStatus.UNHEALTHY if failures >= check.retries else self.status, failures)
+
+
+def health_paths(definition: dict[str, Any]) -> list[str]:
+    """The paths of the URLs in a container's health check; empty if it has none."""
+    command = (definition.get("healthCheck") or {}).get("command", [])
+    return sorted({path for word in command for path in _URL_PATH.findall(word)})
 
 
 def search_path(path: str) -> str:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from rich.console import Console
+from botocore.exceptions import BotoCoreError
+from rich.console import Console, Group
+from rich.live import Live
 from rich.table import Table
 
 from twin.aws import Aws
+from twin.control import ask
 from twin.ecs.unsupported import unsupported
+from twin.errors import NotUp
 
-__all__ = ["print_listing"]
+__all__ = ["print_listing", "watch_listing"]
 
+_WATCH_INTERVAL = 1.0  # seconds
 _PLAIN_WIDTH = 140  # columns, where the output is no terminal
 
 
@@ -25,21 +33,42 @@ def print_listing(running: dict[str, Any]) -> None:
         console.print(f"The twin (pid {running.get('pid')}) is starting.")
         return
     aws = Aws(running["aws_endpoint_url"], running["region"], "test", "test")
-    console.print(
-        f"gateway {running['gateway_url']}   AWS endpoint {running['aws_endpoint_url']}   pid {running['pid']}"
-    )
-    console.print(_tasks(aws))
-    left_out = [*running["passed_over"], *_unsupported(aws)]
+    gateway = ask(running, "gateway")
+    console.print(_head(running))
+    console.print(_tasks(aws, "requests", gateway["requests"]))
+    left_out = [*running["passed_over"], *_unsupported(aws), *gateway["left_out"]]
     if left_out:
         console.print("\nOf the stack, the twin leaves out:", highlight=False)
     for line in left_out:
         console.print(f"  {line}", style="dim", highlight=False, soft_wrap=True)
 
 
-def _tasks(aws: Aws) -> Table:
+def watch_listing(running: dict[str, Any]) -> None:
+    """Show the tasks anew every second, with the requests a second that each gets, until Ctrl-C or the twin's end."""
+    aws = Aws(running.get("aws_endpoint_url", ""), running.get("region", ""), "test", "test")
+    before, at = ask(running, "gateway")["requests"], time.monotonic()
+    with contextlib.suppress(KeyboardInterrupt), Live(console=Console(), auto_refresh=False) as live:
+        while True:
+            time.sleep(_WATCH_INTERVAL)
+            try:
+                now, then = ask(running, "gateway")["requests"], at
+                at = time.monotonic()
+                rates = {name: round((total - before.get(name, 0)) / (at - then)) for name, total in now.items()}
+                before = now
+                live.update(Group(_head(running), _tasks(aws, "req/s", rates)), refresh=True)
+            except (NotUp, BotoCoreError):
+                return
+
+
+def _head(running: dict[str, Any]) -> str:
+    return f"gateway {running['gateway_url']}   AWS endpoint {running['aws_endpoint_url']}   pid {running['pid']}"
+
+
+def _tasks(aws: Aws, counted: str, requests: Mapping[str, int]) -> Table:
+    """A row for each task; *requests* by address, in a column named *counted*."""
     table = Table(box=None, pad_edge=False)
-    for name in ("task", "host", "zone", "status", "health", "registered", "started", "why stopped"):
-        table.add_column(name, no_wrap=True)
+    for name in ("task", "host", "zone", "status", "health", "registered", counted, "started", "why stopped"):
+        table.add_column(name, no_wrap=True, justify="right" if name == counted else "left")
     addresses = _registered(aws)
     for cluster in aws.call("ecs", "ListClusters")["clusterArns"]:
         arns = [
@@ -49,7 +78,7 @@ def _tasks(aws: Aws) -> Table:
         ]
         for start in range(0, len(arns), 100):
             for task in aws.call("ecs", "DescribeTasks", cluster=cluster, tasks=arns[start : start + 100])["tasks"]:
-                table.add_row(*_row(task, addresses))
+                table.add_row(*_row(task, addresses, requests))
     return table
 
 
@@ -77,9 +106,10 @@ def _registered(aws: Aws) -> dict[str, str]:
     return found
 
 
-def _row(task: dict[str, Any], addresses: dict[str, str]) -> list[str]:
+def _row(task: dict[str, Any], addresses: dict[str, str], requests: Mapping[str, int]) -> list[str]:
     identifier = task["taskArn"].rsplit("/", 1)[-1]
     details = {detail["name"]: detail["value"] for detail in task["attachments"][0]["details"]}
+    address = addresses.get(identifier, "-")
     started: datetime | None = task.get("startedAt")
     return [
         identifier[:12],
@@ -87,7 +117,8 @@ def _row(task: dict[str, Any], addresses: dict[str, str]) -> list[str]:
         task["availabilityZone"],
         task["lastStatus"],
         task["healthStatus"],
-        addresses.get(identifier, "-"),
+        address,
+        str(requests.get(address, "-")),
         started.strftime("%H:%M:%S") if started else "-",
         task.get("stoppedReason", ""),
     ]

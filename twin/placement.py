@@ -21,13 +21,19 @@ class Subnets:
         self._backend: Any = get_backend("ec2")[account][region]
         self._addresses: dict[str, PrivateAddresses] = {}
         self._used: dict[str, set[str]] = {}
+        self.closed: set[str] = set()  # zones where no task starts
+
+    def names(self) -> set[str]:
+        """The Availability Zones of all subnets."""
+        return {subnet.availability_zone for subnet in self._backend.describe_subnets()}
 
     def zones(self, network_configuration: dict[str, Any]) -> list[str]:
-        """The Availability Zones of the subnets, each once; empty if one of the subnets does not exist."""
+        """The open Availability Zones of the subnets, each once; empty if one of the subnets does not exist."""
         try:
-            return list(dict.fromkeys(subnet.availability_zone for subnet in self._subnets(network_configuration)))
+            subnets = self._subnets(network_configuration)
         except InvalidSubnetIdError:
             return []
+        return [zone for zone in dict.fromkeys(s.availability_zone for s in subnets) if zone not in self.closed]
 
     def place(self, network_configuration: dict[str, Any], zone: str) -> Placement:
         """A place in the first of the subnets in *zone* that has one, with a host name as Fargate gives it.

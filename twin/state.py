@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import json
 import os
 import shutil
@@ -93,6 +94,20 @@ class StateFolder:
                 return False
             time.sleep(0.05)  # the lock of a process that is no child of ours
         return True
+
+    def find_task(self, name: str) -> Path:
+        """The folder of the task whose id is *name*, or begins so (an ARN will do).
+
+        Raises:
+            BadInput: there is none, or more than one.
+        """
+        beginning = name.rsplit("/", 1)[-1]
+        tasks = self.path / "tasks"
+        found = sorted(tasks.glob(f"{glob.escape(beginning)}*")) if beginning and tasks.is_dir() else []
+        if len(found) != 1:
+            what = f"begins {len(found)} tasks" if found else "is no task"
+            raise BadInput(f"{name} {what} of the twin on {self.path}: `twin ps` lists them.")
+        return found[0]
 
     def _is_held(self) -> bool:
         try:

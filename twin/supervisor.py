@@ -25,6 +25,7 @@ from twin.ecs.model import Service, TaskStatus
 from twin.ecs.unsupported import unsupported
 from twin.endpoint import Endpoint
 from twin.errors import BadInput, PortTaken, StartFailed, TwinError
+from twin.faults import Faults
 from twin.files import write_json
 from twin.gateway import Gateway
 from twin.network import Address, LoopbackAddresses, is_free
@@ -152,10 +153,12 @@ class Supervisor:
             instances_changed=self.gateway.changed,
             log=state.log,
         )
+        subnets = Subnets(ACCOUNT, region)
+        self.faults = Faults(self.launcher, subnets, self.endpoint, state.log)
         self.controller = Controller(
             self.ecs,
             self.launcher,
-            Subnets(ACCOUNT, region),
+            subnets,
             self.parameters,
             remove_discovery=registry.delete_service,
         )
@@ -302,9 +305,25 @@ class Supervisor:
         match operation:
             case "set":
                 work = self._set(request["assignments"])
+            case "fault":
+                work = self.faults.begin(request["kind"], request["target"], request["seconds"], request["delay"])
+            case "undo":
+                work = self.faults.undo(request["kind"], request["target"])
+            case "stop":
+                work = self._stop_task(request["task"], request["reason"])
+            case "gateway":
+                work = self._tell_gateway()
             case _:
                 raise BadInput(f"{operation} is no operation of the twin.")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _stop_task(self, name: str, reason: str) -> dict[str, Any]:
+        task = self.launcher.find(name).task
+        api.call(self._context, "StopTask", {"cluster": task.cluster.name, "task": task.arn, "reason": reason})
+        return {}
+
+    async def _tell_gateway(self) -> dict[str, Any]:
+        return {"requests": await self.gateway.requests(), "left_out": self.gateway.left_out}
 
     async def _set(self, assignments: list[str]) -> dict[str, Any]:
         """Change parameters, each as `name=value`; the answer is all of them."""

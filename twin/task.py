@@ -20,9 +20,9 @@ from twin.admin import Admin
 from twin.command import Command
 from twin.ecs.controller import Controller
 from twin.ecs.model import HealthStatus, StopCode, Task, TaskStatus
-from twin.errors import StartFailed
+from twin.errors import BadInput, StartFailed
 from twin.files import write_json
-from twin.health import HealthCheck, HealthState, search_path
+from twin.health import HealthCheck, HealthState, health_paths, search_path
 from twin.network import LoopbackAddresses
 from twin.parameters import Parameters
 from twin.process import Process, Processes
@@ -103,6 +103,21 @@ class TaskLauncher:
         """Begin its end; a second call changes nothing."""
         self.lives[task.id].stopping.set()
 
+    def find(self, name: str) -> Life:
+        """The life of the task that is *name*: its id, the beginning of it, its ARN or host name.
+
+        Raises:
+            BadInput: none of those whose application has started, or more than one.
+        """
+        name = name.rsplit("/", 1)[-1]
+        lives = [life for life in self.lives.values() if life.application is not None]
+        found = [life for life in lives if life.task.id.startswith(name) or life.task.host_name.split(".")[0] == name]
+        if len(found) != 1:
+            what = f"begins {len(found)} tasks" if found else "is no task"
+            running = ", ".join(life.task.id[:12] for life in lives)
+            raise BadInput(f"{name} {what}: give one of {running or 'those that run, but none does'}.")
+        return found[0]
+
     async def close(self) -> None:
         """Abandon all lives where they are: the twin goes down, and with it every process."""
         for running in self._running:
@@ -131,6 +146,8 @@ class Life:
         self._proxy: Process | None = None
         self._admin: Admin | None = None
         self._registered = False
+        self._delay = 0.0
+        self._unready = False
 
     @property
     def application(self) -> Process | None:
@@ -139,6 +156,13 @@ class Life:
     @property
     def proxy(self) -> Process | None:
         return self._proxy
+
+    async def disturb(self, *, delay: float | None = None, unready: bool | None = None) -> None:
+        """Hold each request, and each health check, for *delay* seconds; fail health checks while *unready*."""
+        self._delay = self._delay if delay is None else delay
+        self._unready = self._unready if unready is None else unready
+        if self._admin is not None:
+            await self._admin.post(envoy.disturbance(self._delay, self._unready))
 
     async def live(self) -> None:
         """Run the task to its end."""
@@ -187,6 +211,7 @@ class Life:
             self._application_address,
             request_timeout=timeouts.get("perRequestTimeoutSeconds", _PER_REQUEST_TIMEOUT),
             idle_timeout=timeouts.get("idleTimeoutSeconds", _IDLE_TIMEOUT),
+            health_paths=health_paths(self._definition),
         )
         configuration, address_file = self._folder / "proxy.json", self._folder / "proxy.admin"
         write_json(configuration, bootstrap)
@@ -199,6 +224,8 @@ class Life:
         )
         self._admin = Admin(self._proxy, address_file)
         await self._admin.ready()
+        if self._delay or self._unready:
+            await self._admin.post(envoy.disturbance(self._delay, self._unready))
 
     def _environment(self) -> Mapping[str, str]:
         """The container's environment: what the task definition gives, and what ECS and the twin add."""
@@ -292,6 +319,8 @@ class Life:
                 self._launcher.controller.task_changed(self.task)
 
     async def _check_health(self, check: HealthCheck) -> bool:
+        if self._unready:
+            return False
         environment = {**self._environment(), "PATH": search_path(os.environ.get("PATH", os.defpath))}
         process = await self._launcher.processes.spawn(
             f"a health check of task {self.task.id}",
@@ -302,6 +331,7 @@ class Life:
         )
         try:
             async with asyncio.timeout(check.timeout):
+                await asyncio.sleep(self._delay)
                 return await process.wait() == 0
         except TimeoutError:
             return False

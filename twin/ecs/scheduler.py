@@ -100,7 +100,7 @@ def decide(
             spare -= task in healthy
             stops.append(Stop(task, scaling))
 
-    starts = max(0, min(missing, room)) if now >= primary.not_before else 0
+    starts = max(0, min(missing, room)) if zones and now >= primary.not_before else 0
     decisions: list[Decision] = [*stops, *(Start(zone) for zone in _spread(current, zones, starts))]
     settled = not decisions and not outdated and len(healthy_current) == desired == len(current)
     if settled and not service.steady:

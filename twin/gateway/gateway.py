@@ -102,6 +102,18 @@ class Gateway:
         variables = sorted({name for text in formats for name in unknown_variables(text)})
         return [*self._api.left_out, *(f"access log, {name}: always `-`" for name in variables)]
 
+    async def requests(self) -> dict[str, int]:
+        """How many requests each address has got since Envoy started, by its text."""
+        answer = await self.admin.json("/clusters?format=json") if self.admin else {}
+        counts: dict[str, int] = {}
+        for status in answer.get("cluster_statuses", []):
+            for host in status.get("host_statuses", []) if status["name"] in self._clusters else []:
+                where = host["address"]["socket_address"]
+                address = f"{where['address']}:{where['port_value']}"
+                total = next((int(stat.get("value", 0)) for stat in host["stats"] if stat["name"] == "rq_total"), 0)
+                counts[address] = counts.get(address, 0) + total
+        return counts
+
     async def start(self) -> None:
         """Start Envoy with what the API is now.
 
