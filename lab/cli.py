@@ -10,6 +10,7 @@ from lab.costs.command import app as costs
 from lab.distribution.command import distribution
 from lab.errors import LabError
 from lab.experiments.command import run
+from lab.report.command import report
 from lab.simulation.command import simulate
 
 __all__ = ["app", "main"]
@@ -29,6 +30,7 @@ def _lab() -> None:
 
 
 app.command()(run)
+app.command()(report)
 app.command()(distribution)
 app.command()(simulate)
 app.add_typer(costs, name="costs")

@@ -1,11 +1,15 @@
 """What do clients see? Load on a service while something happens to its tasks."""
 
 # General layout
-#
+#   catalogue.py  the experiments in words and numbers
+#   actions.py    what each does through the AWS API or the twin's control path, and how it is put back
 #   target.py     where the service is: an outputs file, of AWS or of the twin
-#   service.py    what the lab asks and does through the AWS API
+#   aws.py, service.py, discovery.py    the AWS API: clients and errors, the ECS service, who is in Cloud Map
+#   control.py    the twin's control path
 #   load.py       Locust as a process of its own, followed through timeline.csv
-#   stop_task.py  the experiment: what is done, and when
-#   findings.py   a run's files -> what clients saw (pure)
-#   terminal.py   progress, and the findings as tables
-#   command.py    `lab run`
+#   conductor.py  one experiment from start to end; session.py: all that `lab run` was asked for
+#   sweep.py      grids of settings
+#   records.py    what was done and told, as run.json keeps it
+#   findings.py, times.py    a run's files -> what clients saw (pure)
+#   study.py, matrix.py      several runs -> figures with their spread (pure but for reading)
+#   wording.py, terminal.py, command.py    the edges

@@ -4,69 +4,122 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lab.errors import AnswerIsNo, BadInput
+from lab.experiments.catalogue import ALL, EXPERIMENTS, chosen
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["run"]
 
-_PLAIN_WIDTH = 110  # columns, where the output is no terminal
+_PLAIN_WIDTH = 140  # columns, where the output is no terminal
 _INTERRUPTED = 130  # as a shell has it: 128 + SIGINT
-EXPERIMENTS = ("stop-task",)
 
 
 def run(
-    experiment: Annotated[str, typer.Argument(help=f"What happens during the load: {', '.join(EXPERIMENTS)}.")],
+    experiments: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="EXPERIMENT...", help=f"What happens during the load: {', '.join(EXPERIMENTS)}; or {ALL} of it."
+        ),
+    ],
     target: Annotated[Path, typer.Option(help="The outputs file of the twin, or of `cdktf deploy`.")] = Path(
         ".twin/outputs.json"
     ),
     users: Annotated[int, typer.Option(help="Locust users, each with a connection of its own.")] = 16,
-    duration: Annotated[float, typer.Option(help="Seconds of load.")] = 30,
-    results: Annotated[Path, typer.Option(help="Where the folder of the run is made.")] = Path("results"),
+    duration: Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds of load, of which a third (at most 60 s) is over when it happens.",
+            show_default="each its own",
+        ),
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(help="Requests per second, answered or not (an open loop).", show_default="as many as go"),
+    ] = None,
+    repeat: Annotated[int, typer.Option(help="How often each is run: every figure then has its spread.")] = 1,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=V1,V2,...",
+            help="Run at each value of a setting, such as discovery_ttl or drain_seconds; twice for a grid.",
+        ),
+    ] = None,
+    results: Annotated[Path, typer.Option(help="Where the folders of the runs are made.")] = Path("results"),
     check: Annotated[bool, typer.Option("--check", help="End with 1 if a request failed.")] = False,
 ) -> None:
-    """Put load on the service while something happens to a task, and say what the clients saw."""
-    if experiment not in EXPERIMENTS:
-        raise BadInput(f"There is no experiment {experiment!r}: choose from {', '.join(EXPERIMENTS)}.")
+    """Put load on the service while something happens to its tasks, and say what the clients saw.
+
+    With a load balancer beside (the setting `comparison`), half of the load takes each of the two ways.
+    """
     if users < 1:
         raise BadInput(f"--users {users} is too few: give 1 or more.")
-    if not 4 <= duration <= 86_400:
+    if duration is not None and not 4 <= duration <= 86_400:
         raise BadInput(f"--duration {duration:g} is out of range: give from 4 to 86400 seconds.")
+    if rate is not None and not 0 < rate <= 100_000:
+        raise BadInput(f"--rate {rate:g} is out of range: give requests per second, above 0 and at most 100000.")
+    if not 1 <= repeat <= 1000:
+        raise BadInput(f"--repeat {repeat} is out of range: give from 1 to 1000.")
+    chosen(experiments, on_aws=False)  # a misspelt name before a missing file
 
     from rich.console import Console
 
-    from lab.experiments.findings import find
-    from lab.experiments.load import Load
-    from lab.experiments.service import EcsService
-    from lab.experiments.stop_task import new_folder, stop_task
+    from lab.experiments.conductor import new_folder
+    from lab.experiments.session import Request, Session
+    from lab.experiments.study import read_measured, write_study
+    from lab.experiments.sweep import cells
     from lab.experiments.target import read_target
-    from lab.experiments.terminal import Progress, print_findings
+    from lab.experiments.terminal import print_findings, print_matrix
     from lab.report import write_report
-    from load.results import read_run
 
     console = Console()
     if not console.is_terminal:
         console.width = _PLAIN_WIDTH
     where = read_target(target)
-    service = EcsService(where)
-    tasks = service.require_stable()
-    folder = new_folder(results, experiment)
-    console.print(f"{experiment}: {users} users on {where.gateway_url} with {tasks} tasks, for {duration:g} s")
+    todo, impossible = chosen(experiments, on_aws=not where.is_twin)
+    request = Request(todo, users, duration, rate, repeat, cells(sweep or [], on_aws=not where.is_twin), results)
+    left_out = {experiment.name: experiment.not_on_aws for experiment in impossible}
+    folders: list[Path] = []
+
+    def done(folder: Path) -> None:
+        folders.append(folder)
+        measured = read_measured(folder)
+        print_findings(console, measured)
+        _say_report(console, write_report(measured))
+
+    session = Session(request, where, console, done)
+    session.service.require_stable()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a SIGTERM ends in order too
     interrupted = False
-    with Progress(console, duration) as progress:
-        try:
-            stop_task(service, Load(where.gateway_url, users=users, duration=duration, results=folder), progress)
-        except KeyboardInterrupt:
-            interrupted = True
-            progress.note("interrupted: this is what was measured until then")
-    measured = read_run(folder)
-    findings = find(measured)
-    print_findings(console, findings)
-    console.print(f"report: {write_report(measured, findings)}", highlight=False, soft_wrap=True)
+    try:
+        session.run()
+    except KeyboardInterrupt:
+        interrupted = True
+        console.print("interrupted: this is what was measured until then")
+    finally:
+        if request.runs > 1 and folders:
+            study = write_study(new_folder(results, ALL if ALL in experiments else "study"), folders, left_out)
+            print_matrix(console, study)
+            _say_report(console, write_report(study))
     if interrupted:
         raise typer.Exit(_INTERRUPTED)
-    if check and findings.failures:
-        raise AnswerIsNo(f"{findings.failures:,} of {findings.requests:,} requests failed.")
+    if check:
+        _check(folders)
+
+
+def _say_report(console: Console, path: Path) -> None:
+    console.print(f"report: {path}", highlight=False, soft_wrap=True)
+
+
+def _check(folders: list[Path]) -> None:
+    from lab.experiments.study import read_measured
+
+    found = [findings for folder in folders for findings in read_measured(folder).findings.values()]
+    failures, requests = sum(f.failures for f in found), sum(f.requests for f in found)
+    if failures:
+        raise AnswerIsNo(f"{failures:,} of {requests:,} requests failed.")

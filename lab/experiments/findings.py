@@ -2,64 +2,77 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from scipy import stats
 
 from lab.distribution import Judgement, judge
 from lab.errors import BadInput
+from lab.experiments.catalogue import EXPERIMENTS, Experiment
+from lab.experiments.load import DIRECT
+from lab.experiments.records import Fault, TaskRecord
+from lab.experiments.times import Times, times_of
 from load.results import HostRow, Run, TimelineRow
 
-__all__ = ["Fault", "Findings", "Period", "find", "is_failure"]
+__all__ = ["Cause", "Findings", "Period", "find", "is_failure", "of_period"]
+
+_LAST = 3  # whole seconds at the end of a run, whose hosts are the ones it came to
+_BY_CHANCE = 0.001  # a split less probable than this is no chance: it is tested at every second of a period
+_EACH_ANSWERS = 30  # requests for each host, of which one gets none by chance once in 10^13
 
 
-@dataclass(frozen=True)
-class Fault:
-    """What was done, when (seconds since the Unix epoch), and to which task."""
+@dataclass(frozen=True, order=True)
+class Cause:
+    """Why requests failed: the status (0: no answer), and whether a host named itself in the answer."""
 
-    kind: str
-    at: float
-    task: str
-    hostname: str
+    status: int
+    from_host: bool
 
-    @classmethod
-    def of(cls, entry: Mapping[str, Any]) -> Fault:
-        """The fault of an entry in run.json's `faults`."""
-        return cls(entry["kind"], float(entry["at"]), entry["task"], entry["hostname"])
+    def __str__(self) -> str:
+        if not self.status:
+            return "no answer"
+        return f"{self.status} from {'a task' if self.from_host else 'the path to the tasks'}"
 
 
 @dataclass(frozen=True)
 class Period:
-    """A stretch of the run with the same hosts all along, and how its requests were spread over them.
+    """A stretch of the run, from its first to its last whole second, and how its requests were spread over hosts.
 
-    `judgement` is None where fewer than two hosts answered in it.
+    `judgement` is None where fewer than two hosts answered in it, and of a period in which hosts came and went.
     """
 
     name: str
     first_second: int
     last_second: int
     counts: Mapping[str, int]
+    failures: int
     judgement: Judgement | None
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What clients saw in a run with one fault, or none.
+    """What clients saw in a run.
 
-    `failures_by_status`: status 0 is no answer. `failure_window`: from when to when after the fault, in seconds,
-    requests failed, as fine as the timeline's whole seconds; None if none did. `replaced_by`: the host that came
-    after the fault; `replaced_after`: seconds from the fault to its first answer; both None if none came.
+    `failures_by_status`: status 0 is no answer. `failure_window`: from when to when after the fault (or after the first
+    second) requests failed, in seconds, as fine as the timeline's whole seconds; None if none did. `unhealthy_answers`:
+    requests that were answered by tasks that never got healthy.
     """
 
+    experiment: Experiment
+    arm: str
     requests: int
     failures: int
     failures_by_status: Mapping[int, int]
+    failures_by_cause: Mapping[Cause, int]
     failure_window: tuple[float, float] | None
     fault: Fault | None
-    replaced_by: str | None
-    replaced_after: float | None
+    times: Times
+    unhealthy_answers: int
     periods: tuple[Period, ...]
     hosts: tuple[HostRow, ...]
     duration: float
@@ -69,25 +82,42 @@ class Findings:
         """Requests per second."""
         return self.requests / self.duration if self.duration else 0.0
 
+    @property
+    def failed_share(self) -> float:
+        """Of all requests, from 0 to 1."""
+        return self.failures / self.requests if self.requests else 0.0
+
+    def period(self, name: str) -> Period | None:
+        """The period of this name, if there is one."""
+        return next((period for period in self.periods if period.name == name), None)
+
 
 def find(run: Run) -> Findings:
     """The findings of a run."""
     faults = [Fault.of(entry) for entry in run.meta.get("faults", [])]
     fault = faults[0] if faults else None
+    tasks = [TaskRecord.of(entry) for entry in run.meta.get("tasks", [])]
+    what = run.meta.get("experiment", {})
     failed = [row for row in run.timeline if is_failure(row)]
-    by_status: Counter[int] = Counter()
+    by_cause: Counter[Cause] = Counter()
     for row in failed:
-        by_status[row.status] += row.requests
-    replacement = _replacement(run.hosts, fault)
+        by_cause[Cause(row.status, bool(row.hostname))] += row.requests
+    by_status: Counter[int] = Counter()
+    for cause, requests in by_cause.items():
+        by_status[cause.status] += requests
+    periods = _periods(run.timeline, fault)
     return Findings(
+        experiment=EXPERIMENTS.get(what.get("name", fault.kind if fault else ""), EXPERIMENTS["baseline"]),
+        arm=what.get("arm", DIRECT),
         requests=sum(row.requests for row in run.timeline),
-        failures=sum(by_status.values()),
+        failures=by_cause.total(),
         failures_by_status=dict(sorted(by_status.items())),
+        failures_by_cause=dict(sorted(by_cause.items())),
         failure_window=_window(failed, fault.at if fault else run.timeline[0].second) if failed else None,
         fault=fault,
-        replaced_by=replacement.hostname if replacement else None,
-        replaced_after=replacement.first_seen - fault.at if replacement and fault else None,
-        periods=_periods(run, fault, replacement),
+        times=times_of(run, fault, tasks, _even_from(run.timeline, periods)) if fault else Times(),
+        unhealthy_answers=_from_unhealthy(run, fault, tasks),
+        periods=periods,
         hosts=run.hosts,
         duration=float(run.meta.get("duration_s") or 0.0),
     )
@@ -98,42 +128,108 @@ def is_failure(row: TimelineRow) -> bool:
     return row.status == 0 or row.status >= 400
 
 
+def of_period(run: Run, period: Period) -> Run:
+    """The run as if it had been no longer than *period*: its hosts' requests and failures, without their latency."""
+    timeline = tuple(row for row in run.timeline if period.first_second <= row.second <= period.last_second)
+    requests: Counter[str] = Counter()
+    failures: Counter[str] = Counter()
+    for row in timeline:
+        requests[row.hostname] += row.requests
+        failures[row.hostname] += row.requests if is_failure(row) else 0
+    total = requests.total()
+    hosts = tuple(
+        replace(
+            host,
+            requests=requests[host.hostname],
+            failures=failures[host.hostname],
+            share=requests[host.hostname] / total,
+        )
+        for host in run.hosts
+        if requests[host.hostname]
+    )
+    return replace(run, hosts=hosts, timeline=timeline)
+
+
 def _window(failed: Iterable[TimelineRow], since: float) -> tuple[float, float]:
     seconds = [row.second for row in failed]
     first = min(seconds)
     return (0.0 if first == math.floor(since) else first - since), max(seconds) + 1 - since
 
 
-def _replacement(hosts: Iterable[HostRow], fault: Fault | None) -> HostRow | None:
-    """The first host that was seen only after the fault."""
-    if fault is None:
-        return None
-    new = [host for host in hosts if host.hostname and host.first_seen > fault.at]
-    return min(new, key=lambda host: host.first_seen, default=None)
+def _from_unhealthy(run: Run, fault: Fault | None, tasks: Iterable[TaskRecord]) -> int:
+    """Of the tasks made after the fault, those that are unhealthy or, as the events say, were given up for it."""
+    events = [event["message"] for event in run.meta.get("events", [])]
+    given_up = " ".join(message for message in events if "failed container health checks" in message)
+    never = {
+        task.hostname
+        for task in tasks
+        if fault and task.created_at >= fault.at and (task.id in given_up or task.health == "UNHEALTHY")
+    }
+    return sum(host.requests for host in run.hosts if host.hostname in never)
 
 
-def _periods(run: Run, fault: Fault | None, replacement: HostRow | None) -> tuple[Period, ...]:
-    """Whole seconds only, and none in which the hosts changed."""
-    if not run.timeline:
+def _periods(timeline: Sequence[TimelineRow], fault: Fault | None) -> tuple[Period, ...]:
+    """Before the fault; from it until hosts and failures are what they are in the end; from then on."""
+    if not timeline:
         return ()
-    first, last = run.timeline[0].second, run.timeline[-1].second
+    first, last = timeline[0].second, timeline[-1].second
     if fault is None:
-        return (_period("whole run", run.timeline, first, last),)
-    periods = [_period("before", run.timeline, first, math.floor(fault.at) - 1)]
-    if replacement is not None:
-        gone = [host.last_seen for host in run.hosts if host.hostname == fault.hostname]
-        settled = math.ceil(max([replacement.first_seen, *gone])) + 1
-        periods.append(_period("after", run.timeline, settled, last))
-    return tuple(period for period in periods if period.first_second <= period.last_second)
+        return (_period("whole run", timeline, first, last, judged=True),)
+    begin, settled = math.floor(fault.at), _settled(timeline, fault)
+    spans = (("before", first, begin - 1), ("during", begin, settled - 1), ("after", settled, last))
+    return tuple(
+        _period(name, timeline, start, end, judged=name != "during") for name, start, end in spans if start <= end
+    )
 
 
-def _period(name: str, timeline: Iterable[TimelineRow], first: int, last: int) -> Period:
-    counts: Counter[str] = Counter()
+def _settled(timeline: Sequence[TimelineRow], fault: Fault) -> int:
+    """The first second after the fault from which on the hosts are those of the end and no request fails.
+
+    After the last second where there is none.
+    """
+    last = timeline[-1].second
+    answers: dict[int, Counter[str]] = defaultdict(Counter)
+    failed = set()
     for row in timeline:
-        if first <= row.second <= last and row.hostname:
-            counts[row.hostname] += row.requests
-    try:
-        judgement = judge(counts)
-    except BadInput:
-        judgement = None
-    return Period(name, first, last, dict(sorted(counts.items())), judgement)
+        if is_failure(row):
+            failed.add(row.second)
+        else:
+            answers[row.second][row.hostname] += row.requests
+    final = set().union(*(answers[second] for second in range(last - _LAST, last)))
+
+    def is_settled(second: int) -> bool:
+        hosts = set(answers[second])
+        complete = hosts == final or answers[second].total() < _EACH_ANSWERS * len(final)
+        return second not in failed and hosts <= final and complete
+
+    seconds = range(last, math.floor(max(fault.at, fault.until or 0)), -1)
+    settled = min(itertools.takewhile(is_settled, seconds), default=last + 1)
+    arrived = [min(second for second, hosts in answers.items() if host in hosts) for host in final]
+    return min(max([settled, *(second + 1 for second in arrived)]), last + 1)
+
+
+def _even_from(timeline: Sequence[TimelineRow], periods: Sequence[Period]) -> int | None:
+    """The first second of the last period from which on to its end the split is as chance could have it."""
+    after = next((period for period in periods if period.name == "after"), None)
+    if after is None:
+        return None
+    for second in range(after.first_second, after.last_second + 1):
+        counts = _period("", timeline, second, after.last_second, judged=False).counts
+        if len(counts) < 2 or stats.chisquare(list(counts.values())).pvalue >= _BY_CHANCE:
+            return second
+    return None
+
+
+def _period(name: str, timeline: Iterable[TimelineRow], first: int, last: int, *, judged: bool) -> Period:
+    counts: Counter[str] = Counter()
+    failures = 0
+    for row in timeline:
+        if first <= row.second <= last:
+            failures += row.requests if is_failure(row) else 0
+            if row.hostname:
+                counts[row.hostname] += row.requests
+    judgement = None
+    if judged:
+        with contextlib.suppress(BadInput):  # fewer than two hosts
+            judgement = judge(counts)
+    return Period(name, first, last, dict(sorted(counts.items())), failures, judgement)

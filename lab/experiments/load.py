@@ -8,15 +8,32 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lab.errors import Missing
+from lab.experiments.target import Target
 
-__all__ = ["Load", "Seen"]
+__all__ = ["DIRECT", "LOAD_BALANCER", "Load", "Plan", "Seen"]
+
+DIRECT, LOAD_BALANCER = "direct", "alb"
+"""The two ways to the tasks, by the names that results give them."""
 
 _LOCUSTFILE = Path(__file__).resolve().parents[2] / "locustfile.py"
 _ENDS_WITHIN = 60.0  # seconds beyond the run's own time: the last answers, and the files
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much load: Locust users, seconds and, for an open loop, requests per second (None: as many as go)."""
+
+    users: int
+    duration: float
+    rate: float | None = None
+
+    def split(self, ways: int) -> Plan:
+        """An equal part of it for each of so many ways."""
+        return replace(self, users=max(1, self.users // ways), rate=self.rate and self.rate / ways)
 
 
 @dataclass
@@ -46,17 +63,20 @@ class Seen:
 
 
 class Load:
-    """A headless run of Locust with our locustfile; its folder is *results*."""
+    """A headless run of Locust with our locustfile, on one of the ways to *target*; its folder is *results*."""
 
-    def __init__(self, gateway_url: str, *, users: int, duration: float, results: Path) -> None:
+    def __init__(self, target: Target, plan: Plan, results: Path, arm: str = DIRECT) -> None:
         self.results = results
-        self.duration = duration
+        self.arm = arm
+        self.started = time.time()
         self.seen = Seen()
         self._offset = 0
         self._log = results / "locust.log"
+        prefix = (target.comparison_url or "").removeprefix(target.gateway_url) if arm == LOAD_BALANCER else ""
         arguments = [
-            "--headless", "--locustfile", str(_LOCUSTFILE), "--host", gateway_url,
-            "--users", str(users), "--spawn-rate", str(users), "--run-time", f"{duration:g}s",
+            "--headless", "--locustfile", str(_LOCUSTFILE), "--outputs", str(target.file),
+            "--path-mix", f"{prefix}/hostname=1", "--users", str(plan.users), "--spawn-rate", str(plan.users),
+            "--run-time", f"{plan.duration:g}s", *(["--rate", f"{plan.rate:g}"] if plan.rate else []),
             "--results-dir", str(results), "--exit-code-on-error", "0", "--loglevel", "WARNING", "--only-summary",
         ]  # fmt: skip
         # In our own process group: whoever ends that, a terminal's Ctrl-C included, ends Locust too.
@@ -67,7 +87,7 @@ class Load:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        self._deadline = time.monotonic() + duration + _ENDS_WITHIN
+        self._deadline = time.monotonic() + plan.duration + _ENDS_WITHIN
 
     def follow(self) -> bool:
         """Take in what has been written since; whether Locust still runs.
@@ -85,6 +105,11 @@ class Load:
             how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
             raise Missing(f"Locust {how}{self._last_words()}; what it measured until then is in {self.results}.")
         return running
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the second of the first answer; 0 before it."""
+        return time.time() - self.seen.first_second if self.seen.first_second else 0.0
 
     def stop(self, patience: float = 0.0) -> None:
         """End the run in order, with what there is in its files; before we tell it to, it has *patience* seconds."""

@@ -13,18 +13,31 @@ from lab.errors import BadInput
 __all__ = ["Target", "read_target"]
 
 _NEEDED = ("gateway_url", "region", "cluster_name", "service_name")
+_OPTIONAL = ("namespace_name", "discovery_name", "comparison_url", "aws_endpoint_url")
 
 
 @dataclass(frozen=True)
 class Target:
-    """A deployed stack. `aws_endpoint_url` is there where it is a twin."""
+    """A deployed stack, by its outputs `file`.
 
+    `aws_endpoint_url` is there where it is a twin, `comparison_url` where the same tasks have a load balancer too.
+    """
+
+    file: Path
     stack: str
     gateway_url: str
     region: str
     cluster_name: str
     service_name: str
+    namespace_name: str | None = None
+    discovery_name: str | None = None
+    comparison_url: str | None = None
     aws_endpoint_url: str | None = None
+
+    @property
+    def is_twin(self) -> bool:
+        """Whether it is on this machine, where more can be done to it than AWS's API offers."""
+        return self.aws_endpoint_url is not None
 
 
 def read_target(path: Path) -> Target:
@@ -50,11 +63,9 @@ def read_target(path: Path) -> Target:
     missing = [name for name in _NEEDED if not (isinstance(values, dict) and isinstance(values.get(name), str))]
     if missing:
         raise BadInput(f"{path}: the stack {stack} has no output {', '.join(missing)}; is it this project's stack?")
-    return Target(stack, **_known(values))
+    return Target(path, stack, **_known(values))
 
 
 def _known(values: Mapping[str, Any]) -> dict[str, str]:
-    names = (*_NEEDED, "aws_endpoint_url")
-    return {
-        name: values[name].rstrip("/") if name.endswith("_url") else values[name] for name in names if name in values
-    }
+    found = {name: values[name] for name in (*_NEEDED, *_OPTIONAL) if isinstance(values.get(name), str)}
+    return {name: value.rstrip("/") if name.endswith("_url") else value for name, value in found.items()}

@@ -1,8 +1,9 @@
-"""What `lab run` shows: a live line while it runs, and the findings as tables."""
+"""What `lab run` shows: a live line while it runs, the findings of a run, the matrix."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -11,10 +12,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from lab.experiments.findings import Findings, Period
+from lab.experiments.findings import Findings
 from lab.experiments.load import Seen
+from lab.experiments.matrix import ARMS, layout, rows
+from lab.experiments.study import Measured, Study
+from lab.experiments.wording import failures_in_words, period_in_words, times_in_words
 
-__all__ = ["Progress", "failures_in_words", "period_in_words", "print_findings", "replacement_in_words"]
+__all__ = ["Progress", "print_findings", "print_matrix"]
 
 _PLAIN_EVERY = 5.0  # seconds between lines where the output is no terminal
 
@@ -39,12 +43,17 @@ class Progress:
         if self._live:
             self._live.stop()
 
-    def show(self, seen: Seen, elapsed: float) -> None:
-        """Tell how far it is."""
+    def show(self, seen: Sequence[Seen], elapsed: float) -> None:
+        """Tell how far the loads are, all together."""
         line = (
-            f"{min(elapsed, self._duration):3.0f} s of {self._duration:g}   {seen.requests:,} requests "
-            f"({seen.rate:,.0f}/s)   {seen.failures:,} failed   {len(seen.hosts)} hosts"
+            f"{min(elapsed, self._duration):3.0f} s of {self._duration:g}   {sum(s.requests for s in seen):,} requests "
+            f"({sum(s.rate for s in seen):,.0f}/s)   {sum(s.failures for s in seen):,} failed   "
+            f"{len(set().union(*(s.hosts for s in seen)))} hosts"
         )
+        self.say(line)
+
+    def say(self, line: str) -> None:
+        """Show *line* in place of the one before, or every five seconds where the output is no terminal."""
         if self._live:
             self._live.update(Text(line))
         elif time.monotonic() >= self._next:
@@ -56,8 +65,35 @@ class Progress:
         self._console.print(message, highlight=False)
 
 
-def print_findings(console: Console, findings: Findings) -> None:
-    """The per-hostname table, and the answers under it."""
+def print_findings(console: Console, measured: Measured) -> None:
+    """Of each arm the per-hostname table, and the answers under it."""
+    for arm, findings in measured.findings.items():
+        if len(measured.findings) > 1:
+            console.print(f"{ARMS[arm]}:", highlight=False)
+        _print_hosts(console, findings)
+        rate = f"{findings.requests:,} requests in {findings.duration:.0f} s ({findings.rate:,.0f}/s)"
+        console.print(f"{rate}, {failures_in_words(findings)}.", highlight=False)
+        for sentence in times_in_words(findings):
+            console.print(sentence, highlight=False)
+        for period in findings.periods:
+            if period.judgement is not None:
+                console.print(period_in_words(period), highlight=False)
+
+
+def print_matrix(console: Console, study: Study) -> None:
+    """A line for each experiment and setting."""
+    head, lines = layout(rows(study.measured))
+    table = Table(box=None, pad_edge=False)
+    for number, name in enumerate(head):
+        table.add_column(name, justify="left" if number == 0 else "right")
+    for line in lines:
+        table.add_row(*line)
+    console.print(table)
+    for name, reason in study.left_out.items():
+        console.print(f"{name} was left out: {reason}.", highlight=False)
+
+
+def _print_hosts(console: Console, findings: Findings) -> None:
     table = Table(box=None, pad_edge=False)
     for name in ("host", "zone"):
         table.add_column(name, no_wrap=True)
@@ -74,37 +110,3 @@ def print_findings(console: Console, findings: Findings) -> None:
             f"{host.p99_ms:.1f}",
         )
     console.print(table)
-    rate = f"{findings.requests:,} requests in {findings.duration:.0f} s ({findings.rate:,.0f}/s)"
-    console.print(f"{rate}, {failures_in_words(findings)}.", highlight=False)
-    if findings.fault:
-        console.print(replacement_in_words(findings) + ".", highlight=False)
-    for period in findings.periods:
-        console.print(period_in_words(period), highlight=False)
-
-
-def failures_in_words(findings: Findings) -> str:
-    """Such as `81 failed (503: 81), from 0.0 s to 1.7 s after the stop`."""
-    if not findings.failures:
-        return "none failed"
-    causes = ", ".join(f"{status or 'no answer'}: {count:,}" for status, count in findings.failures_by_status.items())
-    words = f"{findings.failures:,} failed ({causes})"
-    if findings.fault and findings.failure_window:
-        first, last = findings.failure_window
-        words += f", from {first:.1f} s to {last:.1f} s after the stop"
-    return words
-
-
-def replacement_in_words(findings: Findings) -> str:
-    """When the task that took the place of the stopped one served."""
-    assert findings.fault is not None
-    if findings.replaced_after is None:
-        return f"No replacement of {findings.fault.hostname} served within the run"
-    return f"The replacement {findings.replaced_by} served {findings.replaced_after:.1f} s after the stop"
-
-
-def period_in_words(period: Period) -> str:
-    """The verdict on a period's split."""
-    span = f"{period.name} ({period.last_second - period.first_second + 1} s)"
-    if period.judgement is None:
-        return f"{span}: fewer than two hosts answered, so there is no split to judge."
-    return f"{span}: {period.judgement.explanation}"

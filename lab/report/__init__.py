@@ -1,9 +1,12 @@
-"""report.html of a run: one self-contained file that needs no manual.
+"""report.html of a run or a study: one self-contained file that needs no manual."""
 
-General layout
-  pictures.py   the pictures that belong to a run, as SVG text
-  page.py       the page around them
-"""
+# General layout
+#   pictures.py   the pictures that belong to runs alone, as SVG text
+#   html.py       pieces of a page as text
+#   runs.py       one experiment: facts, pictures, numbers
+#   overview.py   several: the answer, the matrix, the grid of a sweep
+#   page.py       the page around them
+#   command.py    `lab report`
 
 from lab.report.page import write_report
 

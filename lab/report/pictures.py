@@ -1,31 +1,26 @@
-"""The pictures of a run, as SVG text: drawn by matplotlib, inked in the page's own colour for light and dark."""
+"""The pictures that belong to runs alone, as SVG text: what happened second by second, and the heat map of a sweep."""
 
 from __future__ import annotations
 
-import io
-import re
 from collections import defaultdict
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
-from lab.experiments.findings import Findings, Period, is_failure
+import matplotlib
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+
+from lab.experiments.findings import Findings, is_failure
+from lab.pictures import FAILURE, INK, STYLE, new_figure, svg
 from load.results import Run
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+__all__ = ["heat_map", "timeline"]
 
-__all__ = ["distribution", "timeline"]
-
-# Okabe and Ito's colours: told apart by colour-blind readers, legible on white and on near-black.
-PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999933", "#882255")
-FAILURE = "#d62728"
-_INK = "#123457"  # stands for the page's text colour until the SVG is done: a colour that no picture uses
+_MOST_NAMED = 12  # hosts in the legend
+_FAULT = (0, (4, 3))  # dashes
 
 
-def timeline(run: Run, findings: Findings) -> str:
+def timeline(run: Run, findings: Findings, colours: Mapping[str, str]) -> str:
     """Requests per second by host, stacked, with failures below the axis and the fault marked."""
-    figure, axes = _figure(3.2)
     start = min(row.second for row in run.timeline)
     # A second's value holds from its beginning to its end: one step more than there are seconds.
     seconds = range(start, max(row.second for row in run.timeline) + 2)
@@ -37,73 +32,55 @@ def timeline(run: Run, findings: Findings) -> str:
             failed[row.second] += row.requests
         else:
             answered[row.hostname][row.second] += row.requests
-    hosts = [host.hostname for host in findings.hosts if host.hostname in answered]
-    series = [[answered[host].get(second, 0) for second in seconds] for host in hosts]
-    colours = host_colours(findings)
-    axes.stackplot(x, series, labels=hosts, colors=[colours[host] for host in hosts], step="post", linewidth=0)
-    if failed:
-        depths = [-failed.get(second, 0) for second in seconds]
-        axes.fill_between(x, depths, step="post", color=FAILURE, linewidth=0, label="failed (below the axis)")
-        axes.axhline(0, color=_INK, linewidth=0.6)
-    if findings.fault:
-        at = findings.fault.at - start
-        axes.axvline(at, color=_INK, linewidth=1, linestyle=(0, (4, 3)))
-        axes.annotate(
-            findings.fault.kind, (at, 1), xycoords=("data", "axes fraction"), ha="right", va="bottom", color=_INK
+    hosts = [host for host in colours if host in answered]
+    figure = new_figure(3.2, 8.4)
+    with matplotlib.rc_context(STYLE):
+        axes = figure.subplots()
+        series = [[answered[host].get(second, 0) for second in seconds] for host in hosts]
+        labels = [host if number < _MOST_NAMED else "_" for number, host in enumerate(hosts)]
+        colors = [colours[host] for host in hosts]
+        axes.stackplot(x, series, labels=labels, colors=colors, step="post", linewidth=0)
+        if failed:
+            depths = [-failed.get(second, 0) for second in seconds]
+            axes.fill_between(x, depths, step="post", color=FAILURE, linewidth=0, label="failed (below the axis)")
+            axes.axhline(0, color=INK, linewidth=0.6)
+        if fault := findings.fault:
+            axes.axvline(fault.at - start, color=INK, linewidth=1, linestyle=_FAULT)
+            where, anchor = (fault.at - start, 1), ("data", "axes fraction")
+            axes.annotate(fault.kind, where, xycoords=anchor, ha="right", va="bottom")
+            if fault.until is not None and fault.until < seconds[-1]:
+                axes.axvline(fault.until - start, color=INK, linewidth=1, linestyle=_FAULT)
+                axes.annotate("its end", (fault.until - start, 1), xycoords=anchor, ha="left", va="bottom")
+        axes.set_xlim(x[0], x[-1])
+        axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):,.0f}")
+        axes.set_xlabel("seconds since the first answer")
+        axes.set_ylabel("requests per second")
+        figure.legend(loc="outside lower center", ncols=2, fontsize="small")
+    return svg(figure)
+
+
+def heat_map(names: tuple[str, str], values: Sequence[Mapping[str, float]], failures: Sequence[float]) -> str:
+    """Failures at each setting, in percent of the requests: one name goes right, the other, if there is one, up."""
+    across, up = names
+    columns = sorted({setting[across] for setting in values})
+    rows = sorted({setting.get(up, 0.0) for setting in values})
+    grid = np.full((len(rows), len(columns)), np.nan)
+    for setting, value in zip(values, failures, strict=True):
+        grid[rows.index(setting.get(up, 0.0)), columns.index(setting[across])] = value
+    colours = LinearSegmentedColormap.from_list("failures", [f"{FAILURE}00", f"{FAILURE}d0"])
+    figure = new_figure(1.3 + 0.5 * len(rows))
+    with matplotlib.rc_context(STYLE):
+        axes = figure.subplots()
+        axes.pcolormesh(
+            grid, cmap=colours, vmin=0, vmax=max(float(np.nanmax(grid)), 1e-9), edgecolors=INK, linewidth=0.6
         )
-    axes.set_xlim(x[0], x[-1])
-    axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):,.0f}")
-    axes.set_xlabel("seconds since the first answer")
-    axes.set_ylabel("requests per second")
-    figure.legend(loc="outside lower center", ncols=2, frameon=False, labelcolor=_INK)
-    return _svg(figure)
-
-
-def distribution(period: Period, findings: Findings) -> str:
-    """Each host's share of a period's requests, as its distance from an even split, in percent of that."""
-    hosts = list(period.counts)
-    even = sum(period.counts.values()) / len(hosts)
-    figure, axes = _figure(0.9 + 0.34 * len(hosts))
-    deviations = [100 * (count / even - 1) for count in period.counts.values()]
-    # Two standard deviations of one host's count, were each request sent to a host by chance.
-    chance = 200 * ((1 - 1 / len(hosts)) / even) ** 0.5
-    axes.axvspan(-chance, chance, color=_INK, alpha=0.12, linewidth=0)
-    axes.axvline(0, color=_INK, linewidth=0.8)
-    colours = host_colours(findings)
-    axes.barh(hosts, deviations, color=[colours[host] for host in hosts], height=0.6)
-    reach = 1.15 * max(chance, *map(abs, deviations))
-    axes.set_xlim(-reach, reach)
-    axes.invert_yaxis()
-    axes.set_xlabel("percent from an even split; shaded: two standard deviations under pure chance")
-    return _svg(figure)
-
-
-def host_colours(findings: Findings) -> Mapping[str, str]:
-    """A colour for each host of a run, the same in all its pictures."""
-    return {host.hostname: PALETTE[i % len(PALETTE)] for i, host in enumerate(findings.hosts)}
-
-
-def _figure(height: float) -> tuple[Figure, Axes]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8.4, height), layout="constrained")
-    axes = figure.subplots()
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(_INK)
-    axes.tick_params(colors=_INK, labelsize=9)
-    axes.xaxis.label.set_color(_INK)
-    axes.yaxis.label.set_color(_INK)
-    return figure, axes
-
-
-def _svg(figure: Figure) -> str:
-    """The SVG element alone, without a date, its text as text and in the page's colour."""
-    import matplotlib as mpl
-
-    text = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "report"}):
-        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    svg = text.getvalue()
-    return re.sub(re.escape(_INK), "currentColor", svg[svg.index("<svg") :])
+        for (row, column), value in np.ndenumerate(grid):
+            if not np.isnan(value):
+                text = "none" if value == 0 else f"{value:.2g} %"
+                axes.text(column + 0.5, row + 0.5, text, ha="center", va="center")
+        axes.set_xticks(np.arange(len(columns)) + 0.5, [f"{value:g}" for value in columns])
+        axes.set_yticks(np.arange(len(rows)) + 0.5, [f"{value:g}" for value in rows] if up else [""])
+        axes.tick_params(length=0)
+        axes.set_xlabel(across)
+        axes.set_ylabel(up)
+    return svg(figure)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.experiments.findings import find
+from lab.experiments.findings import find, of_period
 from load.results import HostRow, Run, TimelineRow
 
 START = 1_000_000
@@ -17,6 +17,24 @@ HOSTS = ("a", "b", "c")
 
 def host(name: str, requests: int, first: float, last: float, failures: int = 0) -> HostRow:
     return HostRow(name, "eu-west-2a" if name else "", requests, failures, 0.0, 1.0, 2.0, 3.0, first, last)
+
+
+def task(name: str, created_at: float, *, stopping_at: float | None = None, health: str = "HEALTHY") -> dict[str, Any]:
+    return {
+        "arn": f"arn:task/{name}",
+        "hostname": name,
+        "availability_zone": "eu-west-2a",
+        "task_definition": "arn:task-definition/x:1",
+        "last_status": "RUNNING" if stopping_at is None else "STOPPED",
+        "desired_status": "RUNNING" if stopping_at is None else "STOPPED",
+        "health": health,
+        "created_at": created_at,
+        "started_at": created_at + 1,
+        "stopping_at": stopping_at,
+        "stopped_at": None if stopping_at is None else stopping_at + 1,
+        "stop_code": None,
+        "stopped_reason": None,
+    }
 
 
 def run_with_a_stop(at: float = START + 10.4) -> Run:
@@ -38,8 +56,24 @@ def run_with_a_stop(at: float = START + 10.4) -> Run:
         host("d", 70, START + 13.2, START + 19.9),
         host("", 8, START + 10.5, START + 11.9, failures=8),
     )
-    fault = {"kind": "stop-task", "at": at, "task": "arn:task/c", "hostname": "c"}
-    return Run(Path("results/x"), {"duration_s": 20.0, "faults": [fault]}, hosts, tuple(timeline))
+    meta = {
+        "duration_s": 20.0,
+        "requests": sum(row.requests for row in timeline),
+        "faults": [{"kind": "stop-task", "at": at, "until": None, "tasks": ["arn:task/c"], "hostnames": ["c"]}],
+        "tasks": [
+            task("a", START - 60),
+            task("b", START - 60),
+            task("c", START - 60, stopping_at=at + 0.1),
+            task("d", at + 0.2),
+        ],
+        "discovery": [
+            {"at": START - 1, "instances": ["a", "b", "c"]},
+            {"at": at + 0.3, "instances": ["a", "b"]},
+            {"at": at + 1.5, "instances": ["a", "b", "d"]},
+        ],
+        "events": [],
+    }
+    return Run(Path("results/x"), meta, hosts, tuple(timeline))
 
 
 def test_failures_by_status_and_their_window() -> None:
@@ -57,22 +91,77 @@ def test_failures_that_begin_in_a_later_second() -> None:
     assert window == pytest.approx((1.1, 3.1))
 
 
-def test_the_replacement_is_the_host_that_came_after_the_fault() -> None:
+def test_causes_say_who_failed() -> None:
     findings = find(run_with_a_stop())
 
-    assert findings.replaced_by == "d"
-    assert findings.replaced_after == pytest.approx(2.8)
+    assert {str(cause): n for cause, n in findings.failures_by_cause.items()} == {
+        "no answer": 2,
+        "503 from the path to the tasks": 6,
+    }
 
 
-def test_periods_hold_whole_seconds_in_which_the_hosts_stayed_the_same() -> None:
-    before, after = find(run_with_a_stop()).periods
+def test_times_from_what_ecs_and_cloud_map_told() -> None:
+    times = find(run_with_a_stop()).times
+
+    assert times.detect == pytest.approx(0.1)
+    assert times.deregister == pytest.approx(0.3)
+    assert times.replace == pytest.approx(2.8)
+    assert times.replaced_by == ("d",)
+    assert times.even == pytest.approx(3.6)  # from the first whole second with d, which is START + 14
+
+
+def test_what_did_not_happen_has_no_time() -> None:
+    run = run_with_a_stop()
+    meta = {**run.meta, "tasks": [task("c", START - 60)], "discovery": [{"at": START, "instances": None}]}
+    times = find(Run(run.path, meta, run.hosts, run.timeline)).times
+
+    assert (times.detect, times.deregister, times.replace, times.replaced_by) == (None, None, None, ())
+
+
+def test_a_task_that_is_still_in_cloud_map_is_not_deregistered() -> None:
+    run = run_with_a_stop()
+    meta = {**run.meta, "discovery": [{"at": START - 1, "instances": ["a", "b", "c"]}]}
+
+    assert find(Run(run.path, meta, run.hosts, run.timeline)).times.deregister is None
+
+
+def test_periods_hold_whole_seconds_and_their_failures() -> None:
+    before, during, after = find(run_with_a_stop()).periods
 
     assert (before.first_second, before.last_second) == (START, START + 9)
     assert before.counts == {"a": 100, "b": 100, "c": 100}
-    assert (after.first_second, after.last_second) == (START + 15, START + 19)
-    assert after.counts == {"a": 50, "b": 50, "d": 50}
+    assert before.failures == 0
+    assert (during.first_second, during.last_second, during.failures) == (START + 10, START + 13, 8)
+    assert during.judgement is None
+    assert (after.first_second, after.last_second) == (START + 14, START + 19)
+    assert after.counts == {"a": 60, "b": 60, "d": 60}
     assert before.judgement is not None
     assert before.judgement.requests == 300
+
+
+def test_a_run_that_fails_to_its_end_never_settles() -> None:
+    run = run_with_a_stop()
+    findings = find(Run(run.path, run.meta, run.hosts, (*run.timeline, TimelineRow(START + 19, "zz", 503, 1))))
+
+    assert [period.name for period in findings.periods] == ["before", "during"]
+    assert findings.times.even is None
+
+
+def test_answers_of_tasks_that_never_got_healthy_are_counted() -> None:
+    run = run_with_a_stop()
+    events = [{"at": START + 18, "message": "(service x) (task d) failed container health checks."}]
+
+    assert find(Run(run.path, {**run.meta, "events": events}, run.hosts, run.timeline)).unhealthy_answers == 70
+    assert find(run).unhealthy_answers == 0
+
+
+def test_a_period_as_a_run_of_its_own() -> None:
+    run = run_with_a_stop()
+    before = find(run).periods[0]
+    part = of_period(run, before)
+
+    assert {host.hostname: host.requests for host in part.hosts} == before.counts
+    assert sum(host.share for host in part.hosts) == pytest.approx(1)
 
 
 def test_without_a_fault_the_whole_run_is_one_period() -> None:
@@ -83,7 +172,8 @@ def test_without_a_fault_the_whole_run_is_one_period() -> None:
 
     assert [period.name for period in findings.periods] == ["whole run"]
     assert findings.failure_window is None
-    assert (findings.fault, findings.replaced_by, findings.replaced_after) == (None, None, None)
+    assert findings.fault is None
+    assert findings.times.even is None
 
 
 def test_one_host_has_no_split_to_judge() -> None:
@@ -112,11 +202,16 @@ rows = st.lists(
 
 
 @given(rows, st.floats(START, START + 30))
-def test_sums_are_exact_and_nothing_is_counted_in_two_periods(timeline: list[TimelineRow], at: float) -> None:
-    meta: dict[str, Any] = {"faults": [{"kind": "stop-task", "at": at, "task": "t", "hostname": "a"}]}
+def test_sums_are_exact_and_every_request_is_in_one_period(timeline: list[TimelineRow], at: float) -> None:
+    meta: dict[str, Any] = {"faults": [{"kind": "stop-task", "at": at}]}
     findings = find(Run(Path("x"), meta, (), tuple(sorted(timeline, key=lambda row: row.second))))
 
     assert findings.requests == sum(row.requests for row in timeline)
     assert findings.failures == sum(row.requests for row in timeline if row.status in (0, 404, 503))
+    assert findings.failures == sum(findings.failures_by_cause.values()) == sum(findings.failures_by_status.values())
+    assert findings.failures == sum(period.failures for period in findings.periods)
+    assert sum(sum(period.counts.values()) for period in findings.periods) == sum(
+        row.requests for row in timeline if row.hostname
+    )
     spans = [(p.first_second, p.last_second) for p in findings.periods]
     assert all(a[1] < b[0] for a, b in pairwise(spans))

@@ -1,0 +1,118 @@
+"""The experiments: what happens in each, in words and numbers. What is done is in actions.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lab.errors import BadInput
+
+__all__ = ["ALL", "EXPERIMENTS", "Experiment", "chosen"]
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What may happen to a service under load.
+
+    Args:
+        sentence: what is done, for a list of experiments.
+        when: ends the sentence `... of ... requests failed <when>`.
+        event: what times are counted from, as in `3.1 s after <event>`.
+        planned: whether whoever runs the service does it on purpose; such an event should lose nothing.
+        seconds, seconds_on_aws: of load, enough to see its end on the twin and on AWS (where minutes are usual).
+        fault_lasts: seconds until the fault ends by itself; None: it is over at once, or lasts until it is put back.
+        deploys: whether it makes a deployment; the one before must be completed then, or ECS could not go back to it.
+        not_on_aws: why AWS's API cannot do it; "" where it can.
+    """
+
+    name: str
+    sentence: str
+    when: str
+    event: str
+    planned: bool
+    seconds: float
+    seconds_on_aws: float
+    fault_lasts: float | None = None
+    deploys: bool = False
+    not_on_aws: str = ""
+
+    @property
+    def has_event(self) -> bool:
+        """Whether anything happens at all."""
+        return bool(self.event)
+
+
+_INSIDE = "no call of the AWS API reaches into a task of Fargate"
+
+_TABLE = (
+    Experiment(
+        "baseline", "nothing happens", "while nothing happened", "", True, 20, 60,
+    ),
+    Experiment(
+        "stop-task", "one task is stopped through the ECS API", "when a task was stopped", "the stop", True, 30, 240,
+    ),
+    Experiment(
+        "rollout", "a new revision takes the place of all tasks", "during a rollout", "the start of the rollout",
+        True, 45, 600, deploys=True,
+    ),
+    Experiment(
+        "bad-rollout", "a revision whose health check never passes is deployed, and the circuit breaker takes it back",
+        "during a rollout that failed", "the start of the bad rollout", True, 65, 900, deploys=True,
+    ),
+    Experiment(
+        "scale-out", "two tasks are added", "when two tasks were added", "the scale-out", True, 30, 300,
+    ),
+    Experiment(
+        "scale-in", "one task is taken away", "when a task was taken away", "the scale-in", True, 30, 180,
+    ),
+    Experiment(
+        "crash", "the application of one task is killed (SIGKILL)", "when an application crashed", "the crash",
+        False, 30, 0, not_on_aws=_INSIDE,
+    ),
+    Experiment(
+        "proxy-crash", "the proxy of one task is killed (SIGKILL)", "when a proxy crashed", "the proxy's crash",
+        False, 30, 0, not_on_aws=_INSIDE,
+    ),
+    Experiment(
+        "hang", "the application of one task stands still: it takes connections and answers nothing",
+        "when an application hung", "the hang", False, 90, 0, not_on_aws=_INSIDE,
+    ),
+    Experiment(
+        "unready", "one task says for 45 s that it is not ready, and serves on", "when a task was not ready",
+        "the loss of readiness", False, 70, 0, fault_lasts=45, not_on_aws=_INSIDE,
+    ),
+    Experiment(
+        "az-loss", "all tasks of one Availability Zone are gone at once, for 20 s",
+        "when an Availability Zone was lost", "the loss of the zone", False, 50, 0, fault_lasts=20,
+        not_on_aws="the AWS API cannot take an Availability Zone away (AWS Fault Injection Service can disrupt one)",
+    ),
+    Experiment(
+        "discovery-down", "Cloud Map answers nothing for 15 s, and one task is stopped meanwhile",
+        "when Cloud Map did not answer and a task was stopped", "the loss of discovery", False, 40, 0, fault_lasts=15,
+        not_on_aws="no call of the AWS API makes Cloud Map fail",
+    ),
+)  # fmt: skip
+
+EXPERIMENTS: Mapping[str, Experiment] = {experiment.name: experiment for experiment in _TABLE}
+
+
+def chosen(names: list[str], *, on_aws: bool) -> tuple[list[Experiment], list[Experiment]]:
+    """The experiments that *names* name and can be done, and those of `all` that cannot, in the order of the table.
+
+    Raises:
+        BadInput: there is no such experiment, or it was asked for by its name and cannot be done on AWS.
+    """
+    for name in names:
+        if name != ALL and name not in EXPERIMENTS:
+            raise BadInput(f"There is no experiment {name!r}: choose from {', '.join(EXPERIMENTS)} or {ALL}.")
+    wanted = [e for e in EXPERIMENTS.values() if ALL in names or e.name in names]
+    impossible = [e for e in wanted if on_aws and e.not_on_aws]
+    for experiment in impossible:
+        if experiment.name in names:
+            raise BadInput(
+                f"{experiment.name} cannot be done on AWS: {experiment.not_on_aws}; "
+                "run it on the twin, whose outputs file is .twin/outputs.json."
+            )
+    return [e for e in wanted if e not in impossible], impossible

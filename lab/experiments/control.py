@@ -1,0 +1,57 @@
+"""The twin's control path: faults that no AWS API can make, and parameters."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import httpx
+
+from lab.errors import BadInput, Missing
+from lab.experiments.target import Target
+
+__all__ = ["TwinControl"]
+
+
+_TIMEOUT = 60.0  # seconds: a change of parameters waits until the gateway has it
+
+
+class TwinControl:
+    """The control path of the twin that *target* is, under its AWS endpoint.
+
+    Every method raises Missing where the twin does not answer, and BadInput with its reason where it refuses.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._url = f"{target.aws_endpoint_url}/_twin"
+
+    @contextlib.contextmanager
+    def fault(self, kind: str, target: str | None, seconds: float | None) -> Iterator[None]:
+        """Make a fault at a task (id) or zone, for *seconds* (None: it has no end of its own)."""
+        self._ask("fault", {"kind": kind, "target": target, "seconds": seconds})
+        yield
+
+    def parameters(self) -> dict[str, Any]:
+        """All parameters as they are now, by name."""
+        return self.set({})
+
+    def set(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Change parameters; all of them as they are then."""
+        return self._ask("set", {"assignments": [f"{name}={_text(value)}" for name, value in values.items()]})
+
+    def _ask(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            answer = httpx.post(f"{self._url}/{operation}", json=request, timeout=_TIMEOUT)
+            content = answer.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise Missing(f"The twin at {self._url} does not answer ({error}): is it up?") from None
+        if not answer.is_success:
+            raise BadInput(f"The twin refuses: {content.get('message')}")
+        return dict(content)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,111 @@
+"""The matrix: for each experiment, setting and arm, each figure over its repeats. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lab.experiments.catalogue import Experiment
+from lab.experiments.findings import Findings
+from lab.experiments.load import DIRECT, LOAD_BALANCER
+from lab.experiments.study import FIGURES, Measured, figures
+
+__all__ = ["ARMS", "Row", "Spread", "layout", "rows"]
+
+ARMS = {DIRECT: "Cloud Map", LOAD_BALANCER: "load balancer"}
+"""How the gateway finds the tasks, by arm."""
+
+# Columns of the matrix in words, and their figures.
+_CLIENTS = (
+    ("failed", "failures"), ("failed %", "failed_percent"), ("from s", "failures_from_s"), ("to s", "failures_to_s"),
+    ("even again s", "even_s"),
+)  # fmt: skip
+_FORMS = {"": "{:,.0f}", "%": "{:.2g}", "s": "{:.1f}", "ms": "{:.0f}"}  # by unit
+_SERVICE = (("ECS acts s", "detect_s"), ("deregistered s", "deregister_s"), ("replaced s", "replace_s"))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A figure over `count` repeats: the median with the lowest and the highest."""
+
+    low: float
+    median: float
+    high: float
+    count: int
+    unit: str = ""
+
+    @classmethod
+    def of(cls, values: Sequence[float], unit: str) -> Spread:
+        """The spread of one value or more."""
+        return cls(min(values), statistics.median(values), max(values), len(values), unit)
+
+    def __str__(self) -> str:
+        low, median, high = (_FORMS[self.unit].format(value) for value in (self.low, self.median, self.high))
+        return median if low == high else f"{median} ({low} to {high})"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One experiment on one arm with one setting; `figures` has those that any of its runs came to."""
+
+    experiment: Experiment
+    arm: str
+    parameters: Mapping[str, float]
+    figures: Mapping[str, Spread]
+    findings: tuple[Findings, ...]
+
+    @property
+    def runs(self) -> int:
+        """How many repeats it is of."""
+        return len(self.findings)
+
+
+def rows(measured: Sequence[Measured]) -> list[Row]:
+    """The matrix, in the order in which experiments and settings were first run; the arms of one follow each other."""
+    grouped: dict[tuple[str, tuple[tuple[str, float], ...]], dict[str, list[Findings]]] = {}
+    for each in measured:
+        arms = grouped.setdefault((each.name, tuple(sorted(each.parameters.items()))), {})
+        for arm, findings in each.findings.items():
+            arms.setdefault(arm, []).append(findings)
+    return [
+        Row(found[0].experiment, arm, dict(parameters), _spreads(found), tuple(found))
+        for (_, parameters), arms in grouped.items()
+        for arm, found in arms.items()
+    ]
+
+
+def _spreads(found: Sequence[Findings]) -> dict[str, Spread]:
+    values = [figures(findings) for findings in found]
+    known = {name: [value for row in values if (value := row[name]) is not None] for name in FIGURES}
+    return {name: Spread.of(numbers, FIGURES[name]) for name, numbers in known.items() if numbers}
+
+
+def layout(matrix: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+    """The matrix as text, head and lines: what clients saw on each way, then what ECS and Cloud Map did."""
+    swept = list(dict.fromkeys(name for row in matrix for name in row.parameters))
+    arms = list(dict.fromkeys(row.arm for row in matrix))
+    by_line: dict[tuple[str, tuple[float, ...]], dict[str, Row]] = {}
+    for row in matrix:
+        by_line.setdefault((row.experiment.name, tuple(row.parameters[name] for name in swept)), {})[row.arm] = row
+    head = ["experiment", *swept]
+    for arm in arms:
+        way = f"{ARMS[arm]}: " if len(arms) > 1 else ""
+        head += [f"{way}requests", *(title for title, _ in _CLIENTS)]
+    head += [title for title, _ in _SERVICE]
+    lines = []
+    for (name, setting), ways in by_line.items():
+        line = [name, *(f"{value:g}" for value in setting)]
+        for arm in arms:
+            line += [_in_words(ways.get(arm), figure) for figure in ("requests", *(figure for _, figure in _CLIENTS))]
+        lines.append([*line, *(_in_words(next(iter(ways.values())), figure) for _, figure in _SERVICE)])
+    return head, lines
+
+
+def _in_words(row: Row | None, figure: str) -> str:
+    """A cell: `-` where no run came to it, `in 2 of 5` where only some did."""
+    spread = row.figures.get(figure) if row else None
+    if row is None or spread is None:
+        return "-"
+    some = f", in {spread.count} of {row.runs}" if spread.count < row.runs else ""
+    return f"{spread}{some}"

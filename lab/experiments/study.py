@@ -1,0 +1,162 @@
+"""Several runs together: the matrix of all experiments, repeats, the cells of a sweep.
+
+The folder of a study holds study.json, which names the folders of its runs (relative to its own) and what was left
+out and why; matrix.csv, a row for each run and arm; and report.html. All numbers are found again from the runs' files.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.errors import BadInput
+from lab.experiments.findings import Findings, find
+from lab.experiments.load import DIRECT, LOAD_BALANCER
+from load.errors import LoadError
+from load.results import Run, read_run
+
+__all__ = ["FIGURES", "Measured", "Study", "figures", "is_study", "read_measured", "read_study", "write_study"]
+
+_STUDY, _MATRIX = "study.json", "matrix.csv"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An experiment that was run, with the files and findings of each arm (`direct`, and `alb` if there is one)."""
+
+    folder: Path
+    runs: Mapping[str, Run]
+    findings: Mapping[str, Findings]
+
+    @property
+    def name(self) -> str:
+        """The experiment's."""
+        return self.findings[DIRECT].experiment.name
+
+    @property
+    def parameters(self) -> Mapping[str, float]:
+        """What was swept, and where in the sweep this is."""
+        return dict(self.runs[DIRECT].meta.get("experiment", {}).get("parameters", {}))
+
+    @property
+    def repeat(self) -> int:
+        """Which of its repeats it is, from 1."""
+        return int(self.runs[DIRECT].meta.get("experiment", {}).get("repeat", 1))
+
+
+@dataclass(frozen=True)
+class Study:
+    """Runs that belong together; `left_out`: experiments that could not be done, and why."""
+
+    folder: Path
+    measured: tuple[Measured, ...]
+    left_out: Mapping[str, str]
+
+
+# The figures of a run, with their units, as matrix.csv names them; None: it did not come to that.
+FIGURES: Mapping[str, str] = {
+    "requests": "",
+    "failures": "",
+    "failed_percent": "%",
+    "failures_from_s": "s",
+    "failures_to_s": "s",
+    "detect_s": "s",
+    "deregister_s": "s",
+    "replace_s": "s",
+    "even_s": "s",
+}
+
+
+def figures(findings: Findings) -> dict[str, float | None]:
+    """The figures of one run and arm, by the names of FIGURES."""
+    first, last = findings.failure_window or (None, None)
+    times = findings.times
+    return {
+        "requests": findings.requests,
+        "failures": findings.failures,
+        "failed_percent": 100 * findings.failed_share,
+        "failures_from_s": first,
+        "failures_to_s": last,
+        "detect_s": times.detect,
+        "deregister_s": times.deregister,
+        "replace_s": times.replace,
+        "even_s": times.even,
+    }
+
+
+def read_measured(folder: Path) -> Measured:
+    """The run in *folder*, with that of the other arm inside.
+
+    Raises:
+        BadInput: it is no folder of a run, or one of its files cannot be read.
+    """
+    paths = {DIRECT: folder, LOAD_BALANCER: folder / LOAD_BALANCER}
+    try:
+        runs = {arm: read_run(path) for arm, path in paths.items() if arm == DIRECT or path.is_dir()}
+    except LoadError as error:
+        raise BadInput(str(error)) from None
+    try:
+        return Measured(folder, runs, {arm: find(run) for arm, run in runs.items()})
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadInput(f"{folder / 'run.json'} is not as `lab run` writes it ({error!r}).") from None
+
+
+def is_study(folder: Path) -> bool:
+    """Whether it is the folder of several runs, rather than of one."""
+    return (folder / _STUDY).is_file()
+
+
+def read_study(folder: Path) -> Study:
+    """The study in *folder*; a run is a study of one.
+
+    Raises:
+        BadInput: it is neither, or a file of it cannot be read.
+    """
+    if not is_study(folder):
+        return Study(folder, (read_measured(folder),), {})
+    try:
+        content = json.loads((folder / _STUDY).read_text())
+        runs, left_out = [folder / name for name in content["runs"]], dict(content["left_out"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{folder / _STUDY} cannot be read ({error}).") from None
+    return Study(folder, tuple(map(read_measured, runs)), left_out)
+
+
+def write_study(folder: Path, runs: Sequence[Path], left_out: Mapping[str, str]) -> Study:
+    """Write study.json and matrix.csv; the study.
+
+    Raises:
+        BadInput: they cannot be written.
+    """
+    content: dict[str, Any] = {"runs": [os.path.relpath(run, folder) for run in runs], "left_out": dict(left_out)}
+    try:
+        (folder / _STUDY).write_text(json.dumps(content, indent=2) + "\n")
+        study = read_study(folder)
+        (folder / _MATRIX).write_text(_matrix(study))
+    except OSError as error:
+        raise BadInput(f"{folder} cannot be written ({(error.strerror or str(error)).lower()}).") from None
+    return study
+
+
+def _matrix(study: Study) -> str:
+    names = sorted({name for measured in study.measured for name in measured.parameters})
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["experiment", *names, "repeat", "arm", *FIGURES, "folder"])
+    for measured in study.measured:
+        where = os.path.relpath(measured.folder, study.folder)
+        for arm, findings in measured.findings.items():
+            swept = [_cell(measured.parameters.get(name)) for name in names]
+            values = [_cell(value) for value in figures(findings).values()]
+            writer.writerow([measured.name, *swept, measured.repeat, arm, *values, where])
+    return text.getvalue()
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}".rstrip("0").rstrip(".")

@@ -1,0 +1,61 @@
+"""How long it took, in seconds from the fault, from what ECS and Cloud Map told and when hosts answered. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from lab.experiments.records import Discovered, Fault, TaskRecord
+from load.results import Run
+
+__all__ = ["Times", "times_of"]
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds from the fault; None: it did not come to that within the run, or there is no such thing in it.
+
+    detect: until ECS acted: it began to stop a task, or made a new one.
+    deregister: until the last task that went was out of Cloud Map, as fine as Cloud Map was asked (0.1 s on a twin, 1 s
+        on AWS).
+    replace: until the last of the tasks that came, and stayed, answered its first request; `replaced_by`: their hosts.
+    even: until the split over the hosts of the end was even again, in whole seconds of the timeline.
+    """
+
+    detect: float | None = None
+    deregister: float | None = None
+    replace: float | None = None
+    even: float | None = None
+    replaced_by: tuple[str, ...] = ()
+
+
+def times_of(run: Run, fault: Fault, tasks: Sequence[TaskRecord], even_from: int | None) -> Times:
+    """The times of a run; *even_from* is the second from which on the split was even."""
+    gone = [task for task in tasks if task.created_at < fault.at <= (task.stopping_at or 0)]
+    new = [task for task in tasks if task.created_at >= fault.at]
+    acts = [task.stopping_at for task in gone if task.stopping_at is not None] + [task.created_at for task in new]
+    came = {task.hostname for task in new if task.stopping_at is None}
+    first_seen = {host.hostname: host.first_seen for host in run.hosts if host.hostname in came}
+    discovered = [Discovered.of(entry) for entry in run.meta.get("discovery", [])]
+    return Times(
+        detect=max(0.0, min(acts) - fault.at) if acts else None,
+        deregister=_deregistered(discovered, {task.id for task in gone}, fault.at),
+        replace=max(first_seen.values()) - fault.at if came and set(first_seen) == came else None,
+        even=None if even_from is None else max(0.0, even_from - fault.at),
+        replaced_by=tuple(sorted(first_seen, key=first_seen.__getitem__)),
+    )
+
+
+def _deregistered(discovered: Iterable[Discovered], gone: set[str], at: float) -> float | None:
+    """None also where not all of them were seen there before, or one is still there in the end."""
+    seen: set[str] = set()
+    left: set[str] = set()
+    last = None
+    for change in discovered:
+        if change.instances is None:
+            continue
+        present = gone.intersection(change.instances)
+        seen |= present
+        if left != (left := seen - present):
+            last = change.at
+    return max(0.0, last - at) if gone and left == gone and last is not None else None

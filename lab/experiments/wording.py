@@ -1,0 +1,84 @@
+"""Findings in plain words, for the terminal and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lab.experiments.findings import Findings, Period
+from lab.experiments.load import DIRECT, LOAD_BALANCER
+from lab.experiments.study import Measured
+
+__all__ = [
+    "answer",
+    "experiment_in_words",
+    "failures_in_words",
+    "period_in_words",
+    "times_in_words",
+]
+
+
+def experiment_in_words(measured: Measured) -> str:
+    """Such as `stop-task, drain_seconds 5, repeat 2`."""
+    swept = [f"{name} {value:g}" for name, value in measured.parameters.items()]
+    repeat = [f"repeat {measured.repeat}"] if measured.repeat > 1 else []
+    return ", ".join([measured.name, *swept, *repeat])
+
+
+def answer(findings: Mapping[str, Findings]) -> str:
+    """What clients saw, in one sentence, from the findings of each arm."""
+    direct = findings[DIRECT]
+    if not direct.requests:
+        return "No request was answered or failed: nothing was measured."
+    text = f"{_failed(direct)} {direct.experiment.when}"
+    if beside := findings.get(LOAD_BALANCER):
+        text += f"; through a load balancer {_failed(beside).lower()}"
+    return text + "."
+
+
+def _failed(findings: Findings) -> str:
+    failed = f"{findings.failures:,}" if findings.failures else "None"
+    return f"{failed} of {findings.requests:,} requests failed"
+
+
+def failures_in_words(findings: Findings) -> str:
+    """Such as `81 failed (503 from the path to the tasks: 81), from 0.0 s to 1.7 s after the stop`."""
+    if not findings.failures:
+        return "none failed"
+    causes = ", ".join(f"{cause}: {count:,}" for cause, count in findings.failures_by_cause.items())
+    words = f"{findings.failures:,} failed ({causes})"
+    if findings.fault and findings.failure_window:
+        first, last = findings.failure_window
+        words += f", from {first:.1f} s to {last:.1f} s after {findings.experiment.event}"
+    return words
+
+
+def times_in_words(findings: Findings) -> list[str]:
+    """What happened when after the fault, a sentence each; none without a fault."""
+    if findings.fault is None:
+        return []
+    times = findings.times
+    new = times.replaced_by[0] if len(times.replaced_by) == 1 else f"all {len(times.replaced_by)} new tasks"
+    steps = [
+        ("ECS acted", times.detect),
+        ("the last task that went was out of Cloud Map", times.deregister),
+        (f"{new} served", times.replace),
+        ("the split was even again", times.even),
+    ]
+    told = [f"{what} {seconds:.1f} s" for what, seconds in steps if seconds is not None]
+    sentences = []
+    if told:
+        text = ", ".join(told)
+        sentences.append(f"{text[0].upper()}{text[1:]} after {findings.experiment.event}.")
+    if times.even is None:
+        sentences.append("Within the run it did not come to an even split without failures again.")
+    if findings.unhealthy_answers:
+        sentences.append(f"{findings.unhealthy_answers:,} requests were answered by tasks that never got healthy.")
+    return sentences
+
+
+def period_in_words(period: Period) -> str:
+    """The verdict on a period's split."""
+    span = f"{period.name.capitalize()} ({period.last_second - period.first_second + 1} s)"
+    if period.judgement is None:
+        return f"{span}: hosts came and went, or fewer than two answered, so there is no split to judge."
+    return f"{span}: {period.judgement.explanation}"
