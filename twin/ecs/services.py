@@ -38,7 +38,7 @@ _KEPT = (
     "propagateTags",
 )
 # What would change which tasks run, and does not here. (What tasks merely lack is told by unsupported.py.)
-_REFUSED = ("placementConstraints", "placementStrategy", "serviceRegistries", "gatewayConnectors")
+_REFUSED = ("placementConstraints", "placementStrategy", "serviceRegistries", "gatewayConnectors", "monitoring")
 
 
 def create_service(context: Context, request: Json) -> Json:

@@ -27,7 +27,7 @@ _CONTAINER = {"name", "essential", "portMappings", "environment", "healthCheck",
 _SERVICE = {
     *("serviceArn", "serviceName", "clusterArn", "status", "desiredCount", "runningCount", "pendingCount"),
     *("launchType", "capacityProviderStrategy", "platformVersion", "platformFamily", "taskDefinition", "deployments"),
-    *("events", "createdAt", "createdBy", "roleArn", "schedulingStrategy", "deploymentController", "tags"),
+    *("events", "createdAt", "createdBy", "schedulingStrategy", "deploymentController", "tags"),
     *("deploymentConfiguration", "networkConfiguration", "enableECSManagedTags", "propagateTags"),
     *("currentServiceDeployment", "currentServiceRevisions"),
 }
@@ -58,6 +58,7 @@ _REASONS = {
     "linuxParameters": _NOT_ISOLATED,
     "privileged": _NOT_ISOLATED,
     "volumes": _NOT_ISOLATED,
+    "volumeConfigurations": _NOT_ISOLATED,
     "mountPoints": _NOT_ISOLATED,
     "logConfiguration": "logs go to the state folder",
     "loadBalancers": _NO_BALANCER,
@@ -76,7 +77,8 @@ def unsupported(service: Json, definition: Json) -> list[str]:
     """What *service* (`Service`) and the *definition* of its tasks (`TaskDefinition`) ask for in vain, a line each."""
     primary: Json = next((d for d in service["deployments"] if d["status"] == "PRIMARY"), {})
     connection = primary.get("serviceConnectConfiguration") or {}
-    return [*_by_service(service, connection), *_by_task_definition(definition, connection)]
+    further = {name: primary.get(name) for name in ("volumeConfigurations", "vpcLatticeConfigurations")}
+    return [*_by_service({**service, **further}, connection), *_by_task_definition(definition, connection)]
 
 
 def _by_task_definition(definition: Json, connection: Json) -> list[str]:

@@ -75,6 +75,7 @@ def service(record: Service, ecs: Ecs, *, tags: bool) -> Json:
         deploymentConfiguration=record.deployment_configuration,
         deployments=[_deployment(d, record, tasks) for d in record.deployments],
         events=[{"id": e.id, "createdAt": e.created_at, "message": e.message} for e in record.events],
+        roleArn=request.get("role"),
         createdAt=record.created_at,
         placementConstraints=[],
         placementStrategy=[],
