@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Coroutine, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -289,8 +290,10 @@ class Supervisor:
         else:
             print(f"twin: {tasks} tasks serve at {outputs['gateway_url']} after {seconds:.1f} s", flush=True)
         print(f"twin: the AWS endpoint is {self.endpoint.url}", flush=True)
-        if left_out := len(passed_over) + len(asked_in_vain):
-            print(f"twin: {left_out} things of the stack are not in the twin: `twin ps` lists them", flush=True)
+        if left_out := [*passed_over, *asked_in_vain]:
+            print(f"twin: {len(left_out)} things of the stack are not in the twin, for `twin ps` to name:", flush=True)
+            reasons = Counter(line.partition(": ")[2] for line in left_out)
+            print("; ".join(f"{reason} ({count})" for reason, count in reasons.most_common()), flush=True)
 
     def _ecs_call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Do an operation of ECS on the event loop; called from the endpoint's threads."""
