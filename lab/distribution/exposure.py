@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from lab.distribution.windows import Integers, Windows
 
 __all__ = ["Exposure", "constant_exposure", "exposure_over"]
 
+_CONFIDENCE = 0.01
 _SILENCE = 0.001  # chance that any host at all is taken for a latecomer or leaver by mistake
 
 
@@ -34,6 +36,11 @@ class Exposure:
     left: NDArray[np.bool_]
     left_out: int = 0
     longest: Windows | None = None
+
+    @property
+    def constant(self) -> bool:
+        """Whether every host was there all the time."""
+        return len(self.counts) == 1 and bool((self.shares > 0).all())
 
     @property
     def observed(self) -> Integers:
@@ -111,8 +118,10 @@ def _presence(windows: Windows) -> tuple[NDArray[np.bool_], NDArray[np.bool_], I
     # Without order every answer stands for itself: then repeats is 0.
     requests = _running(counts.sum(axis=1))
     independent = _running(counts.sum(axis=1) - windows.repeats)
-    share = counts.sum(axis=0) / np.maximum(requests[last + 1] - requests[first], 1)
-    none = np.log1p(-np.minimum(share, 1 - 1e-9))
+    answers, meanwhile = np.maximum(counts.sum(axis=0), 1), requests[last + 1] - requests[first]
+    # A few answers do not tell a host's share well: what it is at least.
+    share = stats.beta.ppf(_CONFIDENCE, answers, np.maximum(meanwhile - answers, 0) + 1)
+    none = np.log1p(-share)
     before, after = independent[first], independent[-1] - independent[last + 1]
     threshold = np.log(_SILENCE / (2 * counts.shape[1]))
     # A host that never answered was there: that it got nothing is what the test is to see.

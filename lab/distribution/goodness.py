@@ -50,13 +50,12 @@ def goodness_of_fit(exposure: Exposure) -> Goodness:
     if freedom == 0 or exposure.requests.sum() == 0:
         return Goodness(0.0, freedom, 1.0, 1.0, "exact")
     statistic = float(quadratic(exposure.observed[np.newaxis, :])[0])
-    one_epoch = len(exposure.requests) == 1
-    if one_epoch and freedom == 1:
+    if exposure.constant and freedom == 1:
         return Goodness(statistic, freedom, *_binomial_tails(exposure), "exact")
     if not _enough(exposure.expected[exposure.expected > 0], freedom):
         return Goodness(statistic, freedom, *_simulated_tails(statistic, quadratic, exposure), "simulated")
     lower = float(stats.chi2.cdf(statistic, freedom))
-    if one_epoch and lower < 0.05:
+    if exposure.constant and lower < 0.05:
         # As little spread as this is never less likely than these very counts.
         lower = max(lower, stats.multinomial.pmf(exposure.observed, exposure.requests[0], exposure.shares[0]))
     return Goodness(statistic, freedom, float(stats.chi2.sf(statistic, freedom)), lower, "chi-square")
@@ -68,7 +67,7 @@ class _QuadraticForm:
     def __init__(self, exposure: Exposure) -> None:
         self._expected = exposure.expected
         self._inverse: Numbers | None = None
-        if len(exposure.requests) == 1:
+        if exposure.constant:
             self.degrees_of_freedom = len(exposure.observed) - 1
         else:
             self._inverse, self.degrees_of_freedom = inverse_covariance(exposure)

@@ -88,7 +88,7 @@ def order_of(exposure: Exposure, sequence: Sequence | None) -> Dependence | None
     """What the order of the answers says, in the longest epoch; None where it is not known or too short."""
     if sequence is None or exposure.longest is None:
         return None
-    whole = len(exposure.counts) == 1 and exposure.left_out == 0
+    whole = exposure.constant and exposure.left_out == 0
     return dependence(exposure.longest, sequence, ALPHA, whole)
 
 

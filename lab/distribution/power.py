@@ -46,7 +46,7 @@ def _information(exposure: Exposure) -> float:
     decides; for k equal hosts this is n d^2 / (k - 1). Where hosts came and went, those that were there for less than
     half of the requests are left aside: a host of a few seconds can never be measured well.
     """
-    if len(exposure.requests) == 1:
+    if exposure.constant:
         smallest = float(exposure.shares.min())
         return smallest / (1 - smallest)
     together = (exposure.shares > 0) & (exposure.shares < 1)

@@ -63,7 +63,7 @@ def measured(exposure: Exposure) -> Measured:
         len(counts),
         float(chi_square(counts[np.newaxis, :])[0]),
         float(max_deviation(counts[np.newaxis, :])[0]),
-        len(exposure.counts) == 1 and exposure.left_out == 0,
+        exposure.constant and exposure.left_out == 0,
     )
 
 

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lab.distribution import Analysis, Observations, analyse
+from lab.distribution.layout import layout_of
+from lab.distribution.lines import read_lines
+from lab.distribution.pictures import convergence_svg, distribution_svg
+from lab.distribution.sequence import SequenceCounter
+from lab.distribution.windows import Integers, WindowCounter
+from lab.errors import BadInput
+
+
+def analysed(hosts: Integers) -> Analysis:
+    names = [f"host-{number}" for number in range(int(hosts.max()) + 1)]
+    counter = SequenceCounter(timed=False)
+    counter.add(hosts)
+    windows, sequence = counter.result(names)
+    counts = dict(zip(names, np.bincount(hosts).tolist(), strict=True))
+    return analyse(Observations("raw", "raw", len(hosts), counts, windows=windows, sequence=sequence))
+
+
+def in_turn(rng: np.random.Generator, requests: int, hosts: int, front_ends: int) -> Integers:
+    """Round robin by several front ends that requests reach at random, all in the same order from random starts."""
+    front_end = rng.integers(0, front_ends, requests)
+    answers = np.empty(requests, dtype=np.int64)
+    for number in range(front_ends):
+        mine = front_end == number
+        answers[mine] = (rng.integers(hosts) + np.arange(mine.sum())) % hosts
+    return answers
+
+
+def test_false_alarms_with_the_order_known() -> None:
+    rng = np.random.default_rng(1)
+    verdicts = Counter(analysed(rng.integers(0, 3, 8_000)).judgement.verdict for _ in range(400))
+    assert 0.03 <= verdicts["uneven"] / 400 <= 0.07
+    assert verdicts["round-robin"] / 400 <= 0.04
+
+
+@pytest.mark.parametrize(
+    ("requests", "hosts", "front_ends"), [(101, 2, 1), (1_001, 2, 1), (300, 12, 1), (3_000, 3, 4), (3_000, 3, 25)]
+)
+def test_round_robin_is_recognised(requests: int, hosts: int, front_ends: int) -> None:
+    """Up to F = 0.0118 n front ends for three hosts, as docs/statistics.md has it: 35 for 3,000 requests."""
+    rng = np.random.default_rng(2)
+    verdicts = Counter(analysed(in_turn(rng, requests, hosts, front_ends)).judgement.verdict for _ in range(60))
+    assert verdicts["round-robin"] / 60 >= 0.8
+
+
+@pytest.mark.parametrize("run_length", [2, 5, 50])
+def test_sticky_runs_are_recognised(run_length: int) -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(30):
+        found = analysed(np.repeat(rng.integers(0, 3, 4_000 // run_length), run_length))
+        assert found.judgement.dependence is not None
+        assert found.judgement.dependence.sticky
+        assert "answers stick to a host" in found.judgement.explanation or found.judgement.verdict == "round-robin"
+
+
+lines = st.lists(st.sampled_from(["a", "b", "c", ""]), max_size=60)
+
+
+@settings(deadline=None, max_examples=150)
+@given(lines, st.sampled_from(["", "time", "time connection"]), st.randoms(use_true_random=False))
+def test_any_lines_give_numbers_or_a_sentence(hosts: list[str], columns: str, rng: random.Random) -> None:
+    words = {"": "", "time": "{} ", "time connection": "{} c{} "}[columns]
+    text = "".join(
+        f"{words.format(1_764_000_000 + rng.randrange(5), rng.randrange(3))}{host}\n" if host else "\n"
+        for host in hosts
+    ).encode()
+    first = next((line for line in text.split(b"\n") if line), b"a")
+    layout = layout_of(first)
+    assert layout is not None
+    observations = read_lines("raw", [text], layout)
+    if len(set(hosts) - {""}) < 2:
+        with pytest.raises(BadInput, match="answered: evenness needs at least two hosts"):
+            analyse(observations)
+        return
+    analysis = analyse(observations)
+    json.dumps(analysis.as_dict(), allow_nan=False)
+    assert analysis.judgement.requests == sum(bool(host) for host in hosts)
+    assert analysis.judgement.unknown_host == sum(not host for host in hosts)
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=50), st.booleans())
+def test_any_lines_can_be_drawn(hosts: list[int], skewed: bool) -> None:
+    analysis = analysed(np.array([0, 1, *hosts] * (1 + 3 * skewed), dtype=np.int64))
+    assert distribution_svg(analysis).startswith("<svg")
+    picture = convergence_svg(analysis)
+    assert picture is None or picture.startswith("<svg")
+
+
+timelines = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 4), st.integers(1, 10_000)), min_size=1, max_size=40)
+
+
+@settings(deadline=None, max_examples=150)
+@given(timelines)
+def test_any_timeline_gives_numbers_or_a_sentence(rows: list[tuple[int, int, int]]) -> None:
+    counter = WindowCounter("seconds", 1)
+    seconds, hosts, requests = (np.array(column, dtype=np.int64) for column in zip(*rows, strict=True))
+    counter.add(seconds, hosts, requests)
+    windows = counter.windows(5)
+    counts = {f"host-{number}": int(total) for number, total in enumerate(windows.counts.sum(axis=0))}
+    zones = {host: "ab"[number % 2] for number, host in enumerate(counts)}
+    try:
+        analysis = analyse(Observations("run", "a run", 1, counts, zones, windows=windows))
+    except BadInput as error:
+        sentence = str(error)
+    else:
+        json.dumps(analysis.as_dict(), allow_nan=False)
+        assert sum(share.requests for share in analysis.shares) == requests.sum() - analysis.judgement.left_out
+        return
+    assert "no two hosts were there at the same time" in sentence
