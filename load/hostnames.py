@@ -11,7 +11,7 @@ from typing import Any
 
 from load.answers import UNKNOWN_HOST
 from load.latency import bucket_of, percentiles
-from load.results import HostRow, TimelineRow
+from load.results import HostRow, LatencyRow, TimelineRow
 
 __all__ = ["MAX_HOSTS", "OTHER_HOSTS", "Counts"]
 
@@ -46,8 +46,10 @@ class Counts:
         """Forget everything, as Locust does when a test starts or its statistics are reset."""
         self._hosts: dict[str, _Host] = {}
         self._timeline: dict[int, dict[tuple[str, int], int]] = {}
+        self._latencies: dict[int, dict[int, int]] = {}
         self._second = -1
         self._this_second: dict[tuple[str, int], int] = {}
+        self._latencies_now: dict[int, int] = {}
 
     def admit(self, hostname: str, zone: str, now: float) -> str:
         """Make room for a host that is seen for the first time, and give the name that it is to be counted under.
@@ -70,13 +72,15 @@ class Counts:
         if failed:
             host.failures += 1
         host.last_seen = now
-        if latency_ms is not None:
-            bucket = bucket_of(latency_ms)
-            host.latencies[bucket] = host.latencies.get(bucket, 0) + 1
         second = int(now)
         if second != self._second:
             self._second = second
             self._this_second = self._timeline.setdefault(second, {})
+            self._latencies_now = self._latencies.setdefault(second, {})
+        if latency_ms is not None:
+            bucket = bucket_of(latency_ms)
+            host.latencies[bucket] = host.latencies.get(bucket, 0) + 1
+            self._latencies_now[bucket] = self._latencies_now.get(bucket, 0) + 1
         key = (hostname, status)
         self._this_second[key] = self._this_second.get(key, 0) + 1
 
@@ -92,6 +96,7 @@ class Counts:
                 for second, counts in self._timeline.items()
                 for (name, status), requests in counts.items()
             ],
+            "latency": list(self._latencies.items()),
         }
         self.clear()
         return report
@@ -106,12 +111,13 @@ class Counts:
             host.requests += requests
             merged += requests
             host.failures += failures
-            for bucket, count in latencies.items():
-                host.latencies[bucket] = host.latencies.get(bucket, 0) + count
+            _add(host.latencies, latencies)
         for second, name, status, requests in report["timeline"]:
             counts = self._timeline.setdefault(second, {})
             key = (name if name in self._hosts else OTHER_HOSTS, status)
             counts[key] = counts.get(key, 0) + requests
+        for second, buckets in report["latency"]:
+            _add(self._latencies.setdefault(second, {}), buckets)
         return merged
 
     @property
@@ -163,7 +169,20 @@ class Counts:
             for (name, status), requests in sorted(self._timeline.get(second, {}).items())
         ]
 
+    def latency(self) -> list[LatencyRow]:
+        """Requests by second and latency, sorted; those whose latency is not known are left out."""
+        return [
+            LatencyRow(second, bucket, buckets[bucket])
+            for second, buckets in sorted(self._latencies.items())
+            for bucket in sorted(buckets)
+        ]
+
     @property
     def seconds(self) -> tuple[int, int] | None:
         """The first and the last second in which a request ended."""
         return (min(self._timeline), max(self._timeline)) if self._timeline else None
+
+
+def _add(buckets: dict[int, int], more: dict[int, int]) -> None:
+    for bucket, count in more.items():
+        buckets[bucket] = buckets.get(bucket, 0) + count

@@ -128,6 +128,7 @@ class Recorder:
 
     def _write_complete(self, run: _Run, now: float, more: Mapping[str, Any]) -> None:
         results.write_timeline(run.path, self.counts.timeline())
+        results.write_latency(run.path, self.counts.latency())
         results.write_hosts(run.path, self.counts.hosts())
         end = run.stop or now
         meta = {

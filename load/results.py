@@ -3,6 +3,7 @@
     run.json       target, settings, versions, start, end, duration_s, users, requests, failures, complete, faults
     hostnames.csv  one row for each host
     timeline.csv   one row for each second, host and status
+    latency.csv    one row for each second and latency, once the run is complete
 
 While a run goes on, timeline.csv grows by the seconds that are complete, and at the end it is written anew, complete
 and sorted: so rows with equal (second, hostname, status) may be met and are to be added up. The row with hostname ""
@@ -26,6 +27,7 @@ from load.errors import ResultsMalformed, ResultsUnwritable
 
 __all__ = [
     "HostRow",
+    "LatencyRow",
     "Run",
     "TimelineRow",
     "append_timeline",
@@ -34,10 +36,11 @@ __all__ = [
     "read_run",
     "update_meta",
     "write_hosts",
+    "write_latency",
     "write_timeline",
 ]
 
-META, HOSTS, TIMELINE = "run.json", "hostnames.csv", "timeline.csv"
+META, HOSTS, TIMELINE, LATENCY = "run.json", "hostnames.csv", "timeline.csv", "latency.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +70,26 @@ class TimelineRow:
 
 
 @dataclass(frozen=True, slots=True)
+class LatencyRow:
+    """Requests that ended in one second with one latency: `load.latency`'s bucket, its lower edge in microseconds."""
+
+    second: int
+    latency_us: int
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
-    """A run as its folder has it; rows of the timeline are added up and sorted."""
+    """A run as its folder has it; rows of the timeline are added up and sorted.
+
+    `latency` is empty until the run is complete.
+    """
 
     path: Path
     meta: Mapping[str, Any]
     hosts: tuple[HostRow, ...]
     timeline: tuple[TimelineRow, ...]
+    latency: tuple[LatencyRow, ...] = ()
 
 
 def create_run(path: Path | None = None, root: Path = Path("results")) -> Path:
@@ -130,6 +146,11 @@ def write_timeline(path: Path, rows: Iterable[TimelineRow]) -> None:
     _replace(path / TIMELINE, _csv([f.name for f in fields(TimelineRow)], map(astuple, rows)))
 
 
+def write_latency(path: Path, rows: Iterable[LatencyRow]) -> None:
+    """Write latency.csv. Raises ResultsUnwritable."""
+    _replace(path / LATENCY, _csv([f.name for f in fields(LatencyRow)], map(astuple, rows)))
+
+
 def append_timeline(path: Path, rows: Iterable[TimelineRow]) -> None:
     """Add rows to timeline.csv. Raises ResultsUnwritable."""
     # One write of whole lines: a reader never sees half a row of it.
@@ -162,7 +183,8 @@ def read_run(path: Path | str) -> Run:
         key = (row.second, row.hostname, row.status)
         sums[key] = sums.get(key, 0) + row.requests
     timeline = (TimelineRow(*key, requests) for key, requests in sorted(sums.items()))
-    return Run(path, _read_meta(path), tuple(hosts), tuple(timeline))
+    latency = _read_rows(path / LATENCY, LatencyRow) if (path / LATENCY).exists() else ()
+    return Run(path, _read_meta(path), tuple(hosts), tuple(timeline), tuple(latency))
 
 
 def _read_meta(path: Path) -> dict[str, Any]:
@@ -176,7 +198,7 @@ def _read_meta(path: Path) -> dict[str, Any]:
     return meta
 
 
-Row = TypeVar("Row", HostRow, TimelineRow)
+Row = TypeVar("Row", HostRow, TimelineRow, LatencyRow)
 
 _PARSERS: Mapping[str, tuple[Callable[[str], object], str]] = {
     "str": (str, "text"),

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from load.hostnames import OTHER_HOSTS, Counts
+from load.latency import bucket_of
 from load.results import TimelineRow
 
 
@@ -39,6 +40,20 @@ def test_requests_failures_and_latency_are_counted_by_host() -> None:
     ]
     assert counts.timeline(1001, 1002) == [TimelineRow(1001, "alpha", 200, 50)]
     assert counts.seconds == (1000, 1002)
+
+
+def test_latency_by_second_adds_up_on_the_master() -> None:
+    worker, master = Counts(), Counts()
+    for counts in (worker, master):
+        record(counts, 1000.1, "alpha", ms=2.0)
+        record(counts, 1000.9, "beta", ms=2.0)
+        record(counts, 1001.1, "alpha", ms=None)
+        record(counts, 1001.2, "alpha", ms=30_000.0)
+    master.merge(msgpack.unpackb(msgpack.packb(worker.drain()), strict_map_key=False))
+
+    assert [(row.second, row.requests) for row in master.latency()] == [(1000, 4), (1001, 2)]
+    assert [row.latency_us for row in master.latency()] == [bucket_of(2.0), bucket_of(30_000.0)]
+    assert worker.latency() == []
 
 
 def test_hosts_beyond_the_limit_are_folded_and_nothing_is_lost() -> None:
