@@ -39,6 +39,7 @@ Json = dict[str, Any]
 _CLOUD_MAP = "Route53AutoNaming_v20170314"
 _JSON = "application/x-amz-json-1.1"
 _API_PATH = "/v2/apis"
+_OF_ELB = "/elasticloadbalancing/"  # in the scope of a signature
 _STAGE = re.compile(r"/v2/apis/([^/]+)/stages/([^/]+)")
 
 
@@ -55,6 +56,7 @@ class Endpoint:
         ecs: Callable[[str, Any], Json],
         metadata: Callable[[str, bool], Json | None],
         api_changed: Callable[[], None],
+        balancers_changed: Callable[[], None] = lambda: None,
         control: Callable[[str, Json], Json] | None = None,
         secrets: Mapping[str, str] | None = None,
     ) -> None:
@@ -64,6 +66,7 @@ class Endpoint:
             ecs: does an operation of ECS: (name, request) -> answer, or raises EcsError.
             metadata: the metadata of a container by its runtime id, or of its task; None if it is unknown.
             api_changed: told after each change of an API Gateway resource.
+            balancers_changed: told after each request to Elastic Load Balancing.
             control: does what a command of the twin asks: (operation, request) -> answer, or raises BadInput.
             secrets: the secret keys, by access key, with which requests to the gateway may be signed. None: none.
         """
@@ -74,6 +77,7 @@ class Endpoint:
         self._ecs = ecs
         self._metadata = metadata
         self._api_changed = api_changed
+        self._balancers_changed = balancers_changed
         self._control = control
         self._secrets = secrets or {}
         self.discovery_is_down = False  # a fault: DiscoverInstances fails
@@ -134,6 +138,10 @@ class Endpoint:
             response = self._update_stage(request) or self._with_gateway(Response.from_app(self._moto, environ))
             if request.method != "GET":
                 self._api_changed()
+            return response(environ, start_response)
+        if _OF_ELB in request.headers.get("Authorization", ""):
+            response = Response.from_app(self._moto, environ)
+            self._balancers_changed()
             return response(environ, start_response)
         answer: Iterable[bytes] = self._moto(environ, start_response)
         return answer

@@ -22,6 +22,7 @@ __all__ = [
     "disturbance",
     "dynamic_bootstrap",
     "eds_cluster",
+    "endpoint",
     "file_source",
     "header",
     "listener",
@@ -147,8 +148,13 @@ def load_assignment(name: str, addresses: Iterable[Address]) -> Json:
     """The endpoints of a cluster."""
     return {
         "cluster_name": name,
-        "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _socket(address)}} for address in addresses]}],
+        "endpoints": [{"lb_endpoints": [endpoint(address) for address in addresses]}],
     }
+
+
+def endpoint(address: Address) -> Json:
+    """One endpoint of a cluster."""
+    return {"endpoint": {"address": _socket(address)}}
 
 
 def discovery_response(kind: str, version: str, resources: Iterable[Json]) -> Json:

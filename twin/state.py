@@ -4,7 +4,7 @@ lock            held by the running supervisor, and by nobody else, however it e
 twin.json       its pid, and what a client needs: URLs, Region, what was passed over
 outputs.json    there once the twin serves: the same form as `cdktf deploy --outputs-file` writes
 events.jsonl    every step of every task, and of the gateway
-tasks/<id>/     configuration and logs of a task; gateway/ likewise
+tasks/<id>/     configuration and logs of a task; gateway/ and load-balancer/ likewise
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class StateFolder:
             return {}
 
     def _clear(self) -> None:
-        for folder in ("tasks", "gateway"):
+        for folder in ("tasks", "gateway", "load-balancer"):
             shutil.rmtree(self.path / folder, ignore_errors=True)
         for file in (self._description, self.outputs):
             file.unlink(missing_ok=True)

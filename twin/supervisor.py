@@ -22,13 +22,15 @@ from twin.dockerfile import command_of
 from twin.ecs import api, wire
 from twin.ecs.context import Context
 from twin.ecs.controller import Controller, Ecs
-from twin.ecs.model import Service, TaskStatus
+from twin.ecs.model import Service, Task, TaskStatus
 from twin.ecs.unsupported import unsupported
 from twin.endpoint import Endpoint
 from twin.errors import BadInput, PortTaken, StartFailed, TwinError
 from twin.faults import Faults
 from twin.files import write_json
 from twin.gateway import Gateway
+from twin.load_balancer import LoadBalancers
+from twin.load_balancer.model import TargetState
 from twin.network import Address, LoopbackAddresses, is_free
 from twin.parameters import Parameters
 from twin.placement import Subnets
@@ -127,8 +129,21 @@ class Supervisor:
             ecs=self._ecs_call,
             metadata=self._metadata,
             api_changed=self._on_api_change,
+            balancers_changed=self._on_balancer_change,
             control=self._control_call,
             secrets={ACCESS_KEY: SECRET_KEY},
+        )
+        addresses = LoopbackAddresses(options.aws_port)
+        self.balancers = LoadBalancers(
+            ACCOUNT,
+            region,
+            folder=state.path / "load-balancer",
+            processes=self.processes,
+            envoy_binary=envoy_binary,
+            addresses=addresses,
+            groups_of=self._target_groups,
+            state_changed=self._on_target_state,
+            log=state.log,
         )
         self.gateway = Gateway(
             address=Address("127.0.0.1", options.port),
@@ -138,14 +153,15 @@ class Supervisor:
             aws=Aws(self.endpoint.url, region, ACCESS_KEY, SECRET_KEY),
             authorization=self.endpoint.address,
             issuer_url=options.jwt_issuer,
-            listener_address=lambda arn: None,
+            listener_address=self.balancers.address,
             parameters=lambda: self.parameters,
             log=state.log,
         )
         self.launcher = TaskLauncher(
             processes=self.processes,
             registry=registry,
-            addresses=LoopbackAddresses(options.aws_port),
+            balancers=self.balancers,
+            addresses=addresses,
             parameters=lambda: self.parameters,
             command=command,
             envoy_binary=envoy_binary,
@@ -170,6 +186,7 @@ class Supervisor:
         """Start, serve, end; the exit code."""
         self._loop = asyncio.get_running_loop()
         self._api_changed = asyncio.Event()
+        self._balancers_changed = asyncio.Event()
         self._then: Process | None = None
         self._ending = False
         main = asyncio.current_task()
@@ -187,6 +204,7 @@ class Supervisor:
                         if self._options.empty
                         else await asyncio.to_thread(deploy, self._stack, self.endpoint.url)
                     )
+                    await self.balancers.configure()
                     await self.gateway.start()
                     background += [group.create_task(work) for work in self._gateway_work()]
                     await self._until_serving()
@@ -225,11 +243,31 @@ class Supervisor:
         return len(running) >= service.desired_count
 
     def _gateway_work(self) -> Sequence[Coroutine[Any, Any, None]]:
-        return self.gateway.run(), self.gateway.keep(), self._follow_api()
+        work = self.gateway.run(), self.gateway.keep(), self.balancers.run()
+        return *work, self._follow_api(), self._follow_balancers()
 
     def _on_api_change(self) -> None:
         """Called from the endpoint's threads."""
         self._loop.call_soon_threadsafe(self._api_changed.set)
+
+    def _on_balancer_change(self) -> None:
+        """Called from the endpoint's threads."""
+        self._loop.call_soon_threadsafe(self._balancers_changed.set)
+
+    def _target_groups(self, task: Task) -> list[str]:
+        balancers = self.ecs.services[task.cluster.name, task.service_name].request.get("loadBalancers", [])
+        return [balancer["targetGroupArn"] for balancer in balancers if balancer.get("targetGroupArn")]
+
+    def _on_target_state(self, task_id: str, target_group: str, state: TargetState) -> None:
+        task = self.ecs.tasks[task_id]
+        task.targets[target_group] = state.value
+        self.controller.task_changed(task)
+
+    async def _follow_balancers(self) -> None:
+        while True:
+            await self._balancers_changed.wait()
+            self._balancers_changed.clear()
+            await self.balancers.configure()
 
     async def _follow_api(self) -> None:
         while True:
@@ -326,7 +364,10 @@ class Supervisor:
         return {}
 
     async def _tell_gateway(self) -> dict[str, Any]:
-        return {"requests": await self.gateway.requests(), "left_out": self.gateway.left_out}
+        return {
+            "requests": await self.gateway.requests(),
+            "left_out": [*self.gateway.left_out, *self.balancers.left_out],
+        }
 
     async def _set(self, assignments: list[str]) -> dict[str, Any]:
         """Change parameters, each as `name=value`; the answer is all of them."""

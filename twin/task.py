@@ -13,7 +13,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from twin import envoy
 from twin.admin import Admin
@@ -23,7 +23,7 @@ from twin.ecs.model import HealthStatus, StopCode, Task, TaskStatus
 from twin.errors import BadInput, StartFailed
 from twin.files import write_json
 from twin.health import HealthCheck, HealthState, health_paths, search_path
-from twin.network import LoopbackAddresses
+from twin.network import Address, LoopbackAddresses
 from twin.parameters import Parameters
 from twin.process import Process, Processes
 from twin.registry import Registry
@@ -49,6 +49,16 @@ def served_port(task: Task) -> int:
     return int(ports[0]["containerPort"])
 
 
+class Balancers(Protocol):
+    """The load balancers that a service may have."""
+
+    async def register(self, task: Task, address: Address) -> None:
+        """Register a task with the target groups of its service, if there are any."""
+
+    async def deregister(self, task: Task) -> float:
+        """Let it drain; the seconds for which it does."""
+
+
 class TaskLauncher:
     """Starts and stops tasks as processes on this machine (the `Launcher` of the controller)."""
 
@@ -59,6 +69,7 @@ class TaskLauncher:
         *,
         processes: Processes,
         registry: Registry,
+        balancers: Balancers,
         addresses: LoopbackAddresses,
         parameters: Callable[[], Parameters],
         command: Command,
@@ -70,6 +81,7 @@ class TaskLauncher:
     ) -> None:
         """
         Args:
+            balancers: where a task is registered besides Cloud Map.
             parameters: the twin's parameters as they are now.
             metadata_url: the base to which `/v4/<runtime id>` is added for the task metadata endpoint.
             folder: where each task has a folder for its configuration and logs.
@@ -78,6 +90,7 @@ class TaskLauncher:
         """
         self.processes = processes
         self.registry = registry
+        self.balancers = balancers
         self.addresses = addresses
         self.parameters = parameters
         self.command = command
@@ -188,7 +201,7 @@ class Life:
                 self._watchers.append(asyncio.create_task(watch))
             await self._until_listening(self._launcher.parameters().registration_wait)
         self._enter(TaskStatus.RUNNING)
-        self._register()
+        await self._register()
         await self._launcher.instances_changed()
 
     async def _start(self) -> None:
@@ -253,7 +266,9 @@ class Life:
                         return
                     await asyncio.sleep(_POLL)
 
-    def _register(self) -> None:
+    async def _register(self) -> None:
+        address = self._proxy_address if self._proxy else self._application_address
+        await self._launcher.balancers.register(self.task, address)
         if self._proxy is None:
             return
         for service_id in self._discovery_services():
@@ -343,13 +358,15 @@ class Life:
         parameters = self._launcher.parameters()
         crashed = self._application is None or self._application.returncode is not None
         self._enter(TaskStatus.DEACTIVATING)
+        delay = await self._launcher.balancers.deregister(self.task)
         if self._registered:
             for service_id in self._discovery_services():
                 self._launcher.registry.deregister(service_id, self.task.id)
             self._step("deregistered")
             await self._launcher.instances_changed()
-            if not crashed:
-                await asyncio.sleep(parameters.deregistration_delay)
+            delay = max(delay, parameters.deregistration_delay)
+        if not crashed:
+            await asyncio.sleep(delay)
         self._enter(TaskStatus.STOPPING)
         if self._admin is not None and await self._admin.post("/drain_listeners?inboundonly"):
             self._step("proxy drains")

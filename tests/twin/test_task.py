@@ -159,6 +159,14 @@ def make_task(definition: dict[str, Any], connection: dict[str, Any] | None) -> 
     )
 
 
+class NoBalancers:
+    async def register(self, task: Task, address: Address) -> None:
+        pass
+
+    async def deregister(self, task: Task) -> float:
+        return 0.0
+
+
 CONNECTION = {"enabled": True, "namespace": "arn:ns", "services": [{"portName": "http"}]}
 
 
@@ -186,6 +194,7 @@ async def running(
     launcher = TaskLauncher(
         processes=processes,
         registry=registry,  # type: ignore[arg-type]
+        balancers=NoBalancers(),
         addresses=LoopbackAddresses(offset=os.getpid()),
         parameters=lambda: parameters or Parameters(proxy_drain=0),
         command=Command([sys.executable, "application.py", "{host}", "{port}", mode], folder),

@@ -245,8 +245,8 @@ class Controller:
                         self._count_failure(service, service.primary)
                         break
                 case scheduler.Stop(task, reason):
-                    if reason == scheduler.UNHEALTHY_REASON:
-                        self.event(service, f"(task {task.id}) failed container health checks.")
+                    if reason == task.unhealthy_because:
+                        self.event(service, f"(task {task.id}) {reason.removeprefix('Task ')}.")
                         self._count_failure(service, task.deployment)
                     stopped.append(task)
                     self.stop_task(task, StopCode.SERVICE_SCHEDULER_INITIATED, reason)

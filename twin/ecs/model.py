@@ -194,6 +194,7 @@ class Task:
     stopped_reason: str | None = None
     version: int = 1
     steps: dict[str, float] = field(default_factory=dict)
+    targets: dict[str, str] = field(default_factory=dict)  # its state in each target group, by ARN
 
     @property
     def is_wanted(self) -> bool:
@@ -220,15 +221,26 @@ class Task:
         check = self.definition.get("healthCheck") or {"command": ["NONE"]}
         return bool(check["command"] != ["NONE"])
 
-    def counts_as_healthy(self, now: float, running_grace: float) -> bool:
-        """Whether it counts towards the minimum healthy percent (DeploymentConfiguration, no load balancer).
+    @property
+    def unhealthy_because(self) -> str | None:
+        """Why ECS replaces it; None if it need not."""
+        if self.health is HealthStatus.UNHEALTHY:
+            return "Task failed container health checks"
+        failed = [arn for arn, state in self.targets.items() if state == "unhealthy"]
+        return f"Task failed ELB health checks in (target-group {failed[0]})" if failed else None
 
-        With a health check: once it is HEALTHY; without: *running_grace* seconds after RUNNING.
+    def counts_as_healthy(self, now: float, running_grace: float) -> bool:
+        """Whether it counts towards the minimum healthy percent (DeploymentConfiguration).
+
+        It is RUNNING, and what there is to check it finds it healthy: its container's health check, its load
+        balancers. With neither: *running_grace* seconds after RUNNING.
         """
         if self.last_status is not TaskStatus.RUNNING or not self.is_wanted:
             return False
-        if self.is_checked:
-            return self.health is HealthStatus.HEALTHY
+        if self.is_checked and self.health is not HealthStatus.HEALTHY:
+            return False
+        if self.is_checked or self.targets:
+            return all(state == "healthy" for state in self.targets.values())
         return now >= self.steps["RUNNING"] + running_grace
 
 

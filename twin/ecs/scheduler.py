@@ -13,9 +13,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from twin.ecs.model import Deployment, HealthStatus, RolloutState, Service, Task, TaskStatus, by_zone
+from twin.ecs.model import Deployment, RolloutState, Service, Task, TaskStatus, by_zone
 
-UNHEALTHY_REASON = "Task failed container health checks"
 IMPAIRED_AFTER = 3  # failed tasks in a row after which starts are held back
 
 __all__ = ["Complete", "Decision", "Fail", "Start", "Stop", "backoff", "circuit_breaker_threshold", "decide"]
@@ -71,7 +70,7 @@ def decide(
 
     current = [task for task in wanted if task.deployment is primary]
     outdated = [task for task in wanted if task.deployment is not primary]
-    unhealthy = [task for task in wanted if task.health is HealthStatus.UNHEALTHY]
+    unhealthy = [task for task in wanted if task.unhealthy_because]
     healthy = [task for task in wanted if task.counts_as_healthy(now, running_grace)]
     healthy_current = [task for task in healthy if task.deployment is primary]
     sound = [task for task in current if task not in unhealthy]
@@ -91,9 +90,9 @@ def decide(
         stops.append(Stop(task, scaling))
     # Unhealthy tasks go once others carry the service, or one at a time where no room is left to start others.
     if carried:
-        stops += [Stop(task, UNHEALTHY_REASON) for task in unhealthy]
+        stops += [Stop(task, task.unhealthy_because or "") for task in unhealthy]
     elif unhealthy and missing > 0 and room <= 0 and all(task in healthy for task in sound):
-        stops.append(Stop(unhealthy[0], UNHEALTHY_REASON))
+        stops.append(Stop(unhealthy[0], unhealthy[0].unhealthy_because or ""))
     # Outdated tasks: those that serve nobody yet at once, the others as new ones take over.
     for task in _stop_order([task for task in outdated if task not in unhealthy], healthy, newest_first=False):
         if task.last_status is not TaskStatus.RUNNING or (spare > 0 if task in healthy else carried):

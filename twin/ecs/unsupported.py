@@ -29,7 +29,7 @@ _SERVICE = {
     *("launchType", "capacityProviderStrategy", "platformVersion", "platformFamily", "taskDefinition", "deployments"),
     *("events", "createdAt", "createdBy", "schedulingStrategy", "deploymentController", "tags"),
     *("deploymentConfiguration", "networkConfiguration", "enableECSManagedTags", "propagateTags"),
-    *("currentServiceDeployment", "currentServiceRevisions"),
+    *("currentServiceDeployment", "currentServiceRevisions", "loadBalancers"),
 }
 _DEPLOYMENT_CONFIGURATION = {"maximumPercent", "minimumHealthyPercent", "deploymentCircuitBreaker", "strategy"}
 _SERVICE_CONNECT = {"enabled", "namespace", "services"}
@@ -38,7 +38,6 @@ _SERVICE_CONNECT_SERVICE = {"portName", "discoveryName", "ingressPortOverride", 
 _UNLIMITED = "processes on this machine are not limited"
 _NO_CREDENTIALS = "tasks get no credentials"
 _NOT_ISOLATED = "tasks are processes of the user who started the twin, not containers"
-_NO_BALANCER = "tasks are not registered with load balancers"
 _REASONS = {
     "cpu": _UNLIMITED,
     "memory": _UNLIMITED,
@@ -61,8 +60,7 @@ _REASONS = {
     "volumeConfigurations": _NOT_ISOLATED,
     "mountPoints": _NOT_ISOLATED,
     "logConfiguration": "logs go to the state folder",
-    "loadBalancers": _NO_BALANCER,
-    "healthCheckGracePeriodSeconds": _NO_BALANCER,
+    "healthCheckGracePeriodSeconds": "failed health checks count from the start",
     "enableExecuteCommand": "there is no ECS Exec: tasks are processes of this machine",
     "availabilityZoneRebalancing": "tasks are spread over zones when they start, and not moved later",
     "alarms": "the twin keeps no metrics",

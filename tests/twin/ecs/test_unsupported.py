@@ -37,7 +37,6 @@ def test_what_the_twin_does_is_not_told() -> None:
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"loadBalancers": [{"targetGroupArn": "a"}]}, "service shop, loadBalancers: tasks are not registered"),
         ({"volumeConfigurations": [{"name": "data"}]}, "service shop, volumeConfigurations: tasks are processes"),
         ({"role": "arn:aws:iam::123456789012:role/ecs"}, "service shop, roleArn: the twin has no use for it"),
         ({"enableExecuteCommand": True}, "service shop, enableExecuteCommand: there is no ECS Exec"),
