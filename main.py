@@ -13,7 +13,7 @@ from pathlib import Path
 
 from serviceconnect.settings import InvalidSettings
 from serviceconnect.settings.reading import CONTEXT_KEY, PREFIX, from_project
-from serviceconnect.source import image_tag
+from serviceconnect.source import image_tag, load_image_tag
 
 ROOT = Path(__file__).resolve().parent
 
@@ -56,6 +56,7 @@ def main() -> None:
         settings,
         image_tag=image_tag(ROOT, settings.architecture),
         endpoint_url=os.environ.get("AWS_ENDPOINT_URL", ""),
+        load_image_tag=load_image_tag(ROOT, settings.architecture),
     )
     app.synth()
 

@@ -13,11 +13,12 @@
 #   service.py     cluster, namespace, ECS service with Service Connect; task.py its task definition,
 #                  teardown.py what a destroy waits for
 #   gateway.py     HTTP API, VPC link, integration, routes, stage
+#   load_fleet.py  Locust's master and workers beside the service (a setting)
 #   scaling.py, alarms.py, dashboard.py  what follows and shows metrics.py's metrics
 #
 #   provider.py    the AWS provider, for AWS itself or for another endpoint; loopback.py: is that on this machine?
 #   policy.py, security.py  IAM policies and security groups, as the constructs above use them
-#   source.py      what the image is built from, as a tag
+#   source.py      what the images are built from, as tags
 #   scripts/       what Terraform runs on the machine that deploys
 #   bindings.py    makes `import cdktf_cdktf_provider_aws.x` cheap
 #

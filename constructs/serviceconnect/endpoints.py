@@ -32,6 +32,7 @@ class Endpoints(Construct):
         network: Network,
         execution_role_arn: str,
         task_role_arn: str,
+        exec_role_arns: Sequence[str],
         repository_arn: str,
         log_group_arns: Sequence[str],
     ) -> None:
@@ -52,7 +53,7 @@ class Endpoints(Construct):
             "ecr.api": pull,
             "ecr.dkr": pull,
             "logs": [allow(WRITE_LOGS, [f"{arn}:*" for arn in log_group_arns], by=execution_role_arn)],
-            "ssmmessages": [allow(EXEC, by=task_role_arn)],
+            "ssmmessages": [allow(EXEC, by=arn) for arn in exec_role_arns],
             # What the service itself calls, only the service knows.
             **{service: [allow(["*"], by=task_role_arn)] for service in settings.extra_endpoints},
         }

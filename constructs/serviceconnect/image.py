@@ -13,7 +13,7 @@ from constructs import Construct
 from serviceconnect.scripts import command
 from serviceconnect.settings.service import ServiceSettings
 
-__all__ = ["GivenImage", "Image", "given_image"]
+__all__ = ["GivenImage", "Image", "given_image", "push"]
 
 PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
 
@@ -49,9 +49,9 @@ def given_image(settings: ServiceSettings) -> GivenImage:
 
 
 class Image(Construct):
-    """A repository with immutable tags and, with *push*, the image of this project in it under *tag*."""
+    """A repository with immutable tags and, with *push_it*, the image of this project in it under *tag*."""
 
-    def __init__(self, scope: Construct, id: str, settings: ServiceSettings, tag: str, push: bool) -> None:
+    def __init__(self, scope: Construct, id: str, settings: ServiceSettings, tag: str, push_it: bool) -> None:
         super().__init__(scope, id)
         repository = EcrRepository(
             self,
@@ -68,28 +68,33 @@ class Image(Construct):
             repository=repository.name,
             policy=json.dumps(LIFECYCLE),
         )
+        self.repository = repository
         self.repository_url = repository.repository_url
         self.repository_arn = repository.arn
         self.uri = f"{repository.repository_url}:{tag}"
         self.pushed: tuple[DataResource, ...] = ()
-        if push:
-            self.pushed = (
-                DataResource(
-                    self,
-                    "push",
-                    triggers_replace={"image": self.uri},
-                    provisioners=[
-                        LocalExecProvisioner(
-                            type="local-exec",
-                            command=command("push_image.sh"),
-                            environment={
-                                "REPOSITORY_NAME": repository.name,
-                                "REPOSITORY_URL": repository.repository_url,
-                                "TAG": tag,
-                                "PLATFORM": PLATFORMS[settings.architecture],
-                                "AWS_REGION": settings.region,
-                            },
-                        )
-                    ],
-                ),
-            )
+        if push_it:
+            self.pushed = (push(self, "push", settings, repository, tag),)
+
+
+def push(
+    scope: Construct, id: str, settings: ServiceSettings, repository: EcrRepository, tag: str, dockerfile: str = ""
+) -> DataResource:
+    """What to wait for until the project's image, or what *dockerfile* builds, is in *repository* under *tag*."""
+    environment = {
+        "REPOSITORY_NAME": repository.name,
+        "REPOSITORY_URL": repository.repository_url,
+        "TAG": tag,
+        "PLATFORM": PLATFORMS[settings.architecture],
+        "AWS_REGION": settings.region,
+    }
+    if dockerfile:
+        environment["DOCKERFILE"] = dockerfile
+    return DataResource(
+        scope,
+        id,
+        triggers_replace={"image": f"{repository.repository_url}:{tag}"},
+        provisioners=[
+            LocalExecProvisioner(type="local-exec", command=command("push_image.sh"), environment=environment)
+        ],
+    )

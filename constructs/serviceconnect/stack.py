@@ -10,7 +10,8 @@ from serviceconnect.comparison import Comparison
 from serviceconnect.dashboard import Dashboard
 from serviceconnect.endpoints import Endpoints
 from serviceconnect.gateway import Gateway
-from serviceconnect.image import Image, given_image
+from serviceconnect.image import Image, given_image, push
+from serviceconnect.load_fleet import LoadFleet, load_role
 from serviceconnect.logs import Logs
 from serviceconnect.loopback import is_loopback
 from serviceconnect.metrics import Sources
@@ -31,10 +32,13 @@ class ServiceConnectStack(TerraformStack):
 
     Args:
         image_tag: tag of the image that is built from this project; not used if the settings name an image.
+        load_image_tag: tag of the load fleet's image; not used without a load fleet.
         endpoint_url: an AWS endpoint to deploy to; empty: AWS.
     """
 
-    def __init__(self, scope: Construct, settings: Settings, image_tag: str, endpoint_url: str = "") -> None:
+    def __init__(
+        self, scope: Construct, settings: Settings, image_tag: str, endpoint_url: str = "", load_image_tag: str = "load"
+    ) -> None:
         super().__init__(scope, settings.name)
         self._keep_state(settings, endpoint_url)
         aws_provider(self, settings, endpoint_url)
@@ -43,11 +47,12 @@ class ServiceConnectStack(TerraformStack):
         image = (
             given_image(settings)
             if settings.image_uri
-            else Image(self, "image", settings, image_tag, push=not is_loopback(endpoint_url))
+            else Image(self, "image", settings, image_tag, push_it=not is_loopback(endpoint_url))
         )
         logs = Logs(self, "logs", settings)
         task_logs = [logs.service.arn, logs.proxy.arn]
         roles = Roles(self, "roles", settings, image.repository_arn, task_logs)
+        fleet_role = load_role(self, "load-role", settings) if settings.load_fleet else None
         endpoints = Endpoints(
             self,
             "endpoints",
@@ -55,6 +60,7 @@ class ServiceConnectStack(TerraformStack):
             network,
             execution_role_arn=roles.execution.arn,
             task_role_arn=roles.task.arn,
+            exec_role_arns=[roles.task.arn, *([fleet_role.arn] if fleet_role else [])],
             repository_arn=image.repository_arn,
             log_group_arns=task_logs,
         )
@@ -92,9 +98,31 @@ class ServiceConnectStack(TerraformStack):
         Alarms(self, "alarms", settings, sources, logs.access.name)
         Dashboard(self, "dashboard", settings, sources)
 
+        fleet = None
+        if fleet_role and isinstance(image, Image):
+            pushed = (
+                []
+                if is_loopback(endpoint_url)
+                else [push(self, "load-image", settings, image.repository, load_image_tag, "load/Dockerfile")]
+            )
+            fleet = LoadFleet(
+                self,
+                "load",
+                settings,
+                network,
+                roles,
+                fleet_role,
+                logs,
+                service,
+                gateway,
+                image_uri=f"{image.repository_url}:{load_image_tag}",
+                after=[*endpoints.all, *pushed],
+            )
+
         outputs = {
             "gateway_url": gateway.url,
             "region": settings.region,
+            "authorization": settings.authorization,
             "cluster_name": service.cluster.name,
             "service_name": service.service.name,
             "namespace_name": service.namespace.name,
@@ -105,6 +133,8 @@ class ServiceConnectStack(TerraformStack):
         }
         if comparison:
             outputs["comparison_url"] = gateway.url + COMPARISON_PREFIX
+        if fleet:
+            outputs["load_web_ui"] = fleet.web_ui
         if gateway.domain_target:
             outputs["domain_target"] = gateway.domain_target
         for name, value in outputs.items():

@@ -158,6 +158,7 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"autoscaling": "memory"}, "autoscaling = memory must be one of off, cpu, requests."),
     ({"autoscaling": "cpu", "autoscaling_minimum": 5}, "desired_count = 3 must be from autoscaling_minimum = 5"),
     ({"autoscaling": "cpu", "autoscaling_target": 101}, "must be a percentage for autoscaling = cpu."),
+    ({"load_fleet": 101}, "load_fleet = 101 must be 0 to 100."),
     ({"alarm_topic_arn": "topic"}, "alarm_topic_arn = topic must be empty or an SNS topic's ARN."),
 ]
 

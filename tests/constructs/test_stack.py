@@ -17,6 +17,7 @@ SNAPSHOT = Path(__file__).with_name("serviceconnect.tf.json")
 OUTPUTS = {
     "gateway_url",
     "region",
+    "authorization",
     "cluster_name",
     "service_name",
     "namespace_name",

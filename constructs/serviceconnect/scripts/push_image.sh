@@ -1,6 +1,7 @@
 #!/bin/sh
 # Build the image of this project and push it to ECR, unless the tag is there: tags are immutable, so then it is this one.
-# In: REPOSITORY_NAME, REPOSITORY_URL, TAG, PLATFORM, AWS_REGION. Needs aws and docker with buildx.
+# In: REPOSITORY_NAME, REPOSITORY_URL, TAG, PLATFORM, AWS_REGION, and DOCKERFILE if it is another than Dockerfile. Needs
+# aws and docker with buildx.
 set -eu
 
 root=$(cd "$(dirname "$0")/../../.." && pwd)
@@ -25,4 +26,4 @@ aws ecr get-login-password --region "$AWS_REGION" |
     docker login --username AWS --password-stdin "${REPOSITORY_URL%%/*}"
 # Without provenance the push is one image; with it, an index that the lifecycle rule counts as more.
 docker buildx build --platform "$PLATFORM" --provenance=false --build-arg "APP_VERSION=$TAG" \
-    --tag "$REPOSITORY_URL:$TAG" --push "$root"
+    ${DOCKERFILE:+--file "$root/$DOCKERFILE"} --tag "$REPOSITORY_URL:$TAG" --push "$root"

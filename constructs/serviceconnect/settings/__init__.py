@@ -1,7 +1,7 @@
 """All settings in one frozen, validated set; importable without cdktf.
 
-General layout: field.py has the machinery of one setting; common.py, network.py, service.py, gateway.py and
-operations.py have the slices that the constructs take; reading.py reads cdktf.json and the environment; table.py
+General layout: field.py has the machinery of one setting; common.py, network.py, service.py, gateway.py, operations.py
+and load.py have the slices that the constructs take; reading.py reads cdktf.json and the environment; table.py
 writes docs/settings.md.
 """
 
@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
-from serviceconnect.settings import gateway, network, operations, service
+from serviceconnect.settings import gateway, load, network, operations, service
 from serviceconnect.settings.gateway import GatewaySettings
+from serviceconnect.settings.load import LoadSettings
 from serviceconnect.settings.network import NetworkSettings
 from serviceconnect.settings.operations import OperationsSettings
 
@@ -27,7 +28,7 @@ class InvalidSettings(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(NetworkSettings, OperationsSettings, GatewaySettings):
+class Settings(NetworkSettings, OperationsSettings, GatewaySettings, LoadSettings):
     """Everything that may be chosen. Raises InvalidSettings with all that is wrong at once."""
 
     def __post_init__(self) -> None:
@@ -58,7 +59,7 @@ class Settings(NetworkSettings, OperationsSettings, GatewaySettings):
                 yield f"{field.name} = {written(value)} must be {rule.says}."
 
     def _conflicts(self) -> Iterator[str]:
-        for slice_ in (network, service, gateway, operations):
+        for slice_ in (network, service, gateway, operations, load):
             yield from slice_.conflicts(self)
         if "/" in self.image_uri and self.create_endpoints and not self.repository_name:
             yield (

@@ -9,6 +9,7 @@ from serviceconnect.settings import Settings, written
 from serviceconnect.settings.common import CommonSettings
 from serviceconnect.settings.field import ANYTHING
 from serviceconnect.settings.gateway import GatewaySettings
+from serviceconnect.settings.load import LoadSettings
 from serviceconnect.settings.network import NetworkSettings
 from serviceconnect.settings.operations import OperationsSettings
 from serviceconnect.settings.reading import CONTEXT_KEY, PREFIX
@@ -32,6 +33,7 @@ SECTIONS: dict[str, type] = {
     "Service": ServiceSettings,
     "Gateway": GatewaySettings,
     "Operations": OperationsSettings,
+    "Load": LoadSettings,
 }
 
 
