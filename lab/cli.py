@@ -9,6 +9,7 @@ import typer
 from lab.costs.command import app as costs
 from lab.distribution.command import distribution
 from lab.errors import LabError
+from lab.experiments.analysis_commands import calibrate, compare
 from lab.experiments.command import run
 from lab.report.command import report
 from lab.simulation.command import simulate
@@ -31,6 +32,8 @@ def _lab() -> None:
 
 app.command()(run)
 app.command()(report)
+app.command()(compare)
+app.command()(calibrate)
 app.command()(distribution)
 app.command()(simulate)
 app.add_typer(costs, name="costs")

@@ -77,15 +77,15 @@ _TABLE = (
     ),
     Experiment(
         "hang", "the application of one task stands still: it takes connections and answers nothing",
-        "when an application hung", "the hang", False, 90, 0, not_on_aws=_INSIDE,
+        "when an application hung", "the hang", False, 100, 0, fault_lasts=80, not_on_aws=_INSIDE,
     ),
     Experiment(
-        "unready", "one task says for 45 s that it is not ready, and serves on", "when a task was not ready",
-        "the loss of readiness", False, 70, 0, fault_lasts=45, not_on_aws=_INSIDE,
+        "unready", "one task says for 60 s that it is not ready, and serves on", "when a task was not ready",
+        "the loss of readiness", False, 90, 0, fault_lasts=60, not_on_aws=_INSIDE,
     ),
     Experiment(
-        "az-loss", "all tasks of one Availability Zone are gone at once, for 20 s",
-        "when an Availability Zone was lost", "the loss of the zone", False, 50, 0, fault_lasts=20,
+        "az-loss", "all tasks of one Availability Zone stand still, and none starts there, for 80 s",
+        "when an Availability Zone was lost", "the loss of the zone", False, 100, 0, fault_lasts=80,
         not_on_aws="the AWS API cannot take an Availability Zone away (AWS Fault Injection Service can disrupt one)",
     ),
     Experiment(

@@ -40,7 +40,11 @@ def run(
     ] = None,
     rate: Annotated[
         float | None,
-        typer.Option(help="Requests per second, answered or not (an open loop).", show_default="as many as go"),
+        typer.Option(
+            help="Requests per second, answered or not. Without it users wait for answers, so a task that hangs hides what "
+            "would have been asked meanwhile.",
+            show_default="as many as go",
+        ),
     ] = None,
     repeat: Annotated[int, typer.Option(help="How often each is run: every figure then has its spread.")] = 1,
     sweep: Annotated[

@@ -25,7 +25,7 @@ __all__ = ["conduct", "new_folder"]
 
 _POLL = 0.25  # seconds
 _INTERRUPTED_TOO = 5.0  # seconds: a terminal's Ctrl-C reaches Locust as well as us, and it ends by itself
-_BEFORE, _LONGEST_BEFORE = 1 / 3, 60.0  # of the load, but no more seconds, passes before anything happens
+_BEFORE, _LONGEST_BEFORE = 1 / 3, 20.0  # of the load, but no more seconds, passes before anything happens
 
 
 def conduct(

@@ -14,6 +14,7 @@ from lab.experiments.target import Target
 __all__ = ["TwinControl"]
 
 
+_NO_MATTER = 1.0  # seconds for which another kind of fault holds each request
 _TIMEOUT = 60.0  # seconds: a change of parameters waits until the gateway has it
 
 
@@ -28,9 +29,14 @@ class TwinControl:
 
     @contextlib.contextmanager
     def fault(self, kind: str, target: str | None, seconds: float | None) -> Iterator[None]:
-        """Make a fault at a task (id) or zone, for *seconds* (None: it has no end of its own)."""
-        self._ask("fault", {"kind": kind, "target": target, "seconds": seconds})
-        yield
+        """Make a fault at a task (id) or zone; one that lasts ends after *seconds*, or with the context before."""
+        self._ask("fault", {"kind": kind, "target": target, "seconds": seconds, "delay": _NO_MATTER})
+        try:
+            yield
+        finally:
+            if seconds is not None:
+                with contextlib.suppress(BadInput):  # it has ended by itself
+                    self._ask("undo", {"kind": kind, "target": target})
 
     def parameters(self) -> dict[str, Any]:
         """All parameters as they are now, by name."""

@@ -17,6 +17,7 @@ from lab.experiments.catalogue import EXPERIMENTS, Experiment
 from lab.experiments.load import DIRECT
 from lab.experiments.records import Fault, TaskRecord
 from lab.experiments.times import Times, times_of
+from load.latency import percentiles
 from load.results import HostRow, Run, TimelineRow
 
 __all__ = ["Cause", "Findings", "Period", "find", "is_failure", "of_period"]
@@ -43,7 +44,8 @@ class Cause:
 class Period:
     """A stretch of the run, from its first to its last whole second, and how its requests were spread over hosts.
 
-    `judgement` is None where fewer than two hosts answered in it, and of a period in which hosts came and went.
+    `judgement` is None where fewer than two hosts answered in it, and of a period in which hosts came and went;
+    `p99_ms` where the run kept no latencies.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Period:
     last_second: int
     counts: Mapping[str, int]
     failures: int
+    p99_ms: float | None
     judgement: Judgement | None
 
 
@@ -105,7 +108,7 @@ def find(run: Run) -> Findings:
     by_status: Counter[int] = Counter()
     for cause, requests in by_cause.items():
         by_status[cause.status] += requests
-    periods = _periods(run.timeline, fault)
+    periods = _periods(run, fault)
     return Findings(
         experiment=EXPERIMENTS.get(what.get("name", fault.kind if fault else ""), EXPERIMENTS["baseline"]),
         arm=what.get("arm", DIRECT),
@@ -168,18 +171,17 @@ def _from_unhealthy(run: Run, fault: Fault | None, tasks: Iterable[TaskRecord]) 
     return sum(host.requests for host in run.hosts if host.hostname in never)
 
 
-def _periods(timeline: Sequence[TimelineRow], fault: Fault | None) -> tuple[Period, ...]:
+def _periods(run: Run, fault: Fault | None) -> tuple[Period, ...]:
     """Before the fault; from it until hosts and failures are what they are in the end; from then on."""
+    timeline = run.timeline
     if not timeline:
         return ()
     first, last = timeline[0].second, timeline[-1].second
     if fault is None:
-        return (_period("whole run", timeline, first, last, judged=True),)
+        return (_period("whole run", run, first, last, judged=True),)
     begin, settled = math.floor(fault.at), _settled(timeline, fault)
     spans = (("before", first, begin - 1), ("during", begin, settled - 1), ("after", settled, last))
-    return tuple(
-        _period(name, timeline, start, end, judged=name != "during") for name, start, end in spans if start <= end
-    )
+    return tuple(_period(name, run, start, end, judged=name != "during") for name, start, end in spans if start <= end)
 
 
 def _settled(timeline: Sequence[TimelineRow], fault: Fault) -> int:
@@ -202,7 +204,7 @@ def _settled(timeline: Sequence[TimelineRow], fault: Fault) -> int:
         complete = hosts == final or answers[second].total() < _EACH_ANSWERS * len(final)
         return second not in failed and hosts <= final and complete
 
-    seconds = range(last, math.floor(max(fault.at, fault.until or 0)), -1)
+    seconds = range(last, math.floor(fault.at), -1)
     settled = min(itertools.takewhile(is_settled, seconds), default=last + 1)
     arrived = [min(second for second, hosts in answers.items() if host in hosts) for host in final]
     return min(max([settled, *(second + 1 for second in arrived)]), last + 1)
@@ -214,13 +216,28 @@ def _even_from(timeline: Sequence[TimelineRow], periods: Sequence[Period]) -> in
     if after is None:
         return None
     for second in range(after.first_second, after.last_second + 1):
-        counts = _period("", timeline, second, after.last_second, judged=False).counts
+        counts, _ = _count(timeline, second, after.last_second)
         if len(counts) < 2 or stats.chisquare(list(counts.values())).pvalue >= _BY_CHANCE:
             return second
     return None
 
 
-def _period(name: str, timeline: Iterable[TimelineRow], first: int, last: int, *, judged: bool) -> Period:
+def _period(name: str, run: Run, first: int, last: int, *, judged: bool) -> Period:
+    counts, failures = _count(run.timeline, first, last)
+    latencies: Counter[int] = Counter()
+    for row in run.latency:
+        if first <= row.second <= last:
+            latencies[row.latency_us] += row.requests
+    p99 = percentiles(latencies, (99,))[0] if latencies else None
+    judgement = None
+    if judged:
+        with contextlib.suppress(BadInput):  # fewer than two hosts
+            judgement = judge(counts)
+    return Period(name, first, last, counts, failures, p99, judgement)
+
+
+def _count(timeline: Iterable[TimelineRow], first: int, last: int) -> tuple[dict[str, int], int]:
+    """Requests by known host, and all failures, from second to second."""
     counts: Counter[str] = Counter()
     failures = 0
     for row in timeline:
@@ -228,8 +245,4 @@ def _period(name: str, timeline: Iterable[TimelineRow], first: int, last: int, *
             failures += row.requests if is_failure(row) else 0
             if row.hostname:
                 counts[row.hostname] += row.requests
-    judgement = None
-    if judged:
-        with contextlib.suppress(BadInput):  # fewer than two hosts
-            judgement = judge(counts)
-    return Period(name, first, last, dict(sorted(counts.items())), failures, judgement)
+    return dict(sorted(counts.items())), failures

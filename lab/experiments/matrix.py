@@ -19,7 +19,7 @@ ARMS = {DIRECT: "Cloud Map", LOAD_BALANCER: "load balancer"}
 # Columns of the matrix in words, and their figures.
 _CLIENTS = (
     ("failed", "failures"), ("failed %", "failed_percent"), ("from s", "failures_from_s"), ("to s", "failures_to_s"),
-    ("even again s", "even_s"),
+    ("even again s", "even_s"), ("p99 before ms", "p99_before_ms"), ("p99 during ms", "p99_during_ms"),
 )  # fmt: skip
 _FORMS = {"": "{:,.0f}", "%": "{:.2g}", "s": "{:.1f}", "ms": "{:.0f}"}  # by unit
 _SERVICE = (("ECS acts s", "detect_s"), ("deregistered s", "deregister_s"), ("replaced s", "replace_s"))

@@ -70,6 +70,8 @@ FIGURES: Mapping[str, str] = {
     "deregister_s": "s",
     "replace_s": "s",
     "even_s": "s",
+    "p99_before_ms": "ms",
+    "p99_during_ms": "ms",
 }
 
 
@@ -87,7 +89,14 @@ def figures(findings: Findings) -> dict[str, float | None]:
         "deregister_s": times.deregister,
         "replace_s": times.replace,
         "even_s": times.even,
+        "p99_before_ms": _p99(findings, "before"),
+        "p99_during_ms": _p99(findings, "during"),
     }
+
+
+def _p99(findings: Findings, name: str) -> float | None:
+    period = findings.period(name)
+    return period.p99_ms if period else None
 
 
 def read_measured(folder: Path) -> Measured:

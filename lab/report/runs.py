@@ -26,8 +26,9 @@ def about(measured: Measured) -> str:
     users = sum(int(run.meta.get("users", 0)) for run in runs)
     rate = sum(findings.rate for findings in measured.findings.values())
     ways = ", half of it each way" if len(runs) > 1 else ""
+    loop = ", each of whom asks again once answered" if not first.meta.get("settings", {}).get("rate") else ""
     return (
-        f"{float(first.meta.get('duration_s') or 0):.0f} s of load with {users} users on {first.meta.get('target')} "
+        f"{float(first.meta.get('duration_s') or 0):.0f} s of load with {users} users{loop}, on {first.meta.get('target')} "
         f"({rate:,.0f} requests per second{ways}), from {start:%Y-%m-%d %H:%M:%S} UTC."
     )
 

@@ -1,0 +1,231 @@
+"""Which of the twin's assumed parameters agree with measured runs? Pure.
+
+The cache lifetime. A task leaves Cloud Map at some moment of a cache's life, so the gateway goes on sending requests to
+it for U, uniform from 0 to the lifetime T. The end of U is seen in the last answer of the task, or the last failure.
+With m such windows and the widest of them w, T is at least w, and below w / 0.05^(1/m) with 95 % confidence: that all
+of them fall short of that share of T has a chance of 5 %.
+
+Retries and shared connections. What happens to a request that is sent to a task which has left: over a connection that
+is open (connections are reused) it is served while the application runs, and fails after; over a new one it is refused,
+which is a failure without retries, and seen by nobody with one retry or more.
+
+Balancing. The spread of the requests over unchanged hosts, against those of simulated gateways (lab.simulation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from lab.distribution import analyse, observe
+from lab.errors import BadInput
+from lab.experiments.findings import find, is_failure, of_period
+from lab.experiments.load import DIRECT
+from lab.experiments.records import TaskRecord
+from lab.experiments.study import Measured
+from lab.simulation.likeness import ALPHA, compare, measured
+from load.results import Run
+
+__all__ = ["Assumption", "Calibration", "Lifetime", "Window", "calibrate", "in_words"]
+
+_SURE = 0.95
+_SINGLE = ("stop-task", "scale-in")  # experiments in which one task leaves in ECS's own order
+_SETTLES = 0.5  # seconds in which a task that leaves may still answer what was sent before
+_MOST_GAPS = 5  # times the usual gap between two requests to a host, beyond which it is not sent any more
+_FEWEST = 300  # requests of a stretch whose spread says anything
+
+
+@dataclass(frozen=True)
+class Window:
+    """How one task left Cloud Map.
+
+    low, high: between these it lies for how many seconds after that it was still sent requests.
+    drain: seconds for which it served on after SIGTERM; what it answered and what failed then. failures: all that did.
+    """
+
+    low: float
+    high: float
+    drain: float
+    answers_in_drain: int
+    failures_in_drain: int
+    failures: int
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    """Of the cache, in seconds: with 95 % confidence from `low` to `high`, most likely `best`."""
+
+    low: float
+    best: float
+    high: float
+    windows: int
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """Whether connections are reused and a refused one is tried again."""
+
+    reuse_connections: bool
+    retries: bool
+
+    def __str__(self) -> str:
+        return (
+            f"connections to tasks {'reused' if self.reuse_connections else 'not reused'}, "
+            f"{'one retry or more' if self.retries else 'no retry'}"
+        )
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What agrees with the runs. `lifetime` is None where no task left, or leaving is not to be seen; `balancing`: the
+    policies by name, each with the parameters that agree; `assumptions`: those that cannot be told apart."""
+
+    lifetime: Lifetime | None
+    assumptions: tuple[Assumption, ...]
+    balancing: dict[str, tuple[str, ...]]
+    windows: tuple[Window, ...]
+    requests: int
+
+
+def calibrate(runs: Sequence[Measured], rng: np.random.Generator) -> Calibration:
+    """Fit the parameters to measured runs, of which those of other ways than Cloud Map are passed over.
+
+    Raises:
+        BadInput: there is no stretch with unchanged hosts, and no task that left: nothing can be fitted.
+    """
+    windows = tuple(window for run in runs if run.name in _SINGLE and (window := _window(run.runs[DIRECT])))
+    assumptions = tuple(
+        assumption
+        for assumption in (Assumption(reuse, retries) for reuse in (True, False) for retries in (True, False))
+        if all(_agrees(assumption, window) for window in windows)
+    )
+    stretches = list(_stretches(run.runs[DIRECT] for run in runs))
+    if not windows and not stretches:
+        raise BadInput(
+            "There is nothing to calibrate with: run baseline and stop-task (or scale-in) with hundreds of requests on "
+            "a service of two tasks or more."
+        )
+    return Calibration(
+        lifetime=_lifetime(windows, assumptions),
+        assumptions=assumptions,
+        balancing=_balancing(stretches, rng),
+        windows=windows,
+        requests=sum(sum(row.requests for row in run.timeline) for run in stretches),
+    )
+
+
+def _window(run: Run) -> Window | None:
+    """None where the task was not seen to leave Cloud Map, or had answered nothing."""
+    findings = find(run)
+    fault, deregistered = findings.fault, findings.times.deregister
+    if fault is None or deregistered is None:
+        return None
+    tasks = [TaskRecord.of(entry) for entry in run.meta["tasks"]]
+    gone = {task.hostname for task in tasks if task.created_at < fault.at <= (task.stopping_at or 0)}
+    answered = [host.last_seen for host in run.hosts if host.hostname in gone]
+    if len(gone) != 1 or not answered:
+        return None
+    # It left Cloud Map after the fault, and no later than the lab saw it.
+    left = fault.at + deregistered
+    drain = float(run.meta.get("experiment", {}).get("task", {}).get("drain_seconds", 0.0))
+    failed = [row for row in run.timeline if is_failure(row) and row.second + 1 > fault.at]
+    in_drain = [row for row in failed if row.second >= left and row.second + 1 <= left + drain]
+    gap = _MOST_GAPS * findings.duration * len(run.hosts) / max(findings.requests, 1)
+    low, high = answered[0] - left - _SETTLES, answered[0] - fault.at + gap
+    if failed:
+        last = max(row.second for row in failed)
+        low, high = max(low, last - left), max(high, last + 1 - fault.at)
+    return Window(
+        low=max(low, 0.0),
+        high=max(high, gap),
+        drain=drain,
+        answers_in_drain=sum(
+            row.requests
+            for row in run.timeline
+            if row.hostname in gone and row.second >= left + _SETTLES and not is_failure(row)
+        ),
+        failures_in_drain=sum(row.requests for row in in_drain),
+        failures=sum(row.requests for row in failed),
+    )
+
+
+def _agrees(assumption: Assumption, window: Window) -> bool:
+    if not assumption.reuse_connections:
+        if window.answers_in_drain:
+            return False  # a task that drains takes no new connections
+        return not (assumption.retries and window.failures)
+    if window.failures_in_drain:
+        # Over open connections it serves on; only new ones are refused, and they are needed now and then.
+        return bool(window.answers_in_drain) and not assumption.retries
+    return True
+
+
+def _lifetime(windows: Sequence[Window], assumptions: Sequence[Assumption]) -> Lifetime | None:
+    """None where retries may have hidden the end of a window: then none was seen at all."""
+    if not windows or Assumption(reuse_connections=False, retries=True) in assumptions:
+        return None
+    low, widest = max(window.low for window in windows), max(window.high for window in windows)
+    best = (low + widest) / 2 * (len(windows) + 1) / len(windows)
+    return Lifetime(low, best, widest / (1 - _SURE) ** (1 / len(windows)), len(windows))
+
+
+def _stretches(runs: Iterable[Run]) -> Iterable[Run]:
+    for run in runs:
+        for period in find(run).periods:
+            if period.judgement is not None and sum(period.counts.values()) >= _FEWEST:
+                yield of_period(run, period)
+
+
+def _balancing(stretches: Sequence[Run], rng: np.random.Generator) -> dict[str, tuple[str, ...]]:
+    """Each policy with the parameters under which all stretches together are no surprise (Fisher's combination)."""
+    p_values: dict[tuple[str, str], list[float]] = {}
+    for run in stretches:
+        for candidate in compare(measured(analyse(observe(run)).subject.exposure), rng):
+            parameter = "" if candidate.parameter is None else str(candidate.parameter)
+            p_values.setdefault((candidate.policy.value, parameter), []).append(candidate.p_value)
+    found: dict[str, tuple[str, ...]] = {}
+    for (policy, parameter), values in p_values.items():
+        if len(values) == len(stretches) and stats.combine_pvalues(values).pvalue > ALPHA:
+            found[policy] = (*found.get(policy, ()), parameter)
+    return found
+
+
+def in_words(calibration: Calibration) -> list[str]:
+    """What agrees, what cannot be told apart, and what would tell it."""
+    lines = []
+    if lifetime := calibration.lifetime:
+        lines.append(
+            f"Cache lifetime (discovery_ttl): {lifetime.low:.1f} s to {lifetime.high:.1f} s with 95 % confidence, most "
+            f"likely {lifetime.best:.1f} s (tasks that left: {lifetime.windows})."
+        )
+    elif calibration.windows:
+        lines.append(
+            "Cache lifetime (discovery_ttl): not to be seen, for no request failed, and retries over connections that "
+            "are not reused would hide that as well as a lifetime near 0."
+        )
+    else:
+        lines.append("Cache lifetime (discovery_ttl): no task was seen to leave; run stop-task or scale-in.")
+    if calibration.windows:
+        together = "; or ".join(map(str, calibration.assumptions)) or "nothing that the twin can be set to"
+        apart = ", which these runs cannot tell apart" if len(calibration.assumptions) > 1 else ""
+        lines.append(f"Connections and retries: {together}{apart}.")
+        if len(calibration.assumptions) > 1 and not any(window.drain > _SETTLES for window in calibration.windows):
+            lines.append("Tasks that serve on after SIGTERM tell more: lab run stop-task --sweep drain_seconds=10")
+    if calibration.balancing:
+        policies = "; or ".join(
+            f"{policy} ({_PARAMETER[policy]} {', '.join(parameters)})" if any(parameters) else policy
+            for policy, parameters in calibration.balancing.items()
+        )
+        apart = ", which these runs cannot tell apart" if len(calibration.balancing) > 1 else ""
+        lines.append(f"Balancing: {policies}{apart}, from {calibration.requests:,} requests.")
+    elif calibration.requests:
+        lines.append(f"Balancing: no policy that is simulated spreads requests like these {calibration.requests:,}.")
+    else:
+        lines.append("Balancing: too few requests; run baseline.")
+    return lines
+
+
+_PARAMETER = {"round-robin": "front ends", "least-request": "requests in flight", "sticky": "requests of a connection"}
