@@ -86,7 +86,7 @@ def inverse_covariance(exposure: Exposure) -> tuple[Numbers, int]:
     covariance = np.diag(expected) - exposure.shares.T @ (exposure.requests[:, np.newaxis] * exposure.shares)
     # As correlations, so that "nearly zero" has one meaning for all hosts.
     scale = np.sqrt(np.where(expected > 0, expected, 1.0))
-    inverse, rank = linalg.pinvh(covariance / np.outer(scale, scale), rtol=_RANK, return_rank=True)
+    inverse, rank = linalg.pinvh(covariance / np.outer(scale, scale), atol=_RANK, rtol=0.0, return_rank=True)
     return inverse / np.outer(scale, scale), int(rank)
 
 

@@ -93,9 +93,14 @@ def order_of(exposure: Exposure, sequence: Sequence | None) -> Dependence | None
 
 
 def judge_exposure(
-    exposure: Exposure, hosts: list[str], detect: float, unknown: int = 0, found: Dependence | None = None
+    exposure: Exposure,
+    hosts: list[str],
+    detect: float,
+    unknown: int = 0,
+    found: Dependence | None = None,
+    what: str = "host",
 ) -> Judgement:
-    """Judge what is observed of `hosts` (k) against what is expected of them."""
+    """Judge what is observed of `hosts` (k) against what is expected of them; `what` they are is said in words."""
     if not 0 < detect <= 1:
         raise BadInput(f"a skew of {detect:g} cannot be looked for: give more than 0 % and at most 100 %")
     goodness = goodness_of_fit(exposure)
@@ -139,6 +144,7 @@ def judge_exposure(
             needed=needed,
             detect=detect,
             visible=visible,
+            what=what,
         ),
     )
 

@@ -163,16 +163,17 @@ def _answer(parts: _Partition | None) -> Literal["shrinks", "stays", "drifts", "
 
 
 def _explanation(answer: str, parts: _Partition | None, skew: float, by_chance: float, low: float, high: float) -> str:
-    now = f"the hosts are {percent(skew)} off their share on average, where chance makes it {percent(by_chance)}"
+    now = f"the hosts are {percent(skew)} off their share on average (by chance alone {percent(by_chance)})"
     remain = f"between {percent(low)} and {percent(high)} would remain however long the run (95 % confidence)"
     if parts is None:
         return f"Without the time or order of the answers only this can be said: {now}; {remain}."
     if answer == "stays":
-        return f"A longer run would not help: {now}, in all windows alike ({p_words(parts.p_stays)}); {remain}."
+        alike = f"in all windows alike ({p_words(parts.p_stays)})"
+        return f"The skew stays, so a longer run would not help: {now}, {alike}; {remain}."
     if answer == "drifts":
-        return f"The shares drift ({p_words(parts.p_trend)} for a trend), so a longer run is no better: {now}."
-    tenfold = percent(skew / math.sqrt(10))
+        return f"The shares drift, so a longer run would be no better: {now}; {p_words(parts.p_trend)} for a trend."
+    tenfold = f"ten times as many requests would leave about {percent(skew / math.sqrt(10))}"
     return (
-        f"A longer run would help: {now}, and no part of it is the same in all windows "
-        f"({p_words(parts.p_stays)}); ten times as many requests would leave about {tenfold}; {remain}."
+        f"The skew shrinks with the root of the requests, as chance does: {now}, nothing of it in all windows alike "
+        f"({p_words(parts.p_stays)}); {tenfold}; {remain}."
     )

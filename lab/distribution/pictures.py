@@ -105,7 +105,8 @@ def _draw_shares(figure: FigureBase, analysis: Analysis, shares: list[Share], co
     axes.xaxis.set_major_formatter(FuncFormatter(percents))
     hidden = len(analysis.shares) - len(shares)
     some = f": the {len(shares)} of {len(analysis.shares):,} that are furthest off" if hidden else ""
-    title(figure, f"What each host got{some}")
+    moved = any(row.joined or row.left for row in analysis.shares)
+    title(figure, f"What each host got{' in its own time' if moved else ''}{some}")
     figure.legend(loc="outside lower center", ncols=3, fontsize="small")
 
 
@@ -145,7 +146,8 @@ def _draw_convergence(figure: FigureBase, analysis: Analysis, colours: Mapping[s
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(FuncFormatter(percents))
     axes.set_xlabel("requests so far")
-    title(figure, "How far each host is from an even split as requests add up")
+    stretch = "" if exposure.constant else ", in the longest stretch with the same hosts"
+    title(figure, f"How far each host is from an even split as requests add up{stretch}")
     figure.legend(loc="outside lower center", ncols=4, fontsize="small")
 
 

@@ -43,7 +43,7 @@ def _information(exposure: Exposure) -> float:
     """Noncentrality for each request and squared skew, at the host where a skew is hardest to see.
 
     In one epoch a host with share q that gets q (1 + d) has the noncentrality n d^2 q / (1 - q), so the smallest share
-    decides; for k equal hosts this is n d^2 / (k - 1). Where hosts came and went, those that were there for less than
+    decides; for k equal hosts this is n d^2 / (k - 1). Where hosts came and went, those that had company for less than
     half of the requests are left aside: a host of a few seconds can never be measured well.
     """
     if exposure.constant:
@@ -57,5 +57,6 @@ def _information(exposure: Exposure) -> float:
     inverse, _ = inverse_covariance(exposure)
     requests = exposure.requests.sum()
     by_host = np.einsum("ij,jk,ik->i", shift, inverse, shift) / requests
-    stayed = exposure.requests @ (exposure.shares > 0) >= requests / 2
-    return float((by_host[stayed] if stayed.any() else by_host).min())
+    in_company = exposure.requests @ together
+    stayed = in_company >= min(requests / 2, in_company.max())
+    return float(by_host[stayed].min())

@@ -68,7 +68,7 @@ def print_analysis(analysis: Analysis, console: Console) -> None:
             f"{matrix.degrees_of_freedom} degrees of freedom, {p_words(matrix.p_value)}."
         )
     if analysis.longer_run is not None:
-        console.print(f"\nWould a longer run help? {analysis.longer_run.explanation}")
+        console.print(f"\n{analysis.longer_run.explanation}")
     if analysis.zones is not None:
         _print_zones(analysis.zones, console)
 

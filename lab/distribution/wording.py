@@ -25,12 +25,13 @@ def explain(
     needed: int,
     detect: float,
     visible: float,
+    what: str,
 ) -> str:
-    """One sentence for one verdict."""
+    """One sentence for one verdict on `what`: host or zone."""
     freedom = goodness.degrees_of_freedom
     numbers = f"chi-square {goodness.chi_square:.2f} on {freedom} degree{'s' if freedom > 1 else ''} of freedom"
-    spread = f"{requests:,} requests over {hosts:,} hosts"
-    look = f"to see a host {percent(detect)} off its share with {percent(POWER)} power"
+    spread = f"{requests:,} requests over {hosts:,} {what}s"
+    look = f"to see a {what} {percent(detect)} off its share with {percent(POWER)} power"
     if verdict == "uneven":
         side = "above" if deviation > 0 else "below"
         return (

@@ -69,7 +69,7 @@ def by_zone(
     stayed = sum(split.get(zone.zone, 0.0) * zone.share.requests for zone in zones) / total if total else 0.0
     return Zones(
         zones=tuple(zones),
-        between=judge_exposure(grouped, names, detect) if len(names) > 1 else None,
+        between=judge_exposure(grouped, names, detect, what="zone") if len(names) > 1 else None,
         crossed=1 - stayed if total else 0.0,
         entry=split,
         entry_assumed=not entry,

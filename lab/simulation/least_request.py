@@ -138,7 +138,8 @@ def _many_tasks(load: float) -> float:
     for _ in range(_MOST_STEPS):
         busier = np.append(np.cumsum(share[::-1])[::-1], 0.0)
         birth = load * (busier[:-1] + busier[1:])
-        ratio = np.concatenate(([0.0], np.cumsum(np.log(birth[:-1]) - np.log(level[1:]))))
+        with np.errstate(divide="ignore"):  # the logarithm of a level that is never reached
+            ratio = np.concatenate(([0.0], np.cumsum(np.log(birth[:-1]) - np.log(level[1:]))))
         found = np.exp(ratio - ratio.max())
         found /= found.sum()
         if np.abs(found - share).max() < _CONVERGED:

@@ -67,7 +67,7 @@ def test_sticky_runs_are_recognised(run_length: int) -> None:
 lines = st.lists(st.sampled_from(["a", "b", "c", ""]), max_size=60)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(lines, st.sampled_from(["", "time", "time connection"]), st.randoms(use_true_random=False))
 def test_any_lines_give_numbers_or_a_sentence(hosts: list[str], columns: str, rng: random.Random) -> None:
     words = {"": "", "time": "{} ", "time connection": "{} c{} "}[columns]
@@ -101,7 +101,7 @@ def test_any_lines_can_be_drawn(hosts: list[int], skewed: bool) -> None:
 timelines = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 4), st.integers(1, 10_000)), min_size=1, max_size=40)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(timelines)
 def test_any_timeline_gives_numbers_or_a_sentence(rows: list[tuple[int, int, int]]) -> None:
     counter = WindowCounter("seconds", 1)

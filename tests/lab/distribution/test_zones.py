@@ -26,6 +26,7 @@ def test_zones_are_judged_against_the_hosts_that_they_have() -> None:
     assert found.zones[0].share.expected_share == pytest.approx(0.5)
     assert found.between is not None
     assert found.between.verdict == "too-few"
+    assert "over 3 zones" in found.between.explanation
     assert found.zones[0].within is not None
     assert found.zones[0].within.hosts == 2
     assert found.zones[1].within is None

@@ -59,5 +59,5 @@ def test_one_request_in_flight_is_random_choice() -> None:
 
 
 def test_between_a_half_and_one() -> None:
-    for tasks, in_flight in ((2, 3), (3, 50), (10, 10), (100, 100), (1_000, 5_000)):
+    for tasks, in_flight in ((2, 3), (3, 50), (3, 200), (10, 10), (100, 100), (1_000, 5_000)):
         assert 0.5 < dispersion(tasks, in_flight) < 1
