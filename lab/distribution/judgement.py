@@ -19,9 +19,9 @@ from lab.distribution.windows import Windows
 from lab.distribution.wording import Verdict
 from lab.errors import BadInput
 
-__all__ = ["LOWER_ALPHA", "Judgement", "Verdict", "judge", "judge_exposure", "order_of"]
+__all__ = ["Judgement", "Verdict", "judge", "judge_exposure", "order_of"]
 
-LOWER_ALPHA = 0.025
+_LOWER_ALPHA = 0.025
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def _verdict(goodness: Goodness, found: Dependence | None, requests: int, needed
         return "uneven"
     # With the order known there are two ways to see less than chance, and they share the false alarms.
     less = goodness.lower if found is None else 2 * min(goodness.lower, found.p_in_turn)
-    if less <= LOWER_ALPHA:
+    if less <= _LOWER_ALPHA:
         return "round-robin"
     return "random" if requests >= needed else "too-few"
 

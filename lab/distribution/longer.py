@@ -1,10 +1,10 @@
 """Would a longer run help? Skew that is chance shrinks with 1/sqrt(requests); bias stays.
 
 The run is cut into windows. Chi-square of the whole (the pooled one) and chi-square between the windows (heterogeneity)
-are then independent under chance, and both grow alike under anything that only makes single requests more or less
-regular, such as sticky connections or round robin. So their ratio, each by its degrees of freedom, is an F test of
-the one thing that a longer run cannot smooth out: a difference that is there in all windows alike. A trend is tested
-in the same way. (Partition of chi-square: Fisher 1925, section 21; overdispersion: McCullagh and Nelder 1989, 4.5.)
+are then independent under chance, and both grow alike under what only makes requests come in runs, such as sticky
+connections. So their ratio, each by its degrees of freedom, is an F test of the one thing that a longer run cannot
+smooth out: a difference that is there in all windows alike. A trend is tested in the same way.
+(Partition of chi-square: Fisher 1925; overdispersion: McCullagh and Nelder 1989, section 4.5.)
 """
 
 from __future__ import annotations
@@ -174,6 +174,6 @@ def _explanation(answer: str, parts: _Partition | None, skew: float, by_chance: 
         return f"The shares drift, so a longer run would be no better: {now}; {p_words(parts.p_trend)} for a trend."
     tenfold = f"ten times as many requests would leave about {percent(skew / math.sqrt(10))}"
     return (
-        f"The skew shrinks with the root of the requests, as chance does: {now}, nothing of it in all windows alike "
-        f"({p_words(parts.p_stays)}); {tenfold}; {remain}."
+        f"The skew shrinks at least with the root of the requests, as chance does: {now}, and no part of it shows in all "
+        f"windows alike ({p_words(parts.p_stays)}); {tenfold}; {remain}."
     )

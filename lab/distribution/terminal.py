@@ -8,6 +8,7 @@ from rich.table import Table
 
 from lab.distribution.analysis import Analysis
 from lab.distribution.intervals import Share
+from lab.distribution.longer import LongerRun
 from lab.distribution.wording import p_words, percent
 from lab.distribution.zones import Zones
 
@@ -68,7 +69,7 @@ def print_analysis(analysis: Analysis, console: Console) -> None:
             f"{matrix.degrees_of_freedom} degrees of freedom, {p_words(matrix.p_value)}."
         )
     if analysis.longer_run is not None:
-        console.print(f"\n{analysis.longer_run.explanation}")
+        _print_longer_run(analysis.longer_run, console)
     if analysis.zones is not None:
         _print_zones(analysis.zones, console)
 
@@ -91,6 +92,16 @@ def _table(what: str, shares: list[Share]) -> Table:
             Bar(largest or 1.0, 0, share.share, width=_BAR),
         )
     return table
+
+
+def _print_longer_run(longer_run: LongerRun, console: Console) -> None:
+    console.print(f"\n{longer_run.explanation}")
+    if longer_run.p_heterogeneity is not None and longer_run.p_trend is not None:
+        console.print(
+            f"Windows: {longer_run.windows_uneven} of {longer_run.windows} are uneven each by itself at 5 %, "
+            f"{longer_run.windows / 20:.2g} by chance; {p_words(longer_run.p_heterogeneity)} for the differences "
+            f"between them, {p_words(longer_run.p_trend)} for a trend."
+        )
 
 
 def _print_zones(zones: Zones, console: Console) -> None:

@@ -48,7 +48,7 @@ def test_false_alarms_with_the_order_known() -> None:
     ("requests", "hosts", "front_ends"), [(101, 2, 1), (1_001, 2, 1), (300, 12, 1), (3_000, 3, 4), (3_000, 3, 25)]
 )
 def test_round_robin_is_recognised(requests: int, hosts: int, front_ends: int) -> None:
-    """Up to F = 0.0118 n front ends for three hosts, as docs/statistics.md has it: 35 for 3,000 requests."""
+    """Up to F = 0.0117 n front ends for three hosts, as docs/statistics.md has it: 35 for 3,000 requests."""
     rng = np.random.default_rng(2)
     verdicts = Counter(analysed(in_turn(rng, requests, hosts, front_ends)).judgement.verdict for _ in range(60))
     assert verdicts["round-robin"] / 60 >= 0.8

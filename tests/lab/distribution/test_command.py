@@ -78,6 +78,7 @@ def test_json_with_order_and_time(lab: Lab, tmp_path: Path) -> None:
     text = lab(str(path))[1]
     assert "Transition matrix against independence" in text
     assert "ten times as many requests would leave" in text
+    assert "are uneven each by itself at 5 %, 1.6 by chance" in text
 
 
 @pytest.mark.parametrize(("counts", "code"), [(SEED_RUN, 1), ("10 a\n12 b\n", 0), ("400 a\n400 b\n400 c\n", 0)])
