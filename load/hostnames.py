@@ -6,11 +6,12 @@ master merges the reports: the sums are those that one process would have counte
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from load.answers import UNKNOWN_HOST
-from load.latency import bucket_of, percentiles
+from load.latency import bucket_of, coarser, percentiles
 from load.results import HostRow, LatencyRow, TimelineRow
 
 __all__ = ["MAX_HOSTS", "OTHER_HOSTS", "Counts"]
@@ -169,13 +170,22 @@ class Counts:
             for (name, status), requests in sorted(self._timeline.get(second, {}).items())
         ]
 
-    def latency(self) -> list[LatencyRow]:
-        """Requests by second and latency, sorted; those whose latency is not known are left out."""
+    def latency(self, before: float = math.inf) -> list[LatencyRow]:
+        """Requests by second and latency, sorted, of the seconds before `before` that were not dropped yet.
+
+        Requests whose latency is not known are left out.
+        """
         return [
-            LatencyRow(second, bucket, buckets[bucket])
-            for second, buckets in sorted(self._latencies.items())
-            for bucket in sorted(buckets)
+            LatencyRow(second, bucket, requests)
+            for second in sorted(self._latencies)
+            if second < before
+            for bucket, requests in sorted(coarser(self._latencies[second]).items())
         ]
+
+    def drop_latency(self, before: float = math.inf) -> None:
+        """Forget the latencies of the seconds before `before`: a second has too many of them to keep for a long run."""
+        self._latencies = {second: buckets for second, buckets in self._latencies.items() if second >= before}
+        self._second = -1
 
     @property
     def seconds(self) -> tuple[int, int] | None:

@@ -5,6 +5,7 @@ Knows nothing of Locust; times are seconds since the Unix epoch and passed in.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -83,6 +84,7 @@ class Recorder:
         else:
             self._run.resets.append(round(now, 3))
             self._run.appended_before = None
+            self._write(self._run, partial(results.write_latency, self._run.path, []))
 
     @property
     def started(self) -> bool:
@@ -124,11 +126,12 @@ class Recorder:
         elif rows:
             results.append_timeline(run.path, rows)
         run.appended_before = before
+        self._append_latency(run, before)
         results.write_hosts(run.path, self.counts.hosts())
 
     def _write_complete(self, run: _Run, now: float, more: Mapping[str, Any]) -> None:
         results.write_timeline(run.path, self.counts.timeline())
-        results.write_latency(run.path, self.counts.latency())
+        self._append_latency(run, math.inf)
         results.write_hosts(run.path, self.counts.hosts())
         end = run.stop or now
         meta = {
@@ -142,12 +145,16 @@ class Recorder:
         }
         results.update_meta(run.path, meta)
 
+    def _append_latency(self, run: _Run, before: float) -> None:
+        # On disk they are kept; in memory they would grow with every second of a long run.
+        results.append_latency(run.path, self.counts.latency(before))
+        self.counts.drop_latency(before)
+
     def _write(self, run: _Run, action: Callable[[], None]) -> None:
         try:
             action()
             self.failure = None
         except LoadError as error:
-            # What was appended may have been cut off.
             run.appended_before = None
             if self.failure is None:
                 self._say(str(error))

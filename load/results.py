@@ -3,20 +3,23 @@
     run.json       target, settings, versions, start, end, duration_s, users, requests, failures, complete, faults
     hostnames.csv  one row for each host
     timeline.csv   one row for each second, host and status
-    latency.csv    one row for each second and latency, once the run is complete
+    latency.csv    one row for each second and latency
 
-While a run goes on, timeline.csv grows by the seconds that are complete, and at the end it is written anew, complete
-and sorted: so rows with equal (second, hostname, status) may be met and are to be added up. The row with hostname ""
-takes everything for which no host is known, and the requests of either file add up to Locust's own total.
+While a run goes on, timeline.csv and latency.csv grow by the seconds that are complete: so rows that are equal but for
+their requests may be met and are to be added up. At the end timeline.csv is written anew, complete and sorted. The
+hostname "" takes everything for which no host is known, and the requests of hostnames.csv and of timeline.csv add up
+to Locust's own total; latency.csv has those whose latency is known, which with FastHttpUser is all of them.
 """
 
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
@@ -30,6 +33,7 @@ __all__ = [
     "LatencyRow",
     "Run",
     "TimelineRow",
+    "append_latency",
     "append_timeline",
     "create_run",
     "hosts_csv",
@@ -71,7 +75,10 @@ class TimelineRow:
 
 @dataclass(frozen=True, slots=True)
 class LatencyRow:
-    """Requests that ended in one second with one latency: `load.latency`'s bucket, its lower edge in microseconds."""
+    """Requests that ended in one second with one latency: the lower edge of its bucket, in microseconds.
+
+    `load.latency.percentiles` with SECOND_BITS takes them, added up over the seconds that are asked about.
+    """
 
     second: int
     latency_us: int
@@ -80,10 +87,7 @@ class LatencyRow:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run as its folder has it; rows of the timeline are added up and sorted.
-
-    `latency` is empty until the run is complete.
-    """
+    """A run as its folder has it; rows of the timeline and of the latencies are added up and sorted."""
 
     path: Path
     meta: Mapping[str, Any]
@@ -109,6 +113,7 @@ def create_run(path: Path | None = None, root: Path = Path("results")) -> Path:
     update_meta(path, {"complete": False})
     write_hosts(path, [])
     write_timeline(path, [])
+    write_latency(path, [])
     return path
 
 
@@ -153,9 +158,12 @@ def write_latency(path: Path, rows: Iterable[LatencyRow]) -> None:
 
 def append_timeline(path: Path, rows: Iterable[TimelineRow]) -> None:
     """Add rows to timeline.csv. Raises ResultsUnwritable."""
-    # One write of whole lines: a reader never sees half a row of it.
-    with _writing(path / TIMELINE), open(path / TIMELINE, "ab") as file:
-        file.write(_csv(None, map(astuple, rows)).encode())
+    _append(path / TIMELINE, _csv(None, map(astuple, rows)))
+
+
+def append_latency(path: Path, rows: Iterable[LatencyRow]) -> None:
+    """Add rows to latency.csv. Raises ResultsUnwritable."""
+    _append(path / LATENCY, _csv(None, map(astuple, rows)))
 
 
 def hosts_csv(rows: Iterable[HostRow]) -> str:
@@ -178,13 +186,19 @@ def read_run(path: Path | str) -> Run:
     """Read the folder of a run, complete or still going on. Raises ResultsMalformed with file and line."""
     path = Path(path)
     hosts = _read_rows(path / HOSTS, HostRow)
-    sums: dict[tuple[int, str, int], int] = {}
+    timeline: Counter[tuple[int, str, int]] = Counter()
     for row in _read_rows(path / TIMELINE, TimelineRow):
-        key = (row.second, row.hostname, row.status)
-        sums[key] = sums.get(key, 0) + row.requests
-    timeline = (TimelineRow(*key, requests) for key, requests in sorted(sums.items()))
-    latency = _read_rows(path / LATENCY, LatencyRow) if (path / LATENCY).exists() else ()
-    return Run(path, _read_meta(path), tuple(hosts), tuple(timeline), tuple(latency))
+        timeline[row.second, row.hostname, row.status] += row.requests
+    latency: Counter[tuple[int, int]] = Counter()
+    for timed in _read_rows(path / LATENCY, LatencyRow) if (path / LATENCY).exists() else ():
+        latency[timed.second, timed.latency_us] += timed.requests
+    return Run(
+        path,
+        _read_meta(path),
+        tuple(hosts),
+        tuple(TimelineRow(*key, requests) for key, requests in sorted(timeline.items())),
+        tuple(LatencyRow(*key, requests) for key, requests in sorted(latency.items())),
+    )
 
 
 def _read_meta(path: Path) -> dict[str, Any]:
@@ -245,6 +259,16 @@ def _csv(header: list[str] | None, rows: Iterable[tuple[object, ...]]) -> str:
         writer.writerow(header)
     writer.writerows(rows)
     return text.getvalue()
+
+
+def _append(file: Path, text: str) -> None:
+    content = text.encode()
+    # One write of whole lines: a reader never sees half a row of it, and where it does not fit, nothing of it stays.
+    with _writing(file), open(file, "ab", buffering=0) as stream:
+        size = stream.tell()
+        if stream.write(content) < len(content):
+            stream.truncate(size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _replace(file: Path, text: str) -> None:

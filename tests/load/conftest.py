@@ -21,8 +21,8 @@ from load.results import Run, read_run
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def service() -> Iterator[str]:
+@contextlib.contextmanager
+def serving() -> Iterator[str]:
     """The URL of a service whose hosts alpha, beta and gamma answer in turn; service.py says what more."""
     process = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("service.py"))], stdout=subprocess.PIPE, text=True
@@ -35,6 +35,20 @@ def service() -> Iterator[str]:
         process.terminate()
         process.wait(10)
         process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[str]:
+    """The URL of a service, for all tests."""
+    with serving() as url:
+        yield url
+
+
+@pytest.fixture
+def own_service() -> Iterator[str]:
+    """The URL of a service that no other test asks, so that what it has seen is this test's."""
+    with serving() as url:
+        yield url
 
 
 @pytest.fixture

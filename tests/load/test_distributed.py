@@ -10,7 +10,7 @@ import urllib.parse
 import urllib.request
 from typing import Any
 
-import pytest
+from load.results import read_run
 
 
 def get(url: str) -> Any:
@@ -68,39 +68,67 @@ def test_what_a_worker_that_died_took_with_it_is_said(locust: Any, service: str,
     assert re.search(sentence, stderr)
 
 
-@pytest.mark.parametrize("workers", [(), ("--processes", "2")], ids=["alone", "with-workers"])
-def test_reset_and_a_second_test_in_the_web_ui_keep_the_sums_equal(
-    locust: Any, service: str, free_port: int, workers: tuple[str, ...]
-) -> None:
-    url = f"http://127.0.0.1:{free_port}/under/a/path"
-    arguments = ("-H", service, "--web-host", "127.0.0.1", "--web-port", str(free_port))
-    process = locust.start(*arguments, "--web-base-path", "/under/a/path", *workers)
+class WebUI:
+    """Locust's web UI under a base path, asked as its pages ask it."""
 
-    def answers() -> bool:
-        try:
-            return bool(get(f"{url}/worker-count")["worker_count"] == (2 if workers else 0))
-        except OSError:
-            return False
+    def __init__(self, locust: Any, service: str, port: int, *arguments: str) -> None:
+        self.locust = locust
+        self.url = f"http://127.0.0.1:{port}/under/a/path"
+        where = ("--web-host", "127.0.0.1", "--web-port", str(port), "--web-base-path", "/under/a/path")
+        self.process = locust.start("-H", service, *where, *arguments)
 
-    def ours() -> int:
-        return int(get(f"{url}/hostnames/data")["total_requests"])
+    def wait_for_workers(self, count: int) -> None:
+        """Return once the page answers and so many workers are there."""
 
-    locust.wait_until(process, answers)
-    assert ours() == 0
-    post(f"{url}/swarm", user_count="2", spawn_rate="2")
-    locust.wait_until(process, lambda: ours() > 100)
-    post(f"{url}/stats/reset")
-    locust.wait_until(process, lambda: ours() > 100)
-    post(f"{url}/stop")
-    post(f"{url}/swarm", user_count="2", spawn_rate="2")
-    locust.wait_until(process, lambda: ours() > 100)
-    post(f"{url}/stop")
-    process.terminate()
-    _, stderr = process.communicate(timeout=60)
-    assert "in all" not in stderr
-    assert "Traceback" not in stderr
-    first, second = sorted((locust.folder / "results").iterdir(), key=lambda path: path.stat().st_ctime)
-    assert json.loads((first / "run.json").read_text())["resets"]
-    last = json.loads((second / "run.json").read_text())
-    assert last["complete"] is True
-    assert last["requests"] == locust.total(stderr) > 0
+        def there() -> bool:
+            try:
+                return bool(get(f"{self.url}/worker-count")["worker_count"] == count)
+            except OSError:
+                return False
+
+        self.locust.wait_until(self.process, there)
+
+    def start(self) -> None:
+        """Start a test, and wait for some requests."""
+        post(f"{self.url}/swarm", user_count="2", spawn_rate="2")
+        self.wait_for_requests()
+
+    def wait_for_requests(self) -> None:
+        """Return once more than a hundred are counted by hostname."""
+        self.locust.wait_until(self.process, lambda: get(f"{self.url}/hostnames/data")["total_requests"] > 100)
+
+    def end(self) -> str:
+        """Stop the test and Locust; what it said on stderr."""
+        post(f"{self.url}/stop")
+        self.process.terminate()
+        stderr = str(self.process.communicate(timeout=60)[1])
+        assert "in all" not in stderr
+        assert "Traceback" not in stderr
+        return stderr
+
+
+def test_a_reset_in_the_web_ui_keeps_the_sums_of_workers_equal(locust: Any, service: str, free_port: int) -> None:
+    web_ui = WebUI(locust, service, free_port, "--processes", "2")
+    web_ui.wait_for_workers(2)
+    web_ui.start()
+    post(f"{web_ui.url}/stats/reset")
+    web_ui.wait_for_requests()
+    stderr = web_ui.end()
+    run = locust.only_run()
+    assert run.meta["resets"]
+    assert run.meta["requests"] == locust.total(stderr) > 0
+
+
+def test_each_test_in_the_web_ui_is_a_run_of_its_own(locust: Any, service: str, free_port: int) -> None:
+    web_ui = WebUI(locust, service, free_port, "--results-dir", "results/a")
+    web_ui.wait_for_workers(0)
+    web_ui.start()
+    post(f"{web_ui.url}/stop")
+    web_ui.start()
+    post(f"{web_ui.url}/stats/reset")
+    stderr = web_ui.end()
+    first, second = (read_run(locust.folder / "results" / name) for name in ("a", "a-2"))
+    assert first.meta["complete"] is second.meta["complete"] is True
+    assert first.meta["requests"] == sum(row.requests for row in first.hosts) > 100
+    assert (first.meta["resets"], len(second.meta["resets"])) == ([], 1)
+    assert second.meta["requests"] == locust.total(stderr)

@@ -78,7 +78,22 @@ def test_a_reset_starts_a_run_anew_but_leaves_one_that_is_over(tmp_path: Path) -
     recorder.progress(1007.0)
     assert meta(tmp_path / "run")["requests"] == 1
     assert meta(tmp_path / "run")["resets"] == [1002.5]
+    assert [row.second for row in read_run(tmp_path / "run").latency] == [1003]
     assert recorder.path is None
+
+
+def test_latencies_are_on_disk_once_and_no_longer_in_memory(tmp_path: Path) -> None:
+    recorder, counts, _ = recorder_in(tmp_path / "run")
+    for second in range(1000, 1010):
+        count(counts, second + 0.5, "alpha", 200)
+        recorder.progress(second + 1.0)
+    assert counts.latency() == []
+    count(counts, 1010.5, "alpha", 200)
+    recorder.stop(1010.6)
+    recorder.complete(1010.7, {})
+    latency = read_run(tmp_path / "run").latency
+    assert [(row.second, row.requests) for row in latency] == [(second, 1) for second in range(1000, 1011)]
+    assert counts.latency() == []
 
 
 def test_each_test_has_a_folder_of_its_own(tmp_path: Path) -> None:

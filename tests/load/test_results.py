@@ -8,7 +8,7 @@ import pytest
 
 from load import results
 from load.errors import ResultsMalformed, ResultsUnwritable
-from load.results import HostRow, TimelineRow
+from load.results import HostRow, LatencyRow, TimelineRow
 
 HOST = HostRow("alpha", "eu-west-2a", 3, 1, 1.0, 1.5, 2.5, 2.75, 1000.125, 1002.5)
 ROWS = [TimelineRow(1000, "alpha", 200, 2), TimelineRow(1002, "", 0, 1)]
@@ -31,7 +31,11 @@ def test_rows_that_were_appended_are_added_up(tmp_path: Path) -> None:
     path = results.create_run(tmp_path / "run")
     results.append_timeline(path, ROWS)
     results.append_timeline(path, ROWS[:1])
-    assert results.read_run(path).timeline == (TimelineRow(1000, "alpha", 200, 4), ROWS[1])
+    results.append_latency(path, [LatencyRow(1000, 992, 2)])
+    results.append_latency(path, [LatencyRow(1000, 992, 3), LatencyRow(1001, 992, 1)])
+    run = results.read_run(path)
+    assert run.timeline == (TimelineRow(1000, "alpha", 200, 4), ROWS[1])
+    assert run.latency == (LatencyRow(1000, 992, 5), LatencyRow(1001, 992, 1))
 
 
 def test_a_last_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
