@@ -101,11 +101,6 @@ class DynamicEnvoy:
         kind = _KINDS.get(name, "config.endpoint.v3.ClusterLoadAssignment")
         write_json(self.files / f"{name}.json", envoy.discovery_response(kind, str(self._version), resources))
 
-    def forget(self, cluster: str) -> None:
-        """Remove the file of a cluster that is gone."""
-        del self._written[cluster]
-        (self.files / f"{cluster}.json").unlink()
-
     async def applied(self) -> bool:
         """Wait until it has taken over every file; whether it has. True before it is started."""
         if self.admin is None:

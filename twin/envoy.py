@@ -21,9 +21,9 @@ __all__ = [
     "discovery_response",
     "disturbance",
     "dynamic_bootstrap",
-    "eds_cluster",
     "endpoint",
     "file_source",
+    "gateway_cluster",
     "header",
     "listener",
     "load_assignment",
@@ -129,11 +129,11 @@ def cluster(name: str, policy: str, options: Json) -> Json:
     }
 
 
-def eds_cluster(name: str, parameters: Parameters, endpoints: Path) -> Json:
-    """A cluster of the gateway, whose endpoints are read from the file *endpoints* each time that it is replaced."""
+def gateway_cluster(name: str, parameters: Parameters, addresses: Iterable[Address]) -> Json:
+    """A cluster of the gateway. When its addresses change it is replaced, and requests on their way are not touched."""
     options: Json = {"idle_timeout": "60s"} if parameters.reuse_connections else {"max_requests_per_connection": 1}
-    source = {"eds_cluster_config": {"eds_config": file_source(endpoints), "service_name": name}}
-    return cluster(name, _LB_POLICY[parameters.balancing], options) | {"type": "EDS"} | source
+    made = cluster(name, _LB_POLICY[parameters.balancing], options)
+    return made | {"type": "STATIC", "load_assignment": load_assignment(name, addresses)}
 
 
 def static_cluster(name: str, addresses: Iterable[Address], *, idle_timeout: float) -> Json:

@@ -53,7 +53,9 @@ def watch_listing(running: dict[str, Any]) -> None:
             try:
                 now, then = ask(running, "gateway")["requests"], at
                 at = time.monotonic()
-                rates = {name: round((total - before.get(name, 0)) / (at - then)) for name, total in now.items()}
+                # The counts begin anew when the gateway's clusters are replaced.
+                news = {name: total - before.get(name, 0) for name, total in now.items()}
+                rates = {name: round(max(count, 0) / (at - then)) for name, count in news.items()}
                 before = now
                 live.update(Group(_head(running), _tasks(aws, "req/s", rates)), refresh=True)
             except (NotUp, BotoCoreError):

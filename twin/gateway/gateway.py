@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +133,11 @@ class Gateway:
     async def configure(self) -> None:
         """Read the API anew, and serve it as it is now."""
         async with self._busy:
-            self._api = await asyncio.to_thread(read_api, self._aws)
+            try:
+                self._api = await asyncio.to_thread(read_api, self._aws)
+            except (BotoCoreError, ClientError) as error:  # a resource may go while it is read; what goes is told again
+                self._log("gateway", step="API not read", reason=str(error))
+                return
             self._authorizers |= {authorizer.id: authorizer for authorizer in self._api.authorizers}
             await self._fetch_keys()
             await self._discover()
@@ -143,6 +147,8 @@ class Gateway:
         """Ask where the instances are, and wait until Envoy sends requests there and nowhere else."""
         async with self._busy:
             if await self._discover():
+                self._clusters = self._make_clusters()
+                self._envoy.write("cds", list(self._clusters.values()))
                 await self._envoy.applied()
 
     async def changed(self) -> None:
@@ -183,7 +189,6 @@ class Gateway:
                 changed = True
                 self._instances[integration.id] = found
                 self._log("gateway", step="instances", integration=integration.id, addresses=sorted(map(str, found)))
-                self._write_endpoints(integration, clusters_of(integration, self._front_ends()))
         return changed
 
     async def _find(self, integration: Integration) -> frozenset[Address]:
@@ -194,19 +199,9 @@ class Gateway:
                 address = self._listener_address(balancer.arn)
                 return frozenset([address] if address else [])
 
-    def _front_ends(self) -> int:
-        return self._parameters().front_ends
-
     async def _publish(self) -> None:
         """Write what has changed, so that at no moment something refers to what is not there."""
-        parameters, before = self._parameters(), self._clusters
-        self._clusters = {}
-        for integration in self._api.integrations:
-            names = clusters_of(integration, parameters.front_ends)
-            self._write_endpoints(integration, names)
-            self._clusters |= {
-                name: envoy.eds_cluster(name, parameters, self._envoy.files / f"{name}.json") for name in names
-            }
+        before, self._clusters = self._clusters, self._make_clusters()
         self._envoy.write("cds", list({**before, **self._clusters}.values()))
         await self._envoy.applied()
         keys = {identifier: keys for identifier, (_, keys) in self._keys.items()}
@@ -220,6 +215,7 @@ class Gateway:
         )
         self._envoy.write("lds", [served])
         await self._envoy.applied()
+        parameters = self._parameters()
         routes = table(
             self._api,
             front_ends=parameters.front_ends,
@@ -229,10 +225,12 @@ class Gateway:
         self._envoy.write("rds", [routes])
         await self._envoy.applied()
         self._envoy.write("cds", list(self._clusters.values()))
-        for name in before.keys() - self._clusters.keys():
-            self._envoy.forget(name)
+        await self._envoy.applied()
 
-    def _write_endpoints(self, integration: Integration, clusters: Iterable[str]) -> None:
-        addresses = sorted(self._instances.get(integration.id, ()), key=str)
-        for name in clusters:
-            self._envoy.write(name, [envoy.load_assignment(name, addresses)])
+    def _make_clusters(self) -> dict[str, dict[str, Any]]:
+        parameters = self._parameters()
+        return {
+            name: envoy.gateway_cluster(name, parameters, sorted(self._instances.get(integration.id, ()), key=str))
+            for integration in self._api.integrations
+            for name in clusters_of(integration, parameters.front_ends)
+        }
