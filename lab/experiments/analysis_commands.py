@@ -51,7 +51,7 @@ def compare(
     if any(each.verdict is Verdict.UNKNOWN for each in found):
         console.print(
             "Where it cannot be told, there are too few repeats: an event costs something else each time. "
-            "Run both with --repeat 4 or more."
+            "Run both with --repeat 6 or more."
         )
 
 

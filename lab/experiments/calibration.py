@@ -29,7 +29,7 @@ from lab.experiments.study import Measured
 from lab.simulation.likeness import ALPHA, compare, measured
 from load.results import Run
 
-__all__ = ["Assumption", "Calibration", "Lifetime", "Window", "calibrate", "in_words"]
+__all__ = ["Assumption", "Calibration", "Leaving", "Lifetime", "Window", "calibrate", "fit_leaving", "in_words"]
 
 _SURE = 0.95
 _SINGLE = ("stop-task", "scale-in")  # experiments in which one task leaves in ECS's own order
@@ -79,14 +79,21 @@ class Assumption:
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """What agrees with the runs. `lifetime` is None where no task left, or leaving is not to be seen; `balancing`: the
-    policies by name, each with the parameters that agree; `assumptions`: those that cannot be told apart."""
+class Leaving:
+    """The way to a task that leaves. `lifetime` is None where no task left, or leaving is not to be seen; `assumptions`
+    are those that cannot be told apart."""
 
     lifetime: Lifetime | None
     assumptions: tuple[Assumption, ...]
-    balancing: dict[str, tuple[str, ...]]
     windows: tuple[Window, ...]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What agrees with the runs; `balancing`: policies by name, each with its parameters, from so many `requests`."""
+
+    leaving: Leaving
+    balancing: dict[str, tuple[str, ...]]
     requests: int
 
 
@@ -96,25 +103,26 @@ def calibrate(runs: Sequence[Measured], rng: np.random.Generator) -> Calibration
     Raises:
         BadInput: there is no stretch with unchanged hosts, and no task that left: nothing can be fitted.
     """
+    leaving = fit_leaving(runs)
+    stretches = list(_stretches(run.runs[DIRECT] for run in runs))
+    if not leaving.windows and not stretches:
+        raise BadInput(
+            "There is nothing to calibrate with: run baseline and stop-task (or scale-in) with hundreds of requests on "
+            "a service of two tasks or more."
+        )
+    requests = sum(sum(row.requests for row in run.timeline) for run in stretches)
+    return Calibration(leaving, _balancing(stretches, rng), requests)
+
+
+def fit_leaving(runs: Sequence[Measured]) -> Leaving:
+    """What is known from the tasks that left: all of it that takes no simulation."""
     windows = tuple(window for run in runs if run.name in _SINGLE and (window := _window(run.runs[DIRECT])))
     assumptions = tuple(
         assumption
         for assumption in (Assumption(reuse, retries) for reuse in (True, False) for retries in (True, False))
         if all(_agrees(assumption, window) for window in windows)
     )
-    stretches = list(_stretches(run.runs[DIRECT] for run in runs))
-    if not windows and not stretches:
-        raise BadInput(
-            "There is nothing to calibrate with: run baseline and stop-task (or scale-in) with hundreds of requests on "
-            "a service of two tasks or more."
-        )
-    return Calibration(
-        lifetime=_lifetime(windows, assumptions),
-        assumptions=assumptions,
-        balancing=_balancing(stretches, rng),
-        windows=windows,
-        requests=sum(sum(row.requests for row in run.timeline) for run in stretches),
-    )
+    return Leaving(_lifetime(windows, assumptions), assumptions, windows)
 
 
 def _window(run: Run) -> Window | None:
@@ -196,23 +204,24 @@ def _balancing(stretches: Sequence[Run], rng: np.random.Generator) -> dict[str, 
 def in_words(calibration: Calibration) -> list[str]:
     """What agrees, what cannot be told apart, and what would tell it."""
     lines = []
-    if lifetime := calibration.lifetime:
+    leaving = calibration.leaving
+    if lifetime := leaving.lifetime:
         lines.append(
             f"Cache lifetime (discovery_ttl): {lifetime.low:.1f} s to {lifetime.high:.1f} s with 95 % confidence, most "
             f"likely {lifetime.best:.1f} s (tasks that left: {lifetime.windows})."
         )
-    elif calibration.windows:
+    elif leaving.windows:
         lines.append(
             "Cache lifetime (discovery_ttl): not to be seen, for no request failed, and retries over connections that "
             "are not reused would hide that as well as a lifetime near 0."
         )
     else:
         lines.append("Cache lifetime (discovery_ttl): no task was seen to leave; run stop-task or scale-in.")
-    if calibration.windows:
-        together = "; or ".join(map(str, calibration.assumptions)) or "nothing that the twin can be set to"
-        apart = ", which these runs cannot tell apart" if len(calibration.assumptions) > 1 else ""
+    if leaving.windows:
+        together = "; or ".join(map(str, leaving.assumptions)) or "nothing that the twin can be set to"
+        apart = ", which these runs cannot tell apart" if len(leaving.assumptions) > 1 else ""
         lines.append(f"Connections and retries: {together}{apart}.")
-        if len(calibration.assumptions) > 1 and not any(window.drain > _SETTLES for window in calibration.windows):
+        if len(leaving.assumptions) > 1 and not any(window.drain > _SETTLES for window in leaving.windows):
             lines.append("Tasks that serve on after SIGTERM tell more: lab run stop-task --sweep drain_seconds=10")
     if calibration.balancing:
         policies = "; or ".join(

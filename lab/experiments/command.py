@@ -41,8 +41,8 @@ def run(
     rate: Annotated[
         float | None,
         typer.Option(
-            help="Requests per second, answered or not. Without it users wait for answers, so a task that hangs hides what "
-            "would have been asked meanwhile.",
+            help="Requests per second, answered or not. Without it users wait for their answers, so that a task that "
+            "hangs hides what they would have asked.",
             show_default="as many as go",
         ),
     ] = None,

@@ -88,8 +88,9 @@ def _compared(first: Row, second: Row, figure: str) -> Comparison:
         Verdict.UNKNOWN,
     )  # fmt: skip
     a, b = _values(first, figure), _values(second, figure)
-    # Two-sided, a permutation test finds nothing below twice the share of one arrangement.
-    if 2 / math.comb(len(a) + len(b), len(a)) <= ALPHA:
+    # Two-sided, a permutation test finds nothing below twice the share of one arrangement: with fewer repeats than
+    # these it could say "chance" only, once several figures are tested.
+    if 2 / math.comb(len(a) + len(b), len(a)) <= ALPHA / len(_COMPARED):
         return replace(comparison, test="permutation", p_value=_permutation(a, b))
     if figure == _FAILED:
         return replace(comparison, test="Fisher", p_value=_fisher(first, second))

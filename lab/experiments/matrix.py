@@ -11,10 +11,11 @@ from lab.experiments.findings import Findings
 from lab.experiments.load import DIRECT, LOAD_BALANCER
 from lab.experiments.study import FIGURES, Measured, figures
 
-__all__ = ["ARMS", "Row", "Spread", "layout", "rows"]
+__all__ = ["ARMS", "WAYS", "Row", "Spread", "layout", "rows"]
 
 ARMS = {DIRECT: "Cloud Map", LOAD_BALANCER: "load balancer"}
-"""How the gateway finds the tasks, by arm."""
+WAYS = {DIRECT: "without a load balancer", LOAD_BALANCER: "through the load balancer"}
+"""How the gateway finds the tasks, by arm: as the head of a column, and in a sentence."""
 
 # Columns of the matrix in words, and their figures.
 _CLIENTS = (

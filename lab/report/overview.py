@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lab.experiments.load import DIRECT, LOAD_BALANCER
-from lab.experiments.matrix import ARMS, Row, layout, rows
+from lab.experiments.matrix import WAYS, Row, layout, rows
 from lab.experiments.study import Study
 from lab.report import html, pictures
 
@@ -17,7 +16,7 @@ def verdict(study: Study) -> str:
     matrix = rows(study.measured)
     swept = _swept(matrix)
     sentences = []
-    for arm, way in ((DIRECT, "without a load balancer"), (LOAD_BALANCER, "through the load balancer")):
+    for arm, way in WAYS.items():
         own = [row for row in matrix if row.arm == arm]
         if own:
             sentences.append(_lossless_settings(own, swept, way) if swept else _worst(own, way))
@@ -44,7 +43,7 @@ def _worst(matrix: Sequence[Row], way: str) -> str:
     counted = f"{way} {len(lossless)} of {len(events)} events lost no request"
     if len(lossless) == len(events):
         return counted
-    worst = max(events, key=lambda row: row.findings and _share(row))
+    worst = max(events, key=_share)
     failed, requests = _sums([worst])
     return f"{counted}, and {worst.experiment.name} lost most ({failed:,} of {requests:,}, {_share(worst):.2%})"
 
@@ -76,7 +75,7 @@ def _grids(matrix: Sequence[Row]) -> list[str]:
     for name, arm in dict.fromkeys((row.experiment.name, row.arm) for row in matrix):
         own = [row for row in matrix if (row.experiment.name, row.arm) == (name, arm)]
         picture = pictures.heat_map((across, up), [row.parameters for row in own], [100 * _share(row) for row in own])
-        shown.append(html.figure(f"Requests that failed, {name}, through the {ARMS[arm]}", picture))
+        shown.append(html.figure(f"Requests that failed, {name}, {WAYS[arm]}", picture))
     return shown
 
 

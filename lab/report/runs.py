@@ -8,7 +8,7 @@ from lab.distribution import Analysis, analyse, observe
 from lab.distribution.pictures import convergence_svg, distribution_svg
 from lab.errors import BadInput
 from lab.experiments.findings import Findings, of_period
-from lab.experiments.matrix import ARMS
+from lab.experiments.matrix import WAYS
 from lab.experiments.study import Measured
 from lab.experiments.wording import failures_in_words, period_in_words, times_in_words
 from lab.pictures import colours_of
@@ -27,8 +27,9 @@ def about(measured: Measured) -> str:
     rate = sum(findings.rate for findings in measured.findings.values())
     ways = ", half of it each way" if len(runs) > 1 else ""
     loop = ", each of whom asks again once answered" if not first.meta.get("settings", {}).get("rate") else ""
+    seconds = float(first.meta.get("duration_s") or 0)
     return (
-        f"{float(first.meta.get('duration_s') or 0):.0f} s of load with {users} users{loop}, on {first.meta.get('target')} "
+        f"{seconds:.0f} s of load with {users} users{loop}, on {first.meta.get('target')} "
         f"({rate:,.0f} requests per second{ways}), from {start:%Y-%m-%d %H:%M:%S} UTC."
     )
 
@@ -40,7 +41,7 @@ def details(measured: Measured, level: int) -> list[str]:
     parts = [html.paragraph(about(measured), "facts")]
     for arm, run in measured.runs.items():
         shown = _arm(run, measured.findings[arm], colours)
-        parts += shown if len(measured.runs) == 1 else [html.section(f"Through the {ARMS[arm]}", shown, level=level)]
+        parts += shown if len(measured.runs) == 1 else [html.section(WAYS[arm].capitalize(), shown, level=level)]
     return parts
 
 

@@ -1,0 +1,90 @@
+"""Whether calibration finds what runs on paper were made with; test_twin_calibration has it find a real twin's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lab.errors import BadInput
+from lab.experiments.calibration import Assumption, Calibration, calibrate, fit_leaving, in_words
+from lab.experiments.study import Measured, read_measured
+from tests.lab.experiments.runs import write_run
+
+
+def stops(folder: Path, rng: np.random.Generator, lifetime: float, count: int, drain: float = 0.0) -> list[Measured]:
+    """Runs in which a task leaves at a random moment of a cache's life."""
+    return [
+        read_measured(
+            write_run(folder / str(n), rng, lingers=float(rng.uniform(0, lifetime)), drain=drain, seconds=22, rate=120)
+        )
+        for n in range(count)
+    ]
+
+
+def test_the_lifetime_lies_in_its_interval_nineteen_times_of_twenty(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    hits = 0
+    for number in range(20):
+        found = fit_leaving(stops(tmp_path / str(number), rng, 5.0, 3)).lifetime
+        assert found is not None
+        hits += found.low <= 5.0 <= found.high
+    assert hits >= 17
+
+
+def test_more_tasks_that_left_narrow_it_down(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    one = fit_leaving(stops(tmp_path / "one", rng, 5.0, 1)).lifetime
+    ten = fit_leaving(stops(tmp_path / "ten", rng, 5.0, 10)).lifetime
+
+    assert one is not None
+    assert ten is not None
+    assert ten.high / ten.low < 2 < one.high / max(one.low, 0.1)
+    assert ten.best == pytest.approx(5.0, abs=1.5)
+
+
+def test_failures_without_a_drain_do_not_tell_retries_from_none(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    path = fit_leaving(stops(tmp_path, rng, 5.0, 2))
+
+    assert Assumption(reuse_connections=False, retries=True) not in path.assumptions
+    assert len(path.assumptions) == 3
+    lines = in_words(Calibration(path, {"random": ("",)}, 1000))
+    assert any("cannot tell apart" in line for line in lines)
+    assert any("--sweep drain_seconds=10" in line for line in lines)
+    assert lines[-1] == "Balancing: random, from 1,000 requests."
+
+
+def test_answers_of_a_task_that_drains_tell_that_connections_are_reused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    runs = [read_measured(write_run(tmp_path / "run", rng, lingers=4.0, drain=20.0))]
+    found = fit_leaving(runs)
+
+    assert {assumption.reuse_connections for assumption in found.assumptions} == {True}
+    assert found.lifetime is not None
+    assert found.lifetime.low == pytest.approx(3.5, abs=0.3)
+
+
+def test_without_a_failure_and_without_a_drain_the_lifetime_is_not_to_be_seen(tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    path = fit_leaving([read_measured(write_run(tmp_path / "run", rng, lingers=0.0))])
+
+    assert path.lifetime is None
+    assert "not to be seen" in in_words(Calibration(path, {}, 0))[0]
+
+
+def test_random_choice_is_told_from_round_robin(tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    found = calibrate([read_measured(write_run(tmp_path / "run", rng, name="baseline", at=None, rate=400))], rng)
+
+    assert "random" in found.balancing
+    assert "round-robin" not in found.balancing
+    assert found.leaving.lifetime is None
+    assert "no task was seen to leave" in in_words(found)[0]
+
+
+def test_nothing_to_calibrate_with(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    with pytest.raises(BadInput, match="run baseline and stop-task"):
+        calibrate([read_measured(write_run(tmp_path / "x", rng, name="crash", seconds=2, at=1.0, rate=20))], rng)

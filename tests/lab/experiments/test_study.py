@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lab.errors import BadInput
+from lab.experiments.matrix import layout, rows
+from lab.experiments.study import is_study, read_measured, read_study, write_study
+from tests.lab.experiments.runs import write_run
+
+
+@pytest.fixture
+def repeats(tmp_path: Path) -> list[Path]:
+    """A baseline, and stop-task three times, each with the run of the other arm inside."""
+    rng = np.random.default_rng(1)
+    folders = [write_run(tmp_path / "baseline", rng, name="baseline", at=None)]
+    for number, lingers in enumerate((0.5, 2.0, 4.0), start=1):
+        folder = write_run(tmp_path / f"stop-{number}", rng, lingers=lingers, repeat=number)
+        write_run(folder / "alb", rng, arm="alb", repeat=number)
+        folders.append(folder)
+    return folders
+
+
+def test_a_run_with_both_arms(repeats: list[Path]) -> None:
+    measured = read_measured(repeats[1])
+
+    assert measured.name == "stop-task"
+    assert {arm: findings.arm for arm, findings in measured.findings.items()} == {"direct": "direct", "alb": "alb"}
+    assert measured.findings["direct"].failures > measured.findings["alb"].failures == 0
+
+
+def test_every_figure_of_every_run_is_in_matrix_csv(repeats: list[Path], tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    folder.mkdir()
+    study = write_study(folder, repeats, {"crash": "no reason"})
+    written = list(csv.DictReader((folder / "matrix.csv").read_text().splitlines()))
+
+    assert [(row["experiment"], row["repeat"], row["arm"]) for row in written] == [
+        ("baseline", "1", "direct"),
+        *(("stop-task", str(repeat), arm) for repeat in (1, 2, 3) for arm in ("direct", "alb")),
+    ]
+    for row in written:
+        run = folder / row["folder"] / ("alb" if row["arm"] == "alb" else "")
+        timeline = list(csv.DictReader((run / "timeline.csv").read_text().splitlines()))
+        assert int(row["requests"]) == sum(int(line["requests"]) for line in timeline)
+        assert int(row["failures"]) == sum(int(line["requests"]) for line in timeline if line["status"] != "200")
+    assert is_study(folder)
+    assert read_study(folder).left_out == study.left_out == {"crash": "no reason"}
+
+
+def test_the_matrix_has_both_arms_in_a_row_and_the_spread_of_repeats(repeats: list[Path], tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    folder.mkdir()
+    head, lines = layout(rows(write_study(folder, repeats, {}).measured))
+
+    assert head[:3] == ["experiment", "Cloud Map: requests", "failed"]
+    assert "load balancer: requests" in head
+    baseline, stops = lines
+    assert baseline[head.index("load balancer: requests")] == "-"
+    median, low, high = (
+        sorted(int(n) for n in stops[2].replace(" to ", " ").strip(")").replace("(", "").split())[1],
+        0,
+        0,
+    )
+    failures = [read_measured(folder).findings["direct"].failures for folder in repeats[1:]]
+    low, middle, high = sorted(failures)
+    assert stops[2] == f"{middle} ({low} to {high})"
+    assert median == middle
+
+
+def test_a_study_may_be_moved_with_its_runs(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    (tmp_path / "results" / "study").mkdir(parents=True)
+    run = write_run(tmp_path / "results" / "run", rng, seconds=15)
+    write_study(tmp_path / "results" / "study", [run], {})
+    (tmp_path / "results").rename(tmp_path / "elsewhere")
+
+    assert read_study(tmp_path / "elsewhere" / "study").measured[0].name == "stop-task"
+
+
+def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"hostnames\.csv cannot be read .*; is it the folder of a run"):
+        read_study(tmp_path)
+
+
+def test_a_study_whose_file_is_broken(tmp_path: Path) -> None:
+    (tmp_path / "study.json").write_text("{")
+    with pytest.raises(BadInput, match=r"study\.json cannot be read"):
+        read_study(tmp_path)
+
+
+def test_records_of_a_run_that_make_no_sense(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", np.random.default_rng(3), seconds=15)
+    meta = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**meta, "faults": [{"at": "noon"}]}))
+
+    with pytest.raises(BadInput, match=r"run\.json is not as `lab run` writes it"):
+        read_measured(folder)

@@ -1,0 +1,104 @@
+"""The report in a real browser: light and dark, on paper, on a narrow screen."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from lab.experiments.study import write_study
+from lab.report import write_report
+from tests.lab.experiments.runs import write_run
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a study of three runs, one of them both ways."""
+    folder, rng = tmp_path_factory.mktemp("results"), np.random.default_rng(1)
+    runs = [
+        write_run(folder / "a", rng, name="baseline", at=None, seconds=15),
+        write_run(folder / "b", rng, lingers=2.5),
+        write_run(folder / "c", rng, name="scale-in", lingers=1.5),
+    ]
+    write_run(runs[1] / "alb", rng, arm="alb")
+    (folder / "all").mkdir()
+    return write_report(write_study(folder / "all", runs, {}))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium; without one an error in CI, elsewhere a skip that says why."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        reason = "no Chromium on PATH: apt-get install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield chromium
+        chromium.close()
+
+
+def opened(browser: Browser, report: Path, *, scheme: str = "light", width: int = 1100) -> tuple[Page, list[str]]:
+    """The page, and everything that went wrong or was fetched."""
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    heard: list[str] = []
+    page.on("console", lambda message: heard.append(message.text))
+    page.on("pageerror", lambda error: heard.append(str(error)))
+    page.on("request", lambda request: heard.append(request.url) if request.url != report.as_uri() else None)
+    page.goto(report.as_uri())
+    return page, heard
+
+
+def test_it_shows_everything_and_asks_for_nothing(browser: Browser, report: Path) -> None:
+    page, heard = opened(browser, report)
+
+    assert page.locator("h1").count() == 1
+    assert "lost no request" in page.locator("h1").inner_text()
+    assert page.locator("section[id^=run-]").count() == 3
+    pictures = page.locator("figure svg").all()
+    assert len(pictures) >= 10
+    for picture in pictures:
+        box = picture.bounding_box()
+        assert box is not None
+        assert box["width"] > 400
+        assert box["height"] > 60
+    assert heard == []
+    page.close()
+
+
+@pytest.mark.parametrize(("scheme", "ink", "paper"), [("light", 27, 255), ("dark", 230, 13)])
+def test_light_and_dark(browser: Browser, report: Path, scheme: str, ink: int, paper: int) -> None:
+    page, _ = opened(browser, report, scheme=scheme)
+    red = "e => getComputedStyle(e).{}.match(/\\d+/)[0]"
+
+    assert int(page.locator("body").evaluate(red.replace("{}", "backgroundColor"))) == paper
+    assert int(page.locator("h1").evaluate(red.replace("{}", "color"))) == ink
+    # Text of pictures is drawn in the page's own colour.
+    label = page.locator("figure svg text").first
+    assert int(label.evaluate(red.replace("{}", "fill"))) == ink
+    page.close()
+
+
+def test_a_narrow_screen_scrolls_tables_and_not_the_page(browser: Browser, report: Path) -> None:
+    page, _ = opened(browser, report, width=380)
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= 380
+    page.close()
+
+
+def test_it_prints_dark_on_white_without_cutting_a_picture(browser: Browser, report: Path, tmp_path: Path) -> None:
+    page, _ = opened(browser, report, scheme="dark")
+    page.emulate_media(media="print")
+
+    assert page.locator("body").evaluate("e => getComputedStyle(e).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.locator("figure").first.evaluate("e => getComputedStyle(e).breakInside") == "avoid"
+    page.pdf(path=tmp_path / "report.pdf", format="A4")
+    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+    page.close()

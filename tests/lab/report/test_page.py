@@ -1,0 +1,200 @@
+"""Every number of the report, found again in the files of its run without the code that made it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from lab.experiments.study import read_measured, write_study
+from lab.report import write_report
+from tests.lab.experiments.runs import START, write_run
+
+
+class Tables(HTMLParser):
+    """The cells of a page's tables, and all of its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tables: list[list[list[str]]] = []
+        self.text = ""
+        self._in_cell = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append([])
+        elif tag in ("td", "th"):
+            self.tables[-1][-1].append("")
+            self._in_cell = True
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th"):
+            self._in_cell = False
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if self._in_cell:
+            self.tables[-1][-1][-1] += data
+
+
+def rows_of(file: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(file.read_text().splitlines()))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run in which a task was stopped and sent requests for 2.5 s more."""
+    return write_run(tmp_path_factory.mktemp("results") / "run", np.random.default_rng(1), lingers=2.5)
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path) -> Tables:
+    return Tables(write_report(read_measured(folder)).read_text())
+
+
+@pytest.fixture(scope="module")
+def timeline(folder: Path) -> list[dict[str, str]]:
+    return rows_of(folder / "timeline.csv")
+
+
+def total(rows: list[dict[str, str]]) -> int:
+    return sum(int(row["requests"]) for row in rows)
+
+
+def test_the_answer(page: Tables, timeline: list[dict[str, str]], folder: Path) -> None:
+    failed = total([row for row in timeline if int(row["status"]) >= 400])
+
+    assert failed > 100
+    assert f"{failed:,} of {total(timeline):,} requests failed when a task was stopped." in page.text
+    assert total(timeline) == json.loads((folder / "run.json").read_text())["requests"]
+
+
+def test_the_window_of_failures_and_the_times(page: Tables, timeline: list[dict[str, str]], folder: Path) -> None:
+    meta = json.loads((folder / "run.json").read_text())
+    at = meta["faults"][0]["at"]
+    seconds = [int(row["second"]) for row in timeline if int(row["status"]) >= 400]
+    first_answer = next(
+        float(row["first_seen"]) for row in rows_of(folder / "hostnames.csv") if row["hostname"] == "delta"
+    )
+
+    assert int(at) == min(seconds)
+    assert f"from 0.0 s to {max(seconds) + 1 - at:.1f} s after the stop" in page.text
+    assert f"out of Cloud Map {meta['discovery'][1]['at'] - at:.1f} s" in page.text
+    assert f"delta served {first_answer - at:.1f} s" in page.text
+
+
+def test_the_table_of_hosts(page: Tables, folder: Path) -> None:
+    shown = next(table for table in page.tables if table[0][0] == "Host")
+    rows = rows_of(folder / "hostnames.csv")
+
+    assert [line[2:5] for line in shown[1:]] == [
+        [f"{int(row['requests']):,}", f"{int(row['failures']):,}", f"{int(row['requests']) / total(rows):.2%}"]
+        for row in rows
+    ]
+
+
+def test_failures_by_cause(page: Tables, timeline: list[dict[str, str]]) -> None:
+    shown = next(table for table in page.tables if table[0][0] == "Failures")
+    by_status: Counter[str] = Counter()
+    for row in timeline:
+        if int(row["status"]) >= 400:
+            assert row["hostname"] == ""
+            by_status[f"{row['status']} from the path to the tasks"] += int(row["requests"])
+
+    assert {cause: int(number.replace(",", "")) for cause, number in shown[1:]} == dict(by_status)
+
+
+@pytest.mark.parametrize(("name", "hosts"), [("Before", "alpha beta gamma"), ("After", "alpha beta delta")])
+def test_the_verdicts(page: Tables, timeline: list[dict[str, str]], name: str, hosts: str) -> None:
+    match = re.search(rf"{name} \((\d+) s\): .*?: ([\d,]+) requests over 3 hosts .*? \(chi-square ([\d.]+)", page.text)
+    assert match is not None
+    length, requests, chi_square = int(match[1]), int(match[2].replace(",", "")), float(match[3])
+    last = max(int(row["second"]) for row in timeline)
+    first = START if name == "Before" else last + 1 - length
+    counts = [
+        total([r for r in timeline if r["hostname"] == host and first <= int(r["second"]) < first + length])
+        for host in hosts.split()
+    ]
+
+    assert sum(counts) == requests
+    assert chi_square == pytest.approx(stats.chisquare(counts).statistic, abs=0.006)
+
+
+def test_nothing_is_loaded_from_elsewhere(folder: Path) -> None:
+    text = (folder / "report.html").read_text()
+
+    assert re.findall(r'(?:src|href)="(?!#)[^"]*"', text) == []
+    assert "@import" not in text
+    assert "url(" not in text.replace("url(#", "")
+
+
+def test_names_are_escaped(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", np.random.default_rng(2), seconds=15)
+    meta = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**meta, "target": "http://<b>&"}))
+
+    assert "http://&lt;b&gt;&amp;" in write_report(read_measured(folder)).read_text()
+
+
+def test_a_study_has_the_matrix_and_every_run(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    runs = [
+        write_run(tmp_path / "a", rng, name="baseline", at=None, seconds=15),
+        write_run(tmp_path / "b", rng, name="scale-in", lingers=1.5),
+    ]
+    (tmp_path / "all").mkdir()
+    study = write_study(tmp_path / "all", runs, {"crash": "no call of the AWS API reaches into a task of Fargate"})
+    page = Tables(write_report(study).read_text())
+    failed = read_measured(runs[1]).findings["direct"].failures
+
+    assert page.tables[0][0][:3] == ["experiment", "requests", "failed"]
+    assert [line[0] for line in page.tables[0][1:]] == ["baseline", "scale-in"]
+    assert "Without a load balancer 0 of 1 events lost no request, and scale-in lost most" in page.text
+    assert f"scale-in: {failed:,} of 9,000 requests failed when a task was taken away." in page.text
+    assert "Left out: crash, for no call of the AWS API" in page.text
+
+
+def test_both_ways_are_told_side_by_side(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    folder = write_run(tmp_path / "run", rng, lingers=1.5)
+    write_run(folder / "alb", rng, arm="alb")
+    page = Tables(write_report(read_measured(folder)).read_text())
+
+    assert "; through a load balancer none of 9,000 requests failed." in page.text
+    assert "Without a load balancer" in page.text
+    assert "Through the load balancer" in page.text
+    assert len([table for table in page.tables if table[0][0] == "Host"]) == 2
+
+
+def test_a_sweep_has_a_grid(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    runs = [
+        write_run(tmp_path / f"{ttl}-{drain}", rng, seconds=18, lingers=float(ttl), drain=float(drain),
+                  parameters={"discovery_ttl": ttl, "drain_seconds": drain})
+        for ttl in (0, 2) for drain in (0, 4)
+    ]  # fmt: skip
+    (tmp_path / "study").mkdir()
+    text = write_report(write_study(tmp_path / "study", runs, {})).read_text()
+
+    assert "Requests that failed, stop-task" in text
+    assert text.count(">none<") == 3
+    assert "3 of 4 settings lost no request: discovery_ttl 0 and drain_seconds 0 or" in Tables(text).text
+
+
+def test_a_run_without_a_request(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", np.random.default_rng(6), name="baseline", at=None, seconds=1, rate=1)
+    for name in ("hostnames.csv", "timeline.csv", "latency.csv"):
+        head = (folder / name).read_text().splitlines()[0]
+        (folder / name).write_text(head + "\n")
+
+    assert "nothing was measured" in write_report(read_measured(folder)).read_text()
