@@ -17,7 +17,7 @@ from lab.experiments.catalogue import EXPERIMENTS, Experiment
 from lab.experiments.load import DIRECT
 from lab.experiments.records import Fault, TaskRecord
 from lab.experiments.times import Times, times_of
-from load.latency import percentiles
+from load.latency import SECOND_BITS, percentiles
 from load.results import HostRow, Run, TimelineRow
 
 __all__ = ["Cause", "Findings", "Period", "find", "is_failure", "of_period"]
@@ -228,7 +228,7 @@ def _period(name: str, run: Run, first: int, last: int, *, judged: bool) -> Peri
     for row in run.latency:
         if first <= row.second <= last:
             latencies[row.latency_us] += row.requests
-    p99 = percentiles(latencies, (99,))[0] if latencies else None
+    p99 = percentiles(latencies, (99,), SECOND_BITS)[0] if latencies else None
     judgement = None
     if judged:
         with contextlib.suppress(BadInput):  # fewer than two hosts

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from load.latency import bucket_of
+from load.latency import bucket_of, coarser
 from load.results import (
     HostRow,
     LatencyRow,
@@ -22,6 +22,7 @@ from load.results import (
 
 START = 1_000_000
 HOSTS = ("alpha", "beta", "gamma")
+_CALM, _BUSY = (next(iter(coarser({bucket_of(ms): 1}))) for ms in (5.0, 20.0))
 
 
 def task(name: str, created_at: float, *, stopping_at: float | None = None, health: str = "HEALTHY") -> dict[str, Any]:
@@ -74,7 +75,7 @@ def write_run(
         if host == "gamma" and at is not None and moment > at + drain:
             host, status = "", 503
         counts[int(now), host, status] += 1
-        latency[int(now), bucket_of(5.0 if at is None or moment < at else 20.0)] += 1
+        latency[int(now), _CALM if at is None or moment < at else _BUSY] += 1
         seen[host] = (seen.get(host, (now, now))[0], now)
     requests, failures = Counter[str](), Counter[str]()
     for (_, host, status), number in counts.items():

@@ -4,37 +4,20 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.experiments.findings import find, of_period
-from load.results import HostRow, Run, TimelineRow
+from load.results import HostRow, Run, TimelineRow, read_run
+from tests.lab.experiments.runs import START, task, write_run
 
-START = 1_000_000
 HOSTS = ("a", "b", "c")
 
 
 def host(name: str, requests: int, first: float, last: float, failures: int = 0) -> HostRow:
     return HostRow(name, "eu-west-2a" if name else "", requests, failures, 0.0, 1.0, 2.0, 3.0, first, last)
-
-
-def task(name: str, created_at: float, *, stopping_at: float | None = None, health: str = "HEALTHY") -> dict[str, Any]:
-    return {
-        "arn": f"arn:task/{name}",
-        "hostname": name,
-        "availability_zone": "eu-west-2a",
-        "task_definition": "arn:task-definition/x:1",
-        "last_status": "RUNNING" if stopping_at is None else "STOPPED",
-        "desired_status": "RUNNING" if stopping_at is None else "STOPPED",
-        "health": health,
-        "created_at": created_at,
-        "started_at": created_at + 1,
-        "stopping_at": stopping_at,
-        "stopped_at": None if stopping_at is None else stopping_at + 1,
-        "stop_code": None,
-        "stopped_reason": None,
-    }
 
 
 def run_with_a_stop(at: float = START + 10.4) -> Run:
@@ -137,6 +120,16 @@ def test_periods_hold_whole_seconds_and_their_failures() -> None:
     assert after.counts == {"a": 60, "b": 60, "d": 60}
     assert before.judgement is not None
     assert before.judgement.requests == 300
+
+
+def test_latency_before_and_during(tmp_path: Path) -> None:
+    found = find(read_run(write_run(tmp_path / "run", np.random.default_rng(1), at=10.0, lingers=2.0)))
+    before, during = found.period("before"), found.period("during")
+
+    assert before is not None
+    assert during is not None
+    assert before.p99_ms == pytest.approx(5.0, rel=0.04)
+    assert during.p99_ms == pytest.approx(20.0, rel=0.04)
 
 
 def test_a_run_that_fails_to_its_end_never_settles() -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -107,6 +108,32 @@ def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing(twin: RunningTwin, tm
     assert sum(host.requests for host in run.hosts) == run.meta["requests"] > 0
     assert (folder / "report.html").exists()
     assert not [pid for pid in started if is_alive(pid)]
+
+
+def test_ctrl_c_in_a_rollout_puts_the_service_back(twin: RunningTwin, tmp_path: Path) -> None:
+    ecs, outputs = twin.client("ecs"), twin.outputs()
+
+    def service() -> dict[str, Any]:
+        found = ecs.describe_services(cluster=outputs["cluster_name"], services=[outputs["service_name"]])
+        return dict(found["services"][0])
+
+    before = service()["taskDefinition"]
+    arguments = ("run", "rollout", "--target", str(twin.state / "outputs.json"), "--results", str(tmp_path))
+    process = subprocess.Popen(
+        [*LAB, *arguments, "--users", "2", "--duration", "12"],
+        cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    wait_until(lambda: service()["taskDefinition"] != before, "the new revision is deployed", 60)
+    os.killpg(process.pid, signal.SIGINT)
+    output = process.communicate(timeout=60)[0]
+
+    assert process.returncode == 130, output
+    assert "going back to" in output
+    assert service()["taskDefinition"] == before
+    (folder,) = tmp_path.iterdir()
+    run = read_run(folder)
+    assert [fault["kind"] for fault in run.meta["faults"]] == ["rollout"]
+    assert sum(host.requests for host in run.hosts) == run.meta["requests"] > 0
 
 
 @pytest.mark.parametrize(

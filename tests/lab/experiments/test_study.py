@@ -61,15 +61,9 @@ def test_the_matrix_has_both_arms_in_a_row_and_the_spread_of_repeats(repeats: li
     assert "load balancer: requests" in head
     baseline, stops = lines
     assert baseline[head.index("load balancer: requests")] == "-"
-    median, low, high = (
-        sorted(int(n) for n in stops[2].replace(" to ", " ").strip(")").replace("(", "").split())[1],
-        0,
-        0,
-    )
     failures = [read_measured(folder).findings["direct"].failures for folder in repeats[1:]]
     low, middle, high = sorted(failures)
     assert stops[2] == f"{middle} ({low} to {high})"
-    assert median == middle
 
 
 def test_a_study_may_be_moved_with_its_runs(tmp_path: Path) -> None:

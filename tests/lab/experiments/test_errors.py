@@ -1,0 +1,121 @@
+"""What goes wrong on the way to AWS, told in a sentence: against an endpoint that answers as AWS does."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.errors import BadInput, Missing
+from lab.experiments.aws import Aws
+from lab.experiments.service import EcsService
+from lab.experiments.target import Target
+from tests.twin.running import PROJECT
+
+Answer = tuple[int, dict[str, Any]]
+Serve = Callable[[Answer], Target]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts an endpoint that gives one answer to everything, and the target that it is."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(answer: Answer) -> Target:
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["content-length"]))
+                body = json.dumps(answer[1]).encode()
+                self.send_response(answer[0])
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                return
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        return Target(Path("outputs.json"), "s", url, "eu-west-2", "c", "s", aws_endpoint_url=url)
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def service(running: int = 3, desired: int = 3, deployments: int = 1, status: str = "ACTIVE") -> Answer:
+    deployment = {
+        "id": "d", "status": "PRIMARY", "taskDefinition": "t", "rolloutState": "IN_PROGRESS",
+        "createdAt": 1.0, "updatedAt": 1.0,
+    }  # fmt: skip
+    found = {
+        "status": status, "runningCount": running, "desiredCount": desired, "taskDefinition": "t", "events": [],
+        "deployments": [deployment] * deployments,
+    }  # fmt: skip
+    return 200, {"services": [found]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (service(running=2), r"is not stable \(2 of 3 tasks run\): wait until it is"),
+        (service(deployments=2), r"is not stable \(deployment PRIMARY IN_PROGRESS, deployment PRIMARY IN_PROGRESS\)"),
+        (service(running=0, desired=0), "has a desired count of 0: scale it to one task or more"),
+        (service(status="DRAINING"), "is not there: is it deployed"),
+        ((200, {"services": []}), "the service s of cluster c is not there"),
+        ((400, {"__type": "ClusterNotFoundException", "message": "Cluster not found."}), "refuses DescribeServices"),
+    ],
+)
+def test_a_service_that_cannot_be_experimented_on(serve: Serve, answer: Answer, words: str) -> None:
+    target = serve(answer)
+    with pytest.raises(BadInput, match=words):
+        EcsService(target, Aws(target)).require_stable()
+
+
+@pytest.mark.parametrize("code", ["ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId"])
+def test_credentials_that_are_not_taken(serve: Serve, code: str) -> None:
+    target = serve((400, {"__type": code, "message": "no"}))
+    with pytest.raises(Missing, match=rf"takes no requests with these credentials \({code}\): log in again"):
+        EcsService(target, Aws(target)).state()
+
+
+def test_no_credentials_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    target = Target(Path("outputs.json"), "s", "https://x.execute-api.eu-west-2.amazonaws.com", "eu-west-2", "c", "s")
+
+    with pytest.raises(Missing, match="no credentials for AWS in eu-west-2: set AWS_PROFILE, or log in"):
+        EcsService(target, Aws(target)).state()
+
+
+def test_a_service_that_does_not_get_stable_in_time(serve: Serve) -> None:
+    target = serve(service(running=2))
+    with pytest.raises(Missing, match=r"is not stable after 0 s \(2 of 3 tasks run"):
+        EcsService(target, Aws(target)).wait_until_stable(0)
+
+
+def test_what_cannot_be_done_on_aws_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
+    outputs = {"gateway_url": "https://x", "region": "eu-west-2", "cluster_name": "c", "service_name": "s"}
+    target = tmp_path / "outputs.json"
+    target.write_text(json.dumps({"s": outputs}))
+    lab = [sys.executable, "-c", "from lab.cli import main; main()"]
+    finished = subprocess.run(
+        [*lab, "run", "crash", "--target", str(target)], cwd=PROJECT, capture_output=True, text=True, timeout=60
+    )
+
+    assert finished.returncode == 2
+    assert "crash cannot be done on AWS: no call of the AWS API" in finished.stderr
+    assert len(finished.stderr.strip().splitlines()) == 1
