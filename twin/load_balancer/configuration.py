@@ -36,12 +36,17 @@ def listener(listener: Listener, groups: Mapping[str, TargetGroup], address: Add
     weights = [{"name": groups[arn].id, "weight": n} for arn, n in listener.weights.items() if arn in groups]
     target = {"route": {**route, "weighted_clusters": {"clusters": weights}}}
     answer = target if weights else {"direct_response": {"status": 503}}
-    host = {"name": "targets", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, **answer}]}
+    forwarded = envoy.header("x-forwarded-for", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%")
+    host = {
+        "name": "targets",
+        "domains": ["*"],
+        "routes": [{"match": {"prefix": "/"}, **answer}],
+        "request_headers_to_add": [forwarded | {"append_action": "APPEND_IF_EXISTS_OR_ADD"}],
+    }
     manager = {
         "route_config": {"virtual_hosts": [host]},
         "http_filters": [envoy.router(suppress_envoy_headers=True)],
         "server_header_transformation": "PASS_THROUGH",
-        "use_remote_address": True,  # x-forwarded-for
         "local_reply_config": {"mappers": [_own_reply(*reply) for reply in _OWN.items()]},
     }
     return envoy.listener(listener.name, address, manager, idle_timeout=3600)

@@ -1,0 +1,80 @@
+"""Load balancers as Envoy's configuration: pure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from twin.load_balancer.configuration import cluster, endpoints, listener, state
+from twin.load_balancer.model import HealthCheck, Listener, Target, TargetGroup, TargetState
+from twin.network import Address
+
+ARN = "arn:aws:elasticloadbalancing:eu-west-2:123456789012:targetgroup/shop/50dc6c495c0c9188"
+LISTENER = "arn:aws:elasticloadbalancing:eu-west-2:123456789012:listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2"
+CHECK = HealthCheck("/ready", 10, 5, 2, 3, "200-299,304")
+
+
+def group(algorithm: str = "round_robin", slow_start: float = 0) -> TargetGroup:
+    return TargetGroup(ARN, algorithm, slow_start, 300, CHECK)
+
+
+def policy(group: TargetGroup) -> Any:
+    (only,) = cluster(group, Path("endpoints.json"))["load_balancing_policy"]["policies"]
+    return only["typed_extension_config"]["typed_config"]
+
+
+def test_the_health_check_is_the_target_groups() -> None:
+    (check,) = cluster(group(), Path("endpoints.json"))["health_checks"]
+
+    assert (check["interval"], check["no_traffic_interval"], check["timeout"]) == ("10s", "10s", "5s")
+    assert (check["healthy_threshold"], check["unhealthy_threshold"]) == (2, 3)
+    http = check["http_health_check"]
+    assert http["path"] == "/ready"
+    assert http["expected_statuses"] == [{"start": 200, "end": 300}, {"start": 304, "end": 305}]
+
+
+def test_least_outstanding_requests_looks_at_all_targets() -> None:
+    assert policy(group("least_outstanding_requests"))["selection_method"] == "FULL_SCAN"
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "window"), [("round_robin", {"slow_start_window": "30s"}), ("least_outstanding_requests", None)]
+)
+def test_slow_start_is_of_round_robin_alone(algorithm: str, window: object) -> None:
+    assert policy(group(algorithm, slow_start=30)).get("slow_start_config") == window
+    assert "slow_start_config" not in policy(group(algorithm))
+
+
+def test_a_target_that_drains_gets_no_new_request() -> None:
+    targets = [Target(ARN, "a", "127.64.1.1", 80, TargetState.HEALTHY), Target(ARN, "b", "127.64.1.0", 80)]
+    targets[1].state = TargetState.DRAINING
+
+    (locality,) = endpoints(group(), targets)["endpoints"]
+    told = {e["endpoint"]["address"]["socket_address"]["address"]: e["health_status"] for e in locality["lb_endpoints"]}
+    assert told == {"127.64.1.0": "DRAINING", "127.64.1.1": "UNKNOWN"}
+
+
+@pytest.mark.parametrize(
+    ("before", "health_status", "after"),
+    [
+        (TargetState.INITIAL, {"failed_active_health_check": True, "pending_active_hc": True}, TargetState.INITIAL),
+        (TargetState.INITIAL, {"failed_active_health_check": True}, TargetState.UNHEALTHY),
+        (TargetState.INITIAL, {"eds_health_status": "HEALTHY"}, TargetState.HEALTHY),
+        (TargetState.HEALTHY, {"failed_active_health_check": True}, TargetState.UNHEALTHY),
+        (TargetState.UNHEALTHY, {}, TargetState.HEALTHY),
+        (TargetState.DRAINING, {}, TargetState.DRAINING),
+    ],
+)
+def test_the_state_of_a_target(before: TargetState, health_status: dict[str, Any], after: TargetState) -> None:
+    assert state(Target(ARN, "a", "127.64.1.1", 80, before), health_status) is after
+
+
+def test_a_listener_without_a_target_group_answers_503() -> None:
+    made = listener(Listener(LISTENER, 80, {}, 60), {}, Address("127.64.1.1", 8080))
+    manager = made["filter_chains"][0]["filters"][0]["typed_config"]
+
+    assert made["name"] == "shop-80"
+    (route,) = manager["route_config"]["virtual_hosts"][0]["routes"]
+    assert route["direct_response"] == {"status": 503}

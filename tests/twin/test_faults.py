@@ -1,0 +1,233 @@
+"""Faults of a real twin, by the command line, and what clients and the event log see of them."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.twin.running import RunningTwin, TwinFactory, twin_command, wait_until
+
+
+@pytest.fixture(scope="module")
+def twin(start_twin: TwinFactory) -> RunningTwin:
+    return start_twin(
+        *("--discovery-ttl", "0", "--proxy-drain", "0", "--balancing", "round-robin", "--running-grace", "0")
+    )
+
+
+def run_twin(twin: RunningTwin, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = twin_command(*arguments, "--state", str(twin.state))
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def running(twin: RunningTwin) -> list[str]:
+    """The ids of the tasks that run, once there are three."""
+
+    def three() -> list[str] | None:
+        ids = [task["taskArn"].rsplit("/", 1)[-1] for task in twin.tasks() if task["lastStatus"] == "RUNNING"]
+        return sorted(ids) if len(ids) == 3 else None
+
+    found: list[str] = wait_until(three, "three tasks run", timeout=60)
+    return found
+
+
+def fault(twin: RunningTwin, *arguments: str) -> str:
+    done = run_twin(twin, "fault", *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def faults(twin: RunningTwin, kind: str) -> list[dict[str, Any]]:
+    return [event for event in twin.events() if event["kind"] == "fault" and event["fault"] == kind]
+
+
+def wait_until_over(twin: RunningTwin, kind: str) -> None:
+    wait_until(lambda: faults(twin, kind)[-1]["step"] == "ends", f"{kind} is over")
+
+
+def seconds_of(ask: httpx.Client, path: str = "/hostname") -> dict[str, float]:
+    """How long each of the three hosts takes for an answer."""
+    seconds: dict[str, float] = {}
+    for _ in range(3):
+        started = time.monotonic()
+        answer = ask.get(path)
+        assert answer.status_code == 200
+        seconds[answer.text] = time.monotonic() - started
+    return seconds
+
+
+def answers_within(twin: RunningTwin, seconds: float) -> bool:
+    try:
+        return httpx.get(f"{twin.gateway_url}/hostname", timeout=seconds).status_code == 200
+    except httpx.ReadTimeout:
+        return False
+
+
+def test_slow(twin: RunningTwin, ask: httpx.Client) -> None:
+    victim = running(twin)[0]
+    assert fault(twin, "slow", victim[:8], "--for", "2", "--delay", "0.7") == f"slow on {victim} for 2 s\n"
+
+    held = sorted(seconds_of(ask).values())
+    assert held[-1] >= 0.7
+    wait_until_over(twin, "slow")
+    begun, ended = faults(twin, "slow")
+    assert (begun["target"], begun["seconds"], ended["how"]) == (victim, 2.0, "over")
+    assert ended["time"] - begun["time"] >= 2.0
+    assert len(seconds_of(ask)) == 3
+
+
+def test_hang_holds_requests_until_it_ends(twin: RunningTwin, ask: httpx.Client) -> None:
+    victim = running(twin)[0]
+    fault(twin, "hang", victim, "--for", "1.5")
+
+    assert sorted(seconds_of(ask).values())[-1] > 0.2
+    assert faults(twin, "hang")[-1]["step"] == "ends"  # an answer came from the one that stood still
+    assert running(twin)[0] == victim
+
+
+def test_unready_fails_health_checks_and_is_undone_on_demand(twin: RunningTwin, ask: httpx.Client) -> None:
+    victim = running(twin)[0]
+    fault(twin, "unready", victim)
+
+    assert sorted(ask.get("/ready").status_code for _ in range(3)) == [200, 200, 503]
+    assert len(seconds_of(ask)) == 3  # all else is answered
+    assert fault(twin, "unready", victim, "--undo") == f"unready on {victim} is undone\n"
+    assert [ask.get("/ready").status_code for _ in range(3)] == [200, 200, 200]
+    assert faults(twin, "unready")[-1]["how"] == "undone"
+
+
+def test_proxy_crash_is_survived(twin: RunningTwin, ask: httpx.Client) -> None:
+    victim = running(twin)[0]
+    fault(twin, "proxy-crash", victim)
+
+    def steps() -> list[str]:
+        return [event["step"] for event in twin.events() if event.get("task") == victim]
+
+    wait_until(lambda: "proxy restarted" in steps(), "the proxy is back")
+    assert running(twin)[0] == victim
+    assert len(seconds_of(ask)) == 3
+    assert run_twin(twin, "logs", victim[:8], "--proxy").stdout
+
+
+def test_crash_is_replaced_and_its_logs_stay(twin: RunningTwin) -> None:
+    victim = running(twin)[0]
+    fault(twin, "crash", victim)
+
+    wait_until(lambda: victim not in running(twin), "another runs in its place")
+    stopped = next(t for t in twin.tasks("STOPPED") if t["taskArn"].endswith(victim))
+    assert (stopped["stopCode"], stopped["containers"][0]["exitCode"]) == ("EssentialContainerExited", 137)
+    assert "hypercorn" in run_twin(twin, "logs", victim).stdout
+    assert "GET /hostname" in run_twin(twin, "logs", "gateway").stdout
+
+
+def test_stop_is_a_users(twin: RunningTwin) -> None:
+    victim = running(twin)[0]
+    assert run_twin(twin, "stop", victim[:10], "--reason", "to see").returncode == 0
+
+    wait_until(lambda: victim not in running(twin), "another runs in its place")
+    stopped = next(t for t in twin.tasks("STOPPED") if t["taskArn"].endswith(victim))
+    assert (stopped["stopCode"], stopped["stoppedReason"]) == ("UserInitiated", "to see")
+
+
+def test_discovery_down_keeps_what_was_found_and_hides_what_is_new(twin: RunningTwin, ask: httpx.Client) -> None:
+    running(twin)
+    fault(twin, "discovery-down", "--for", "60")
+    outputs = twin.outputs()
+    names = {"NamespaceName": outputs["namespace_name"], "ServiceName": outputs["discovery_name"]}
+    discovery = twin.client("servicediscovery")
+
+    with pytest.raises(discovery.exceptions.ClientError, match="InternalFailure"):
+        discovery.discover_instances(**names)
+    assert len(seconds_of(ask)) == 3
+    fault(twin, "discovery-down", "--undo")
+    assert len(discovery.discover_instances(**names)["Instances"]) == 3
+
+
+def test_az_down_stops_a_zone_and_nothing_starts_there(twin: RunningTwin) -> None:
+    running(twin)
+    fault(twin, "az-down", "eu-west-2a", "--for", "60")
+    zones = {task["taskArn"]: task["availabilityZone"] for task in twin.tasks()}
+    assert set(zones.values()) == {"eu-west-2a", "eu-west-2b"}
+    assert sorted(answers_within(twin, 0.5) for _ in range(3))[0] is False
+
+    run_twin(twin, "stop", next(arn for arn, zone in zones.items() if zone == "eu-west-2b"))
+    wait_until(lambda: {t["taskArn"] for t in twin.tasks()} - zones.keys(), "another task starts")
+    new = [task for task in twin.tasks() if task["taskArn"] not in zones]
+    assert {task["availabilityZone"] for task in new} == {"eu-west-2b"}
+    fault(twin, "az-down", "eu-west-2a", "--undo")
+    running(twin)
+    with httpx.Client(base_url=twin.gateway_url, timeout=10) as client:
+        assert len(seconds_of(client)) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["burn", "x"], ("burn", "crash, hang, slow")),
+        (["crash"], ("crash needs a task", "twin ps")),
+        (["crash", "zzz"], ("zzz is no task", "give one of")),
+        (["hang", ""], ("begins 3 tasks",)),
+        (["az-down", "mars"], ("mars is no zone", "eu-west-2a")),
+        (["discovery-down", "x"], ("leave x out",)),
+        (["slow", "x", "--for", "0"], ("--for 0", "above 0")),
+        (["slow", "x", "--delay", "-1"], ("--delay -1", "above 0")),
+        (["crash", "x", "--for", "1"], ("crash takes no time",)),
+        (["hang", "x", "--undo"], ("no fault hang on x",)),
+    ],
+    ids=" ".join,
+)
+def test_a_fault_that_cannot_be_is_refused_in_one_sentence(
+    twin: RunningTwin, arguments: list[str], words: tuple[str, ...]
+) -> None:
+    running(twin)
+    done = run_twin(twin, "fault", *arguments)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert all(word in done.stderr for word in words), done.stderr
+
+
+def test_logs_of_an_unknown_task(twin: RunningTwin) -> None:
+    done = run_twin(twin, "logs", "zzz")
+
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "zzz is no task" in done.stderr
+
+
+def test_ps_watch_shows_tasks_and_requests_a_second(twin: RunningTwin, ask: httpx.Client) -> None:
+    ids = running(twin)
+    leader, follower = pty.openpty()
+    command = twin_command("ps", "--watch", "--state", str(twin.state))
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "200", "LINES": "40"}
+    with subprocess.Popen(command, stdout=follower, stderr=follower, env=environment) as process:
+        os.close(follower)
+        shown = ""
+
+        def live() -> bool:
+            nonlocal shown
+            for _ in range(30):
+                ask.get("/hostname")
+            shown += os.read(leader, 65536).decode()
+            rates = re.findall(r"RUNNING\s+\w+\s+127\S+\s+(\d+)", shown)
+            return all(name[:12] in shown for name in ids) and any(int(rate) > 0 for rate in rates)
+
+        wait_until(live, "tasks and rates are shown")
+        process.send_signal(2)
+        assert process.wait(10) == 0
+    os.close(leader)
+    assert "req/s" in shown
+    assert "Traceback" not in shown
+
+
+def test_the_state_folder_holds_the_logs(twin: RunningTwin) -> None:
+    for task in running(twin):
+        folder = Path(twin.state) / "tasks" / task
+        assert {"application.log", "proxy.log"} <= {file.name for file in folder.iterdir()}
