@@ -6,6 +6,7 @@ reports, in the same message, so that it is merged, lost or reset exactly when L
 
 from __future__ import annotations
 
+import math
 import platform
 import signal
 import sys
@@ -22,7 +23,7 @@ from locust.env import Environment
 from locust.event import Events
 from locust.exception import StopTest
 from locust.html import get_html_report, process_html_filename
-from locust.runners import WORKER_REPORT_INTERVAL, MasterRunner, WorkerRunner
+from locust.runners import STATE_MISSING, WORKER_REPORT_INTERVAL, MasterRunner, WorkerRunner
 
 from load import report, web
 from load.answers import NO_ANSWER, host_of, zone_of
@@ -37,6 +38,10 @@ from load.workers import LostWorker, Workers
 __all__ = ["HostnameListener", "register"]
 
 _EXIT_CODE = LoadError.exit_code
+
+# The master's message that asks for a worker's last report, and the seconds that it waits for the answers.
+_LAST_REPORT = "hostnames_last_report"
+_PATIENCE = 5.0
 
 
 def register(events: Events) -> None:
@@ -98,7 +103,9 @@ class HostnameListener:
                 # Else each worker of --processes prints a list of its own before the master's: no JSON together.
                 options.json = False
             events.report_to_master.add_listener(self._on_report_to_master)
-            events.quitting.add_listener(self._report_before_quitting)
+            events.quitting.add_listener(self._send_last_report)
+            assert environment.runner is not None
+            environment.runner.register_message(_LAST_REPORT, self._send_last_report)
             return
         events.test_stop.add_listener(self._on_test_stop)
         events.reset_stats.add_listener(self._on_reset)
@@ -143,8 +150,8 @@ class HostnameListener:
     def _on_request(
         self,
         *,
-        url: str,
-        response_time: float | None,
+        url: str = "",
+        response_time: float | None = None,
         response: FastResponse | None = None,
         exception: BaseException | None = None,
         # Named, for to collect them in **_ would take as long as all the rest does.
@@ -185,7 +192,20 @@ class HostnameListener:
         self.counts.clear()
 
     def _on_test_stop(self, **_: Any) -> None:
+        runner = self.environment.runner
+        if isinstance(runner, MasterRunner):
+            self._collect_last_reports(runner)
         self.recorder.stop(time.time())
+
+    def _collect_last_reports(self, master: MasterRunner) -> None:
+        """Wait for what the workers have not reported; Locust by itself gives them half a second before it quits."""
+        master.send_message(_LAST_REPORT)
+        deadline = time.monotonic() + self.environment.stop_timeout + _PATIENCE
+        while time.monotonic() < deadline:
+            there = {client.id for client in master.clients.all if client.state != STATE_MISSING}
+            if not any(worker.worker in there for worker in self.workers.lost(math.inf)):
+                return
+            gevent.sleep(0.02)
 
     def _on_spawning_complete(self, **_: Any) -> None:
         if self.environment.reset_stats:
@@ -205,8 +225,8 @@ class HostnameListener:
             requests = self.counts.merge(counted)
             self.workers.report(client_id, time.time(), requests, counted["loaded"])
 
-    def _report_before_quitting(self, **_: Any) -> None:
-        """After Ctrl-C, which reaches workers too, Locust's workers quit without a last report."""
+    def _send_last_report(self, **_: Any) -> None:
+        """Stop and report: the master asks, or Ctrl-C, after which Locust's workers quit without a last report."""
         runner = self.environment.runner
         assert isinstance(runner, WorkerRunner)
         runner.stop()

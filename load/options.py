@@ -87,8 +87,7 @@ def resolve(environment: Environment) -> None:
         target = read_outputs(Path(options.outputs))
         environment.host = environment.host or target.gateway_url
         options.region = options.region or target.region
-        if options.authorization == DEFAULTS["authorization"] and target.authorization:
-            options.authorization = target.authorization
+        options.authorization = options.authorization or target.authorization
     settings = LoadSettings.from_options(options)
     if not isinstance(environment.runner, MasterRunner):
         authorizer(settings.authorization, settings.region)

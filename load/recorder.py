@@ -108,10 +108,10 @@ class Recorder:
     def complete(self, now: float, more: Mapping[str, Any]) -> bool:
         """Complete the files of the run, with `more` in run.json; False where that was done before.
 
-        Counts that come in after it complete the files anew.
+        Counts that come in after it complete the files anew. A run whose test was never started stays incomplete.
         """
         run = self._run
-        if run is None or run.completed == self.counts.requests:
+        if run is None or run.start is None or run.completed == self.counts.requests:
             return False
         first = run.completed is None
         run.completed = self.counts.requests
@@ -120,23 +120,25 @@ class Recorder:
         return first
 
     def _write_progress(self, run: _Run, before: int) -> None:
+        results.write_hosts(run.path, self.counts.hosts())
+        self._append_latency(run, before)
+        # The last of the three: it is what a follower of the run looks at.
         rows = self.counts.timeline(run.appended_before, before)
         if run.appended_before is None:
             results.write_timeline(run.path, rows)
         elif rows:
             results.append_timeline(run.path, rows)
         run.appended_before = before
-        self._append_latency(run, before)
-        results.write_hosts(run.path, self.counts.hosts())
 
     def _write_complete(self, run: _Run, now: float, more: Mapping[str, Any]) -> None:
+        assert run.start is not None
         results.write_timeline(run.path, self.counts.timeline())
         self._append_latency(run, math.inf)
         results.write_hosts(run.path, self.counts.hosts())
         end = run.stop or now
         meta = {
             "end": round(end, 3),
-            "duration_s": round(end - (run.start or end), 3),
+            "duration_s": round(end - run.start, 3),
             "requests": self.counts.requests,
             "failures": self.counts.failures,
             "resets": run.resets,
@@ -147,8 +149,9 @@ class Recorder:
 
     def _append_latency(self, run: _Run, before: float) -> None:
         # On disk they are kept; in memory they would grow with every second of a long run.
-        results.append_latency(run.path, self.counts.latency(before))
-        self.counts.drop_latency(before)
+        if rows := self.counts.latency(before):
+            results.append_latency(run.path, rows)
+            self.counts.drop_latency(before)
 
     def _write(self, run: _Run, action: Callable[[], None]) -> None:
         try:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from load.results import HostRow
-from load.table import COLUMNS, cells
+from load.table import COLUMNS, cells, deviations
 from load.workers import LostWorker
 
 __all__ = ["FOLDED", "lost_sentence", "with_section"]
@@ -39,7 +39,8 @@ def with_section(report: str, rows: Sequence[HostRow], notes: Sequence[str] = ()
     """Locust's report with the section put before the end of its body."""
     head = "".join(f"<th>{escape(title)}</th>" for title in COLUMNS)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells(row, rows)) + "</tr>\n" for row in rows
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells(row, deviation)) + "</tr>\n"
+        for row, deviation in zip(rows, deviations(rows), strict=True)
     )
     section = (
         f"<style>{_STYLE}</style>\n"

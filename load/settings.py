@@ -34,7 +34,7 @@ DEFAULTS: Mapping[str, str] = {
     "connections": KEEP_ALIVE,
     "rate": "",
     "shape": "constant",
-    "authorization": "NONE",
+    "authorization": "",
     "region": "",
 }
 """Each option as it is on the command line, in the environment and in the web UI: text."""
@@ -134,19 +134,22 @@ def _rate(text: str) -> float | None:
     return float(text)
 
 
+def _authorization(text: str) -> str:
+    if text not in ("", *AUTHORIZATIONS):
+        raise ValueError(f"one of {', '.join(AUTHORIZATIONS)} is needed.")
+    return text or "NONE"
+
+
+def _shape(text: str) -> str:
+    if text not in SHAPES:
+        raise ValueError(f"one of {', '.join(SHAPES)} is needed.")
+    return text
+
+
 def _region(text: str) -> str:
     if text and not re.fullmatch(r"[a-z]{2,}(-[a-z]+)+-\d+", text):
         raise ValueError("a Region's name such as eu-west-2 is needed.")
     return text
-
-
-def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"one of {', '.join(choices)} is needed.")
-        return text
-
-    return parse
 
 
 def _number(text: str) -> float:
@@ -166,7 +169,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "payload_bytes": _payload_bytes,
     "connections": _connections,
     "rate": _rate,
-    "shape": _one_of(SHAPES),
-    "authorization": _one_of(AUTHORIZATIONS),
+    "shape": _shape,
+    "authorization": _authorization,
     "region": _region,
 }

@@ -13,7 +13,7 @@ from load.answers import UNKNOWN_HOST
 from load.hostnames import OTHER_HOSTS
 from load.results import HostRow
 
-__all__ = ["COLUMNS", "cells", "deviation", "print_table", "shown_name"]
+__all__ = ["COLUMNS", "cells", "deviations", "print_table", "shown_name"]
 
 COLUMNS = ("hostname", "zone", "requests", "share", "vs even", "failures", "p50 ms", "p95 ms", "p99 ms")
 
@@ -28,26 +28,26 @@ def shown_name(row: HostRow) -> str:
     return row.hostname or "(no host known)"
 
 
-def deviation(row: HostRow, rows: Sequence[HostRow]) -> float | None:
-    """How far a host is from an even split among the known hosts: 0.1 means 10 % more than its even part.
+def deviations(rows: Sequence[HostRow]) -> list[float | None]:
+    """How far each host is from an even split among the known hosts: 0.1 means 10 % more than its even part.
 
     None for the rows of no host and of other hosts.
     """
-    if row.hostname in (UNKNOWN_HOST, OTHER_HOSTS):
-        return None
-    known = [other.requests for other in rows if other.hostname not in (UNKNOWN_HOST, OTHER_HOSTS)]
-    return row.requests * len(known) / sum(known) - 1
+    known = [row.hostname not in (UNKNOWN_HOST, OTHER_HOSTS) for row in rows]
+    total = sum(row.requests for row, is_known in zip(rows, known, strict=True) if is_known)
+    return [
+        row.requests * sum(known) / total - 1 if is_known else None for row, is_known in zip(rows, known, strict=True)
+    ]
 
 
-def cells(row: HostRow, rows: Sequence[HostRow]) -> tuple[str, ...]:
+def cells(row: HostRow, deviation: float | None) -> tuple[str, ...]:
     """The texts of a row, one for each of COLUMNS."""
-    difference = deviation(row, rows)
     return (
         shown_name(row),
         row.availability_zone,
         f"{row.requests:,}",
         f"{row.share:.1%}",
-        "" if difference is None else f"{difference:+z.1%}",
+        "" if deviation is None else f"{deviation:+z.1%}",
         f"{row.failures:,}",
         *(f"{ms:.1f}" for ms in (row.p50_ms, row.p95_ms, row.p99_ms)),
     )
@@ -70,8 +70,8 @@ def print_table(rows: Sequence[HostRow], notes: Sequence[str] = (), file: TextIO
                 overflow="fold",
                 no_wrap=not is_text,
             )
-        for row in rows[:_MOST_ROWS]:
-            table.add_row(*cells(row, rows))
+        for row, deviation in list(zip(rows, deviations(rows), strict=True))[:_MOST_ROWS]:
+            table.add_row(*cells(row, deviation))
         console.print(table)
         if len(rows) > _MOST_ROWS:
             console.print(f"... and {len(rows) - _MOST_ROWS} more hosts, all in hostnames.csv")

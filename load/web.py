@@ -7,7 +7,7 @@ another server. Locust's own tabs show once a test was started; the charts are t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +20,9 @@ from load.answers import NO_ANSWER, UNKNOWN_HOST
 from load.errors import BadOption, LoadError
 from load.hostnames import OTHER_HOSTS, Counts
 from load.options import apply_shape
-from load.results import hosts_csv
+from load.results import HostRow, hosts_csv
 from load.settings import DEFAULTS, LoadSettings
-from load.table import deviation, shown_name
+from load.table import deviations, shown_name
 
 if TYPE_CHECKING:
     from load.listener import HostnameListener
@@ -93,7 +93,9 @@ def add_pages(web_ui: WebUI, listener: HostnameListener) -> None:
 
     def add_rows(response: Response) -> Response:
         # Locust keeps its answer for two seconds, so it is copied, not changed.
-        return jsonify({**response.get_json(), "extended_stats": [{"key": _TAB, "data": tab_rows(listener.counts)}]})
+        return jsonify(
+            {**response.get_json(), "extended_stats": [{"key": _TAB, "data": tab_rows(listener.counts.hosts())}]}
+        )
 
     def add_section(response: Response) -> Response:
         theme = request.args.get("theme") or "light"
@@ -171,16 +173,15 @@ def _refusal(listener: HostnameListener, form: Mapping[str, str]) -> str:
     return ""
 
 
-def tab_rows(counts: Counts) -> list[dict[str, object]]:
+def tab_rows(rows: Sequence[HostRow]) -> list[dict[str, object]]:
     """The rows of the tab "Hostnames"."""
-    rows = counts.hosts()
     return [
         {
             "hostname": shown_name(row),
             "availability_zone": row.availability_zone,
             "requests": row.requests,
             "share": round(row.share * 100, 2),
-            "vs_even": None if (difference := deviation(row, rows)) is None else round(difference * 100, 2),
+            "vs_even": None if deviation is None else round(deviation * 100, 2),
             "failures": row.failures,
             "p50_ms": round(row.p50_ms, 1),
             "p95_ms": round(row.p95_ms, 1),
@@ -188,7 +189,7 @@ def tab_rows(counts: Counts) -> list[dict[str, object]]:
             "first_seen": _clock(row.first_seen),
             "last_seen": _clock(row.last_seen),
         }
-        for row in rows[:_MOST_ROWS]
+        for row, deviation in list(zip(rows, deviations(rows), strict=True))[:_MOST_ROWS]
     ]
 
 
@@ -218,7 +219,7 @@ def chart_data(counts: Counts, before: int) -> dict[str, Any]:
         if row.hostname != UNKNOWN_HOST:
             requests[row.hostname if row.hostname in requests else OTHER_HOSTS][row.second - start] += row.requests
     return {
-        "hosts": tab_rows(counts),
+        "hosts": tab_rows(rows),
         "start": start,
         "requests": requests,
         "failures": failures,

@@ -4,7 +4,7 @@ import io
 
 from load.hostnames import Counts
 from load.report import with_section
-from load.table import cells, print_table
+from load.table import cells, deviations, print_table
 
 
 def counted(*hosts: str) -> Counts:
@@ -18,7 +18,7 @@ def counted(*hosts: str) -> Counts:
 
 def test_hosts_are_compared_with_an_even_split_among_those_known() -> None:
     rows = counted("a", "a", "a", "b", "").hosts()
-    assert [cells(row, rows)[:6] for row in rows] == [
+    assert [cells(row, deviation)[:6] for row, deviation in zip(rows, deviations(rows), strict=True)] == [
         ("a", "", "3", "60.0%", "+50.0%", "0"),
         ("b", "", "1", "20.0%", "-50.0%", "0"),
         ("(no host known)", "", "1", "20.0%", "", "1"),
