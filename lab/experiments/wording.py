@@ -9,12 +9,21 @@ from lab.experiments.load import DIRECT, LOAD_BALANCER
 from lab.experiments.study import Measured
 
 __all__ = [
+    "BESIDE",
     "answer",
     "experiment_in_words",
     "failures_in_words",
     "period_in_words",
     "times_in_words",
 ]
+
+
+BESIDE = (
+    "A service with a load balancer keeps each task that leaves for the target group's deregistration delay before it "
+    "is stopped, which also serves the requests that still come through Cloud Map: what clients see without any load "
+    "balancer is measured on a stack that has none."
+)
+"""What must be known to read both ways side by side."""
 
 
 def experiment_in_words(measured: Measured) -> str:

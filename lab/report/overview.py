@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from lab.experiments.matrix import WAYS, Row, layout, rows
 from lab.experiments.study import Study
+from lab.experiments.wording import BESIDE
 from lab.report import html, pictures
 
 __all__ = ["overview", "verdict"]
@@ -63,7 +64,9 @@ def _matrix(matrix: Sequence[Row]) -> str:
     note = "Times in seconds from the event. A dash: it did not come to that, or there is no such thing in it."
     if runs > 1:
         note += f" Each cell is the median of {runs} runs, with the least and the most."
-    return html.section("The matrix", [html.table(*layout(matrix)), html.paragraph(note, "facts")])
+    beside = BESIDE if len({row.arm for row in matrix}) > 1 else ""
+    notes = [html.paragraph(text, "facts") for text in (note, beside)]
+    return html.section("The matrix", [html.table(*layout(matrix)), *notes])
 
 
 def _grids(matrix: Sequence[Row]) -> list[str]:

@@ -10,12 +10,14 @@ from lab.errors import BadInput
 from lab.experiments.findings import Findings, of_period
 from lab.experiments.matrix import WAYS
 from lab.experiments.study import Measured
-from lab.experiments.wording import failures_in_words, period_in_words, times_in_words
+from lab.experiments.wording import BESIDE, failures_in_words, period_in_words, times_in_words
 from lab.pictures import colours_of
 from lab.report import html, pictures
 from load.results import Run
 
 __all__ = ["about", "details"]
+
+_ALONE = 2  # level of the headings of a page about one run: a study says it once for all
 
 
 def about(measured: Measured) -> str:
@@ -39,6 +41,8 @@ def details(measured: Measured, level: int) -> list[str]:
     seen = {host.hostname: host.first_seen for run in measured.runs.values() for host in run.hosts}
     colours = colours_of(sorted(filter(None, seen), key=seen.__getitem__))
     parts = [html.paragraph(about(measured), "facts")]
+    if len(measured.runs) > 1 and level == _ALONE:
+        parts.append(html.paragraph(BESIDE, "facts"))
     for arm, run in measured.runs.items():
         shown = _arm(run, measured.findings[arm], colours)
         parts += shown if len(measured.runs) == 1 else [html.section(WAYS[arm].capitalize(), shown, level=level)]
