@@ -37,12 +37,13 @@ class Layout:
 
 def layout_of(line: bytes) -> Layout | None:
     """The layout of a line that is not blank; None if it has none."""
-    columns = line.replace(b",", b" ").split()
-    time = _time_columns(columns)
-    rest = [index for index in range(len(columns)) if index not in time]
-    if not 1 <= len(rest) <= 2:
-        return None
-    return Layout(len(columns), b"," in line, rest[-1], time, rest[0] if len(rest) == 2 else None)
+    # A comma may also belong to the time, as in 16:00:00,123.
+    for commas, columns in ((False, line.split()), (True, line.replace(b",", b" ").split())):
+        time = _time_columns(columns)
+        rest = [index for index in range(len(columns)) if index not in time]
+        if 1 <= len(rest) <= 2 and not any(b"," in columns[index] for index in rest):
+            return Layout(len(columns), commas, rest[-1], time, rest[0] if len(rest) == 2 else None)
+    return None
 
 
 def _time_columns(columns: list[bytes]) -> tuple[int, ...]:

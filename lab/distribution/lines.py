@@ -21,6 +21,7 @@ __all__ = ["read_lines", "split_lines"]
 _MOST_NAMES = 100_000  # of hosts, and of connections: with more it is no list of answers, and would fill the memory
 _LONGEST_NAME = 253  # characters of a domain name, RFC 1035 section 2.3.4
 _LONGEST_LINE = 1 << 20
+_END = b" \0 "  # of a line, as a word
 
 
 def read_lines(source: str, blocks: Iterable[bytes], layout: Layout) -> Observations:
@@ -80,19 +81,28 @@ class _Parser:
         layout = self._layout
         if layout.columns == 1:
             return _mapped(self.hosts, lines), None, None
-        fields = [columns for columns in map(bytes.split, lines) if columns]
-        for wrong in set(map(len, fields)) - {layout.columns}:
-            raise ValueError(f"{wrong} column{'s' if wrong > 1 else ''} where the first line has {layout.columns}")
-        column = list(zip(*fields, strict=True)) or [()] * layout.columns
+        column = self._split(lines)
         second = connection = None
         if len(layout.time) == 1:
-            second = _mapped(self._seconds, column[layout.time[0]])
+            second = self._seconds.of(column[layout.time[0]])
         elif layout.time:
             date, time = (column[index] for index in layout.time)
-            second = _mapped(self._seconds, [b"%b %b" % both for both in zip(date, time, strict=True)])
+            second = self._seconds.of([b"%b %b" % both for both in zip(date, time, strict=True)])
         if layout.connection is not None:
             connection = _mapped(self._connections, column[layout.connection])
         return _mapped(self.hosts, column[layout.host]), second, connection
+
+    def _split(self, lines: list[bytes]) -> list[list[bytes]]:
+        """The columns, without blank lines; all lines at once, for a list for each would take most of the time."""
+        width = self._layout.columns
+        words = _END.join([*lines, b""]).split()
+        if len(words) == len(lines) * (width + 1) and words[width :: width + 1].count(b"\0") == len(lines):
+            return [words[index :: width + 1] for index in range(width)]
+        filled = [line for line in lines if line.strip()]
+        if len(filled) < len(lines):
+            return self._split(filled)
+        wrong = next(count for count in (len(line.split()) for line in lines) if count != width)
+        raise ValueError(f"{wrong} column{'s' if wrong > 1 else ''} where the first line has {width}")
 
 
 def _mapped(numbers: dict[bytes, int], texts: Collection[bytes]) -> Integers:
@@ -132,6 +142,22 @@ class _Seconds(dict[bytes, int]):
             self.clear()
         second = self[text] = parse_time(text)
         return second
+
+    def of(self, texts: list[bytes]) -> Integers:
+        """The second of each time; neighbours that are the same up to the second are parsed once."""
+        if not texts:
+            return np.zeros(0, dtype=np.int64)
+        first = _changes(texts, len("1764000000"))
+        if not all(texts[index][:10].isdigit() for index in first):
+            first = _changes(texts, len("2025-11-24T16:00:00"))
+        seconds = np.array([self[texts[index]] for index in first], dtype=np.int64)
+        return np.repeat(seconds, np.diff(first, append=len(texts)))
+
+
+def _changes(texts: list[bytes], length: int) -> Integers:
+    """Where a text begins otherwise than the one before."""
+    beginnings = np.array(texts).astype(f"S{length}")
+    return np.concatenate(([0], np.flatnonzero(beginnings[1:] != beginnings[:-1]) + 1))
 
 
 def split_lines(source: str, blocks: Iterable[bytes]) -> Iterator[list[bytes]]:

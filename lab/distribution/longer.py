@@ -174,6 +174,6 @@ def _explanation(answer: str, parts: _Partition | None, skew: float, by_chance: 
         return f"The shares drift, so a longer run would be no better: {now}; {p_words(parts.p_trend)} for a trend."
     tenfold = f"ten times as many requests would leave about {percent(skew / math.sqrt(10))}"
     return (
-        f"The skew shrinks at least with the root of the requests, as chance does: {now}, and no part of it shows in all "
-        f"windows alike ({p_words(parts.p_stays)}); {tenfold}; {remain}."
+        f"The skew shrinks at least with the root of the requests, as chance does: {now}, and no part of it shows "
+        f"in all windows alike ({p_words(parts.p_stays)}); {tenfold}; {remain}."
     )

@@ -56,6 +56,9 @@ def test_line_ends_of_windows_and_a_byte_order_mark(write: Write) -> None:
         (b"host 2025-11-24T16:00:00+01:00", Layout(2, False, 0, (1,))),
         (b"host 2025-11-24 16:00:00", Layout(3, False, 0, (1, 2))),
         (b"2025-11-24T16:00:00Z connection-1 host", Layout(3, False, 2, (0,), 1)),
+        (b"2025-11-24 16:00:00,123 host", Layout(3, False, 2, (0, 1))),
+        (b"1764000000, host", Layout(2, True, 1, (0,))),
+        (b"1764000000,connection-1,host", Layout(3, True, 2, (0,), 1)),
         (b"connection-1 host", Layout(2, False, 1, (), 0)),
         (b"a b c", None),
         (b"2025-11-24T16:00:00Z", Layout(1, False, 0)),
@@ -75,6 +78,8 @@ def test_columns(line: bytes, layout: Layout | None) -> None:
         b"2025-11-24 16:00:00",
         b"2025-11-24T16:00:00.750Z",
         b"2025-11-24T17:00:00+01:00",
+        b"2025-11-24 16:00:00,750",
+        b"1.764e9",
     ],
 )
 def test_times(text: bytes) -> None:
@@ -94,6 +99,20 @@ def test_times_make_windows_of_seconds(write: Write) -> None:
     assert (seen.windows.unit, seen.windows.starts.tolist()) == ("seconds", [MOMENT, MOMENT + 2])
     assert seen.windows.counts.tolist() == [[1, 1], [0, 1]]
     assert seen.counts[""] == 1
+
+
+def test_fractions_of_a_second_are_cut(write: Write) -> None:
+    times = [f"{MOMENT}.25", f"{MOMENT}.9", "1.764e9"]
+    for lines in (times, ["2025-11-24T16:00:00.123456Z", "2025-11-24T17:00:00.5+01:00", "2025-11-24T16:00:00,7"]):
+        seen = read(write("".join(f"{time} {host}\n" for time, host in zip(lines, "aba", strict=True))))
+        assert seen.windows is not None
+        assert seen.windows.starts.tolist() == [MOMENT]
+
+
+def test_forms_of_time_may_be_mixed(write: Write) -> None:
+    seen = read(write(f"{MOMENT} a\n2025-11-24T16:00:05 b\n2025-11-24T16:00:09Z a\n"))
+    assert seen.windows is not None
+    assert seen.windows.starts.tolist() == [MOMENT, MOMENT + 5, MOMENT + 9]
 
 
 def test_a_sorted_file_has_no_order(write: Write) -> None:
