@@ -18,9 +18,17 @@ def start_twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwinFactory
     """Starts twins, each on ports and a state folder of its own, and ends them all."""
     started: list[RunningTwin] = []
 
-    def start(*options: str, wait: bool = True, synth: Path = STACK, then: tuple[str, ...] = ()) -> RunningTwin:
-        state = tmp_path_factory.mktemp("twin")
-        port, aws_port = free_port(), free_port()
+    def start(
+        *options: str,
+        wait: bool = True,
+        synth: Path = STACK,
+        then: tuple[str, ...] = (),
+        state: Path | None = None,
+        ports: tuple[int, int] | None = None,
+    ) -> RunningTwin:
+        state = state or tmp_path_factory.mktemp("twin")
+        (state / "outputs.json").unlink(missing_ok=True)  # of one that was killed
+        port, aws_port = ports or (free_port(), free_port())
         arguments = ["up", "--synth", str(synth), "--state", str(state), *options]
         arguments += ["--port", str(port), "--aws-port", str(aws_port), *(["--", *then] if then else [])]
         process = subprocess.Popen(
