@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -18,12 +19,14 @@ class Load:
     Attributes:
         answers: how often each (status, host name) came; status 0: no answer.
         failures: what is known of the answers that were not 200.
+        spans: when each request began and ended, and whether its answer was 200.
     """
 
     url: str
     connections: int
     answers: Counter[tuple[int, str]] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
+    spans: list[tuple[float, float, bool]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._stop = threading.Event()
@@ -48,12 +51,14 @@ class Load:
         address = urlsplit(self.url)
         reader, writer = await asyncio.open_connection(address.hostname, address.port)
         while not self._stop.is_set():
+            begun = time.time()
             try:
                 writer.write(REQUEST)
                 status, headers = await _answer(reader)
             except (OSError, asyncio.IncompleteReadError) as error:
                 status, headers = 0, {"error": repr(error), "connection": "close"}
             self.answers[status, headers.get("x-hostname", "")] += 1
+            self.spans.append((begun, time.time(), status == 200))
             if status != 200:
                 self.failures.append(f"{status} {headers}")
             if headers.get("connection") == "close":
