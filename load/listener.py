@@ -230,6 +230,8 @@ class HostnameListener:
         runner = self.environment.runner
         assert isinstance(runner, WorkerRunner)
         runner.stop()
+        # Both may happen at once, and the second stop() returns before the first has ended the users.
+        runner.user_greenlets.join(self.environment.stop_timeout + _PATIENCE)
         runner._send_stats()
 
     # What becomes of the counts

@@ -6,9 +6,12 @@ import json
 import os
 import re
 import signal
+import socket
 import urllib.parse
 import urllib.request
 from typing import Any
+
+import pytest
 
 from load.results import read_run
 
@@ -24,8 +27,17 @@ def post(url: str, **form: str) -> None:
     urllib.request.urlopen(url, data=urllib.parse.urlencode(form).encode(), timeout=10).close()
 
 
-def test_workers_of_one_command_are_added_up(locust: Any, service: str) -> None:
-    arguments = ("--headless", "-H", service, "-u", "4", "-r", "4", "-t", "2s", "--processes", "2")
+@pytest.fixture
+def two_processes() -> tuple[str, ...]:
+    """The options for two workers that talk to their master on a free port of loopback, not on Locust's own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    return ("--processes", "2", "--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port)
+
+
+def test_workers_of_one_command_are_added_up(locust: Any, service: str, two_processes: tuple[str, ...]) -> None:
+    arguments = ("--headless", "-H", service, "-u", "4", "-r", "4", "-t", "2s", *two_processes)
     code, stdout, stderr = locust.run(*arguments, "--json", "--reset-stats", "--rate", "50")
     assert code == 0, stderr
     run = locust.only_run()
@@ -37,8 +49,8 @@ def test_workers_of_one_command_are_added_up(locust: Any, service: str) -> None:
     assert "in all" not in stderr
 
 
-def test_ctrl_c_in_a_terminal_loses_nothing(locust: Any, service: str) -> None:
-    process = locust.start("--headless", "-H", service, "-u", "4", "-r", "4", "--processes", "2")
+def test_ctrl_c_in_a_terminal_loses_nothing(locust: Any, service: str, two_processes: tuple[str, ...]) -> None:
+    process = locust.start("--headless", "-H", service, "-u", "4", "-r", "4", *two_processes)
     locust.wait_for_requests(process)
     os.killpg(process.pid, signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
@@ -108,8 +120,10 @@ class WebUI:
         return stderr
 
 
-def test_a_reset_in_the_web_ui_keeps_the_sums_of_workers_equal(locust: Any, service: str, free_port: int) -> None:
-    web_ui = WebUI(locust, service, free_port, "--processes", "2")
+def test_a_reset_in_the_web_ui_keeps_the_sums_of_workers_equal(
+    locust: Any, service: str, free_port: int, two_processes: tuple[str, ...]
+) -> None:
+    web_ui = WebUI(locust, service, free_port, *two_processes)
     web_ui.wait_for_workers(2)
     web_ui.start()
     post(f"{web_ui.url}/stats/reset")
