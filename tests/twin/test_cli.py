@@ -94,7 +94,7 @@ def test_no_envoy(tmp_path: Path) -> None:
     assert_refused(result, 3, "`envoy` is not installed", "make install")
 
 
-@pytest.mark.parametrize("command", ["down", "ps", "env"])
+@pytest.mark.parametrize("command", ["down", "ps", "ps --watch", "env", "set front-ends=1", "fault crash x", "stop x"])
 def test_asking_for_a_twin_that_is_not_up(tmp_path: Path, command: str) -> None:
-    result = subprocess.run(twin_command(command, "--state", str(tmp_path)), capture_output=True, text=True)
+    result = subprocess.run(twin_command(*command.split(), "--state", str(tmp_path)), capture_output=True, text=True)
     assert_refused(result, 2, "No twin runs", "twin up")

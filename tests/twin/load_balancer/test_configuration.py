@@ -78,3 +78,13 @@ def test_a_listener_without_a_target_group_answers_503() -> None:
     assert made["name"] == "shop-80"
     (route,) = manager["route_config"]["virtual_hosts"][0]["routes"]
     assert route["direct_response"] == {"status": 503}
+
+
+def test_its_own_answers_are_by_what_happened() -> None:
+    made = listener(Listener(LISTENER, 80, {ARN: 1}, 60), {ARN: group()}, Address("127.64.1.1", 8080))
+    mappers = made["filter_chains"][0]["filters"][0]["typed_config"]["local_reply_config"]["mappers"]
+
+    flags = {mapper["status_code"]: mapper["filter"]["response_flag_filter"]["flags"] for mapper in mappers}
+    status_of = {flag: status for status, of_status in flags.items() for flag in of_status}
+    # Envoy's flags for a refused connection, no healthy target and a timeout.
+    assert (status_of["UF"], status_of["UH"], status_of["UT"]) == (502, 503, 504)
