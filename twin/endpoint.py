@@ -175,6 +175,8 @@ class Endpoint:
             return _json(self._control(request.path.removeprefix(PATH), _json_of(request)), 200)
         except (BadInput, EcsError) as error:
             return _json({"message": str(error)}, 400)
+        except KeyError as error:
+            return _json({"message": f"{error} is missing."}, 400)
 
     def _authorize(self, request: Request) -> Response:
         """Whether the gateway may pass a request on: 200 if it is signed, else 403."""

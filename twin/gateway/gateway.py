@@ -85,11 +85,6 @@ class Gateway:
         self._busy = asyncio.Lock()
 
     @property
-    def instances(self) -> frozenset[Address]:
-        """All addresses that the gateway sends requests to."""
-        return frozenset(address for found in self._instances.values() for address in found)
-
-    @property
     def left_out(self) -> list[str]:
         """What the API asks for and the twin does not do."""
         formats = [stage.access_log_format for stage in self._api.stages if stage.access_log_format]
