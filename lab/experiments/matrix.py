@@ -11,19 +11,22 @@ from lab.experiments.findings import Findings
 from lab.experiments.load import DIRECT, LOAD_BALANCER
 from lab.experiments.study import FIGURES, Measured, figures
 
-__all__ = ["ARMS", "WAYS", "Row", "Spread", "layout", "rows"]
+__all__ = ["ARMS", "WAYS", "Row", "Spread", "layout", "relative", "rows"]
 
 ARMS = {DIRECT: "Cloud Map", LOAD_BALANCER: "load balancer"}
-WAYS = {DIRECT: "without a load balancer", LOAD_BALANCER: "through the load balancer"}
+WAYS = {DIRECT: "through Cloud Map", LOAD_BALANCER: "through the load balancer"}
 """How the gateway finds the tasks, by arm: as the head of a column, and in a sentence."""
 
 # Columns of the matrix in words, and their figures.
 _CLIENTS = (
-    ("failed", "failures"), ("failed %", "failed_percent"), ("from s", "failures_from_s"), ("to s", "failures_to_s"),
-    ("even again s", "even_s"), ("p99 before ms", "p99_before_ms"), ("p99 during ms", "p99_during_ms"),
-)  # fmt: skip
+    ("failed", "failures"),
+    ("from s", "failures_from_s"),
+    ("to s", "failures_to_s"),
+    ("even again s", "even_s"),
+)
+_RELATIVE = (("failed %", "failed_percent"), ("p99 before ms", "p99_before_ms"), ("p99 during ms", "p99_during_ms"))
 _FORMS = {"": "{:,.0f}", "%": "{:.2g}", "s": "{:.1f}", "ms": "{:.0f}"}  # by unit
-_SERVICE = (("ECS acts s", "detect_s"), ("deregistered s", "deregister_s"), ("replaced s", "replace_s"))
+_SERVICE = (("ECS acts s", "detect_s"), ("left Cloud Map s", "deregister_s"), ("replaced s", "replace_s"))
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,20 @@ def _spreads(found: Sequence[Findings]) -> dict[str, Spread]:
     return {name: Spread.of(numbers, FIGURES[name]) for name, numbers in known.items() if numbers}
 
 
-def layout(matrix: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
-    """The matrix as text, head and lines: what clients saw on each way, then what ECS and Cloud Map did."""
+Table = tuple[list[str], list[list[str]]]  # head and lines
+
+
+def layout(matrix: Sequence[Row]) -> Table:
+    """The matrix as text: requests, failures and times on each way, then what ECS and Cloud Map did."""
+    return _layout(matrix, (("requests", "requests"), *_CLIENTS), _SERVICE)
+
+
+def relative(matrix: Sequence[Row]) -> Table:
+    """The rest of the matrix: failures in percent, and latencies."""
+    return _layout(matrix, _RELATIVE, ())
+
+
+def _layout(matrix: Sequence[Row], clients: Sequence[tuple[str, str]], service: Sequence[tuple[str, str]]) -> Table:
     swept = list(dict.fromkeys(name for row in matrix for name in row.parameters))
     arms = list(dict.fromkeys(row.arm for row in matrix))
     by_line: dict[tuple[str, tuple[float, ...]], dict[str, Row]] = {}
@@ -92,14 +107,14 @@ def layout(matrix: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     head = ["experiment", *swept]
     for arm in arms:
         way = f"{ARMS[arm]}: " if len(arms) > 1 else ""
-        head += [f"{way}requests", *(title for title, _ in _CLIENTS)]
-    head += [title for title, _ in _SERVICE]
+        head += [f"{way}{clients[0][0]}", *(title for title, _ in clients[1:])]
+    head += [title for title, _ in service]
     lines = []
     for (name, setting), ways in by_line.items():
         line = [name, *(f"{value:g}" for value in setting)]
         for arm in arms:
-            line += [_in_words(ways.get(arm), figure) for figure in ("requests", *(figure for _, figure in _CLIENTS))]
-        lines.append([*line, *(_in_words(next(iter(ways.values())), figure) for _, figure in _SERVICE)])
+            line += [_in_words(ways.get(arm), figure) for _, figure in clients]
+        lines.append([*line, *(_in_words(next(iter(ways.values())), figure) for _, figure in service)])
     return head, lines
 
 

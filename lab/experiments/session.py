@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from lab.experiments.conductor import conduct, new_folder
 from lab.experiments.control import TwinControl
 from lab.experiments.load import Plan
 from lab.experiments.service import EcsService
-from lab.experiments.sweep import Setting, setting, task_settings
+from lab.experiments.sweep import Setting, by_task, parameters, revision, task_settings
 from lab.experiments.target import Target
 from lab.experiments.terminal import Progress
 
@@ -57,13 +58,14 @@ class Session:
 
     def run(self) -> None:
         """Run everything. Whatever ends it early, `done` was told of each run that has files."""
-        number = 0
-        for cell in self._request.cells:
-            with setting(self._bench, cell, self._stable):
-                for repeat in range(1, self._request.repeat + 1):
-                    for experiment in self._request.experiments:
-                        number += 1
-                        self._one(experiment, cell, repeat, number)
+        numbers = itertools.count(1)
+        for task, cells in by_task(self._request.cells):
+            with revision(self._bench, task, self._stable):
+                for cell in cells:
+                    with parameters(self._bench, cell):
+                        for repeat in range(1, self._request.repeat + 1):
+                            for experiment in self._request.experiments:
+                                self._one(experiment, cell, repeat, next(numbers))
 
     def _one(self, experiment: Experiment, cell: Setting, repeat: int, number: int) -> None:
         request, target = self._request, self._target

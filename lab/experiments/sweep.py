@@ -11,7 +11,7 @@ from lab.errors import BadInput
 from lab.experiments.actions import Bench
 from lab.experiments.service import EcsService
 
-__all__ = ["Setting", "cells", "setting", "task_settings"]
+__all__ = ["Setting", "by_task", "cells", "parameters", "revision", "task_settings"]
 
 Setting = Mapping[str, float]
 
@@ -70,17 +70,23 @@ def task_settings(service: EcsService) -> dict[str, float]:
     }
 
 
-@contextlib.contextmanager
-def setting(bench: Bench, values: Setting, stable: Callable[[], Any]) -> Iterator[None]:
-    """Bring the service to *values* and, in the end, back; *stable* waits until it is stable."""
-    own = {name: value for name, value in values.items() if name in _OF_THE_TASK}
-    assumed = {name: value for name, value in values.items() if name not in _OF_THE_TASK}
-    with _parameters(bench, assumed), _revision(bench, own, stable):
-        yield
+def by_task(settings: Sequence[Setting]) -> list[tuple[Setting, list[Setting]]]:
+    """The cells grouped by what they set of the task, which takes a deployment to change: (that, its cells)."""
+
+    def own(cell: Setting) -> list[tuple[str, float]]:
+        return sorted((name, value) for name, value in cell.items() if name in _OF_THE_TASK)
+
+    return [(dict(key), list(group)) for key, group in itertools.groupby(sorted(settings, key=own), key=own)]
 
 
 @contextlib.contextmanager
-def _parameters(bench: Bench, values: Setting) -> Iterator[None]:
+def parameters(bench: Bench, cell: Setting) -> Iterator[None]:
+    """Set the twin's parameters that a cell names and, in the end, put them back.
+
+    Raises:
+        BadInput: one is neither a parameter of the twin nor of the task.
+    """
+    values = {name: value for name, value in cell.items() if name not in _OF_THE_TASK}
     if not values or bench.twin is None:
         yield
         return
@@ -98,19 +104,21 @@ def _parameters(bench: Bench, values: Setting) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _revision(bench: Bench, values: Setting, stable: Callable[[], Any]) -> Iterator[None]:
-    if not values or task_settings(bench.service) == {**task_settings(bench.service), **values}:
+def revision(bench: Bench, values: Setting, stable: Callable[[], Any]) -> Iterator[None]:
+    """Deploy a revision of the task with *values* and, in the end, go back; *stable* waits until that is done."""
+    now = task_settings(bench.service)
+    if now == {**now, **values}:
         yield
         return
     service = bench.service
     before = service.state().task_definition
     environment = {_DRAIN: f"{values['drain_seconds']:g}"} if "drain_seconds" in values else None
     container = {"stopTimeout": int(values["stop_timeout"])} if "stop_timeout" in values else None
-    revision = service.new_revision(before, environment=environment, container=container)
+    changed = service.new_revision(before, environment=environment, container=container)
     try:
-        service.update(task_definition=revision)
+        service.update(task_definition=changed)
         stable()
         yield
     finally:
         service.update(task_definition=before)
-        service.discard(revision)
+        service.discard(changed)

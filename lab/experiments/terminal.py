@@ -14,7 +14,7 @@ from rich.text import Text
 
 from lab.experiments.findings import Findings
 from lab.experiments.load import Seen
-from lab.experiments.matrix import ARMS, layout, rows
+from lab.experiments.matrix import ARMS, layout, relative, rows
 from lab.experiments.study import Measured, Study
 from lab.experiments.wording import failures_in_words, period_in_words, times_in_words
 
@@ -82,13 +82,14 @@ def print_findings(console: Console, measured: Measured) -> None:
 
 def print_matrix(console: Console, study: Study) -> None:
     """A line for each experiment and setting."""
-    head, lines = layout(rows(study.measured))
-    table = Table(box=None, pad_edge=False)
-    for number, name in enumerate(head):
-        table.add_column(name, justify="left" if number == 0 else "right")
-    for line in lines:
-        table.add_row(*line)
-    console.print(table)
+    matrix = rows(study.measured)
+    for head, lines in (layout(matrix), relative(matrix)):
+        table = Table(box=None, pad_edge=False)
+        for number, name in enumerate(head):
+            table.add_column(name, justify="left" if number == 0 else "right")
+        for line in lines:
+            table.add_row(*line)
+        console.print(table)
     for name, reason in study.left_out.items():
         console.print(f"{name} was left out: {reason}.", highlight=False)
 

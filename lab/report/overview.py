@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lab.experiments.matrix import WAYS, Row, layout, rows
+from lab.experiments.load import DIRECT
+from lab.experiments.matrix import WAYS, Row, layout, relative, rows
 from lab.experiments.study import Study
 from lab.experiments.wording import BESIDE
 from lab.report import html, pictures
@@ -17,7 +18,8 @@ def verdict(study: Study) -> str:
     matrix = rows(study.measured)
     swept = _swept(matrix)
     sentences = []
-    for arm, way in WAYS.items():
+    ways = WAYS if len({row.arm for row in matrix}) > 1 else {DIRECT: "without a load balancer"}
+    for arm, way in ways.items():
         own = [row for row in matrix if row.arm == arm]
         if own:
             sentences.append(_lossless_settings(own, swept, way) if swept else _worst(own, way))
@@ -66,7 +68,7 @@ def _matrix(matrix: Sequence[Row]) -> str:
         note += f" Each cell is the median of {runs} runs, with the least and the most."
     beside = BESIDE if len({row.arm for row in matrix}) > 1 else ""
     notes = [html.paragraph(text, "facts") for text in (note, beside)]
-    return html.section("The matrix", [html.table(*layout(matrix)), *notes])
+    return html.section("The matrix", [html.table(*layout(matrix)), *notes, html.table(*relative(matrix))])
 
 
 def _grids(matrix: Sequence[Row]) -> list[str]:

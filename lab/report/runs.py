@@ -45,7 +45,8 @@ def details(measured: Measured, level: int) -> list[str]:
         parts.append(html.paragraph(BESIDE, "facts"))
     for arm, run in measured.runs.items():
         shown = _arm(run, measured.findings[arm], colours)
-        parts += shown if len(measured.runs) == 1 else [html.section(WAYS[arm].capitalize(), shown, level=level)]
+        title = f"{WAYS[arm][0].upper()}{WAYS[arm][1:]}"
+        parts += shown if len(measured.runs) == 1 else [html.section(title, shown, level=level)]
     return parts
 
 

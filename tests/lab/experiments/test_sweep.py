@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lab.errors import BadInput
-from lab.experiments.sweep import cells
+from lab.experiments.sweep import by_task, cells
 
 
 def test_two_sweeps_are_a_grid() -> None:
@@ -17,6 +17,16 @@ def test_two_sweeps_are_a_grid() -> None:
 
 def test_without_a_sweep_there_is_one_cell_and_nothing_to_set() -> None:
     assert cells([], on_aws=True) == [{}]
+
+
+def test_a_grid_is_run_with_as_few_deployments_as_it_takes() -> None:
+    grid = cells(["discovery_ttl=0,5", "drain_seconds=10,0"], on_aws=False)
+
+    assert by_task(grid) == [
+        ({"drain_seconds": 0}, [{"discovery_ttl": 0, "drain_seconds": 0}, {"discovery_ttl": 5, "drain_seconds": 0}]),
+        ({"drain_seconds": 10}, [{"discovery_ttl": 0, "drain_seconds": 10}, {"discovery_ttl": 5, "drain_seconds": 10}]),
+    ]
+    assert by_task([{}]) == [({}, [{}])]
 
 
 @pytest.mark.parametrize(
