@@ -245,7 +245,12 @@ class HostnameListener:
                 self._complete()
 
     def _complete(self) -> None:
-        more = {"workers_lost": [asdict(worker) for worker in self._lost()], "hosts_folded": self.counts.folded}
+        more = {
+            "workers_lost": [asdict(worker) for worker in self._lost()],
+            "hosts_folded": self.counts.folded,
+            # Of the bodies, over all requests: what `lab costs --results` prices.
+            "response_bytes_mean": round(self.environment.stats.total.avg_content_length, 1),
+        }
         if self.recorder.complete(time.time(), more):
             print_table(self.counts.hosts(), self.notes())
             print(f"Results: {self.recorder.path}", file=sys.stderr)

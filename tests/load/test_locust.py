@@ -33,6 +33,9 @@ def test_a_run_leaves_its_files_and_a_table_and_stdout_pure(locust: Any, service
     assert run.meta["target"] == service
     assert run.meta["users"] == 4
     assert run.meta["duration_s"] > 0
+    hosts = [row for row in run.hosts if row.hostname]
+    bodies = sum(len(row.hostname) * row.requests for row in hosts) / run.meta["requests"]
+    assert run.meta["response_bytes_mean"] == pytest.approx(bodies, abs=0.1)
     assert {row.hostname: row.availability_zone for row in run.hosts} == from_service
     assert sum(row.requests for row in run.latency) == run.meta["requests"]
     assert sum(row.share for row in run.hosts) == pytest.approx(1, abs=1e-5)
