@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections import Counter
@@ -62,9 +63,14 @@ class Load:
             if status != 200:
                 self.failures.append(f"{status} {headers}")
             if headers.get("connection") == "close":
-                writer.close()
+                await _close(writer)
                 reader, writer = await asyncio.open_connection(address.hostname, address.port)
-        writer.close()
+        await _close(writer)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError):  # the other side may have closed first
         await writer.wait_closed()
 
 

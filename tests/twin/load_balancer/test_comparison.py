@@ -60,7 +60,8 @@ def test_the_path_of_a_request(twin: RunningTwin, group: str, ask: httpx.Client)
 def test_round_robin_is_even(twin: RunningTwin, group: str, ask: httpx.Client) -> None:
     both_healthy(twin, group)
 
-    assert sorted(hosts(ask, 40).values()) == [20, 20]
+    # To within one: the worker may have learnt of the second target a moment after we have.
+    assert all(19 <= count <= 21 for count in hosts(ask, 40).values())
 
 
 def test_least_outstanding_requests_avoids_a_slow_target(twin: RunningTwin, group: str) -> None:
