@@ -10,6 +10,7 @@ from lab.errors import BadInput
 from lab.experiments.study import Measured, Study
 from lab.experiments.wording import answer, experiment_in_words
 from lab.report import html
+from lab.report.costs import costs
 from lab.report.overview import overview, verdict
 from lab.report.runs import details
 
@@ -40,7 +41,8 @@ def write_report(subject: Measured | Study) -> Path:
 def render_run(measured: Measured) -> str:
     """The page of one run as text. It loads nothing from elsewhere."""
     answers = answer(measured.findings)
-    return _page(experiment_in_words(measured), [f"<h1>{escape(answers)}</h1>", *details(measured, level=2)])
+    parts = [f"<h1>{escape(answers)}</h1>", *details(measured, level=2), costs(next(iter(measured.runs.values())))]
+    return _page(experiment_in_words(measured), parts)
 
 
 def render_study(study: Study) -> str:

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lab.report.costs import costs
+from load.results import Run, read_run
+from tests.lab.experiments.runs import write_run
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return read_run(write_run(tmp_path / "run", np.random.default_rng(1), seconds=5, at=None))
+
+
+def test_a_run_that_states_its_sizes_is_priced(run: Run) -> None:
+    section = costs(replace(run, meta={**run.meta, "response_bytes_mean": 38.0}))
+
+    assert section.count("<svg") == 3
+    assert "prices are assumed" in section
+
+
+def test_a_run_without_sizes_says_what_is_missing(run: Run) -> None:
+    section = costs(run)
+
+    assert "<svg" not in section
+    assert "response_bytes_mean" in section
