@@ -77,12 +77,12 @@ function drawShares(data) {
   byId("shares").replaceChildren(...rows);
 }
 
-// A round number not far above the highest value, and four steps to it.
+// Two to four round steps, the last not below the highest value.
 function scaleTo(highest) {
-  const step = Math.max(1, highest / 4);
-  const power = 10 ** Math.floor(Math.log10(step));
-  const round = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((value) => value >= step);
-  return { top: Math.ceil(round) * 4, step: Math.ceil(round) };
+  const least = Math.max(1, highest / 4);
+  const power = 10 ** Math.floor(Math.log10(least));
+  const step = Math.ceil([1, 2, 2.5, 5, 10].map((factor) => factor * power).find((value) => value >= least));
+  return { top: step * Math.max(2, Math.ceil(highest / step)), step };
 }
 
 // Stacked areas or bars over the seconds; `series` is a list of {name, colour, counts}.
