@@ -103,7 +103,7 @@ run: synth ## The main job: the stack on this machine, load on it, one task stop
 	@twin up -- lab run stop-task --users $(USERS) --duration $(DURATION)
 
 ui: synth ## The twin, and Locust's web UI at http://127.0.0.1:8089 (WORKERS=4 for more processes)
-	@twin up -- locust --host http://127.0.0.1:8000 --web-host 127.0.0.1 $(if $(WORKERS),--processes $(WORKERS))
+	@twin up -- locust --host http://127.0.0.1:8000 --web-host 127.0.0.1 $(if $(WORKERS),--processes $(WORKERS) --master-bind-host 127.0.0.1)
 
 test: lint synth ## All of lint, and all tests
 	pytest -n 3 --dist loadfile
