@@ -57,7 +57,10 @@ class Session:
         self._bench = Bench(self.service, TwinControl(target) if target.is_twin else None, self._note)
 
     def run(self) -> None:
-        """Run everything. Whatever ends it early, `done` was told of each run that has files."""
+        """Run everything, and wait until what was put back is stable.
+
+        Whatever ends it early, `done` was told of each run that has files.
+        """
         numbers = itertools.count(1)
         for task, cells in by_task(self._request.cells):
             with revision(self._bench, task, self._stable):
@@ -66,6 +69,7 @@ class Session:
                         for repeat in range(1, self._request.repeat + 1):
                             for experiment in self._request.experiments:
                                 self._one(experiment, cell, repeat, next(numbers))
+        self._stable(completed=False)
 
     def _one(self, experiment: Experiment, cell: Setting, repeat: int, number: int) -> None:
         request, target = self._request, self._target

@@ -116,7 +116,7 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"container_user": "0:0"}, "container_user = 0:0 must be empty or a user's number that is not root's"),
     ({"writable_paths": ("tmp",)}, "writable_paths = tmp must be absolute paths."),
     ({"stop_timeout": 121}, "stop_timeout = 121 must be 2 to 120."),
-    ({"drain_seconds": 30}, "drain_seconds = 30 must be below stop_timeout = 30"),
+    ({"drain_seconds": 60}, "drain_seconds = 60 must be below stop_timeout = 60"),
     ({"request_timeout": 31}, "request_timeout = 31 must be 1 to 30 (API Gateway's most)."),
     ({"environment": {"PORT": "1"}}, "must not set PORT: it comes from container_port."),
     ({"environment": {"A-B": "1"}}, "not 'A-B'."),

@@ -72,9 +72,11 @@ class ServiceSettings(CommonSettings):
         "",
         "Command of the container's health check; empty: BusyBox wget of `/ready`. ECS ignores the Dockerfile's.",
     )
-    stop_timeout: int = setting(30, "Seconds between SIGTERM and SIGKILL.", between(2, 120))
+    # Both as docs/findings.md has it: the gateway sends requests to a task that has left until its cache expires, and
+    # the longest request takes 30 s more.
+    stop_timeout: int = setting(60, "Seconds between SIGTERM and SIGKILL.", between(2, 120))
     drain_seconds: int = setting(
-        0, "Seconds for which the service goes on serving after SIGTERM (`DRAIN_SECONDS`).", between(0, 119)
+        20, "Seconds for which the service goes on serving after SIGTERM (`DRAIN_SECONDS`).", between(0, 119)
     )
     request_timeout: int = setting(
         30,
