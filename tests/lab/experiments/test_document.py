@@ -1,0 +1,34 @@
+"""docs/findings.md quotes what docs/measurements has."""
+
+from __future__ import annotations
+
+import csv
+import re
+
+from tests.twin.running import PROJECT
+
+DOCS = PROJECT / "docs"
+ROUNDED = {9_000}  # "about 9,000 requests each"
+
+
+def test_every_count_that_is_quoted_was_measured() -> None:
+    measured = {
+        int(row[column])
+        for file in (DOCS / "measurements").glob("*.csv")
+        for row in csv.DictReader(file.read_text().splitlines())
+        for column in ("requests", "failures", "unhealthy_answers")
+    }
+    text = (DOCS / "findings.md").read_text()
+    _, _, text = text.partition("## What clients see when something happens to a task")
+    quoted = {int(number.replace(",", "")) for number in re.findall(r"\b\d{1,3},\d{3}\b", text)}
+
+    assert len(quoted) > 30
+    assert quoted - measured <= ROUNDED
+
+
+def test_pictures_and_files_that_are_named_are_there() -> None:
+    text = (DOCS / "findings.md").read_text()
+    named = re.findall(r"\]\(((?!http|#)[^)#]+)", text)
+
+    assert {"images/report-grid.png", "images/report-matrix.png"} <= set(named)
+    assert [name for name in named if not (DOCS / name).exists()] == []
