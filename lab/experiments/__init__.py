@@ -12,4 +12,6 @@
 #   records.py    what was done and told, as run.json keeps it
 #   findings.py, times.py    a run's files -> what clients saw (pure)
 #   study.py, matrix.py      several runs -> figures with their spread (pure but for reading)
-#   wording.py, terminal.py, command.py    the edges
+#   compare.py    do two sets of runs differ by more than chance? (pure)
+#   calibration.py    which assumed parameters agree with measured runs? (pure)
+#   wording.py, terminal.py, command.py, analysis_commands.py    the edges

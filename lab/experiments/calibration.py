@@ -7,7 +7,7 @@ of them fall short of that share of T has a chance of 5 %.
 
 Retries and shared connections. What happens to a request that is sent to a task which has left: over a connection that
 is open (connections are reused) it is served while the application runs, and fails after; over a new one it is refused,
-which is a failure without retries, and seen by nobody with one retry or more.
+which is a failure without retries and, with one or more, seen by hardly anybody.
 
 Balancing. The spread of the requests over unchanged hosts, against those of simulated gateways (lab.simulation).
 """
@@ -165,10 +165,8 @@ def _agrees(assumption: Assumption, window: Window) -> bool:
         if window.answers_in_drain:
             return False  # a task that drains takes no new connections
         return not (assumption.retries and window.failures)
-    if window.failures_in_drain:
-        # Over open connections it serves on; only new ones are refused, and they are needed now and then.
-        return bool(window.answers_in_drain) and not assumption.retries
-    return True
+    # Over open connections it serves on. New ones are refused, and a retry may meet the same task again.
+    return bool(window.answers_in_drain) or not window.failures_in_drain
 
 
 def _lifetime(windows: Sequence[Window], assumptions: Sequence[Assumption]) -> Lifetime | None:

@@ -5,6 +5,7 @@
 #   html.py       pieces of a page as text
 #   runs.py       one experiment: facts, pictures, numbers
 #   overview.py   several: the answer, the matrix, the grid of a sweep
+#   costs.py      what the measured traffic would cost
 #   page.py       the page around them
 #   command.py    `lab report`
 
