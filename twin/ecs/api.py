@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -13,7 +13,7 @@ from twin.ecs import clusters, service_deployments, services, tags, task_definit
 from twin.ecs.context import Context
 from twin.ecs.errors import InvalidParameterException, SerializationException, UnsupportedFeatureException
 
-__all__ = ["OPERATIONS", "TARGET_PREFIX", "call", "service_model"]
+__all__ = ["OPERATIONS", "TARGET_PREFIX", "call", "outside_enums", "service_model"]
 
 Json = dict[str, Any]
 
@@ -51,4 +51,19 @@ def call(context: Context, operation: str, request: object) -> Json:
     report = ParamValidator().validate(request, shape)
     if report.has_errors():
         raise InvalidParameterException(report.generate_report().replace("\n", "; "))
+    if wrong := list(outside_enums(shape, request)):  # botocore leaves these to the service
+        raise InvalidParameterException("; ".join(wrong))
     return OPERATIONS[operation](context, request)
+
+
+def outside_enums(shape: Any, value: Any) -> Iterator[str]:
+    """What in *value* is none of the values that its shape in the service model allows."""
+    if shape.type_name == "structure":
+        for name, member in value.items():
+            if name in shape.members:
+                yield from outside_enums(shape.members[name], member)
+    elif shape.type_name == "list":
+        for item in value:
+            yield from outside_enums(shape.member, item)
+    elif shape.type_name == "string" and shape.enum and value not in shape.enum:
+        yield f"{value!r} is no {shape.name}: it must be one of {', '.join(shape.enum)}"

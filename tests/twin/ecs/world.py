@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -243,16 +242,4 @@ def faults_of_answer(operation: str, answer: Json) -> list[str]:
     shape = api.service_model().operation_model(operation).output_shape
     report = ParamValidator().validate(answer, shape)
     faults = [report.generate_report()] if report.has_errors() else []
-    return [f"{operation}: {fault}" for fault in (*faults, *_outside_enums(shape, answer))]
-
-
-def _outside_enums(shape: Any, value: Any) -> Iterable[str]:
-    if shape.type_name == "structure":
-        for name, member in value.items():
-            if name in shape.members:
-                yield from _outside_enums(shape.members[name], member)
-    elif shape.type_name == "list":
-        for item in value:
-            yield from _outside_enums(shape.member, item)
-    elif shape.type_name == "string" and shape.enum and value not in shape.enum:
-        yield f"{shape.name} has no {value}"
+    return [f"{operation}: {fault}" for fault in (*faults, *api.outside_enums(shape, answer))]
