@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from twin.network import Address
@@ -14,10 +15,15 @@ __all__ = ["Command"]
 
 @dataclass(frozen=True)
 class Command:
-    """What the application's container runs: words, of which `{host}` and `{port}` are filled in, in a folder."""
+    """What the application's container runs: words, of which `{host}` and `{port}` are filled in, in a folder.
+
+    Attributes:
+        path: the folders where its programs are, as PATH has them.
+    """
 
     words: Sequence[str]
     folder: Path
+    path: str = field(default_factory=lambda: os.environ.get("PATH", os.defpath))
 
     @classmethod
     def parse(cls, text: str, folder: Path) -> Command:

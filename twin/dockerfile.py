@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import sys
 from pathlib import Path
 
 from twin.command import Command
@@ -14,6 +16,8 @@ __all__ = ["command_of"]
 
 def command_of(dockerfile: Path) -> Command:
     """The last CMD of *dockerfile*, run in the folder of the file.
+
+    What the image has installed is installed here beside our own Python, so programs are looked for there first.
 
     Raises:
         BadInput: there is no such file, or no CMD in it.
@@ -33,4 +37,5 @@ def command_of(dockerfile: Path) -> Command:
         words = None
     if not (isinstance(words, list) and words and all(isinstance(word, str) for word in words)):
         raise BadInput(f"The CMD of {dockerfile} is {shlex.quote(command)}, not a list of words: {way_out}")
-    return Command(words, dockerfile.resolve().parent)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    return Command(words, dockerfile.resolve().parent, path)

@@ -1,4 +1,4 @@
-"""Files that others read while we write them."""
+"""Files that others read while we write them, or write while we read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-__all__ = ["write_json"]
+__all__ = ["last_line", "write_json"]
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -15,3 +15,12 @@ def write_json(path: Path, value: Any) -> None:
     temporary = path.with_name(f".{path.name}.new")
     temporary.write_text(json.dumps(value, indent=2) + "\n")
     os.replace(temporary, path)
+
+
+def last_line(path: Path) -> str:
+    """The last line of text in a log; empty if there is none, or no log."""
+    try:
+        text = path.read_text(errors="replace").rstrip()
+    except OSError:
+        return ""
+    return text.rsplit("\n", 1)[-1]

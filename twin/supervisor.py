@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import time
-from collections import Counter
 from collections.abc import Coroutine, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from twin.ecs.unsupported import unsupported
 from twin.endpoint import Endpoint
 from twin.errors import BadInput, PortTaken, StartFailed, TwinError
 from twin.faults import Faults
-from twin.files import write_json
+from twin.files import last_line, write_json
 from twin.gateway import Gateway
 from twin.load_balancer import LoadBalancers
 from twin.load_balancer.model import TargetState
@@ -233,10 +232,15 @@ class Supervisor:
         while not all(self._is_running(service) for service in self.ecs.services.values()):
             ended = [t for t in self.ecs.tasks.values() if t.stop_code is not None]
             if len(ended) >= _START_FAILURES:
-                folder = self._state.path / "tasks" / ended[-1].id
-                raise StartFailed(f"Tasks do not stay up ({ended[-1].stopped_reason}): see the logs in {folder}.")
+                raise StartFailed(self._why_not_up(ended[-1]))
             await asyncio.sleep(_POLL)
         await self.gateway.discover()
+
+    def _why_not_up(self, task: Task) -> str:
+        folder = self._state.path / "tasks" / task.id
+        last = last_line(folder / "application.log")
+        said = f", its last words are {last!r}" if last else ""
+        return f"Tasks do not stay up ({task.stopped_reason}){said}: see the logs in {folder}."
 
     def _is_running(self, service: Service) -> bool:
         running = [t for t in self.ecs.tasks_of(service) if t.last_status is TaskStatus.RUNNING]
@@ -329,9 +333,7 @@ class Supervisor:
             print(f"twin: {tasks} tasks serve at {outputs['gateway_url']} after {seconds:.1f} s", flush=True)
         print(f"twin: the AWS endpoint is {self.endpoint.url}", flush=True)
         if left_out := [*passed_over, *asked_in_vain]:
-            print(f"twin: {len(left_out)} things of the stack are not in the twin, for `twin ps` to name:", flush=True)
-            reasons = Counter(line.partition(": ")[2] for line in left_out)
-            print("; ".join(f"{reason} ({count})" for reason, count in reasons.most_common()), flush=True)
+            print(f"twin: it leaves {len(left_out)} things out of the stack; `twin ps` names them", flush=True)
 
     def _ecs_call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Do an operation of ECS on the event loop; called from the endpoint's threads."""

@@ -244,7 +244,7 @@ class Life:
         """The container's environment: what the task definition gives, and what ECS and the twin add."""
         address = self._application_address
         return {
-            "PATH": os.environ.get("PATH", os.defpath),
+            "PATH": self._launcher.command.path,
             **{entry["name"]: entry["value"] for entry in self._definition.get("environment", [])},
             "HOST": address.host,
             "PORT": str(address.port),
@@ -336,7 +336,7 @@ class Life:
     async def _check_health(self, check: HealthCheck) -> bool:
         if self._unready:
             return False
-        environment = {**self._environment(), "PATH": search_path(os.environ.get("PATH", os.defpath))}
+        environment = {**self._environment(), "PATH": search_path(self._launcher.command.path)}
         process = await self._launcher.processes.spawn(
             f"a health check of task {self.task.id}",
             check.command,

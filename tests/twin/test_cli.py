@@ -81,8 +81,8 @@ def test_a_command_that_is_no_command_line(tmp_path: Path) -> None:
 
 
 def test_a_service_that_does_not_stay_up(tmp_path: Path) -> None:
-    result = up(tmp_path, "--command", f"{sys.executable} -c 'raise SystemExit(1)'")
-    assert_refused(result, 3, "do not stay up", "Essential container in task exited", "logs in")
+    result = up(tmp_path, "--command", f"{sys.executable} -c 'raise SystemExit(\"no database\")'")
+    assert_refused(result, 3, "do not stay up", "Essential container in task exited", "'no database'", "logs in")
 
 
 def test_no_envoy(tmp_path: Path) -> None:

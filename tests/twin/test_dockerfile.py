@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,14 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_the_projects_own_image() -> None:
-    assert command_of(PROJECT / "Dockerfile") == Command(["python", "-m", "app"], PROJECT)
+    command = command_of(PROJECT / "Dockerfile")
+    assert (command.words, command.folder) == (["python", "-m", "app"], PROJECT)
+
+
+def test_programs_are_first_looked_for_beside_our_own_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin")
+    path = command_of(write(tmp_path, 'FROM a\nCMD ["python"]\n')).path
+    assert path == f"{Path(sys.executable).parent}:/usr/bin"
 
 
 def test_the_last_one_counts_as_in_docker(tmp_path: Path) -> None:

@@ -166,10 +166,12 @@ def _own_reply(status: int, message: str) -> Json:
 
 def _access_log(stages: Sequence[Stage], file: Path) -> Iterable[Json]:
     """A line for each request of a stage that wants one."""
+    several = len(stages) > 1 or any(stage.prefix for stage in stages)
     for stage in stages:
         if stage.access_log_format is None:
             continue
-        of_stage = f"xds.route_metadata.filter_metadata['twin']['stage'] == '{stage.name}'"
+        # To look into a route's metadata costs more than all else in the line, so only where there is a choice.
+        of_stage = f" && xds.route_metadata.filter_metadata['twin']['stage'] == '{stage.name}'" if several else ""
         for by_integration in (True, False):
             answered = f"response.code_details {'==' if by_integration else '!='} 'via_upstream'"
             text = envoy_format(stage.access_log_format, answered_by_integration=by_integration)
@@ -180,7 +182,7 @@ def _access_log(stages: Sequence[Stage], file: Path) -> Iterable[Json]:
                         "name": "envoy.access_loggers.extension_filters.cel",
                         "typed_config": {
                             "@type": _TYPE + "extensions.access_loggers.filters.cel.v3.ExpressionFilter",
-                            "expression": f"{answered} && {of_stage}",
+                            "expression": answered + of_stage,
                         },
                     }
                 },
