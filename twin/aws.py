@@ -10,7 +10,9 @@ import boto3
 from botocore import xform_name
 from botocore.config import Config
 
-__all__ = ["Aws"]
+__all__ = ["ACCESS_KEY", "SECRET_KEY", "Aws", "environment"]
+
+ACCESS_KEY = SECRET_KEY = "test"
 
 # An endpoint on this machine answers at once or not at all, and takes no prefix such as `data-` before its host.
 _CONFIG = Config(inject_host_prefix=False, retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30)
@@ -19,10 +21,10 @@ _CONFIG = Config(inject_host_prefix=False, retries={"total_max_attempts": 1}, co
 class Aws:
     """Calls to one endpoint by service and operation (`"ecs", "CreateService"`); clients are made when first used."""
 
-    def __init__(self, endpoint_url: str, region: str, access_key: str, secret_key: str) -> None:
+    def __init__(self, endpoint_url: str, region: str) -> None:
         self.endpoint_url = endpoint_url
         self.region = region
-        self._session = boto3.session.Session(access_key, secret_key, region_name=region)
+        self._session = boto3.session.Session(ACCESS_KEY, SECRET_KEY, region_name=region)
         self._clients: dict[str, Any] = {}
 
     def call(self, service: str, operation: str, **parameters: Any) -> Mapping[str, Any]:
@@ -47,3 +49,16 @@ class Aws:
         if service not in self._clients:
             self._clients[service] = self._session.client(service, endpoint_url=self.endpoint_url, config=_CONFIG)
         return self._clients[service]
+
+
+def environment(endpoint_url: str, region: str) -> dict[str, str]:
+    """The environment in which the AWS CLI, boto3 and Terraform talk to the endpoint."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint_url,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        # Without it `aws servicediscovery discover-instances` looks for a host `data-127.0.0.1`.
+        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
+    }

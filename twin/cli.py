@@ -214,8 +214,8 @@ def set_(
 @app.command()
 def env(state: State = _STATE) -> None:
     """Print exports for the AWS CLI, boto3 and Terraform: `eval "$(twin env)"`."""
+    from twin.aws import environment
     from twin.state import StateFolder
-    from twin.supervisor import environment
 
     running = StateFolder(state).running()
     for name, value in environment(running["aws_endpoint_url"], running["region"]).items():

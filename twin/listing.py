@@ -32,7 +32,7 @@ def print_listing(running: dict[str, Any]) -> None:
     if "aws_endpoint_url" not in running:
         console.print(f"The twin (pid {running.get('pid')}) is starting.")
         return
-    aws = Aws(running["aws_endpoint_url"], running["region"], "test", "test")
+    aws = Aws(running["aws_endpoint_url"], running["region"])
     gateway = ask(running, "gateway")
     console.print(_head(running))
     console.print(_tasks(aws, "requests", gateway["requests"]))
@@ -45,7 +45,7 @@ def print_listing(running: dict[str, Any]) -> None:
 
 def watch_listing(running: dict[str, Any]) -> None:
     """Show the tasks anew every second, with the requests a second that each gets, until Ctrl-C or the twin's end."""
-    aws = Aws(running.get("aws_endpoint_url", ""), running.get("region", ""), "test", "test")
+    aws = Aws(running.get("aws_endpoint_url", ""), running.get("region", ""))
     before, at = ask(running, "gateway")["requests"], time.monotonic()
     with contextlib.suppress(KeyboardInterrupt), Live(console=Console(), auto_refresh=False) as live:
         while True:

@@ -14,7 +14,7 @@ from typing import Any
 
 from twin import metadata
 from twin.autoscaling import know_services
-from twin.aws import Aws
+from twin.aws import ACCESS_KEY, SECRET_KEY, Aws, environment
 from twin.command import Command
 from twin.deploy import Deployment, deploy
 from twin.dockerfile import command_of
@@ -39,10 +39,9 @@ from twin.state import StateFolder
 from twin.task import TaskLauncher
 from twin.terraform import load_stack
 
-__all__ = ["ACCESS_KEY", "SECRET_KEY", "Options", "run"]
+__all__ = ["Options", "run"]
 
 ACCOUNT = "123456789012"  # moto's
-ACCESS_KEY = SECRET_KEY = "test"
 _POLL = 0.02  # seconds
 _START_FAILURES = 3  # so many tasks that end by themselves before the first is up, and `twin up` gives up
 _COMMAND_PATIENCE = 45.0  # seconds for a command to end after a signal: it may have results to write
@@ -149,7 +148,7 @@ class Supervisor:
             folder=state.path / "gateway",
             processes=self.processes,
             envoy_binary=envoy_binary,
-            aws=Aws(self.endpoint.url, region, ACCESS_KEY, SECRET_KEY),
+            aws=Aws(self.endpoint.url, region),
             authorization=self.endpoint.address,
             issuer_url=options.jwt_issuer,
             listener_address=self.balancers.address,
@@ -383,16 +382,3 @@ class Supervisor:
         if found is None:
             return None
         return metadata.task_metadata(found[0]) if of_task else metadata.container_metadata(*found)
-
-
-def environment(endpoint_url: str, region: str) -> dict[str, str]:
-    """The environment in which the AWS CLI, boto3 and Terraform talk to the endpoint."""
-    return {
-        "AWS_ENDPOINT_URL": endpoint_url,
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-        # Without it `aws servicediscovery discover-instances` looks for a host `data-127.0.0.1`.
-        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
-    }

@@ -14,11 +14,5 @@
 #   analysis      all of it together: analyse()
 #   terminal, pictures, command    the edges
 # All but reading, lines and the edges are functions from values to values. `lab.simulation` and the report import from
-# here; nothing here imports them. Only pictures imports matplotlib, and nothing but command imports pictures, late.
-
-from lab.distribution.analysis import Analysis, analyse
-from lab.distribution.judgement import Judgement, judge
-from lab.distribution.observations import Observations, observe
-from lab.distribution.reading import read
-
-__all__ = ["Analysis", "Judgement", "Observations", "analyse", "judge", "observe", "read"]
+# here; nothing here imports them. scipy takes a second to import and matplotlib half of one, so this package's front
+# door imports nothing, and command only inside of what it does: `lab --help` and other commands wait for neither.

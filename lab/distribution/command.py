@@ -8,9 +8,6 @@ from typing import Annotated
 
 import typer
 
-from lab.distribution.analysis import analyse
-from lab.distribution.reading import read
-from lab.distribution.terminal import new_console, print_analysis
 from lab.errors import AnswerIsNo, BadInput
 
 __all__ = ["distribution", "fraction", "ratios"]
@@ -39,6 +36,10 @@ def distribution(
     FILE holds hostnames one a line (with or without a time), the output of `sort | uniq -c`, or a table with the
     columns hostname and requests; or it is the folder of a run.
     """
+    from lab.distribution.analysis import analyse
+    from lab.distribution.reading import read
+    from lab.distribution.terminal import new_console, print_analysis
+
     analysis = analyse(
         read(source),
         weights=ratios(weights, "--weights"),

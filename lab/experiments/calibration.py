@@ -20,7 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from lab.distribution import analyse, observe
+from lab.distribution.analysis import analyse
+from lab.distribution.observations import observe
 from lab.errors import BadInput
 from lab.experiments.findings import find, is_failure, of_period
 from lab.experiments.load import DIRECT

@@ -79,7 +79,7 @@ def run(
     from lab.experiments.sweep import cells
     from lab.experiments.target import read_target
     from lab.experiments.terminal import print_findings, print_matrix
-    from lab.report import write_report
+    from lab.report.page import write_report
 
     console = Console()
     if not console.is_terminal:

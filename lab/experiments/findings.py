@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from scipy import stats
 
-from lab.distribution import Judgement, judge
+from lab.distribution.judgement import Judgement, judge
 from lab.errors import BadInput
 from lab.experiments.catalogue import EXPERIMENTS, Experiment
 from lab.experiments.load import DIRECT

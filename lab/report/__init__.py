@@ -8,7 +8,3 @@
 #   costs.py      what the measured traffic would cost
 #   page.py       the page around them
 #   command.py    `lab report`
-
-from lab.report.page import write_report
-
-__all__ = ["write_report"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from lab.distribution import Analysis, analyse, observe
+from lab.distribution.analysis import Analysis, analyse
+from lab.distribution.observations import observe
 from lab.distribution.pictures import convergence_svg, distribution_svg
 from lab.errors import BadInput
 from lab.experiments.findings import Findings, of_period

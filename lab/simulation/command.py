@@ -5,25 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
-from lab.distribution.analysis import analyse
-from lab.distribution.judgement import judge
-from lab.distribution.reading import read
 from lab.errors import BadInput
 from lab.simulation.gateway import Gateway, Policy
-from lab.simulation.likeness import compare, measured
-from lab.simulation.sampling import sample
-from lab.simulation.skew import curves, skew
-from lab.simulation.terminal import Likeness, Simulation, print_result
+
+if TYPE_CHECKING:
+    from lab.simulation.results import Likeness, Simulation
 
 __all__ = ["simulate"]
 
 _MOST_REQUESTS = 10**15
-_POINTS = 11  # of a curve
 
 
 def simulate(
@@ -46,39 +40,32 @@ def simulate(
 
     With --like the tasks and requests are those of the measured run, and each policy is tried with many parameters.
     """
+    import numpy as np
+
+    from lab.simulation.results import likeness, simulation
+    from lab.simulation.skew import curves, points
+    from lab.simulation.terminal import print_result
+
     rng = np.random.default_rng(seed)
     gateway = Gateway(policy, tasks, front_ends, in_flight, run_length)
     total = _whole(requests)
     point = None
     result: Simulation | Likeness
     if like is None:
-        result = _simulate(gateway, total, rng)
+        result = simulation(gateway, total, rng)
     else:
-        run = measured(analyse(read(like)).subject.exposure)
+        result = likeness(like, rng)
+        run = result.measured
         gateway, total, point = replace(gateway, tasks=run.tasks), run.requests, run.max_deviation
-        result = Likeness(like, run, compare(run, rng))
     if picture is not None:
         from lab.pictures import save
         from lab.simulation.pictures import skew_figure
 
-        save(skew_figure(curves(gateway, _points(gateway, total), rng), gateway, total, point), picture)
+        save(skew_figure(curves(gateway, points(gateway, total), rng), gateway, total, point), picture)
     if as_json:
         print(json.dumps(asdict(result), indent=2, allow_nan=False))
     else:
         print_result(result)
-
-
-def _simulate(gateway: Gateway, requests: int, rng: np.random.Generator) -> Simulation:
-    one = sample(gateway, requests, 1, rng)[0]
-    width = len(str(gateway.tasks))
-    judgement = judge({f"task-{number:0{width}}": int(count) for number, count in enumerate(one, start=1)})
-    return Simulation(gateway, requests, judgement, skew(gateway, requests, rng))
-
-
-def _points(gateway: Gateway, requests: int) -> list[int]:
-    """Numbers of requests for a curve, up to those asked for, evenly on a logarithmic scale."""
-    first = max(1, min(10 * gateway.tasks, requests // 100))
-    return [int(point) for point in np.unique(np.geomspace(first, requests, _POINTS).round())]
 
 
 def _whole(text: str) -> int:

@@ -10,11 +10,12 @@ import numpy as np
 from lab.simulation.gateway import Gateway, Policy
 from lab.simulation.sampling import Numbers, chi_square, max_deviation, sample
 
-__all__ = ["Band", "Curve", "Skew", "curves", "skew"]
+__all__ = ["Band", "Curve", "Skew", "curves", "points", "skew"]
 
 _CELLS, _FEWEST = 20_000_000, 10  # numbers that are drawn at most, and runs whatever it takes
 _CURVE_CELLS = 2_000_000  # for each point of a curve
 _MOST_RUNS = 1000
+_POINTS = 11  # of a curve
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,12 @@ def skew(gateway: Gateway, requests: int, rng: np.random.Generator) -> Skew:
     runs = _affordable(gateway, _CELLS, _FEWEST)
     counts = sample(gateway, requests, runs, rng)
     return Skew(runs, _band(max_deviation(counts)), _band(chi_square(counts) / (gateway.tasks - 1)))
+
+
+def points(gateway: Gateway, requests: int) -> list[int]:
+    """Numbers of requests for a curve, up to *requests*, evenly on a logarithmic scale."""
+    first = max(1, min(10 * gateway.tasks, requests // 100))
+    return [int(point) for point in np.unique(np.geomspace(first, requests, _POINTS).round())]
 
 
 def curves(gateway: Gateway, points: Sequence[int], rng: np.random.Generator) -> list[Curve]:

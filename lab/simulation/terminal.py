@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rich.console import Console
 from rich.table import Table
 
-from lab.distribution.judgement import Judgement
 from lab.distribution.terminal import new_console
 from lab.distribution.wording import percent
 from lab.simulation.gateway import Gateway, Policy
-from lab.simulation.likeness import Candidate, Measured
-from lab.simulation.skew import Band, Skew
+from lab.simulation.likeness import Candidate
+from lab.simulation.results import Likeness, Simulation
+from lab.simulation.skew import Band
 
-__all__ = ["Likeness", "Simulation", "parameters", "print_result"]
+__all__ = ["parameters", "print_result"]
 
 _PARAMETERS = {
     Policy.RANDOM: "",
@@ -22,25 +20,6 @@ _PARAMETERS = {
     Policy.LEAST_REQUEST: "requests in flight at each front end",
     Policy.STICKY: "requests of a connection",
 }
-
-
-@dataclass(frozen=True)
-class Simulation:
-    """One run of a gateway, judged, and the skew of many."""
-
-    gateway: Gateway
-    requests: int
-    run: Judgement
-    skew: Skew
-
-
-@dataclass(frozen=True)
-class Likeness:
-    """A measured run, and the policies that were compared with it."""
-
-    source: str
-    measured: Measured
-    candidates: list[Candidate]
 
 
 def parameters(gateway: Gateway) -> str:

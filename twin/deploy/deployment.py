@@ -52,7 +52,7 @@ class _NotDeployed(Exception):
     """A reference to something that is not on the endpoint; the text says to what."""
 
 
-def deploy(stack: Stack, endpoint_url: str, *, access_key: str = "test", secret_key: str = "test") -> Deployment:
+def deploy(stack: Stack, endpoint_url: str) -> Deployment:
     """Put *stack* on an AWS endpoint that does not hold it yet, and list what is passed over.
 
     BadStack for what the twin cannot resolve, before anything is made, and for what the endpoint refuses; StartFailed
@@ -62,7 +62,7 @@ def deploy(stack: Stack, endpoint_url: str, *, access_key: str = "test", secret_
     for resource in resources:
         if resource.type in KINDS:
             _check(resource, stack)
-    deployer = _Deployer(stack, Aws(endpoint_url, stack.region, access_key, secret_key))
+    deployer = _Deployer(stack, Aws(endpoint_url, stack.region))
     for resource in resources:
         deployer.put(resource)
     outputs = deployer.outputs()  # Before passed_over is read: it adds to it.

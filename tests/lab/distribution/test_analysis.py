@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.distribution import Judgement, Observations, analyse, judge
+from lab.distribution.analysis import analyse
+from lab.distribution.judgement import Judgement, judge
 from lab.distribution.layout import layout_of
 from lab.distribution.lines import read_lines
+from lab.distribution.observations import Observations
 from lab.distribution.pictures import convergence_svg, distribution_svg
 from lab.distribution.sequence import SequenceCounter
 from lab.distribution.windows import Integers, WindowCounter

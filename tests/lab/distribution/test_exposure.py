@@ -5,9 +5,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from lab.distribution import Observations, analyse
+from lab.distribution.analysis import analyse
 from lab.distribution.exposure import exposure_over
 from lab.distribution.judgement import judge
+from lab.distribution.observations import Observations
 from lab.distribution.sequence import SequenceCounter
 from lab.distribution.windows import Integers, WindowCounter, Windows
 from lab.errors import BadInput

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.distribution import judge
+from lab.distribution.judgement import judge
 from lab.errors import BadInput
 
 SEED_RUN = {"ip-10-0-218-147": 1183, "ip-10-0-221-6": 1115, "ip-10-0-66-78": 1253}

@@ -4,7 +4,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from lab.distribution import Analysis, Observations, analyse
+from lab.distribution.analysis import Analysis, analyse
+from lab.distribution.observations import Observations
 from lab.distribution.pictures import convergence_svg, distribution_svg
 from lab.distribution.sequence import SequenceCounter
 from lab.pictures import INK

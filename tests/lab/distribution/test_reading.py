@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.distribution import observe, read
 from lab.distribution.layout import Layout, layout_of, parse_time
+from lab.distribution.observations import observe
+from lab.distribution.reading import read
 from lab.errors import BadInput
 from load.results import HostRow, Run, TimelineRow
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from lab.distribution import Observations, analyse
+from lab.distribution.analysis import analyse
+from lab.distribution.observations import Observations
 from lab.distribution.zones import Zones
 from lab.errors import BadInput
 

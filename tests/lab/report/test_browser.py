@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from lab.experiments.study import write_study
-from lab.report import write_report
+from lab.report.page import write_report
 from tests.lab.experiments.runs import write_run
 
 

@@ -14,7 +14,7 @@ import pytest
 from scipy import stats
 
 from lab.experiments.study import read_measured, write_study
-from lab.report import write_report
+from lab.report.page import write_report
 from tests.lab.experiments.runs import START, write_run
 
 

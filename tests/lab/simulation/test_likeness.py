@@ -5,8 +5,9 @@ import pytest
 
 from lab.distribution.exposure import Exposure, constant_exposure
 from lab.errors import BadInput
-from lab.simulation import Gateway, Policy, sample
+from lab.simulation.gateway import Gateway, Policy
 from lab.simulation.likeness import Candidate, compare, measured, p_value
+from lab.simulation.sampling import sample
 from lab.simulation.skew import curves, skew
 
 

@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 
 from lab.errors import BadInput
-from lab.simulation import Gateway, Policy, sample
-from lab.simulation.sampling import Integers, chi_square, max_deviation
+from lab.simulation.gateway import Gateway, Policy
+from lab.simulation.sampling import Integers, chi_square, max_deviation, sample
 
 RUNS = 1_500
 

@@ -66,4 +66,4 @@ def endpoint_url(ecs_requests: list[tuple[str, dict[str, Any]]]) -> Iterator[str
 
 @pytest.fixture(scope="module")
 def aws(endpoint_url: str) -> Aws:
-    return Aws(endpoint_url, REGION, "test", "test")
+    return Aws(endpoint_url, REGION)

@@ -15,9 +15,9 @@ import boto3
 import pytest
 
 from tests.twin.ecs.world import World, faults_of_answer
+from twin.aws import environment
 from twin.endpoint import Endpoint
 from twin.network import Address, free_port
-from twin.supervisor import environment
 
 Json = dict[str, Any]
 
