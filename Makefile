@@ -106,7 +106,7 @@ ui: synth ## The twin, and Locust's web UI at http://127.0.0.1:8089 (WORKERS=4 f
 	@twin up -- locust --host http://127.0.0.1:8000 --web-host 127.0.0.1 $(if $(WORKERS),--processes $(WORKERS) --master-bind-host 127.0.0.1)
 
 test: lint synth ## All of lint, and all tests
-	pytest -n 3 --dist loadfile
+	pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 clean: ## Remove what was made, .venv included
 	rm -rf $(VENV) .venv-checkov node_modules cdktf.out cdktf.endpoint.out .twin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,15 +14,27 @@ from tests.twin.running import PROJECT, STACK, STARTS_WITHIN, RunningTwin, TwinF
 from twin.network import free_port
 
 
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stack as `make synth` has it, but that tasks end a second after SIGTERM, not twenty: tests stop many."""
+    (source,) = STACK.glob("stacks/*/cdk.tf.json")
+    said = json.dumps(json.dumps({"name": "DRAIN_SECONDS", "value": "20"}))[2:-2]
+    text = source.read_text()
+    assert text.count(said) == 1
+    copy = tmp_path_factory.mktemp("stack") / "cdk.tf.json"
+    copy.write_text(text.replace(said, said.replace("20", "1")))
+    return copy
+
+
 @pytest.fixture(scope="module")
-def start_twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwinFactory]:
+def start_twin(tmp_path_factory: pytest.TempPathFactory, stack: Path) -> Iterator[TwinFactory]:
     """Starts twins, each on ports and a state folder of its own, and ends them all."""
     started: list[RunningTwin] = []
 
     def start(
         *options: str,
         wait: bool = True,
-        synth: Path = STACK,
+        synth: Path = stack,
         then: tuple[str, ...] = (),
         state: Path | None = None,
         ports: tuple[int, int] | None = None,
@@ -64,3 +77,9 @@ def ask(twin: RunningTwin) -> Iterator[httpx.Client]:
     """A client of the gateway."""
     with httpx.Client(base_url=twin.gateway_url, timeout=10) as client:
         yield client
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that start twins come first: they take longest, and no worker shall be left alone with one in the end."""
+    slow = {item.path for item in items if "start_twin" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: item.path not in slow)

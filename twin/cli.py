@@ -86,7 +86,7 @@ def up(
     ] = None,
 ) -> None:
     """Start a twin and stay with it; Ctrl-C or `twin down` ends it and everything it started."""
-    from twin.supervisor import Options, run  # moto, boto3: a second that `twin --help` need not wait
+    from twin.up import Options, run
 
     parameters = Parameters(
         balancing=balancing,

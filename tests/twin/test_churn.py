@@ -112,7 +112,7 @@ def windows(twin: RunningTwin) -> list[tuple[float, float]]:
 def test_after_churn_everything_is_as_it_should_be(twin: RunningTwin) -> None:
     settle(twin, 3)
     files = open_files(twin)
-    with Load(twin.gateway_url, connections=4) as load:
+    with Load(twin.gateway_url, connections=4, pause=0.03) as load:
         done = churn(twin, random.Random(SEED))
         twin.client("ecs").update_service(**NAMES, desiredCount=3)
         settle(twin, 3)

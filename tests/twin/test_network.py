@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
+from twin.errors import StartFailed
 from twin.network import Address, LoopbackAddresses, PrivateAddresses, free_port, is_free
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere 127.0.0.1 is the only loopback address")
 
 
 def test_a_listener_makes_its_address_taken() -> None:
@@ -27,8 +31,14 @@ def test_private_addresses_start_after_those_that_aws_keeps_and_come_round() -> 
     assert given[11] == given[0]
 
 
-def test_loopback_addresses_are_each_handed_out_once() -> None:
-    addresses = LoopbackAddresses(offset=7)
+@pytest.fixture
+def addresses() -> Iterator[LoopbackAddresses]:
+    addresses = LoopbackAddresses()
+    yield addresses
+    addresses.close()
+
+
+def test_loopback_addresses_are_each_handed_out_once(addresses: LoopbackAddresses) -> None:
     port = free_port()
     given = {addresses.allocate(port) for _ in range(50)}
 
@@ -36,16 +46,36 @@ def test_loopback_addresses_are_each_handed_out_once() -> None:
     assert all(IPv4Address(address.host) in IPv4Network("127.0.0.0/8") for address in given)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere 127.0.0.1 is the only loopback address")
-def test_a_taken_loopback_address_is_passed_over() -> None:
+@linux_only
+def test_a_taken_loopback_address_is_passed_over(addresses: LoopbackAddresses) -> None:
     port = free_port()
-    first = LoopbackAddresses(offset=9).allocate(port)
+    first = IPv4Address(addresses.allocate(port).host)
     with socket.socket() as server:
-        server.bind((first.host, first.port))
+        server.bind((str(first + 1), port))
         server.listen()
-        assert LoopbackAddresses(offset=9).allocate(port) != first
+        assert addresses.allocate(port).host == str(first + 2)
 
 
-def test_ranges_of_neighbours_are_apart() -> None:
+@linux_only
+def test_no_two_have_a_range_in_common(addresses: LoopbackAddresses) -> None:
     port = free_port()
-    assert LoopbackAddresses(4566).allocate(port) != LoopbackAddresses(4567).allocate(port)
+    others = [LoopbackAddresses() for _ in range(3)]
+    ranges = {IPv4Network(f"{each.allocate(port).host}/16", strict=False) for each in [addresses, *others]}
+    assert len(ranges) == 4
+
+    given_back = ranges - {IPv4Network(f"{addresses.allocate(port).host}/16", strict=False)}
+    for other in others:
+        other.close()
+    again = LoopbackAddresses()
+    assert IPv4Network(f"{again.allocate(port).host}/16", strict=False) in given_back
+    again.close()
+
+
+@linux_only
+def test_there_is_an_end_to_the_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("twin.network._RANGES", 2)  # those of other twins on this machine stay untouched
+    taken: list[LoopbackAddresses] = []
+    with pytest.raises(StartFailed, match="2 twins run"):
+        taken.extend(iter(LoopbackAddresses, None))
+    for each in taken:
+        each.close()

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import httpx
-import pytest
 
 from tests.twin.running import PROJECT, STACK, RunningTwin, TwinFactory, descendants, is_alive, twin_command, wait_until
 from twin.deploy import deploy
@@ -155,13 +154,6 @@ def test_a_second_twin_on_the_same_state_is_refused_with_the_pid(twin: RunningTw
     assert twin.process.poll() is None
 
 
-def test_two_twins_live_side_by_side(twin: RunningTwin, start_twin: TwinFactory) -> None:
-    other = start_twin()
-
-    assert httpx.get(f"{other.gateway_url}/hostname").status_code == 200
-    assert httpx.get(f"{twin.gateway_url}/hostname").status_code == 200
-
-
 def test_an_empty_twin_serves_what_is_deployed_to_it(start_twin: TwinFactory) -> None:
     twin = start_twin("--empty", wait=False)
     assert twin.process.stdout is not None
@@ -173,9 +165,12 @@ def test_an_empty_twin_serves_what_is_deployed_to_it(start_twin: TwinFactory) ->
     wait_until(lambda: httpx.get(f"{twin.gateway_url}/hostname").status_code == 200, "the service answers")
 
 
-def test_down_ends_it_and_leaves_nothing(start_twin: TwinFactory) -> None:
-    twin = start_twin()
+def test_a_second_twin_lives_beside_the_first_until_down_leaves_nothing_of_it(
+    twin: RunningTwin, start_twin: TwinFactory
+) -> None:
+    first, twin = twin, start_twin()
     started = descendants(twin.process.pid)
+    assert httpx.get(f"{twin.gateway_url}/hostname").status_code == 200
     assert len(started) == 8  # three applications, three proxies, the gateway, the watchdog
 
     subprocess.run(twin_command("down", "--state", str(twin.state)), check=True)
@@ -186,6 +181,7 @@ def test_down_ends_it_and_leaves_nothing(start_twin: TwinFactory) -> None:
         is_free(Address("127.0.0.1", int(url.rsplit(":", 1)[1]))) for url in (twin.gateway_url, twin.aws_endpoint_url)
     )
     assert not (twin.state / "outputs.json").exists()
+    assert httpx.get(f"{first.gateway_url}/hostname").status_code == 200
 
 
 def test_a_command_runs_once_the_twin_serves_and_its_exit_code_is_the_twins(start_twin: TwinFactory) -> None:
@@ -199,19 +195,17 @@ def test_a_command_runs_once_the_twin_serves_and_its_exit_code_is_the_twins(star
     assert "\n3\n" in output
 
 
-@pytest.mark.parametrize("part", ["supervisor", "watchdog, then supervisor"])
-def test_whoever_is_killed_nothing_is_left(start_twin: TwinFactory, part: str) -> None:
+def test_killed_with_its_watchdog_replaced_nothing_is_left(start_twin: TwinFactory) -> None:
     twin = start_twin()
     started = descendants(twin.process.pid)
-    if part.startswith("watchdog"):
-        watchdog = next(pid for pid in started if "watchdog.py" in _command(pid))
-        subprocess.run(["kill", "-KILL", str(watchdog)], check=True)
+    watchdog = next(pid for pid in started if "watchdog.py" in _command(pid))
+    subprocess.run(["kill", "-KILL", str(watchdog)], check=True)
 
-        def successor() -> list[int]:
-            below = descendants(twin.process.pid)
-            return [pid for pid in below if pid != watchdog and "watchdog.py" in _command(pid)]
+    def successor() -> list[int]:
+        below = descendants(twin.process.pid)
+        return [pid for pid in below if pid != watchdog and "watchdog.py" in _command(pid)]
 
-        started += wait_until(successor, "another watchdog")
+    started += wait_until(successor, "another watchdog")
 
     twin.process.kill()
     twin.process.wait()

@@ -186,6 +186,7 @@ async def running(
     processes = Processes()
     await processes.start()
     clock, registry, steps = Clock(), Registry(), list[str]()
+    addresses = LoopbackAddresses()
 
     async def changed() -> None:
         if instances_changed:
@@ -195,7 +196,7 @@ async def running(
         processes=processes,
         registry=registry,  # type: ignore[arg-type]
         balancers=NoBalancers(),
-        addresses=LoopbackAddresses(offset=os.getpid()),
+        addresses=addresses,
         parameters=lambda: parameters or Parameters(proxy_drain=0),
         command=Command([sys.executable, "application.py", "{host}", "{port}", mode], folder),
         envoy_binary=envoy or require("envoy", "run `make install`."),
@@ -213,6 +214,7 @@ async def running(
     finally:
         await launcher.close()
         await processes.close(patience=0.1)
+        addresses.close()
         assert len(processes) == 0
 
 

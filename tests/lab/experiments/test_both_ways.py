@@ -22,7 +22,7 @@ LIFETIME = 3.0  # seconds: what calibration has to find
 def twin(start_twin: TwinFactory, tmp_path_factory: pytest.TempPathFactory) -> RunningTwin:
     """A twin with the comparison arm."""
     synth = tmp_path_factory.mktemp("synth")
-    environment = {**os.environ, "SC_COMPARISON": "true", "CDKTF_OUTDIR": str(synth)}
+    environment = {**os.environ, "SC_COMPARISON": "true", "SC_DRAIN_SECONDS": "1", "CDKTF_OUTDIR": str(synth)}
     subprocess.run([sys.executable, "main.py"], cwd=PROJECT, env=environment, check=True, timeout=60)
     return start_twin(synth=synth)
 
@@ -32,7 +32,7 @@ def study(twin: RunningTwin, tmp_path_factory: pytest.TempPathFactory) -> Study:
     """What one call of `lab run` made of two experiments at one setting."""
     results = tmp_path_factory.mktemp("results")
     lab = [sys.executable, "-c", "from lab.cli import main; main()", "run", "stop-task", "crash"]
-    options = ["--users", "4", "--duration", "12", "--sweep", f"discovery_ttl={LIFETIME:g}"]
+    options = ["--users", "4", "--rate", "300", "--duration", "12", "--sweep", f"discovery_ttl={LIFETIME:g}"]
     finished = subprocess.run(
         [*lab, *options, "--target", str(twin.state / "outputs.json"), "--results", str(results)],
         cwd=PROJECT, capture_output=True, text=True, timeout=110,

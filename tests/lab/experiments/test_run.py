@@ -29,7 +29,7 @@ def lab_run(twin: RunningTwin, results: Path, *options: str) -> subprocess.Compl
 def done(twin: RunningTwin, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, str]:
     """One run, and what it printed."""
     results = tmp_path_factory.mktemp("results")
-    finished = lab_run(twin, results, "--users", "4", "--duration", "12")
+    finished = lab_run(twin, results, "--users", "4", "--rate", "100", "--duration", "12")
     assert finished.returncode == 0, finished.stdout + finished.stderr
     (folder,) = results.iterdir()
     return read_run(folder), finished.stdout
@@ -88,7 +88,7 @@ def test_the_report_is_whole_in_itself(done: tuple[Run, str]) -> None:
 def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing(twin: RunningTwin, tmp_path: Path) -> None:
     arguments = ("run", "stop-task", "--target", str(twin.state / "outputs.json"), "--results", str(tmp_path))
     process = subprocess.Popen(
-        [*LAB, *arguments, "--users", "2", "--duration", "60"],
+        [*LAB, *arguments, "--users", "2", "--rate", "50", "--duration", "60"],
         cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
 
@@ -120,7 +120,7 @@ def test_ctrl_c_in_a_rollout_puts_the_service_back(twin: RunningTwin, tmp_path: 
     before = service()["taskDefinition"]
     arguments = ("run", "rollout", "--target", str(twin.state / "outputs.json"), "--results", str(tmp_path))
     process = subprocess.Popen(
-        [*LAB, *arguments, "--users", "2", "--duration", "12"],
+        [*LAB, *arguments, "--users", "2", "--rate", "50", "--duration", "12"],
         cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
     wait_until(lambda: service()["taskDefinition"] != before, "the new revision is deployed", 60)

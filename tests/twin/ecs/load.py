@@ -18,6 +18,8 @@ class Load:
     """Requests until it is stopped, from a thread of its own.
 
     Attributes:
+        pause: seconds from an answer to the next request of its connection, so that a test which needs no more leaves
+            the machine to others.
         answers: how often each (status, host name) came; status 0: no answer.
         failures: what is known of the answers that were not 200.
         spans: when each request began and ended, and whether its answer was 200.
@@ -25,6 +27,7 @@ class Load:
 
     url: str
     connections: int
+    pause: float = 0.0
     answers: Counter[tuple[int, str]] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     spans: list[tuple[float, float, bool]] = field(default_factory=list)
@@ -52,6 +55,7 @@ class Load:
         address = urlsplit(self.url)
         reader, writer = await asyncio.open_connection(address.hostname, address.port)
         while not self._stop.is_set():
+            await asyncio.sleep(self.pause)
             begun = time.time()
             try:
                 writer.write(REQUEST)

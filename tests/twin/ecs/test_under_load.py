@@ -73,7 +73,7 @@ def nothing_of(names: set[str], client: httpx.Client) -> bool:
 
 def test_ten_deployments_in_a_row_and_a_scale_in_lose_no_request(twin: RunningTwin) -> None:
     ecs = twin.client("ecs")
-    with Load(twin.gateway_url, connections=16) as load, httpx.Client(base_url=twin.gateway_url) as client:
+    with Load(twin.gateway_url, connections=16, pause=0.03) as load, httpx.Client(base_url=twin.gateway_url) as client:
         for _ in range(10):
             before = host_names(twin)
             ecs.update_service(**NAMES, forceNewDeployment=True)
@@ -89,19 +89,3 @@ def test_ten_deployments_in_a_row_and_a_scale_in_lose_no_request(twin: RunningTw
 
     assert load.failures == []
     assert {status for status, _ in load.answers} == {200}
-
-
-def test_thirty_tasks_run_and_serve(twin: RunningTwin) -> None:
-    twin.client("ecs").update_service(**NAMES, desiredCount=30)
-
-    wait_until(lambda: describe(twin)["runningCount"] == 30, "30 tasks run", timeout=30)
-    names = host_names(twin)
-    with httpx.Client(base_url=twin.gateway_url) as client:
-        served: set[str] = set()
-
-        def all_have_answered() -> bool:
-            served.add(client.get("/hostname").text)
-            return served == names
-
-        wait_until(all_have_answered, "all serve", timeout=30)
-    assert len(served) == 30
