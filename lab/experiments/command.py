@@ -71,22 +71,26 @@ def run(
         raise BadInput(f"--repeat {repeat} is out of range: give from 1 to 1000.")
     chosen(experiments, on_aws=False)  # a misspelt name before a missing file
 
+    from lab.experiments.sweep import cells
+    from lab.experiments.target import read_target
+
+    where = read_target(target)
+    todo, impossible = chosen(experiments, on_aws=not where.is_twin)
+    swept = cells(sweep or [], on_aws=not where.is_twin)
+
+    # All that was given is checked; these take a second or two.
     from rich.console import Console
 
     from lab.experiments.conductor import new_folder
     from lab.experiments.session import Request, Session
     from lab.experiments.study import read_measured, write_study
-    from lab.experiments.sweep import cells
-    from lab.experiments.target import read_target
     from lab.experiments.terminal import print_findings, print_matrix
     from lab.report.page import write_report
 
     console = Console()
     if not console.is_terminal:
         console.width = _PLAIN_WIDTH
-    where = read_target(target)
-    todo, impossible = chosen(experiments, on_aws=not where.is_twin)
-    request = Request(todo, users, duration, rate, repeat, cells(sweep or [], on_aws=not where.is_twin), results)
+    request = Request(todo, users, duration, rate, repeat, swept, results)
     left_out = {experiment.name: experiment.not_on_aws for experiment in impossible}
     folders: list[Path] = []
 

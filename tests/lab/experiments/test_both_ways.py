@@ -86,4 +86,5 @@ def test_calibration_does_not_contradict_the_lifetime_that_the_twin_had(study: S
 
     assert len(found.leaving.windows) == 1
     assert found.leaving.windows[0].low <= LIFETIME + 0.5
-    assert "random" in found.balancing  # what the twin does; a run this short cannot rule out all else
+    # Which policies agree is left to chance in one run of twenty, so not asserted here but where many are simulated.
+    assert found.requests >= 300

@@ -130,6 +130,7 @@ def test_ctrl_c_in_a_rollout_puts_the_service_back(twin: RunningTwin, tmp_path: 
     assert process.returncode == 130, output
     assert "going back to" in output
     assert service()["taskDefinition"] == before
+    wait_until(lambda: len(service()["deployments"]) == 1 and service()["runningCount"] == 3, "it is as it was", 60)
     (folder,) = tmp_path.iterdir()
     run = read_run(folder)
     assert [fault["kind"] for fault in run.meta["faults"]] == ["rollout"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 from threading import Thread
@@ -50,6 +49,8 @@ def hosts(ask: httpx.Client, requests: int) -> Counter[str]:
 
 def test_the_path_of_a_request(twin: RunningTwin, group: str, ask: httpx.Client) -> None:
     both_healthy(twin, group)
+    # Envoy's worker learns of a target a moment after its admin interface, which tells us.
+    wait_until(lambda: ask.get("/alb/hostname").status_code == 200, "the load balancer serves")
 
     seen = ask.get("/alb/a/b?c=1").json()
     assert seen["path"] == "/a/b?c=1"
@@ -59,7 +60,6 @@ def test_the_path_of_a_request(twin: RunningTwin, group: str, ask: httpx.Client)
 
 def test_round_robin_is_even(twin: RunningTwin, group: str, ask: httpx.Client) -> None:
     both_healthy(twin, group)
-    # Envoy's worker learns of the second target a moment after its admin interface, which tells us.
     wait_until(lambda: len(hosts(ask, 2)) == 2, "both targets answer")
 
     assert sorted(hosts(ask, 40).values()) == [20, 20]
@@ -71,27 +71,26 @@ def test_least_outstanding_requests_avoids_a_slow_target(twin: RunningTwin, grou
     wait_until(lambda: "least_request" in active_clusters(twin), "the load balancer has taken the algorithm over")
     running = {"aws_endpoint_url": twin.aws_endpoint_url}
     victim = twin.tasks()[0]
-    order(running, "fault", kind="slow", target=victim["taskArn"], seconds=60, delay=0.8)
+    order(running, "fault", kind="slow", target=victim["taskArn"], seconds=60, delay=3)
     host = {d["name"]: d["value"] for d in victim["attachments"][0]["details"]}["privateDnsName"]
 
-    answers: Counter[str] = Counter()
-    with httpx.Client(base_url=twin.gateway_url, timeout=10) as held:
+    with httpx.Client(base_url=twin.gateway_url, timeout=10) as patient, httpx.Client(base_url=twin.gateway_url) as ask:
 
-        def hold() -> None:
-            answers[held.get("/alb/hostname").headers["x-hostname"]] += 1
+        def held() -> Thread | None:
+            """A request that the slow target holds: the other one answers at once."""
+            asking = Thread(target=patient.get, args=("/alb/hostname",))
+            asking.start()
+            asking.join(0.5)
+            return asking if asking.is_alive() else None
 
-        threads = [Thread(target=hold) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        time.sleep(0.2)  # one of the two is being held: that is the fault's doing, not ours to wait for
-        with httpx.Client(base_url=twin.gateway_url, timeout=10) as client:
-            counted = hosts(client, 10)
-        for thread in threads:
-            thread.join()
+        asking = wait_until(held, "the slow target holds a request")
+        counted = hosts(ask, 10)
+        was_held = asking.is_alive()
+        asking.join()
     order(running, "undo", kind="slow", target=None)
     set_attributes(twin, group, algorithm="round_robin")
+    assert was_held
     assert counted[host] == 0
-    assert answers[host] == 1
 
 
 def active_clusters(twin: RunningTwin) -> str:
