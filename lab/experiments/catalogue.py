@@ -43,6 +43,12 @@ class Experiment:
         """Whether anything happens at all."""
         return bool(self.event)
 
+    def happens_after(self, duration: float) -> float:
+        """Seconds of a load of *duration* seconds that pass before: half of it, or a third where the event lasts."""
+        if self.deploys or self.fault_lasts is not None:
+            return min(duration / 3, 20.0)
+        return min(duration / 2, 60.0)
+
 
 _INSIDE = "no call of the AWS API reaches into a task of Fargate"
 

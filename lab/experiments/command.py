@@ -34,7 +34,7 @@ def run(
     duration: Annotated[
         float | None,
         typer.Option(
-            help="Seconds of load, of which a third (at most 60 s) is over when it happens.",
+            help="Seconds of load; what happens does so half-way (after 60 s at most), or earlier where it lasts.",
             show_default="each its own",
         ),
     ] = None,

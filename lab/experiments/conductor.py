@@ -25,7 +25,6 @@ __all__ = ["conduct", "new_folder"]
 
 _POLL = 0.25  # seconds
 _INTERRUPTED_TOO = 5.0  # seconds: a terminal's Ctrl-C reaches Locust as well as us, and it ends by itself
-_BEFORE, _LONGEST_BEFORE = 1 / 3, 20.0  # of the load, but no more seconds, passes before anything happens
 
 
 def conduct(
@@ -52,7 +51,7 @@ def conduct(
         run = _Run(experiment, bench, watch, progress, labels)
         try:
             run.loads += [Load(target, plan.split(len(arms)), path, arm) for arm, path in arms.items()]
-            goes_on = run.follow(min(plan.duration * _BEFORE, _LONGEST_BEFORE) if experiment.has_event else math.inf)
+            goes_on = run.follow(experiment.happens_after(plan.duration) if experiment.has_event else math.inf)
             if goes_on:
                 with ACTIONS[experiment.name](bench, experiment) as fault:
                     run.faults.append(fault)

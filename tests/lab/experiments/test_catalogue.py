@@ -41,3 +41,11 @@ def test_a_name_that_is_none() -> None:
 
 def test_the_full_matrix_on_a_twin_leaves_a_third_of_a_quarter_of_an_hour_for_its_waits() -> None:
     assert sum(experiment.seconds for experiment in EXPERIMENTS.values()) <= 12 * 60
+
+
+@pytest.mark.parametrize(
+    ("name", "duration", "after"),
+    [("stop-task", 30, 15), ("stop-task", 240, 60), ("hang", 100, 20), ("rollout", 45, 15), ("rollout", 600, 20)],
+)
+def test_it_happens_half_way_or_earlier_where_it_lasts(name: str, duration: float, after: float) -> None:
+    assert EXPERIMENTS[name].happens_after(duration) == after
