@@ -15,7 +15,7 @@ from twin.network import free_port
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def quick_stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The stack as `make synth` has it, but that tasks end a second after SIGTERM, not twenty: tests stop many."""
     (source,) = STACK.glob("stacks/*/cdk.tf.json")
     said = json.dumps(json.dumps({"name": "DRAIN_SECONDS", "value": "20"}))[2:-2]
@@ -27,14 +27,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def start_twin(tmp_path_factory: pytest.TempPathFactory, stack: Path) -> Iterator[TwinFactory]:
+def start_twin(tmp_path_factory: pytest.TempPathFactory, quick_stack: Path) -> Iterator[TwinFactory]:
     """Starts twins, each on ports and a state folder of its own, and ends them all."""
     started: list[RunningTwin] = []
 
     def start(
         *options: str,
         wait: bool = True,
-        synth: Path = stack,
+        synth: Path = quick_stack,
         then: tuple[str, ...] = (),
         state: Path | None = None,
         ports: tuple[int, int] | None = None,

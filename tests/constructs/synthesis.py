@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,9 @@ Synthesize = Callable[..., Json]
 def synthesized(settings: Settings, endpoint_url: str = "") -> str:
     """The text of cdk.tf.json for *settings*."""
     context = json.loads((ROOT / "cdktf.json").read_text())["context"]
-    stack = ServiceConnectStack(CdktfTesting.app(context=context), settings, TAG, endpoint_url)
-    return str(CdktfTesting.synth(stack))
+    with tempfile.TemporaryDirectory() as folder:  # CDKTF makes one of its own otherwise, and leaves it
+        app = CdktfTesting.app(context=context, outdir=folder)
+        return str(CdktfTesting.synth(ServiceConnectStack(app, settings, TAG, endpoint_url)))
 
 
 def everything_on() -> Settings:
