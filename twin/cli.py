@@ -215,10 +215,11 @@ def set_(
 def env(state: State = _STATE) -> None:
     """Print exports for the AWS CLI, boto3 and Terraform: `eval "$(twin env)"`."""
     from twin.aws import environment
+    from twin.control import endpoint_of
     from twin.state import StateFolder
 
     running = StateFolder(state).running()
-    for name, value in environment(running["aws_endpoint_url"], running["region"]).items():
+    for name, value in environment(endpoint_of(running), running["region"]).items():
         print(f"export {name}={value}")
 
 

@@ -9,10 +9,21 @@ from urllib.parse import urlsplit
 
 from twin.errors import BadInput, NotUp
 
-__all__ = ["PATH", "ask"]
+__all__ = ["PATH", "ask", "endpoint_of"]
 
 PATH = "/_twin/"
 _TIMEOUT = 60.0  # seconds: a change of parameters waits until the gateway has it
+
+
+def endpoint_of(running: dict[str, Any]) -> str:
+    """The URL of the endpoint of the twin that tells *running* of itself.
+
+    Raises:
+        NotUp: it is still starting.
+    """
+    if "aws_endpoint_url" not in running:
+        raise NotUp(f"The twin (pid {running.get('pid')}) is still starting: try again in a moment.")
+    return str(running["aws_endpoint_url"])
 
 
 def ask(running: dict[str, Any], operation: str, **request: Any) -> dict[str, Any]:
@@ -22,9 +33,7 @@ def ask(running: dict[str, Any], operation: str, **request: Any) -> dict[str, An
         BadInput: it refuses; the text is its own.
         NotUp: it does not answer, or is still starting.
     """
-    if "aws_endpoint_url" not in running:
-        raise NotUp(f"The twin (pid {running.get('pid')}) is still starting: try again in a moment.")
-    host = urlsplit(running["aws_endpoint_url"]).netloc
+    host = urlsplit(endpoint_of(running)).netloc
     connection = HTTPConnection(host, timeout=_TIMEOUT)
     try:
         connection.request("POST", PATH + operation, json.dumps(request), {"content-type": "application/json"})

@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from twin.endpoint import Endpoint
 from twin.errors import BadInput
 from twin.process import Process
-from twin.task import TaskLauncher
+from twin.task import Life, TaskLauncher
 
 __all__ = ["KINDS", "Faults"]
 
@@ -30,8 +30,6 @@ KINDS = ("crash", "hang", "slow", "unready", "proxy-crash", "az-down", "discover
 _AT_ONCE = ("crash", "proxy-crash")
 _DEFAULT = 30.0  # seconds
 _LONGEST = 3600.0  # seconds
-
-Undo = Callable[[], Awaitable[None]]
 
 
 class Zones(Protocol):
@@ -47,7 +45,7 @@ class Zones(Protocol):
 class _Active:
     kind: str
     target: str
-    undo: Undo
+    delay: float
     timer: asyncio.TimerHandle | None = None
 
 
@@ -60,6 +58,7 @@ class Faults:
         self._endpoint = endpoint
         self._log = log
         self._active: list[_Active] = []
+        self._still: set[Process] = set()  # those that stand still
         self._ending: set[asyncio.Task[None]] = set()
 
     async def begin(self, kind: str, target: str | None, seconds: float | None, delay: float) -> dict[str, Any]:
@@ -83,12 +82,13 @@ class Faults:
                 raise BadInput(f"{option} {value:g} is out of range: give seconds, above 0 and up to {_LONGEST:g}.")
         if seconds is None and kind not in _AT_ONCE:
             seconds = _DEFAULT
-        name, undo = await self._start(kind, target, delay)
-        self._log("fault", step="begins", fault=kind, target=name, seconds=seconds)
+        name = self._strike(kind, target)
         if seconds is not None:
-            active = _Active(kind, name, undo)
+            active = _Active(kind, name, delay)
             active.timer = asyncio.get_running_loop().call_later(seconds, self._expire, active)
             self._active.append(active)
+            await self._apply()
+        self._log("fault", step="begins", fault=kind, target=name, seconds=seconds)
         return {"fault": kind, "target": name, "seconds": seconds}
 
     async def undo(self, kind: str, target: str | None) -> dict[str, Any]:
@@ -115,67 +115,49 @@ class Faults:
         self._active.remove(active)
         if active.timer is not None:
             active.timer.cancel()
-        await active.undo()
+        await self._apply()
         self._log("fault", step="ends", fault=active.kind, target=active.target, how=how)
 
-    async def _start(self, kind: str, target: str | None, delay: float) -> tuple[str, Undo]:
-        """The target's full name, and what undoes the fault."""
+    def _strike(self, kind: str, target: str | None) -> str:
+        """Do what takes no time; the target's full name."""
         if kind == "discovery-down":
             if target is not None:
                 raise BadInput(f"discovery-down is everywhere: leave {target} out.")
-            self._endpoint.discovery_is_down = True
-            return "discovery", self._discovery_up
+            return "discovery"
         if target is None:
             raise BadInput(f"{kind} needs {'a zone' if kind == 'az-down' else 'a task'}: `twin ps` lists them.")
         if kind == "az-down":
-            return self._stop_zone(target)
+            if target not in (names := self._zones.names()):
+                raise BadInput(f"{target} is no zone of the stack: give one of {', '.join(sorted(names))}.")
+            return target
         life = self._launcher.find(target)
-        match kind:
-            case "crash":
-                _signal(life.application, signal.SIGKILL)
-            case "proxy-crash":
-                _signal(life.proxy, signal.SIGKILL)
-            case "hang":
-                _signal(life.application, signal.SIGSTOP)
-                return life.task.id, _continue([life.application])
-            case "slow":
-                await life.disturb(delay=delay)
-                return life.task.id, lambda: life.disturb(delay=0)
-            case "unready":
-                await life.disturb(unready=True)
-                return life.task.id, lambda: life.disturb(unready=False)
-        return life.task.id, _nothing
+        if kind in _AT_ONCE:
+            _signal(life.application if kind == "crash" else life.proxy, signal.SIGKILL)
+        return life.task.id
 
-    def _stop_zone(self, zone: str) -> tuple[str, Undo]:
-        if zone not in (names := self._zones.names()):
-            raise BadInput(f"{zone} is no zone of the stack: give one of {', '.join(sorted(names))}.")
-        lives = [life for life in self._launcher.lives.values() if life.task.zone == zone]
-        processes = [process for life in lives for process in (life.application, life.proxy)]
-        self._zones.closed.add(zone)
-        for process in processes:
-            _signal(process, signal.SIGSTOP)
-        go_on = _continue(processes)
-
-        async def undo() -> None:
-            self._zones.closed.discard(zone)
-            await go_on()
-
-        return zone, undo
-
-    async def _discovery_up(self) -> None:
-        self._endpoint.discovery_is_down = False
-
-
-def _continue(processes: list[Process | None]) -> Undo:
-    async def undo() -> None:
-        for process in processes:
+    async def _apply(self) -> None:
+        """Make everything as the faults that are active want it: those that overlap do not undo each other."""
+        down = {active.target for active in self._active if active.kind == "az-down"}
+        self._zones.closed = down
+        self._endpoint.discovery_is_down = any(active.kind == "discovery-down" for active in self._active)
+        lives = list(self._launcher.lives.values())
+        still = set()
+        for life in lives:
+            if life.application and (life.task.zone in down or self._on(life, "hang")):
+                still.add(life.application)
+            if life.proxy and life.task.zone in down:
+                still.add(life.proxy)
+        for process in self._still - still:
             _signal(process, signal.SIGCONT)
+        for process in still - self._still:
+            _signal(process, signal.SIGSTOP)
+        self._still = still
+        for life in lives:
+            delay = max((active.delay for active in self._on(life, "slow")), default=0.0)
+            await life.disturb(delay=delay, unready=bool(self._on(life, "unready")))
 
-    return undo
-
-
-async def _nothing() -> None:
-    return
+    def _on(self, life: Life, kind: str) -> list[_Active]:
+        return [active for active in self._active if active.kind == kind and active.target == life.task.id]
 
 
 def _signal(process: Process | None, number: int) -> None:

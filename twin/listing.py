@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from twin.aws import Aws
 from twin.control import ask
@@ -21,21 +22,22 @@ from twin.errors import NotUp
 __all__ = ["print_listing", "watch_listing"]
 
 _WATCH_INTERVAL = 1.0  # seconds
-_PLAIN_WIDTH = 140  # columns, where the output is no terminal
+# The nameless one is what is counted.
+_COLUMNS = ("task", "host", "zone", "status", "health", "registered", "", "started", "why stopped")
+_NARROW = 110  # columns of a terminal, below which a row leaves out
+_LEFT_OUT = ("host", "zone", "started")
 
 
 def print_listing(running: dict[str, Any]) -> None:
     """Print the tasks of the twin that tells *running* of itself, and what was passed over."""
-    console = Console()
-    if not console.is_terminal:
-        console.width = _PLAIN_WIDTH
+    console = _console()
     if "aws_endpoint_url" not in running:
         console.print(f"The twin (pid {running.get('pid')}) is starting.")
         return
     aws = Aws(running["aws_endpoint_url"], running["region"])
     gateway = ask(running, "gateway")
     console.print(_head(running))
-    console.print(_tasks(aws, "requests", gateway["requests"]))
+    console.print(_tasks(aws, "requests", gateway["requests"], console.width))
     left_out = [*running["passed_over"], *_unsupported(aws), *gateway["left_out"]]
     if left_out:
         console.print("\nOf the stack, the twin leaves out:", highlight=False)
@@ -47,7 +49,8 @@ def watch_listing(running: dict[str, Any]) -> None:
     """Show the tasks anew every second, with the requests a second that each gets, until Ctrl-C or the twin's end."""
     aws = Aws(running.get("aws_endpoint_url", ""), running.get("region", ""))
     before, at = ask(running, "gateway")["requests"], time.monotonic()
-    with contextlib.suppress(KeyboardInterrupt), Live(console=Console(), auto_refresh=False) as live:
+    console = _console()
+    with contextlib.suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False) as live:
         while True:
             time.sleep(_WATCH_INTERVAL)
             try:
@@ -57,20 +60,33 @@ def watch_listing(running: dict[str, Any]) -> None:
                 news = {name: total - before.get(name, 0) for name, total in now.items()}
                 rates = {name: round(max(count, 0) / (at - then)) for name, count in news.items()}
                 before = now
-                live.update(Group(_head(running), _tasks(aws, "req/s", rates)), refresh=True)
+                shown = Group(_head(running), _tasks(aws, "req/s", rates, console.width))
+                if console.is_terminal:
+                    live.update(shown, refresh=True)
+                else:
+                    console.print(shown)
             except (NotUp, BotoCoreError):
                 return
+
+
+def _console() -> Console:
+    console = Console()
+    if not console.is_terminal:
+        console.width = 10_000  # whoever reads it has no edge to cut it at
+    return console
 
 
 def _head(running: dict[str, Any]) -> str:
     return f"gateway {running['gateway_url']}   AWS endpoint {running['aws_endpoint_url']}   pid {running['pid']}"
 
 
-def _tasks(aws: Aws, counted: str, requests: Mapping[str, int]) -> Table:
-    """A row for each task; *requests* by address, in a column named *counted*."""
+def _tasks(aws: Aws, counted: str, requests: Mapping[str, int], width: int) -> Table:
+    """A row for each task, in *width* columns of a terminal; *requests* by address, in a column named *counted*."""
     table = Table(box=None, pad_edge=False)
-    for name in ("task", "host", "zone", "status", "health", "registered", counted, "started", "why stopped"):
-        table.add_column(name, no_wrap=True, justify="right" if name == counted else "left")
+    shown = [name for name in _COLUMNS if width >= _NARROW or name not in _LEFT_OUT]
+    for name in shown:
+        # Where it is tight the reason alone is cut: without ids and states the rest says nothing.
+        table.add_column(name or counted, no_wrap=name != _COLUMNS[-1], justify="left" if name else "right")
     addresses = _registered(aws)
     for cluster in aws.call("ecs", "ListClusters")["clusterArns"]:
         arns = [
@@ -80,7 +96,8 @@ def _tasks(aws: Aws, counted: str, requests: Mapping[str, int]) -> Table:
         ]
         for start in range(0, len(arns), 100):
             for task in aws.call("ecs", "DescribeTasks", cluster=cluster, tasks=arns[start : start + 100])["tasks"]:
-                table.add_row(*_row(task, addresses, requests))
+                row = dict(zip(_COLUMNS, _row(task, addresses, requests), strict=True))
+                table.add_row(*(Text(row[name], no_wrap=True, overflow="ellipsis") for name in shown))
     return table
 
 

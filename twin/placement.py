@@ -24,8 +24,8 @@ class Subnets:
         self.closed: set[str] = set()  # zones where no task starts
 
     def names(self) -> set[str]:
-        """The Availability Zones of all subnets."""
-        return {subnet.availability_zone for subnet in self._backend.describe_subnets()}
+        """The Availability Zones of all subnets, but for those of the default VPC, which moto makes by itself."""
+        return {each.availability_zone for each in self._backend.describe_subnets() if not each.default_for_az}
 
     def zones(self, network_configuration: dict[str, Any]) -> list[str]:
         """The open Availability Zones of the subnets, each once; empty if one of the subnets does not exist."""

@@ -28,7 +28,7 @@ from twin.parameters import Parameters
 from twin.process import Process, Processes
 from twin.registry import Registry
 
-__all__ = ["TaskLauncher"]
+__all__ = ["Life", "TaskLauncher"]
 
 _PROXY_STOP_TIMEOUT = 10  # seconds; Envoy ends at once unless it hangs
 _PER_REQUEST_TIMEOUT = 15  # seconds [ecs: TimeoutConfiguration]
@@ -170,10 +170,11 @@ class Life:
     def proxy(self) -> Process | None:
         return self._proxy
 
-    async def disturb(self, *, delay: float | None = None, unready: bool | None = None) -> None:
+    async def disturb(self, *, delay: float, unready: bool) -> None:
         """Hold each request, and each health check, for *delay* seconds; fail health checks while *unready*."""
-        self._delay = self._delay if delay is None else delay
-        self._unready = self._unready if unready is None else unready
+        if (delay, unready) == (self._delay, self._unready):
+            return
+        self._delay, self._unready = delay, unready
         if self._admin is not None:
             await self._admin.post(envoy.disturbance(self._delay, self._unready))
 

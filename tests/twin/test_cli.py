@@ -12,6 +12,7 @@ import pytest
 
 from tests.twin.running import PROJECT, twin_command
 from twin.network import free_port
+from twin.state import StateFolder
 
 STACK = Path(__file__).with_name("cdk.tf.json")
 
@@ -92,6 +93,15 @@ def test_no_envoy(tmp_path: Path) -> None:
         cwd=PROJECT, capture_output=True, text=True, env={"PATH": "/nowhere"},
     )  # fmt: skip
     assert_refused(result, 3, "`envoy` is not installed", "make install")
+
+
+@pytest.mark.parametrize("command", ["env", "set front-ends=1", "fault crash x", "stop x"])
+def test_asking_for_a_twin_that_is_still_starting(tmp_path: Path, command: str) -> None:
+    with StateFolder(tmp_path).hold():
+        result = subprocess.run(
+            twin_command(*command.split(), "--state", str(tmp_path)), capture_output=True, text=True
+        )
+    assert_refused(result, 2, "is still starting: try again in a moment")
 
 
 @pytest.mark.parametrize("command", ["down", "ps", "ps --watch", "env", "set front-ends=1", "fault crash x", "stop x"])

@@ -168,6 +168,24 @@ def test_az_down_stops_a_zone_and_nothing_starts_there(twin: RunningTwin) -> Non
         assert len(seconds_of(client)) == 3
 
 
+def test_faults_that_overlap_do_not_end_each_other(twin: RunningTwin) -> None:
+    victim = running(twin)[0]
+    zone = next(task["availabilityZone"] for task in twin.tasks() if task["taskArn"].endswith(victim))
+    fault(twin, "hang", victim, "--for", "60")
+    fault(twin, "az-down", zone, "--for", "60")
+    fault(twin, "az-down", zone, "--undo")
+    assert not all(answers_within(twin, 0.5) for _ in range(3))  # it still hangs
+
+    fault(twin, "slow", victim, "--for", "60", "--delay", "5")
+    fault(twin, "slow", victim, "--for", "0.1", "--delay", "1")
+    wait_until_over(twin, "slow")
+    fault(twin, "hang", victim, "--undo")
+    assert not all(answers_within(twin, 2) for _ in range(3))  # it is still slow
+
+    fault(twin, "slow", victim, "--undo")
+    assert all(answers_within(twin, 2) for _ in range(3))
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -175,7 +193,8 @@ def test_az_down_stops_a_zone_and_nothing_starts_there(twin: RunningTwin) -> Non
         (["crash"], ("crash needs a task", "twin ps")),
         (["crash", "zzz"], ("zzz is no task", "give one of")),
         (["hang", ""], ("tasks: give one of",)),
-        (["az-down", "mars"], ("mars is no zone", "eu-west-2a")),
+        (["az-down", "mars"], ("mars is no zone", "give one of eu-west-2a, eu-west-2b.")),
+        (["az-down", "eu-west-2c"], ("eu-west-2c is no zone of the stack",)),
         (["discovery-down", "x"], ("leave x out",)),
         (["slow", "x", "--for", "0"], ("--for 0", "above 0")),
         (["slow", "x", "--delay", "-1"], ("--delay -1", "above 0")),
@@ -225,6 +244,26 @@ def test_ps_watch_shows_tasks_and_requests_a_second(twin: RunningTwin, ask: http
     os.close(leader)
     assert "req/s" in shown
     assert "Traceback" not in shown
+
+
+def test_in_a_narrow_terminal_the_reason_alone_is_cut(twin: RunningTwin) -> None:
+    victim = running(twin)[0]
+    reason = "it had to make room for another that is newer, better and of a longer name"
+    run_twin(twin, "stop", victim, "--reason", reason)
+    wait_until(lambda: victim not in running(twin), "another runs in its place")
+
+    leader, follower = pty.openpty()
+    command = twin_command("ps", "--state", str(twin.state))
+    environment = {**os.environ, "TERM": "dumb", "COLUMNS": "80"}
+    subprocess.run(command, stdout=follower, stderr=follower, env=environment, check=True)
+    os.close(follower)
+    narrow = os.read(leader, 65536).decode().splitlines()
+    os.close(leader)
+    (line,) = (line for line in narrow if victim[:12] in line)
+    assert len(line) <= 80
+    assert re.fullmatch(rf"{victim[:12]} +[A-Z]+ +[A-Z]+ +- +- +it had.*…\s*", line), line
+    (wide,) = (line for line in run_twin(twin, "ps").stdout.splitlines() if victim[:12] in line)
+    assert reason in wide
 
 
 def test_the_state_folder_holds_the_logs(twin: RunningTwin) -> None:
