@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lab.errors import BadInput, LabError
+from lab.errors import BadInput, LabError, Missing
 from lab.experiments.actions import ACTIONS, Bench
 from lab.experiments.aws import Aws
 from lab.experiments.catalogue import Experiment
@@ -42,6 +42,9 @@ def conduct(
     The files of the run are in *folder*, those of the way through a load balancer, if there is one, in a folder of
     their own inside. *labels* go into run.json's `experiment`. However it ends, with an interrupt too, what was
     measured until then is in the files.
+
+    Raises:
+        Missing: on one of the ways no request was answered before anything happened, so that nothing was done.
     """
     arms = {DIRECT: folder}
     if target.comparison_url:
@@ -52,6 +55,7 @@ def conduct(
         try:
             run.loads += [Load(target, plan.split(len(arms)), path, arm) for arm, path in arms.items()]
             goes_on = run.follow(experiment.happens_after(plan.duration) if experiment.has_event else math.inf)
+            run.require_answers()
             if goes_on:
                 with ACTIONS[experiment.name](bench, experiment) as fault:
                     run.faults.append(fault)
@@ -92,6 +96,21 @@ class _Run:
         except KeyboardInterrupt:
             self._patience = _INTERRUPTED_TOO
             raise
+
+    def require_answers(self) -> None:
+        """Where nothing answers there is nothing to measure, and no reason to touch the service.
+
+        Raises:
+            Missing: no request of a load was answered by a host, or without failing.
+        """
+        for load in self.loads:
+            seen = load.seen
+            if not seen.hosts and seen.failures == seen.requests:
+                last = f"the last: {seen.last_status}" if seen.last_status else "no answer"
+                raise Missing(
+                    f"{load.url} answered none of {seen.requests:,} requests ({last}): nothing was done to the "
+                    "service; is that its gateway, and is it up?"
+                )
 
     def close(self) -> None:
         """End the load and keep what was done, and what ECS and Cloud Map told since it began."""

@@ -62,8 +62,8 @@ class Findings:
     """What clients saw in a run.
 
     `failures_by_status`: status 0 is no answer. `failure_window`: from when to when after the fault (or after the first
-    second) requests failed, in seconds, as fine as the timeline's whole seconds; None if none did. `unhealthy_answers`:
-    requests that were answered by tasks that never got healthy.
+    second) requests failed, in seconds, as fine as the timeline's whole seconds; None if none did after it.
+    `unhealthy_answers`: requests that were answered by tasks that never got healthy.
     """
 
     experiment: Experiment
@@ -153,8 +153,11 @@ def of_period(run: Run, period: Period) -> Run:
     return replace(run, hosts=hosts, timeline=timeline)
 
 
-def _window(failed: Iterable[TimelineRow], since: float) -> tuple[float, float]:
-    seconds = [row.second for row in failed]
+def _window(failed: Iterable[TimelineRow], since: float) -> tuple[float, float] | None:
+    """What failed in the very second of the fault counts as after it: the timeline is no finer."""
+    seconds = [row.second for row in failed if row.second >= math.floor(since)]
+    if not seconds:
+        return None
     first = min(seconds)
     return (0.0 if first == math.floor(since) else first - since), max(seconds) + 1 - since
 

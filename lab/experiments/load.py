@@ -44,12 +44,14 @@ class Seen:
     failures: int = 0
     hosts: set[str] = field(default_factory=set)
     first_second: int | None = None
+    last_status: int = 0
     per_second: Counter[int] = field(default_factory=Counter)
 
     def add(self, second: int, hostname: str, status: int, requests: int) -> None:
         self.requests += requests
         self.failures += requests if status == 0 or status >= 400 else 0
         self.per_second[second] += requests
+        self.last_status = status
         if hostname:
             self.hosts.add(hostname)
         if self.first_second is None:
@@ -73,6 +75,7 @@ class Load:
         self._offset = 0
         self._log = results / "locust.log"
         prefix = (target.comparison_url or "").removeprefix(target.gateway_url) if arm == LOAD_BALANCER else ""
+        self.url = f"{target.gateway_url}{prefix}"
         arguments = [
             "--headless", "--locustfile", str(_LOCUSTFILE), "--outputs", str(target.file),
             "--path-mix", f"{prefix}/hostname=1", "--users", str(plan.users), "--spawn-rate", str(plan.users),
@@ -96,6 +99,8 @@ class Load:
             Missing: Locust does not come to its end, or ended with an error.
         """
         running = self._process.poll() is None
+        if not running:
+            self.seen, self._offset = Seen(), 0  # at its end Locust writes the file anew, with all that came in late
         self._read()
         if running and time.monotonic() > self._deadline:
             self.stop()
@@ -124,7 +129,7 @@ class Load:
             self._process.wait()
 
     def _read(self) -> None:
-        """Whole lines of timeline.csv only. At its end Locust writes it anew: then the final files count, not these."""
+        """Whole lines of timeline.csv only."""
         try:
             with (self.results / "timeline.csv").open("rb") as file:
                 file.seek(self._offset)

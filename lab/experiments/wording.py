@@ -55,6 +55,8 @@ def failures_in_words(findings: Findings) -> str:
         return "none failed"
     causes = ", ".join(f"{cause}: {count:,}" for cause, count in findings.failures_by_cause.items())
     words = f"{findings.failures:,} failed ({causes})"
+    if findings.fault and (before := findings.period("before")) and before.failures:
+        words += f", of these {before.failures:,} before {findings.experiment.event}"
     if findings.fault and findings.failure_window:
         first, last = findings.failure_window
         words += f", from {first:.1f} s to {last:.1f} s after {findings.experiment.event}"

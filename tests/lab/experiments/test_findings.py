@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.experiments.findings import find, of_period
+from lab.experiments.wording import failures_in_words
 from load.results import HostRow, Run, TimelineRow, read_run
 from tests.lab.experiments.runs import START, task, write_run
 
@@ -72,6 +73,21 @@ def test_failures_by_status_and_their_window() -> None:
 def test_failures_that_begin_in_a_later_second() -> None:
     window = find(run_with_a_stop(at=START + 8.9)).failure_window
     assert window == pytest.approx((1.1, 3.1))
+
+
+def test_failures_from_before_the_fault_are_not_in_its_window() -> None:
+    run = run_with_a_stop()
+    early = (TimelineRow(START + 2, "", 0, 5), *run.timeline)
+    late_fault = {**run.meta, "faults": [{"kind": "stop-task", "at": START + 15.2}]}
+    both = find(Run(run.path, run.meta, run.hosts, early))
+    only_before = find(Run(run.path, late_fault, run.hosts, run.timeline))
+
+    assert both.failures == 13
+    assert both.failure_window == find(run).failure_window
+    assert ", of these 5 before the stop, from 0.0 s to 1.6 s after the stop" in failures_in_words(both)
+    assert only_before.failures == 8
+    assert only_before.failure_window is None
+    assert failures_in_words(only_before).endswith("of these 8 before the stop")
 
 
 def test_causes_say_who_failed() -> None:

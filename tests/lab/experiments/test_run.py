@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -13,7 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from lab.errors import Missing
+from lab.experiments.catalogue import EXPERIMENTS
+from lab.experiments.session import Request, Session
+from lab.experiments.target import read_target
 from load.results import Run, read_run
 from tests.twin.running import PROJECT, RunningTwin, descendants, is_alive, wait_until
 
@@ -176,6 +182,29 @@ def test_an_endpoint_that_does_not_answer(tmp_path: Path) -> None:
 
     assert finished.returncode == 3
     assert "http://127.0.0.1:9 does not answer" in finished.stderr
+
+
+@pytest.mark.parametrize("name", ["stop-task", "baseline"])
+def test_where_the_gateway_does_not_answer_nothing_is_done_to_the_service(
+    twin: RunningTwin, tmp_path: Path, name: str
+) -> None:
+    target = dataclasses.replace(read_target(twin.state / "outputs.json"), gateway_url="http://127.0.0.1:9")
+    outputs = tmp_path / "outputs.json"
+    named = {key: value for key, value in dataclasses.asdict(target).items() if isinstance(value, str)}
+    outputs.write_text(json.dumps({target.stack: named}))
+    tasks = {task["taskArn"] for task in twin.tasks()}
+    folders: list[Path] = []
+    request = Request([EXPERIMENTS[name]], 4, 4, 20, 1, [{}], tmp_path / "results")
+    session = Session(request, dataclasses.replace(target, file=outputs), Console(quiet=True), folders.append)
+
+    with pytest.raises(Missing, match=r"127\.0\.0\.1:9 answered none of \d+ requests \(no answer\): nothing was done"):
+        session.run()
+
+    assert {task["taskArn"] for task in twin.tasks()} == tasks
+    (folder,) = folders
+    run = read_run(folder)
+    assert run.meta["faults"] == []
+    assert sum(row.requests for row in run.timeline) == run.meta["requests"] == run.meta["failures"] > 0
 
 
 def test_seconds_follow_one_another(done: tuple[Run, str]) -> None:
