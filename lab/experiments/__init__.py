@@ -3,6 +3,7 @@
 # General layout
 #   catalogue.py  the experiments in words and numbers
 #   actions.py    what each does through the AWS API or the twin's control path, and how it is put back
+#   undo.py       what cannot be put back is told, with the command that does it
 #   target.py     where the service is: an outputs file, of AWS or of the twin
 #   aws.py, service.py, discovery.py    the AWS API: clients and errors, the ECS service, who is in Cloud Map
 #   control.py    the twin's control path

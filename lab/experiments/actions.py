@@ -16,6 +16,7 @@ from lab.experiments.catalogue import Experiment
 from lab.experiments.control import TwinControl
 from lab.experiments.records import Fault, TaskRecord
 from lab.experiments.service import EcsService
+from lab.experiments.undo import putting_back
 
 __all__ = ["ACTIONS", "Bench"]
 
@@ -154,10 +155,12 @@ def _revision(
         bench.note(f"deploying {name}")
         yield _fault(experiment, at, tasks, name)
     finally:
-        if service.state().task_definition != before:
-            service.update(task_definition=before)
-            bench.note(f"going back to {before.rsplit('/', 1)[-1]}")
-        service.discard(revision)
+        with putting_back(service.left_at(revision, before)):
+            if service.state().task_definition != before:
+                service.update(task_definition=before)
+                bench.note(f"going back to {before.rsplit('/', 1)[-1]}")
+        with putting_back(service.left_registered(revision)):
+            service.discard(revision)
 
 
 @contextlib.contextmanager
@@ -169,7 +172,9 @@ def _scaled(bench: Bench, experiment: Experiment, more: int) -> Iterator[Fault]:
         bench.note(f"scaling from {desired} to {desired + more} tasks")
         yield Fault(experiment.name, at, detail=f"{desired} to {desired + more} tasks")
     finally:
-        bench.service.update(desired_count=desired)
+        back = bench.service.command("update-service", desired_count=desired)
+        with putting_back(f"the service may still be scaled to {desired + more} tasks: put it back with `{back}`"):
+            bench.service.update(desired_count=desired)
 
 
 def _twin(bench: Bench, experiment: Experiment) -> TwinControl:

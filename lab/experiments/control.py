@@ -11,7 +11,7 @@ import httpx
 from lab.errors import BadInput, Missing
 from lab.experiments.target import Target
 
-__all__ = ["TwinControl"]
+__all__ = ["TwinControl", "in_words"]
 
 
 _NO_MATTER = 1.0  # seconds for which another kind of fault holds each request
@@ -44,7 +44,7 @@ class TwinControl:
 
     def set(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Change parameters; all of them as they are then."""
-        return self._ask("set", {"assignments": [f"{name}={_text(value)}" for name, value in values.items()]})
+        return self._ask("set", {"assignments": in_words(values).split()})
 
     def _ask(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -55,6 +55,11 @@ class TwinControl:
         if not answer.is_success:
             raise BadInput(f"The twin refuses: {content.get('message')}")
         return dict(content)
+
+
+def in_words(values: Mapping[str, Any]) -> str:
+    """Parameters as `twin set` takes them."""
+    return " ".join(f"{name}={_text(value)}" for name, value in values.items())
 
 
 def _text(value: Any) -> str:

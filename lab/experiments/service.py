@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -178,12 +179,38 @@ class EcsService:
         with self._asking():
             self._ecs.deregister_task_definition(taskDefinition=task_definition)
 
+    def command(self, operation: str, **changes: Any) -> str:
+        """What a person types to do an *operation* on the service, such as update-service, with the AWS CLI."""
+        words = {"cluster": self.target.cluster_name, "service": self.target.service_name, **changes}
+        return self._command(operation, words)
+
+    def left_at(self, revision: str, before: str) -> str:
+        """In words: the service may be left at *revision* (ARN); how it comes back to the one *before*."""
+        back = self.command("update-service", task_definition=_short(before))
+        return f"the service may still be at {_short(revision)}: put it back with `{back}`"
+
+    def left_registered(self, revision: str) -> str:
+        """In words: a *revision* (ARN) that nothing uses is left, and how it is made inactive."""
+        discard = self._command("deregister-task-definition", {"task_definition": _short(revision)})
+        return f"{_short(revision)} is still registered: `{discard}` makes it inactive"
+
+    def _command(self, operation: str, options: Mapping[str, Any]) -> str:
+        endpoint = {"endpoint-url": self.target.aws_endpoint_url} if self.target.is_twin else {}
+        words = {**options, "region": self.target.region, **endpoint}
+        given = (f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in words.items())
+        return " ".join(["aws", "ecs", operation, *given])
+
 
 _WAIT = "wait until it is, `aws ecs wait services-stable` does."
 
 
 def _unfinished(state: ServiceState) -> str:
     return ", ".join(f"deployment {d.status} {d.rollout_state}" for d in state.deployments)
+
+
+def _short(arn: str) -> str:
+    """Such as serviceconnect:2, of a task definition."""
+    return arn.rsplit("/", 1)[-1]
 
 
 def _camel(name: str) -> str:

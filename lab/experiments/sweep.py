@@ -9,7 +9,9 @@ from typing import Any
 
 from lab.errors import BadInput
 from lab.experiments.actions import Bench
+from lab.experiments.control import in_words
 from lab.experiments.service import EcsService
+from lab.experiments.undo import putting_back
 
 __all__ = ["Setting", "by_task", "cells", "parameters", "revision", "task_settings"]
 
@@ -100,7 +102,9 @@ def parameters(bench: Bench, cell: Setting) -> Iterator[None]:
     try:
         yield
     finally:
-        bench.twin.set({name: before[name] for name in values})
+        old = {name: before[name] for name in values}
+        with putting_back(f"the twin may still have its new parameters: put them back with `twin set {in_words(old)}`"):
+            bench.twin.set(old)
 
 
 @contextlib.contextmanager
@@ -120,5 +124,7 @@ def revision(bench: Bench, values: Setting, stable: Callable[[], Any]) -> Iterat
         stable()
         yield
     finally:
-        service.update(task_definition=before)
-        service.discard(changed)
+        with putting_back(service.left_at(changed, before)):
+            service.update(task_definition=before)
+        with putting_back(service.left_registered(changed)):
+            service.discard(changed)

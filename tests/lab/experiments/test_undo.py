@@ -1,0 +1,128 @@
+"""Credentials that expire in the middle of an experiment: on a real twin, behind a proxy that stops to take them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from rich.console import Console
+
+from lab.errors import BadInput, Missing
+from lab.experiments.catalogue import EXPERIMENTS
+from lab.experiments.session import Request, Session
+from lab.experiments.target import read_target
+from lab.experiments.undo import NotPutBack, putting_back
+from tests.twin.running import RunningTwin, wait_until
+
+
+@contextmanager
+def expiring(endpoint: str) -> Iterator[str]:
+    """The address of a proxy of *endpoint* that passes on all requests up to UpdateService, and none after it."""
+    expired = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            if expired.is_set():
+                answer = httpx.Response(400, json={"__type": "ExpiredTokenException", "message": "expired"})
+            else:
+                answer = httpx.post(f"{endpoint}{self.path}", content=body, headers=dict(self.headers), timeout=30)
+            if "UpdateService" in self.headers.get("x-amz-target", ""):
+                expired.set()
+            self.send_response(answer.status_code)
+            self.send_header("content-type", answer.headers["content-type"])
+            self.send_header("content-length", str(len(answer.content)))
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        def log_message(self, format: str, *args: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def service(twin: RunningTwin) -> dict[str, Any]:
+    outputs = twin.outputs()
+    found = twin.client("ecs").describe_services(cluster=outputs["cluster_name"], services=[outputs["service_name"]])
+    return dict(found["services"][0])
+
+
+def put_back(twin: RunningTwin, **what: Any) -> None:
+    outputs = twin.outputs()
+    twin.client("ecs").update_service(cluster=outputs["cluster_name"], service=outputs["service_name"], **what)
+    wait_until(lambda: len(service(twin)["deployments"]) == 1 and service(twin)["runningCount"] == 3, "stable", 90)
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "left"),
+    [
+        ("rollout", {}, "the service may still be at {family}:{next}: put it back with `{command} {definition} {at}`"),
+        ("scale-out", {}, "may still be scaled to 5 tasks: put it back with `{command} --desired-count 3 {at}`"),
+        (
+            "baseline",
+            {"drain_seconds": 2.0},
+            "may still be at {family}:{next}: put it back with `{command} {definition}",
+        ),
+    ],
+)
+def test_the_user_is_told_what_is_left_and_how_to_put_it_back(
+    twin: RunningTwin, tmp_path: Path, name: str, cell: Mapping[str, float], left: str
+) -> None:
+    before = service(twin)
+    family, number = before["taskDefinition"].rsplit("/", 1)[-1].split(":")
+    latest = twin.client("ecs").list_task_definitions(familyPrefix=family, sort="DESC")["taskDefinitionArns"][0]
+    target = read_target(twin.state / "outputs.json")
+    folders: list[Path] = []
+    with expiring(twin.aws_endpoint_url) as url:
+        request = Request([EXPERIMENTS[name]], 2, 4, 20, 1, [cell], tmp_path)
+        session = Session(
+            request, dataclasses.replace(target, aws_endpoint_url=url), Console(quiet=True), folders.append
+        )
+        with pytest.raises(NotPutBack, match="ExpiredTokenException") as raised:
+            session.run()
+    now = service(twin)
+    put_back(twin, taskDefinition=before["taskDefinition"], desiredCount=3)
+
+    expected = left.format(
+        family=family,
+        next=int(latest.rsplit(":", 1)[-1]) + 1,
+        command=f"aws ecs update-service --cluster {target.cluster_name} --service {target.service_name}",
+        definition=f"--task-definition {family}:{number}",
+        at=f"--region {target.region} --endpoint-url {url}",
+    )
+    assert expected in str(raised.value)
+    assert str(raised.value).count("ExpiredTokenException") == 1
+    assert raised.value.exit_code == 3
+    assert (now["taskDefinition"], now["desiredCount"]) != (before["taskDefinition"], before["desiredCount"])
+    if name != "baseline":  # there the run had not begun
+        (folder,) = folders
+        assert json.loads((folder / "run.json").read_text())["faults"][0]["kind"] == name
+
+
+def test_what_failed_before_and_what_was_left_before_is_told_too() -> None:
+    def change() -> None:
+        try:
+            try:
+                raise BadInput("The load broke.")
+            finally:
+                with putting_back("two are left"):
+                    raise Missing("AWS does not answer: is it up?")
+        finally:
+            with putting_back("one is left"):
+                raise Missing("AWS does not answer: is it up?")
+
+    with pytest.raises(NotPutBack) as raised:
+        change()
+    assert str(raised.value) == "The load broke; AWS does not answer: is it up?; two are left; one is left."
