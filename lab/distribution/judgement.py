@@ -22,6 +22,7 @@ from lab.errors import BadInput
 __all__ = ["Judgement", "Verdict", "judge", "judge_exposure", "order_of"]
 
 _LOWER_ALPHA = 0.025
+_LOWER_ALPHA_AMONG_MANY = 0.001  # a matrix has some thirty splits: at 0.025 one of them passes for regular by chance
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ def judge(
     detect: float = 0.05,
     windows: Windows | None = None,
     sequence: Sequence | None = None,
+    among_many: bool = False,
 ) -> Judgement:
     """Judge the requests that each host answered.
 
@@ -75,12 +77,18 @@ def judge(
     windows: the same requests over time, a column for each host of `counts` but ""; then hosts that joined or left
         part-way are judged over their own time.
     sequence: the order of the answers, with the windows that were counted with it.
+    among_many: it is one of many judgements that are read together, so "more regular than chance" takes p < 0.001.
     Raises BadInput for fewer than two hosts at a time, a count that is negative or not whole, an unusable weight or
     skew.
     """
     subject = expose(counts, weights, windows)
     return judge_exposure(
-        subject.exposure, subject.hosts, detect, subject.unknown, order_of(subject.exposure, sequence)
+        subject.exposure,
+        subject.hosts,
+        detect,
+        subject.unknown,
+        order_of(subject.exposure, sequence),
+        among_many=among_many,
     )
 
 
@@ -99,6 +107,8 @@ def judge_exposure(
     unknown: int = 0,
     found: Dependence | None = None,
     what: str = "host",
+    *,
+    among_many: bool = False,
 ) -> Judgement:
     """Judge what is observed of `hosts` (k) against what is expected of them; `what` they are is said in words."""
     if not 0 < detect <= 1:
@@ -113,7 +123,8 @@ def judge_exposure(
     expected = exposure.expected
     deviation = np.where(expected > 0, exposure.observed / np.where(expected > 0, expected, 1.0) - 1, 0.0)
     furthest = int(np.argmax(np.abs(deviation)))
-    verdict = _verdict(goodness, found, requests, needed)
+    enough = requests >= needed
+    verdict = _verdict(goodness, found, enough, _LOWER_ALPHA_AMONG_MANY if among_many else _LOWER_ALPHA)
     return Judgement(
         requests=requests + exposure.left_out,
         unknown_host=unknown,
@@ -145,19 +156,20 @@ def judge_exposure(
             detect=detect,
             visible=visible,
             what=what,
+            among_many=among_many,
         ),
     )
 
 
-def _verdict(goodness: Goodness, found: Dependence | None, requests: int, needed: int) -> Verdict:
+def _verdict(goodness: Goodness, found: Dependence | None, enough: bool, lower_alpha: float) -> Verdict:
     """A rejection always wins over too few requests: what is seen is seen."""
     if goodness.upper <= ALPHA:
         return "uneven"
     # With the order known there are two ways to see less than chance, and they share the false alarms.
     less = goodness.lower if found is None else 2 * min(goodness.lower, found.p_in_turn)
-    if less <= _LOWER_ALPHA:
+    if less <= lower_alpha:
         return "round-robin"
-    return "random" if requests >= needed else "too-few"
+    return "random" if enough else "too-few"
 
 
 def _cramers_v(goodness: Goodness, exposure: Exposure) -> float:

@@ -26,8 +26,9 @@ def explain(
     detect: float,
     visible: float,
     what: str,
+    among_many: bool = False,
 ) -> str:
-    """One sentence for one verdict on `what`: host or zone."""
+    """One sentence for one verdict on `what`: host or zone; *among_many* of them none claims how hosts are picked."""
     freedom = goodness.degrees_of_freedom
     numbers = f"chi-square {goodness.chi_square:.2f} on {freedom} degree{'s' if freedom > 1 else ''} of freedom"
     spread = f"{requests:,} requests over {hosts:,} {what}s"
@@ -38,6 +39,8 @@ def explain(
             f"Uneven: {spread} differ by more than chance explains ({numbers}, {p_words(goodness.upper)}); "
             f"{furthest} is {percent(abs(deviation))} {side} its share{_runs(found)}."
         )
+    if verdict == "round-robin" and among_many:
+        return f"More even than random choice usually is ({p_words(goodness.lower)}): {spread} ({numbers})."
     if verdict == "round-robin":
         if found is not None and found.p_in_turn < goodness.lower:
             return (

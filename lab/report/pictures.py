@@ -17,6 +17,7 @@ __all__ = ["heat_map", "timeline"]
 
 _MOST_NAMED = 12  # hosts in the legend
 _FAULT = (0, (4, 3))  # dashes
+_NO_HOST = "#9a9a9a"
 
 
 def timeline(run: Run, findings: Findings, colours: Mapping[str, str]) -> str:
@@ -32,14 +33,16 @@ def timeline(run: Run, findings: Findings, colours: Mapping[str, str]) -> str:
             failed[row.second] += row.requests
         else:
             answered[row.hostname][row.second] += row.requests
-    hosts = [host for host in colours if host in answered]
+    # Known hosts in the order of the page's colours, then answers in which no host named itself.
+    hosts = [host for host in (*colours, "") if host in answered]
     figure = new_figure(3.2, 8.4)
     with matplotlib.rc_context(STYLE):
         axes = figure.subplots()
         series = [[answered[host].get(second, 0) for second in seconds] for host in hosts]
-        labels = [host if number < _MOST_NAMED else "_" for number, host in enumerate(hosts)]
-        colors = [colours[host] for host in hosts]
-        axes.stackplot(x, series, labels=labels, colors=colors, step="post", linewidth=0)
+        labels = [(host or "no host known") if number < _MOST_NAMED else "_" for number, host in enumerate(hosts)]
+        colors = [colours.get(host, _NO_HOST) for host in hosts]
+        if hosts:
+            axes.stackplot(x, series, labels=labels, colors=colors, step="post", linewidth=0)
         if failed:
             depths = [-failed.get(second, 0) for second in seconds]
             axes.fill_between(x, depths, step="post", color=FAILURE, linewidth=0, label="failed (below the axis)")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from lab.distribution.analysis import Analysis, analyse
+from lab.distribution.judgement import judge
 from lab.distribution.observations import observe
 from lab.distribution.pictures import convergence_svg, distribution_svg
 from lab.errors import BadInput
-from lab.experiments.findings import Findings, of_period
+from lab.experiments.findings import Findings, Period, of_period
 from lab.experiments.matrix import WAYS
 from lab.experiments.study import Measured
 from lab.experiments.wording import BESIDE, failures_in_words, period_in_words, times_in_words
@@ -60,7 +62,7 @@ def _arm(run: Run, findings: Findings, colours: dict[str, str]) -> list[str]:
     for period in findings.periods:
         if period.judgement is not None and (analysis := _analysis(of_period(run, period))):
             picture = distribution_svg(analysis, colours)
-            parts.append(html.figure(f"Split over the hosts, {period.name}", picture, period_in_words(period)))
+            parts.append(html.figure(f"Split over the hosts, {period.name}", picture, _split_in_words(period)))
     if analysis := _analysis(run):
         caption = "How the split evened out, in the longest time with the same hosts"
         parts.append(html.figure(caption, convergence_svg(analysis, colours)))
@@ -69,6 +71,11 @@ def _arm(run: Run, findings: Findings, colours: dict[str, str]) -> list[str]:
         causes = [(str(cause), f"{requests:,}") for cause, requests in findings.failures_by_cause.items()]
         parts.append(html.table(("Failures", "Requests"), causes))
     return parts
+
+
+def _split_in_words(period: Period) -> str:
+    """As on the terminal, but with regard to how many splits a report tells of."""
+    return period_in_words(replace(period, judgement=judge(period.counts, among_many=True)))
 
 
 def _analysis(run: Run) -> Analysis | None:

@@ -123,3 +123,17 @@ def test_a_host_five_percent_off_is_seen_with_the_stated_power(hosts: int, neede
     runs = np.random.default_rng(8).multinomial(needed, share, size=1_000)
     uneven = sum(judge({str(i): int(n) for i, n in enumerate(run)}).verdict == "uneven" for run in runs)
     assert 0.77 <= uneven / 1_000 <= 0.83
+
+
+def test_one_of_many_judgements_is_slower_to_call_a_split_regular() -> None:
+    """At p < 0.001 only, and without saying how hosts are picked."""
+    seldom, hardly_ever = {"a": 3_000, "b": 3_006, "c": 2_994}, {"a": 30_000, "b": 30_000, "c": 30_001}
+
+    assert judge(seldom).verdict == "round-robin"
+    assert judge(seldom, among_many=True).verdict == "random"
+    judgement = judge(hardly_ever, among_many=True)
+    assert judgement.verdict == "round-robin"
+    assert judgement.explanation == (
+        "More even than random choice usually is (p < 0.0001): 90,001 requests over 3 hosts "
+        "(chi-square 0.00 on 2 degrees of freedom)."
+    )

@@ -15,7 +15,7 @@ from scipy import stats
 
 from lab.experiments.study import read_measured, write_study
 from lab.report.page import write_report
-from tests.lab.experiments.runs import START, write_run
+from tests.lab.experiments.runs import HOSTS, START, write_run
 
 
 class Tables(HTMLParser):
@@ -198,3 +198,38 @@ def test_a_run_without_a_request(tmp_path: Path) -> None:
         (folder / name).write_text(head + "\n")
 
     assert "nothing was measured" in write_report(read_measured(folder)).read_text()
+
+
+def write_timeline_rows(folder: Path, rows: list[str]) -> None:
+    (folder / "timeline.csv").write_text("\n".join(["second,hostname,status,requests", *rows]) + "\n")
+
+
+def test_a_run_in_which_no_host_answered(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", np.random.default_rng(7), name="baseline", at=None, seconds=3)
+    write_timeline_rows(folder, [f"{START + second},,503,10" for second in range(3)])
+    hosts = (folder / "hostnames.csv").read_text().splitlines()[0]
+    (folder / "hostnames.csv").write_text(f"{hosts}\n,,30,30,1.000000,1,1,1,{START}.000,{START + 3}.000\n")
+    text = write_report(read_measured(folder)).read_text()
+
+    assert "30 of 30 requests failed" in text
+    assert "failed (below the axis)" in text
+
+
+def test_answers_in_which_no_host_names_itself_are_drawn(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", np.random.default_rng(7), name="baseline", at=None, seconds=3)
+    write_timeline_rows(folder, [f"{START + second},,200,10" for second in range(3)])
+
+    assert "no host known" in write_report(read_measured(folder)).read_text()
+
+
+def test_a_split_is_called_regular_only_where_that_is_no_chance(tmp_path: Path) -> None:
+    """p = 0.011 in one of thirty splits says nothing; see `judge(among_many=True)`."""
+    folder = write_run(tmp_path / "run", np.random.default_rng(8), name="baseline", at=None, seconds=3)
+    for counts, said in (((1_000, 1_002, 997), False), ((100_000, 100_001, 100_002), True)):
+        rows = [f"{START},{host},200,{number}" for host, number in zip(HOSTS, counts, strict=True)]
+        write_timeline_rows(folder, rows)
+        text = write_report(read_measured(folder)).read_text()
+
+        assert stats.chi2.cdf(stats.chisquare(counts).statistic, 2) < 0.025
+        assert "Round robin" not in text
+        assert ("More even than random choice usually is (p" in text) is said
