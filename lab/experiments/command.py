@@ -42,7 +42,7 @@ def run(
         float | None,
         typer.Option(
             help="Requests per second, answered or not. Without it users wait for their answers, so that a task that "
-            "hangs hides what they would have asked.",
+            "hangs hides what they would have asked. Each user has 256 requests under way at most.",
             show_default="as many as go",
         ),
     ] = None,

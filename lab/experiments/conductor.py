@@ -15,7 +15,7 @@ from lab.experiments.actions import ACTIONS, Bench
 from lab.experiments.aws import Aws
 from lab.experiments.catalogue import Experiment
 from lab.experiments.discovery import Watch
-from lab.experiments.load import DIRECT, LOAD_BALANCER, Load, Plan
+from lab.experiments.load import DIRECT, LOAD_BALANCER, Load, Plan, stop
 from lab.experiments.records import Fault
 from lab.experiments.target import Target
 from lab.experiments.terminal import Progress
@@ -117,8 +117,7 @@ class _Run:
         if self._closed:
             return
         self._closed = True
-        for load in self.loads:
-            load.stop(self._patience)
+        stop(self.loads, self._patience)
         told = self._told()
         for load in self.loads:
             what = {"name": self._experiment.name, "arm": load.arm, **self._labels}

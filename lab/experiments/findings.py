@@ -22,7 +22,7 @@ from load.results import HostRow, Run, TimelineRow
 
 __all__ = ["Cause", "Findings", "Period", "find", "is_failure", "of_period"]
 
-_LAST = 3  # whole seconds at the end of a run, whose hosts are the ones it came to
+_LAST = 3  # whole seconds at the end of a run, whose hosts are the ones it came to; and the fewest that are even
 _BY_CHANCE = 0.001  # a split less probable than this is no chance: it is tested at every second of a period
 _EACH_ANSWERS = 30  # requests for each host, of which one gets none by chance once in 10^13
 
@@ -118,7 +118,7 @@ def find(run: Run) -> Findings:
         failures_by_cause=dict(sorted(by_cause.items())),
         failure_window=_window(failed, fault.at if fault else run.timeline[0].second) if failed else None,
         fault=fault,
-        times=times_of(run, fault, tasks, _even_from(run.timeline, periods)) if fault else Times(),
+        times=times_of(run, fault, tasks, _even_from(run.timeline, periods, fault, tasks)) if fault else Times(),
         unhealthy_answers=_from_unhealthy(run, fault, tasks),
         periods=periods,
         hosts=run.hosts,
@@ -213,13 +213,25 @@ def _settled(timeline: Sequence[TimelineRow], fault: Fault) -> int:
     return min(max([settled, *(second + 1 for second in arrived)]), last + 1)
 
 
-def _even_from(timeline: Sequence[TimelineRow], periods: Sequence[Period]) -> int | None:
-    """The first second of the last period from which on to its end the split is as chance could have it."""
+def _even_from(
+    timeline: Sequence[TimelineRow], periods: Sequence[Period], fault: Fault, tasks: Iterable[TaskRecord]
+) -> int | None:
+    """The first second of the last period from which on to its end the split is as chance could have it.
+
+    None where that period is judged uneven, while a task that went still answers, and where fewer than three whole
+    seconds or thirty requests for each host are left: of so few anything could be said.
+    """
     after = next((period for period in periods if period.name == "after"), None)
-    if after is None:
+    if after is None or (after.judgement is not None and after.judgement.verdict == "uneven"):
         return None
-    for second in range(after.first_second, after.last_second + 1):
+    # A task that comes may get the address, and so the name, of one that went.
+    went = {task.hostname for task in tasks if fault.at <= (task.stopping_at or 0)}
+    went -= {task.hostname for task in tasks if task.stopping_at is None}
+    for second in range(after.first_second, after.last_second - _LAST + 1):  # the last second is no whole one
         counts, _ = _count(timeline, second, after.last_second)
+        enough = sum(counts.values()) >= _EACH_ANSWERS * len(counts)
+        if not enough or went & set(counts):
+            continue
         if len(counts) < 2 or stats.chisquare(list(counts.values())).pvalue >= _BY_CHANCE:
             return second
     return None

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lab.errors import Missing
 from lab.experiments.target import Target
 
-__all__ = ["DIRECT", "LOAD_BALANCER", "Load", "Plan", "Seen"]
+__all__ = ["DIRECT", "LOAD_BALANCER", "Load", "Plan", "Seen", "stop"]
 
 DIRECT, LOAD_BALANCER = "direct", "alb"
 """The two ways to the tasks, by the names that results give them."""
@@ -64,6 +66,17 @@ class Seen:
         return sum(self.per_second[second] for second in last) / len(last) if last else 0.0
 
 
+def stop(loads: Sequence[Load], patience: float = 0.0) -> None:
+    """End all runs in order, at the same time; before they are told to, they have *patience* seconds to end alone."""
+    deadline = time.monotonic() + patience
+    for load in loads:
+        load.wait(max(0.0, deadline - time.monotonic()))
+    for load in loads:
+        load.terminate()
+    for load in loads:
+        load.end()
+
+
 class Load:
     """A headless run of Locust with our locustfile, on one of the ways to *target*; its folder is *results*."""
 
@@ -103,7 +116,7 @@ class Load:
             self.seen, self._offset = Seen(), 0  # at its end Locust writes the file anew, with all that came in late
         self._read()
         if running and time.monotonic() > self._deadline:
-            self.stop()
+            stop([self])
             raise Missing(f"Locust did not end within {_ENDS_WITHIN:g} s of its time: see {self._log}.")
         if not running and self._process.returncode != 0:
             code = self._process.returncode
@@ -116,15 +129,20 @@ class Load:
         """Seconds since the second of the first answer; 0 before it."""
         return time.time() - self.seen.first_second if self.seen.first_second else 0.0
 
-    def stop(self, patience: float = 0.0) -> None:
-        """End the run in order, with what there is in its files; before we tell it to, it has *patience* seconds."""
-        try:
-            self._process.wait(patience)
-        except subprocess.TimeoutExpired:
+    def wait(self, seconds: float) -> bool:
+        """Wait until Locust has ended, so long at most; whether it has."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        return self._process.poll() is not None
+
+    def terminate(self) -> None:
+        """Tell Locust to end in order, with what there is in its files; it takes a moment."""
+        if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-        try:
-            self._process.wait(_ENDS_WITHIN)
-        except subprocess.TimeoutExpired:
+
+    def end(self) -> None:
+        """Wait for its end after it was told to, and kill it if that does not come."""
+        if not self.wait(_ENDS_WITHIN):
             self._process.kill()
             self._process.wait()
 

@@ -16,7 +16,7 @@ from lab.experiments.findings import Findings
 from lab.experiments.load import Seen
 from lab.experiments.matrix import ARMS, layout, relative, rows
 from lab.experiments.study import Measured, Study
-from lab.experiments.wording import failures_in_words, period_in_words, times_in_words
+from lab.experiments.wording import failures_in_words, missed_rate, period_in_words, periods_table, times_in_words
 
 __all__ = ["Progress", "print_findings", "print_matrix"]
 
@@ -66,15 +66,18 @@ class Progress:
 
 
 def print_findings(console: Console, measured: Measured) -> None:
-    """Of each arm the per-hostname table, and the answers under it."""
+    """Of each arm the per-hostname table, the answers under it, and the hosts before, during and after."""
     for arm, findings in measured.findings.items():
         if len(measured.findings) > 1:
             console.print(f"{ARMS[arm]}:", highlight=False)
         _print_hosts(console, findings)
         rate = f"{findings.requests:,} requests in {findings.duration:.0f} s ({findings.rate:,.0f}/s)"
         console.print(f"{rate}, {failures_in_words(findings)}.", highlight=False)
-        for sentence in times_in_words(findings):
+        missed = missed_rate(measured.runs[arm])
+        for sentence in ([missed] if missed else []) + times_in_words(findings):
             console.print(sentence, highlight=False)
+        if len(findings.periods) > 1:
+            _print_table(console, *periods_table(findings))
         for period in findings.periods:
             if period.judgement is not None:
                 console.print(period_in_words(period), highlight=False)
@@ -84,14 +87,18 @@ def print_matrix(console: Console, study: Study) -> None:
     """A line for each experiment and setting."""
     matrix = rows(study.measured)
     for head, lines in (layout(matrix), relative(matrix)):
-        table = Table(box=None, pad_edge=False)
-        for number, name in enumerate(head):
-            table.add_column(name, justify="left" if number == 0 else "right")
-        for line in lines:
-            table.add_row(*line)
-        console.print(table)
+        _print_table(console, head, lines)
     for name, reason in study.left_out.items():
         console.print(f"{name} was left out: {reason}.", highlight=False)
+
+
+def _print_table(console: Console, head: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for number, name in enumerate(head):
+        table.add_column(name, justify="left" if number == 0 else "right")
+    for line in lines:
+        table.add_row(*line)
+    console.print(table)
 
 
 def _print_hosts(console: Console, findings: Findings) -> None:

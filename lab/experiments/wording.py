@@ -7,16 +7,21 @@ from collections.abc import Mapping
 from lab.experiments.findings import Findings, Period
 from lab.experiments.load import DIRECT, LOAD_BALANCER
 from lab.experiments.study import Measured
+from load.results import Run
 
 __all__ = [
     "BESIDE",
     "answer",
     "experiment_in_words",
     "failures_in_words",
+    "missed_rate",
     "period_in_words",
+    "periods_table",
     "times_in_words",
 ]
 
+
+_ASKED = 0.98  # of the rate that was asked for, below which it is said
 
 BESIDE = (
     "A service with a load balancer keeps each task that leaves for the target group's deregistration delay before it "
@@ -63,6 +68,39 @@ def failures_in_words(findings: Findings) -> str:
     return words
 
 
+def missed_rate(run: Run) -> str | None:
+    """A sentence where less than 98 % of the rate that was asked for was sent: the load was not what was planned."""
+    asked, seconds = float(run.meta.get("settings", {}).get("rate") or 0), float(run.meta.get("duration_s") or 0)
+    requests = sum(row.requests for row in run.timeline)
+    # Each user's first request is due within an interval of its own, so the sum may be one a user short by nature.
+    if not seconds or requests >= _ASKED * asked * seconds - int(run.meta.get("users") or 0):
+        return None
+    return (
+        f"{requests / seconds:,.0f} of {asked:,g} requests/s could be sent: for more give more --users, each of whom "
+        "has 256 requests under way at most, or take a faster machine."
+    )
+
+
+def periods_table(findings: Findings) -> tuple[list[str], list[list[str]]]:
+    """Head and lines: each host's requests and their share of those with a known host, by period; failed; p99.
+
+    A dash: it answered nothing in the period, or the period has no latencies.
+    """
+    periods = findings.periods
+    head = ["host", *(f"{p.name} ({p.last_second - p.first_second + 1} s)" for p in periods)]
+
+    def cell(period: Period, host: str) -> str:
+        requests = period.counts.get(host, 0)
+        return f"{requests:,} ({requests / sum(period.counts.values()):.1%})" if requests else "-"
+
+    hosts = sorted({host for period in periods for host in period.counts})
+    return head, [
+        *([host, *(cell(period, host) for period in periods)] for host in hosts),
+        ["failed", *(f"{period.failures:,}" for period in periods)],
+        ["p99 ms", *("-" if period.p99_ms is None else f"{period.p99_ms:.1f}" for period in periods)],
+    ]
+
+
 def times_in_words(findings: Findings) -> list[str]:
     """What happened when after the fault, a sentence each; none without a fault."""
     if findings.fault is None:
@@ -81,7 +119,11 @@ def times_in_words(findings: Findings) -> list[str]:
         text = ", ".join(told)
         sentences.append(f"{text[0].upper()}{text[1:]} after {findings.experiment.event}.")
     if times.even is None:
-        sentences.append("Within the run it did not come to an even split without failures again.")
+        after = findings.period("after")
+        if after is None or (after.judgement is not None and after.judgement.verdict == "uneven"):
+            sentences.append("Within the run it did not come to an even split without failures again.")
+        else:
+            sentences.append("What was left of the run is too little to tell whether the split was even again.")
     if findings.unhealthy_answers:
         sentences.append(f"{findings.unhealthy_answers:,} requests were answered by tasks that never got healthy.")
     return sentences

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -15,9 +16,10 @@ import pytest
 
 from lab.errors import BadInput, Missing
 from lab.experiments.aws import Aws
+from lab.experiments.load import Load, Plan, stop
 from lab.experiments.service import EcsService
 from lab.experiments.target import Target
-from tests.twin.running import PROJECT
+from tests.twin.running import PROJECT, wait_until
 
 Answer = tuple[int, dict[str, Any]]
 Serve = Callable[[Answer], Target]
@@ -119,3 +121,40 @@ def test_what_cannot_be_done_on_aws_is_refused_before_anything_is_asked(tmp_path
     assert finished.returncode == 2
     assert "crash cannot be done on AWS: no call of the AWS API" in finished.stderr
     assert len(finished.stderr.strip().splitlines()) == 1
+
+
+TOGETHER = """
+import os, pathlib, gevent
+from locust import events
+from locustfile import *
+
+@events.test_stop.add_listener
+def meet(environment, **kwargs):
+    own = pathlib.Path(environment.parsed_options.results_dir)
+    (own / "stopping").touch()
+    with gevent.Timeout(20, False):
+        while len(list(own.parent.glob("*/stopping"))) < 2:
+            gevent.sleep(0.05)
+        (own / "met").touch()
+"""
+
+
+def test_both_ways_are_ended_at_the_same_time(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each waits at its end for the other to be at its own, so that ended in turn they would not meet."""
+    locustfile = tmp_path / "together.py"
+    locustfile.write_text(TOGETHER)
+    monkeypatch.setattr("lab.experiments.load._LOCUSTFILE", locustfile)
+    outputs = tmp_path / "outputs.json"
+    target = dataclasses.replace(serve((200, {})), file=outputs)
+    values = {"gateway_url": target.gateway_url, "region": "eu-west-2"}
+    outputs.write_text(json.dumps({"s": values}))
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        folder.mkdir()
+    loads = [Load(target, Plan(1, 60, 10), folder) for folder in folders]
+    try:
+        wait_until(lambda: all(load.follow() and load.seen.requests for load in loads), "there are requests")
+    finally:
+        stop(loads)
+
+    assert [(folder / "met").exists() for folder in folders] == [True, True]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.experiments.findings import find, of_period
-from lab.experiments.wording import failures_in_words
+from lab.experiments.wording import failures_in_words, missed_rate, periods_table, times_in_words
 from load.results import HostRow, Run, TimelineRow, read_run
 from tests.lab.experiments.runs import START, task, write_run
 
@@ -107,6 +107,68 @@ def test_times_from_what_ecs_and_cloud_map_told() -> None:
     assert times.replace == pytest.approx(2.8)
     assert times.replaced_by == ("d",)
     assert times.even == pytest.approx(3.6)  # from the first whole second with d, which is START + 14
+
+
+def changed(run: Run, **of_rows: Any) -> Run:
+    """The run with its last seconds as *of_rows* says: requests by host, for each second from START + 14 on."""
+    kept = tuple(row for row in run.timeline if row.second < START + 14)
+    ending = (
+        TimelineRow(second, name, 200, n) for second in range(START + 14, START + 20) for name, n in of_rows.items()
+    )
+    return Run(run.path, run.meta, run.hosts, (*kept, *ending))
+
+
+@pytest.mark.parametrize(
+    ("requests", "even", "words"),
+    [
+        ({"a": 10, "b": 10, "d": 10}, True, "the split was even again"),
+        ({"a": 4, "b": 4, "d": 4}, False, "too little to tell whether the split was even again"),
+        ({"a": 40, "b": 60, "d": 50}, False, "it did not come to an even split"),
+        ({"a": 10, "b": 10, "c": 10}, False, "too little to tell"),
+    ],
+)
+def test_even_again_takes_enough_requests_of_tasks_that_stay(requests: dict[str, int], even: bool, words: str) -> None:
+    findings = find(changed(run_with_a_stop(), **requests))
+
+    assert (findings.times.even is not None) == even
+    assert words in " ".join(times_in_words(findings))
+
+
+def test_two_seconds_are_too_few_to_be_even_again() -> None:
+    run = run_with_a_stop()
+    short = tuple(row for row in run.timeline if row.second <= START + 16)
+    assert find(Run(run.path, run.meta, run.hosts, short)).times.even is None
+    longer = tuple(row for row in run.timeline if row.second <= START + 17)
+    assert find(Run(run.path, run.meta, run.hosts, longer)).times.even == pytest.approx(3.6)
+
+
+def test_hosts_before_during_and_after_in_one_table() -> None:
+    head, lines = periods_table(find(run_with_a_stop()))
+
+    assert head == ["host", "before (10 s)", "during (4 s)", "after (6 s)"]
+    assert lines == [
+        ["a", "100 (33.3%)", "40 (40.0%)", "60 (33.3%)"],
+        ["b", "100 (33.3%)", "40 (40.0%)", "60 (33.3%)"],
+        ["c", "100 (33.3%)", "10 (10.0%)", "-"],
+        ["d", "-", "10 (10.0%)", "60 (33.3%)"],
+        ["failed", "0", "8", "0"],
+        ["p99 ms", "-", "-", "-"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rate", "users", "missed"),
+    [("40", 1, True), ("30", 1, False), ("31", 1, True), ("31", 20, False), ("", 1, False)],
+)
+def test_a_rate_that_was_missed_is_told(rate: str, users: int, missed: bool) -> None:
+    run = run_with_a_stop()
+    requests = sum(row.requests for row in run.timeline)
+    assert requests == 588
+    sentence = missed_rate(Run(run.path, {**run.meta, "settings": {"rate": rate}, "users": users}, (), run.timeline))
+
+    assert (sentence is not None) == missed
+    if sentence:
+        assert sentence.startswith(f"{requests / 20:,.0f} of {float(rate):g} requests/s could be sent: ")
 
 
 def test_what_did_not_happen_has_no_time() -> None:
