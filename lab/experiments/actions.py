@@ -69,13 +69,7 @@ def scale_out(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
 
 @contextlib.contextmanager
 def scale_in(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
-    """One task fewer.
-
-    Raises:
-        BadInput: there is but one.
-    """
-    if bench.service.state().desired < 2:
-        raise BadInput("scale-in needs a service of two tasks or more: scale it out first.")
+    """One task fewer."""
     with _scaled(bench, experiment, -1) as fault:
         yield fault
 
@@ -94,8 +88,6 @@ def _az_loss(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
     """The zone of the longest-running task: with it at least one task goes."""
     twin, tasks = _twin(bench, experiment), [task for task in bench.service.tasks() if task.is_running]
     zone = _longest_running(tasks).availability_zone
-    if {task.availability_zone for task in tasks} == {zone}:
-        raise BadInput(f"az-loss needs tasks in two Availability Zones or more: all {len(tasks)} are in {zone}.")
     at = time.time()
     with twin.fault("az-down", zone, experiment.fault_lasts):
         lost = [task for task in tasks if task.availability_zone == zone]

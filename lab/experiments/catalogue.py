@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lab.errors import BadInput
 
-__all__ = ["ALL", "EXPERIMENTS", "Experiment", "chosen"]
+__all__ = ["ALL", "EXPERIMENTS", "Experiment", "chosen", "fitting"]
 
 ALL = "all"
 
@@ -25,6 +25,7 @@ class Experiment:
         fault_lasts: seconds until the fault ends by itself; None: it is over at once, or lasts until it is put back.
         deploys: whether it makes a deployment; the one before must be completed then, or ECS could not go back to it.
         not_on_aws: why AWS's API cannot do it; "" where it can.
+        least_tasks, least_zones: how many tasks must run, and in how many Availability Zones, that it can be done.
     """
 
     name: str
@@ -37,6 +38,8 @@ class Experiment:
     fault_lasts: float | None = None
     deploys: bool = False
     not_on_aws: str = ""
+    least_tasks: int = 1
+    least_zones: int = 1
 
     @property
     def has_event(self) -> bool:
@@ -48,6 +51,14 @@ class Experiment:
         if self.deploys or self.fault_lasts is not None:
             return min(duration / 3, 20.0)
         return min(duration / 2, 60.0)
+
+    def lacks(self, zones: Sequence[str]) -> str:
+        """Why a service is too small for it, whose running tasks are in these *zones*; "" where it is not."""
+        if len(zones) < self.least_tasks:
+            return f"it takes {self.least_tasks} tasks or more, and the service has {len(zones)}"
+        if len(set(zones)) < self.least_zones:
+            return f"it takes tasks in {self.least_zones} Availability Zones or more, and all are in {zones[0]}"
+        return ""
 
 
 _INSIDE = "no call of the AWS API reaches into a task of Fargate"
@@ -72,6 +83,7 @@ _TABLE = (
     ),
     Experiment(
         "scale-in", "one task is taken away", "when a task was taken away", "the scale-in", True, 30, 180,
+        least_tasks=2,
     ),
     Experiment(
         "crash", "the application of one task is killed (SIGKILL)", "when an application crashed", "the crash",
@@ -83,7 +95,7 @@ _TABLE = (
     ),
     Experiment(
         "hang", "the application of one task stands still: it takes connections and answers nothing",
-        "when an application hung", "the hang", False, 100, 0, fault_lasts=80, not_on_aws=_INSIDE,
+        "when an application hung", "the hang", False, 140, 0, fault_lasts=80, not_on_aws=_INSIDE,
     ),
     Experiment(
         "unready", "one task says for 60 s that it is not ready, and serves on", "when a task was not ready",
@@ -91,8 +103,9 @@ _TABLE = (
     ),
     Experiment(
         "az-loss", "all tasks of one Availability Zone stand still, and none starts there, for 80 s",
-        "when an Availability Zone was lost", "the loss of the zone", False, 100, 0, fault_lasts=80,
+        "when an Availability Zone was lost", "the loss of the zone", False, 140, 0, fault_lasts=80,
         not_on_aws="the AWS API cannot take an Availability Zone away (AWS Fault Injection Service can disrupt one)",
+        least_zones=2,
     ),
     Experiment(
         "discovery-down", "Cloud Map answers nothing for 15 s, and one task is stopped meanwhile",
@@ -122,3 +135,18 @@ def chosen(names: list[str], *, on_aws: bool) -> tuple[list[Experiment], list[Ex
                 "run it on the twin, whose outputs file is .twin/outputs.json."
             )
     return [e for e in wanted if e not in impossible], impossible
+
+
+def fitting(
+    experiments: Sequence[Experiment], names: list[str], zones: Sequence[str]
+) -> tuple[list[Experiment], dict[str, str]]:
+    """Of *experiments* those that a service with running tasks in *zones* is large enough for, and why others are not.
+
+    Raises:
+        BadInput: it is too small for one that was asked for by its name.
+    """
+    lacking = {experiment.name: reason for experiment in experiments if (reason := experiment.lacks(zones))}
+    for name, reason in lacking.items():
+        if name in names:
+            raise BadInput(f"{name} cannot be done on this service: {reason}; scale it out first.")
+    return [experiment for experiment in experiments if experiment.name not in lacking], lacking

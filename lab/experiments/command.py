@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lab.errors import AnswerIsNo, BadInput
-from lab.experiments.catalogue import ALL, EXPERIMENTS, chosen
+from lab.experiments.catalogue import ALL, EXPERIMENTS, chosen, fitting
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,7 +71,7 @@ def run(
         raise BadInput(f"--repeat {repeat} is out of range: give from 1 to 1000.")
     chosen(experiments, on_aws=False)  # a misspelt name before a missing file
 
-    from lab.experiments.sweep import cells
+    from lab.experiments.sweep import cells, require_drains_end, task_settings
     from lab.experiments.target import read_target
 
     where = read_target(target)
@@ -81,7 +81,9 @@ def run(
     # All that was given is checked; these take a second or two.
     from rich.console import Console
 
+    from lab.experiments.aws import Aws
     from lab.experiments.conductor import new_folder
+    from lab.experiments.service import EcsService
     from lab.experiments.session import Request, Session
     from lab.experiments.study import read_measured, write_study
     from lab.experiments.terminal import print_findings, print_matrix
@@ -90,8 +92,13 @@ def run(
     console = Console()
     if not console.is_terminal:
         console.width = _PLAIN_WIDTH
+    service = EcsService(where, Aws(where))
+    service.require_stable()
+    require_drains_end(swept, task_settings(service))
+    zones = [task.availability_zone for task in service.tasks() if task.is_running]
+    todo, too_large = fitting(todo, experiments, zones)
     request = Request(todo, users, duration, rate, repeat, swept, results)
-    left_out = {experiment.name: experiment.not_on_aws for experiment in impossible}
+    left_out = {experiment.name: experiment.not_on_aws for experiment in impossible} | too_large
     folders: list[Path] = []
 
     def done(folder: Path) -> None:
@@ -101,7 +108,6 @@ def run(
         _say_report(console, write_report(measured))
 
     session = Session(request, where, console, done)
-    session.service.require_stable()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a SIGTERM ends in order too
     interrupted = False
     try:

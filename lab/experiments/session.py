@@ -53,8 +53,8 @@ class Session:
         self._console = console
         self._done = done
         self._aws = Aws(target)
-        self.service = EcsService(target, self._aws)
-        self._bench = Bench(self.service, TwinControl(target) if target.is_twin else None, self._note)
+        self._service = EcsService(target, self._aws)
+        self._bench = Bench(self._service, TwinControl(target) if target.is_twin else None, self._note)
 
     def run(self) -> None:
         """Run everything, and wait until what was put back is stable.
@@ -83,7 +83,7 @@ class Session:
         rate = f" at {plan.rate:g} requests/s" if plan.rate else ""
         load = f"{plan.users} users{rate} on {target.gateway_url}{ways}"
         self._note(f"{experiment.name}{counted}: {load} with {tasks} tasks{swept}, for {plan.duration:g} s")
-        labels: dict[str, Any] = {"parameters": dict(cell), "repeat": repeat, "task": task_settings(self.service)}
+        labels: dict[str, Any] = {"parameters": dict(cell), "repeat": repeat, "task": task_settings(self._service)}
         if self._bench.twin is not None:
             labels["assumed"] = self._bench.twin.parameters()
         with Progress(self._console, plan.duration) as progress:
@@ -95,7 +95,7 @@ class Session:
 
     def _stable(self, *, completed: bool = True) -> int:
         with Progress(self._console, 0) as progress:
-            state = self.service.wait_until_stable(
+            state = self._service.wait_until_stable(
                 _STABLE_WITHIN[self._target.is_twin],
                 lambda: progress.say("waiting until the service is stable"),
                 completed=completed,

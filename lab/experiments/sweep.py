@@ -13,7 +13,7 @@ from lab.experiments.control import in_words
 from lab.experiments.service import EcsService
 from lab.experiments.undo import putting_back
 
-__all__ = ["Setting", "by_task", "cells", "parameters", "revision", "task_settings"]
+__all__ = ["Setting", "by_task", "cells", "parameters", "require_drains_end", "revision", "task_settings"]
 
 Setting = Mapping[str, float]
 
@@ -70,6 +70,21 @@ def task_settings(service: EcsService) -> dict[str, float]:
         "drain_seconds": float(variables.get(_DRAIN) or 0),
         "stop_timeout": float(container.get("stopTimeout", _DEFAULT_STOP_TIMEOUT)),
     }
+
+
+def require_drains_end(settings: Sequence[Setting], now: Setting) -> None:
+    """Refuse a drain that is cut off; *now* has the settings of the task that a cell does not change.
+
+    Raises:
+        BadInput: a cell has `drain_seconds` that do not end before the stop timeout, at which ECS sends SIGKILL.
+    """
+    for cell in settings:
+        drain, timeout = cell.get("drain_seconds", 0), {**now, **cell}["stop_timeout"]
+        if drain and drain >= timeout:
+            raise BadInput(
+                f"--sweep drain_seconds={drain:g} is cut off by the stop timeout of {timeout:g} s, at which ECS sends "
+                "SIGKILL: give less, or a longer stop timeout with --sweep stop_timeout."
+            )
 
 
 def by_task(settings: Sequence[Setting]) -> list[tuple[Setting, list[Setting]]]:

@@ -4,7 +4,7 @@ import pytest
 
 from lab.errors import BadInput
 from lab.experiments.actions import ACTIONS
-from lab.experiments.catalogue import EXPERIMENTS, chosen
+from lab.experiments.catalogue import EXPERIMENTS, chosen, fitting
 
 
 def test_every_event_has_an_action() -> None:
@@ -39,13 +39,41 @@ def test_a_name_that_is_none() -> None:
         chosen(["stop"], on_aws=False)
 
 
-def test_the_full_matrix_on_a_twin_leaves_a_third_of_a_quarter_of_an_hour_for_its_waits() -> None:
+def test_a_service_that_is_too_small_is_refused_by_name_and_left_out_of_all() -> None:
+    def left_out(zones: list[str]) -> dict[str, str]:
+        todo, reasons = fitting(list(EXPERIMENTS.values()), ["all"], zones)
+        assert {experiment.name for experiment in todo} == set(EXPERIMENTS) - set(reasons)
+        return reasons
+
+    assert left_out(["a", "b", "a"]) == {}
+    assert left_out(["a", "a"]) == {
+        "az-loss": "it takes tasks in 2 Availability Zones or more, and all are in a",
+    }
+    assert set(left_out(["a"])) == {"scale-in", "az-loss"}
+    with pytest.raises(
+        BadInput,
+        match="scale-in cannot be done on this service: it takes 2 tasks or more, and the service has 1; scale",
+    ):
+        fitting([EXPERIMENTS["baseline"], EXPERIMENTS["scale-in"]], ["baseline", "scale-in"], ["a"])
+
+
+def test_the_full_matrix_on_a_twin_leaves_three_of_fifteen_minutes_for_its_waits() -> None:
     assert sum(experiment.seconds for experiment in EXPERIMENTS.values()) <= 12 * 60
 
 
 @pytest.mark.parametrize(
     ("name", "duration", "after"),
-    [("stop-task", 30, 15), ("stop-task", 240, 60), ("hang", 100, 20), ("rollout", 45, 15), ("rollout", 600, 20)],
+    [("stop-task", 30, 15), ("stop-task", 240, 60), ("hang", 140, 20), ("rollout", 45, 15), ("rollout", 600, 20)],
 )
 def test_it_happens_half_way_or_earlier_where_it_lasts(name: str, duration: float, after: float) -> None:
     assert EXPERIMENTS[name].happens_after(duration) == after
+
+
+@pytest.mark.parametrize("name", ["hang", "az-loss"])
+def test_what_lasts_is_watched_until_the_last_request_that_it_holds_has_ended(name: str) -> None:
+    """ECS acts 44 s after, and the gateway gives up a request after 30 s; then the split is seen for some seconds."""
+    experiment = EXPERIMENTS[name]
+
+    assert experiment.fault_lasts is not None
+    ended = max(experiment.fault_lasts, 44) + 30
+    assert experiment.happens_after(experiment.seconds) + ended <= experiment.seconds - 10

@@ -152,6 +152,7 @@ def test_ctrl_c_in_a_rollout_puts_the_service_back(twin: RunningTwin, tmp_path: 
         (("--repeat", "0"), "--repeat 0 is out of range"),
         (("--sweep", "discovery_ttl"), "is not a name and numbers"),
         (("--sweep", "no_such=1"), "no_such is no parameter of the twin"),
+        (("--sweep", "drain_seconds=60"), "drain_seconds=60 is cut off by the stop timeout of 60 s"),
         (("--users", "0"), "--users 0 is too few"),
         (("--target", "no-such.json"), "no-such.json is not there"),
         (("--results", "/proc/no"), "cannot be written"),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lab.errors import BadInput
-from lab.experiments.sweep import by_task, cells
+from lab.experiments.sweep import by_task, cells, require_drains_end
 
 
 def test_two_sweeps_are_a_grid() -> None:
@@ -51,3 +51,13 @@ def test_on_aws_only_the_task_can_be_set() -> None:
     assert cells(["drain_seconds=0,5"], on_aws=True) == [{"drain_seconds": 0}, {"drain_seconds": 5}]
     with pytest.raises(BadInput, match="discovery_ttl cannot be done on AWS"):
         cells(["discovery_ttl=0"], on_aws=True)
+
+
+def test_a_drain_that_is_cut_off_is_refused() -> None:
+    now = {"drain_seconds": 20.0, "stop_timeout": 30.0}
+    require_drains_end(cells(["drain_seconds=0,29"], on_aws=False), now)
+    require_drains_end(cells(["drain_seconds=0,30", "stop_timeout=31,60"], on_aws=False), now)
+    with pytest.raises(BadInput, match=r"drain_seconds=30 is cut off by the stop timeout of 30 s, .* give less, or"):
+        require_drains_end(cells(["drain_seconds=5,30"], on_aws=False), now)
+    with pytest.raises(BadInput, match="drain_seconds=20 is cut off by the stop timeout of 10 s"):
+        require_drains_end(cells(["drain_seconds=20", "stop_timeout=10"], on_aws=True), now)
