@@ -102,8 +102,10 @@ def calibrate(runs: Sequence[Measured], rng: np.random.Generator) -> Calibration
     """Fit the parameters to measured runs, of which those of other ways than Cloud Map are passed over.
 
     Raises:
-        BadInput: there is no stretch with unchanged hosts, and no task that left: nothing can be fitted.
+        BadInput: there is no stretch with unchanged hosts, and no task that left: nothing can be fitted; or a twin that
+            they are of was set differently, so that nothing could agree with all of them.
     """
+    _require_one_setting(runs)
     leaving = fit_leaving(runs)
     stretches = list(_stretches(run.runs[DIRECT] for run in runs))
     if not leaving.windows and not stretches:
@@ -113,6 +115,17 @@ def calibrate(runs: Sequence[Measured], rng: np.random.Generator) -> Calibration
         )
     requests = sum(sum(row.requests for row in run.timeline) for run in stretches)
     return Calibration(leaving, _balancing(stretches, rng), requests)
+
+
+def _require_one_setting(runs: Sequence[Measured]) -> None:
+    known = [run.runs[DIRECT].meta.get("experiment", {}).get("assumed") or {} for run in runs]
+    for name in sorted(set().union(*known)):
+        values = list(dict.fromkeys("unknown" if name not in each else str(each[name]) for each in known))
+        if len(values) > 1:
+            raise BadInput(
+                f"The runs were made with different settings of what is to be found ({name}: {', '.join(values)}): "
+                "calibrate those of one setting at a time."
+            )
 
 
 def fit_leaving(runs: Sequence[Measured]) -> Leaving:

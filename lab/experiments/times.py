@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lab.experiments.records import Discovered, Fault, TaskRecord
+from lab.experiments.load import LOAD_BALANCER
+from lab.experiments.records import Discovered, EventRecord, Fault, TaskRecord
 from load.results import Run
 
 __all__ = ["Times", "times_of"]
@@ -17,7 +18,7 @@ class Times:
 
     detect: until ECS acted: it began to stop a task, or made a new one.
     deregister: until the last task that went was out of Cloud Map, as fine as Cloud Map was asked (0.1 s on a twin, 1 s
-        on AWS).
+        on AWS); on the way through a load balancer out of its target group, where the service's events tell.
     replace: until the last of the tasks that came, and stayed, answered its first request; `replaced_by`: their hosts.
     even: until the split over the hosts of the end was even again, in whole seconds of the timeline.
     """
@@ -39,11 +40,19 @@ def times_of(run: Run, fault: Fault, tasks: Sequence[TaskRecord], even_from: int
     discovered = [Discovered.of(entry) for entry in run.meta.get("discovery", [])]
     return Times(
         detect=max(0.0, min(acts) - fault.at) if acts else None,
-        deregister=_deregistered(discovered, {task.id for task in gone}, fault.at),
+        deregister=_out_of_target_group(run, fault.at)
+        if run.meta.get("experiment", {}).get("arm") == LOAD_BALANCER
+        else _deregistered(discovered, {task.id for task in gone}, fault.at),
         replace=max(first_seen.values()) - fault.at if came and set(first_seen) == came else None,
         even=None if even_from is None else max(0.0, even_from - fault.at),
         replaced_by=tuple(sorted(first_seen, key=first_seen.__getitem__)),
     )
+
+
+def _out_of_target_group(run: Run, at: float) -> float | None:
+    """From events such as `(service x) deregistered 1 targets in (target-group ...)`."""
+    events = map(EventRecord.of, run.meta.get("events", []))
+    return max((e.at - at for e in events if e.at >= at and ") deregistered " in e.message), default=None)
 
 
 def _deregistered(discovered: Iterable[Discovered], gone: set[str], at: float) -> float | None:

@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 
+_LEFT = {DIRECT: "Cloud Map", LOAD_BALANCER: "the target group"}  # where each way looks for tasks
 _ASKED = 0.98  # of the rate that was asked for, below which it is said
 
 BESIDE = (
@@ -109,7 +110,7 @@ def times_in_words(findings: Findings) -> list[str]:
     new = times.replaced_by[0] if len(times.replaced_by) == 1 else f"all {len(times.replaced_by)} new tasks"
     steps = [
         ("ECS acted", times.detect),
-        ("the last task that went was out of Cloud Map", times.deregister),
+        (f"the last task that went was out of {_LEFT[findings.arm]}", times.deregister),
         (f"{new} served", times.replace),
         ("the split was even again", times.even),
     ]

@@ -1,7 +1,8 @@
-"""Whether calibration finds what runs on paper were made with; test_twin_calibration has it find a real twin's."""
+"""Whether calibration finds what runs on paper were made with; test_both_ways has a real twin's."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from lab.errors import BadInput
 from lab.experiments.calibration import Assumption, Calibration, calibrate, fit_leaving, in_words
 from lab.experiments.study import Measured, read_measured
+from load.results import update_meta
 from tests.lab.experiments.runs import write_run
 
 
@@ -88,3 +90,23 @@ def test_nothing_to_calibrate_with(tmp_path: Path) -> None:
     rng = np.random.default_rng(8)
     with pytest.raises(BadInput, match="run baseline and stop-task"):
         calibrate([read_measured(write_run(tmp_path / "x", rng, name="crash", seconds=2, at=1.0, rate=20))], rng)
+
+
+def test_runs_of_different_known_settings_are_refused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(9)
+    folders = []
+    for lifetime in (0.0, 5.0):
+        folders.append(write_run(tmp_path / f"{lifetime:g}", rng, lingers=lifetime / 2, rate=60, seconds=18))
+        what = json.loads((folders[-1] / "run.json").read_text())["experiment"]
+        update_meta(
+            folders[-1], {"experiment": {**what, "assumed": {"discovery_ttl": lifetime, "balancing": "random"}}}
+        )
+    different = [read_measured(folder) for folder in folders]
+
+    with pytest.raises(
+        BadInput, match=r"different settings of what is to be found \(discovery_ttl: 0\.0, 5\.0\): calib"
+    ):
+        calibrate(different, rng)
+    with pytest.raises(BadInput, match=r"\(balancing: random, unknown\)"):  # on AWS nobody knows
+        calibrate([different[0], *stops(tmp_path / "aws", rng, 5.0, 1)], rng)
+    assert calibrate(different[1:], rng).leaving.windows

@@ -179,6 +179,22 @@ def test_what_did_not_happen_has_no_time() -> None:
     assert (times.detect, times.deregister, times.replace, times.replaced_by) == (None, None, None, ())
 
 
+def test_a_load_balancer_lets_go_of_a_task_when_the_events_say_so() -> None:
+    run = run_with_a_stop()
+    meta = {**run.meta, "experiment": {"name": "stop-task", "arm": "alb"}}
+    told = [
+        {"at": START + 10.3, "message": "(service x) has stopped 1 running tasks: (task c)."},
+        {"at": START + 11.4, "message": "(service x) deregistered 1 targets in (target-group t)"},
+    ]
+
+    silent = find(Run(run.path, meta, run.hosts, run.timeline))
+    assert silent.times.deregister is None
+    assert "out of" not in " ".join(times_in_words(silent))
+    found = find(Run(run.path, {**meta, "events": told}, run.hosts, run.timeline))
+    assert found.times.deregister == pytest.approx(1.0)
+    assert "the last task that went was out of the target group 1.0 s" in " ".join(times_in_words(found))
+
+
 def test_a_task_that_is_still_in_cloud_map_is_not_deregistered() -> None:
     run = run_with_a_stop()
     meta = {**run.meta, "discovery": [{"at": START - 1, "instances": ["a", "b", "c"]}]}
