@@ -15,43 +15,39 @@ _WIDTH = 140  # columns, where the output is no terminal
 
 def compare(
     first: Annotated[Path, typer.Argument(metavar="A", help="A folder that `lab run` made, of one run or of several.")],
-    second: Annotated[Path, typer.Argument(metavar="B", help="Another.")],
+    second: Annotated[
+        Path | None, typer.Argument(metavar="[B]", help="Another. Without it the two ways of A are compared.")
+    ] = None,
 ) -> None:
-    """Say whether two runs, or two sets of repeats, differ by more than chance."""
+    """Say whether two runs, two sets of repeats, or the two ways of one, differ by more than chance."""
     from rich.console import Console
     from rich.table import Table
 
-    from lab.experiments.compare import Verdict
+    from lab.experiments.compare import Verdict, compare_ways
     from lab.experiments.compare import compare as compared
     from lab.experiments.matrix import ARMS
     from lab.experiments.study import read_study
 
-    found = compared(read_study(first), read_study(second))
+    found = compared(read_study(first), read_study(second)) if second else compare_ways(read_study(first))
+    heads = ("A", "B") if second else tuple(ARMS.values())
     table = Table(box=None, pad_edge=False)
-    for name in ("experiment", "way", "figure", "A", "B", "test", "p", "difference"):
-        table.add_column(name, justify="right" if name in ("A", "B", "p") else "left")
+    for name in ("experiment", *(["way"] if second else []), "figure", *heads, "test", "p", "difference"):
+        table.add_column(name, justify="right" if name in (*heads, "p") else "left")
     for each in found:
+        way = [ARMS[each.arm]] if second else []
         p_value = "" if each.p_value is None else f"{each.p_value:.2g}"
-        table.add_row(
-            each.experiment,
-            ARMS[each.arm],
-            each.figure,
-            each.first,
-            each.second,
-            each.test,
-            p_value,
-            each.verdict.value,
-        )
+        difference = f"{each.verdict.value}{f', {each.reason}' if each.reason else ''}"
+        table.add_row(each.subject, *way, each.figure, each.first, each.second, each.test, p_value, difference)
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _WIDTH
     console.print(table)
-    different = [f"{each.experiment} in {each.figure}" for each in found if each.verdict is Verdict.DIFFERENT]
+    different = [f"{each.subject} in {each.figure}" for each in found if each.verdict is Verdict.DIFFERENT]
     console.print(f"They differ by more than chance: {', '.join(different) or 'in nothing that can be told'}.")
     if any(each.verdict is Verdict.UNKNOWN for each in found):
         console.print(
-            "Where it cannot be told, there are too few repeats: an event costs something else each time. "
-            "Run both with --repeat 6 or more."
+            "Where it cannot be told there are too few repeats (lab run --repeat), for an event costs something else "
+            "each time: of a single run nobody knows which part of its figures is chance."
         )
 
 

@@ -70,8 +70,8 @@ def rows(measured: Sequence[Measured]) -> list[Row]:
     grouped: dict[tuple[str, tuple[tuple[str, float], ...]], dict[str, list[Findings]]] = {}
     for each in measured:
         arms = grouped.setdefault((each.name, tuple(sorted(each.parameters.items()))), {})
-        for arm, findings in each.findings.items():
-            arms.setdefault(arm, []).append(findings)
+        for findings in each.findings.values():
+            arms.setdefault(findings.arm, []).append(findings)
     return [
         Row(found[0].experiment, arm, dict(parameters), _spreads(found), tuple(found))
         for (_, parameters), arms in grouped.items()
