@@ -26,7 +26,6 @@ _POLL = 0.5  # seconds between two looks at the targets' health
 _UNPRIVILEGED = 1024
 _REASONS = {
     TargetState.INITIAL: ("Elb.InitialHealthChecking", "Initial health checks in progress"),
-    TargetState.UNHEALTHY: ("Target.FailedHealthChecks", "Health checks failed"),
     TargetState.DRAINING: ("Target.DeregistrationInProgress", "Target deregistration is in progress"),
     TargetState.UNUSED: ("Target.NotInUse", "Target group is not configured to receive traffic from the load balancer"),
 }
@@ -68,6 +67,8 @@ class LoadBalancers:
         self._balancing = Balancing()
         self._listening: dict[str, Address] = {}  # by listener ARN
         self._targets: list[Target] = []
+        self._failures = folder / "health-checks.jsonl"  # those that failed, as Envoy logs them
+        self._failures_read = 0  # bytes
         self._forgetting: set[asyncio.Task[None]] = set()
         self._busy = asyncio.Lock()
 
@@ -91,6 +92,7 @@ class LoadBalancers:
             if self._envoy is None and not self._balancing.listeners:
                 return
             if starting := self._envoy is None:
+                self._failures.unlink(missing_ok=True)  # of another run with the same folder
                 self._envoy = DynamicEnvoy(
                     "load-balancer",
                     folder=self._folder,
@@ -139,7 +141,9 @@ class LoadBalancers:
         for group in groups.values():
             targets = [target for target in self._targets if target.group == group.arn]
             envoy.write(group.id, [configuration.endpoints(group, targets)])
-        envoy.write("cds", [configuration.cluster(g, envoy.files / f"{g.id}.json") for g in groups.values()])
+        envoy.write(
+            "cds", [configuration.cluster(g, envoy.files / f"{g.id}.json", self._failures) for g in groups.values()]
+        )
         await envoy.applied()
         listeners = self._balancing.listeners
         envoy.write("lds", [configuration.listener(x, groups, self._listening[x.arn]) for x in listeners])
@@ -161,16 +165,33 @@ class LoadBalancers:
                 for status in answer.get("cluster_statuses", [])
                 for host in status.get("host_statuses", [])
             }
-            names = {group.arn: group.id for group in self._balancing.groups}
-            for target in list(self._targets):
-                known = health.get((names.get(target.group, ""), target.host, target.port))
-                if known is not None:
-                    self._enter(target, configuration.state(target, known))
+            groups = {group.arn: group for group in self._balancing.groups}
+            targets = {(groups[t.group].id, t.host, t.port): t for t in self._targets if t.group in groups}
+            for key, failure in configuration.failures(self._new_failures()):
+                if target := targets.get(key):
+                    target.failures += 1
+                    target.reason = configuration.reason(failure)
+            for key, target in targets.items():
+                if (known := health.get(key)) is not None:
+                    check = groups[target.group].check
+                    threshold = check.unhealthy_threshold if check else 0
+                    self._enter(target, configuration.state(target, known, threshold))
+
+    def _new_failures(self) -> list[str]:
+        """The whole lines that Envoy has logged since the last look."""
+        with contextlib.suppress(FileNotFoundError), self._failures.open("rb") as file:
+            file.seek(self._failures_read)
+            lines, _, _ = file.read().rpartition(b"\n")
+            self._failures_read += len(lines) + 1 if lines else 0
+            return lines.decode().splitlines()
+        return []
 
     def _enter(self, target: Target, state: TargetState) -> None:
         if target.state is state:
             return
         target.state = state
+        if state is TargetState.HEALTHY:
+            target.failures = 0
         self._log("load-balancer", step=state.value, task=target.task, target=f"{target.host}:{target.port}")
         self._state_changed(target.task, target.group, state)
 
@@ -187,14 +208,15 @@ class LoadBalancers:
         group = self._backend.target_groups.get(target_group_arn)
         told = type(self._backend).describe_target_health(self._backend, target_group_arn, targets)
         used = any(target_group_arn in listener.weights for listener in self._balancing.listeners)
-        states = {(t.host, t.port): t.state for t in list(self._targets) if t.group == target_group_arn}
+        known = {(t.host, t.port): t for t in list(self._targets) if t.group == target_group_arn}
         for status in told:
-            state = states.get((status.instance_id, int(status.port)))
-            if state is not None:
-                state = state if used else TargetState.UNUSED
-                reason, description = _REASONS.get(state, (None, None))
-                status.status, status.reason, status.description = state.value, reason, description
-                status.health_check_port = str(group.port)
+            target = known.get((status.instance_id, int(status.port)))
+            if target is not None:
+                state = target.state if used else TargetState.UNUSED
+                why = target.reason if state is TargetState.UNHEALTHY else _REASONS.get(state)
+                status.status, (status.reason, status.description) = state.value, why or (None, None)
+                port = group.health_check_port
+                status.health_check_port = str(target.port) if port == "traffic-port" else port
         return list(told)
 
 

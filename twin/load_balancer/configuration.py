@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from twin import envoy
 from twin.load_balancer.model import HealthCheck, Listener, Target, TargetGroup, TargetState
 from twin.network import Address
 
-__all__ = ["cluster", "endpoints", "listener", "state"]
+__all__ = ["cluster", "endpoints", "failures", "listener", "reason", "state"]
 
 Json = dict[str, Any]
 
@@ -27,6 +28,7 @@ _POLICIES = {
 }
 # A load balancer's own answers, by what happened to Envoy's request.
 _OWN = {502: ["UF", "UC", "UR", "UPE"], 503: ["UH", "NR", "NC"], 504: ["UT", "SI"]}
+_TRACE = (Path(__file__).parent / "trace.lua").read_text()
 _PHRASES = {502: "Bad Gateway", 503: "Service Temporarily Unavailable", 504: "Gateway Time-out"}
 
 
@@ -36,24 +38,29 @@ def listener(listener: Listener, groups: Mapping[str, TargetGroup], address: Add
     weights = [{"name": groups[arn].id, "weight": n} for arn, n in listener.weights.items() if arn in groups]
     target = {"route": {**route, "weighted_clusters": {"clusters": weights}}}
     answer = target if weights else {"direct_response": {"status": 503}}
-    forwarded = envoy.header("x-forwarded-for", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%")
+    # The peer's address; Envoy's "remote address" is what the peer itself says in this header.
+    forwarded = envoy.header("x-forwarded-for", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%")
     host = {
         "name": "targets",
         "domains": ["*"],
         "routes": [{"match": {"prefix": "/"}, **answer}],
-        "request_headers_to_add": [forwarded | {"append_action": "APPEND_IF_EXISTS_OR_ADD"}],
+        "request_headers_to_add": [
+            forwarded | {"append_action": "APPEND_IF_EXISTS_OR_ADD"},
+            envoy.header("x-forwarded-port", str(listener.port)),
+            envoy.header("x-forwarded-proto", "http"),
+        ],
     }
     manager = {
         "route_config": {"virtual_hosts": [host]},
-        "http_filters": [envoy.router(suppress_envoy_headers=True)],
+        "http_filters": [_trace(), envoy.router(suppress_envoy_headers=True)],
         "server_header_transformation": "PASS_THROUGH",
         "local_reply_config": {"mappers": [_own_reply(*reply) for reply in _OWN.items()]},
     }
     return envoy.listener(listener.name, address, manager, idle_timeout=3600)
 
 
-def cluster(group: TargetGroup, endpoints: Path) -> Json:
-    """The cluster of a target group, whose targets are read from the file *endpoints*."""
+def cluster(group: TargetGroup, endpoints: Path, failures: Path) -> Json:
+    """The cluster of a target group: its targets are read from *endpoints*, their failures written to *failures*."""
     name, kind, options = _POLICIES[group.algorithm]
     policy: Json = {"@type": _TYPE + "extensions.load_balancing_policies." + kind, **options}
     if group.slow_start and group.algorithm == "round_robin":  # no other algorithm has it
@@ -68,42 +75,69 @@ def cluster(group: TargetGroup, endpoints: Path) -> Json:
                 {"typed_extension_config": {"name": f"envoy.load_balancing_policies.{name}", "typed_config": policy}}
             ]
         },
-        # With no healthy target the load balancer tries all of them: it fails open.
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0.1}},
+        # With no healthy target the load balancer tries all of them: it fails open. One percent is the least that
+        # is not rounded to none.
+        "common_lb_config": {"healthy_panic_threshold": {"value": 1}},
         "ignore_health_on_host_removal": True,
-        "health_checks": [_health_check(group.check)] if group.check else [],
+        "health_checks": [_health_check(group.check, failures)] if group.check else [],
     }
 
 
 def endpoints(group: TargetGroup, targets: Iterable[Target]) -> Json:
-    """The targets of a group; those that drain get no new request."""
+    """The targets of a group that may get a new request.
+
+    One that drains is left out: marked as draining it would get some as soon as no target is healthy. What it is
+    answering goes on to its end.
+    """
+    checked = {"health_check_config": {"port_value": group.check.port}} if group.check and group.check.port else {}
+    made = []
+    for target in sorted(targets, key=lambda target: (target.host, target.port)):
+        if target.state is not TargetState.DRAINING:
+            of_envoy = envoy.endpoint(Address(target.host, target.port))
+            made.append({"endpoint": of_envoy["endpoint"] | checked})
     assignment = envoy.load_assignment(group.id, [])
-    assignment["endpoints"] = [
-        {
-            "lb_endpoints": [
-                {
-                    **envoy.endpoint(Address(target.host, target.port)),
-                    "health_status": "DRAINING" if target.state is TargetState.DRAINING else "UNKNOWN",
-                }
-                for target in sorted(targets, key=lambda target: (target.host, target.port))
-            ]
-        }
-    ]
+    assignment["endpoints"] = [{"lb_endpoints": made}]
     return assignment
 
 
-def state(target: Target, health_status: Mapping[str, Any]) -> TargetState:
+def state(target: Target, health_status: Mapping[str, Any], unhealthy_threshold: int) -> TargetState:
     """The state of *target*, from what Envoy tells of its health."""
     if target.state is TargetState.DRAINING:
         return target.state
     if not health_status.get("failed_active_health_check"):
         return TargetState.HEALTHY
-    # Until its first result Envoy counts a host as failed, and says that the result is pending.
-    pending = health_status.get("pending_active_hc") and target.state is TargetState.INITIAL
-    return TargetState.INITIAL if pending else TargetState.UNHEALTHY
+    # To Envoy a host that is new, or whose health check is, has failed until it passes: the threshold counts here too.
+    return target.state if target.failures < unhealthy_threshold else TargetState.UNHEALTHY
 
 
-def _health_check(check: HealthCheck) -> Json:
+def failures(log: Iterable[str]) -> Iterator[tuple[tuple[str, str, int], Json]]:
+    """The failed health checks in the lines of Envoy's log: (cluster, host, port) and what is told of the failure."""
+    for line in log:
+        event = json.loads(line)
+        if failure := event.get("health_check_failure_event"):
+            address = event["host"]["socket_address"]
+            yield (event["cluster_name"], address["address"], address["port_value"]), failure
+
+
+def reason(failure: Mapping[str, Any]) -> tuple[str, str]:
+    """Why a target is unhealthy, as reason code and description, from its last failed health check."""
+    if failure.get("http_status_code"):
+        status = failure["http_status_code"]
+        return "Target.ResponseCodeMismatch", f"Health checks failed with these codes: [{status}]"
+    if failure.get("failure_type") == "NETWORK_TIMEOUT":
+        return "Target.Timeout", "Request timed out"
+    return "Target.FailedHealthChecks", "Health checks failed"
+
+
+def _trace() -> Json:
+    configuration = {
+        "@type": _TYPE + "extensions.filters.http.lua.v3.Lua",
+        "default_source_code": {"inline_string": _TRACE},
+    }
+    return {"name": "twin.trace", "typed_config": configuration}
+
+
+def _health_check(check: HealthCheck, failures: Path) -> Json:
     interval = f"{check.interval}s"
     return {
         "timeout": f"{check.timeout}s",
@@ -117,7 +151,19 @@ def _health_check(check: HealthCheck) -> Json:
             "path": check.path,
             "request_headers_to_add": [envoy.header("user-agent", "ELB-HealthChecker/2.0")],
             "expected_statuses": [{"start": first, "end": last + 1} for first, last in check.statuses],
+            # Without this a single unexpected status makes a host unhealthy, whatever the threshold.
+            "retriable_statuses": [{"start": 100, "end": 600}],
         },
+        "always_log_health_check_failures": True,
+        "event_logger": [
+            {
+                "name": "envoy.health_check.event_sink.file",
+                "typed_config": {
+                    "@type": _TYPE + "extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink",
+                    "event_log_path": str(failures),
+                },
+            }
+        ],
     }
 
 

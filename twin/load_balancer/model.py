@@ -24,7 +24,7 @@ class TargetState(StrEnum):
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """An HTTP health check; *matcher* such as `200`, `200-299` or `200,202`."""
+    """An HTTP health check; *matcher* such as `200`, `200-299` or `200,202`; *port* None: that of the traffic."""
 
     path: str
     interval: float
@@ -32,6 +32,7 @@ class HealthCheck:
     healthy_threshold: int
     unhealthy_threshold: int
     matcher: str
+    port: int | None = None
 
     @property
     def statuses(self) -> list[tuple[int, int]]:
@@ -73,10 +74,16 @@ class Listener:
 
 @dataclass
 class Target:
-    """A registered target: a task's address in a target group."""
+    """A registered target: a task's address in a target group.
+
+    *failures* are its failed health checks since it became healthy or was registered, and *reason* tells why the last
+    one failed, as code and description.
+    """
 
     group: str
     task: str
     host: str
     port: int
     state: TargetState = TargetState.INITIAL
+    failures: int = 0
+    reason: tuple[str, str] | None = None

@@ -42,6 +42,8 @@ def read(backend: Any) -> Balancing:
             listeners.append(Listener(listener.arn, int(listener.port), weights, idle_timeout))
     groups = [group for group in list(backend.target_groups.values()) if group.target_type == "ip"]
     for group in groups:
+        if group.health_check_protocol != "HTTP":
+            left_out.append(f"target group {group.name}: health checks by {group.health_check_protocol}; HTTP is used")
         if group.attributes.get("stickiness.enabled") == "true":
             left_out.append(f"target group {group.name}: stickiness")
     return Balancing(tuple(listeners), tuple(_group(group) for group in groups), tuple(left_out))
@@ -64,6 +66,7 @@ def _group(group: Any) -> TargetGroup:
             timeout=float(group.health_check_timeout_seconds),
             healthy_threshold=int(group.healthy_threshold_count),
             unhealthy_threshold=int(group.unhealthy_threshold_count),
+            port=None if group.health_check_port == "traffic-port" else int(group.health_check_port),
             matcher=(group.matcher or {}).get("HttpCode", "200"),
         )
     attributes = group.attributes

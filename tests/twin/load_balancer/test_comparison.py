@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -31,8 +33,11 @@ def group(twin: RunningTwin) -> str:
 
 def states(twin: RunningTwin, group: str) -> dict[str, str]:
     """The state of each target, by its address."""
-    told = twin.client("elbv2").describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
-    return {target["Target"]["Id"]: target["TargetHealth"]["State"] for target in told}
+    return {target["Target"]["Id"]: target["TargetHealth"]["State"] for target in described(twin, group)}
+
+
+def described(twin: RunningTwin, group: str) -> Any:
+    return twin.client("elbv2").describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
 
 
 def both_healthy(twin: RunningTwin, group: str) -> Any:
@@ -55,7 +60,23 @@ def test_the_path_of_a_request(twin: RunningTwin, group: str, ask: httpx.Client)
     seen = ask.get("/alb/a/b?c=1").json()
     assert seen["path"] == "/a/b?c=1"
     assert seen["headers"]["via"] == "HTTP/1.1 AmazonAPIGateway"
-    assert seen["headers"]["x-forwarded-for"] == "127.0.0.1"
+
+
+def test_the_headers_that_it_adds(twin: RunningTwin, group: str, ask: httpx.Client) -> None:
+    both_healthy(twin, group)
+
+    def headers(**sent: str) -> dict[str, str]:
+        named = {name.replace("_", "-"): value for name, value in sent.items()}
+        return dict(ask.get("/alb/headers", headers=named).json()["headers"])
+
+    seen = headers(x_forwarded_for="1.2.3.4", x_forwarded_proto="https", x_forwarded_port="443")
+    # The load balancer's peer, the gateway, and not what that one says.
+    assert seen["x-forwarded-for"].split(",")[-1] == "127.0.0.1"
+    assert (seen["x-forwarded-proto"], seen["x-forwarded-port"]) == ("http", "80")
+    trace = seen["x-amzn-trace-id"]
+    assert re.fullmatch("Root=1-[0-9a-f]{8}-[0-9a-f]{24}", trace)
+    came = headers(x_amzn_trace_id=f"Self=1-1-1;{trace};CalledFrom=app")["x-amzn-trace-id"]
+    assert re.fullmatch(f"Self=1-[0-9a-f]{{8}}-[0-9a-f]{{24}};{trace};CalledFrom=app", came)
 
 
 def test_round_robin_is_even(twin: RunningTwin, group: str, ask: httpx.Client) -> None:
@@ -99,6 +120,12 @@ def active_clusters(twin: RunningTwin) -> str:
     return httpx.get(f"http://{address}/config_dump?resource=dynamic_active_clusters").text
 
 
+def requests_under_way(twin: RunningTwin) -> int:
+    address = (twin.state / "load-balancer" / "admin").read_text()
+    listed = httpx.get(f"http://{address}/stats?filter=cluster.*upstream_rq_active$").text
+    return sum(int(line.rsplit(" ", 1)[-1]) for line in listed.splitlines())
+
+
 def set_attributes(twin: RunningTwin, group: str, algorithm: str, delay: int = 1) -> None:
     twin.client("elbv2").modify_target_group_attributes(
         TargetGroupArn=group,
@@ -113,9 +140,16 @@ def test_a_target_drains_before_its_task_is_stopped(twin: RunningTwin, group: st
     before = set(both_healthy(twin, group))
     set_attributes(twin, group, "round_robin", delay=3)
     victim = twin.tasks()[0]["taskArn"]
-    twin.client("ecs").stop_task(cluster="serviceconnect", task=victim)
+    with ThreadPoolExecutor() as pool:
+        under_way = [pool.submit(ask.get, "/alb/hostname?delay=2") for _ in range(2)]  # one at each target
+        wait_until(lambda: requests_under_way(twin) == 2, "both targets are answering")
+        twin.client("ecs").stop_task(cluster="serviceconnect", task=victim)
 
-    wait_until(lambda: "draining" in states(twin, group).values(), "its target drains")
+        wait_until(lambda: "draining" in states(twin, group).values(), "its target drains")
+        assert not any(answer.done() for answer in under_way)
+    answers = [answer.result() for answer in under_way]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert len({answer.headers["x-hostname"] for answer in answers}) == 2
     (draining,) = [address for address, state in states(twin, group).items() if state == "draining"]
     assert draining in before
     assert all(ask.get("/alb/hostname").status_code == 200 for _ in range(20))
@@ -131,23 +165,85 @@ def test_a_target_drains_before_its_task_is_stopped(twin: RunningTwin, group: st
     set_attributes(twin, group, "round_robin")
 
 
-def test_a_target_that_fails_its_health_checks_is_told_and_replaced(twin: RunningTwin, group: str) -> None:
-    both_healthy(twin, group)
-    elbv2 = twin.client("elbv2")
-    elbv2.modify_target_group(
+def check_often(twin: RunningTwin, group: str) -> None:
+    twin.client("elbv2").modify_target_group(
         TargetGroupArn=group, HealthCheckIntervalSeconds=5, HealthCheckTimeoutSeconds=2, UnhealthyThresholdCount=2
     )
+    wait_until(lambda: '"interval": "5s"' in active_clusters(twin), "the load balancer has taken it over")
+
+
+def test_one_failed_health_check_is_not_enough(twin: RunningTwin, group: str, ask: httpx.Client) -> None:
+    both_healthy(twin, group)
+    check_often(twin, group)
+    running = {"aws_endpoint_url": twin.aws_endpoint_url}
+    log = twin.state / "load-balancer" / "health-checks.jsonl"
+    before = log.read_text()
+    order(running, "fault", kind="unready", target=twin.tasks()[0]["taskArn"], seconds=60, delay=1)
+
+    wait_until(lambda: '"http_status_code":503' in log.read_text()[len(before) :], "a health check fails")
+    counted = hosts(ask, 4)
+    order(running, "undo", kind="unready", target=None)
+    assert len(counted) == 2
+    assert sorted(states(twin, group).values()) == ["healthy", "healthy"]
+
+
+def test_a_target_that_fails_its_health_checks_is_told_and_replaced(twin: RunningTwin, group: str) -> None:
+    both_healthy(twin, group)
+    check_often(twin, group)
     victim = twin.tasks()[0]["taskArn"]
     running = {"aws_endpoint_url": twin.aws_endpoint_url}
-    order(running, "fault", kind="unready", target=victim, seconds=60, delay=1)
+    # Too slow for the load balancer alone: the container's health check waits for longer.
+    order(running, "fault", kind="slow", target=victim, seconds=60, delay=3)
 
     def replaced() -> bool:
         return victim in {task["taskArn"] for task in twin.tasks("STOPPED")}
 
-    wait_until(lambda: replaced() or "unhealthy" in states(twin, group).values(), "it is found unhealthy")
+    def found() -> Any:
+        return [t["TargetHealth"] for t in described(twin, group) if t["TargetHealth"]["State"] == "unhealthy"]
+
+    (health,) = wait_until(found, "it is found unhealthy")
+    assert (health["Reason"], health["Description"]) == ("Target.Timeout", "Request timed out")
     wait_until(replaced, "its task is stopped")
     stopped = next(task for task in twin.tasks("STOPPED") if task["taskArn"] == victim)
     assert stopped["stoppedReason"] == f"Task failed ELB health checks in (target-group {group})"
+    both_healthy(twin, group)
+
+
+@pytest.mark.parametrize(
+    ("change", "undo", "port", "reason"),
+    [
+        (
+            {"Matcher": {"HttpCode": "418"}},
+            {"Matcher": {"HttpCode": "200"}},
+            "8080",
+            ("Target.ResponseCodeMismatch", "Health checks failed with these codes: [200]"),
+        ),
+        (
+            {"HealthCheckPort": "9"},
+            {"HealthCheckPort": "traffic-port"},
+            "9",
+            ("Target.FailedHealthChecks", "Health checks failed"),
+        ),
+    ],
+    ids=["matcher", "port"],
+)
+def test_it_fails_open(
+    twin: RunningTwin, group: str, ask: httpx.Client, change: Any, undo: Any, port: str, reason: tuple[str, str]
+) -> None:
+    both_healthy(twin, group)
+    elbv2 = twin.client("elbv2")
+    elbv2.modify_target_group(TargetGroupArn=group, **change)
+
+    def none_healthy() -> Any:
+        told = described(twin, group)
+        unhealthy = [target for target in told if target["TargetHealth"]["State"] == "unhealthy"]
+        return "healthy" not in states(twin, group).values() and unhealthy
+
+    unhealthy = wait_until(none_healthy, "no target is healthy")[0]
+    assert all(ask.get("/alb/hostname").status_code == 200 for _ in range(10))
+    health = unhealthy["TargetHealth"]
+    assert (unhealthy["HealthCheckPort"], health["Reason"], health["Description"]) == (port, *reason)
+    elbv2.modify_target_group(TargetGroupArn=group, **undo)
     both_healthy(twin, group)
 
 

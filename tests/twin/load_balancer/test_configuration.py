@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from twin.load_balancer.configuration import cluster, endpoints, listener, state
+from twin.load_balancer.configuration import cluster, endpoints, failures, listener, reason, state
 from twin.load_balancer.model import HealthCheck, Listener, Target, TargetGroup, TargetState
 from twin.network import Address
 
@@ -20,13 +21,17 @@ def group(algorithm: str = "round_robin", slow_start: float = 0) -> TargetGroup:
     return TargetGroup(ARN, algorithm, slow_start, 300, CHECK)
 
 
+def made(group: TargetGroup) -> Any:
+    return cluster(group, Path("endpoints.json"), Path("failures.jsonl"))
+
+
 def policy(group: TargetGroup) -> Any:
-    (only,) = cluster(group, Path("endpoints.json"))["load_balancing_policy"]["policies"]
+    (only,) = made(group)["load_balancing_policy"]["policies"]
     return only["typed_extension_config"]["typed_config"]
 
 
 def test_the_health_check_is_the_target_groups() -> None:
-    (check,) = cluster(group(), Path("endpoints.json"))["health_checks"]
+    (check,) = made(group())["health_checks"]
 
     assert (check["interval"], check["no_traffic_interval"], check["timeout"]) == ("10s", "10s", "5s")
     assert (check["healthy_threshold"], check["unhealthy_threshold"]) == (2, 3)
@@ -52,23 +57,47 @@ def test_a_target_that_drains_gets_no_new_request() -> None:
     targets[1].state = TargetState.DRAINING
 
     (locality,) = endpoints(group(), targets)["endpoints"]
-    told = {e["endpoint"]["address"]["socket_address"]["address"]: e["health_status"] for e in locality["lb_endpoints"]}
-    assert told == {"127.64.1.0": "DRAINING", "127.64.1.1": "UNKNOWN"}
+    told = [e["endpoint"]["address"]["socket_address"]["address"] for e in locality["lb_endpoints"]]
+    assert told == ["127.64.1.1"]
 
 
 @pytest.mark.parametrize(
-    ("before", "health_status", "after"),
+    ("before", "failures", "health_status", "after"),
     [
-        (TargetState.INITIAL, {"failed_active_health_check": True, "pending_active_hc": True}, TargetState.INITIAL),
-        (TargetState.INITIAL, {"failed_active_health_check": True}, TargetState.UNHEALTHY),
-        (TargetState.INITIAL, {"eds_health_status": "HEALTHY"}, TargetState.HEALTHY),
-        (TargetState.HEALTHY, {"failed_active_health_check": True}, TargetState.UNHEALTHY),
-        (TargetState.UNHEALTHY, {}, TargetState.HEALTHY),
-        (TargetState.DRAINING, {}, TargetState.DRAINING),
+        (TargetState.INITIAL, 0, {"failed_active_health_check": True}, TargetState.INITIAL),
+        (TargetState.INITIAL, 2, {"failed_active_health_check": True}, TargetState.INITIAL),
+        (TargetState.INITIAL, 3, {"failed_active_health_check": True}, TargetState.UNHEALTHY),
+        (TargetState.INITIAL, 2, {"eds_health_status": "HEALTHY"}, TargetState.HEALTHY),
+        (TargetState.HEALTHY, 2, {"failed_active_health_check": True}, TargetState.HEALTHY),
+        (TargetState.HEALTHY, 3, {"failed_active_health_check": True}, TargetState.UNHEALTHY),
+        (TargetState.UNHEALTHY, 3, {"failed_active_health_check": True}, TargetState.UNHEALTHY),
+        (TargetState.UNHEALTHY, 3, {}, TargetState.HEALTHY),
+        (TargetState.DRAINING, 0, {}, TargetState.DRAINING),
     ],
 )
-def test_the_state_of_a_target(before: TargetState, health_status: dict[str, Any], after: TargetState) -> None:
-    assert state(Target(ARN, "a", "127.64.1.1", 80, before), health_status) is after
+def test_the_state_of_a_target(
+    before: TargetState, failures: int, health_status: dict[str, Any], after: TargetState
+) -> None:
+    target = Target(ARN, "a", "127.64.1.1", 80, before, failures)
+    assert state(target, health_status, CHECK.unhealthy_threshold) is after
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        ({"failure_type": "ACTIVE", "http_status_code": 503}, "Target.ResponseCodeMismatch"),
+        ({"failure_type": "NETWORK_TIMEOUT", "http_status_code": 0}, "Target.Timeout"),
+        ({"failure_type": "NETWORK", "http_status_code": 0}, "Target.FailedHealthChecks"),
+    ],
+)
+def test_why_a_health_check_failed(failure: dict[str, Any], code: str) -> None:
+    host = {"socket_address": {"address": "127.64.1.1", "port_value": 80}}
+    event = {"cluster_name": "shop", "host": host, "health_check_failure_event": failure}
+    ejected = {"cluster_name": "shop", "host": host, "eject_unhealthy_event": {"failure_type": "ACTIVE"}}
+
+    ((target, told),) = failures([json.dumps(event), json.dumps(ejected)])
+    assert target == ("shop", "127.64.1.1", 80)
+    assert reason(told)[0] == code
 
 
 def test_a_listener_without_a_target_group_answers_503() -> None:
