@@ -57,6 +57,7 @@ function envoy_on_request(handle)
     status, message, name, description = "401", "Unauthorized", "invalid_token", "the token's claims are malformed"
   end
   if status == nil then return end
+  handle:streamInfo():dynamicMetadata():set("twin.claims", "error", description)  -- for the access log
   handle:respond({
     [":status"] = status,
     ["www-authenticate"] = 'Bearer scope="" error="' .. name .. '" error_description="' .. description .. '"',

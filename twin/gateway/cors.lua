@@ -21,7 +21,7 @@ function envoy_on_request(handle)
   metadata:set("twin.cors", "origin", origin_allowed or "")
   if headers:get(":method") ~= "OPTIONS" or not headers:get("access-control-request-method") then return end
   metadata:set("twin.cors", "preflight", true)
-  local answer = {[":status"] = "204"}
+  local answer = {[":status"] = "204", ["apigw-requestid"] = headers:get("x-request-id")}
   if origin_allowed then
     answer["access-control-allow-methods"] = configuration.methods
     answer["access-control-allow-headers"] = configuration.headers

@@ -7,8 +7,9 @@ What the API is, is read from the endpoint whenever it has changed; where the in
 from __future__ import annotations
 
 import asyncio
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,7 @@ class Gateway:
         """
         self.address = address
         self._access_log = folder / "access.log"
+        self._log_of_envoy = folder / "gateway.log"
         self._envoy = DynamicEnvoy(
             "gateway",
             folder=folder,
@@ -79,9 +81,10 @@ class Gateway:
         self._api = Api()
         self._instances: dict[str, frozenset[Address]] = {}  # by integration id
         self._clusters: dict[str, dict[str, Any]] = {}  # as in cds.json, by name
-        # Authorizers stay known when no route asks them any more: a table that is being replaced may.
-        self._authorizers: dict[str, JwtAuthorizer] = {}
+        self._authorizers: dict[str, JwtAuthorizer] = {}  # by id: those that the served route table may ask
         self._keys: dict[str, tuple[float, str]] = {}  # by authorizer id: when fetched, and what
+        self._refused = ""  # why Envoy does not take over what is written; empty: it does
+        self._log_read = 0  # bytes of Envoy's log, from when it last had taken over everything
         self._busy = asyncio.Lock()
 
     @property
@@ -89,7 +92,8 @@ class Gateway:
         """What the API asks for and the twin does not do."""
         formats = [stage.access_log_format for stage in self._api.stages if stage.access_log_format]
         variables = sorted({name for text in formats for name in unknown_variables(text)})
-        return [*self._api.left_out, *(f"access log, {name}: always `-`" for name in variables)]
+        refused = [f"the latest changes, refused by Envoy: {self._refused}"] if self._refused else []
+        return [*refused, *self._api.left_out, *(f"access log, {name}: always `-`" for name in variables)]
 
     async def requests(self) -> dict[str, int]:
         """How many requests each address has got since Envoy started, by its text."""
@@ -133,7 +137,6 @@ class Gateway:
             except (BotoCoreError, ClientError) as error:  # a resource may go while it is read; what goes is told again
                 self._log("gateway", step="API not read", reason=str(error))
                 return
-            self._authorizers |= {authorizer.id: authorizer for authorizer in self._api.authorizers}
             await self._fetch_keys()
             await self._discover()
             await self._publish()
@@ -144,7 +147,7 @@ class Gateway:
             if await self._discover():
                 self._clusters = self._make_clusters()
                 self._envoy.write("cds", list(self._clusters.values()))
-                await self._envoy.applied()
+                await self._taken_over()
 
     async def changed(self) -> None:
         """Instances were registered or deregistered: nothing is cached with `discovery_ttl` 0, so ask now."""
@@ -197,30 +200,53 @@ class Gateway:
     async def _publish(self) -> None:
         """Write what has changed, so that at no moment something refers to what is not there."""
         before, self._clusters = self._clusters, self._make_clusters()
-        self._envoy.write("cds", list({**before, **self._clusters}.values()))
-        await self._envoy.applied()
+        authorizers = {authorizer.id: authorizer for authorizer in self._api.authorizers}
         keys = {identifier: keys for identifier, (_, keys) in self._keys.items()}
-        served = listener(
-            self.address,
-            self._api,
-            authorizers=list(self._authorizers.values()),
-            route_source=envoy.file_source(self._envoy.files / "rds.json"),
-            keys=keys,
-            access_log=self._access_log,
-        )
-        self._envoy.write("lds", [served])
-        await self._envoy.applied()
+        self._envoy.write("cds", list({**before, **self._clusters}.values()))
+        # What was refused may have been so for an authorizer that is gone now.
+        gone = {} if self._refused else self._authorizers
+        self._write_listener({**gone, **authorizers}, keys)
+        await self._taken_over()
         parameters = self._parameters()
         routes = table(
             self._api,
             front_ends=parameters.front_ends,
             connect_retries=parameters.connect_retries,
-            keyless=self._authorizers.keys() - keys.keys(),
+            keyless=authorizers.keys() - keys.keys(),
         )
         self._envoy.write("rds", [routes])
-        await self._envoy.applied()
+        await self._taken_over()
+        self._authorizers = authorizers
+        self._write_listener(authorizers, keys)
         self._envoy.write("cds", list(self._clusters.values()))
-        await self._envoy.applied()
+        await self._taken_over()
+
+    def _write_listener(self, authorizers: Mapping[str, JwtAuthorizer], keys: Mapping[str, str]) -> None:
+        served = listener(
+            self.address,
+            self._api,
+            authorizers=list(authorizers.values()),
+            route_source=envoy.file_source(self._envoy.files / "rds.json"),
+            keys=keys,
+            access_log=self._access_log,
+        )
+        self._envoy.write("lds", [served])
+
+    async def _taken_over(self) -> None:
+        """Wait until Envoy has taken over what is written, or has had its time; `left_out` tells what it refused."""
+        if await self._envoy.applied():
+            self._refused = ""
+            self._log_read = self._log_of_envoy.stat().st_size if self._log_of_envoy.exists() else 0
+        else:
+            self._refused = self._reason()
+
+    def _reason(self) -> str:
+        """What Envoy's log says of the last configuration that it refused: the end, for all of it may come before."""
+        with self._log_of_envoy.open("rb") as log:
+            log.seek(self._log_read)
+            entries = re.split(r"^\[\d{4}-", log.read().decode(errors="replace"), flags=re.MULTILINE)
+        told = [entry.partition("rejected: ")[2].split("\n") for entry in entries if "rejected: " in entry]
+        return [line for line in told[-1] if line][-1].removeprefix(": ") if told else f"see {self._log_of_envoy}"
 
     def _make_clusters(self) -> dict[str, dict[str, Any]]:
         parameters = self._parameters()

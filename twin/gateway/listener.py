@@ -13,7 +13,7 @@ from typing import Any
 
 from twin import envoy
 from twin.gateway.access_log import envoy_format
-from twin.gateway.model import Api, Cors, JwtAuthorizer, Stage
+from twin.gateway.model import Api, Cors, JwtAuthorizer
 from twin.network import Address
 
 __all__ = ["AUTHORIZATION_CLUSTER", "AUTHORIZATION_PATH", "MAX_HEADERS_KIB", "MAX_PAYLOAD", "listener"]
@@ -61,9 +61,15 @@ def listener(
         "rds": {"route_config_name": "api", "config_source": route_source},
         "server_header_transformation": "PASS_THROUGH",
         "max_request_headers_kb": MAX_HEADERS_KIB,
+        "http_protocol_options": {"accept_http_10": True},
+        # Every client is one from outside: its address is the connection's, and its x-request-id and x-envoy headers
+        # are not taken over. Its x-forwarded-for goes on as it is, for API Gateway tells the address in `forwarded`.
+        "use_remote_address": True,
+        "internal_address_config": {"unix_sockets": False},
+        "skip_xff_append": True,
         "http_filters": [*_filters(authorizers, keys, api.cors), envoy.router(suppress_envoy_headers=True)],
         "local_reply_config": {"mappers": [_own_reply(*reply) for reply in _MESSAGES.items()]},
-        "access_log": list(_access_log(api.stages, access_log)),
+        "access_log": list(_access_log(api, access_log)),
     }
     return envoy.listener("gateway", address, manager, idle_timeout=300)
 
@@ -99,7 +105,9 @@ def _jwt(authorizers: Sequence[JwtAuthorizer], keys: Mapping[str, str]) -> Json:
             continue
         # A provider for each way to send a token: within one, Envoy wants a token in every way that there is.
         ways = {f"{authorizer.id} {n}": way for n, way in enumerate(_ways(authorizer.identity_source))}
-        requirements[authorizer.id] = {"requires_any": {"requirements": [{"provider_name": name} for name in ways]}}
+        needed: list[Json] = [{"provider_name": name} for name in ways]
+        # Envoy takes no requires_any of one.
+        requirements[authorizer.id] = needed[0] if len(needed) == 1 else {"requires_any": {"requirements": needed}}
         for name, way in ways.items():
             providers[name] = {
                 "issuer": authorizer.issuer,
@@ -140,23 +148,29 @@ _AWS_IAM: Json = {
 
 
 def _cors(cors: Cors) -> str:
-    """The configuration as a table of Lua. Its strings are those of JSON: names and origins are plain ASCII."""
+    """The configuration as a table of Lua."""
+
+    def text(value: str) -> str:
+        return json.dumps(value, ensure_ascii=False)  # a string of JSON is one of Lua, but for \u
+
     values = {
-        "origins": "{" + ", ".join(map(json.dumps, cors.allow_origins)) + "}",
-        "methods": json.dumps(",".join(cors.allow_methods)),
-        "headers": json.dumps(",".join(cors.allow_headers)) if cors.allow_headers else "nil",
-        "exposed": json.dumps(",".join(cors.expose_headers)) if cors.expose_headers else "nil",
-        "max_age": json.dumps(str(cors.max_age)) if cors.max_age is not None else "nil",
-        "credentials": json.dumps(cors.allow_credentials),
+        "origins": "{" + ", ".join(map(text, cors.allow_origins)) + "}",
+        "methods": text(",".join(cors.allow_methods)),
+        "headers": text(",".join(cors.allow_headers)) if cors.allow_headers else "nil",
+        "exposed": text(",".join(cors.expose_headers)) if cors.expose_headers else "nil",
+        "max_age": text(str(cors.max_age)) if cors.max_age is not None else "nil",
+        "credentials": "true" if cors.allow_credentials else "false",
     }
     return "{" + ", ".join(f"{name} = {value}" for name, value in values.items()) + "}"
 
 
 def _own_reply(status: int, message: str) -> Json:
+    # What has too large headers is refused before it gets an id.
+    request_id = "%UNIQUE_ID%" if status == 431 else "%REQ(x-request-id)%"
     equal = {"op": "EQ", "value": {"default_value": status, "runtime_key": f"local_reply.{status}"}}
     return {
         "filter": {"status_code_filter": {"comparison": equal}},
-        "headers_to_add": [envoy.header("apigw-requestid", "%REQ(x-request-id)%")],
+        "headers_to_add": [envoy.header("apigw-requestid", request_id)],
         "body_format_override": {
             "text_format_source": _inline(json.dumps({"message": message}, separators=(",", ":"))),
             "content_type": "application/json",
@@ -164,17 +178,22 @@ def _own_reply(status: int, message: str) -> Json:
     }
 
 
-def _access_log(stages: Sequence[Stage], file: Path) -> Iterable[Json]:
+def _access_log(api: Api, file: Path) -> Iterable[Json]:
     """A line for each request of a stage that wants one."""
-    several = len(stages) > 1 or any(stage.prefix for stage in stages)
-    for stage in stages:
+    several = len(api.stages) > 1 or any(stage.prefix for stage in api.stages)
+    for stage in api.stages:
         if stage.access_log_format is None:
             continue
         # To look into a route's metadata costs more than all else in the line, so only where there is a choice.
         of_stage = f" && xds.route_metadata.filter_metadata['twin']['stage'] == '{stage.name}'" if several else ""
         for by_integration in (True, False):
             answered = f"response.code_details {'==' if by_integration else '!='} 'via_upstream'"
-            text = envoy_format(stage.access_log_format, answered_by_integration=by_integration)
+            text = envoy_format(
+                stage.access_log_format,
+                answered_by_integration=by_integration,
+                constants={"accountId": stage.account, "apiId": api.id},
+                messages=_MESSAGES,
+            )
             yield {
                 "name": "envoy.access_loggers.file",
                 "filter": {

@@ -76,7 +76,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Throttle:
-    """A token bucket: *rate* tokens a second, at most *burst*."""
+    """A token bucket: *rate* tokens a second, at most *burst*. With a zero in it nobody gets through."""
 
     rate: float
     burst: int
@@ -84,16 +84,21 @@ class Throttle:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage; any but `$default` is the first segment of the path."""
+    """A stage; any but `$default` is the first segment of the path. *account* is that of its access log."""
 
     name: str
     access_log_format: str | None = None
     throttle: Throttle | None = None
     route_throttles: Mapping[str, Throttle] = field(default_factory=dict)  # by route key
+    account: str = ""
 
     @property
     def prefix(self) -> str:
         return "" if self.name == "$default" else f"/{self.name}"
+
+    def throttle_of(self, route: Route) -> Throttle | None:
+        """The route's own throttle, or else the stage's."""
+        return self.route_throttles.get(route.key, self.throttle)
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,7 @@ class Api:
     stages: tuple[Stage, ...] = ()
     cors: Cors | None = None
     left_out: tuple[str, ...] = ()
+    id: str = ""
 
     @property
     def integrations(self) -> tuple[Integration, ...]:

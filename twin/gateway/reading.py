@@ -27,6 +27,8 @@ __all__ = ["read_api"]
 Json = Mapping[str, Any]
 
 _DEFAULT_TIMEOUT_MS = 30_000  # [apigw quotas]
+# An account's own limits [apigw quotas]: for which of the two a stage or route does not give (assumed).
+_DEFAULT_RATE, _DEFAULT_BURST = 10_000, 5_000
 # What `overwrite:path` may be made of here.
 _PATH_VARIABLES = re.compile(r"\$\{?request\.path(?:\.[\w-]+)?\}?")
 
@@ -49,7 +51,7 @@ class _Reader:
         routes = [self._route(item, integrations) for item in self._items("GetRoutes")]
         stages = tuple(_stage(item) for item in self._items("GetStages"))
         cors = self._cors(self._api.get("CorsConfiguration") or {})
-        return Api(tuple(route for route in routes if route), stages, cors, tuple(self._left_out))
+        return Api(tuple(route for route in routes if route), stages, cors, tuple(self._left_out), self._api["ApiId"])
 
     def _items(self, operation: str) -> list[Json]:
         return list(self._aws.call("apigatewayv2", operation, ApiId=self._api["ApiId"])["Items"])
@@ -124,14 +126,21 @@ class _Reader:
 
 def _stage(item: Json) -> Stage:
     throttles = {key: _throttle(settings) for key, settings in (item.get("RouteSettings") or {}).items()}
+    log = item.get("AccessLogSettings") or {}
     return Stage(
         item["StageName"],
-        (item.get("AccessLogSettings") or {}).get("Format"),
+        log.get("Format"),
         _throttle(item.get("DefaultRouteSettings") or {}),
         {key: throttle for key, throttle in throttles.items() if throttle},
+        ":".join(log.get("DestinationArn", "").split(":")[4:5]),
     )
 
 
 def _throttle(settings: Json) -> Throttle | None:
     rate, burst = settings.get("ThrottlingRateLimit"), settings.get("ThrottlingBurstLimit")
-    return Throttle(float(rate), int(burst)) if rate is not None and burst is not None else None
+    if rate is None and burst is None:
+        return None
+    return Throttle(
+        _DEFAULT_RATE if rate is None else float(rate),
+        _DEFAULT_BURST if burst is None else int(burst),
+    )

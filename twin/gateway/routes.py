@@ -49,6 +49,7 @@ def table(api: Api, *, front_ends: int, connect_retries: int, keyless: Iterable[
                 "host=%REQ(:AUTHORITY)%;proto=http",
             ),
         ],
+        "request_headers_to_remove": ["x-envoy-external-address"],
         "response_headers_to_add": [envoy.header("apigw-requestid", "%REQ(x-request-id)%")],
     }
 
@@ -59,7 +60,10 @@ def envoy_routes(api: Api, *, front_ends: int, connect_retries: int, keyless: fr
     for stage in sorted(api.stages, key=lambda stage: stage.name == "$default"):
         for route in sorted(api.routes, key=lambda route: route.specificity):
             entry = _entry(route, stage)
-            if route.authorizer and route.authorizer.id in keyless:
+            throttle = stage.throttle_of(route)
+            if throttle and not (throttle.rate and throttle.burst):  # a bucket of Envoy's lets at least one pass
+                entry["direct_response"] = {"status": 429}
+            elif route.authorizer and route.authorizer.id in keyless:
                 entry["direct_response"] = {"status": 401}
             else:
                 clusters = clusters_of(route.integration, front_ends)
@@ -134,7 +138,7 @@ def _rewrite(route: Route, stage: Stage) -> Json | None:
 
 def _filters(route: Route, stage: Stage) -> Iterable[tuple[str, Json]]:
     """The HTTP filters' configuration for one route; a filter without one does nothing here."""
-    if throttle := stage.route_throttles.get(route.key, stage.throttle):
+    if throttle := stage.throttle_of(route):
         yield "envoy.filters.http.local_ratelimit", _rate_limit(throttle)
     if route.authorization == "AWS_IAM":
         yield (
@@ -160,9 +164,9 @@ def _rate_limit(throttle: Throttle) -> Json:
         "stat_prefix": "throttling",
         # Whole tokens at whole intervals: a rate below one a second is one token in so many seconds.
         "token_bucket": {
-            "max_tokens": max(1, throttle.burst),
+            "max_tokens": throttle.burst,
             "tokens_per_fill": max(1, round(throttle.rate)),
-            "fill_interval": f"{max(1, round(throttle.rate)) / throttle.rate:.6f}s" if throttle.rate > 0 else "3600s",
+            "fill_interval": f"{max(1, round(throttle.rate)) / throttle.rate:.6f}s",
         },
         "filter_enabled": everything,
         "filter_enforced": everything,

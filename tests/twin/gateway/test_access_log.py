@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from twin.gateway.access_log import envoy_format, unknown_variables
+
+GIVEN: Any = {"constants": {"apiId": "a1b2", "accountId": ""}, "messages": {404: "Not Found", 429: "Too Many"}}
 
 
 @pytest.mark.parametrize(
@@ -11,15 +15,17 @@ from twin.gateway.access_log import envoy_format, unknown_variables
         ("$context.httpMethod", "%REQ(:METHOD)%", "%REQ(:METHOD)%"),
         ("${context.status}x", "%RESPONSE_CODE%x", "%RESPONSE_CODE%x"),
         ("$context.integration.status", "%RESPONSE_CODE%", "-"),
-        ("$context.error.message", "-", "%RESPONSE_CODE_DETAILS%"),
+        ("$context.error.message", "-", "%CEL({404: 'Not Found', 429: 'Too Many'}[response.code])%"),
+        ("$context.error.messageString", "-", """%CEL({404: '"Not Found"', 429: '"Too Many"'}[response.code])%"""),
+        ("$context.apiId $context.accountId", "a1b2 -", "a1b2 -"),
         ("100 % $context.nothing.of.it", "100 %% -", "100 %% -"),
         ('{"path":"$context.path"}', '{"path":"%PATH(NQ:ORIG_OR_PATH)%"}', '{"path":"%PATH(NQ:ORIG_OR_PATH)%"}'),
         ("ends with a sentence: $context.stage.", "ends with a sentence: %METADATA(ROUTE:twin:stage)%.", None),
     ],
 )
 def test_variables_become_operators(given: str, by_integration: str, by_gateway: str | None) -> None:
-    assert envoy_format(given, answered_by_integration=True) == by_integration + "\n"
-    assert envoy_format(given, answered_by_integration=False) == (by_gateway or by_integration) + "\n"
+    assert envoy_format(given, answered_by_integration=True, **GIVEN) == by_integration + "\n"
+    assert envoy_format(given, answered_by_integration=False, **GIVEN) == (by_gateway or by_integration) + "\n"
 
 
 def test_unknown_variables_are_told_once() -> None:

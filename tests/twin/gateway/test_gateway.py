@@ -7,7 +7,7 @@ import re
 import socket
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -37,6 +37,11 @@ def twin_set(twin: RunningTwin, *assignments: str) -> None:
     ask({"aws_endpoint_url": twin.aws_endpoint_url}, "set", assignments=assignments)
 
 
+def listing(twin: RunningTwin) -> str:
+    command = twin_command("ps", "--state", str(twin.state))
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
 def test_what_the_service_sees_and_what_the_client_gets(api: ApiInHand) -> None:
     answer = api.client.get("/hostname?a=1&b=%2F")
 
@@ -45,8 +50,35 @@ def test_what_the_service_sees_and_what_the_client_gets(api: ApiInHand) -> None:
     assert seen["headers"]["via"] == "HTTP/1.1 AmazonAPIGateway"
     host = httpx.URL(api.twin.gateway_url).netloc.decode()
     assert seen["headers"]["forwarded"] == f"by=127.0.0.1;for=127.0.0.1;host={host};proto=http"
+    assert not {"x-envoy-external-address", "x-forwarded-for"} & seen["headers"].keys()
     assert "via" not in answer.headers
     assert answer.headers["apigw-requestid"] != api.client.get("/hostname").headers["apigw-requestid"]
+
+
+def test_a_client_decides_neither_its_address_nor_the_requests_id(api: ApiInHand) -> None:
+    given = {"x-request-id": "hello", "x-forwarded-for": "10.9.9.9", "x-envoy-upstream-rq-timeout-ms": "1"}
+    answer = api.client.get("/hostname?delay=0.1", headers=given)
+
+    assert answer.status_code == 200
+    seen = answer.json()["headers"]
+    assert "for=127.0.0.1;" in seen["forwarded"]
+    assert seen["x-forwarded-for"] == "10.9.9.9"
+    assert answer.headers["apigw-requestid"] == seen["x-request-id"] != "hello"
+
+
+def test_http_1_0(api: ApiInHand) -> None:
+    command = [
+        "curl",
+        "-sS",
+        "--http1.0",
+        "-w",
+        "%{stderr}%{http_version} %{http_code}",
+        f"{api.twin.gateway_url}/hostname",
+    ]
+    done = subprocess.run(command, capture_output=True, check=True)
+
+    assert done.stderr in (b"1 200", b"1.0 200")
+    assert json.loads(done.stdout)["path"] == "/hostname"
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/nowhere"), ("POST", "/hostname"), ("GET", "/hostname/")])
@@ -82,6 +114,8 @@ def test_a_named_stage_is_sent_unless_the_path_is_overwritten(api: ApiInHand) ->
     assert api.client.get("/prod/whole").json()["path"] == "/prod/whole"
     assert api.client.get("/whole").json()["path"] == "/whole"
     assert said(api.client.get("/prod/nowhere")) == (404, b'{"message":"Not Found"}')
+    api.calls.delete_stage(ApiId=api.id, StageName="prod")
+    api.until(is_status(404), "GET", "/prod/hostname")
 
 
 def test_an_integration_that_takes_too_long(api: ApiInHand) -> None:
@@ -106,7 +140,7 @@ def test_the_payloads_limit(api: ApiInHand) -> None:
 
 @pytest.mark.parametrize("shape", ["header", "query"])
 def test_the_limit_of_request_line_and_headers(twin: RunningTwin, shape: str) -> None:
-    def ask(length: int) -> tuple[int, bytes]:
+    def ask(length: int) -> tuple[int, bytes, bytes]:
         query, header = ("?{}", "") if shape == "query" else ("", "x: {}\r\n")
         head = f"GET /hostname{query} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n{header}\r\n"
         sent = head.format("a" * (length - len(head) + 2)).encode()
@@ -115,10 +149,13 @@ def test_the_limit_of_request_line_and_headers(twin: RunningTwin, shape: str) ->
         with socket.create_connection((url.host, url.port)) as connection:
             connection.sendall(sent)
             answer = connection.makefile("rb").read()
-        return int(answer.split()[1]), answer.partition(b"\r\n\r\n")[2]
+        headers, _, body = answer.partition(b"\r\n\r\n")
+        return int(answer.split()[1]), body, headers
 
     assert ask(10_240)[0] == 200
-    assert ask(10_241) == (431, b'{"message":"Request Header Fields Too Large"}')
+    status, body, headers = ask(10_241)
+    assert (status, body) == (431, b'{"message":"Request Header Fields Too Large"}')
+    assert b"\r\napigw-requestid: " in headers
 
 
 def test_throttling_by_rate_and_burst(api: ApiInHand) -> None:
@@ -133,6 +170,40 @@ def test_throttling_by_rate_and_burst(api: ApiInHand) -> None:
     api.calls.update_stage(ApiId=api.id, StageName="$default", RouteSettings=settings)
     api.until(is_status(200), "GET", "/ready")
     assert [api.client.get("/ready").status_code for _ in range(6)] == [200, 200, 200, 200, 429, 429]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"ThrottlingRateLimit": 0, "ThrottlingBurstLimit": 5},
+        {"ThrottlingRateLimit": 5, "ThrottlingBurstLimit": 0},
+        {"ThrottlingRateLimit": 0},
+    ],
+    ids=str,
+)
+def test_a_rate_or_burst_of_zero_lets_nobody_through(api: ApiInHand, settings: dict[str, int]) -> None:
+    api.add_route(key := f"GET /zero/{len(settings)}/{settings.get('ThrottlingBurstLimit')}")
+    path = key.removeprefix("GET ")
+    api.until(is_status(200), "GET", path)
+    api.calls.update_stage(ApiId=api.id, StageName="$default", RouteSettings={key: settings})
+
+    assert said(api.until(is_status(429), "GET", path)) == (429, b'{"message":"Too Many Requests"}')
+
+
+def test_a_rate_without_a_burst_has_the_accounts_burst(api: ApiInHand) -> None:
+    api.add_route("GET /rate")
+    settings = {"GET /rate": {"ThrottlingRateLimit": 0.1}}
+    api.calls.update_stage(ApiId=api.id, StageName="$default", RouteSettings=settings)
+
+    def bucket() -> Any:
+        entries = json.loads((api.twin.state / "gateway/xds/rds.json").read_text())["resources"][0]["virtual_hosts"][0]
+        filters = [
+            entry.get("typed_per_filter_config") for entry in entries["routes"] if entry.get("name") == "GET /rate"
+        ]
+        return filters and (filters[0] or {}).get("envoy.filters.http.local_ratelimit")
+
+    limit = wait_until(bucket, "the route has its throttle")
+    assert limit["token_bucket"] == {"max_tokens": 5000, "tokens_per_fill": 1, "fill_interval": "10.000000s"}
 
 
 def test_aws_iam_as_curl_signs(api: ApiInHand) -> None:
@@ -260,9 +331,45 @@ def test_an_issuer_without_keys_lets_nobody_in(api: ApiInHand) -> None:
     assert any(event["step"] == "no keys for JWT" for event in api.twin.events() if event["kind"] == "gateway")
 
 
+def test_a_token_in_the_query_string(api: ApiInHand, issuer: Issuer) -> None:
+    authorizer = api.calls.create_authorizer(
+        ApiId=api.id,
+        AuthorizerType="JWT",
+        Name="query",
+        IdentitySource=["$request.querystring.tok"],
+        JwtConfiguration={"Issuer": issuer.url, "Audience": ["shop"]},
+    )["AuthorizerId"]
+    api.add_route("GET /query", AuthorizationType="JWT", AuthorizerId=authorizer)
+
+    assert said(api.until(is_status(401), "GET", "/query")) == UNAUTHORIZED
+    assert api.client.get("/query", params={"tok": issuer.token()}).status_code == 200
+    assert said(api.client.get("/query", params={"tok": issuer.token(exp=1)})) == UNAUTHORIZED
+    assert said(api.client.get("/query", headers={"authorization": issuer.token()})) == UNAUTHORIZED
+
+
+def test_what_envoy_refuses_is_told_and_ends_with_its_route(api: ApiInHand, issuer: Issuer) -> None:
+    authorizer = api.calls.create_authorizer(
+        ApiId=api.id,
+        AuthorizerType="JWT",
+        Name="nameless header",
+        IdentitySource=["$request.header."],
+        JwtConfiguration={"Issuer": issuer.url, "Audience": ["shop"]},
+    )["AuthorizerId"]
+    route = api.add_route("GET /refused", AuthorizationType="JWT", AuthorizerId=authorizer)
+
+    told = wait_until(lambda: re.search(r"refused by Envoy: .*", listing(api.twin)), "it is told")
+    assert "JwtHeader" in told[0]
+    assert said(api.client.get("/refused")) == FORBIDDEN
+    api.calls.delete_route(ApiId=api.id, RouteId=route)
+    wait_until(lambda: "refused by Envoy" not in listing(api.twin), "it is no longer told")
+    api.calls.update_api(ApiId=api.id, CorsConfiguration={"AllowOrigins": ["*"], "AllowMethods": ["GET"]})
+    preflight = {"origin": "https://shop.example", "access-control-request-method": "GET"}
+    api.until(is_status(204), "OPTIONS", "/hostname", headers=preflight)
+
+
 def test_cors(api: ApiInHand) -> None:
     cors = {
-        "AllowOrigins": ["https://shop.example", "http://*"],
+        "AllowOrigins": ["https://shop.example", "http://*", "https://bücher.example"],
         "AllowMethods": ["GET", "PUT"],
         "AllowHeaders": ["x-a", "x-b"],
         "ExposeHeaders": ["x-hostname"],
@@ -270,7 +377,12 @@ def test_cors(api: ApiInHand) -> None:
     }
     api.calls.update_api(ApiId=api.id, CorsConfiguration=cors)
     preflight = {"origin": "https://shop.example", "access-control-request-method": "PUT"}
-    allowed = api.until(is_status(204), "OPTIONS", "/hostname", headers=preflight)
+    allowed = api.until(
+        lambda answer: "PUT" in answer.headers.get("access-control-allow-methods", ""),
+        "OPTIONS",
+        "/hostname",
+        headers=preflight,
+    )
 
     def of_cors(answer: httpx.Response) -> dict[str, str]:
         start = "access-control-"
@@ -279,7 +391,12 @@ def test_cors(api: ApiInHand) -> None:
     expected = {"allow-origin": "https://shop.example", "expose-headers": "x-hostname"}
     asked = {"allow-methods": "GET,PUT", "allow-headers": "x-a,x-b", "max-age": "300"}
     assert of_cors(allowed) == expected | asked
-    assert allowed.content == b""
+    assert (allowed.status_code, allowed.content) == (204, b"")
+    assert allowed.headers["apigw-requestid"]
+    books = api.client.options(
+        "/hostname", headers=httpx.Headers(preflight | {"origin": "https://bücher.example"}, "utf-8")
+    )
+    assert of_cors(books)["allow-origin"] == "https://bücher.example"
     # Without a route of that method too, and for nobody else's origin.
     assert api.client.options("/no/route", headers=preflight).status_code == 204
     other = api.client.options("/hostname", headers=preflight | {"origin": "https://evil.example"})
@@ -298,40 +415,74 @@ def test_cors(api: ApiInHand) -> None:
     assert api.client.options("/members", headers=preflight).status_code == 403
 
 
-def test_the_access_log_is_in_the_stages_format(api: ApiInHand) -> None:
-    variables = (
-        "status",
-        "httpMethod",
-        "path",
-        "routeKey",
-        "stage",
-        "requestId",
-        "integration.status",
-        "error.message",
-    )
-    log_format = "|".join(f"$context.{name}" for name in (*variables, "awsEndpointRequestId"))
-    settings = {"DestinationArn": "arn:aws:logs:eu-west-2:123456789012:log-group:api", "Format": log_format}
-    api.calls.update_stage(ApiId=api.id, StageName="$default", AccessLogSettings=settings)
+def logged(api: ApiInHand, variables: tuple[str, ...]) -> Callable[[httpx.Response], list[str]]:
+    """Sets the access log's format to these variables; what gives the values for an answer."""
     log = api.twin.state / "gateway" / "access.log"
+    settings = {
+        "DestinationArn": "arn:aws:logs:eu-west-2:123456789012:log-group:api",
+        "Format": "|".join(f"$context.{name}" for name in ("requestId", *variables)),
+    }
+    api.calls.update_stage(ApiId=api.id, StageName="$default", AccessLogSettings=settings)
 
-    def lines() -> list[list[str]]:
-        return [line.split("|") for line in log.read_text().splitlines() if line.count("|") == len(variables)]
+    def lines() -> dict[str, list[str]]:
+        found = [line.split("|") for line in log.read_text().splitlines() if line.count("|") == len(variables)]
+        return {request_id: values for request_id, *values in found}
 
-    def asked() -> list[list[str]]:
-        api.client.get("/hostname?q=1")
-        return lines()
+    def line_of(answer: httpx.Response) -> list[str]:
+        name = answer.headers["apigw-requestid"]
+        return list(wait_until(lambda: lines().get(name), f"{answer.request.url} is logged"))
 
-    wait_until(asked, "the new format is in use")
-    answers = [api.client.get("/hostname?secret=1"), api.client.post("/nowhere")]
-    ids = [answer.headers["apigw-requestid"] for answer in answers]
-    wait_until(lambda: {line[5] for line in lines()} >= set(ids), "both are logged")
-    found = {line[5]: line for line in lines()}
-    assert found[ids[0]] == ["200", "GET", "/hostname", "GET /hostname", "$default", ids[0], "200", "-", "-"]
-    assert found[ids[1]] == ["404", "POST", "/nowhere", "-", "$default", ids[1], "-", "direct_response", "-"]
-    listing = subprocess.run(
-        twin_command("ps", "--state", str(api.twin.state)), capture_output=True, text=True, check=True
-    ).stdout
-    assert "access log, $context.awsEndpointRequestId" in listing
+    wait_until(lambda: api.client.get("/hostname") and lines(), "the new format is in use")
+    return line_of
+
+
+def test_the_access_log_is_in_the_stages_format(api: ApiInHand) -> None:
+    variables = ("status", "httpMethod", "path", "routeKey", "stage", "integration.status", "identity.sourceIp")
+    line_of = logged(api, (*variables, "apiId", "accountId", "awsEndpointRequestId"))
+
+    of_api = ["127.0.0.1", api.id, "123456789012", "-"]
+    served = api.client.get("/hostname?secret=1", headers={"x-forwarded-for": "10.9.9.9"})
+    assert line_of(served) == ["200", "GET", "/hostname", "GET /hostname", "$default", "200", *of_api]
+    refused = api.client.post("/nowhere")
+    assert line_of(refused) == ["404", "POST", "/nowhere", "-", "$default", "-", *of_api]
+    assert "access log, $context.awsEndpointRequestId" in listing(api.twin)
+    assert "$context.apiId" not in listing(api.twin)
+
+
+def test_the_access_log_tells_whose_error_it_was(guarded: ApiInHand, issuer: Issuer) -> None:
+    guarded.add_route("GET /slow", guarded.add_integration(TimeoutInMillis=150))
+    guarded.add_route("POST /big")
+    guarded.add_route("GET /own", AuthorizationType="AWS_IAM")
+    guarded.until(is_status(403), "GET", "/own")
+    line_of = logged(guarded, ("status", "error.message", "authorizer.error", "integration.error", "integrationStatus"))
+    ask = guarded.client.request
+
+    def line(method: str, path: str, **options: Any) -> list[str]:
+        return line_of(ask(method, path, **options))
+
+    def token(**claims: Any) -> dict[str, str]:
+        return {"authorization": issuer.token(**claims)}
+
+    assert line("GET", "/hostname?status=503&size=3") == ["503", "-", "-", "-", "503"]
+    assert line("GET", "/nowhere") == ["404", "Not Found", "-", "-", "-"]
+    assert line("POST", "/big", content=b"x" * (10 * MEBIBYTE + 1)) == [
+        "413",
+        "Request Entity Too Large",
+        "-",
+        "-",
+        "-",
+    ]
+    too_large = "Request Header Fields Too Large"
+    assert line("GET", "/hostname", headers={"x": "a" * 10_240}) == ["431", too_large, "-", "-", "-"]
+    assert line("GET", "/slow?delay=1") == ["504", "Gateway Timeout", "-", "response_timeout", "-"]
+    assert line("GET", "/token") == ["401", "Unauthorized", "jwt_authn_access_denied{Jwt_is_missing}", "-", "-"]
+    audience = "the token does not have a valid audience"
+    assert line("GET", "/token", headers=token(aud="else")) == ["401", "Unauthorized", audience, "-", "-"]
+    scopes = "the token has none of the route's scopes"
+    assert line("GET", "/scope", headers=token()) == ["403", "Forbidden", scopes, "-", "-"]
+    assert line("GET", "/own") == ["403", "Forbidden", "ext_authz_denied", "-", "-"]
+    preflight = {"origin": "https://shop.example", "access-control-request-method": "PUT"}
+    assert line("OPTIONS", "/hostname", headers=preflight) == ["204", "-", "-", "-", "-"]
 
 
 def test_parameters_change_while_it_runs(twin: RunningTwin) -> None:
@@ -407,9 +558,11 @@ def test_changes_lose_no_request_and_restart_no_listener(api: ApiInHand) -> None
 def test_no_instance(api: ApiInHand) -> None:
     ecs = api.twin.client("ecs")
     names = {"cluster": "serviceconnect", "service": "serviceconnect"}
+    line_of = logged(api, ("status", "error.message", "authorizer.error", "integrationErrorMessage"))
     ecs.update_service(**names, desiredCount=0)
 
     answer = api.until(is_status(503), "GET", "/hostname")
+    assert line_of(answer) == ["503", "Service Unavailable", "-", "no_healthy_upstream"]
     wait_until(lambda: not api.twin.tasks(), "no task is wanted")
     assert said(answer) == (503, b'{"message":"Service Unavailable"}')
     ecs.update_service(**names, desiredCount=1)

@@ -129,6 +129,13 @@ def test_a_routes_own_throttling_comes_before_the_stages() -> None:
     assert bucket("/b") == {"max_tokens": 7, "tokens_per_fill": 1, "fill_interval": "2.000000s"}
 
 
+@pytest.mark.parametrize("throttle", [Throttle(0, 5), Throttle(5, 0)], ids=str)
+def test_nobody_gets_through_a_throttle_with_a_zero(throttle: Throttle) -> None:
+    entries = table(Route("GET /a", integration()), stages=(Stage("$default", None, throttle),))
+
+    assert find(entries, "GET", "/a")["direct_response"] == {"status": 429}
+
+
 def test_connects_are_tried_again_only_if_asked() -> None:
     route = Route("GET /users", integration())
 
