@@ -16,7 +16,7 @@ _WIDTH = 140  # columns, where the output is no terminal
 def compare(
     first: Annotated[Path, typer.Argument(metavar="A", help="A folder that `lab run` made, of one run or of several.")],
     second: Annotated[
-        Path | None, typer.Argument(metavar="[B]", help="Another. Without it the two ways of A are compared.")
+        Path | None, typer.Argument(metavar="B", help="Another. Without it the two ways of A are compared.")
     ] = None,
 ) -> None:
     """Say whether two runs, two sets of repeats, or the two ways of one, differ by more than chance."""
