@@ -20,7 +20,7 @@ from lab.experiments.times import Times, times_of
 from load.latency import SECOND_BITS, percentiles
 from load.results import HostRow, Run, TimelineRow
 
-__all__ = ["Cause", "Findings", "Period", "find", "is_failure", "of_period"]
+__all__ = ["Cause", "Findings", "Period", "find", "is_enough", "is_failure", "of_period"]
 
 _LAST = 3  # whole seconds at the end of a run, whose hosts are the ones it came to; and the fewest that are even
 _BY_CHANCE = 0.001  # a split less probable than this is no chance: it is tested at every second of a period
@@ -131,6 +131,12 @@ def is_failure(row: TimelineRow) -> bool:
     return row.status == 0 or row.status >= 400
 
 
+def is_enough(counts: Mapping[str, int], first_second: int, last_second: int) -> bool:
+    """Whether requests by host say anything of an even split: of fewer than three whole seconds, or thirty requests
+    for each host, nearly anything could be said. The last second is taken for no whole one."""
+    return last_second - first_second >= _LAST and sum(counts.values()) >= _EACH_ANSWERS * len(counts)
+
+
 def of_period(run: Run, period: Period) -> Run:
     """The run as if it had been no longer than *period*: its hosts' requests and failures, without their latency."""
     timeline = tuple(row for row in run.timeline if period.first_second <= row.second <= period.last_second)
@@ -218,8 +224,7 @@ def _even_from(
 ) -> int | None:
     """The first second of the last period from which on to its end the split is as chance could have it.
 
-    None where that period is judged uneven, while a task that went still answers, and where fewer than three whole
-    seconds or thirty requests for each host are left: of so few anything could be said.
+    None where that period is judged uneven, while a task that went still answers, and where too little is left.
     """
     after = next((period for period in periods if period.name == "after"), None)
     if after is None or (after.judgement is not None and after.judgement.verdict == "uneven"):
@@ -227,10 +232,9 @@ def _even_from(
     # A task that comes may get the address, and so the name, of one that went.
     went = {task.hostname for task in tasks if fault.at <= (task.stopping_at or 0)}
     went -= {task.hostname for task in tasks if task.stopping_at is None}
-    for second in range(after.first_second, after.last_second - _LAST + 1):  # the last second is no whole one
+    for second in range(after.first_second, after.last_second):
         counts, _ = _count(timeline, second, after.last_second)
-        enough = sum(counts.values()) >= _EACH_ANSWERS * len(counts)
-        if not enough or went & set(counts):
+        if went & set(counts) or not is_enough(counts, second, after.last_second):
             continue
         if len(counts) < 2 or stats.chisquare(list(counts.values())).pvalue >= _BY_CHANCE:
             return second

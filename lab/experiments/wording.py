@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lab.experiments.findings import Findings, Period
+from lab.experiments.findings import Findings, Period, is_enough
 from lab.experiments.load import DIRECT, LOAD_BALANCER
 from lab.experiments.study import Measured
 from load.results import Run
@@ -121,10 +121,10 @@ def times_in_words(findings: Findings) -> list[str]:
         sentences.append(f"{text[0].upper()}{text[1:]} after {findings.experiment.event}.")
     if times.even is None:
         after = findings.period("after")
-        if after is None or (after.judgement is not None and after.judgement.verdict == "uneven"):
-            sentences.append("Within the run it did not come to an even split without failures again.")
-        else:
+        if after is not None and not is_enough(after.counts, after.first_second, after.last_second):
             sentences.append("What was left of the run is too little to tell whether the split was even again.")
+        else:
+            sentences.append("Within the run it did not come to an even split without failures again.")
     if findings.unhealthy_answers:
         sentences.append(f"{findings.unhealthy_answers:,} requests were answered by tasks that never got healthy.")
     return sentences

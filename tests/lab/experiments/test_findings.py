@@ -124,7 +124,7 @@ def changed(run: Run, **of_rows: Any) -> Run:
         ({"a": 10, "b": 10, "d": 10}, True, "the split was even again"),
         ({"a": 4, "b": 4, "d": 4}, False, "too little to tell whether the split was even again"),
         ({"a": 40, "b": 60, "d": 50}, False, "it did not come to an even split"),
-        ({"a": 10, "b": 10, "c": 10}, False, "too little to tell"),
+        ({"a": 10, "b": 10, "c": 10}, False, "it did not come to an even split"),
     ],
 )
 def test_even_again_takes_enough_requests_of_tasks_that_stay(requests: dict[str, int], even: bool, words: str) -> None:
