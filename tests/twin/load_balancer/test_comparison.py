@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
+from itertools import pairwise
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Thread
@@ -79,11 +80,13 @@ def test_the_headers_that_it_adds(twin: RunningTwin, group: str, ask: httpx.Clie
     assert re.fullmatch(f"Self=1-[0-9a-f]{{8}}-[0-9a-f]{{24}};{trace};CalledFrom=app", came)
 
 
-def test_round_robin_is_even(twin: RunningTwin, group: str, ask: httpx.Client) -> None:
+def test_round_robin_takes_turns(twin: RunningTwin, group: str, ask: httpx.Client) -> None:
     both_healthy(twin, group)
     wait_until(lambda: len(hosts(ask, 2)) == 2, "both targets answer")
 
-    assert sorted(hosts(ask, 40).values()) == [20, 20]
+    answers = [ask.get("/alb/hostname").headers["x-hostname"] for _ in range(40)]
+    twice = sum(before == after for before, after in pairwise(answers))
+    assert twice <= 2  # the turns begin anew where a target's health is told again; by chance it would be about 20
 
 
 def test_least_outstanding_requests_avoids_a_slow_target(twin: RunningTwin, group: str) -> None:
