@@ -14,13 +14,22 @@ from matplotlib.figure import Figure
 from lab.costs.breakeven import BreakEven
 from lab.costs.lines import GROUPS
 from lab.costs.options import OPTIONS, SERVICE_CONNECT, Bill, bill, common_cost
-from lab.costs.quantities import plain
+from lab.costs.quantities import rounded
 from lab.costs.scenario import KB, Scenario
 from lab.costs.study import Study
 from lab.errors import BadInput
 from lab.pictures import COLOURS, INK, STYLE, new_figure, save, svg
 
-__all__ = ["bars_svg", "rate_svg", "size_svg", "write_pictures"]
+__all__ = [
+    "bars_svg",
+    "bars_title",
+    "rate_svg",
+    "rate_title",
+    "size_in_words",
+    "size_svg",
+    "size_title",
+    "write_pictures",
+]
 
 DASHES = ("-", "--", ":", "-", "-.", "-")
 GROUP_COLOURS = ("#8a8a8a", "#b5b5b5", "#6f8faf", "#c9a66b", *COLOURS[:4])
@@ -29,22 +38,46 @@ POINTS = 61
 LOWEST_RATE, HIGHEST_RATE = 0.1, 10_000.0
 SMALLEST_KB, LARGEST_KB = 0.1, 10_240.0
 
-Draw = Callable[[Study, Figure], None]
+_EXPOSING = "Exposing alone, beyond what every option pays"
+
+Draw = Callable[[Study, Axes], None]
 
 
-def bars_svg(study: Study) -> str:
-    """The six bills as stacked bars, as SVG text."""
-    return svg(_figure(study, _bars))
+def bars_svg(study: Study, *, titled: bool = True) -> str:
+    """The six bills as stacked bars, as SVG text; not *titled* for a page that says `bars_title` itself."""
+    return svg(_figure(study, _bars, bars_title(study) if titled else ""))
 
 
-def rate_svg(study: Study) -> str:
+def rate_svg(study: Study, *, titled: bool = True) -> str:
     """The price of exposing the service against the request rate, with the break-even points marked, as SVG text."""
-    return svg(_figure(study, _by_rate))
+    return svg(_figure(study, _by_rate, rate_title(study) if titled else ""))
 
 
-def size_svg(study: Study) -> str:
+def size_svg(study: Study, *, titled: bool = True) -> str:
     """The price of exposing the service against the response size, as SVG text."""
-    return svg(_figure(study, _by_size))
+    return svg(_figure(study, _by_size, size_title(study) if titled else ""))
+
+
+def bars_title(study: Study) -> str:
+    """What is priced."""
+    scenario = study.scenario
+    size = size_in_words(scenario.response_bytes)
+    return f"{_rate(scenario)}, responses of {size}, {scenario.tasks} tasks in {scenario.azs} zones, {scenario.region}"
+
+
+def rate_title(study: Study) -> str:
+    """What stays the same as the rate grows."""
+    return f"{_EXPOSING}: responses of {size_in_words(study.scenario.response_bytes)}"
+
+
+def size_title(study: Study) -> str:
+    """What stays the same as responses grow."""
+    return f"{_EXPOSING}: {_rate(study.scenario)}"
+
+
+def size_in_words(size: Decimal) -> str:
+    """Bytes below one KB, then KB to three significant digits."""
+    return f"{size:,.0f} bytes" if size < KB else f"{rounded(size / KB)} KB"
 
 
 def write_pictures(study: Study, folder: Path) -> None:
@@ -53,20 +86,27 @@ def write_pictures(study: Study, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"the pictures cannot be written to {folder} ({error.strerror})") from error
-    for name, draw in (("bars", _bars), ("rate", _by_rate), ("size", _by_size)):
+    drawn = (
+        ("bars", _bars, bars_title(study)),
+        ("rate", _by_rate, rate_title(study)),
+        ("size", _by_size, size_title(study)),
+    )
+    for name, draw, title in drawn:
         for suffix in (".svg", ".png"):
-            save(_figure(study, draw), folder / f"costs-{name}{suffix}")
+            save(_figure(study, draw, title), folder / f"costs-{name}{suffix}")
 
 
-def _figure(study: Study, draw: Draw) -> Figure:
+def _figure(study: Study, draw: Draw, title: str) -> Figure:
     figure = new_figure(4.6, 8)
     with mpl.rc_context(STYLE):
-        draw(study, figure)
+        axes = figure.subplots()
+        draw(study, axes)
+        axes.set_title(title, fontsize=10)
+        figure.legend(loc="outside lower center", ncols=4 if draw is _bars else 3)
     return figure
 
 
-def _bars(study: Study, figure: Figure) -> None:
-    axes = figure.subplots()
+def _bars(study: Study, axes: Axes) -> None:
     places = range(len(study.bills))
     bottoms = [0.0] * len(study.bills)
     for group, colour in zip(GROUPS, GROUP_COLOURS, strict=True):
@@ -79,29 +119,22 @@ def _bars(study: Study, figure: Figure) -> None:
     axes.set_yticks(places, [f"({each.option.letter}) {each.option.name}" for each in study.bills])
     axes.invert_yaxis()
     axes.set_xlabel("USD a month")
-    axes.set_title(_title(study.scenario), fontsize=10)
-    figure.legend(loc="outside lower center", ncols=4)
 
 
 def _group(each: Bill, group: str) -> float:
     return float(sum((line.cost.value for line in each.lines if line.group == group), Decimal(0)))
 
 
-def _by_rate(study: Study, figure: Figure) -> None:
-    axes = figure.subplots()
+def _by_rate(study: Study, axes: Axes) -> None:
     rates = _log_space(LOWEST_RATE, HIGHEST_RATE)
     _curves(study, axes, rates, [study.scenario.at_rate(Decimal(rate)) for rate in rates])
     for point in study.rates:
         if LOWEST_RATE <= point.at <= HIGHEST_RATE:
             _mark(study, axes, point, point.at, study.scenario.at_rate(point.at), f"{point.at:,.1f}/s")
     axes.set_xlabel("requests/s (points: break-even of (a) with another)")
-    size = f"{study.scenario.response_bytes / KB:,.0f} KB"
-    axes.set_title(f"Exposing alone, beyond what every option pays: responses of {size}", fontsize=10)
-    figure.legend(loc="outside lower center", ncols=3)
 
 
-def _by_size(study: Study, figure: Figure) -> None:
-    axes = figure.subplots()
+def _by_size(study: Study, axes: Axes) -> None:
     # Either side of every step, so that a step is drawn upright.
     steps = [step * 512 * beside for step in range(1, 20) for beside in (1, 1 + 1e-9)]
     sizes = sorted([*_log_space(SMALLEST_KB, LARGEST_KB), *steps])
@@ -112,9 +145,6 @@ def _by_size(study: Study, figure: Figure) -> None:
         if size >= SMALLEST_KB:
             _mark(study, axes, point, size, replace(study.scenario, response_bytes=point.at), f"{size:,.0f} KB")
     axes.set_xlabel("KB of a response (points: break-even of (a) with another; API Gateway ends at 10 MB)")
-    rate = f"{plain(study.scenario.mean_rate)} requests/s"
-    axes.set_title(f"Exposing alone, beyond what every option pays: {rate}", fontsize=10)
-    figure.legend(loc="outside lower center", ncols=3)
 
 
 def _mark(study: Study, axes: Axes, point: BreakEven, at: Decimal, scenario: Scenario, label: str) -> None:
@@ -148,8 +178,5 @@ def _log_space(low: float, high: float) -> list[float]:
     return [low * (high / low) ** (step / (POINTS - 1)) for step in range(POINTS)]
 
 
-def _title(scenario: Scenario) -> str:
-    return (
-        f"{plain(scenario.mean_rate)} requests/s, responses of {scenario.response_bytes / KB:,.0f} KB, "
-        f"{scenario.tasks} tasks in {scenario.azs} zones, {scenario.region}"
-    )
+def _rate(scenario: Scenario) -> str:
+    return f"{rounded(scenario.mean_rate)} requests/s"

@@ -25,6 +25,7 @@ __all__ = [
     "Usd",
     "VcpuHours",
     "plain",
+    "rounded",
 ]
 
 
@@ -145,3 +146,8 @@ class MetricMonths(Quantity):
 def plain(value: Decimal) -> str:
     """*value* to six significant digits, for people."""
     return f"{Context(prec=6).plus(value).normalize():,f}"
+
+
+def rounded(value: Decimal) -> str:
+    """*value* to three significant digits, or whole, for pictures and sentences."""
+    return f"{value:,.0f}" if value >= 1000 else f"{Context(prec=3).plus(value).normalize():f}"

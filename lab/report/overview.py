@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lab.distribution.wording import percent
 from lab.experiments.load import DIRECT
-from lab.experiments.matrix import WAYS, Row, layout, relative, rows
+from lab.experiments.matrix import WAYS, Row, rows
 from lab.experiments.study import Study
-from lab.experiments.wording import BESIDE
+from lab.experiments.wording import BESIDE, experiment_in_words, missed_rate
 from lab.report import html, pictures
+from lab.report.matrix import tables
+from lab.report.rule import rule
 
 __all__ = ["overview", "verdict"]
+
+_COLUMNS = (
+    "All times are in seconds after the event: when requests began to fail and when they ceased; when the split over "
+    "the hosts was even again; when ECS began to stop or to start a task; when the last task that went was out of "
+    "Cloud Map; when the last new task answered. A dash: it did not come to that, or there is no such thing in it."
+)
+
+_COLOURS = "The darker, the more: by powers of ten from 0.01 % to 100 %, alike in every report."
 
 
 def verdict(study: Study) -> str:
@@ -34,6 +45,10 @@ def overview(study: Study) -> list[str]:
     if study.left_out:
         reasons = "; ".join(f"{name}, for {reason}" for name, reason in study.left_out.items())
         parts.append(html.paragraph(f"Left out: {reasons}.", "facts"))
+    missed = [each for each in study.measured if any(map(missed_rate, each.runs.values()))]
+    if missed:
+        names = "; ".join(map(experiment_in_words, missed))
+        parts.append(html.paragraph(f"Sent less than was asked for, as is said there: {names}.", "missed"))
     return [*_grids(matrix), *parts]
 
 
@@ -48,27 +63,26 @@ def _worst(matrix: Sequence[Row], way: str) -> str:
         return counted
     worst = max(events, key=_share)
     failed, requests = _sums([worst])
-    return f"{counted}, and {worst.experiment.name} lost most ({failed:,} of {requests:,}, {_share(worst):.2%})"
+    return f"{counted}, and {worst.experiment.name} lost most ({failed:,} of {requests:,}, {percent(_share(worst))})"
 
 
 def _lossless_settings(matrix: Sequence[Row], swept: Sequence[str], way: str) -> str:
-    settings = sorted({tuple(row.parameters[name] for name in swept) for row in matrix})
-    lossy = {tuple(row.parameters[name] for name in swept) for row in matrix if _sums([row])[0]}
-    good = [setting for setting in settings if setting not in lossy]
-    named = " or ".join(
-        " and ".join(f"{name} {value:g}" for name, value in zip(swept, setting, strict=True)) for setting in good
-    )
-    return f"{way} {len(good)} of {len(settings)} settings lost no request" + (f": {named}" if good else "")
+    lossless: dict[tuple[float, ...], bool] = {}
+    for row in matrix:
+        setting = tuple(row.parameters[name] for name in swept)
+        lossless[setting] = lossless.get(setting, True) and not _sums([row])[0]
+    good = sum(lossless.values())
+    named = rule(swept, lossless) if 0 < good < len(lossless) else ""
+    return f"{way} {good} of {len(lossless)} settings lost no request{': ' if named else ''}{named}"
 
 
 def _matrix(matrix: Sequence[Row]) -> str:
     runs = max(row.runs for row in matrix)
-    note = "Times in seconds from the event. A dash: it did not come to that, or there is no such thing in it."
-    if runs > 1:
-        note += f" Each cell is the median of {runs} runs, with the least and the most."
+    spread = f" Each cell is the median of {runs} runs, with the least and the most." if runs > 1 else ""
     beside = BESIDE if len({row.arm for row in matrix}) > 1 else ""
-    notes = [html.paragraph(text, "facts") for text in (note, beside)]
-    return html.section("The matrix", [html.table(*layout(matrix)), *notes, html.table(*relative(matrix))])
+    notes = [html.paragraph(text, "facts") for text in (f"{_COLUMNS}{spread}", beside)]
+    first, second = tables(matrix)
+    return html.section("The matrix", [first, *notes, second])
 
 
 def _grids(matrix: Sequence[Row]) -> list[str]:
@@ -79,8 +93,8 @@ def _grids(matrix: Sequence[Row]) -> list[str]:
     shown = []
     for name, arm in dict.fromkeys((row.experiment.name, row.arm) for row in matrix):
         own = [row for row in matrix if (row.experiment.name, row.arm) == (name, arm)]
-        picture = pictures.heat_map((across, up), [row.parameters for row in own], [100 * _share(row) for row in own])
-        shown.append(html.figure(f"Requests that failed, {name}, {WAYS[arm]}", picture))
+        picture = pictures.heat_map((across, up), [row.parameters for row in own], [_share(row) for row in own])
+        shown.append(html.figure(f"Requests that failed, {name}, {WAYS[arm]}", picture, _COLOURS))
     return shown
 
 

@@ -11,6 +11,7 @@ from lab.experiments.study import Measured, Study
 from lab.experiments.wording import answer, experiment_in_words
 from lab.report import html
 from lab.report.costs import costs
+from lab.report.glossary import how_to_read
 from lab.report.overview import overview, verdict
 from lab.report.runs import details
 
@@ -41,17 +42,17 @@ def write_report(subject: Measured | Study) -> Path:
 def render_run(measured: Measured) -> str:
     """The page of one run as text. It loads nothing from elsewhere."""
     answers = answer(measured.findings)
-    parts = [f"<h1>{escape(answers)}</h1>", *details(measured, level=2), costs(next(iter(measured.runs.values())))]
+    parts = [f"<h1>{html.text(answers)}</h1>", *details(measured, level=2), costs(measured.runs), how_to_read()]
     return _page(experiment_in_words(measured), parts)
 
 
 def render_study(study: Study) -> str:
     """The page of several runs as text. It loads nothing from elsewhere."""
-    parts = [f"<h1>{escape(verdict(study))}</h1>", *overview(study)]
+    parts = [f"<h1>{html.text(verdict(study))}</h1>", *overview(study)]
     for number, measured in enumerate(study.measured):
         title = f"{experiment_in_words(measured)}: {answer(measured.findings)}"
         parts.append(html.section(title, details(measured, level=3), anchor=f"run-{number}"))
-    return _page("What clients saw", parts)
+    return _page("What clients saw", [*parts, how_to_read()])
 
 
 def _page(title: str, parts: list[str]) -> str:

@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from lab.distribution.analysis import Analysis, analyse
 from lab.distribution.judgement import judge
 from lab.distribution.observations import observe
-from lab.distribution.pictures import convergence_svg, distribution_svg
+from lab.distribution.pictures import convergence_svg, convergence_title, distribution_svg, distribution_title
+from lab.distribution.wording import percent
 from lab.errors import BadInput
 from lab.experiments.findings import Findings, Period, of_period
 from lab.experiments.matrix import WAYS
 from lab.experiments.study import Measured
-from lab.experiments.wording import BESIDE, failures_in_words, period_in_words, times_in_words
+from lab.experiments.wording import BESIDE, failures_in_words, missed_rate, period_in_words, times_in_words
 from lab.pictures import colours_of
 from lab.report import html, pictures
 from load.results import Run
@@ -55,17 +56,21 @@ def details(measured: Measured, level: int) -> list[str]:
 
 def _arm(run: Run, findings: Findings, colours: dict[str, str]) -> list[str]:
     facts = failures_in_words(findings)
-    parts = [html.paragraph(" ".join([f"{facts[0].upper()}{facts[1:]}.", *times_in_words(findings)]))]
+    parts = [
+        html.paragraph(missed_rate(run) or "", "missed"),
+        html.paragraph(" ".join([f"{facts[0].upper()}{facts[1:]}.", *times_in_words(findings)])),
+    ]
     if not run.timeline:
         return parts
     parts.append(html.figure("Requests per second by host", pictures.timeline(run, findings, colours)))
     for period in findings.periods:
         if period.judgement is not None and (analysis := _analysis(of_period(run, period))):
-            picture = distribution_svg(analysis, colours)
-            parts.append(html.figure(f"Split over the hosts, {period.name}", picture, _split_in_words(period)))
+            caption = f"{distribution_title(analysis)}, {period.name}"
+            parts.append(html.figure(caption, distribution_svg(analysis, colours), _split_in_words(period)))
     if analysis := _analysis(run):
-        caption = "How the split evened out, in the longest time with the same hosts"
-        parts.append(html.figure(caption, convergence_svg(analysis, colours)))
+        parts.append(html.figure(convergence_title(analysis), convergence_svg(analysis, colours)))
+    if len(findings.periods) > 1:
+        parts.append(_periods(findings))
     parts.append(_hosts(findings))
     if findings.failures:
         causes = [(str(cause), f"{requests:,}") for cause, requests in findings.failures_by_cause.items()]
@@ -85,12 +90,31 @@ def _analysis(run: Run) -> Analysis | None:
         return None
 
 
+def _periods(findings: Findings) -> str:
+    """Each host's requests and their share of those with a known host; what failed, of all requests; p99."""
+    periods = findings.periods
+    totals = [sum(period.counts.values()) for period in periods]
+    rows = []
+    for host in sorted({host for period in periods for host in period.counts}):
+        row = [host]
+        for period, total in zip(periods, totals, strict=True):
+            requests = period.counts.get(host, 0)
+            row += [f"{requests:,}", percent(requests / total)] if requests else ["-", "-"]
+        rows.append(row)
+    failed, p99 = ["failed"], ["p99 ms"]
+    for period in periods:
+        failed += [f"{period.failures:,}", ""]
+        p99 += ["-" if period.p99_ms is None else f"{period.p99_ms:,.1f}", ""]
+    over = [("", 1), *((f"{p.name} ({p.last_second - p.first_second + 1} s)", 2) for p in periods)]
+    return html.table(["Host", *["Requests", "Share"] * len(periods)], [*rows, failed, p99], over=over)
+
+
 def _hosts(findings: Findings) -> str:
     head = ("Host", "Zone", "Requests", "Failed", "Share", "p50 ms", "p95 ms", "p99 ms")
     rows = [
         (
             host.hostname or "(no host known)", host.availability_zone, f"{host.requests:,}", f"{host.failures:,}",
-            f"{host.share:.2%}", f"{host.p50_ms:.1f}", f"{host.p95_ms:.1f}", f"{host.p99_ms:.1f}",
+            percent(host.share), f"{host.p50_ms:,.1f}", f"{host.p95_ms:,.1f}", f"{host.p99_ms:,.1f}",
         )
         for host in findings.hosts
     ]  # fmt: skip

@@ -1,12 +1,21 @@
 from __future__ import annotations
 
+import io
+import re
 from xml.etree import ElementTree
 
 import numpy as np
+import pytest
 
 from lab.distribution.analysis import Analysis, analyse
 from lab.distribution.observations import Observations
-from lab.distribution.pictures import convergence_svg, distribution_svg
+from lab.distribution.pictures import (
+    analysis_figure,
+    convergence_svg,
+    convergence_title,
+    distribution_svg,
+    distribution_title,
+)
 from lab.distribution.sequence import SequenceCounter
 from lab.pictures import INK
 
@@ -30,7 +39,7 @@ def texts(svg: str) -> str:
 def test_the_distribution_is_an_svg_element_that_names_the_hosts() -> None:
     svg = distribution_svg(analysis_of(3, 2_000))
     assert svg.startswith("<svg")
-    assert "95% interval, for all hosts at once" in texts(svg)
+    assert "95 % interval, for all hosts at once" in texts(svg)
     assert all(f"ip-10-0-0-{number}" in texts(svg) for number in range(3))
     assert "compute.internal" not in texts(svg)
 
@@ -38,7 +47,7 @@ def test_the_distribution_is_an_svg_element_that_names_the_hosts() -> None:
 def test_convergence_shows_the_envelope_and_stays_small() -> None:
     svg = convergence_svg(analysis_of(60, 50_000))
     assert svg is not None
-    assert "95% of chance, at any one point" in texts(svg)
+    assert "95 % of chance, at any one point" in texts(svg)
     assert len(svg) < 400_000
 
 
@@ -53,8 +62,33 @@ def test_pictures_are_reproducible() -> None:
 
 
 def test_many_hosts_are_cut_to_those_furthest_off() -> None:
-    svg = distribution_svg(analysis_of(100, 5_000))
-    assert "the 30 of 100 that are furthest off" in texts(svg)
+    analysis = analysis_of(100, 5_000)
+    assert distribution_title(analysis) == "What each host got: the 30 of 100 that are furthest off"
+    assert sum(f"ip-10-0-0-{number}" in texts(distribution_svg(analysis)).split() for number in range(100)) == 30
+
+
+def test_titles_are_in_files_alone() -> None:
+    """A page has them as captions."""
+    analysis = analysis_of(3, 2_000)
+    figure = io.StringIO()
+    analysis_figure(analysis).savefig(figure, format="svg", metadata={"Date": None})
+    with_titles = figure.getvalue()
+    for title, picture in (
+        (distribution_title(analysis), distribution_svg(analysis)),
+        (convergence_title(analysis), convergence_svg(analysis)),
+    ):
+        assert picture is not None
+        assert title not in picture
+        assert title in with_titles
+
+
+@pytest.mark.parametrize("requests", [300, 700, 4_000, 50_000])
+def test_convergence_has_ticks_on_both_axes(requests: int) -> None:
+    svg = convergence_svg(analysis_of(3, requests))
+    assert svg is not None
+    names = texts(svg)
+    assert len(re.findall(r"(?:^| )[\d.]+k?(?= |$)(?! %)", names)) >= 3
+    assert names.count(" %") >= 4
 
 
 def test_text_has_the_contrast_of_small_text_on_white_and_on_black() -> None:

@@ -17,14 +17,14 @@ def run(tmp_path: Path) -> Run:
 
 
 def test_a_run_that_states_its_sizes_is_priced(run: Run) -> None:
-    section = costs(replace(run, meta={**run.meta, "response_bytes_mean": 38.0}))
+    section = costs({"direct": replace(run, meta={**run.meta, "response_bytes_mean": 38.0})})
 
     assert section.count("<svg") == 3
     assert "prices are assumed" in section
 
 
 def test_a_run_without_sizes_says_what_is_missing(run: Run) -> None:
-    section = costs(run)
+    section = costs({"direct": run})
 
     assert "<svg" not in section
     assert "response_bytes_mean" in section

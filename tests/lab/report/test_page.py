@@ -42,6 +42,7 @@ class Tables(HTMLParser):
             self._in_cell = False
 
     def handle_data(self, data: str) -> None:
+        data = data.replace("\xa0", " ")
         self.text += data
         if self._in_cell:
             self.tables[-1][-1][-1] += data
@@ -97,10 +98,85 @@ def test_the_table_of_hosts(page: Tables, folder: Path) -> None:
     shown = next(table for table in page.tables if table[0][0] == "Host")
     rows = rows_of(folder / "hostnames.csv")
 
-    assert [line[2:5] for line in shown[1:]] == [
-        [f"{int(row['requests']):,}", f"{int(row['failures']):,}", f"{int(row['requests']) / total(rows):.2%}"]
+    assert [line[2:] for line in shown[1:]] == [
+        [
+            f"{int(row['requests']):,}",
+            f"{int(row['failures']):,}",
+            f"{100 * int(row['requests']) / total(rows):.3g} %",
+            *(f"{float(row[name]):.1f}" for name in ("p50_ms", "p95_ms", "p99_ms")),
+        ]
         for row in rows
     ]
+
+
+def periods(page: Tables, timeline: list[dict[str, str]]) -> dict[str, tuple[int, int]]:
+    """The first second of each period and that after its last, by the lengths that the page says."""
+    shown = next(table for table in page.tables if table[0][1].startswith("before"))
+    found, start = {}, min(int(row["second"]) for row in timeline)
+    for title in shown[0][1:]:
+        match = re.fullmatch(r"(\w+) \((\d+) s\)", title)
+        assert match is not None
+        found[match[1]] = (start, start + int(match[2]))
+        start += int(match[2])
+    return found
+
+
+def within(rows: list[dict[str, str]], span: tuple[int, int]) -> list[dict[str, str]]:
+    return [row for row in rows if span[0] <= int(row["second"]) < span[1]]
+
+
+def p99(rows: list[dict[str, str]]) -> float:
+    """In ms: the middle of the bucket, of five significant bits, that holds the request at 99 % of all."""
+    counts: Counter[int] = Counter()
+    for row in rows:
+        counts[int(row["latency_us"])] += int(row["requests"])
+    edge = sorted(counts.elements())[-(-99 * counts.total() // 100) - 1]
+    width = 1 << max(0, len(f"{edge:b}") - 5)
+    return (edge + (width - 1) / 2) / 1000
+
+
+def test_the_split_before_during_and_after(page: Tables, timeline: list[dict[str, str]], folder: Path) -> None:
+    spans = periods(page, timeline)
+    shown = next(table for table in page.tables if table[0][1].startswith("before"))
+    fault, last = json.loads((folder / "run.json").read_text())["faults"][0]["at"], int(timeline[-1]["second"])
+
+    assert list(spans) == ["before", "during", "after"]
+    assert spans["during"][0] == int(fault)
+    assert spans["after"][1] == last + 1
+    assert [line[0] for line in shown[2:]] == ["alpha", "beta", "delta", "gamma", "failed", "p99 ms"]
+    for number, span in enumerate(spans.values()):
+        rows = within(timeline, span)
+        known = total([row for row in rows if row["hostname"]])
+        for host, *cells in shown[2:6]:
+            requests = total([row for row in rows if row["hostname"] == host])
+            share = f"{100 * requests / known:.3g} %"
+            assert cells[2 * number : 2 * number + 2] == ([f"{requests:,}", share] if requests else ["-", "-"])
+        assert shown[6][1 + 2 * number] == f"{total([row for row in rows if int(row['status']) >= 400]):,}"
+        assert shown[7][1 + 2 * number] == f"{p99(within(rows_of(folder / 'latency.csv'), span)):.1f}"
+
+
+def even_again(timeline: list[dict[str, str]], first: int) -> int:
+    """The first second from *first* on after which the split is not more uneven than chance has it once in 1,000."""
+    last = max(int(row["second"]) for row in timeline)
+    for second in range(first, last):
+        counts: Counter[str] = Counter()
+        for row in within(timeline, (second, last + 1)):
+            counts[row["hostname"]] += int(row["requests"])
+        if stats.chisquare(list(counts.values())).pvalue >= 0.001:
+            return second
+    raise AssertionError("it did not come to an even split")
+
+
+def test_when_ecs_acted_and_when_the_split_was_even_again(
+    page: Tables, timeline: list[dict[str, str]], folder: Path
+) -> None:
+    meta = json.loads((folder / "run.json").read_text())
+    at = meta["faults"][0]["at"]
+    acts = [task[key] for task in meta["tasks"] for key in ("created_at", "stopping_at") if (task[key] or 0) >= at]
+    even = even_again(timeline, periods(page, timeline)["after"][0])
+
+    assert f"ECS acted {min(acts) - at:.1f} s" in page.text
+    assert f"the split was even again {even - at:.1f} s after the stop" in page.text
 
 
 def test_failures_by_cause(page: Tables, timeline: list[dict[str, str]]) -> None:
@@ -155,10 +231,33 @@ def test_a_study_has_the_matrix_and_every_run(tmp_path: Path) -> None:
     (tmp_path / "all").mkdir()
     study = write_study(tmp_path / "all", runs, {"crash": "no call of the AWS API reaches into a task of Fargate"})
     page = Tables(write_report(study).read_text())
-    failed = read_measured(runs[1]).findings["direct"].failures
+    failed = total([row for row in rows_of(runs[1] / "timeline.csv") if int(row["status"]) >= 400])
 
-    assert page.tables[0][0][:3] == ["experiment", "requests", "failed"]
-    assert [line[0] for line in page.tables[0][1:]] == ["baseline", "scale-in"]
+    timeline, latency = rows_of(runs[1] / "timeline.csv"), rows_of(runs[1] / "latency.csv")
+    meta = json.loads((runs[1] / "run.json").read_text())
+    at, seconds = meta["faults"][0]["at"], [int(row["second"]) for row in timeline if int(row["status"]) >= 400]
+    delta = next(float(r["first_seen"]) for r in rows_of(runs[1] / "hostnames.csv") if r["hostname"] == "delta")
+    spans = periods(page, timeline)
+    share = 100 * failed / total(timeline)
+
+    assert page.tables[0][0] == [
+        "experiment", "requests", "failed", "first failure", "last failure", "even again", "ECS acts",
+        "left Cloud Map", "replaced",
+    ]  # fmt: skip
+    assert page.tables[0][1:] == [
+        ["baseline", f"{total(rows_of(runs[0] / 'timeline.csv')):,}", "0", *["-"] * 6],
+        [
+            "scale-in", f"{total(timeline):,}", f"{failed:,}", "0.0", f"{max(seconds) + 1 - at:.1f}",
+            f"{even_again(timeline, spans['after'][0]) - at:.1f}", "0.0", f"{meta['discovery'][1]['at'] - at:.1f}",
+            f"{delta - at:.1f}",
+        ],
+    ]  # fmt: skip
+    assert page.tables[1] == [
+        ["experiment", "failed %", "p99 before ms", "p99 during ms"],
+        ["baseline", "0", "-", "-"],
+        ["scale-in", f"{share:.3g}", *(f"{p99(within(latency, spans[name])):.1f}" for name in ("before", "during"))],
+    ]
+    assert f"scale-in lost most ({failed:,} of {total(timeline):,}, {share:.3g} %)" in page.text
     assert "Without a load balancer 0 of 1 events lost no request, and scale-in lost most" in page.text
     assert f"scale-in: {failed:,} of 9,000 requests failed when a task was taken away." in page.text
     assert "Left out: crash, for no call of the AWS API" in page.text
@@ -188,7 +287,27 @@ def test_a_sweep_has_a_grid(tmp_path: Path) -> None:
 
     assert "Requests that failed, stop-task" in text
     assert text.count(">none<") == 3
-    assert "3 of 4 settings lost no request: discovery_ttl 0 and drain_seconds 0 or" in Tables(text).text
+    assert (
+        "3 of 4 settings lost no request: discovery_ttl 0 with every drain_seconds, and discovery_ttl 2 with "
+        "drain_seconds 4."
+    ) in Tables(text).text
+    timeline = rows_of(tmp_path / "2-0" / "timeline.csv")
+    failed = total([row for row in timeline if int(row["status"]) >= 400])
+    assert f">{100 * failed / total(timeline):.3g} %<" in text
+    assert "discovery_ttl: seconds that the gateway caches discovery" in text
+
+
+def test_a_rate_that_was_missed_is_told(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", np.random.default_rng(9), name="baseline", at=None, seconds=15, rate=300)
+    for asked, told in ((300, False), (400, True)):
+        meta = json.loads((folder / "run.json").read_text())
+        (folder / "run.json").write_text(json.dumps({**meta, "settings": {"rate": asked}}))
+        (tmp_path / f"all-{asked}").mkdir()
+        run = Tables(write_report(read_measured(folder)).read_text()).text
+        study = Tables(write_report(write_study(tmp_path / f"all-{asked}", [folder], {})).read_text()).text
+
+        assert ("300 of 400 requests/s could be sent" in run) is told
+        assert ("Sent less than was asked for, as is said there: baseline." in study) is told
 
 
 def test_a_run_without_a_request(tmp_path: Path) -> None:
