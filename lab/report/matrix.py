@@ -58,4 +58,5 @@ def _cell(row: Row | None, figure: str) -> str:
 
 def _in_words(spread: Spread) -> str:
     low, median, high = (_FORMS[spread.unit].format(value) for value in (spread.low, spread.median, spread.high))
-    return median if low == high else f"{median} ({low} to {high})"
+    # A narrow column breaks before the parenthesis, not inside of it.
+    return median if low == high else f"{median} " + f"({low} to {high})".replace(" ", "\xa0")

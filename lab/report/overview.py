@@ -21,7 +21,7 @@ _COLUMNS = (
     "Cloud Map; when the last new task answered. A dash: it did not come to that, or there is no such thing in it."
 )
 
-_COLOURS = "The darker, the more: by powers of ten from 0.01 % to 100 %, alike in every report."
+_COLOURS = "The stronger the colour, the more: by powers of ten from 0.01 % to 100 %, alike in every report."
 
 
 def verdict(study: Study) -> str:
@@ -63,6 +63,8 @@ def _worst(matrix: Sequence[Row], way: str) -> str:
         return counted
     worst = max(events, key=_share)
     failed, requests = _sums([worst])
+    if len(events) == 1:
+        return f"{way} {failed:,} of {requests:,} requests failed {worst.experiment.when} ({percent(_share(worst))})"
     return f"{counted}, and {worst.experiment.name} lost most ({failed:,} of {requests:,}, {percent(_share(worst))})"
 
 

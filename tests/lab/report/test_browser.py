@@ -86,6 +86,29 @@ def test_light_and_dark(browser: Browser, report: Path, scheme: str, ink: int, p
     page.close()
 
 
+def test_each_way_has_its_name_over_its_columns(browser: Browser, report: Path) -> None:
+    page, _ = opened(browser, report)
+    names = page.locator("table").first.locator("th.over")
+
+    assert names.all_inner_texts() == ["Cloud Map", "load balancer", "the service"]
+    edges = "(e, text) => [...e.querySelectorAll('tr:nth-child(2) th')].filter(c => c.innerText === text)"
+    requests = page.locator("table thead").first.evaluate(
+        f"e => ({edges})(e, 'requests').map(c => c.getBoundingClientRect().left)"
+    )
+    lefts = names.evaluate_all("all => all.map(e => e.getBoundingClientRect().left)")
+    assert requests == pytest.approx(lefts[:2], abs=1)
+    page.close()
+
+
+def test_it_ends_with_how_to_read_it(browser: Browser, report: Path) -> None:
+    page, _ = opened(browser, report)
+
+    assert page.locator("h2").last.inner_text() == "How to read this"
+    terms = page.locator("dt").all_inner_texts()
+    assert {"chi-square, degrees of freedom", "95\xa0% interval", "80\xa0% power"} <= set(terms)
+    page.close()
+
+
 def test_a_narrow_screen_scrolls_tables_and_not_the_page(browser: Browser, report: Path) -> None:
     page, _ = opened(browser, report, width=380)
 
@@ -95,7 +118,9 @@ def test_a_narrow_screen_scrolls_tables_and_not_the_page(browser: Browser, repor
 
 def test_it_prints_dark_on_white_without_cutting_a_picture(browser: Browser, report: Path, tmp_path: Path) -> None:
     page, _ = opened(browser, report, scheme="dark")
+    page.set_viewport_size({"width": 718, "height": 1000})  # A4 between Chromium's margins
     page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 718
 
     assert page.locator("body").evaluate("e => getComputedStyle(e).backgroundColor") == "rgb(255, 255, 255)"
     assert page.locator("figure").first.evaluate("e => getComputedStyle(e).breakInside") == "avoid"
