@@ -28,3 +28,14 @@ def test_a_run_without_sizes_says_what_is_missing(run: Run) -> None:
 
     assert "<svg" not in section
     assert "response_bytes_mean" in section
+
+
+def test_both_ways_are_priced_together(run: Run) -> None:
+    known = replace(run, meta={**run.meta, "response_bytes_mean": 38.0})
+    one, both = costs({"direct": known}), costs({"direct": known, "alb": known})
+
+    assert "300 requests/s, responses of 38 bytes, 3 tasks in 1 zones" in one
+    assert "600 requests/s, responses of 38 bytes, 3 tasks in 1 zones" in both
+    assert "both ways together" in both
+    assert "both ways together" not in one
+    assert "<code>lab costs</code>" in one
