@@ -251,7 +251,7 @@ def _period(name: str, run: Run, first: int, last: int, *, judged: bool) -> Peri
     judgement = None
     if judged:
         with contextlib.suppress(BadInput):  # fewer than two hosts
-            judgement = judge(counts)
+            judgement = judge(counts, among_many=True)  # a matrix has dozens
     return Period(name, first, last, counts, failures, p99, judgement)
 
 

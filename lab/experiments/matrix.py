@@ -25,7 +25,7 @@ _CLIENTS = (
     ("even again s", "even_s"),
 )
 _RELATIVE = (("failed %", "failed_percent"), ("p99 before ms", "p99_before_ms"), ("p99 during ms", "p99_during_ms"))
-_FORMS = {"": "{:,.0f}", "%": "{:.2g}", "s": "{:.1f}", "ms": "{:.0f}"}  # by unit
+_FORMS = {"": "{:,.0f}", "%": "{:.3g}", "s": "{:.1f}", "ms": "{:.0f}"}  # by unit
 _SERVICE = (("ECS acts s", "detect_s"), ("left Cloud Map s", "deregister_s"), ("replaced s", "replace_s"))
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from lab.distribution.analysis import Analysis, analyse
-from lab.distribution.judgement import judge
 from lab.distribution.observations import observe
 from lab.distribution.pictures import convergence_svg, convergence_title, distribution_svg, distribution_title
 from lab.distribution.wording import percent
 from lab.errors import BadInput
-from lab.experiments.findings import Findings, Period, of_period
+from lab.experiments.findings import Findings, of_period
 from lab.experiments.matrix import WAYS
 from lab.experiments.study import Measured
 from lab.experiments.wording import BESIDE, failures_in_words, missed_rate, period_in_words, times_in_words
@@ -66,7 +64,7 @@ def _arm(run: Run, findings: Findings, colours: dict[str, str]) -> list[str]:
     for period in findings.periods:
         if period.judgement is not None and (analysis := _analysis(of_period(run, period))):
             caption = f"{distribution_title(analysis)}, {period.name}"
-            parts.append(html.figure(caption, distribution_svg(analysis, colours), _split_in_words(period)))
+            parts.append(html.figure(caption, distribution_svg(analysis, colours), period_in_words(period)))
     if analysis := _analysis(run):
         parts.append(html.figure(convergence_title(analysis), convergence_svg(analysis, colours)))
     if len(findings.periods) > 1:
@@ -76,11 +74,6 @@ def _arm(run: Run, findings: Findings, colours: dict[str, str]) -> list[str]:
         causes = [(str(cause), f"{requests:,}") for cause, requests in findings.failures_by_cause.items()]
         parts.append(html.table(("Failures", "Requests"), causes))
     return parts
-
-
-def _split_in_words(period: Period) -> str:
-    """As on the terminal, but with regard to how many splits a report tells of."""
-    return period_in_words(replace(period, judgement=judge(period.counts, among_many=True)))
 
 
 def _analysis(run: Run) -> Analysis | None:
