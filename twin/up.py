@@ -73,8 +73,13 @@ def run(options: Options) -> int:
 
         try:
             return asyncio.run(Supervisor(options, state, stack, command, envoy_binary, started).run())
-        except* TwinError as group:
-            raise group.exceptions[0] from None
+        except BaseExceptionGroup as group:
+            error: BaseException | None = group.subgroup(TwinError)
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            if error is None:
+                raise
+            raise error from None
 
 
 def _command(text: str | None) -> Command:
