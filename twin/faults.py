@@ -83,12 +83,13 @@ class Faults:
         if seconds is None and kind not in _AT_ONCE:
             seconds = _DEFAULT
         name = self._strike(kind, target)
+        active = _Active(kind, name, delay)
         if seconds is not None:
-            active = _Active(kind, name, delay)
-            active.timer = asyncio.get_running_loop().call_later(seconds, self._expire, active)
             self._active.append(active)
             await self._apply()
         self._log("fault", step="begins", fault=kind, target=name, seconds=seconds)
+        if seconds is not None:  # its time counts from when it is in effect
+            active.timer = asyncio.get_running_loop().call_later(seconds, self._expire, active)
         return {"fault": kind, "target": name, "seconds": seconds}
 
     async def undo(self, kind: str, target: str | None) -> dict[str, Any]:
