@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,10 @@ import pytest
 
 from tests.twin.running import PROJECT, STACK, STARTS_WITHIN, RunningTwin, TwinFactory, twin_command, wait_until
 from twin.network import free_port
+
+# A shell that starts this in the background has it, and all that it starts, ignore Ctrl-C; tests send it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
