@@ -7,9 +7,11 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from tests.twin.running import PROJECT, STACK, STARTS_WITHIN, RunningTwin, TwinFactory, twin_command, wait_until
 from twin.network import free_port
@@ -88,3 +90,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that start twins come first: they take longest, and no worker shall be left alone with one in the end."""
     slow = {item.path for item in items if "start_twin" in getattr(item, "fixturenames", ())}
     items.sort(key=lambda item: item.path not in slow)
+
+
+class ByFile(LoadFileScheduling):  # type: ignore[misc]
+    """One process for a file, for its twin; one for all that may synthesize, for jsii's Node."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return "tests/constructs" if file.startswith("tests/constructs/") else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)

@@ -12,7 +12,7 @@
 #   comparison.py  an internal load balancer before the same tasks (a setting)
 #   service.py     cluster, namespace, ECS service with Service Connect; task.py its task definition,
 #                  teardown.py what a destroy waits for
-#   gateway.py     HTTP API, VPC link, integration, routes, stage
+#   gateway.py     HTTP API, VPC link, integration, routes, stage; routes.py what a route's key becomes
 #   load_fleet.py  Locust's master and workers beside the service (a setting)
 #   scaling.py, alarms.py, dashboard.py  what follows and shows metrics.py's metrics
 #

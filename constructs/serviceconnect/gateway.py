@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-from urllib.parse import quote
 
 from cdktf_cdktf_provider_aws.apigatewayv2_api import Apigatewayv2Api, Apigatewayv2ApiCorsConfiguration
 from cdktf_cdktf_provider_aws.apigatewayv2_api_mapping import Apigatewayv2ApiMapping
@@ -28,9 +26,9 @@ from cdktf_cdktf_provider_aws.data_aws_service_discovery_service import DataAwsS
 from constructs import Construct
 
 from serviceconnect.network import Network
+from serviceconnect.routes import prefixed, slug
 from serviceconnect.service import Service
 from serviceconnect.settings import Settings
-from serviceconnect.settings.gateway import COMPARISON_PREFIX
 
 __all__ = ["Gateway"]
 
@@ -186,21 +184,3 @@ def _cors(settings: Settings) -> Apigatewayv2ApiCorsConfiguration | None:
         allow_methods=list(settings.cors_methods),
         allow_headers=list(settings.cors_headers) or None,
     )
-
-
-def slug(route: str) -> str:
-    """*route* as part of a construct's id, different for each route: ``GET /users/all`` becomes ``GET-users%2Fall``."""
-    return quote(route.replace(" /", "-", 1), safe="")
-
-
-def prefixed(route: str) -> tuple[str, str]:
-    """The key of *route* under ``/alb``, and API Gateway's expression for the path without it.
-
-    ``GET /users/{id}`` gives ``GET /alb/users/{id}`` and ``/users/$request.path.id``; ``$request.path`` would have the
-    prefix in it.
-    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-parameter-mapping.html
-    """
-    method, _, path = route.partition(" ")
-    if route == "$default":
-        method, path = "ANY", "/{proxy+}"
-    return f"{method} {COMPARISON_PREFIX}{path.rstrip('/')}", re.sub(r"\{([\w.-]+)\+?\}", r"$request.path.\1", path)

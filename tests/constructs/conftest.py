@@ -6,13 +6,8 @@ import json
 
 import pytest
 
-from main import find_node
-
-# Before cdktf is imported, which starts jsii's Node.
-find_node()
-
-from serviceconnect.settings import Settings  # noqa: E402
-from tests.constructs.synthesis import Json, Synthesize, everything_on, synthesized  # noqa: E402
+from serviceconnect.settings import Settings
+from tests.constructs.synthesis import Json, Synthesize, everything_on, synthesized
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from cdktf import Testing as CdktfTesting
-
+from main import find_node
 from serviceconnect.settings import Settings
 from serviceconnect.settings.reading import read
-from serviceconnect.stack import ServiceConnectStack
 
 ROOT = Path(__file__).resolve().parents[2]
 TAG = "0123456789ab"
@@ -23,6 +21,12 @@ Synthesize = Callable[..., Json]
 
 def synthesized(settings: Settings, endpoint_url: str = "") -> str:
     """The text of cdk.tf.json for *settings*."""
+    find_node()
+    # It starts jsii's Node, which takes seconds: only where a stack is made.
+    from cdktf import Testing as CdktfTesting
+
+    from serviceconnect.stack import ServiceConnectStack
+
     context = json.loads((ROOT / "cdktf.json").read_text())["context"]
     with tempfile.TemporaryDirectory() as folder:  # CDKTF makes one of its own otherwise, and leaves it
         app = CdktfTesting.app(context=context, outdir=folder)

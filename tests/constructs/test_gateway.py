@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from serviceconnect.gateway import prefixed, slug
+from serviceconnect.routes import prefixed, slug
 from tests.constructs.synthesis import Json, Synthesize, address, at, only, reference
 
 ROUTES = ["GET /hostname", "GET /identity", "GET /payload", "GET /ready"]

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 
-import constructs
+import pytest
 
-import serviceconnect.stack  # noqa: F401  (what is loaded is what is tested)
+from main import find_node
 from serviceconnect import bindings
 
 
+@pytest.fixture(autouse=True, scope="module")
+def stack_is_imported() -> None:
+    """What it loads is what is tested."""
+    find_node()
+    importlib.import_module("serviceconnect.stack")
+
+
 def test_constructs_is_the_library() -> None:
+    constructs = importlib.import_module("constructs")
     assert constructs.Construct.__module__ == "constructs"
     assert "site-packages" in (constructs.__file__ or "")
 

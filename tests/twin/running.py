@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +30,20 @@ class RunningTwin:
     state: Path
     gateway_url: str
     aws_endpoint_url: str
+    clients: dict[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
-        """boto3's client of *service* at the endpoint."""
-        return boto3.client(
-            service,
-            endpoint_url=self.aws_endpoint_url,
-            region_name="eu-west-2",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            config=Config(inject_host_prefix=False),
-        )
+        """boto3's client of *service* at the endpoint; making one takes as long as a hundred requests."""
+        if service not in self.clients:
+            self.clients[service] = boto3.client(
+                service,
+                endpoint_url=self.aws_endpoint_url,
+                region_name="eu-west-2",
+                aws_access_key_id="test",
+                aws_secret_access_key="test",
+                config=Config(inject_host_prefix=False),
+            )
+        return self.clients[service]
 
     def outputs(self) -> dict[str, str]:
         values: dict[str, str] = next(iter(json.loads((self.state / "outputs.json").read_text()).values()))
@@ -75,7 +78,7 @@ def wait_until(condition: Callable[[], Any], what: str, timeout: float = 30.0) -
     while time.monotonic() < deadline:
         if value := condition():
             return value
-        time.sleep(0.02)
+        time.sleep(0.05)
     pytest.fail(f"{what}: not within {timeout:g} s")
 
 

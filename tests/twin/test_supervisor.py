@@ -195,8 +195,8 @@ def test_a_command_runs_once_the_twin_serves_and_its_exit_code_is_the_twins(star
     assert "\n3\n" in output
 
 
-def test_killed_with_its_watchdog_replaced_nothing_is_left(start_twin: TwinFactory) -> None:
-    twin = start_twin()
+def test_killed_with_its_watchdog_replaced_nothing_is_left(twin: RunningTwin) -> None:
+    """It is the last test of this twin."""
     started = descendants(twin.process.pid)
     watchdog = next(pid for pid in started if "watchdog.py" in _command(pid))
     subprocess.run(["kill", "-KILL", str(watchdog)], check=True)

@@ -1,17 +1,16 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from lab import cli
 from lab.distribution.command import fraction, ratios
 from lab.errors import BadInput
+from tests.lab.command import Lab
 
 SEED_RUN = "   1183 ip-10-0-218-147\n   1115 ip-10-0-221-6\n   1253 ip-10-0-66-78\n"
 REQUIRED = {
@@ -25,21 +24,12 @@ REQUIRED = {
     "cramers_v",
     "verdict",
 }
-Lab = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def lab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lab:
-    """Runs `lab distribution` and gives its exit code, output and errors."""
-
-    def lab(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["lab", "distribution", *arguments])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        output = capsys.readouterr()
-        return int(end.value.code or 0), output.out, output.err
-
-    return lab
+def lab(lab: Lab) -> Lab:
+    """Runs `lab distribution`."""
+    return partial(lab, "distribution")
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,7 +17,8 @@ from lab.experiments.aws import Aws
 from lab.experiments.load import Load, Plan, stop
 from lab.experiments.service import EcsService
 from lab.experiments.target import Target
-from tests.twin.running import PROJECT, wait_until
+from tests.lab.command import Lab
+from tests.twin.running import wait_until
 
 Answer = tuple[int, dict[str, Any]]
 Serve = Callable[[Answer], Target]
@@ -109,18 +108,15 @@ def test_a_service_that_does_not_get_stable_in_time(serve: Serve) -> None:
         EcsService(target, Aws(target)).wait_until_stable(0)
 
 
-def test_what_cannot_be_done_on_aws_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
+def test_what_cannot_be_done_on_aws_is_refused_before_anything_is_asked(lab: Lab, tmp_path: Path) -> None:
     outputs = {"gateway_url": "https://x", "region": "eu-west-2", "cluster_name": "c", "service_name": "s"}
     target = tmp_path / "outputs.json"
     target.write_text(json.dumps({"s": outputs}))
-    lab = [sys.executable, "-c", "from lab.cli import main; main()"]
-    finished = subprocess.run(
-        [*lab, "run", "crash", "--target", str(target)], cwd=PROJECT, capture_output=True, text=True, timeout=60
-    )
+    code, _, err = lab("run", "crash", "--target", str(target))
 
-    assert finished.returncode == 2
-    assert "crash cannot be done on AWS: no call of the AWS API" in finished.stderr
-    assert len(finished.stderr.strip().splitlines()) == 1
+    assert code == 2
+    assert "crash cannot be done on AWS: no call of the AWS API" in err
+    assert len(err.strip().splitlines()) == 1
 
 
 TOGETHER = """

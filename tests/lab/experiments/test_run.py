@@ -21,21 +21,21 @@ from lab.experiments.catalogue import EXPERIMENTS
 from lab.experiments.session import Request, Session
 from lab.experiments.target import read_target
 from load.results import Run, read_run
+from tests.lab.command import Lab
 from tests.twin.running import PROJECT, RunningTwin, descendants, is_alive, wait_until
 
 LAB = (sys.executable, "-c", "from lab.cli import main; main()")
-
-
-def lab_run(twin: RunningTwin, results: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    arguments = ("run", "stop-task", "--target", str(twin.state / "outputs.json"), "--results", str(results), *options)
-    return subprocess.run([*LAB, *arguments], cwd=PROJECT, capture_output=True, text=True, timeout=110)
 
 
 @pytest.fixture(scope="module")
 def done(twin: RunningTwin, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, str]:
     """One run, and what it printed."""
     results = tmp_path_factory.mktemp("results")
-    finished = lab_run(twin, results, "--users", "4", "--rate", "100", "--duration", "12")
+    where = ("--target", str(twin.state / "outputs.json"), "--results", str(results))
+    finished = subprocess.run(
+        [*LAB, "run", "stop-task", *where, "--users", "4", "--rate", "100", "--duration", "12"],
+        cwd=PROJECT, capture_output=True, text=True, timeout=110,
+    )  # fmt: skip
     assert finished.returncode == 0, finished.stdout + finished.stderr
     (folder,) = results.iterdir()
     return read_run(folder), finished.stdout
@@ -159,30 +159,26 @@ def test_ctrl_c_in_a_rollout_puts_the_service_back(twin: RunningTwin, tmp_path: 
     ],
 )
 def test_bad_input_is_one_sentence(
-    twin: RunningTwin,
-    tmp_path: Path,
-    options: tuple[str, ...],
-    words: str,
+    twin: RunningTwin, lab: Lab, tmp_path: Path, options: tuple[str, ...], words: str
 ) -> None:
-    finished = lab_run(twin, tmp_path, *options)
+    where = ("--target", str(twin.state / "outputs.json"), "--results", str(tmp_path))
+    code, _, err = lab("run", "stop-task", *where, *options)
 
-    assert finished.returncode == 2
-    assert words in finished.stderr
-    assert len(finished.stderr.strip().splitlines()) == 1
+    assert code == 2
+    assert words in err
+    assert len(err.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_endpoint_that_does_not_answer(tmp_path: Path) -> None:
+def test_an_endpoint_that_does_not_answer(lab: Lab, tmp_path: Path) -> None:
     outputs = {"gateway_url": "http://127.0.0.1:9", "region": "eu-west-2", "cluster_name": "c", "service_name": "s"}
     target = tmp_path / "outputs.json"
     target.write_text(json.dumps({"s": {**outputs, "aws_endpoint_url": "http://127.0.0.1:9"}}))
 
-    finished = subprocess.run(
-        [*LAB, "run", "stop-task", "--target", str(target)], cwd=PROJECT, capture_output=True, text=True, timeout=60
-    )
+    code, _, err = lab("run", "stop-task", "--target", str(target))
 
-    assert finished.returncode == 3
-    assert "http://127.0.0.1:9 does not answer" in finished.stderr
+    assert code == 3
+    assert "http://127.0.0.1:9 does not answer" in err
 
 
 @pytest.mark.parametrize("name", ["stop-task", "baseline"])

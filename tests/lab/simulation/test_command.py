@@ -1,29 +1,18 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from lab import cli
-
-Lab = Callable[..., tuple[int, str, str]]
+from tests.lab.command import Lab
 
 
 @pytest.fixture
-def lab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lab:
-    """Runs `lab simulate` and gives its exit code, output and errors."""
-
-    def lab(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["lab", "simulate", *arguments])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        output = capsys.readouterr()
-        return int(end.value.code or 0), output.out, output.err
-
-    return lab
+def lab(lab: Lab) -> Lab:
+    """Runs `lab simulate`."""
+    return partial(lab, "simulate")
 
 
 def test_a_gateway(lab: Lab) -> None:

@@ -18,7 +18,7 @@ SERVICE = "service/serviceconnect/serviceconnect"
 
 @pytest.fixture(scope="module")
 def twin(start_twin: TwinFactory) -> RunningTwin:
-    return start_twin("--proxy-drain", "0", "--discovery-ttl", "0")
+    return start_twin("--proxy-drain", "0", "--discovery-ttl", "0", "--namespace-cleanup", "0")
 
 
 def test_after_eval_of_twin_env_the_aws_cli_just_works(twin: RunningTwin) -> None:
@@ -103,8 +103,8 @@ def test_what_services_ask_for_in_vain_is_listed_by_twin_ps(twin: RunningTwin) -
     assert "task definition serviceconnect:1, taskRoleArn: tasks get no credentials" in listed
 
 
-def test_a_deleted_service_leaves_nothing_in_cloud_map(start_twin: TwinFactory) -> None:
-    twin = start_twin("--proxy-drain", "0", "--namespace-cleanup", "0")
+def test_a_deleted_service_leaves_nothing_in_cloud_map(twin: RunningTwin) -> None:
+    """It is the last test of this twin."""
     ecs, cloud_map = twin.client("ecs"), twin.client("servicediscovery")
     ecs.delete_service(cluster="serviceconnect", service="serviceconnect", force=True)
     names = ("--cluster", "serviceconnect", "--services", "serviceconnect")

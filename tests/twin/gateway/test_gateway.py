@@ -528,7 +528,7 @@ def test_changes_lose_no_request_and_restart_no_listener(api: ApiInHand) -> None
         return int(re.findall(r"(\d+)$", text.strip())[0])
 
     before = {stat: listeners(stat) for stat in ("listener_modified", "listener_in_place_updated")}
-    with Load(twin.gateway_url, connections=8) as load:
+    with Load(twin.gateway_url, connections=8, pause=0.01) as load:
 
         def under_load() -> None:
             reached = load.requests + 100
