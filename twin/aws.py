@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cache, cached_property
+from threading import Lock
 from typing import Any
 
 import boto3
@@ -24,7 +25,6 @@ class Aws:
     def __init__(self, endpoint_url: str, region: str) -> None:
         self.endpoint_url = endpoint_url
         self.region = region
-        self._session = boto3.session.Session(ACCESS_KEY, SECRET_KEY, region_name=region)
         self._clients: dict[str, Any] = {}
 
     def call(self, service: str, operation: str, **parameters: Any) -> Mapping[str, Any]:
@@ -47,8 +47,20 @@ class Aws:
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
-            self._clients[service] = self._session.client(service, endpoint_url=self.endpoint_url, config=_CONFIG)
+            with _MAKES_A_CLIENT:
+                self._clients[service] = _session().client(
+                    service, region_name=self.region, endpoint_url=self.endpoint_url, config=_CONFIG
+                )
         return self._clients[service]
+
+
+_MAKES_A_CLIENT = Lock()  # a session is not made for several threads, its clients are
+
+
+@cache
+def _session() -> boto3.session.Session:
+    """The process' one: it keeps the services' models, of which EC2's alone takes a quarter of a second to read."""
+    return boto3.session.Session(ACCESS_KEY, SECRET_KEY)
 
 
 def environment(endpoint_url: str, region: str) -> dict[str, str]:

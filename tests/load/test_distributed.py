@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -25,6 +26,16 @@ def get(url: str) -> Any:
 def post(url: str, **form: str) -> None:
     """Post a form."""
     urllib.request.urlopen(url, data=urllib.parse.urlencode(form).encode(), timeout=10).close()
+
+
+def counted(locust: Any) -> int:
+    """The requests in the one run's hostnames.csv so far; 0: there is none yet."""
+    rows = [
+        row
+        for file in locust.folder.glob("results/*/hostnames.csv")
+        for row in csv.DictReader(file.read_text().splitlines())
+    ]
+    return sum(int(row["requests"]) for row in rows)
 
 
 @pytest.fixture
@@ -67,7 +78,9 @@ def test_what_a_worker_that_died_took_with_it_is_said(locust: Any, service: str,
         "--headless", "-H", service, "-u", "4", "-r", "4", "--expect-workers", "2", "--master", *bound
     )
     workers = [locust.start("--worker", *port) for _ in range(2)]
-    locust.wait_for_requests(master)
+    # Each worker reports every three seconds: when their sum has grown three times, both have.
+    for _ in range(3):
+        locust.wait_until(master, lambda before=counted(locust): counted(locust) > before)
     workers[0].kill()
     workers[0].wait(10)
     master.terminate()

@@ -162,7 +162,8 @@ def test_an_empty_twin_serves_what_is_deployed_to_it(start_twin: TwinFactory) ->
     deployed = deploy(load_stack(STACK), twin.aws_endpoint_url)
 
     assert deployed.outputs["gateway_url"] == twin.gateway_url
-    wait_until(lambda: httpx.get(f"{twin.gateway_url}/hostname").status_code == 200, "the service answers")
+    with httpx.Client(base_url=twin.gateway_url) as client:
+        wait_until(lambda: client.get("/hostname").status_code == 200, "the service answers")
 
 
 def test_a_second_twin_lives_beside_the_first_until_down_leaves_nothing_of_it(

@@ -15,6 +15,7 @@ from lab.experiments.calibration import calibrate
 from lab.experiments.study import Study, read_study
 from tests.twin.running import PROJECT, RunningTwin, TwinFactory
 
+pytestmark = pytest.mark.timeout(240)  # two runs in one call, on a machine that may have much else to do
 LIFETIME = 3.0  # seconds: what calibration has to find
 
 
@@ -35,7 +36,7 @@ def study(twin: RunningTwin, tmp_path_factory: pytest.TempPathFactory) -> Study:
     options = ["--users", "4", "--rate", "100", "--duration", "14", "--sweep", f"discovery_ttl={LIFETIME:g}"]
     finished = subprocess.run(
         [*lab, *options, "--target", str(twin.state / "outputs.json"), "--results", str(results)],
-        cwd=PROJECT, capture_output=True, text=True, timeout=110,
+        cwd=PROJECT, capture_output=True, text=True, timeout=220,
     )  # fmt: skip
     assert finished.returncode == 0, finished.stdout + finished.stderr
     (folder,) = results.glob("*-study")

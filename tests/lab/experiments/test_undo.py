@@ -27,6 +27,7 @@ from tests.twin.running import RunningTwin, wait_until
 def expiring(endpoint: str) -> Iterator[str]:
     """The address of a proxy of *endpoint* that passes on all requests up to UpdateService, and none after it."""
     expired = threading.Event()
+    client = httpx.Client(base_url=endpoint, timeout=30)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -34,7 +35,7 @@ def expiring(endpoint: str) -> Iterator[str]:
             if expired.is_set():
                 answer = httpx.Response(400, json={"__type": "ExpiredTokenException", "message": "expired"})
             else:
-                answer = httpx.post(f"{endpoint}{self.path}", content=body, headers=dict(self.headers), timeout=30)
+                answer = client.post(self.path, content=body, headers=dict(self.headers))
             if "UpdateService" in self.headers.get("x-amz-target", ""):
                 expired.set()
             self.send_response(answer.status_code)
@@ -51,6 +52,7 @@ def expiring(endpoint: str) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
+    client.close()
 
 
 def service(twin: RunningTwin) -> dict[str, Any]:
