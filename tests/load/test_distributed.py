@@ -10,6 +10,7 @@ import signal
 import socket
 import urllib.parse
 import urllib.request
+from functools import partial
 from typing import Any
 
 import pytest
@@ -80,7 +81,7 @@ def test_what_a_worker_that_died_took_with_it_is_said(locust: Any, service: str,
     workers = [locust.start("--worker", *port) for _ in range(2)]
     # Each worker reports every three seconds: when their sum has grown three times, both have.
     for _ in range(3):
-        locust.wait_until(master, lambda before=counted(locust): counted(locust) > before)
+        locust.wait_until(master, partial(lambda before: counted(locust) > before, counted(locust)))
     workers[0].kill()
     workers[0].wait(10)
     master.terminate()
