@@ -28,42 +28,57 @@ def run(program: Path, output: Path, **environment: str) -> subprocess.Completed
     )
 
 
-def test_synthesizes_the_project(tmp_path: Path) -> None:
-    done = run(ROOT / "main.py", tmp_path, SC_DESIRED_COUNT="2")
-    assert (done.returncode, done.stderr) == (0, "")
-    manifest = json.loads((tmp_path / "manifest.json").read_text())
-    stack: Json = json.loads((tmp_path / manifest["stacks"]["serviceconnect"]["synthesizedStackPath"]).read_text())
-    assert only(stack, "aws_ecs_service")["desired_count"] == 2
-    assert container(stack)["image"].endswith(":" + image_tag(ROOT, "X86_64"))
-    # The names that `cdktf deploy --outputs-file` writes.
-    names = stack["//"]["outputs"]["serviceconnect"]
-    assert len(names) == OUTPUTS
-    assert all(name == written for name, written in names.items())
-    # The feature flags of cdktf.json are in force: no stack's name in Terraform's addresses.
-    assert all(not name.startswith("serviceconnect") for name in stack["resource"]["aws_vpc"])
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where main.py has synthesized, without the cdktf command, a project of the same parts with settings of its own.
 
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A project of the same parts, whose cdktf.json may be changed."""
-    folder = tmp_path / "project"
-    folder.mkdir()
-    for name in ("main.py", "cdktf.json", "Dockerfile", "Pipfile.lock"):
-        shutil.copy(ROOT / name, folder / name)
-    return folder
-
-
-def test_context_is_read_without_the_cdktf_command(project: Path, tmp_path: Path) -> None:
+    Some are in cdktf.json, some in the environment. Another stack was there before.
+    """
+    project, out = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("out")
+    for name in ("main.py", "cdktf.json", "Dockerfile", ".dockerignore", "Pipfile.lock"):
+        shutil.copy(ROOT / name, project / name)
+    shutil.copytree(ROOT / "app", project / "app")
     configuration = json.loads((project / "cdktf.json").read_text())
     configuration["context"]["serviceconnect"] = {"name": "probe", "region": "eu-west-1"}
     (project / "cdktf.json").write_text(json.dumps(configuration))
-    out = tmp_path / "out"
     stale = out / "stacks/old/cdk.tf.json"
     stale.parent.mkdir(parents=True)
     stale.write_text("{}")
-    done = run(project / "main.py", out)
-    assert done.returncode == 0, done.stderr
-    assert [path.parent.name for path in out.glob("stacks/*/cdk.tf.json")] == ["probe"]
+    done = run(project / "main.py", out, SC_DESIRED_COUNT="2")
+    assert (done.returncode, done.stderr) == (0, "")
+    return out
+
+
+@pytest.fixture(scope="module")
+def written(output: Path) -> Json:
+    """The stack that the manifest names."""
+    manifest = json.loads((output / "manifest.json").read_text())
+    stack: Json = json.loads((output / manifest["stacks"]["probe"]["synthesizedStackPath"]).read_text())
+    return stack
+
+
+def test_settings_are_those_of_context_and_environment(written: Json) -> None:
+    assert written["provider"]["aws"][0]["region"] == "eu-west-1"
+    assert only(written, "aws_ecs_service")["desired_count"] == 2
+
+
+def test_the_image_is_that_of_the_sources(written: Json) -> None:
+    assert container(written)["image"].endswith(":" + image_tag(ROOT, "X86_64"))
+
+
+def test_outputs_have_the_names_that_cdktf_deploy_writes(written: Json) -> None:
+    names = written["//"]["outputs"]["probe"]
+    assert len(names) == OUTPUTS
+    assert all(name == output for name, output in names.items())
+
+
+def test_the_feature_flags_of_cdktf_json_are_in_force(written: Json) -> None:
+    """No stack's name is in Terraform's addresses."""
+    assert all(not name.startswith("probe") for name in written["resource"]["aws_vpc"])
+
+
+def test_a_stack_that_is_not_synthesized_any_more_goes(output: Path) -> None:
+    assert [path.parent.name for path in output.glob("stacks/*/cdk.tf.json")] == ["probe"]
 
 
 def test_unusable_settings(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.twin.running import PROJECT, STACK, RunningTwin, TwinFactory, descendants, is_alive, twin_command, wait_until
 from twin.deploy import deploy
@@ -154,8 +155,14 @@ def test_a_second_twin_on_the_same_state_is_refused_with_the_pid(twin: RunningTw
     assert twin.process.poll() is None
 
 
-def test_an_empty_twin_serves_what_is_deployed_to_it(start_twin: TwinFactory) -> None:
-    twin = start_twin("--empty", wait=False)
+@pytest.fixture(scope="module")
+def second(start_twin: TwinFactory) -> RunningTwin:
+    """A twin that starts empty."""
+    return start_twin("--empty", wait=False)
+
+
+def test_an_empty_twin_serves_what_is_deployed_to_it(second: RunningTwin) -> None:
+    twin = second
     assert twin.process.stdout is not None
     assert "nothing is deployed" in twin.process.stdout.readline()
 
@@ -167,9 +174,10 @@ def test_an_empty_twin_serves_what_is_deployed_to_it(start_twin: TwinFactory) ->
 
 
 def test_a_second_twin_lives_beside_the_first_until_down_leaves_nothing_of_it(
-    twin: RunningTwin, start_twin: TwinFactory
+    twin: RunningTwin, second: RunningTwin
 ) -> None:
-    first, twin = twin, start_twin()
+    """It is the last test of the second one, to which the test before has deployed."""
+    first, twin = twin, second
     started = descendants(twin.process.pid)
     assert httpx.get(f"{twin.gateway_url}/hostname").status_code == 200
     assert len(started) == 8  # three applications, three proxies, the gateway, the watchdog
