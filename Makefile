@@ -30,9 +30,12 @@ $(VENV)/bin/pipenv:
 	$(BIN)/pip install --quiet pipenv==$(PIPENV_VERSION)
 
 $(VENV)/.installed: Pipfile.lock pyproject.toml | $(VENV)/bin/pipenv
-	@# Byte code is made when a module is first used: of the provider's 2,000 modules some sixty are.
+	@# No byte code of all that is installed: of the provider's 2,000 modules some sixty are used.
 	$(BIN)/pipenv sync --dev --extra-pip-args=--no-compile
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@# But of what the commands import, so that the first call of each is like the others.
+	@$(BIN)/python -c 'import lab.experiments.session, lab.experiments.terminal, lab.report.page' & \
+	$(BIN)/python -c 'import app.server, twin.supervisor' && $(BIN)/python -c 'import load.listener' && wait $$!
 	@touch $@
 
 lock: $(VENV)/bin/pipenv ## Lock Pipfile anew; no registry's address is kept
