@@ -130,7 +130,6 @@ class Supervisor:
     async def run(self) -> int:
         """Start, serve, end; the exit code."""
         self._loop = asyncio.get_running_loop()
-        self._api_changed = asyncio.Event()
         self._balancers_changed = asyncio.Event()
         self._then: Process | None = None
         self._ending = False
@@ -197,11 +196,11 @@ class Supervisor:
 
     def _gateway_work(self) -> Sequence[Coroutine[Any, Any, None]]:
         work = self.gateway.run(), self.gateway.keep(), self.balancers.run()
-        return *work, self._follow_api(), self._follow_balancers()
+        return *work, self.gateway.follow(), self._follow_balancers()
 
     def _on_api_change(self) -> None:
         """Called from the endpoint's threads."""
-        self._loop.call_soon_threadsafe(self._api_changed.set)
+        self._loop.call_soon_threadsafe(self.gateway.api_changed)
 
     def _on_balancer_change(self) -> None:
         """Called from the endpoint's threads."""
@@ -221,12 +220,6 @@ class Supervisor:
             await self._balancers_changed.wait()
             self._balancers_changed.clear()
             await self.balancers.configure()
-
-    async def _follow_api(self) -> None:
-        while True:
-            await self._api_changed.wait()
-            self._api_changed.clear()
-            await self.gateway.configure()
 
     async def _serve(self) -> int:
         """Stay up, or run the command that the twin was started for."""

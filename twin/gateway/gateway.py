@@ -33,6 +33,8 @@ __all__ = ["Gateway"]
 
 # With discovery_ttl 0 each change is passed on at once; this is for what changes without ECS's doing.
 _LEAST_INTERVAL = 0.5  # seconds
+# An API that never stops changing is served as it was read last.
+_MOST_READS = 20
 _KEYS_STAY = 7200.0  # seconds for which an issuer's keys are used [apigw, JWT authorizers]
 
 
@@ -86,6 +88,7 @@ class Gateway:
         self._refused = ""  # why Envoy does not take over what is written; empty: it does
         self._log_read = 0  # bytes of Envoy's log, from when it last had taken over everything
         self._busy = asyncio.Lock()
+        self._api_has_changed = asyncio.Event()  # since it was last read, or while
 
     @property
     def left_out(self) -> list[str]:
@@ -129,11 +132,21 @@ class Gateway:
             else:
                 await self.discover()
 
+    def api_changed(self) -> None:
+        """A resource of the API has changed."""
+        self._api_has_changed.set()
+
+    async def follow(self) -> None:
+        """Serve the API as it is after each change, until cancelled."""
+        while True:
+            await self._api_has_changed.wait()
+            await self.configure()
+
     async def configure(self) -> None:
         """Read the API anew, and serve it as it is now."""
         async with self._busy:
             try:
-                self._api = await asyncio.to_thread(read_api, self._aws)
+                self._api = await self._read()
             except (BotoCoreError, ClientError) as error:  # a resource may go while it is read; what goes is told again
                 self._log("gateway", step="API not read", reason=str(error))
                 return
@@ -153,6 +166,15 @@ class Gateway:
         """Instances were registered or deregistered: nothing is cached with `discovery_ttl` 0, so ask now."""
         if self._parameters().discovery_ttl == 0:
             await self.discover()
+
+    async def _read(self) -> Api:
+        """The API as it is at one moment: it takes several calls, so what changes meanwhile is read again."""
+        for _ in range(_MOST_READS):
+            self._api_has_changed.clear()
+            api = await asyncio.to_thread(read_api, self._aws)
+            if not self._api_has_changed.is_set():
+                break
+        return api
 
     def _wants_keys(self) -> bool:
         oldest = time.monotonic() - _KEYS_STAY
