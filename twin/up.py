@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import time
 from collections.abc import Sequence
@@ -69,6 +70,7 @@ def run(options: Options) -> int:
     with state.hold():
         # The start makes a million objects that stay; to look through them again and again would take a third of it.
         gc.disable()
+        _share_models()
         from twin.supervisor import Supervisor
 
         try:
@@ -80,6 +82,16 @@ def run(options: Options) -> int:
             if error is None:
                 raise
             raise error from None
+
+
+def _share_models() -> None:
+    """Let every session of botocore in this process use one loader, which reads the model of a service once.
+
+    moto makes sessions of its own, half a dozen as it is imported, and the models are megabytes of JSON.
+    """
+    import botocore.session
+
+    botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 
 def _command(text: str | None) -> Command:

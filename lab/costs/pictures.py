@@ -92,8 +92,9 @@ def write_pictures(study: Study, folder: Path) -> None:
         ("size", _by_size, size_title(study)),
     )
     for name, draw, title in drawn:
+        figure = _figure(study, draw, title)
         for suffix in (".svg", ".png"):
-            save(_figure(study, draw, title), folder / f"costs-{name}{suffix}")
+            save(figure, folder / f"costs-{name}{suffix}")
 
 
 def _figure(study: Study, draw: Draw, title: str) -> Figure:
