@@ -15,6 +15,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -82,6 +83,8 @@ class Endpoint:
         self._secrets = secrets or {}
         self.discovery_is_down = False  # a fault: DiscoverInstances fails
         self._moto = DomainDispatcherApplication(create_backend_app)
+        # For each request moto tries the URL patterns of all services, which takes longer than most answers.
+        self._moto.get_backend_for_host = lru_cache(1_024)(self._moto.get_backend_for_host)
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
 

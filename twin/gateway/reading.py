@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -44,6 +45,7 @@ class _Reader:
         self._aws = aws
         self._api = api
         self._left_out: list[str] = []
+        self._service = cache(self._service_and_namespace)  # several integrations may lead to one service
 
     def api(self, others: Sequence[str]) -> Api:
         self._left_out += [f"API {name}: one API is served" for name in others]
@@ -80,16 +82,21 @@ class _Reader:
             return Listener(arn)
         if ":servicediscovery:" in arn:
             try:
-                service = self._aws.call("servicediscovery", "GetService", Id=arn.rsplit("/", 1)[-1])["Service"]
-                found = self._aws.call("servicediscovery", "GetNamespace", Id=service["NamespaceId"])["Namespace"]
+                service, namespace = self._service(arn.rsplit("/", 1)[-1])
             except ClientError as error:
                 self._left_out.append(f"integration {item['IntegrationId']}: {uri} is not there ({error})")
                 return None
-            return CloudMapService(found["Name"], service["Name"], dict(parse_qsl(query)))
+            return CloudMapService(namespace, service, dict(parse_qsl(query)))
         self._left_out.append(
             f"integration {item['IntegrationId']}: {uri or item.get('IntegrationType')} is not private"
         )
         return None
+
+    def _service_and_namespace(self, identifier: str) -> tuple[str, str]:
+        """The names of a Cloud Map service and of its namespace; botocore's ClientError if one is not there."""
+        service = self._aws.call("servicediscovery", "GetService", Id=identifier)["Service"]
+        namespace = self._aws.call("servicediscovery", "GetNamespace", Id=service["NamespaceId"])["Namespace"]
+        return service["Name"], namespace["Name"]
 
     def _authorizer(self, identifier: str) -> JwtAuthorizer | None:
         # GetAuthorizers would tell all at once, but moto lacks it.
