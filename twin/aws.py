@@ -11,9 +11,9 @@ import boto3
 from botocore import xform_name
 from botocore.config import Config
 
-__all__ = ["ACCESS_KEY", "SECRET_KEY", "Aws", "environment"]
+from twin.credentials import ACCESS_KEY, SECRET_KEY
 
-ACCESS_KEY = SECRET_KEY = "test"
+__all__ = ["Aws"]
 
 # An endpoint on this machine answers at once or not at all, and takes no prefix such as `data-` before its host.
 _CONFIG = Config(inject_host_prefix=False, retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30)
@@ -61,16 +61,3 @@ _MAKES_A_CLIENT = Lock()  # a session is not made for several threads, its clien
 def _session() -> boto3.session.Session:
     """The process' one: it keeps the services' models, of which EC2's alone takes a quarter of a second to read."""
     return boto3.session.Session(ACCESS_KEY, SECRET_KEY)
-
-
-def environment(endpoint_url: str, region: str) -> dict[str, str]:
-    """The environment in which the AWS CLI, boto3 and Terraform talk to the endpoint."""
-    return {
-        "AWS_ENDPOINT_URL": endpoint_url,
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-        # Without it `aws servicediscovery discover-instances` looks for a host `data-127.0.0.1`.
-        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
-    }

@@ -123,10 +123,11 @@ def ps(
     state: State = _STATE,
 ) -> None:
     """List the twin's tasks as ECS and Cloud Map tell them, and what the twin does not do."""
-    from twin.listing import print_listing, watch_listing
     from twin.state import StateFolder
 
     running = StateFolder(state).running()
+    from twin.listing import print_listing, watch_listing  # boto3 with it: not for nothing
+
     if watch:
         watch_listing(running)
     else:
@@ -214,8 +215,8 @@ def set_(
 @app.command()
 def env(state: State = _STATE) -> None:
     """Print exports for the AWS CLI, boto3 and Terraform: `eval "$(twin env)"`."""
-    from twin.aws import environment
     from twin.control import endpoint_of
+    from twin.credentials import environment
     from twin.state import StateFolder
 
     running = StateFolder(state).running()

@@ -14,8 +14,9 @@ from typing import Any
 
 from twin import metadata
 from twin.autoscaling import know_services
-from twin.aws import ACCESS_KEY, SECRET_KEY, Aws, environment
+from twin.aws import Aws
 from twin.command import Command
+from twin.credentials import ACCESS_KEY, SECRET_KEY, environment
 from twin.deploy import Deployment, deploy
 from twin.ecs import api, wire
 from twin.ecs.context import Context

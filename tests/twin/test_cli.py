@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.twin.running import PROJECT, twin_command
+from tests.command import Command, Ran
+from tests.twin.running import PROJECT
 from twin.network import free_port
 from twin.state import StateFolder
 
@@ -21,90 +22,91 @@ def ports() -> list[str]:
     return ["--port", str(free_port()), "--aws-port", str(free_port())]
 
 
-def up(tmp_path: Path, *options: str, synth: Path = STACK, path: str | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        twin_command("up", "--synth", str(synth), "--state", str(tmp_path / "state"), *ports(), *options),
-        cwd=PROJECT, capture_output=True, text=True, timeout=60,
-        env={"PATH": path} if path else None,
+def up(tmp_path: Path, *options: str, synth: Path = STACK) -> list[str]:
+    """The arguments of `twin up`, on ports and a state folder of its own."""
+    return ["up", "--synth", str(synth), "--state", str(tmp_path / "state"), *ports(), *options]
+
+
+def run(*arguments: str, program: str = "from twin.cli import main; main()", path: str | None = None) -> Ran:
+    """`twin` as a process."""
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=PROJECT, capture_output=True, text=True, timeout=60, env={"PATH": path} if path else None,
     )  # fmt: skip
+    return Ran(done.returncode, done.stdout, done.stderr)
 
 
-def assert_refused(result: subprocess.CompletedProcess[str], exit_code: int, *words: str) -> None:
-    assert result.returncode == exit_code, result.stderr
-    assert "Traceback" not in result.stderr
-    sentence = [line for line in result.stderr.splitlines() if line.startswith("twin: ") and line != "twin: going down"]
-    assert len(sentence) == 1, result.stderr
+def assert_refused(ran: Ran, exit_code: int, *words: str) -> None:
+    assert ran.code == exit_code, ran.err
+    assert "Traceback" not in ran.err
+    sentence = [line for line in ran.err.splitlines() if line.startswith("twin: ") and line != "twin: going down"]
+    assert len(sentence) == 1, ran.err
     assert all(word in sentence[0] for word in words), sentence[0]
 
 
 @pytest.mark.parametrize("option", ["--port", "--aws-port"])
-def test_a_taken_port(tmp_path: Path, option: str) -> None:
+def test_a_taken_port(twin_cli: Command, tmp_path: Path, option: str) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        assert_refused(up(tmp_path, option, str(port)), 2, f"Port {port} is taken", option)
+        assert_refused(twin_cli(*up(tmp_path, option, str(port))), 2, f"Port {port} is taken", option)
 
 
-def test_no_port(tmp_path: Path) -> None:
-    assert_refused(up(tmp_path, "--port", "70000"), 2, "70000", "1 to 65535")
+def test_no_port(twin_cli: Command, tmp_path: Path) -> None:
+    assert_refused(twin_cli(*up(tmp_path, "--port", "70000")), 2, "70000", "1 to 65535")
 
 
-def test_a_stack_that_is_not_there(tmp_path: Path) -> None:
-    assert_refused(up(tmp_path, synth=tmp_path / "cdktf.out"), 2, "cdktf.out", "make synth")
+def test_a_stack_that_is_not_there(twin_cli: Command, tmp_path: Path) -> None:
+    assert_refused(twin_cli(*up(tmp_path, synth=tmp_path / "cdktf.out")), 2, "cdktf.out", "make synth")
 
 
-def test_a_stack_that_is_no_json(tmp_path: Path) -> None:
+def test_a_stack_that_is_no_json(twin_cli: Command, tmp_path: Path) -> None:
     synth = tmp_path / "cdk.tf.json"
     synth.write_text('{"resource": ')
-    assert_refused(up(tmp_path, synth=synth), 2, str(synth), "line 1")
+    assert_refused(twin_cli(*up(tmp_path, synth=synth)), 2, str(synth), "line 1")
 
 
-def test_a_stack_without_a_service(tmp_path: Path) -> None:
+def test_a_stack_without_a_service(twin_cli: Command, tmp_path: Path) -> None:
     stack = json.loads(STACK.read_text())
     del stack["resource"]["aws_ecs_service"]
     synth = tmp_path / "cdk.tf.json"
     synth.write_text(json.dumps(stack))
-    assert_refused(up(tmp_path, synth=synth), 2, "aws_ecs_service")
+    assert_refused(twin_cli(*up(tmp_path, synth=synth)), 2, "aws_ecs_service")
 
 
-def test_a_parameter_out_of_range(tmp_path: Path) -> None:
-    assert_refused(up(tmp_path, "--discovery-ttl", "-1"), 2, "--discovery-ttl=-1", "0 to 3600")
+def test_a_parameter_out_of_range(twin_cli: Command, tmp_path: Path) -> None:
+    assert_refused(twin_cli(*up(tmp_path, "--discovery-ttl", "-1")), 2, "--discovery-ttl=-1", "0 to 3600")
 
 
-def test_an_unwritable_state_folder(tmp_path: Path) -> None:
+def test_an_unwritable_state_folder(twin_cli: Command, tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file")
-    assert_refused(up(tmp_path), 2, "state", "--state")
+    assert_refused(twin_cli(*up(tmp_path)), 2, "state", "--state")
 
 
-def test_a_command_that_is_no_command_line(tmp_path: Path) -> None:
-    assert_refused(up(tmp_path, "--command", "python 'open"), 2, "--command", "open")
+def test_a_command_that_is_no_command_line(twin_cli: Command, tmp_path: Path) -> None:
+    assert_refused(twin_cli(*up(tmp_path, "--command", "python 'open")), 2, "--command", "open")
 
 
 def test_a_service_that_does_not_stay_up(tmp_path: Path) -> None:
-    result = up(tmp_path, "--command", f"{sys.executable} -c 'raise SystemExit(\"no database\")'")
+    result = run(*up(tmp_path, "--command", f"{sys.executable} -c 'raise SystemExit(\"no database\")'"))
     assert_refused(result, 3, "do not stay up", "Essential container in task exited", "'no database'", "logs in")
 
 
 def test_no_envoy(tmp_path: Path) -> None:
     hidden = "import sys; sys.executable = '/nowhere/python'; from twin.cli import main; main()"
-    result = subprocess.run(
-        [sys.executable, "-c", hidden, "up", "--synth", str(STACK), "--state", str(tmp_path / "state"), *ports()],
-        cwd=PROJECT, capture_output=True, text=True, env={"PATH": "/nowhere"},
-    )  # fmt: skip
+    result = run(*up(tmp_path), program=hidden, path="/nowhere")
     assert_refused(result, 3, "`envoy` is not installed", "make install")
 
 
 @pytest.mark.parametrize("command", ["env", "set front-ends=1", "fault crash x", "stop x"])
-def test_asking_for_a_twin_that_is_still_starting(tmp_path: Path, command: str) -> None:
+def test_asking_for_a_twin_that_is_still_starting(twin_cli: Command, tmp_path: Path, command: str) -> None:
     with StateFolder(tmp_path).hold():
-        result = subprocess.run(
-            twin_command(*command.split(), "--state", str(tmp_path)), capture_output=True, text=True
-        )
+        result = twin_cli(*command.split(), "--state", str(tmp_path))
     assert_refused(result, 2, "is still starting: try again in a moment")
 
 
 @pytest.mark.parametrize("command", ["down", "ps", "ps --watch", "env", "set front-ends=1", "fault crash x", "stop x"])
-def test_asking_for_a_twin_that_is_not_up(tmp_path: Path, command: str) -> None:
-    result = subprocess.run(twin_command(*command.split(), "--state", str(tmp_path)), capture_output=True, text=True)
+def test_asking_for_a_twin_that_is_not_up(twin_cli: Command, tmp_path: Path, command: str) -> None:
+    result = twin_cli(*command.split(), "--state", str(tmp_path))
     assert_refused(result, 2, "No twin runs", "twin up")

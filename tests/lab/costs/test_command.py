@@ -16,7 +16,7 @@ import pytest
 
 from lab.costs.prices import PRICE_FILE
 from load.results import HostRow, create_run, update_meta, write_hosts
-from tests.lab.command import Lab, Ran
+from tests.command import Command, Ran
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ def nothing_synthesized(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.fixture
-def lab(lab: Lab) -> Lab:
+def lab(lab: Command) -> Command:
     """Runs `lab costs`."""
     return partial(lab, "costs")
 
@@ -35,7 +35,7 @@ def option(ran: Ran, name: str) -> dict[str, Any]:
     return found
 
 
-def test_the_table(lab: Lab) -> None:
+def test_the_table(lab: Command) -> None:
     ran = lab("--requests-per-second", "10", "--response-kb", "10", "--tasks", "3", "--region", "eu-west-2")
     assert ran.code == 0
     for text in ("HTTP API requests", "ALB capacity units", "total", "exposing alone", "30.48", "(f) VPC Lattice"):
@@ -46,7 +46,7 @@ def test_the_table(lab: Lab) -> None:
     assert max(len(line) for line in ran.out.splitlines() if "HTTP API requests" in line) <= 120
 
 
-def test_json_is_pure_and_complete(lab: Lab) -> None:
+def test_json_is_pure_and_complete(lab: Command) -> None:
     ran = lab("--json")
     assert ran.code == 0
     assert ran.err == ""
@@ -71,7 +71,7 @@ def test_json_is_pure_and_complete(lab: Lab) -> None:
     assert content["inputs"]["tasks"] == 3
 
 
-def test_csv_has_a_row_for_each_line(lab: Lab) -> None:
+def test_csv_has_a_row_for_each_line(lab: Command) -> None:
     ran = lab("--csv")
     rows = list(csv.DictReader(io.StringIO(ran.out)))
     assert {row["option"] for row in rows} == set("abcdef")
@@ -79,7 +79,7 @@ def test_csv_has_a_row_for_each_line(lab: Lab) -> None:
     assert float(total) == pytest.approx(option(lab("--json"), "public-alb")["total_usd"])
 
 
-def test_options_reach_the_model(lab: Lab) -> None:
+def test_options_reach_the_model(lab: Command) -> None:
     given = {
         "--request-kb": "2",
         "--new-connections": "5",
@@ -137,7 +137,7 @@ def test_options_reach_the_model(lab: Lab) -> None:
     }
 
 
-def test_a_days_profile(lab: Lab, tmp_path: Path) -> None:
+def test_a_days_profile(lab: Command, tmp_path: Path) -> None:
     day = tmp_path / "day.csv"
     day.write_text("hour,requests_per_second\n" + "".join(f"{hour},{10 * (hour >= 12)}\n" for hour in range(24)))
     inputs = lab("--json", "--profile", str(day)).json["inputs"]
@@ -152,13 +152,13 @@ def make_run(folder: Path, **meta: Any) -> Path:
     return path
 
 
-def test_a_measured_run_becomes_the_inputs(lab: Lab, tmp_path: Path) -> None:
+def test_a_measured_run_becomes_the_inputs(lab: Command, tmp_path: Path) -> None:
     path = make_run(tmp_path, response_bytes_mean=54.5)
     inputs = lab("--json", "--results", str(path)).json["inputs"]
     assert (inputs["requests_per_second"], inputs["response_bytes"], inputs["tasks"]) == (25, 54.5, 1)
 
 
-def test_a_given_size_stands_in_for_one_not_measured(lab: Lab, tmp_path: Path) -> None:
+def test_a_given_size_stands_in_for_one_not_measured(lab: Command, tmp_path: Path) -> None:
     path = make_run(tmp_path)
     refused = lab("--results", str(path))
     assert (refused.code, refused.out) == (2, "")
@@ -166,7 +166,7 @@ def test_a_given_size_stands_in_for_one_not_measured(lab: Lab, tmp_path: Path) -
     assert lab("--json", "--results", str(path), "--response-kb", "3").json["inputs"]["response_bytes"] == 3072
 
 
-def test_pictures_are_written(lab: Lab, tmp_path: Path) -> None:
+def test_pictures_are_written(lab: Command, tmp_path: Path) -> None:
     assert lab("--csv", "--pictures", str(tmp_path / "pictures")).code == 0
     assert (tmp_path / "pictures" / "costs-rate.svg").exists()
 
@@ -201,7 +201,7 @@ def test_pictures_are_written(lab: Lab, tmp_path: Path) -> None:
         (["update", "--offer", "AmazonMars"], "no price is taken from the offer 'AmazonMars'"),
     ],
 )
-def test_bad_input_is_one_sentence_and_exit_code_2(lab: Lab, arguments: list[str], says: str) -> None:
+def test_bad_input_is_one_sentence_and_exit_code_2(lab: Command, arguments: list[str], says: str) -> None:
     ran = lab(*arguments)
     assert (ran.code, ran.out) == (2, "")
     assert says in ran.err
@@ -209,7 +209,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(lab: Lab, arguments: list[str
     assert ran.err.count("\n") == 1
 
 
-def test_update_over_http(lab: Lab, tmp_path: Path, price_list_url: str) -> None:
+def test_update_over_http(lab: Command, tmp_path: Path, price_list_url: str) -> None:
     path = Path(shutil.copy(PRICE_FILE, tmp_path / "prices.json"))
     ran = lab("update", "--base-url", price_list_url, "--prices", str(path))
     assert ran.code == 0
@@ -224,7 +224,7 @@ def test_update_over_http(lab: Lab, tmp_path: Path, price_list_url: str) -> None
     assert vcpu[0]["usd"] == pytest.approx(3 * 0.25 * 730 * 0.048)
 
 
-def test_an_unreachable_price_list_ends_with_3(lab: Lab, tmp_path: Path) -> None:
+def test_an_unreachable_price_list_ends_with_3(lab: Command, tmp_path: Path) -> None:
     path = Path(shutil.copy(PRICE_FILE, tmp_path / "prices.json"))
     ran = lab("update", "--base-url", "http://127.0.0.1:1", "--prices", str(path))
     assert (ran.code, ran.out) == (3, "")

@@ -10,7 +10,7 @@ import pytest
 
 from lab.distribution.command import fraction, ratios
 from lab.errors import BadInput
-from tests.lab.command import Lab
+from tests.command import Command
 
 SEED_RUN = "   1183 ip-10-0-218-147\n   1115 ip-10-0-221-6\n   1253 ip-10-0-66-78\n"
 REQUIRED = {
@@ -27,7 +27,7 @@ REQUIRED = {
 
 
 @pytest.fixture
-def lab(lab: Lab) -> Lab:
+def lab(lab: Command) -> Command:
     """Runs `lab distribution`."""
     return partial(lab, "distribution")
 
@@ -39,7 +39,7 @@ def seed_run(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_the_run_that_started_the_project(lab: Lab, seed_run: str) -> None:
+def test_the_run_that_started_the_project(lab: Command, seed_run: str) -> None:
     code, out, _ = lab(seed_run)
     assert code == 0
     assert "taken for counts, as `sort | uniq -c` writes them" in out
@@ -48,7 +48,7 @@ def test_the_run_that_started_the_project(lab: Lab, seed_run: str) -> None:
     assert "█" in out
 
 
-def test_json_has_what_scripts_need(lab: Lab, seed_run: str) -> None:
+def test_json_has_what_scripts_need(lab: Command, seed_run: str) -> None:
     code, out, _ = lab(seed_run, "--json")
     found: dict[str, Any] = json.loads(out)
     assert code == 0
@@ -57,7 +57,7 @@ def test_json_has_what_scripts_need(lab: Lab, seed_run: str) -> None:
     assert [share["host"] for share in found["shares"]] == ["ip-10-0-218-147", "ip-10-0-221-6", "ip-10-0-66-78"]
 
 
-def test_json_with_order_and_time(lab: Lab, tmp_path: Path) -> None:
+def test_json_with_order_and_time(lab: Command, tmp_path: Path) -> None:
     path = tmp_path / "raw.txt"
     hosts = np.random.default_rng(1).choice(["a", "b", "c"], 2_000)
     path.write_text("".join(f"{1_764_000_000 + i // 40} {host}\n" for i, host in enumerate(hosts)))
@@ -72,13 +72,13 @@ def test_json_with_order_and_time(lab: Lab, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("counts", "code"), [(SEED_RUN, 1), ("10 a\n12 b\n", 0), ("400 a\n400 b\n400 c\n", 0)])
-def test_check_says_no_with_its_exit_code(lab: Lab, tmp_path: Path, counts: str, code: int) -> None:
+def test_check_says_no_with_its_exit_code(lab: Command, tmp_path: Path, counts: str, code: int) -> None:
     path = tmp_path / "counts.txt"
     path.write_text(counts)
     assert lab(str(path), "--check")[0] == code
 
 
-def test_zones_of_a_table(lab: Lab, tmp_path: Path) -> None:
+def test_zones_of_a_table(lab: Command, tmp_path: Path) -> None:
     path = tmp_path / "hostnames.csv"
     path.write_text("hostname,availability_zone,requests\na,z1,500\nb,z1,520\nc,z2,490\nd,z2,515\n,,9\n")
     code, out, _ = lab(str(path), "--entry", "z1=1")
@@ -88,14 +88,14 @@ def test_zones_of_a_table(lab: Lab, tmp_path: Path) -> None:
     assert "9 more requests have no known host" in out
 
 
-def test_weights_and_detect(lab: Lab, tmp_path: Path) -> None:
+def test_weights_and_detect(lab: Command, tmp_path: Path) -> None:
     path = tmp_path / "counts.txt"
     path.write_text("2000 a\n1003 b\n1010 c\n")
     found = json.loads(lab(str(path), "--weights", "a=2", "--detect", "20%", "--json")[1])
     assert (found["verdict"], found["detect"]) == ("random", 0.2)
 
 
-def test_only_the_hosts_furthest_off_are_shown(lab: Lab, tmp_path: Path) -> None:
+def test_only_the_hosts_furthest_off_are_shown(lab: Command, tmp_path: Path) -> None:
     path = tmp_path / "counts.txt"
     path.write_text("".join(f"{1_000 + number} host-{number:03}\n" for number in range(100)))
     out = lab(str(path))[1]
@@ -105,7 +105,7 @@ def test_only_the_hosts_furthest_off_are_shown(lab: Lab, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png"])
-def test_pictures(lab: Lab, seed_run: str, tmp_path: Path, suffix: str) -> None:
+def test_pictures(lab: Command, seed_run: str, tmp_path: Path, suffix: str) -> None:
     picture = tmp_path / f"picture.{suffix}"
     assert lab(seed_run, "--picture", str(picture))[0] == 0
     assert picture.stat().st_size > 1_000
@@ -124,14 +124,14 @@ def test_pictures(lab: Lab, seed_run: str, tmp_path: Path, suffix: str) -> None:
         (["--detect", "0"], "a skew of 0 cannot be looked for"),
     ],
 )
-def test_bad_options_are_one_sentence(lab: Lab, seed_run: str, arguments: list[str], words: str) -> None:
+def test_bad_options_are_one_sentence(lab: Command, seed_run: str, arguments: list[str], words: str) -> None:
     code, _, err = lab(seed_run, *arguments)
     assert code == 2
     assert words in err
     assert len(err.strip().splitlines()) == 1
 
 
-def test_one_host_is_nothing_to_compare(lab: Lab, tmp_path: Path) -> None:
+def test_one_host_is_nothing_to_compare(lab: Command, tmp_path: Path) -> None:
     path = tmp_path / "raw.txt"
     path.write_text("a\n" * 30)
     code, _, err = lab(str(path))

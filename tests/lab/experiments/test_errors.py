@@ -17,7 +17,7 @@ from lab.experiments.aws import Aws
 from lab.experiments.load import Load, Plan, stop
 from lab.experiments.service import EcsService
 from lab.experiments.target import Target
-from tests.lab.command import Lab
+from tests.command import Command
 from tests.twin.running import wait_until
 
 Answer = tuple[int, dict[str, Any]]
@@ -108,7 +108,7 @@ def test_a_service_that_does_not_get_stable_in_time(serve: Serve) -> None:
         EcsService(target, Aws(target)).wait_until_stable(0)
 
 
-def test_what_cannot_be_done_on_aws_is_refused_before_anything_is_asked(lab: Lab, tmp_path: Path) -> None:
+def test_what_cannot_be_done_on_aws_is_refused_before_anything_is_asked(lab: Command, tmp_path: Path) -> None:
     outputs = {"gateway_url": "https://x", "region": "eu-west-2", "cluster_name": "c", "service_name": "s"}
     target = tmp_path / "outputs.json"
     target.write_text(json.dumps({"s": outputs}))

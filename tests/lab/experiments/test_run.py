@@ -21,7 +21,7 @@ from lab.experiments.catalogue import EXPERIMENTS
 from lab.experiments.session import Request, Session
 from lab.experiments.target import read_target
 from load.results import Run, read_run
-from tests.lab.command import Lab
+from tests.command import Command
 from tests.twin.running import PROJECT, RunningTwin, descendants, is_alive, wait_until
 
 LAB = (sys.executable, "-c", "from lab.cli import main; main()")
@@ -159,7 +159,7 @@ def test_ctrl_c_in_a_rollout_puts_the_service_back(twin: RunningTwin, tmp_path: 
     ],
 )
 def test_bad_input_is_one_sentence(
-    twin: RunningTwin, lab: Lab, tmp_path: Path, options: tuple[str, ...], words: str
+    twin: RunningTwin, lab: Command, tmp_path: Path, options: tuple[str, ...], words: str
 ) -> None:
     where = ("--target", str(twin.state / "outputs.json"), "--results", str(tmp_path))
     code, _, err = lab("run", "stop-task", *where, *options)
@@ -170,7 +170,7 @@ def test_bad_input_is_one_sentence(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_endpoint_that_does_not_answer(lab: Lab, tmp_path: Path) -> None:
+def test_an_endpoint_that_does_not_answer(lab: Command, tmp_path: Path) -> None:
     outputs = {"gateway_url": "http://127.0.0.1:9", "region": "eu-west-2", "cluster_name": "c", "service_name": "s"}
     target = tmp_path / "outputs.json"
     target.write_text(json.dumps({"s": {**outputs, "aws_endpoint_url": "http://127.0.0.1:9"}}))

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.command import Lab
+from tests.command import Command
 
 
 @pytest.fixture
-def lab(lab: Lab) -> Lab:
+def lab(lab: Command) -> Command:
     """Runs `lab simulate`."""
     return partial(lab, "simulate")
 
 
-def test_a_gateway(lab: Lab) -> None:
+def test_a_gateway(lab: Command) -> None:
     code, out, _ = lab("--policy", "round-robin", "--front-ends", "4", "--tasks", "12", "--requests", "1e6")
     assert code == 0
     assert "round-robin: 12 tasks, 4 front ends, 1,000,000 requests." in out
@@ -23,7 +23,7 @@ def test_a_gateway(lab: Lab) -> None:
     assert "dispersion (chance: 1)" in out
 
 
-def test_the_same_seed_gives_the_same_run(lab: Lab) -> None:
+def test_the_same_seed_gives_the_same_run(lab: Command) -> None:
     first, again, other = (lab("--json", "--seed", seed)[1] for seed in ("3", "3", "4"))
     assert first == again != other
     found = json.loads(first)
@@ -32,13 +32,13 @@ def test_the_same_seed_gives_the_same_run(lab: Lab) -> None:
     assert found["skew"]["max_deviation"].keys() == {"low", "median", "high"}
 
 
-def test_least_request_says_when_the_start_counts(lab: Lab) -> None:
+def test_least_request_says_when_the_start_counts(lab: Command) -> None:
     few, many = (lab("--policy", "least-request", "--requests", n)[1] for n in ("100", "1000"))
     assert "the start is left out" in few
     assert "the start is left out" not in many
 
 
-def test_like_a_measured_run(lab: Lab, tmp_path: Path) -> None:
+def test_like_a_measured_run(lab: Command, tmp_path: Path) -> None:
     path, picture = tmp_path / "counts.txt", tmp_path / "skew.svg"
     path.write_text("1183 a\n1115 b\n1253 c\n")
     code, out, _ = lab("--like", str(path), "--picture", str(picture))
@@ -69,7 +69,7 @@ def test_like_a_measured_run(lab: Lab, tmp_path: Path) -> None:
         (["--like", "no-such-file"], "no-such-file cannot be read"),
     ],
 )
-def test_bad_options_are_one_sentence(lab: Lab, arguments: list[str], words: str) -> None:
+def test_bad_options_are_one_sentence(lab: Command, arguments: list[str], words: str) -> None:
     code, _, err = lab(*arguments)
     assert code == 2
     assert words in err

@@ -15,7 +15,7 @@ import boto3
 import pytest
 
 from tests.twin.ecs.world import World, faults_of_answer
-from twin.aws import environment
+from twin.credentials import environment
 from twin.endpoint import Endpoint
 from twin.network import Address, free_port
 
