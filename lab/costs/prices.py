@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
@@ -63,30 +64,31 @@ class Price(Generic[Q]):
 
     def cost(self, quantity: Q) -> Usd:
         """What *quantity* costs, the free amount taken off. Raises TypeError for another unit."""
-        return self.cost_beyond_free(self.billable(quantity))
+        self._check(quantity)
+        return self._cost(self._beyond_free(quantity))
 
     def cost_beyond_free(self, quantity: Q) -> Usd:
         """What *quantity* costs when the free amount is already taken off."""
         self._check(quantity)
-        total = sum((amount * tier.usd for tier, amount in self._split(quantity.value)), Decimal(0))
-        return Usd(total / self.per)
+        return self._cost(quantity.value)
 
     def billable(self, quantity: Q) -> Q:
         """*quantity* less the free amount."""
         self._check(quantity)
-        return self.unit(max(Decimal(0), quantity.value - self.free))
+        return self.unit(self._beyond_free(quantity))
 
-    @property
+    @cached_property
     def kinks(self) -> tuple[Decimal, ...]:
         """The amounts, free amount included, at which the price of one more unit changes."""
         return tuple(self.free + tier.start for tier in self.tiers if self.free + tier.start > 0)
 
     def assumed(self, quantity: Q) -> str:
         """Which of the tiers that *quantity* reaches are assumed, in words; empty if none."""
-        if not any(tier.assumed for tier in self.tiers):
+        if not self._has_assumed:
             return ""
-        reached = [tier for tier, amount in self._split(self.billable(quantity).value) if amount and tier.assumed]
-        return f"price of {' and '.join(sorted({tier.region for tier in reached}))}" if reached else ""
+        amounts = self._split(self._beyond_free(quantity))
+        reached = {tier.region for tier, amount in amounts if amount and tier.assumed}
+        return f"price of {' and '.join(sorted(reached))}" if reached else ""
 
     def at(self, start: Decimal, usd: Decimal) -> Price[Q]:
         """This price with the tier from *start* on at *usd*."""
@@ -94,9 +96,21 @@ class Price(Generic[Q]):
             self, tiers=tuple(replace(tier, usd=usd) if tier.start == start else tier for tier in self.tiers)
         )
 
+    @cached_property
+    def _has_assumed(self) -> bool:
+        return any(tier.assumed for tier in self.tiers)
+
     def _check(self, quantity: Quantity) -> None:
         if type(quantity) is not self.unit:
             raise TypeError(f"{self.name} is a price of {self.unit.unit}, not of {quantity.unit}")
+
+    def _beyond_free(self, quantity: Q) -> Decimal:
+        return max(Decimal(0), quantity.value - self.free)
+
+    def _cost(self, amount: Decimal) -> Usd:
+        if len(self.tiers) == 1:  # as most are; a break-even point asks for thousands
+            return Usd(amount * self.tiers[0].usd / self.per)
+        return Usd(sum((part * tier.usd for tier, part in self._split(amount)), Decimal(0)) / self.per)
 
     def _split(self, amount: Decimal) -> Iterator[tuple[Tier, Decimal]]:
         for tier, following in zip(self.tiers, (*self.tiers[1:], None), strict=True):
