@@ -17,12 +17,12 @@ DURATION ?= 30
 USERS ?= 16
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock synth run ui test pytest lint deploy destroy diff diagram settings checkov clean
+.PHONY: help install lock synth ready run ui test pytest lint deploy destroy diff diagram settings checkov clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(VENV)/.installed ## Set up .venv from Pipfile.lock (with hashes); a second call does nothing
+install: $(VENV)/.compiled ## Set up .venv from Pipfile.lock (with hashes); a second call does nothing
 
 $(VENV)/bin/pipenv:
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; set PYTHON=...")'
@@ -33,16 +33,19 @@ $(VENV)/.installed: Pipfile.lock pyproject.toml | $(VENV)/bin/pipenv
 	@# No byte code of all that is installed: of the provider's 2,000 modules some sixty are used.
 	$(BIN)/pipenv sync --dev --extra-pip-args=--no-compile
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
-	@# But of what the commands import, so that the first call of each is like the others.
-	@$(BIN)/python -c 'import lab.experiments.session, lab.experiments.terminal, lab.report.page' & \
-	$(BIN)/python -c 'import app.server, twin.supervisor' && $(BIN)/python -c 'import load.listener' && wait $$!
+	@touch $@
+
+# But of what the commands import, so that the first call of each is like the others.
+$(VENV)/.compiled: $(VENV)/.installed
+	@$(BIN)/python -c 'import lab.experiments.session, lab.experiments.terminal, lab.report.page'
+	@$(BIN)/python -c 'import app.server, twin.supervisor' && $(BIN)/python -c 'import load.listener'
 	@touch $@
 
 lock: $(VENV)/bin/pipenv ## Lock Pipfile anew; no registry's address is kept
 	$(BIN)/pipenv lock --dev
 	$(PYTHON) tools/strip_lock.py Pipfile.lock
 
-lint: install ## ruff, mypy --strict, import-linter
+lint: $(VENV)/.installed ## ruff, mypy --strict, import-linter
 	ruff check .
 	ruff format --check .
 	mypy
@@ -105,17 +108,21 @@ settings: install ## Write docs/settings.md from the settings
 checkov: install .venv-checkov/.installed ## Run checkov over the stack, all its options and the Dockerfile
 	@python tools/checkov/gate.py .venv-checkov/bin/checkov
 
-run: synth ## The main job: the stack on this machine, load on it, one task stopped on the way (DURATION=30 USERS=16)
+# What a fresh clone needs before its first run does not need one another.
+ready: $(VENV)/.installed
+	@$(MAKE) --no-print-directory -j 2 synth install
+
+run: ready ## The main job: the stack on this machine, load on it, one task stopped on the way (DURATION=30 USERS=16)
 	@twin up -- lab run stop-task --users $(USERS) --duration $(DURATION)
 
-ui: synth ## The twin, and Locust's web UI at http://127.0.0.1:8089 (WORKERS=4 for more processes)
+ui: ready ## The twin, and Locust's web UI at http://127.0.0.1:8089 (WORKERS=4 for more processes)
 	@twin up -- locust --host http://127.0.0.1:8000 --web-host 127.0.0.1 $(if $(WORKERS),--processes $(WORKERS) --master-bind-host 127.0.0.1)
 
-test: synth ## All of lint, and all tests
-	@$(MAKE) --no-print-directory -j 2 lint pytest
+test: $(VENV)/.installed ## All of lint, and all tests
+	@$(MAKE) --no-print-directory -j 3 lint pytest
 
 # More processes than cores: much of a test is waiting.
-pytest: synth
+pytest: synth install
 	pytest -n 5 --dist loadfile --no-loadscope-reorder
 
 clean: ## Remove what was made, .venv included
