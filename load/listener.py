@@ -39,9 +39,10 @@ __all__ = ["HostnameListener", "register"]
 
 _EXIT_CODE = LoadError.exit_code
 
-# The master's message that asks for a worker's last report, and the seconds that it waits for the answers.
+# The master's message that asks for a worker's last report, and the seconds that it waits for the answers of workers
+# that live: one that died is known as missing after three, and one on a crowded machine may need long.
 _LAST_REPORT = "hostnames_last_report"
-_PATIENCE = 5.0
+_PATIENCE = 20.0
 
 
 def register(events: Events) -> None:

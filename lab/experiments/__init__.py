@@ -9,6 +9,7 @@
 #   control.py    the twin's control path
 #   load.py       Locust as a process of its own, followed through timeline.csv
 #   conductor.py  one experiment from start to end; session.py: all that `lab run` was asked for
+#   interrupts.py Ctrl-C and SIGTERM: what they end, and what they wait for
 #   sweep.py      grids of settings
 #   records.py    what was done and told, as run.json keeps it
 #   findings.py, times.py    a run's files -> what clients saw (pure)

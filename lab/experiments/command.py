@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -83,6 +82,7 @@ def run(
 
     from lab.experiments.aws import Aws
     from lab.experiments.conductor import new_folder
+    from lab.experiments.interrupts import raise_on_sigterm
     from lab.experiments.service import EcsService
     from lab.experiments.session import Request, Session
     from lab.experiments.study import read_measured, write_study
@@ -108,7 +108,7 @@ def run(
         _say_report(console, write_report(measured))
 
     session = Session(request, where, console, done)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a SIGTERM ends in order too
+    raise_on_sigterm()
     interrupted = False
     try:
         session.run()

@@ -8,13 +8,15 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from lab.errors import BadInput, LabError, Missing
 from lab.experiments.actions import ACTIONS, Bench
 from lab.experiments.aws import Aws
 from lab.experiments.catalogue import Experiment
 from lab.experiments.discovery import Watch
+from lab.experiments.interrupts import Terminated, uninterrupted
 from lab.experiments.load import DIRECT, LOAD_BALANCER, Load, Plan, stop
 from lab.experiments.records import Fault
 from lab.experiments.target import Target
@@ -50,24 +52,21 @@ def conduct(
     if target.comparison_url:
         arms[LOAD_BALANCER] = folder / LOAD_BALANCER
         arms[LOAD_BALANCER].mkdir()
-    with Watch(target, aws) as watch:
-        run = _Run(experiment, bench, watch, progress, labels)
-        try:
-            run.loads += [Load(target, plan.split(len(arms)), path, arm) for arm, path in arms.items()]
-            goes_on = run.follow(experiment.happens_after(plan.duration) if experiment.has_event else math.inf)
-            run.require_answers()
-            if goes_on:
-                with ACTIONS[experiment.name](bench, experiment) as fault:
-                    run.faults.append(fault)
+    with Watch(target, aws) as watch, _Run(experiment, bench, watch, progress, labels) as run:
+        run.loads += [Load(target, plan.split(len(arms)), path, arm) for arm, path in arms.items()]
+        goes_on = run.follow(experiment.happens_after(plan.duration) if experiment.has_event else math.inf)
+        run.require_answers()
+        if goes_on:
+            with contextlib.ExitStack() as ends:
+                with uninterrupted():
+                    run.faults.append(ends.enter_context(ACTIONS[experiment.name](bench, experiment)))
                     # The load ends before anything is put back, which would be a second event.
-                    with contextlib.closing(run):
-                        run.follow()
-        finally:
-            run.close()
+                    ends.push(run)
+                run.follow()
 
 
 class _Run:
-    """The loads of an experiment, and what is kept of it."""
+    """The loads of an experiment, and what is kept of it; left by whatever way, the load ends and all is written."""
 
     def __init__(
         self, experiment: Experiment, bench: Bench, watch: Watch, progress: Progress, labels: Mapping[str, Any]
@@ -79,23 +78,27 @@ class _Run:
         self._watch = watch
         self._progress = progress
         self._labels = labels
-        self._patience = 0.0
         self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        by_terminal = isinstance(error, KeyboardInterrupt) and not isinstance(error, Terminated)
+        self._close(_INTERRUPTED_TOO if by_terminal else 0.0)
 
     def follow(self, seconds: float = math.inf) -> bool:
         """Show how the load goes on until it ends or so many *seconds* of it are over; whether it goes on."""
-        try:
-            while True:
-                running = [load.follow() for load in self.loads]
-                if not any(running):
-                    return False
-                if min(load.elapsed for load in self.loads) >= seconds:
-                    return True
-                self._progress.show([load.seen for load in self.loads], max(load.elapsed for load in self.loads))
-                time.sleep(_POLL)  # the pace of the progress line; Locust writes once a second
-        except KeyboardInterrupt:
-            self._patience = _INTERRUPTED_TOO
-            raise
+        while True:
+            running = [load.follow() for load in self.loads]
+            if not any(running):
+                return False
+            if min(load.elapsed for load in self.loads) >= seconds:
+                return True
+            self._progress.show([load.seen for load in self.loads], max(load.elapsed for load in self.loads))
+            time.sleep(_POLL)  # the pace of the progress line; Locust writes once a second
 
     def require_answers(self) -> None:
         """Where nothing answers there is nothing to measure, and no reason to touch the service.
@@ -112,12 +115,12 @@ class _Run:
                     "service; is that its gateway, and is it up?"
                 )
 
-    def close(self) -> None:
+    def _close(self, patience: float) -> None:
         """End the load and keep what was done, and what ECS and Cloud Map told since it began."""
         if self._closed:
             return
         self._closed = True
-        stop(self.loads, self._patience)
+        stop(self.loads, patience)
         told = self._told()
         for load in self.loads:
             what = {"name": self._experiment.name, "arm": load.arm, **self._labels}

@@ -1,0 +1,125 @@
+"""Ctrl-C and SIGTERM in the middle of a deed, and what the load is given to end by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from lab.errors import Missing
+from lab.experiments import conductor
+from lab.experiments.actions import Bench
+from lab.experiments.catalogue import EXPERIMENTS, Experiment
+from lab.experiments.interrupts import Terminated, raise_on_sigterm, uninterrupted
+from lab.experiments.load import Plan
+from lab.experiments.records import Fault
+from lab.experiments.target import Target
+from lab.experiments.terminal import Progress
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """SIGTERM is raised as in `lab run`; what was before comes back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    raise_on_sigterm()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)])
+def test_an_interrupt_waits_for_the_end_of_the_block(number: int, error: type[BaseException]) -> None:
+    before = signal.getsignal(number)
+    done = []
+
+    def deed() -> None:
+        with uninterrupted():
+            signal.raise_signal(number)
+            done.append("the rest")
+
+    with pytest.raises(error) as raised:
+        deed()
+    assert type(raised.value) is error
+    assert done == ["the rest"]
+    assert signal.getsignal(number) is before
+
+
+def test_what_fails_in_the_block_is_told_where_nobody_interrupted() -> None:
+    with pytest.raises(Missing), uninterrupted():
+        raise Missing("it is not there")
+
+
+class Answered:
+    """A load that has been answered and goes on; and what became of it."""
+
+    url = "http://127.0.0.1:9"
+    arm = "direct"
+    started = 1.0
+    elapsed = 100.0
+
+    def __init__(self, target: Target, plan: Plan, results: Path, arm: str) -> None:
+        self.results = results
+        self.seen = type("Seen", (), {"hosts": ("alpha",), "failures": 0, "requests": 1})()
+
+    def follow(self) -> bool:
+        return True
+
+
+class NoEcs:
+    """A service that tells nothing."""
+
+    def state(self) -> Any:
+        raise Missing("ECS does not answer")
+
+
+@pytest.mark.parametrize(
+    ("number", "error", "patience"),
+    [(signal.SIGINT, KeyboardInterrupt, 5.0), (signal.SIGTERM, Terminated, 0.0)],
+    ids=["ctrl-c", "sigterm"],
+)
+def test_what_is_done_as_the_interrupt_comes_is_recorded_and_put_back_after_the_load(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int, error: type[BaseException], patience: float
+) -> None:
+    happened: list[Any] = []
+
+    @contextlib.contextmanager
+    def action(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
+        try:
+            happened.append("done")
+            signal.raise_signal(number)  # between the deed and its record
+            yield Fault(experiment.name, 7.0)
+        finally:
+            happened.append("put back")
+
+    class Watch:
+        changes = ()
+
+        def __init__(self, *_: object) -> None: ...
+        def __enter__(self) -> Watch:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+    (tmp_path / "run.json").write_text("{}")
+    monkeypatch.setattr(conductor, "ACTIONS", {"stop-task": action})
+    monkeypatch.setattr(conductor, "Load", Answered)
+    monkeypatch.setattr(conductor, "Watch", Watch)
+    monkeypatch.setattr(conductor, "stop", lambda loads, patience: happened.append(("load ends", patience)))
+    bench = Bench(NoEcs(), None, lambda text: None)  # type: ignore[arg-type]
+    target = Target(Path("outputs.json"), "s", "http://127.0.0.1:9", "eu-west-2", "c", "s")
+
+    with pytest.raises(error):
+        conductor.conduct(
+            EXPERIMENTS["stop-task"], bench, target, None, Plan(1, 10, None), tmp_path,  # type: ignore[arg-type]
+            Progress(Console(quiet=True), 10), {},
+        )  # fmt: skip
+
+    assert happened == ["done", ("load ends", patience), "put back"]
+    (fault,) = json.loads((tmp_path / "run.json").read_text())["faults"]
+    assert (fault["kind"], fault["at"]) == ("stop-task", 7.0)
