@@ -72,8 +72,8 @@ class Parameters:
             value = getattr(self, field.name)
             least = 1 if field.name == "front_ends" else 0
             if isinstance(value, int | float) and not least <= value <= 3600:
-                option = "--" + field.name.replace("_", "-")
-                raise BadInput(f"{option}={value:g} is out of range: give a number from {least} to 3600")
+                name = field.name.replace("_", "-")
+                raise BadInput(f"{name}={value:g} is out of range: give a number from {least} to 3600")
 
     def changed(self, assignments: Iterable[str]) -> Parameters:
         """These parameters with some set anew, each as `name=value`, such as `discovery-ttl=0`.

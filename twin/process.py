@@ -15,7 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from twin import watchdog
@@ -73,7 +73,9 @@ class Process:
 class Processes:
     """All children of one supervisor, and the watchdog that ends them when the supervisor cannot."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: Callable[..., None] = lambda kind, **details: None) -> None:
+        """*log* is told of a watchdog that had to be replaced."""
+        self._log = log
         self._running: dict[int, Process] = {}
         self._reapers: set[asyncio.Task[None]] = set()
         self._watchdog: asyncio.subprocess.Process | None = None
@@ -161,6 +163,7 @@ class Processes:
         while self._watchdog is not None:
             await self._watchdog.wait()
             await self._start_watchdog()
+            self._log("watchdog", step="replaced")
 
     def _tell(self, line: str) -> None:
         # The pipe is empty but for a moment, so the write reaches it before this returns.

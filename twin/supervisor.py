@@ -63,7 +63,7 @@ class Supervisor:
         self._started = started
         self.parameters = options.parameters
         region = stack.region
-        self.processes = Processes()
+        self.processes = Processes(state.log)
         registry = Registry(ACCOUNT, region)
         self.ecs = Ecs(ACCOUNT, region)
         know_services(self.ecs)

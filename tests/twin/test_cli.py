@@ -76,7 +76,7 @@ def test_a_stack_without_a_service(twin_cli: Command, tmp_path: Path) -> None:
 
 
 def test_a_parameter_out_of_range(twin_cli: Command, tmp_path: Path) -> None:
-    assert_refused(twin_cli(*up(tmp_path, "--discovery-ttl", "-1")), 2, "--discovery-ttl=-1", "0 to 3600")
+    assert_refused(twin_cli(*up(tmp_path, "--discovery-ttl", "-1")), 2, "discovery-ttl=-1", "0 to 3600")
 
 
 def test_an_unwritable_state_folder(twin_cli: Command, tmp_path: Path) -> None:

@@ -215,6 +215,7 @@ def test_killed_with_its_watchdog_replaced_nothing_is_left(twin: RunningTwin) ->
         return [pid for pid in below if pid != watchdog and "watchdog.py" in _command(pid)]
 
     started += wait_until(successor, "another watchdog")
+    wait_until(lambda: ("watchdog", "replaced") in {(e["kind"], e.get("step")) for e in twin.events()}, "it is logged")
 
     twin.process.kill()
     twin.process.wait()
