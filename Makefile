@@ -110,7 +110,7 @@ checkov: install .venv-checkov/.installed ## Run checkov over the stack, all its
 
 # What a fresh clone needs before its first run does not need one another.
 ready: $(VENV)/.installed
-	@$(MAKE) --no-print-directory -j 2 synth install
+	@$(MAKE) --silent --no-print-directory -j 2 synth install
 
 run: ready ## The main job: the stack on this machine, load on it, one task stopped on the way (DURATION=30 USERS=16)
 	@twin up -- lab run stop-task --users $(USERS) --duration $(DURATION)
