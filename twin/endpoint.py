@@ -83,7 +83,7 @@ class Endpoint:
         self._secrets = secrets or {}
         self.discovery_is_down = False  # a fault: DiscoverInstances fails
         self._moto = DomainDispatcherApplication(create_backend_app)
-        # For each request moto tries the URL patterns of all services: a third of the time that an answer took.
+        # For each request moto tries the URL patterns of all services: a quarter of the time that an answer took.
         self._moto.get_backend_for_host = lru_cache(1_024)(self._moto.get_backend_for_host)
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
