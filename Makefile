@@ -108,7 +108,7 @@ settings: install ## Write docs/settings.md from the settings
 checkov: install .venv-checkov/.installed ## Run checkov over the stack, all its options and the Dockerfile
 	@python tools/checkov/gate.py .venv-checkov/bin/checkov
 
-# What a fresh clone needs before its first run does not need one another.
+# The synthesis and the byte code do not wait for each other.
 ready: $(VENV)/.installed
 	@$(MAKE) --silent --no-print-directory -j 2 synth install
 
