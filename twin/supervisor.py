@@ -212,9 +212,7 @@ class Supervisor:
         return [balancer["targetGroupArn"] for balancer in balancers if balancer.get("targetGroupArn")]
 
     def _on_target_state(self, task_id: str, target_group: str, state: TargetState) -> None:
-        task = self.ecs.tasks[task_id]
-        task.targets[target_group] = state.value
-        self.controller.task_changed(task)
+        self.controller.target_changed(self.ecs.tasks[task_id], target_group, state.value)
 
     async def _follow_balancers(self) -> None:
         while True:

@@ -158,6 +158,20 @@ class Controller:
             self.placements.release(task.subnet_id, task.private_address)
         self.wake()
 
+    def target_changed(self, task: Task, target_group: str, state: str) -> None:
+        """The load balancer tells the *state* of *task* in a target group, as `describe-target-health` has it."""
+        task.targets[target_group] = state
+        service = self._service_of(task)
+        if state == "initial":
+            self._add_event(service, f"(service {service.name}) registered 1 targets in (target-group {target_group})")
+        elif state == "draining":
+            of = f"(service {service.name}, taskSet {task.deployment.id})"
+            self._add_event(service, f"{of} has begun draining connections on 1 tasks.")
+            self._add_event(
+                service, f"(service {service.name}) deregistered 1 targets in (target-group {target_group})"
+            )
+        self.task_changed(task)
+
     def task_failed(self, task: Task, code: StopCode, reason: str) -> None:
         """*task* ends by itself: it could not start, or an essential container exited."""
         if task.is_wanted:
@@ -224,10 +238,13 @@ class Controller:
 
     def event(self, service: Service, message: str) -> None:
         """Add an event to the service, worded as ECS words it; the newest is not repeated for six hours."""
-        text, now = f"(service {service.name}) {message}", self.clock()
+        text = f"(service {service.name}) {message}"
         newest = service.events[0] if service.events else None
-        if newest is None or newest.message != text or now - newest.created_at > _EVENT_REPEATED_AFTER:
-            service.events.appendleft(ServiceEvent(str(uuid.uuid4()), now, text))
+        if newest is None or newest.message != text or self.clock() - newest.created_at > _EVENT_REPEATED_AFTER:
+            self._add_event(service, text)
+
+    def _add_event(self, service: Service, text: str) -> None:
+        service.events.appendleft(ServiceEvent(str(uuid.uuid4()), self.clock(), text))
 
     def _reconcile(self, service: Service) -> None:
         tasks = self.ecs.tasks_of(service)

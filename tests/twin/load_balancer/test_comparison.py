@@ -168,6 +168,27 @@ def test_a_target_drains_before_its_task_is_stopped(twin: RunningTwin, group: st
     set_attributes(twin, group, "round_robin")
 
 
+def test_the_service_tells_what_comes_to_its_target_group_and_what_leaves(twin: RunningTwin, group: str) -> None:
+    both_healthy(twin, group)
+    ecs = twin.client("ecs")
+    (service,) = ecs.describe_services(cluster=NAMES["cluster"], services=[NAMES["service"]])["services"]
+    known = {event["id"] for event in service["events"]}
+    ecs.stop_task(cluster=NAMES["cluster"], task=twin.tasks()[0]["taskArn"])
+
+    def told() -> Any:
+        (described,) = ecs.describe_services(cluster=NAMES["cluster"], services=[NAMES["service"]])["services"]
+        new = [event["message"] for event in reversed(described["events"]) if event["id"] not in known]
+        return new if any(") registered " in message for message in new) else None
+
+    events = wait_until(told, "the replacement is registered")
+    deployment = service["deployments"][0]["id"]
+    left = f"(service serviceconnect, taskSet {deployment}) has begun draining connections on 1 tasks."
+    at = events.index(left)
+    assert events[at + 1] == f"(service serviceconnect) deregistered 1 targets in (target-group {group})"
+    assert f"(service serviceconnect) registered 1 targets in (target-group {group})" in events[at + 2 :]
+    both_healthy(twin, group)
+
+
 def check_often(twin: RunningTwin, group: str) -> None:
     twin.client("elbv2").modify_target_group(
         TargetGroupArn=group, HealthCheckIntervalSeconds=5, HealthCheckTimeoutSeconds=2, UnhealthyThresholdCount=2
