@@ -16,21 +16,19 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from twin import envoy
-from twin.admin import Admin
 from twin.command import Command
 from twin.ecs.controller import Controller
 from twin.ecs.model import HealthStatus, StopCode, Task, TaskStatus
 from twin.errors import BadInput, StartFailed
-from twin.files import write_json
 from twin.health import HealthCheck, HealthState, health_paths, search_path
 from twin.network import Address, LoopbackAddresses
 from twin.parameters import Parameters
 from twin.process import Process, Processes
 from twin.registry import Registry
+from twin.sidecar import Sidecar
 
 __all__ = ["Life", "TaskLauncher"]
 
-_PROXY_STOP_TIMEOUT = 10  # seconds; Envoy ends at once unless it hangs
 _PER_REQUEST_TIMEOUT = 15  # seconds [ecs: TimeoutConfiguration]
 _IDLE_TIMEOUT = 300  # seconds, for HTTP [ecs: TimeoutConfiguration]
 _POLL = 0.02  # seconds
@@ -156,8 +154,7 @@ class Life:
         )
         self._watchers: list[asyncio.Task[None]] = []
         self._application: Process | None = None
-        self._proxy: Process | None = None
-        self._admin: Admin | None = None
+        self._sidecar = self._make_sidecar() if task.deployment.service_connect else None
         self._registered = False
         self._delay = 0.0
         self._unready = False
@@ -168,15 +165,15 @@ class Life:
 
     @property
     def proxy(self) -> Process | None:
-        return self._proxy
+        return self._sidecar.process if self._sidecar is not None else None
 
     async def disturb(self, *, delay: float, unready: bool) -> None:
         """Hold each request, and each health check, for *delay* seconds; fail health checks while *unready*."""
         if (delay, unready) == (self._delay, self._unready):
             return
         self._delay, self._unready = delay, unready
-        if self._admin is not None:
-            await self._admin.post(envoy.disturbance(self._delay, self._unready))
+        if self._sidecar is not None:
+            await self._sidecar.disturb(delay=delay, unready=unready)
 
     async def live(self) -> None:
         """Run the task to its end."""
@@ -198,16 +195,18 @@ class Life:
         self._enter(TaskStatus.PENDING)
         async with self._launcher.starting:
             await self._start()
-            for watch in (self._watch_application(), self._watch_proxy(), self._watch_health()):
-                self._watchers.append(asyncio.create_task(watch))
+            watches = [self._watch_application(), self._watch_health()]
+            if self._sidecar is not None:
+                watches.append(self._watch_proxy(self._sidecar))
+            self._watchers += map(asyncio.create_task, watches)
             await self._until_listening(self._launcher.parameters().registration_wait)
         self._enter(TaskStatus.RUNNING)
         await self._register()
         await self._launcher.instances_changed()
 
     async def _start(self) -> None:
-        if self.task.deployment.service_connect:  # the application starts when its proxy is healthy [ecs-agent]
-            await self._start_proxy()
+        if self._sidecar is not None:  # the application starts when its proxy is healthy [ecs-agent]
+            await self._sidecar.start()
         self._application = await self._launcher.processes.spawn(
             f"the application of task {self.task.id}",
             self._launcher.command.fill(self._application_address),
@@ -218,28 +217,21 @@ class Life:
         self.task.container.last_status = "RUNNING"
         self._enter(TaskStatus.ACTIVATING)
 
-    async def _start_proxy(self) -> None:
+    def _make_sidecar(self) -> Sidecar:
         timeouts = self._served.get("timeout") or {}
-        bootstrap = envoy.sidecar(
-            self._proxy_address,
-            self._application_address,
-            request_timeout=timeouts.get("perRequestTimeoutSeconds", _PER_REQUEST_TIMEOUT),
-            idle_timeout=timeouts.get("idleTimeoutSeconds", _IDLE_TIMEOUT),
-            health_paths=health_paths(self._definition),
-        )
-        configuration, address_file = self._folder / "proxy.json", self._folder / "proxy.admin"
-        write_json(configuration, bootstrap)
-        address_file.unlink(missing_ok=True)
-        self._proxy = await self._launcher.processes.spawn(
+        return Sidecar(
             f"the proxy of task {self.task.id}",
-            envoy.command(self._launcher.envoy_binary, configuration, address_file),
-            env={"PATH": os.defpath},
-            log=self._folder / "proxy.log",
+            envoy.sidecar(
+                self._proxy_address,
+                self._application_address,
+                request_timeout=timeouts.get("perRequestTimeoutSeconds", _PER_REQUEST_TIMEOUT),
+                idle_timeout=timeouts.get("idleTimeoutSeconds", _IDLE_TIMEOUT),
+                health_paths=health_paths(self._definition),
+            ),
+            folder=self._folder,
+            processes=self._launcher.processes,
+            envoy_binary=self._launcher.envoy_binary,
         )
-        self._admin = Admin(self._proxy, address_file)
-        await self._admin.ready()
-        if self._delay or self._unready:
-            await self._admin.post(envoy.disturbance(self._delay, self._unready))
 
     def _environment(self) -> Mapping[str, str]:
         """The container's environment: what the task definition gives, and what ECS and the twin add."""
@@ -268,9 +260,9 @@ class Life:
                     await asyncio.sleep(_POLL)
 
     async def _register(self) -> None:
-        address = self._proxy_address if self._proxy else self._application_address
+        address = self._proxy_address if self._sidecar else self._application_address
         await self._launcher.balancers.register(self.task, address)
-        if self._proxy is None:
+        if self._sidecar is None:
             return
         for service_id in self._discovery_services():
             self._launcher.registry.register(service_id, self.task.id, self._proxy_address, self._attributes())
@@ -301,22 +293,9 @@ class Life:
         self._container_stopped(code)
         self._fail(StopCode.ESSENTIAL_CONTAINER_EXITED, "Essential container in task exited")
 
-    async def _watch_proxy(self) -> None:
-        """A crashed proxy is started anew, as its agent does, up to `proxy_restarts` times."""
-        restarts = 0
-        while self._proxy is not None:
-            await self._proxy.wait()
-            self._step("proxy exited", code=self._proxy.returncode)
-            if restarts >= self._launcher.parameters().proxy_restarts:
-                self._fail(StopCode.ESSENTIAL_CONTAINER_EXITED, "Service Connect proxy exited")
-                return
-            restarts += 1
-            try:
-                await self._start_proxy()
-            except StartFailed as error:
-                self._fail(StopCode.ESSENTIAL_CONTAINER_EXITED, str(error))
-                return
-            self._step("proxy restarted", restarts=restarts)
+    async def _watch_proxy(self, sidecar: Sidecar) -> None:
+        why = await sidecar.keep(lambda: self._launcher.parameters().proxy_restarts, self._step)
+        self._fail(StopCode.ESSENTIAL_CONTAINER_EXITED, why)
 
     async def _watch_health(self) -> None:
         check = HealthCheck.of(self._definition, self._container_port, self._application_address)
@@ -369,10 +348,12 @@ class Life:
         if not crashed:
             await asyncio.sleep(delay)
         self._enter(TaskStatus.STOPPING)
-        if self._admin is not None and await self._admin.post("/drain_listeners?inboundonly"):
+        if self._sidecar is not None and await self._sidecar.refuse_connections():
             self._step("proxy drains")
         await self._stop_application(parameters)
-        await self._stop_proxy(parameters.proxy_drain if self._registered else 0)
+        if self._sidecar is not None and self._sidecar.process is not None:  # else it never started
+            await self._sidecar.stop(parameters.proxy_drain if self._registered else 0)
+            self._step("proxy stopped")
         self._enter(TaskStatus.DEPROVISIONING)
         for container in self.task.containers:
             container.last_status = "STOPPED"
@@ -393,23 +374,6 @@ class Life:
                 self._application.kill_group()
         self._container_stopped(await self._application.wait())
         self._step("application stopped")
-
-    async def _stop_proxy(self, drain: float) -> None:
-        """The proxy's agent drains gracefully, sleeps its fixed time, and only then ends Envoy [sc-agent]."""
-        if self._proxy is None or self._admin is None:
-            return
-        if drain and await self._admin.post("/drain_listeners?graceful&skip_exit"):
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(drain):
-                    await self._proxy.wait()
-        self._proxy.signal(signal.SIGTERM)
-        try:
-            async with asyncio.timeout(_PROXY_STOP_TIMEOUT):
-                await self._proxy.wait()
-        except TimeoutError:
-            self._proxy.kill_group()
-            await self._proxy.wait()
-        self._step("proxy stopped")
 
     async def _unless_stopping(self, work: Coroutine[Any, Any, None]) -> None:
         """Do *work*, and leave it where it is when the task is to stop."""

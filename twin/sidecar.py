@@ -1,0 +1,109 @@
+"""Service Connect's proxy of one task: an Envoy, and what its agent does with it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from twin import envoy
+from twin.admin import Admin
+from twin.errors import StartFailed
+from twin.files import write_json
+from twin.process import Process, Processes
+
+__all__ = ["Sidecar"]
+
+_STOP_TIMEOUT = 10  # seconds; Envoy ends at once unless it hangs
+
+
+class Sidecar:
+    """`process` is its Envoy: the one that serves, or the last one that did; None before the first start."""
+
+    def __init__(
+        self, name: str, bootstrap: Mapping[str, Any], *, folder: Path, processes: Processes, envoy_binary: str
+    ) -> None:
+        """
+        Args:
+            name: for messages.
+            bootstrap: Envoy's configuration.
+            folder: where its configuration, its admin interface's address and its log are.
+        """
+        self.process: Process | None = None
+        self._name = name
+        self._bootstrap = bootstrap
+        self._folder = folder
+        self._processes = processes
+        self._envoy_binary = envoy_binary
+        self._admin: Admin | None = None
+        self._disturbance: tuple[float, bool] = (0.0, False)
+
+    async def start(self) -> None:
+        """Start it, and wait until it serves.
+
+        Raises:
+            StartFailed: it does not.
+        """
+        configuration, address_file = self._folder / "proxy.json", self._folder / "proxy.admin"
+        write_json(configuration, self._bootstrap)
+        address_file.unlink(missing_ok=True)
+        self.process = await self._processes.spawn(
+            self._name,
+            envoy.command(self._envoy_binary, configuration, address_file),
+            env={"PATH": os.defpath},
+            log=self._folder / "proxy.log",
+        )
+        self._admin = Admin(self.process, address_file)
+        await self._admin.ready()
+        if any(self._disturbance):
+            await self._admin.post(envoy.disturbance(*self._disturbance))
+
+    async def disturb(self, *, delay: float, unready: bool) -> None:
+        """Hold each request for *delay* seconds, and fail the health checks' paths while *unready*."""
+        self._disturbance = (delay, unready)
+        if self._admin is not None:
+            await self._admin.post(envoy.disturbance(delay, unready))
+
+    async def keep(self, restarts: Callable[[], int], step: Callable[..., None]) -> str:
+        """Start it anew whenever it has crashed, *restarts* times, as its agent does [sc-agent].
+
+        Returns:
+            Why it no longer serves.
+        """
+        done = 0
+        while True:
+            assert self.process is not None
+            step("proxy exited", code=await self.process.wait())
+            if done >= restarts():
+                return "Service Connect proxy exited"
+            done += 1
+            try:
+                await self.start()
+            except StartFailed as error:
+                return str(error)
+            step("proxy restarted", restarts=done)
+
+    async def refuse_connections(self) -> bool:
+        """Accept no new connections, and serve the open ones on; whether it does."""
+        return self._admin is not None and await self._admin.post("/drain_listeners?inboundonly")
+
+    async def stop(self, drain: float) -> None:
+        """End it: its agent drains gracefully, sleeps for its fixed time, *drain* seconds, and only then ends Envoy
+        [sc-agent]."""
+        if self.process is None or self._admin is None:
+            return
+        if drain and await self._admin.post("/drain_listeners?graceful&skip_exit"):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(drain):
+                    await self.process.wait()
+        self.process.signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(_STOP_TIMEOUT):
+                await self.process.wait()
+        except TimeoutError:
+            self.process.kill_group()
+            await self.process.wait()
