@@ -89,21 +89,20 @@ class LoadBalancers:
                 if listener.arn not in self._listening:
                     port = listener.port if listener.port >= _UNPRIVILEGED else 8000 + listener.port
                     self._listening[listener.arn] = self._addresses.allocate(port)
-            if self._envoy is None and not self._balancing.listeners:
-                return
-            if starting := self._envoy is None:
+            if self._envoy is not None:
+                await self._publish(self._envoy)
+            elif self._balancing.listeners:
                 self._failures.unlink(missing_ok=True)  # of another run with the same folder
-                self._envoy = DynamicEnvoy(
+                envoy = DynamicEnvoy(
                     "load-balancer",
                     folder=self._folder,
                     processes=self._processes,
                     binary=self._envoy_binary,
                     log=self._log,
                 )
-            assert self._envoy is not None
-            await self._publish(self._envoy)
-            if starting:
-                await self._envoy.start()
+                await self._publish(envoy)
+                await envoy.start()
+                self._envoy = envoy  # from now on it is watched and kept
 
     async def run(self) -> None:
         """Watch the targets' health, and start Envoy anew whenever it has died, until cancelled."""
