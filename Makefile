@@ -15,6 +15,11 @@ unexport PYTHONDONTWRITEBYTECODE
 
 DURATION ?= 30
 USERS ?= 16
+# Where the twin listens: others for a second twin beside the first.
+GATEWAY_PORT ?= 8000
+AWS_PORT ?= 4566
+WEB_PORT ?= 8089
+TWIN_UP := twin up --with-parent --port $(GATEWAY_PORT) --aws-port $(AWS_PORT)
 
 .DEFAULT_GOAL := help
 .PHONY: help install lock synth ready run ui test pytest lint deploy destroy diff diagram settings checkov clean
@@ -113,10 +118,10 @@ ready: $(VENV)/.installed
 	@$(MAKE) --silent --no-print-directory -j 2 synth install
 
 run: ready ## The main job: the stack on this machine, load on it, one task stopped on the way (DURATION=30 USERS=16)
-	@twin up -- lab run stop-task --users $(USERS) --duration $(DURATION)
+	@$(TWIN_UP) -- lab run stop-task --users $(USERS) --duration $(DURATION)
 
 ui: ready ## The twin, and Locust's web UI at http://127.0.0.1:8089 (WORKERS=4 for more processes)
-	@twin up -- locust --host http://127.0.0.1:8000 --web-host 127.0.0.1 $(if $(WORKERS),--processes $(WORKERS) --master-bind-host 127.0.0.1)
+	@$(TWIN_UP) -- locust --host http://127.0.0.1:$(GATEWAY_PORT) --web-host 127.0.0.1 --web-port $(WEB_PORT) $(if $(WORKERS),--processes $(WORKERS) --master-bind-host 127.0.0.1)
 
 test: $(VENV)/.installed ## All of lint, and all tests
 	@$(MAKE) --no-print-directory -j 3 lint pytest

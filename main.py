@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,17 +16,25 @@ from serviceconnect.settings.reading import CONTEXT_KEY, PREFIX, from_project
 from serviceconnect.source import image_tag, load_image_tag
 
 ROOT = Path(__file__).resolve().parent
+NODE = 22  # the oldest that jsii takes without a warning for every start
 
 
 def find_node() -> None:
-    """Point jsii to the Node of the wheel beside this Python, unless JSII_NODE is set; exits without any Node."""
+    """Point jsii to the Node of the wheel beside this Python, unless JSII_NODE is set; exits without one that runs."""
     beside = Path(sys.executable).with_name("node")
     if "JSII_NODE" not in os.environ and beside.exists():
         os.environ["JSII_NODE"] = str(beside)
     node = os.environ.get("JSII_NODE", "node")
-    if shutil.which(node) is None:
-        print(f"main.py: there is no Node at {node!r}, which CDKTF needs; run `make install`.", file=sys.stderr)
-        sys.exit(3)
+    try:
+        version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        problem = f"there is no Node that runs at {node!r}"
+    else:
+        if int(version.removeprefix("v").partition(".")[0]) >= NODE:
+            return
+        problem = f"the Node at {node!r} is {version}, and {NODE} or newer is needed"
+    print(f"main.py: {problem}; CDKTF needs it: run `make clean install`, which brings one.", file=sys.stderr)
+    sys.exit(3)
 
 
 def main() -> None:

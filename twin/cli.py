@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -84,6 +85,9 @@ def up(
     jwt_issuer: Annotated[
         str | None, typer.Option(help="URL on this machine with the keys of the JWT issuer. Default: its own address.")
     ] = None,
+    with_parent: Annotated[
+        bool, typer.Option("--with-parent", help="End when the process that started it has gone, however it went.")
+    ] = False,
 ) -> None:
     """Start a twin and stay with it; Ctrl-C or `twin down` ends it and everything it started."""
     from twin.up import Options, run
@@ -102,7 +106,8 @@ def up(
         running_grace=running_grace,
         namespace_cleanup=namespace_cleanup,
     )
-    sys.exit(run(Options(synth, state, port, aws_port, parameters, command, jwt_issuer, then or None, empty)))
+    options = Options(synth, state, port, aws_port, parameters, command, jwt_issuer, then or None, empty, with_parent)
+    sys.exit(run(options))
 
 
 @app.command()
@@ -216,12 +221,14 @@ def set_(
 def env(state: State = _STATE) -> None:
     """Print exports for the AWS CLI, boto3 and Terraform: `eval "$(twin env)"`."""
     from twin.control import endpoint_of
-    from twin.credentials import environment
+    from twin.credentials import PROFILES, environment
     from twin.state import StateFolder
 
     running = StateFolder(state).running()
-    for name, value in environment(endpoint_of(running), running["region"]).items():
-        print(f"export {name}={value}")
+    for name in sorted(os.environ.keys() & set(PROFILES)):
+        print(f"unset {name}")
+    for name, value in environment(endpoint_of(running), running["region"], os.environ).items():
+        print(f"export {name}={shlex.quote(value)}")
 
 
 def main() -> None:
@@ -231,3 +238,5 @@ def main() -> None:
     except TwinError as error:
         print(f"twin: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

@@ -13,8 +13,12 @@ __all__ = ["last_line", "write_json"]
 def write_json(path: Path, value: Any) -> None:
     """Replace *path* as a whole: a reader sees the old content or the new, never a part."""
     temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(json.dumps(value, indent=2) + "\n")
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(json.dumps(value, indent=2) + "\n")
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def last_line(path: Path) -> str:

@@ -124,14 +124,18 @@ class Processes:
         reaper.add_done_callback(self._reapers.discard)
         return child
 
+    def kill(self) -> None:
+        """End all children at once."""
+        for child in list(self._running.values()):
+            child.kill_group()
+
     async def close(self, patience: float = watchdog.PATIENCE) -> None:
         """End all children (SIGTERM, *patience* seconds, SIGKILL), then the watchdog."""
         for child in list(self._running.values()):
             child.signal(signal.SIGTERM)
         if self._reapers:
             await asyncio.wait(self._reapers, timeout=patience)
-        for child in list(self._running.values()):
-            child.kill_group()
+        self.kill()
         if self._reapers:
             await asyncio.wait(self._reapers)
         if self._keeper:

@@ -15,6 +15,7 @@ import glob
 import json
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,34 +48,63 @@ class StateFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = (self.path / "lock").open("w")
         except OSError as error:
-            raise BadInput(
-                f"The state folder {self.path} cannot be written ({error.strerror}): choose another --state."
-            ) from None
+            raise self.not_writable(error) from None
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                pid = self._read().get("pid", "unknown")
-                way_out = "end it with `twin down`, or choose another --state."
-                raise AlreadyUp(f"A twin runs on {self.path} already (pid {pid}): {way_out}") from None
+                raise self._already_up() from None
             try:
-                self._clear()
-                with (self.path / "events.jsonl").open("w", buffering=1) as self._events:
+                try:
+                    self._clear()
+                    self._events = (self.path / "events.jsonl").open("w", buffering=1)
                     self.describe(pid=os.getpid())
-                    yield
+                except OSError as error:
+                    raise self.not_writable(error) from None
+                yield
             finally:
-                self._events = None
+                self._close_events()
                 self._description.unlink(missing_ok=True)
                 self.outputs.unlink(missing_ok=True)
+
+    def require_free(self) -> None:
+        """Nothing, if no supervisor is on this folder.
+
+        Raises:
+            AlreadyUp: one is.
+        """
+        if self._is_held():
+            raise self._already_up()
+
+    def not_writable(self, error: OSError) -> BadInput:
+        """*error* as a sentence: of a file in this folder that could not be written."""
+        why = f"The state folder {self.path} cannot be written ({error.strerror})"
+        return BadInput(f"{why}: free some space, or choose another --state.")
+
+    def _already_up(self) -> AlreadyUp:
+        pid = self._read().get("pid", "unknown")
+        way_out = "end it with `twin down`, or choose another --state."
+        return AlreadyUp(f"A twin runs on {self.path} already (pid {pid}): {way_out}")
 
     def describe(self, **content: Any) -> None:
         """Replace what clients can read of this twin."""
         write_json(self._description, content)
 
     def log(self, kind: str, **details: Any) -> None:
-        """Add a line to the event log."""
-        if self._events is not None:
+        """Add a line to the event log; where it cannot be written, it ends, and the twin goes on."""
+        if self._events is None:
+            return
+        try:
             self._events.write(json.dumps({"time": round(time.time(), 3), "kind": kind, **details}) + "\n")
+        except OSError as error:
+            print(f"twin: {self._events.name} cannot be written any more ({error.strerror})", file=sys.stderr)
+            self._close_events()
+
+    def _close_events(self) -> None:
+        if self._events is not None:
+            with contextlib.suppress(OSError):  # no space for what is left of it
+                self._events.close()
+        self._events = None
 
     def running(self) -> dict[str, Any]:
         """What the supervisor on this folder tells of itself.

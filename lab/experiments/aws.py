@@ -34,6 +34,8 @@ class Aws:
             read_timeout=30,
             # Else DiscoverInstances looks for a host `data-<the twin's address>`.
             inject_host_prefix=self._url is None,
+            # A twin is on this machine, where no proxy leads.
+            proxies=None if self._url is None else {},
         )
         return self._session.client(service, endpoint_url=self._url, config=config)
 

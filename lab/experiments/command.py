@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+_MOST_USERS = 10_000  # in one process of Locust; more than that it does not bring to their first request
 _PLAIN_WIDTH = 140  # columns, where the output is no terminal
 _INTERRUPTED = 130  # as a shell has it: 128 + SIGINT
 
@@ -62,8 +63,12 @@ def run(
     """
     if users < 1:
         raise BadInput(f"--users {users} is too few: give 1 or more.")
+    if users > _MOST_USERS:
+        raise BadInput(f"--users {users} is too many for one process of Locust: give {_MOST_USERS} or fewer.")
     if duration is not None and not 4 <= duration <= 86_400:
         raise BadInput(f"--duration {duration:g} is out of range: give from 4 to 86400 seconds.")
+    if duration is not None and not duration.is_integer():
+        raise BadInput(f"--duration {duration:g} is not in whole seconds, which Locust takes: give {duration:.0f}.")
     if rate is not None and not 0 < rate <= 100_000:
         raise BadInput(f"--rate {rate:g} is out of range: give requests per second, above 0 and at most 100000.")
     if not 1 <= repeat <= 1000:

@@ -48,7 +48,7 @@ class TwinControl:
 
     def _ask(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         try:
-            answer = httpx.post(f"{self._url}/{operation}", json=request, timeout=_TIMEOUT)
+            answer = httpx.post(f"{self._url}/{operation}", json=request, timeout=_TIMEOUT, trust_env=False)
             content = answer.json()
         except (httpx.HTTPError, ValueError) as error:
             raise Missing(f"The twin at {self._url} does not answer ({error}): is it up?") from None

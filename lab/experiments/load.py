@@ -92,7 +92,7 @@ class Load:
         arguments = [
             "--headless", "--locustfile", str(_LOCUSTFILE), "--outputs", str(target.file),
             "--path-mix", f"{prefix}/hostname=1", "--users", str(plan.users), "--spawn-rate", str(plan.users),
-            "--run-time", f"{plan.duration:g}s", *(["--rate", f"{plan.rate:g}"] if plan.rate else []),
+            "--run-time", f"{plan.duration:.0f}s", *(["--rate", f"{plan.rate:g}"] if plan.rate else []),
             "--results-dir", str(results), "--exit-code-on-error", "0", "--loglevel", "WARNING", "--only-summary",
         ]  # fmt: skip
         # In our own process group: whoever ends that, a terminal's Ctrl-C included, ends Locust too.

@@ -90,7 +90,7 @@ class Session:
             try:
                 conduct(experiment, self._bench, target, self._aws, plan, folder, progress, labels)
             finally:
-                if (folder / "run.json").exists():
+                if (folder / "hostnames.csv").exists():  # else Locust wrote nothing, and there is another error
                     self._done(folder)
 
     def _stable(self, *, completed: bool = True) -> int:

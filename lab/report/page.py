@@ -33,6 +33,7 @@ def write_report(subject: Measured | Study) -> Path:
         temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, path)
     except OSError as error:
+        temporary.unlink(missing_ok=True)
         raise BadInput(
             f"{path} cannot be written ({error.strerror}): free some space and run `lab report {subject.folder}`."
         ) from None

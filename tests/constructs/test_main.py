@@ -93,7 +93,23 @@ def test_unusable_settings(tmp_path: Path) -> None:
 def test_no_node(tmp_path: Path) -> None:
     done = run(ROOT / "main.py", tmp_path, JSII_NODE="/nowhere/node")
     assert done.returncode == 3
-    assert done.stderr == "main.py: there is no Node at '/nowhere/node', which CDKTF needs; run `make install`.\n"
+    assert done.stderr.startswith("main.py: there is no Node that runs at '/nowhere/node'; CDKTF needs it: run `make ")
+
+
+@pytest.mark.parametrize(
+    ("says", "problem"),
+    [("exit 1", "there is no Node that runs at"), ("echo v20.19.0", "is v20.19.0, and 22 or newer is needed")],
+)
+def test_a_node_that_will_not_do(tmp_path: Path, says: str, problem: str) -> None:
+    node = tmp_path / "node"
+    node.write_text(f"#!/bin/sh\n{says}\n")
+    node.chmod(0o755)
+
+    done = run(ROOT / "main.py", tmp_path, JSII_NODE=str(node))
+
+    assert done.returncode == 3
+    assert problem in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_cdktf_json_runs_the_virtual_environments_python() -> None:

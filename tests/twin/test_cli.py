@@ -84,6 +84,27 @@ def test_an_unwritable_state_folder(twin_cli: Command, tmp_path: Path) -> None:
     assert_refused(twin_cli(*up(tmp_path)), 2, "state", "--state")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+def test_no_space_for_the_state(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / ".twin.json.new").symlink_to("/dev/full")
+
+    assert_refused(run(*up(tmp_path)), 2, "state cannot be written (No space left on device)", "--state")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+def test_no_space_for_the_event_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "events.jsonl").symlink_to("/dev/full")
+    folder = StateFolder(tmp_path)
+
+    with folder.hold():
+        folder.log("twin", step="one")
+        folder.log("twin", step="two")
+
+    said = capsys.readouterr().err
+    assert said == f"twin: {tmp_path}/events.jsonl cannot be written any more (No space left on device)\n"
+
+
 def test_a_command_that_is_no_command_line(twin_cli: Command, tmp_path: Path) -> None:
     assert_refused(twin_cli(*up(tmp_path, "--command", "python 'open")), 2, "--command", "open")
 
@@ -96,7 +117,7 @@ def test_a_service_that_does_not_stay_up(tmp_path: Path) -> None:
 def test_no_envoy(tmp_path: Path) -> None:
     hidden = "import sys; sys.executable = '/nowhere/python'; from twin.cli import main; main()"
     result = run(*up(tmp_path), program=hidden, path="/nowhere")
-    assert_refused(result, 3, "`envoy` is not installed", "make install")
+    assert_refused(result, 3, "`envoy` is not installed", "make clean install")
 
 
 @pytest.mark.parametrize("command", ["env", "set front-ends=1", "fault crash x", "stop x"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -142,9 +144,10 @@ def test_ps_lists_the_tasks_and_what_is_not_in_the_twin(twin: RunningTwin) -> No
     assert "aws_vpc_endpoint" in listing
 
 
-def test_a_second_twin_on_the_same_state_is_refused_with_the_pid(twin: RunningTwin) -> None:
+def test_a_second_twin_on_the_same_state_is_refused_with_the_pid_before_its_ports_are(twin: RunningTwin) -> None:
+    port = twin.gateway_url.rsplit(":", 1)[-1]
     second = subprocess.run(
-        twin_command("up", "--synth", str(STACK), "--state", str(twin.state), "--port", str(free_port())),
+        twin_command("up", "--synth", str(STACK), "--state", str(twin.state), "--port", port),
         cwd=PROJECT,
         capture_output=True,
         text=True,
@@ -202,6 +205,49 @@ def test_a_command_runs_once_the_twin_serves_and_its_exit_code_is_the_twins(star
 
     assert twin.process.returncode == 7
     assert "\n3\n" in output
+
+
+def test_interrupted_twice_it_ends_the_command_and_itself_without_a_word_too_many(start_twin: TwinFactory) -> None:
+    twin = start_twin(then=("sleep", "600"), wait=False)
+    wait_until(lambda: (twin.state / "outputs.json").exists(), "it serves")
+    wait_until(lambda: any(_command(pid) == "sleep 600" for pid in descendants(twin.process.pid)), "the command runs")
+    started = descendants(twin.process.pid)
+
+    twin.process.send_signal(signal.SIGINT)
+    wait_until(lambda: not any(_command(pid) == "sleep 600" for pid in started), "the command has ended")
+    twin.process.send_signal(signal.SIGINT)
+    output = twin.process.communicate(timeout=60)[0]
+
+    assert "Traceback" not in output
+    assert twin.process.returncode in (130, -signal.SIGINT)  # the latter if it came at the very end
+    assert not [pid for pid in started if is_alive(pid)]
+
+
+def test_it_asks_nobody_else_and_ends_with_its_parent(tmp_path: Path) -> None:
+    """With a proxy, a profile and a configuration that would each stop boto3."""
+    told, configuration = tmp_path / "told", tmp_path / "config"
+    configuration.write_text("no configuration")
+    tasks = 'len(boto3.client("ecs").list_tasks(cluster="serviceconnect")["taskArns"])'
+    ask = f"import boto3, pathlib, time; pathlib.Path({str(told)!r}).write_text(str({tasks})); time.sleep(600)"
+    ports = ("--port", str(free_port()), "--aws-port", str(free_port()))
+    up = twin_command(
+        "up", "--with-parent", "--synth", str(STACK), "--state", str(tmp_path / "state"), *ports, "--",
+        sys.executable, "-c", ask,
+    )  # fmt: skip
+    disturbing = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9", "AWS_PROFILE": "no-such"}
+    environment = {**os.environ, **disturbing, "AWS_CONFIG_FILE": str(configuration)}
+    # A shell that has more to do stays the parent, as make does.
+    parent = subprocess.Popen(["/bin/sh", "-c", '"$@"; :', "sh", *up], cwd=PROJECT, env=environment)
+    try:
+        wait_until(lambda: told.exists() and told.read_text(), "the command has asked", 60)
+        started = descendants(parent.pid)
+        assert len(started) > 8
+    finally:
+        parent.kill()
+        parent.wait()
+
+    assert told.read_text() == "3"
+    wait_until(lambda: not [pid for pid in started if is_alive(pid)], "all processes are gone")
 
 
 def test_killed_with_its_watchdog_replaced_nothing_is_left(twin: RunningTwin) -> None:

@@ -148,12 +148,14 @@ def test_ctrl_c_in_a_rollout_puts_the_service_back(twin: RunningTwin, tmp_path: 
     [
         (("no-such-thing",), "There is no experiment 'no-such-thing': choose from baseline"),
         (("--duration", "-1"), "--duration -1 is out of range"),
+        (("--duration", "4.5"), "--duration 4.5 is no number of whole seconds"),
         (("--rate", "0"), "--rate 0 is out of range"),
         (("--repeat", "0"), "--repeat 0 is out of range"),
         (("--sweep", "discovery_ttl"), "is not a name and numbers"),
         (("--sweep", "no_such=1"), "no_such is no parameter of the twin"),
         (("--sweep", "drain_seconds=60"), "drain_seconds=60 is cut off by the stop timeout of 60 s"),
         (("--users", "0"), "--users 0 is too few"),
+        (("--users", "1000000"), "--users 1000000 is too many"),
         (("--target", "no-such.json"), "no-such.json is not there"),
         (("--results", "/proc/no"), "cannot be written"),
     ],
@@ -179,6 +181,20 @@ def test_an_endpoint_that_does_not_answer(lab: Command, tmp_path: Path) -> None:
 
     assert code == 3
     assert "http://127.0.0.1:9 does not answer" in err
+
+
+def test_locust_that_does_not_start_is_told_with_its_last_words(
+    twin: RunningTwin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.experiments.load._LOCUSTFILE", tmp_path / "no-locustfile.py")
+    target = read_target(twin.state / "outputs.json")
+    request = Request([EXPERIMENTS["baseline"]], 4, 4, 20, 1, [{}], tmp_path / "results")
+    folders: list[Path] = []
+
+    with pytest.raises(Missing, match=r"Locust ended with exit code 1 \(.*no-locustfile.*\)"):
+        Session(request, target, Console(quiet=True), folders.append).run()
+
+    assert folders == []
 
 
 @pytest.mark.parametrize("name", ["stop-task", "baseline"])

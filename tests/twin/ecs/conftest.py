@@ -95,7 +95,7 @@ def run_aws(endpoint_url: str, *arguments: str) -> str:
     program = Path(sys.executable).with_name("aws")
     done = subprocess.run(
         [str(program), *arguments],
-        env={"PATH": os.environ["PATH"], "HOME": os.devnull, **environment(endpoint_url, "eu-west-2")},
+        env={"PATH": os.environ["PATH"], "HOME": os.devnull, **environment(endpoint_url, "eu-west-2", {})},
         capture_output=True,
         text=True,
         timeout=60,

@@ -80,6 +80,8 @@ TASKS = {
             "service_connect_configuration.service.tls.issuer_cert_authority": "issuerCertificateAuthority",
             "volume_configuration.managed_ebs_volume.size_in_gb": "sizeInGiB",
         },
+        # Not ECS's: the provider sends 0 where nothing is given.
+        defaults={"desired_count": 0},
         answer={"id": "service.serviceArn", "arn": "service.serviceArn"},
     ),
     "aws_appautoscaling_target": Call(
