@@ -52,7 +52,6 @@ class Effect:
 
 def assumptions(scenario: Scenario, prices: PriceBook) -> tuple[Assumption, ...]:
     """Everything that is assumed, with its present value."""
-    even_spread = Decimal(scenario.azs - 1) / scenario.azs
     per_task = scenario.insights_metrics_per_task
     return (
         Assumption(
@@ -68,8 +67,24 @@ def assumptions(scenario: Scenario, prices: PriceBook) -> tuple[Assumption, ...]
             "share of API Gateway's requests to a task in another zone",
             scenario.crossing_share,
             ZERO,
-            even_spread,
+            scenario.even_crossing,
             field="cross_az_share",
+        ),
+        Assumption(
+            "nlb_cross_az_share",
+            "share of API Gateway's requests to a network load balancer's node in another zone",
+            scenario.nlb_crossing_share,
+            ZERO,
+            scenario.even_crossing,
+            field="nlb_cross_az_share",
+        ),
+        Assumption(
+            "alb_cross_az_share",
+            "share of API Gateway's requests to an internal ALB that is billed between zones",
+            scenario.alb_cross_az_share,
+            ZERO,
+            scenario.even_crossing,
+            field="alb_cross_az_share",
         ),
         Assumption(
             "gateway_connections_per_request",

@@ -294,10 +294,20 @@ def proxy_network(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
         yield _traffic("proxy logs through NAT", group, sent, prices.nat_data)
 
 
-def between_zones(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
-    """Requests that reach a task in another zone; a GB is billed as it leaves one zone and as it enters the other."""
-    crossed = Gigabytes(scenario.requests * scenario.exchanged_bytes / GB) * scenario.crossing_share * 2
-    assumed = f"API Gateway's choice of zone: {scenario.crossing_share:.2f} of the traffic crosses"
+def between_zones(scenario: Scenario, prices: PriceBook, share: Decimal, to: str) -> Iterator[Line]:
+    """The *share* of the traffic on which API Gateway's way *to* something ends in another zone.
+
+    A GB is billed as it leaves one zone and as it enters the other. For a client and an NLB AWS says so:
+    https://aws.amazon.com/blogs/networking-and-content-delivery/exploring-data-transfer-costs-for-aws-network-load-balancers/
+    By default an NLB gives its clients the address of any zone, and its nodes then keep to the targets of their own:
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/network/edit-load-balancer-attributes.html
+    Which zone the network interface of a VPC link lies in that a request comes from is not documented, hence assumed.
+
+    An ALB's own traffic to targets in other zones is free, and so is that of EC2 instances with an ALB in their VPC
+    (https://aws.amazon.com/ec2/pricing/on-demand/); that a VPC link counts as one of them is assumed.
+    """
+    crossed = Gigabytes(scenario.requests * scenario.exchanged_bytes / GB) * share * 2
+    assumed = f"API Gateway's choice of a zone's {to}: {share:.2f} of the traffic crosses and is billed"
     yield _traffic("between zones, both directions", "between zones", crossed, prices.cross_az, assumed)
 
 

@@ -86,7 +86,7 @@ def _service_connect(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
     yield from lines.service_connect_share(scenario, prices)
     yield from lines.network(scenario, prices)
     yield from lines.proxy_network(scenario, prices)
-    yield from lines.between_zones(scenario, prices)
+    yield from lines.between_zones(scenario, prices, scenario.crossing_share, "task")
     yield from lines.egress(scenario, prices)
     yield from lines.operations(scenario, prices, scenario.gateway_log_bytes + scenario.proxy_log_bytes)
 
@@ -101,12 +101,14 @@ def _common(scenario: Scenario, prices: PriceBook, log_bytes: Decimal) -> Iterat
 def _internal_alb(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
     yield from lines.http_api(scenario, prices)
     yield from lines.alb(scenario, prices, scenario.gateway_connections_per_request, GATEWAY_CONNECTIONS)
+    yield from lines.between_zones(scenario, prices, scenario.alb_cross_az_share, "ALB node")
     yield from _common(scenario, prices, scenario.gateway_log_bytes)
 
 
 def _internal_nlb(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
     yield from lines.http_api(scenario, prices)
     yield from lines.nlb(scenario, prices, scenario.gateway_connections_per_request, GATEWAY_CONNECTIONS)
+    yield from lines.between_zones(scenario, prices, scenario.nlb_crossing_share, "NLB node")
     yield from _common(scenario, prices, scenario.gateway_log_bytes)
 
 
@@ -120,6 +122,7 @@ def _public_alb(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
 def _rest_nlb(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
     yield from lines.rest_api(scenario, prices)
     yield from lines.nlb(scenario, prices, scenario.gateway_connections_per_request, GATEWAY_CONNECTIONS)
+    yield from lines.between_zones(scenario, prices, scenario.nlb_crossing_share, "NLB node")
     yield from _common(scenario, prices, scenario.gateway_log_bytes)
 
 

@@ -31,6 +31,7 @@ INSIGHTS_BASE_METRICS = 36
 LARGEST = 10**12
 
 AT_LEAST_ONE = ("tasks", "azs", "nat_gateways", "log_retention_days")
+SHARES = ("cross_az_share", "nlb_cross_az_share", "alb_cross_az_share")
 AT_LEAST_ZERO = (
     "request_bytes",
     "response_bytes",
@@ -101,6 +102,8 @@ class Scenario:
 
     discovery_calls_per_request: Decimal = Decimal(0)
     cross_az_share: Decimal | None = None
+    nlb_cross_az_share: Decimal | None = None
+    alb_cross_az_share: Decimal = Decimal(0)
     gateway_connections_per_request: Decimal = Decimal(1)
     lattice_entry: Decimal = Decimal(1)
     insights_metrics_per_task: Decimal = Decimal(20)
@@ -118,8 +121,10 @@ class Scenario:
             raise BadInput(f"azs = {self.azs} must be at most 6: no Region has more availability zones")
         if self.load_balancer_addresses is not None:
             _at_least(0, "load balancer addresses", self.load_balancer_addresses)
-        if self.cross_az_share is not None and not 0 <= self.cross_az_share <= 1:
-            raise BadInput(f"cross az share = {self.cross_az_share} must be from 0 to 1")
+        for name in SHARES:
+            share = getattr(self, name)
+            if share is not None and not 0 <= share <= 1:
+                raise BadInput(f"{name.replace('_', ' ')} = {share} must be from 0 to 1")
         _one_of("architecture", self.architecture, ("X86_64", "ARM64"))
         _one_of("proxy", self.proxy, ("within", "on-top"))
         _one_of("network", self.network, ("endpoints", "nat", "public", "none"))
@@ -152,9 +157,19 @@ class Scenario:
         return self.request_bytes + self.response_bytes
 
     @property
+    def even_crossing(self) -> Decimal:
+        """Share of the traffic that goes to another zone if a zone is chosen without regard to one's own."""
+        return Decimal(self.azs - 1) / self.azs
+
+    @property
     def crossing_share(self) -> Decimal:
-        """Share of the traffic that goes to a task in another zone; by default that of an even spread."""
-        return Decimal(self.azs - 1) / self.azs if self.cross_az_share is None else self.cross_az_share
+        """Share of API Gateway's traffic that goes to a task in another zone."""
+        return self.even_crossing if self.cross_az_share is None else self.cross_az_share
+
+    @property
+    def nlb_crossing_share(self) -> Decimal:
+        """Share of API Gateway's traffic that goes to a node of an NLB in another zone."""
+        return self.even_crossing if self.nlb_cross_az_share is None else self.nlb_cross_az_share
 
     @property
     def public_addresses(self) -> int:

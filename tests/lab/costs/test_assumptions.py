@@ -55,6 +55,8 @@ def test_a_price_is_set_and_other_tiers_stay(prices: PriceBook) -> None:
         ("lattice_hour=-1", "lattice_hour = -1 must be a number that is at least 0"),
         ("lattice_hour=inf", "must be a number that is at least 0"),
         ("cross_az_share=2", "cross az share = 2 must be from 0 to 1"),
+        ("nlb_cross_az_share=2", "nlb cross az share = 2 must be from 0 to 1"),
+        ("alb_cross_az_share=2", "alb cross az share = 2 must be from 0 to 1"),
     ],
 )
 def test_a_wrong_setting_is_refused(prices: PriceBook, setting: str, says: str) -> None:
@@ -69,6 +71,8 @@ def test_an_effect_names_the_options_that_it_moves_and_no_other(prices: PriceBoo
     low, high = found["discovery_calls_per_request"][SERVICE_CONNECT]
     assert (high - low).value == pytest.approx(scenario.requests / 10**6)
     assert {option.letter for option in found["nlb_nlcu"]} == {"c", "e", "f"}
+    assert {option.letter for option in found["nlb_cross_az_share"]} == {"c", "e"}
+    assert {option.letter for option in found["alb_cross_az_share"]} == {"b"}
     # Nothing is logged about what does not matter here: less than 300 M requests, no Container Insights.
     assert not {"http_api@300000000", "insights_metric", "insights_metrics_per_task"} & set(found)
 

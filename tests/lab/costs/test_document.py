@@ -90,15 +90,16 @@ def test_the_table_of_totals(says: Says, default: Scenario, prices: PriceBook) -
 def test_the_table_of_break_even_points(says: Says, default: Scenario, prices: PriceBook) -> None:
     ranges = Study(default, prices).rate_ranges
     elsewhere = replace(default, network="none")
-    for option, title in ((ALB, "internal ALB"), (NLB, "NLB"), (PUBLIC_ALB, "public ALB"), (LATTICE, "VPC Lattice")):
+    for option, title in ((ALB, "internal ALB"), (PUBLIC_ALB, "public ALB"), (LATTICE, "VPC Lattice")):
         low, high = ranges[option]
         moved = f"{low:,.1f} and up, or always" if high is None else f"{low:,.1f} to {high:,.1f}"
         rate, other = first_rate(default, prices, option), first_rate(elsewhere, prices, option)
         says(f"| ({option.letter}) {title} | {rate} requests/s | {moved} | {other} |")
-    low, high = ranges[REST]
-    assert first_rate(default, prices, REST) == first_rate(elsewhere, prices, REST) == "always"
-    assert high is None
-    says(f"| (e) REST API with NLB | always | {low:,.1f} and up, or always | always |")
+    for option, title in ((NLB, "NLB"), (REST, "REST API with NLB")):
+        low, high = ranges[option]
+        assert first_rate(default, prices, option) == first_rate(elsewhere, prices, option) == "always"
+        assert high is None
+        says(f"| ({option.letter}) {title} | always | {low:,.1f} and up, or always | always |")
 
 
 def test_what_can_turn_the_answer(says: Says, default: Scenario, prices: PriceBook) -> None:
@@ -122,8 +123,11 @@ def test_heavy_data(says: Says, default: Scenario, prices: PriceBook) -> None:
     says(f"an ALB's capacity unit is {prices.alb_lcu.tiers[0].usd.normalize()} USD a GB")
     heavy = replace(default, response_bytes=512 * KB)
     common = common_cost(heavy, prices)
-    exposing = [bill(option, heavy, prices).total - common for option in (SERVICE_CONNECT, PUBLIC_ALB)]
-    says(f"exposing costs {money(exposing[0])} with (a) and {money(exposing[1])} with a public ALB")
+    exposing = [money(bill(option, heavy, prices).total - common) for option in (SERVICE_CONNECT, ALB, NLB, PUBLIC_ALB)]
+    says(
+        f"exposing costs {exposing[0]} with (a), {exposing[1]} with an internal ALB, {exposing[2]} with an NLB and "
+        f"{exposing[3]} with a public ALB"
+    )
     egress = next(line for line in bill(PUBLIC_ALB, heavy, prices).lines if line.item == "internet egress")
     says(f"whatever sends it, {money(egress.cost)} in this example")
     near = replace(default, cross_az_share=Decimal(0))

@@ -108,12 +108,38 @@ def test_the_service_connect_share_costs_only_where_the_size_rises(prices: Price
     assert risen["Service Connect share: memory"].cost.value == Decimal("0.5") * 730 * Decimal("0.00511")
 
 
-def test_between_zones_is_billed_in_both_directions(prices: PriceBook) -> None:
+BETWEEN = "between zones, both directions"
+
+
+@pytest.mark.parametrize(
+    ("name", "to"), [("service-connect", "task"), ("internal-nlb", "NLB node"), ("rest-nlb", "NLB node")]
+)
+def test_between_zones_is_billed_in_both_directions(name: str, to: str, prices: PriceBook) -> None:
     scenario = Scenario(azs=3)
-    line = of("service-connect", scenario, prices)["between zones, both directions"]
+    line = of(name, scenario, prices)[BETWEEN]
     crossed = scenario.requests * scenario.exchanged_bytes / GB * 2 / 3
     assert line.cost.value == pytest.approx(crossed * 2 / 100)
-    assert line.assumed.startswith("API Gateway's choice of zone")
+    assert line.assumed.startswith(f"API Gateway's choice of a zone's {to}: 0.67")
+    assert of(name, Scenario(azs=1), prices)[BETWEEN].cost.value == 0
+
+
+def test_an_alb_crosses_zones_free_of_charge_unless_assumed_otherwise(prices: PriceBook) -> None:
+    free, billed = Scenario(), Scenario(alb_cross_az_share=Decimal("0.5"))
+    assert of("internal-alb", free, prices)[BETWEEN].cost.value == 0
+    assert of("internal-alb", billed, prices)[BETWEEN].cost == of("internal-nlb", free, prices)[BETWEEN].cost
+    # Clients on the internet have no zone.
+    for name in ("public-alb", "lattice"):
+        assert BETWEEN not in of(name, billed, prices)
+
+
+def test_each_way_over_zones_has_a_switch_of_its_own(prices: PriceBook) -> None:
+    none = Decimal(0)
+    near = Scenario(nlb_cross_az_share=none)
+    assert of("internal-nlb", near, prices)[BETWEEN].cost.value == 0
+    assert of("service-connect", near, prices)[BETWEEN].cost.value > 0
+    near = Scenario(cross_az_share=none)
+    assert of("service-connect", near, prices)[BETWEEN].cost.value == 0
+    assert of("rest-nlb", near, prices)[BETWEEN].cost.value > 0
 
 
 def test_the_ways_out_of_the_tasks(prices: PriceBook) -> None:
