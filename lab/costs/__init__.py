@@ -11,7 +11,8 @@
 #   assumptions.py   what no AWS page states, as switches with ranges
 #   sensitivity.py   which input moves the answer most
 #   stack.py         inputs of a synthesized stack; traffic.py: of a daily profile or a measured run
-#   study.py         all of that about one scenario or run; output.py and pictures.py say and draw it
+#   study.py         all of that about one scenario or run; verdict.py: its answer in a sentence
+#   output.py        a study as tables, JSON and CSV; pictures.py draws it
 #   offers.py        AWS's price list; update.py: the price file brought up to date from it
 #   command.py       `lab costs`, `lab costs update`
 #

@@ -45,7 +45,7 @@ def costs(
     architecture: Annotated[str | None, typer.Option(help="X86_64 or ARM64.")] = None,
     proxy: Annotated[
         str | None,
-        typer.Option(help="Service Connect's share of a task: within its size (default), or on-top of it."),
+        typer.Option(help="Service Connect's share of a task: within its size (default), on-top of it, or unreserved."),
     ] = None,
     azs: Annotated[int | None, typer.Option(help="Number of availability zones.")] = None,
     network: Annotated[

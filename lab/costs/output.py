@@ -18,6 +18,7 @@ from lab.costs.lines import Line
 from lab.costs.quantities import Usd, plain
 from lab.costs.scenario import HOURS, KB, SECONDS_PER_HOUR
 from lab.costs.study import Study
+from lab.costs.verdict import share_in_words, verdict, where_cheaper
 
 __all__ = ["as_csv", "as_json", "console", "print_study"]
 
@@ -34,6 +35,7 @@ def as_json(study: Study) -> str:
     content = {
         "region": scenario.region,
         "inputs": {"requests_per_second": float(scenario.mean_rate), "rates": _input(scenario.rates), **inputs},
+        "verdict": verdict(study),
         "common_usd": _usd(study.common),
         "options": [
             {
@@ -48,6 +50,7 @@ def as_json(study: Study) -> str:
             }
             for bill in study.bills
         ],
+        "proxy_share": _share(study),
         "break_even": [_break_even(study, point) for point in (*study.rates, *study.sizes)],
         "assumptions": [
             {
@@ -119,7 +122,10 @@ def print_study(study: Study, console: Console) -> None:
         f"with {scenario.memory} MiB ({scenario.architecture}) in {scenario.azs} zones, network: {scenario.network}",
         soft_wrap=True,
     )
+    console.print(verdict(study), soft_wrap=True)
+    console.print()
     console.print(_bills(study))
+    console.print(share_in_words(study), soft_wrap=True)
     for bill in study.bills:
         notes = f" ({'; '.join(bill.notes)})" if bill.notes else ""
         console.print(f"({bill.option.letter}) {bill.option.title}{notes}", soft_wrap=True)
@@ -144,6 +150,8 @@ def _bills(study: Study) -> Table:
             table.add_row(item, *(_cell(line) for line in lines))
     table.add_section()
     table.add_row("total", *(_money(bill.total) for bill in study.bills))
+    if study.alternative is not None:
+        table.add_row(f"  total {study.alternative.words}", _money(study.alternative.bill.total))
     ranges = [study.ranges[bill.option] for bill in study.bills]
     table.add_row("  lowest, all assumed at their low ends", *(_money(low) for low, _ in ranges))
     table.add_row("  highest, all at their high ends", *(_money(high) for _, high in ranges))
@@ -155,11 +163,16 @@ def _sentences(study: Study) -> Iterator[str]:
     totals = {bill.option: bill.total.value for bill in study.bills}
     for option, (low, high) in study.rate_ranges.items():
         points = [point for point in study.rates if point.against is option]
+        other = ""
+        if (alternative := study.alternative) is not None:
+            others = [point for point in alternative.rates if point.against is option]
+            where = where_cheaper(others, alternative.bill.total.value < totals[option])
+            other = f"; {alternative.words} (a) is cheaper {where}"
         if not points:
             cheaper = min((study.bills[0].option, option), key=lambda each: totals[each])
-            yield f"(a) and ({option.letter}) {option.name}: ({cheaper.letter}) is cheaper at every rate"
+            yield f"(a) and ({option.letter}) {option.name}: ({cheaper.letter}) is cheaper at every rate{other}"
         for point in points:
-            moved = f"; assumptions, one at a time, move it {_span(low, high)}" if point is points[0] else ""
+            moved = f"; assumptions, one at a time, move it {_span(low, high)}{other}" if point is points[0] else ""
             yield (
                 f"(a) and ({option.letter}) {option.name} break even at {_rate(point.at)}, "
                 f"{point.at * SECONDS_PER_HOUR * HOURS / 10**6:,.1f} M requests a month, {_money(point.cost)} USD: "
@@ -201,6 +214,29 @@ def _sensitivities(study: Study) -> Table:
         variants = [f"{variant.value}: {_money(variant.difference)}" for variant in each.variants]
         table.add_row(each.name, _money(each.swing), ", ".join([f"{each.value}: {_money(present)}", *variants]))
     return table
+
+
+def _share(study: Study) -> dict[str, Any] | None:
+    """Option (a) without and with the proxy's share of the tasks."""
+    other = study.alternative
+    if other is None:
+        return None
+    cases = [(study.bills[0], study.rates), (other.bill, other.rates)]
+    return {
+        kind: {
+            "total_usd": _usd(bill.total),
+            "break_even": [
+                {
+                    "against": point.against.name,
+                    "requests_per_second": float(point.at),
+                    "cheaper_below": point.cheaper_below.name,
+                    "cheaper_above": point.cheaper_above.name,
+                }
+                for point in points
+            ],
+        }
+        for kind, (bill, points) in zip(("without", "with"), cases if other.reserved else cases[::-1], strict=True)
+    }
 
 
 def _line(line: Line) -> dict[str, Any]:

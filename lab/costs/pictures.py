@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 
 from lab.costs.breakeven import BreakEven
 from lab.costs.lines import GROUPS
-from lab.costs.options import OPTIONS, SERVICE_CONNECT, Bill, bill, common_cost
+from lab.costs.options import OPTIONS, SERVICE_CONNECT, Bill, Option, bill, common_cost
 from lab.costs.quantities import rounded
 from lab.costs.scenario import KB, Scenario
-from lab.costs.study import Study
+from lab.costs.study import Alternative, Study
 from lab.errors import BadInput
 from lab.pictures import COLOURS, INK, STYLE, new_figure, save, svg
 
@@ -108,16 +108,19 @@ def _figure(study: Study, draw: Draw, title: str) -> Figure:
 
 
 def _bars(study: Study, axes: Axes) -> None:
-    places = range(len(study.bills))
-    bottoms = [0.0] * len(study.bills)
+    bars = [(f"({each.option.letter}) {each.option.name}", each) for each in study.bills]
+    if study.alternative is not None:
+        bars.insert(1, (_alternative(study.alternative), study.alternative.bill))
+    places = range(len(bars))
+    bottoms = [0.0] * len(bars)
     for group, colour in zip(GROUPS, GROUP_COLOURS, strict=True):
-        heights = [_group(each, group) for each in study.bills]
+        heights = [_group(each, group) for _, each in bars]
         if any(heights):
             axes.barh(places, heights, left=bottoms, label=group, color=colour, height=0.7)
             bottoms = [bottom + height for bottom, height in zip(bottoms, heights, strict=True)]
     for place, total in zip(places, bottoms, strict=True):
         axes.text(total, place, f" {total:,.0f}", va="center")
-    axes.set_yticks(places, [f"({each.option.letter}) {each.option.name}" for each in study.bills])
+    axes.set_yticks(places, [label for label, _ in bars])
     axes.invert_yaxis()
     axes.set_xlabel("USD a month")
 
@@ -128,7 +131,7 @@ def _group(each: Bill, group: str) -> float:
 
 def _by_rate(study: Study, axes: Axes) -> None:
     rates = _log_space(LOWEST_RATE, HIGHEST_RATE)
-    _curves(study, axes, rates, [study.scenario.at_rate(Decimal(rate)) for rate in rates])
+    _curves(study, axes, rates, lambda scenario, rate: scenario.at_rate(Decimal(rate)))
     for point in study.rates:
         if LOWEST_RATE <= point.at <= HIGHEST_RATE:
             _mark(study, axes, point, point.at, study.scenario.at_rate(point.at), f"{point.at:,.1f}/s")
@@ -139,8 +142,7 @@ def _by_size(study: Study, axes: Axes) -> None:
     # Either side of every step, so that a step is drawn upright.
     steps = [step * 512 * beside for step in range(1, 20) for beside in (1, 1 + 1e-9)]
     sizes = sorted([*_log_space(SMALLEST_KB, LARGEST_KB), *steps])
-    scenarios = [replace(study.scenario, response_bytes=Decimal(size) * KB) for size in sizes]
-    _curves(study, axes, sizes, scenarios)
+    _curves(study, axes, sizes, lambda scenario, size: replace(scenario, response_bytes=Decimal(size) * KB))
     for point in study.sizes:
         size = point.at / KB
         if size >= SMALLEST_KB:
@@ -155,17 +157,20 @@ def _mark(study: Study, axes: Axes, point: BreakEven, at: Decimal, scenario: Sce
     axes.annotate(text, (float(at), cost), textcoords="offset points", xytext=(5, -12), fontsize=9)
 
 
-def _curves(study: Study, axes: Axes, values: Sequence[float], scenarios: Sequence[Scenario]) -> None:
-    commons = [common_cost(scenario, study.prices) for scenario in scenarios]
+def _curves(study: Study, axes: Axes, values: Sequence[float], at: Callable[[Scenario, float], Scenario]) -> None:
+    def draw(option: Option, scenario: Scenario, label: str, colour: str, dashes: str, width: float) -> None:
+        costs = []
+        for value in values:
+            varied = at(scenario, value)
+            cost = bill(option, varied, study.prices).total - common_cost(varied, study.prices)
+            costs.append(float(cost.value))
+        axes.plot(values, costs, label=label, color=colour, linewidth=width, linestyle=dashes)
+
     for option, colour, dashes in zip(OPTIONS, COLOURS, DASHES, strict=False):
-        costs = [
-            float((bill(option, scenario, study.prices).total - common).value)
-            for scenario, common in zip(scenarios, commons, strict=True)
-        ]
         width = 2.6 if option is SERVICE_CONNECT else 1.4
-        axes.plot(
-            values, costs, label=f"({option.letter}) {option.name}", color=colour, linewidth=width, linestyle=dashes
-        )
+        draw(option, study.scenario, f"({option.letter}) {option.name}", colour, dashes, width)
+        if option is SERVICE_CONNECT and (other := study.alternative) is not None:
+            draw(option, other.scenario, _alternative(other), colour, ":", 2.0)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.xaxis.set_major_formatter("{x:,g}")
@@ -173,6 +178,10 @@ def _curves(study: Study, axes: Axes, values: Sequence[float], scenarios: Sequen
     axes.set_ylabel("USD a month")
     axes.margins(x=0.02)
     axes.grid(alpha=0.25)
+
+
+def _alternative(other: Alternative) -> str:
+    return f"(a) {'with' if other.reserved else 'without'} the proxy's share"
 
 
 def _log_space(low: float, high: float) -> list[float]:

@@ -66,7 +66,8 @@ class Scenario:
 
     *rates* are requests/s in equal parts of a day (one entry: a constant rate). *cpu* and *memory* are the size of a
     task as Fargate has it; with *proxy* "within" it holds the Service Connect proxy too, as a deployed stack's does,
-    with "on-top" it is what the application needs alone. *proxy_endpoints* are those that only the proxy needs.
+    with "on-top" it is what the application needs alone, and with "unreserved" nothing is set aside for the proxy.
+    *proxy_endpoints* are those that only the proxy needs.
     The last block is assumed: AWS documents none of it. *lattice_entry* 0 leaves out the public entry that VPC Lattice
     lacks.
     """
@@ -83,7 +84,7 @@ class Scenario:
     cpu: int = 256
     memory: int = 512
     architecture: Literal["X86_64", "ARM64"] = "X86_64"
-    proxy: Literal["within", "on-top"] = "within"
+    proxy: Literal["within", "on-top", "unreserved"] = "within"
 
     azs: int = 2
     network: Literal["endpoints", "nat", "public", "none"] = "endpoints"
@@ -126,7 +127,7 @@ class Scenario:
             if share is not None and not 0 <= share <= 1:
                 raise BadInput(f"{name.replace('_', ' ')} = {share} must be from 0 to 1")
         _one_of("architecture", self.architecture, ("X86_64", "ARM64"))
-        _one_of("proxy", self.proxy, ("within", "on-top"))
+        _one_of("proxy", self.proxy, ("within", "on-top", "unreserved"))
         _one_of("network", self.network, ("endpoints", "nat", "public", "none"))
         self._check_size()
 
@@ -190,12 +191,35 @@ class Scenario:
     def task_sizes(self) -> TaskSizes:
         """Sizes without and with the proxy; they differ only where its share makes Fargate's next step necessary."""
         size = Size(self.cpu, self.memory)
+        if self.proxy == "unreserved":
+            return TaskSizes(size, size)
         base = proxy_share(busy=False)
         need = size if self.proxy == "on-top" else size.less(base)
-        share = proxy_share(busy=max(self.rates) > self.busy_rate)
         # The largest size of all cannot grow further.
-        proxied = fit(need + share) or fit(need + base) or size
+        proxied = fit(need + self.advised_share) or fit(need + base) or size
         return TaskSizes(plain=fit(need) or size, proxied=proxied)
+
+    @property
+    def advised_share(self) -> Size:
+        """What AWS advises to reserve for the proxy in a task at this rate."""
+        return proxy_share(busy=max(self.rates) > self.busy_rate)
+
+    @property
+    def without_share(self) -> Scenario:
+        """The same, with tasks whose size is not raised for the proxy."""
+        sizes = self.task_sizes
+        if sizes.proxied == sizes.plain:
+            return self
+        return replace(self, cpu=sizes.plain.cpu, memory=sizes.plain.memory, proxy="unreserved")
+
+    @property
+    def with_share(self) -> Scenario | None:
+        """The same, with tasks whose size is raised for the proxy; None if Fargate has none as large."""
+        if self.task_sizes.proxied != self.task_sizes.plain:
+            return self
+        if fit(Size(self.cpu, self.memory) + proxy_share(busy=False)) is None:
+            return None
+        return replace(self, proxy="on-top")
 
     def at_rate(self, rate: Decimal) -> Scenario:
         """The same day's profile at a mean of *rate* requests/s (a constant rate if the profile is all zero)."""

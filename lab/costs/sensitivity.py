@@ -100,7 +100,7 @@ def _counts(
 
 
 def _holds(size: Size, scenario: Scenario) -> bool:
-    return is_size(size) and (scenario.proxy == "within" or fit(size + proxy_share(busy=False)) is not None)
+    return is_size(size) and (scenario.proxy != "on-top" or fit(size + proxy_share(busy=False)) is not None)
 
 
 def _with(scenario: Scenario, **changes: Any) -> Scenario:

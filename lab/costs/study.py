@@ -8,7 +8,7 @@ from functools import cached_property
 
 from lab.costs.assumptions import Effect, break_even_range, effects, total_range
 from lab.costs.breakeven import BreakEven, break_evens
-from lab.costs.options import OPTIONS, PUBLIC_ALB, SERVICE_CONNECT, Bill, Option, bills, common_cost
+from lab.costs.options import OPTIONS, PUBLIC_ALB, SERVICE_CONNECT, Bill, Option, bill, bills, common_cost
 from lab.costs.prices import PriceBook, load_prices
 from lab.costs.quantities import Usd
 from lab.costs.scenario import Scenario
@@ -17,7 +17,7 @@ from lab.costs.stack import default_scenario
 from lab.costs.traffic import scenario_of_run
 from load.results import Run
 
-__all__ = ["Study", "study_of_run"]
+__all__ = ["Alternative", "Study", "study_of_run"]
 
 
 def study_of_run(run: Run) -> Study:
@@ -27,6 +27,21 @@ def study_of_run(run: Run) -> Study:
     """
     scenario = scenario_of_run(run, default_scenario())
     return Study(scenario, load_prices(scenario.region))
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Option (a) with the proxy's share of the tasks (*reserved*) if the scenario is without it, else without it."""
+
+    reserved: bool
+    scenario: Scenario
+    bill: Bill
+    rates: tuple[BreakEven, ...]
+
+    @property
+    def words(self) -> str:
+        """What is other than in the scenario."""
+        return "with the proxy's share on top" if self.reserved else "without the proxy's share"
 
 
 @dataclass(frozen=True)
@@ -55,14 +70,28 @@ class Study:
         """What the service costs however it is exposed."""
         return common_cost(self.scenario, self.prices)
 
-    def exposing(self, bill: Bill) -> Usd:
+    def exposing(self, of: Bill) -> Usd:
         """The price of exposing the service: what is beyond the cost that all options share."""
-        return bill.total - self.common
+        return of.total - self.common
 
     @cached_property
     def rates(self) -> tuple[BreakEven, ...]:
         """The break-even points of option (a) with each other option as the request rate grows."""
         return break_evens(self.scenario, self.prices, SERVICE_CONNECT)
+
+    @cached_property
+    def alternative(self) -> Alternative | None:
+        """The other answer to what the proxy takes of the tasks; None if Fargate has no task for it.
+
+        AWS advises a share for the proxy, and nothing enforces it: this alone may decide which option is cheaper.
+        """
+        with_share = self.scenario.with_share
+        if with_share is None:
+            return None
+        reserved = with_share != self.scenario
+        other = with_share if reserved else self.scenario.without_share
+        rates = break_evens(other, self.prices, SERVICE_CONNECT)
+        return Alternative(reserved, other, bill(SERVICE_CONNECT, other, self.prices), rates)
 
     @cached_property
     def rate_ranges(self) -> dict[Option, tuple[Decimal | None, Decimal | None]]:

@@ -42,6 +42,11 @@ def test_the_table(lab: Command) -> None:
         assert text in ran.out
     assert "(a) and (d) public-alb break even at" in ran.out
     assert "What moves (a) less (d) most" in ran.out
+    assert ran.out.splitlines()[1].startswith("Is it cheaper? Not at 10 requests/s: ")
+    (total,) = (line for line in ran.out.splitlines() if "total with the proxy's share on top" in line)
+    assert total.split()[-1] == "176.80"
+    assert "The proxy's share: AWS advises 256 CPU units" in ran.out
+    assert ran.out.count("with the proxy's share on top (a) is cheaper") == 5
     assert "discovery_calls_per_request" in ran.out
     assert max(len(line) for line in ran.out.splitlines() if "HTTP API requests" in line) <= 120
 
@@ -69,6 +74,18 @@ def test_json_is_pure_and_complete(lab: Command) -> None:
     assert point["cheaper_below"] == "service-connect"
     assert content["sensitivity"][0]["swing_usd"] >= content["sensitivity"][1]["swing_usd"]
     assert content["inputs"]["tasks"] == 3
+    assert content["verdict"].startswith("Is it cheaper? Not at")
+    share = content["proxy_share"]
+    assert share["without"]["total_usd"] == content["options"][0]["total_usd"] < share["with"]["total_usd"]
+    assert {point["against"] for point in share["without"]["break_even"]} >= {"public-alb", "internal-alb"}
+    assert not {point["against"] for point in share["with"]["break_even"]} & {"public-alb", "internal-alb"}
+
+
+def test_json_says_both_shares_whichever_is_asked_for(lab: Command) -> None:
+    within, on_top = (lab("--json", "--proxy", proxy).json for proxy in ("within", "on-top"))
+    assert within["proxy_share"] == on_top["proxy_share"]
+    assert on_top["proxy_share"]["with"]["total_usd"] == on_top["options"][0]["total_usd"]
+    assert "proxy_share" in lab("--json", "--cpu", "16384", "--memory", "122880").json
 
 
 def test_csv_has_a_row_for_each_line(lab: Command) -> None:
@@ -186,7 +203,7 @@ def test_pictures_are_written(lab: Command, tmp_path: Path) -> None:
         (["--azs", "7"], "azs = 7 must be at most 6"),
         (["--architecture", "RISC"], "architecture = 'RISC' must be one of X86_64, ARM64"),
         (["--network", "pigeon"], "network = 'pigeon' must be one of endpoints, nat, public, none"),
-        (["--proxy", "beside"], "proxy = 'beside' must be one of within, on-top"),
+        (["--proxy", "beside"], "proxy = 'beside' must be one of within, on-top, unreserved"),
         (["--load-balancer-addresses", "-1"], "load balancer addresses = -1"),
         (["--new-connections", "3", "--requests-per-second", "0"], "cannot go with no requests at all"),
         (["--json", "--csv"], "choose one"),

@@ -21,6 +21,7 @@ from lab.costs.quantities import Usd
 from lab.costs.scenario import GB, HOURS, KB, SECONDS_PER_HOUR, Scenario
 from lab.costs.stack import scenario_of_settings
 from lab.costs.study import Study
+from lab.costs.verdict import where_cheaper
 from serviceconnect.settings import Settings
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "costs.md"
@@ -66,14 +67,17 @@ def test_the_answer_in_a_paragraph(says: Says, default: Scenario, prices: PriceB
     def at(option: Option, rate: int) -> str:
         return money(bill(option, default.at_rate(Decimal(rate)), prices).total)
 
-    says(f"a month costs {at(SERVICE_CONNECT, 10)} USD against {at(PUBLIC_ALB, 10)} with a public ALB alone")
-    says(f"at 100 it is {at(SERVICE_CONNECT, 100)} against {at(PUBLIC_ALB, 100)}.")
+    def share(rate: int) -> str:
+        return money(bill(SERVICE_CONNECT, replace(default, proxy="on-top").at_rate(Decimal(rate)), prices).total)
+
+    says(f"a month costs {at(SERVICE_CONNECT, 10)} USD ({share(10)} with the share) against {at(PUBLIC_ALB, 10)} with")
+    says(f"at 100 it is {at(SERVICE_CONNECT, 100)} ({share(100)}) against {at(PUBLIC_ALB, 100)}.")
     says(f"next to nothing: {at(SERVICE_CONNECT, 10)} against {at(ALB, 10)} at 10 requests a second")
     internal = next(break_even(default, prices, SERVICE_CONNECT, ALB))
     says(f"and nothing above {internal.at:.0f} a second")
     lines = {line.item: line.cost for each in OPTIONS for line in bill(each, default, prices).lines}
     says(f"would have cost {money(lines['ALB hours'])} a month and its capacity units")
-    says(f"in a subnet without a way out costs {money(lines['endpoints of the proxy'])}.")
+    says(f"in a subnet without a way out costs {money(lines['endpoints of the proxy'])}, and its share of three tasks")
     says(f"it is {at(PUBLIC_ALB, 1000)} against {at(SERVICE_CONNECT, 1000)}.")
 
 
@@ -82,24 +86,36 @@ def test_the_table_of_totals(says: Says, default: Scenario, prices: PriceBook) -
     for option in OPTIONS:
         totals = " | ".join(money(bill(option, scenario, prices).total) for scenario in scenarios)
         says(f"| ({option.letter}) | {option.title} | {totals} |")
+    with_share = [replace(scenario, proxy="on-top") for scenario in scenarios]
+    totals = " | ".join(money(bill(SERVICE_CONNECT, scenario, prices).total) for scenario in with_share)
+    assert {scenario.task_sizes.proxied.cpu for scenario in with_share} == {512}
+    says(f"| (a) | the same with the proxy's share on top: tasks of 512 CPU units | {totals} |")
     says(f"image | {' | '.join(money(common_cost(scenario, prices)) for scenario in scenarios)} |")
     bare = replace(default, lattice_entry=Decimal(0))
     says(f"a month at 10 requests a second is {money(bill(LATTICE, bare, prices).total)}.")
 
 
+def where(scenario: Scenario, prices: PriceBook, against: Option) -> str:
+    points = list(break_even(scenario, prices, SERVICE_CONNECT, against))
+    cheaper = bill(SERVICE_CONNECT, scenario, prices).total < bill(against, scenario, prices).total
+    return where_cheaper(points, cheaper)
+
+
 def test_the_table_of_break_even_points(says: Says, default: Scenario, prices: PriceBook) -> None:
     ranges = Study(default, prices).rate_ranges
     elsewhere = replace(default, network="none")
-    for option, title in ((ALB, "internal ALB"), (PUBLIC_ALB, "public ALB"), (LATTICE, "VPC Lattice")):
+    for option, title in (
+        (ALB, "internal ALB"),
+        (NLB, "NLB"),
+        (PUBLIC_ALB, "public ALB"),
+        (REST, "REST API with NLB"),
+        (LATTICE, "VPC Lattice"),
+    ):
         low, high = ranges[option]
-        moved = f"{low:,.1f} and up, or always" if high is None else f"{low:,.1f} to {high:,.1f}"
-        rate, other = first_rate(default, prices, option), first_rate(elsewhere, prices, option)
-        says(f"| ({option.letter}) {title} | {rate} requests/s | {moved} | {other} |")
-    for option, title in ((NLB, "NLB"), (REST, "REST API with NLB")):
-        low, high = ranges[option]
-        assert first_rate(default, prices, option) == first_rate(elsewhere, prices, option) == "always"
-        assert high is None
-        says(f"| ({option.letter}) {title} | always | {low:,.1f} and up, or always | always |")
+        moved = f"{low:,.1f} and up, or none" if high is None else f"{low:,.1f} to {high:,.1f}"
+        without, out = (where(scenario, prices, option) for scenario in (default, elsewhere))
+        reserved = [where(replace(each, proxy="on-top"), prices, option) for each in (default, elsewhere)]
+        says(f"| ({option.letter}) {title} | {without} | {moved} | {out} | {' | '.join(reserved)} |")
 
 
 def test_what_can_turn_the_answer(says: Says, default: Scenario, prices: PriceBook) -> None:
@@ -107,10 +123,15 @@ def test_what_can_turn_the_answer(says: Says, default: Scenario, prices: PriceBo
     full = replace(default, proxy="on-top")
     says(f"{money(bill(SERVICE_CONNECT, full, prices).total - total)} more for three tasks")
     assert default.tasks == 3
-    assert first_rate(full, prices, PUBLIC_ALB) == "always"
-    assert bill(SERVICE_CONNECT, full.at_rate(Decimal(0)), prices).total > (
-        bill(PUBLIC_ALB, full.at_rate(Decimal(0)), prices).total
-    )
+    assert where(full, prices, PUBLIC_ALB) == where(full, prices, ALB) == "at no rate"
+    says("it is dearer than an ALB, public or internal, at every rate.")
+    # The whole of the stack's task.
+    assert default.cpu == default.advised_share.cpu == 256
+    hours = next(line.cost for line in bill(PUBLIC_ALB, default, prices).lines if line.item == "ALB hours")
+    for tasks, dearer in ((1, False), (2, True)):
+        few = replace(default, tasks=tasks)
+        more = bill(SERVICE_CONNECT, replace(few, proxy="on-top"), prices).total
+        assert (hours < more - bill(SERVICE_CONNECT, few, prices).total) is dearer
     billed = replace(default, discovery_calls_per_request=Decimal(1))
     says(f"{money(bill(SERVICE_CONNECT, billed, prices).total)} instead of {money(total)} at 10 requests a second")
     low, high = Study(default, prices).ranges[SERVICE_CONNECT]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from xml.etree import ElementTree
@@ -53,6 +54,17 @@ def test_a_picture_is_the_same_each_time(default: Study, pictures: dict[str, str
 
 def test_the_bars_end_with_the_totals(default: Study, pictures: dict[str, str]) -> None:
     assert {f"{bill.total.value:,.0f}" for bill in default.bills} <= set(texts(pictures["bars"]))
+
+
+def test_both_answers_to_the_proxys_share_are_drawn(default: Study, pictures: dict[str, str]) -> None:
+    assert default.alternative is not None
+    for name in DRAWN:
+        assert "(a) with the proxy's share" in texts(pictures[name])
+    assert f"{default.alternative.bill.total.value:,.0f}" in texts(pictures["bars"])
+    reserved = Study(replace(default.scenario, proxy="on-top"), default.prices)
+    assert "(a) without the proxy's share" in texts(rate_svg(reserved))
+    largest = replace(default.scenario, cpu=16384, memory=122880)
+    assert "the proxy's share" not in rate_svg(Study(largest, default.prices))
 
 
 def test_break_even_points_are_marked(default: Study, pictures: dict[str, str]) -> None:

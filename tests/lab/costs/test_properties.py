@@ -41,7 +41,7 @@ task_sizes = st.sampled_from([(cpu, memory) for cpu, memories in SIZES.items() f
 @st.composite
 def scenarios(draw: st.DrawFn) -> Scenario:
     cpu, memory = draw(task_sizes)
-    proxy: Literal["within", "on-top"] = draw(st.sampled_from(["within", "on-top"]))
+    proxy: Literal["within", "on-top", "unreserved"] = draw(st.sampled_from(["within", "on-top", "unreserved"]))
     if fit(Size(cpu, memory) + proxy_share(busy=False)) is None:
         proxy = "within"
     return Scenario(
