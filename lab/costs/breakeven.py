@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Literal
 
 from lab.costs.lines import STEP_BYTES, alb_threshold_bytes, nlb_threshold_bytes
-from lab.costs.options import GATEWAY_PAYLOAD_BYTES, OPTIONS, Option, bill
+from lab.costs.options import GATEWAY_PAYLOAD_BYTES, OPTIONS, Option, bill, possible
 from lab.costs.prices import PriceBook
 from lab.costs.quantities import Usd
 from lab.costs.scenario import GB, Scenario
@@ -105,7 +105,10 @@ def response_size_kinks(scenario: Scenario, prices: PriceBook) -> set[Decimal]:
 def break_even(
     scenario: Scenario, prices: PriceBook, option: Option, against: Option, variable: Variable = "requests_per_second"
 ) -> Iterator[BreakEven]:
-    """Every point at which *option* and *against* change places as *variable* grows from 0 (a size up to 10 MB)."""
+    """Every point at which *option* and *against* change places as *variable* grows from 0 (a size up to 10 MB).
+
+    None where one of the two cannot carry the payloads.
+    """
 
     def vary(value: Decimal) -> Scenario:
         if variable == "requests_per_second":
@@ -117,6 +120,9 @@ def break_even(
         return (bill(option, varied, prices).total - bill(against, varied, prices).total).value
 
     by_rate = variable == "requests_per_second"
+    start = scenario if by_rate else vary(Decimal(0))
+    if not (possible(option, start) and possible(against, start)):
+        return
     kinks = rate_kinks(scenario, prices, option, against) if by_rate else response_size_kinks(scenario, prices)
     for crossing in crossings(difference, kinks, None if by_rate else GATEWAY_PAYLOAD_BYTES):
         yield BreakEven(

@@ -25,12 +25,14 @@ __all__ = [
     "bills",
     "common_cost",
     "option_named",
+    "possible",
 ]
 
 # API Gateway's quotas: https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 GATEWAY_PAYLOAD_BYTES = Decimal(10 * 2**20)
 GATEWAY_REQUESTS_PER_SECOND = Decimal(10_000)
 
+NOT_POSSIBLE = "not possible: API Gateway carries at most 10 MB in a request or response"
 GATEWAY_CONNECTIONS = "API Gateway's connections to the load balancer"
 
 
@@ -57,6 +59,16 @@ class Bill:
     def total(self) -> Usd:
         """The sum of the lines."""
         return add(line.cost for line in self.lines)
+
+    @property
+    def possible(self) -> bool:
+        """Whether the option can carry the payloads at all; if it cannot, its total is nobody's price."""
+        return NOT_POSSIBLE not in self.notes
+
+
+def possible(option: Option, scenario: Scenario) -> bool:
+    """Whether *option* can carry the payloads of *scenario*."""
+    return not option.gateway or max(scenario.request_bytes, scenario.response_bytes) <= GATEWAY_PAYLOAD_BYTES
 
 
 def add(costs: Iterable[Usd]) -> Usd:
@@ -156,8 +168,8 @@ def option_named(name: str) -> Option:
 
 
 def _notes(option: Option, scenario: Scenario) -> Iterator[str]:
-    if option.gateway and max(scenario.request_bytes, scenario.response_bytes) > GATEWAY_PAYLOAD_BYTES:
-        yield "not possible: API Gateway carries at most 10 MB in a request or response"
+    if not possible(option, scenario):
+        yield NOT_POSSIBLE
     if option.gateway and max(scenario.rates) > GATEWAY_REQUESTS_PER_SECOND:
         yield "more than API Gateway's quota of 10,000 requests/s, which AWS raises on request"
     if option is LATTICE:

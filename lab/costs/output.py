@@ -15,6 +15,7 @@ from rich.table import Table
 
 from lab.costs.breakeven import BreakEven
 from lab.costs.lines import Line
+from lab.costs.options import Bill, possible
 from lab.costs.quantities import Usd, plain
 from lab.costs.scenario import HOURS, KB, SECONDS_PER_HOUR
 from lab.costs.study import Study
@@ -42,6 +43,7 @@ def as_json(study: Study) -> str:
                 "option": bill.option.letter,
                 "name": bill.option.name,
                 "title": bill.option.title,
+                "possible": bill.possible,
                 "total_usd": _usd(bill.total),
                 "range_usd": [_usd(end) for end in study.ranges[bill.option]],
                 "exposing_usd": _usd(study.exposing(bill)),
@@ -125,17 +127,20 @@ def print_study(study: Study, console: Console) -> None:
     console.print(verdict(study), soft_wrap=True)
     console.print()
     console.print(_bills(study))
-    console.print(share_in_words(study), soft_wrap=True)
+    if study.possible:
+        console.print(share_in_words(study), soft_wrap=True)
     for bill in study.bills:
         notes = f" ({'; '.join(bill.notes)})" if bill.notes else ""
         console.print(f"({bill.option.letter}) {bill.option.title}{notes}", soft_wrap=True)
     console.print("* rests on an assumption, whose range is below; `--assume NAME=VALUE` changes it", soft_wrap=True)
     console.print()
-    for sentence in _sentences(study):
-        console.print(sentence, soft_wrap=True)
-    console.print()
+    if study.possible:
+        for sentence in _sentences(study):
+            console.print(sentence, soft_wrap=True)
+        console.print()
     console.print(_assumptions(study))
-    console.print(_sensitivities(study))
+    if study.possible:
+        console.print(_sensitivities(study))
 
 
 def _bills(study: Study) -> Table:
@@ -149,13 +154,17 @@ def _bills(study: Study) -> Table:
         if any(line and line.cost.value for line in lines):
             table.add_row(item, *(_cell(line) for line in lines))
     table.add_section()
-    table.add_row("total", *(_money(bill.total) for bill in study.bills))
+    table.add_row("total", *(_price(bill, bill.total) for bill in study.bills))
     if study.alternative is not None:
         table.add_row(f"  total {study.alternative.words}", _money(study.alternative.bill.total))
-    ranges = [study.ranges[bill.option] for bill in study.bills]
-    table.add_row("  lowest, all assumed at their low ends", *(_money(low) for low, _ in ranges))
-    table.add_row("  highest, all at their high ends", *(_money(high) for _, high in ranges))
-    table.add_row("  of the total: exposing alone", *(_money(study.exposing(bill)) for bill in study.bills))
+    lows, highs = zip(*(study.ranges[bill.option] for bill in study.bills), strict=True)
+    table.add_row(
+        "  lowest, all assumed at their low ends", *(_price(*each) for each in zip(study.bills, lows, strict=True))
+    )
+    table.add_row(
+        "  highest, all at their high ends", *(_price(*each) for each in zip(study.bills, highs, strict=True))
+    )
+    table.add_row("  of the total: exposing alone", *(_price(bill, study.exposing(bill)) for bill in study.bills))
     return table
 
 
@@ -192,7 +201,13 @@ def _assumptions(study: Study) -> Table:
     table.add_column("totals at either end")
     for effect in study.effects:
         assumption = effect.assumption
-        totals = [f"({o.letter}) {_money(low)} to {_money(high)}" for o, (low, high) in effect.totals.items()]
+        totals = [
+            f"({option.letter}) {_money(low)} to {_money(high)}"
+            for option, (low, high) in effect.totals.items()
+            if possible(option, study.scenario)
+        ]
+        if not totals:
+            continue
         table.add_row(
             assumption.name,
             plain(assumption.value),
@@ -271,6 +286,11 @@ def _break_even(study: Study, point: BreakEven) -> dict[str, Any]:
 
 def _cell(line: Line | None) -> str:
     return "" if line is None else _money(line.cost) + ("*" if line.assumed else " ")
+
+
+def _price(bill: Bill, usd: Usd) -> str:
+    """The lines of an option that is not possible may be read, but their sum is nobody's price."""
+    return _money(usd) if bill.possible else "-"
 
 
 def _money(usd: Usd) -> str:

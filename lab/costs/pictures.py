@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from lab.costs.breakeven import BreakEven
 from lab.costs.lines import GROUPS
-from lab.costs.options import OPTIONS, SERVICE_CONNECT, Bill, Option, bill, common_cost
+from lab.costs.options import OPTIONS, SERVICE_CONNECT, Bill, Option, bill, common_cost, possible
 from lab.costs.quantities import rounded
 from lab.costs.scenario import KB, Scenario
 from lab.costs.study import Alternative, Study
@@ -114,12 +114,12 @@ def _bars(study: Study, axes: Axes) -> None:
     places = range(len(bars))
     bottoms = [0.0] * len(bars)
     for group, colour in zip(GROUPS, GROUP_COLOURS, strict=True):
-        heights = [_group(each, group) for _, each in bars]
+        heights = [_group(each, group) if each.possible else 0.0 for _, each in bars]
         if any(heights):
             axes.barh(places, heights, left=bottoms, label=group, color=colour, height=0.7)
             bottoms = [bottom + height for bottom, height in zip(bottoms, heights, strict=True)]
-    for place, total in zip(places, bottoms, strict=True):
-        axes.text(total, place, f" {total:,.0f}", va="center")
+    for place, total, (_, each) in zip(places, bottoms, bars, strict=True):
+        axes.text(total, place, f" {total:,.0f}" if each.possible else " not possible", va="center")
     axes.set_yticks(places, [label for label, _ in bars])
     axes.invert_yaxis()
     axes.set_xlabel("USD a month")
@@ -162,6 +162,8 @@ def _curves(study: Study, axes: Axes, values: Sequence[float], at: Callable[[Sce
         costs = []
         for value in values:
             varied = at(scenario, value)
+            if not possible(option, varied):
+                return
             cost = bill(option, varied, study.prices).total - common_cost(varied, study.prices)
             costs.append(float(cost.value))
         axes.plot(values, costs, label=label, color=colour, linewidth=width, linestyle=dashes)

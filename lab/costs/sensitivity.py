@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from lab.costs.fargate import Size, fit, is_size, proxy_share
-from lab.costs.options import SERVICE_CONNECT, Option, bill
+from lab.costs.options import SERVICE_CONNECT, Option, bill, possible
 from lab.costs.prices import PriceBook
 from lab.costs.quantities import Usd, plain
 from lab.costs.scenario import Scenario
@@ -71,7 +71,8 @@ def _changes(scenario: Scenario) -> Iterator[tuple[str, str, list[tuple[str, Sce
         value: Decimal = getattr(scenario, field)
         if value:
             changed = [(value * factor, {field: value * factor}) for factor in (half, double)]
-            yield name, plain(value), [(plain(to), _with(scenario, **change)) for to, change in changed]
+            variants = [(plain(to), _with(scenario, **change)) for to, change in changed]
+            yield name, plain(value), [(to, each) for to, each in variants if possible(SERVICE_CONNECT, each)]
     yield _counts(scenario, "tasks", "tasks", (max(1, scenario.tasks // 2), scenario.tasks * 2))
     yield _counts(scenario, "availability zones", "azs", (max(1, scenario.azs - 1), min(6, scenario.azs + 1)))
     sizes = [Size(scenario.cpu // 2, scenario.memory // 2), Size(scenario.cpu * 2, scenario.memory * 2)]

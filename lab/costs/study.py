@@ -8,7 +8,7 @@ from functools import cached_property
 
 from lab.costs.assumptions import Effect, break_even_range, effects, total_range
 from lab.costs.breakeven import BreakEven, break_evens
-from lab.costs.options import OPTIONS, PUBLIC_ALB, SERVICE_CONNECT, Bill, Option, bill, bills, common_cost
+from lab.costs.options import OPTIONS, PUBLIC_ALB, SERVICE_CONNECT, Bill, Option, bill, bills, common_cost, possible
 from lab.costs.prices import PriceBook, load_prices
 from lab.costs.quantities import Usd
 from lab.costs.scenario import Scenario
@@ -75,18 +75,23 @@ class Study:
         return of.total - self.common
 
     @cached_property
+    def possible(self) -> bool:
+        """Whether option (a) can carry the payloads: if not, it is compared with nothing."""
+        return possible(SERVICE_CONNECT, self.scenario)
+
+    @cached_property
     def rates(self) -> tuple[BreakEven, ...]:
         """The break-even points of option (a) with each other option as the request rate grows."""
         return break_evens(self.scenario, self.prices, SERVICE_CONNECT)
 
     @cached_property
     def alternative(self) -> Alternative | None:
-        """The other answer to what the proxy takes of the tasks; None if Fargate has no task for it.
+        """The other answer to what the proxy takes of the tasks; None if there is none, or (a) is not possible.
 
         AWS advises a share for the proxy, and nothing enforces it: this alone may decide which option is cheaper.
         """
         with_share = self.scenario.with_share
-        if with_share is None:
+        if with_share is None or not self.possible:
             return None
         reserved = with_share != self.scenario
         other = with_share if reserved else self.scenario.without_share
@@ -99,13 +104,13 @@ class Study:
         return {
             other: break_even_range(self.scenario, self.prices, SERVICE_CONNECT, other)
             for other in OPTIONS
-            if other is not SERVICE_CONNECT
+            if other is not SERVICE_CONNECT and self.possible
         }
 
     @cached_property
     def sizes(self) -> tuple[BreakEven, ...]:
         """The break-even points of option (a) with each other option as the response grows, to 10 MB."""
-        return break_evens(self.scenario, self.prices, SERVICE_CONNECT, "response_bytes")
+        return break_evens(self.scenario, self.prices, SERVICE_CONNECT, "response_bytes") if self.possible else ()
 
     @cached_property
     def effects(self) -> tuple[Effect, ...]:
@@ -115,4 +120,4 @@ class Study:
     @cached_property
     def sensitivities(self) -> tuple[Sensitivity, ...]:
         """The inputs, that which moves (a) less *against* most first."""
-        return sensitivities(self.scenario, self.prices, self.against)
+        return sensitivities(self.scenario, self.prices, self.against) if self.possible else ()

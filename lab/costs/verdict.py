@@ -22,6 +22,11 @@ def verdict(study: Study) -> str:
     task that holds it.
     """
     totals = {bill.option: bill.total for bill in study.bills}
+    if not study.possible:
+        return (
+            "Is it cheaper? It is not possible: API Gateway carries at most 10 MB in a request or response; "
+            f"a public ALB alone (d) costs {_money(totals[PUBLIC_ALB])} USD a month."
+        )
     own, alb, other = totals[SERVICE_CONNECT], totals[PUBLIC_ALB], study.alternative
     without, reserved = own, None
     if other is not None:

@@ -96,6 +96,24 @@ def test_a_days_profile_keeps_its_shape(prices: PriceBook) -> None:
     assert first_rate(flat, "lattice", prices) != first_rate(peaked, "lattice", prices)
 
 
+def test_what_is_not_possible_breaks_even_with_nothing(prices: PriceBook) -> None:
+    limit = D(10 * 2**20)
+    for edge, over in (
+        (Scenario(request_bytes=limit), Scenario(request_bytes=limit + 1)),
+        (Scenario(response_bytes=limit), Scenario(response_bytes=limit + 1)),
+    ):
+        assert not break_evens(over, prices, SERVICE_CONNECT)
+        # The edge is carried, and at a trickle (a) costs less than the entry of VPC Lattice.
+        assert break_evens(edge, prices, SERVICE_CONNECT)
+    # Two that are possible are compared whatever the size.
+    heavy = replace(Scenario(), response_bytes=limit + 1, lattice_entry=D(0))
+    assert list(break_even(heavy, prices, PUBLIC_ALB, option_named("lattice")))
+    # How a bill grows with the response is asked from an empty one on.
+    assert not list(
+        break_even(replace(heavy, request_bytes=limit + 1), prices, SERVICE_CONNECT, PUBLIC_ALB, "response_bytes")
+    )
+
+
 def test_every_other_option_is_compared(prices: PriceBook) -> None:
     against = {point.against.name for point in break_evens(Scenario(), prices, SERVICE_CONNECT)}
     # (a) is cheaper at every rate than the two that pay for zones and for an NLB as well.

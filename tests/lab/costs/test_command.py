@@ -88,6 +88,21 @@ def test_json_says_both_shares_whichever_is_asked_for(lab: Command) -> None:
     assert "proxy_share" in lab("--json", "--cpu", "16384", "--memory", "122880").json
 
 
+def test_payloads_above_10_mb_are_not_compared(lab: Command) -> None:
+    ran = lab("--response-kb", "10241")
+    assert ran.out.splitlines()[1].startswith("Is it cheaper? It is not possible: API Gateway carries at most 10 MB")
+    (total,) = (line for line in ran.out.splitlines() if line.startswith("total"))
+    assert [cell == "-" for cell in total.split()[1:]] == [True, True, True, False, True, False]
+    for words in ("break even", "proxy's share", "What moves (a)", "(a) is cheaper"):
+        assert words not in ran.out
+    assert "(f) " in ran.out[ran.out.index("Assumed, and what") :]
+    content = lab("--json", "--response-kb", "10241").json
+    assert content["break_even"] == content["sensitivity"] == []
+    assert content["proxy_share"] is None
+    assert [each["possible"] for each in content["options"]] == [False, False, False, True, False, True]
+    assert all(each["possible"] for each in lab("--json", "--response-kb", "10240").json["options"])
+
+
 def test_csv_has_a_row_for_each_line(lab: Command) -> None:
     ran = lab("--csv")
     rows = list(csv.DictReader(io.StringIO(ran.out)))

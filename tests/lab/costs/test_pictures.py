@@ -77,6 +77,15 @@ def test_break_even_points_are_marked(default: Study, pictures: dict[str, str]) 
         assert f"({point.against.letter}) {point.at / 1024:,.0f} KB" in found
 
 
+def test_what_is_not_possible_has_neither_bar_nor_curve(prices: PriceBook) -> None:
+    heavy = Study(Scenario(response_bytes=Decimal(11 * 2**20)), prices)
+    assert texts(bars_svg(heavy)).count("not possible") == 4
+    curves = texts(rate_svg(heavy))
+    assert "(d) public-alb" in curves
+    assert "(a) service-connect" not in curves
+    assert not [text for text in curves if text.endswith("/s")]
+
+
 def test_an_idle_service_can_be_drawn(prices: PriceBook) -> None:
     idle = Study(Scenario(rates=(Decimal(0),)), prices)
     assert size_svg(idle).startswith("<svg")

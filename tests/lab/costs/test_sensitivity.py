@@ -54,6 +54,12 @@ def test_inputs_at_their_ends_have_no_variant_beyond(prices: PriceBook) -> None:
     assert "proxy's share of the task" not in found
 
 
+def test_no_variant_is_larger_than_what_is_possible(prices: PriceBook) -> None:
+    heavy = Scenario(response_bytes=Decimal(6 * 2**20))
+    (size,) = (each for each in sensitivities(heavy, prices, PUBLIC_ALB) if each.name == "response bytes")
+    assert [variant.value for variant in size.variants] == ["3,145,730"]
+
+
 def test_idle_traffic_has_nothing_to_halve(prices: PriceBook) -> None:
     idle = replace(Scenario(), rates=(Decimal(0),))
     (rate,) = (each for each in sensitivities(idle, prices, PUBLIC_ALB) if each.name == "requests per second")
