@@ -27,7 +27,8 @@ def costs(
         Path | None, typer.Option(help="CSV of a day: hour,requests_per_second for the hours 0 to 23.")
     ] = None,
     results: Annotated[
-        Path | None, typer.Option(help="Folder of a run: its rate, payloads, hosts and zones become the inputs.")
+        Path | None,
+        typer.Option(help="Folder of a run: its payloads, hosts, zones and, of an open loop, rate become the inputs."),
     ] = None,
     stack: Annotated[
         Path | None, typer.Option(help="cdk.tf.json to take defaults from. Default: the one in cdktf.out, if any.")
@@ -85,9 +86,10 @@ def costs(
     from lab.costs.assumptions import assume as apply
     from lab.costs.options import option_named
     from lab.costs.prices import PRICE_FILE, load_prices
+    from lab.costs.quantities import plain
     from lab.costs.stack import default_scenario
     from lab.costs.study import Study
-    from lab.costs.traffic import read_measured
+    from lab.costs.traffic import asked_rate, read_measured, scenario_of_run
 
     if json and csv:
         raise BadInput("--json and --csv both print the result; choose one")
@@ -96,8 +98,12 @@ def costs(
     kb = Decimal(1024)
     size = _decimal("--response-kb", response_kb, kb)
     scenario = default_scenario(stack)
+    reference = ""
     if results is not None:
-        scenario = read_measured(results, scenario, size)
+        run = read_measured(results)
+        scenario = scenario_of_run(run, scenario, size)
+        if asked_rate(run) is None and profile is None and requests_per_second is None:
+            reference = "The run was a closed loop: its rate is no month's, so a reference is priced instead"
     chosen: dict[str, Any] = {
         "region": region,
         "request_bytes": _decimal("--request-kb", request_kb, kb),
@@ -141,6 +147,8 @@ def costs(
         print(output.as_csv(answer), end="")
     else:
         output.print_study(answer, output.console())
+        if reference:
+            print(f"{reference}, {plain(scenario.mean_rate)} requests/s; --requests-per-second gives another.")
 
 
 @app.command()

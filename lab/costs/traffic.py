@@ -13,7 +13,7 @@ from lab.errors import BadInput
 from load.errors import ResultsMalformed
 from load.results import Run, read_run
 
-__all__ = ["read_measured", "read_profile", "scenario_of_run"]
+__all__ = ["asked_rate", "read_measured", "read_profile", "scenario_of_run"]
 
 HEADER = ["hour", "requests_per_second"]
 
@@ -46,20 +46,29 @@ def read_profile(path: Path) -> tuple[Decimal, ...]:
     return tuple(rates)
 
 
-def read_measured(folder: Path, scenario: Scenario, response_bytes: Decimal | None) -> Scenario:
-    """*scenario* with what the run in *folder* measured; *response_bytes*, if given, stands in for a size not measured.
-
-    Raises BadInput if the folder is no run or states no payload size.
-    """
+def read_measured(folder: Path) -> Run:
+    """The run in *folder*. Raises BadInput if it is none."""
     try:
-        run = read_run(folder)
+        return read_run(folder)
     except ResultsMalformed as error:
         raise BadInput(str(error).rstrip(".")) from error
-    return scenario_of_run(run, scenario, response_bytes)
+
+
+def asked_rate(run: Run) -> Decimal | None:
+    """The requests/s that the load of *run* was asked for; None for a closed loop.
+
+    The rate of a closed loop, in which every user asks again once answered, is what the machines could do: nobody has a
+    month of it.
+    """
+    settings = run.meta.get("settings") or {}
+    return _number(run, settings["rate"], "rate") if settings.get("rate") else None
 
 
 def scenario_of_run(run: Run, scenario: Scenario, response_bytes: Decimal | None = None) -> Scenario:
-    """*scenario* with the rate, payloads, hosts and zones of *run*; otherwise as `read_measured`."""
+    """*scenario* with the payloads, hosts and zones of *run*, and with the rate of an open loop.
+
+    *response_bytes*, if given, stands in for a size not measured. Raises BadInput if the run states no payload size.
+    """
     duration = _number(run, run.meta.get("duration_s"), "duration_s")
     if not duration:
         raise BadInput(f"{run.path} has no duration_s above 0 in run.json: the run did not end, or had no requests")
@@ -75,7 +84,7 @@ def scenario_of_run(run: Run, scenario: Scenario, response_bytes: Decimal | None
     zones = {host.availability_zone for host in hosts} - {""}
     return replace(
         scenario,
-        rates=(Decimal(sum(host.requests for host in run.hosts)) / duration,),
+        rates=(rate,) if (rate := asked_rate(run)) else scenario.rates,
         request_bytes=_number(run, run.meta.get("request_bytes_mean", scenario.request_bytes), "request_bytes_mean"),
         response_bytes=response_bytes,
         tasks=max(1, round(seen / duration)) if hosts else scenario.tasks,

@@ -1,52 +1,52 @@
-"""The part of a page that tells what the measured traffic would cost, were it like this all month."""
+"""The part of a page that tells what traffic of the measured kind would cost, were it like this all month."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from lab.costs.pictures import bars_svg, bars_title, rate_svg, rate_title, size_svg, size_title
+from lab.costs.quantities import rounded
 from lab.costs.study import study_of_run
+from lab.costs.traffic import asked_rate
+from lab.costs.verdict import share_in_words, verdict
 from lab.errors import BadInput
 from lab.report import html
-from load.results import HostRow, Run
+from load.results import Run
 
 __all__ = ["costs"]
 
 _ABOUT = (
-    "Six ways to expose the service, at the rate, sizes and tasks that this run measured{together}, for a whole month. "
-    "Several prices are assumed: `lab costs` names them, and says what each may change."
+    "Six ways to expose the service for a whole month, with the sizes and tasks that this run measured, at {rate} "
+    "requests per second: {why}. Several prices are assumed: `lab costs` names them, and says what each may change."
 )
+_REFERENCE = (
+    "a reference, for a run whose users each ask again once answered has the rate that the machines could do, and "
+    "nobody has that all month. `lab costs --results` with `--requests-per-second` prices another"
+)
+_ASKED = "the rate that this run was asked for"
+_ASKED_OF_ONE = "the rate that each of the two ways was asked for, for in production there is one"
 
 
 def costs(runs: Mapping[str, Run]) -> str:
-    """The section on costs, of the runs by their way to the tasks; a sentence where they cannot be priced."""
+    """The section on costs, of the first of the runs by their way to the tasks; a sentence if it cannot be priced.
+
+    Two ways are measured beside each other, on the same tasks, to be compared: what they sent is never added.
+    """
+    first = next(iter(runs.values()))
     try:
-        study = study_of_run(_together(list(runs.values())))
+        study = study_of_run(first)
+        asked = asked_rate(first)
     except BadInput as error:
         return html.section("What would it cost?", [html.paragraph(f"{error}.")])
-    together = ", both ways together" if len(runs) > 1 else ""
+    why = _REFERENCE if asked is None else _ASKED if len(runs) == 1 else _ASKED_OF_ONE
     return html.section(
         "What would it cost?",
         [
-            html.paragraph(_ABOUT.format(together=together)),
+            html.paragraph(verdict(study)),
+            html.paragraph(share_in_words(study) if study.possible else ""),
+            html.paragraph(_ABOUT.format(rate=rounded(study.scenario.mean_rate), why=why)),
             html.figure("A month, by what it is paid for", bars_svg(study, titled=False), f"{bars_title(study)}."),
             html.figure("Against the request rate", rate_svg(study, titled=False), f"{rate_title(study)}."),
             html.figure("Against the size of a response", size_svg(study, titled=False), f"{size_title(study)}."),
         ],
     )
-
-
-def _together(runs: list[Run]) -> Run:
-    """The first of the runs with the requests that all of them sent at the same time to the same hosts."""
-    hosts: dict[str, HostRow] = {}
-    for run in runs:
-        for host in run.hosts:
-            known = hosts.get(host.hostname, replace(host, requests=0))
-            hosts[host.hostname] = replace(
-                known,
-                requests=known.requests + host.requests,
-                first_seen=min(known.first_seen, host.first_seen),
-                last_seen=max(known.last_seen, host.last_seen),
-            )
-    return replace(runs[0], hosts=tuple(hosts.values()))

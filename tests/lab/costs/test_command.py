@@ -185,9 +185,21 @@ def make_run(folder: Path, **meta: Any) -> Path:
 
 
 def test_a_measured_run_becomes_the_inputs(lab: Command, tmp_path: Path) -> None:
-    path = make_run(tmp_path, response_bytes_mean=54.5)
-    inputs = lab("--json", "--results", str(path)).json["inputs"]
+    path = make_run(tmp_path, response_bytes_mean=54.5, settings={"rate": 25.0})
+    ran = lab("--json", "--results", str(path))
+    inputs = ran.json["inputs"]
     assert (inputs["requests_per_second"], inputs["response_bytes"], inputs["tasks"]) == (25, 54.5, 1)
+    assert "reference" not in lab("--results", str(path)).out
+
+
+def test_a_closed_loop_is_priced_at_a_reference_unless_a_rate_is_given(lab: Command, tmp_path: Path) -> None:
+    path = make_run(tmp_path, response_bytes_mean=54.5)
+    assert lab("--json", "--results", str(path)).json["inputs"]["requests_per_second"] == 10
+    says = "so a reference is priced instead, 10 requests/s; --requests-per-second gives another."
+    assert says in lab("--results", str(path)).out
+    given = lab("--results", str(path), "--requests-per-second", "3").out
+    assert "3 requests/s" in given
+    assert "reference" not in given
 
 
 def test_a_given_size_stands_in_for_one_not_measured(lab: Command, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from lab.costs.scenario import Scenario
 from lab.costs.stack import default_scenario
 from lab.costs.study import study_of_run
-from lab.costs.traffic import read_measured, read_profile
+from lab.costs.traffic import asked_rate, read_measured, read_profile, scenario_of_run
 from lab.errors import BadInput
 from load.results import HostRow, create_run, read_run, update_meta, write_hosts
 
@@ -78,27 +78,49 @@ def run(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_measured_run_gives_rate_payload_hosts_and_zones(run: Path) -> None:
-    found = read_measured(run, Scenario(tasks=9, azs=2), None)
-    assert found == Scenario(rates=(Decimal(100),), response_bytes=Decimal("123.5"), tasks=3, azs=3)
+def measured(folder: Path, scenario: Scenario, response_bytes: Decimal | None = None) -> Scenario:
+    return scenario_of_run(read_measured(folder), scenario, response_bytes)
+
+
+def test_a_measured_run_gives_payload_hosts_and_zones(run: Path) -> None:
+    found = measured(run, Scenario(rates=(Decimal(7),), tasks=9, azs=2))
+    assert found == Scenario(rates=(Decimal(7),), response_bytes=Decimal("123.5"), tasks=3, azs=3)
+
+
+def test_only_an_open_loop_gives_the_rate_and_it_is_the_one_asked_for(run: Path) -> None:
+    # 3,000 requests in 30 s were measured.
+    for closed in (None, {}, {"rate": None}, {"rate": 0}):
+        update_meta(run, {"settings": closed})
+        assert asked_rate(read_run(run)) is None
+        assert measured(run, Scenario()).rates == Scenario().rates
+    update_meta(run, {"settings": {"rate": 120.5}})
+    assert asked_rate(read_run(run)) == Decimal("120.5")
+    assert measured(run, Scenario()).rates == (Decimal("120.5"),)
+
+
+@pytest.mark.parametrize("rate", [-1, "fast", True])
+def test_a_wrong_rate_is_refused(run: Path, rate: object) -> None:
+    update_meta(run, {"settings": {"rate": rate}})
+    with pytest.raises(BadInput, match="rate = "):
+        measured(run, Scenario())
 
 
 def test_a_request_size_that_was_measured_counts_too(run: Path) -> None:
     update_meta(run, {"request_bytes_mean": 77})
-    assert read_measured(run, Scenario(), None).request_bytes == 77
+    assert measured(run, Scenario()).request_bytes == 77
 
 
 def test_without_hosts_and_zones_the_stacks_serve(run: Path) -> None:
     write_hosts(run, [host("", "", 3000, 1000.0, 1030.0)])
-    found = read_measured(run, Scenario(tasks=7, azs=4), None)
+    found = measured(run, Scenario(tasks=7, azs=4))
     assert (found.tasks, found.azs) == (7, 4)
 
 
 def test_a_run_without_payload_sizes_is_refused_with_the_way_out(run: Path) -> None:
     update_meta(run, {"response_bytes_mean": None})
     with pytest.raises(BadInput, match=r"no payload sizes.*--response-kb"):
-        read_measured(run, Scenario(), None)
-    assert read_measured(run, Scenario(), Decimal(2048)).response_bytes == 2048
+        measured(run, Scenario())
+    assert measured(run, Scenario(), Decimal(2048)).response_bytes == 2048
 
 
 @pytest.mark.parametrize(
@@ -114,16 +136,16 @@ def test_a_run_without_payload_sizes_is_refused_with_the_way_out(run: Path) -> N
 def test_a_run_with_a_wrong_number_is_refused(run: Path, values: dict[str, Any], says: str) -> None:
     update_meta(run, values)
     with pytest.raises(BadInput, match=says):
-        read_measured(run, Scenario(), None)
+        measured(run, Scenario())
 
 
 def test_the_study_of_a_run(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     found = study_of_run(read_run(run))
-    assert found.scenario == read_measured(run, default_scenario(), None)
+    assert found.scenario == measured(run, default_scenario())
     assert found.bills[0].total.value > 0
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="is it the folder of a run"):
-        read_measured(tmp_path, Scenario(), None)
+        read_measured(tmp_path)

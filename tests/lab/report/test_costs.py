@@ -30,12 +30,43 @@ def test_a_run_without_sizes_says_what_is_missing(run: Run) -> None:
     assert "response_bytes_mean" in section
 
 
-def test_both_ways_are_priced_together(run: Run) -> None:
-    known = replace(run, meta={**run.meta, "response_bytes_mean": 38.0})
-    one, both = costs({"direct": known}), costs({"direct": known, "alb": known})
+def known(run: Run, **settings: float | None) -> Run:
+    return replace(run, meta={**run.meta, "response_bytes_mean": 38.0, "settings": settings})
 
-    assert "300 requests/s, responses of 38 bytes, 3 tasks in 1 zones" in one
-    assert "600 requests/s, responses of 38 bytes, 3 tasks in 1 zones" in both
-    assert "both ways together" in both
-    assert "both ways together" not in one
-    assert "<code>lab costs</code>" in one
+
+def test_the_answer_comes_first(run: Run) -> None:
+    section = costs({"direct": known(run)})
+
+    assert section.index("Is it cheaper? ") < section.index("The proxy&#x27;s share") < section.index("Six ways")
+    assert "with that share" in section
+    assert "<code>lab costs</code>" in section
+
+
+@pytest.mark.parametrize("settings", [{}, {"rate": None}, {"rate": 0}])
+def test_a_closed_loop_is_priced_at_a_reference_and_not_at_what_the_machine_could_do(
+    run: Run, settings: dict[str, float | None]
+) -> None:
+    section = costs({"direct": known(run, **settings)})
+
+    assert "at 10 requests per second: a reference" in section
+    assert "10 requests/s, responses of 38 bytes, 3 tasks in 1 zones" in section
+    assert "300 requests" not in section
+
+
+def test_an_open_loop_is_priced_at_the_rate_that_was_asked_for(run: Run) -> None:
+    section = costs({"direct": known(run, rate=25.0)})
+
+    assert "at 25 requests per second: the rate that this run was asked for." in section
+    assert "25 requests/s, responses of 38 bytes, 3 tasks in 1 zones" in section
+
+
+def test_two_ways_are_never_added(run: Run) -> None:
+    for settings in ({}, {"rate": 25.0}):
+        one, both = costs({"direct": known(run, **settings)}), costs({"direct": known(run, **settings), "alb": run})
+        assert both.replace("each of the two ways was asked for, for in production there is one", "") == (
+            one.replace("this run was asked for", "")
+        )
+
+
+def test_a_rate_that_is_no_number_is_said(run: Run) -> None:
+    assert "rate = " in costs({"direct": known(run, rate=-1.0)})
