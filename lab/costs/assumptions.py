@@ -14,7 +14,7 @@ from lab.costs.breakeven import break_even
 from lab.costs.options import OPTIONS, Option, bill
 from lab.costs.prices import PriceBook
 from lab.costs.quantities import Usd
-from lab.costs.scenario import Scenario
+from lab.costs.scenario import METER_BOTH, METER_REQUEST, Scenario
 from lab.errors import BadInput
 
 __all__ = ["Assumption", "Effect", "assume", "assumptions", "break_even_range", "effects", "total_range"]
@@ -85,6 +85,14 @@ def assumptions(scenario: Scenario, prices: PriceBook) -> tuple[Assumption, ...]
             ZERO,
             scenario.even_crossing,
             field="alb_cross_az_share",
+        ),
+        Assumption(
+            "http_api_metering",
+            "what an HTTP API counts in steps of 512 KB: 0 the request, 1 the larger of it and its response, 2 both",
+            scenario.http_api_metering,
+            METER_REQUEST,
+            METER_BOTH,
+            field="http_api_metering",
         ),
         Assumption(
             "gateway_connections_per_request",

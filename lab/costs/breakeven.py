@@ -15,7 +15,7 @@ from lab.costs.lines import STEP_BYTES, alb_threshold_bytes, nlb_threshold_bytes
 from lab.costs.options import GATEWAY_PAYLOAD_BYTES, OPTIONS, Option, bill, possible
 from lab.costs.prices import PriceBook
 from lab.costs.quantities import Usd
-from lab.costs.scenario import GB, Scenario
+from lab.costs.scenario import GB, METER_BOTH, Scenario
 
 __all__ = ["BreakEven", "Crossing", "break_even", "break_evens", "crossings", "rate_kinks", "response_size_kinks"]
 
@@ -93,7 +93,10 @@ def rate_kinks(scenario: Scenario, prices: PriceBook, *options: Option) -> set[D
 
 def response_size_kinks(scenario: Scenario, prices: PriceBook) -> set[Decimal]:
     """The response sizes in bytes at which the slope of a bill changes, or at which it jumps."""
-    kinks = {STEP_BYTES * number for number in range(1, int(GATEWAY_PAYLOAD_BYTES / STEP_BYTES) + 1)}
+    # Of both together a step begins where the response fills up what the request leaves of it.
+    before = scenario.request_bytes if scenario.http_api_metering == METER_BOTH else Decimal(0)
+    first = int(before / STEP_BYTES) + 1
+    kinks = {STEP_BYTES * (first + number) - before for number in range(int(GATEWAY_PAYLOAD_BYTES / STEP_BYTES) + 1)}
     for ratio in (scenario.connections_per_request, scenario.gateway_connections_per_request):
         for threshold in (alb_threshold_bytes(scenario, ratio), nlb_threshold_bytes(scenario, ratio)):
             kinks.add(threshold - scenario.request_bytes)

@@ -30,7 +30,7 @@ from lab.costs.quantities import (
     Usd,
     VcpuHours,
 )
-from lab.costs.scenario import GB, HOURS, KB, SECONDS_PER_HOUR, Scenario
+from lab.costs.scenario import GB, HOURS, KB, METER_BOTH, METER_LARGER, METER_REQUEST, SECONDS_PER_HOUR, Scenario
 
 __all__ = ["GROUPS", "Line"]
 
@@ -97,9 +97,19 @@ def _traffic(item: str, group: str, quantity: Q, price: Price[Q], assumed: str =
 
 
 def steps(scenario: Scenario) -> Decimal:
-    """Steps of 512 KB that an HTTP API bills for one request: of the larger of request and response, at least one."""
-    size = max(scenario.request_bytes, scenario.response_bytes)
-    return max(Decimal(1), (size / STEP_BYTES).to_integral_value(ROUND_CEILING))
+    """Steps of 512 KB that an HTTP API bills for one request, all being of one size: at least one."""
+    return max(Decimal(1), (scenario.metered_bytes / STEP_BYTES).to_integral_value(ROUND_CEILING))
+
+
+def mixed_steps(scenario: Scenario) -> tuple[Decimal, Decimal]:
+    """Between what the mean of a request's steps lies where the scenario's sizes are means of mixed ones.
+
+    A request of s bytes has at least 1 and at least s / 512 KB steps, and at most 1 + s / 512 KB, whatever s is. So has
+    the mean of all, and the mean of the larger of two is at most the sum of their means.
+    """
+    larger = scenario.http_api_metering == METER_LARGER
+    most = scenario.exchanged_bytes if larger else scenario.metered_bytes
+    return max(Decimal(1), scenario.metered_bytes / STEP_BYTES), 1 + most / STEP_BYTES
 
 
 def lcus(scenario: Scenario, rate: Decimal, connections_per_request: Decimal) -> Decimal:
@@ -149,8 +159,12 @@ def _hours_at_each_rate(scenario: Scenario) -> Decimal:
 
 
 def http_api(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
-    """Requests of an HTTP API. Its VPC link costs nothing."""
-    yield _traffic("HTTP API requests", "requests", Requests(scenario.requests * steps(scenario)), prices.http_api)
+    """Requests of an HTTP API, counted in steps of 512 KB. Its VPC link costs nothing."""
+    counted = steps(scenario)
+    # Where the request alone and both together are as many steps, nothing depends on what is counted.
+    ends = {steps(replace(scenario, http_api_metering=end)) for end in (METER_REQUEST, METER_BOTH)}
+    assumed = f"steps of 512 KB: {counted} for each request" if len(ends) > 1 else ""
+    yield _traffic("HTTP API requests", "requests", Requests(scenario.requests * counted), prices.http_api, assumed)
 
 
 def rest_api(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:

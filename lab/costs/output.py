@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.table import Table
 
 from lab.costs.breakeven import BreakEven
-from lab.costs.lines import Line
+from lab.costs.lines import Line, mixed_steps, steps
 from lab.costs.options import Bill, possible
 from lab.costs.quantities import Usd, plain
 from lab.costs.scenario import HOURS, KB, SECONDS_PER_HOUR
 from lab.costs.study import Study
-from lab.costs.verdict import share_in_words, verdict, where_cheaper
+from lab.costs.verdict import mixed_in_words, share_in_words, verdict, where_cheaper
 
 __all__ = ["as_csv", "as_json", "console", "print_study"]
 
@@ -53,6 +53,10 @@ def as_json(study: Study) -> str:
             for bill in study.bills
         ],
         "proxy_share": _share(study),
+        "http_api_steps": {
+            "counted": int(steps(scenario)),
+            "of_mixed_payloads": [float(end) for end in mixed_steps(scenario)],
+        },
         "break_even": [_break_even(study, point) for point in (*study.rates, *study.sizes)],
         "assumptions": [
             {
@@ -129,6 +133,8 @@ def print_study(study: Study, console: Console) -> None:
     console.print(_bills(study))
     if study.possible:
         console.print(share_in_words(study), soft_wrap=True)
+        if mixed := mixed_in_words(study):
+            console.print(mixed, soft_wrap=True)
     for bill in study.bills:
         notes = f" ({'; '.join(bill.notes)})" if bill.notes else ""
         console.print(f"({bill.option.letter}) {bill.option.title}{notes}", soft_wrap=True)

@@ -10,7 +10,17 @@ from typing import Literal
 from lab.costs.fargate import BUSY_REQUESTS_PER_SECOND, SIZES, Size, fit, is_size, proxy_share
 from lab.errors import BadInput
 
-__all__ = ["GB", "HOURS", "KB", "SECONDS_PER_HOUR", "Scenario", "TaskSizes"]
+__all__ = [
+    "GB",
+    "HOURS",
+    "KB",
+    "METER_BOTH",
+    "METER_LARGER",
+    "METER_REQUEST",
+    "SECONDS_PER_HOUR",
+    "Scenario",
+    "TaskSizes",
+]
 
 # A month as AWS's own pricing examples count it: 8,760 hours / 12.
 HOURS = Decimal(730)
@@ -29,6 +39,10 @@ INSIGHTS_BASE_METRICS = 36
 
 # Far beyond anything real, and small enough for sums to be exact.
 LARGEST = 10**12
+
+# What an HTTP API counts in steps of 512 KB. AWS says that requests are metered in such increments, so that 513 KB of
+# data are two, and not whether the response is part of the data: https://aws.amazon.com/api-gateway/pricing/
+METER_REQUEST, METER_LARGER, METER_BOTH = Decimal(0), Decimal(1), Decimal(2)
 
 AT_LEAST_ONE = ("tasks", "azs", "nat_gateways", "log_retention_days")
 SHARES = ("cross_az_share", "nlb_cross_az_share", "alb_cross_az_share")
@@ -68,7 +82,8 @@ class Scenario:
     task as Fargate has it; with *proxy* "within" it holds the Service Connect proxy too, as a deployed stack's does,
     with "on-top" it is what the application needs alone, and with "unreserved" nothing is set aside for the proxy.
     *proxy_endpoints* are those that only the proxy needs.
-    The last block is assumed: AWS documents none of it. *lattice_entry* 0 leaves out the public entry that VPC Lattice
+    The last block is assumed: AWS documents none of it. *http_api_metering* is one of the METER_ constants,
+    *lattice_entry* 0 leaves out the public entry that VPC Lattice
     lacks.
     """
 
@@ -106,6 +121,7 @@ class Scenario:
     nlb_cross_az_share: Decimal | None = None
     alb_cross_az_share: Decimal = Decimal(0)
     gateway_connections_per_request: Decimal = Decimal(1)
+    http_api_metering: Decimal = METER_LARGER
     lattice_entry: Decimal = Decimal(1)
     insights_metrics_per_task: Decimal = Decimal(20)
 
@@ -126,6 +142,11 @@ class Scenario:
             share = getattr(self, name)
             if share is not None and not 0 <= share <= 1:
                 raise BadInput(f"{name.replace('_', ' ')} = {share} must be from 0 to 1")
+        if self.http_api_metering not in (METER_REQUEST, METER_LARGER, METER_BOTH):
+            raise BadInput(
+                f"http api metering = {self.http_api_metering} must be 0 (the request alone), 1 (the larger of request "
+                "and response) or 2 (both together)"
+            )
         _one_of("architecture", self.architecture, ("X86_64", "ARM64"))
         _one_of("proxy", self.proxy, ("within", "on-top", "unreserved"))
         _one_of("network", self.network, ("endpoints", "nat", "public", "none"))
@@ -156,6 +177,15 @@ class Scenario:
     def exchanged_bytes(self) -> Decimal:
         """Bytes of a request and its response together."""
         return self.request_bytes + self.response_bytes
+
+    @property
+    def metered_bytes(self) -> Decimal:
+        """Bytes of a request that an HTTP API counts in steps of 512 KB."""
+        if self.http_api_metering == METER_REQUEST:
+            return self.request_bytes
+        if self.http_api_metering == METER_BOTH:
+            return self.exchanged_bytes
+        return max(self.request_bytes, self.response_bytes)
 
     @property
     def even_crossing(self) -> Decimal:

@@ -1,4 +1,4 @@
-"""Is it cheaper without a load balancer? The answer of a study in one sentence."""
+"""Is it cheaper without a load balancer? The answer of a study in one sentence, and what it depends on in others."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from lab.costs.breakeven import BreakEven
+from lab.costs.lines import mixed_steps, steps
 from lab.costs.options import PUBLIC_ALB, SERVICE_CONNECT, Option, option_named
-from lab.costs.quantities import Usd, rounded
+from lab.costs.quantities import Requests, Usd, rounded
 from lab.costs.study import Study
 
-__all__ = ["share_in_words", "verdict", "where_cheaper"]
+__all__ = ["mixed_in_words", "share_in_words", "verdict", "where_cheaper"]
 
+TOLD = Decimal("0.01")
 INTERNAL_ALB = option_named("internal-alb")
 
 
@@ -56,6 +58,20 @@ def share_in_words(study: Study) -> str:
     if (reserved := scenario.with_share) is None:
         return f"{words}; Fargate has no larger task."
     return f"{words}; with the share, tasks have {reserved.task_sizes.proxied}."
+
+
+def mixed_in_words(study: Study) -> str:
+    """How far the requests that an HTTP API counts may be off because the sizes are means; empty if below 1 %."""
+    low, high = mixed_steps(study.scenario)
+    if not study.possible or high - low < TOLD:
+        return ""
+    price, requests = study.prices.http_api, study.scenario.requests
+    costs = [_money(price.cost(Requests(requests * count))) for count in (low, high)]
+    return (
+        f"Mixed payloads: all requests are taken to be of the mean size, and an HTTP API to count "
+        f"{steps(study.scenario)} for each; of payloads that are mixed it may count from {low:,.2f} to {high:,.2f}, "
+        f"{costs[0]} to {costs[1]} USD."
+    )
 
 
 def where_cheaper(points: Sequence[BreakEven], cheaper_here: bool) -> str:

@@ -8,7 +8,7 @@ from lab.costs.pictures import bars_svg, bars_title, rate_svg, rate_title, size_
 from lab.costs.quantities import rounded
 from lab.costs.study import study_of_run
 from lab.costs.traffic import asked_rate
-from lab.costs.verdict import share_in_words, verdict
+from lab.costs.verdict import mixed_in_words, share_in_words, verdict
 from lab.errors import BadInput
 from lab.report import html
 from load.results import Run
@@ -44,6 +44,7 @@ def costs(runs: Mapping[str, Run]) -> str:
         [
             html.paragraph(verdict(study)),
             html.paragraph(share_in_words(study) if study.possible else ""),
+            html.paragraph(mixed_in_words(study)),
             html.paragraph(_ABOUT.format(rate=rounded(study.scenario.mean_rate), why=why)),
             html.figure("A month, by what it is paid for", bars_svg(study, titled=False), f"{bars_title(study)}."),
             html.figure("Against the request rate", rate_svg(study, titled=False), f"{rate_title(study)}."),

@@ -55,6 +55,7 @@ def test_a_price_is_set_and_other_tiers_stay(prices: PriceBook) -> None:
         ("lattice_hour=-1", "lattice_hour = -1 must be a number that is at least 0"),
         ("lattice_hour=inf", "must be a number that is at least 0"),
         ("cross_az_share=2", "cross az share = 2 must be from 0 to 1"),
+        ("http_api_metering=1.5", "http api metering = 1.5 must be 0"),
         ("nlb_cross_az_share=2", "nlb cross az share = 2 must be from 0 to 1"),
         ("alb_cross_az_share=2", "alb cross az share = 2 must be from 0 to 1"),
     ],
@@ -80,6 +81,16 @@ def test_an_effect_names_the_options_that_it_moves_and_no_other(prices: PriceBoo
 def test_container_insights_is_a_range_where_it_is_on(prices: PriceBook) -> None:
     found = {effect.assumption.name for effect in effects(Scenario(insights=True), prices)}
     assert {"insights_metric", "insights_metrics_per_task"} <= found
+
+
+def test_what_an_http_api_meters_matters_only_where_the_steps_differ(prices: PriceBook) -> None:
+    heavy = Scenario(response_bytes=Decimal(2**20))
+    totals = {effect.assumption.name: effect.totals for effect in effects(heavy, prices)}["http_api_metering"]
+    assert {option.letter for option in totals} == {"a", "b", "c"}
+    low, high = totals[SERVICE_CONNECT]
+    # The request alone is one step, both together are three.
+    assert (high - low).value == pytest.approx(2 * heavy.requests * Decimal("1.16") / 10**6)
+    assert "http_api_metering" not in {effect.assumption.name for effect in effects(Scenario(), prices)}
 
 
 def test_the_range_of_a_total(prices: PriceBook) -> None:

@@ -46,6 +46,7 @@ def test_the_table(lab: Command) -> None:
     (total,) = (line for line in ran.out.splitlines() if "total with the proxy's share on top" in line)
     assert total.split()[-1] == "176.80"
     assert "The proxy's share: AWS advises 256 CPU units" in ran.out
+    assert "Mixed payloads: all requests are taken to be of the mean size" in ran.out
     assert ran.out.count("with the proxy's share on top (a) is cheaper") == 5
     assert "discovery_calls_per_request" in ran.out
     assert max(len(line) for line in ran.out.splitlines() if "HTTP API requests" in line) <= 120
@@ -75,6 +76,7 @@ def test_json_is_pure_and_complete(lab: Command) -> None:
     assert content["sensitivity"][0]["swing_usd"] >= content["sensitivity"][1]["swing_usd"]
     assert content["inputs"]["tasks"] == 3
     assert content["verdict"].startswith("Is it cheaper? Not at")
+    assert content["http_api_steps"]["counted"] == content["http_api_steps"]["of_mixed_payloads"][0] == 1
     share = content["proxy_share"]
     assert share["without"]["total_usd"] == content["options"][0]["total_usd"] < share["with"]["total_usd"]
     assert {point["against"] for point in share["without"]["break_even"]} >= {"public-alb", "internal-alb"}

@@ -14,10 +14,11 @@ import pytest
 from lab.costs.assumptions import assumptions
 from lab.costs.breakeven import break_even
 from lab.costs.fargate import BUSY_REQUESTS_PER_SECOND
+from lab.costs.lines import mixed_steps
 from lab.costs.options import OPTIONS, PUBLIC_ALB, SERVICE_CONNECT, Option, bill, common_cost, option_named
 from lab.costs.pictures import bars_svg, rate_svg, size_svg
 from lab.costs.prices import PriceBook
-from lab.costs.quantities import Usd
+from lab.costs.quantities import Requests, Usd
 from lab.costs.scenario import GB, HOURS, KB, SECONDS_PER_HOUR, Scenario
 from lab.costs.stack import scenario_of_settings
 from lab.costs.study import Study
@@ -140,7 +141,7 @@ def test_what_can_turn_the_answer(says: Says, default: Scenario, prices: PriceBo
 
 def test_heavy_data(says: Says, default: Scenario, prices: PriceBook) -> None:
     # A request for every 512 KB of a GB.
-    says(f"{prices.http_api.tiers[0].usd / 10**6 * GB / (512 * KB):.4f} USD a GB for large responses")
+    says(f"{prices.http_api.tiers[0].usd / 10**6 * GB / (512 * KB):.4f} USD a GB for large ones")
     says(f"an ALB's capacity unit is {prices.alb_lcu.tiers[0].usd.normalize()} USD a GB")
     heavy = replace(default, response_bytes=512 * KB)
     common = common_cost(heavy, prices)
@@ -175,10 +176,14 @@ def test_every_assumption_is_listed_with_its_range(says: Says, default: Scenario
     assert prices.log_ingest.tiers[0].usd <= Decimal("0.50") * Decimal("1.2")
 
 
-def test_the_counting(says: Says, default: Scenario) -> None:
+def test_the_counting(says: Says, default: Scenario, prices: PriceBook) -> None:
     says(f"{default.gateway_log_bytes} bytes of access log a request in API Gateway")
     says(f"kept for {default.log_retention_days} days")
     says(f"responses of {default.response_bytes / KB:.0f} KB")
+    (low, high), (_, middle) = (mixed_steps(each) for each in (default, replace(default, response_bytes=255 * KB)))
+    more = prices.http_api.cost(Requests(default.requests * (high - low)))
+    says(f"At 10 KB that is at most {high:.2f} for each request, {money(more)} USD a month at 10 a second")
+    says(f"at a mean of 256 KB it is at most {middle:.2f}, half as much again")
     says(f"Above {BUSY_REQUESTS_PER_SECOND} requests a second for each task")
 
 

@@ -6,13 +6,15 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lab.costs import lines
-from lab.costs.lines import Line, lcus, nlcus, steps
+from lab.costs.lines import Line, lcus, mixed_steps, nlcus, steps
 from lab.costs.options import OPTIONS, PUBLIC_ALB, SERVICE_CONNECT, bill, option_named
 from lab.costs.prices import PriceBook
 from lab.costs.quantities import Requests
-from lab.costs.scenario import GB, KB, Scenario
+from lab.costs.scenario import GB, KB, METER_BOTH, METER_LARGER, METER_REQUEST, Scenario
 
 ONE = Decimal(1)
 TINY = Scenario(request_bytes=Decimal(0), response_bytes=Decimal(0))
@@ -32,6 +34,37 @@ def test_an_http_api_counts_a_request_for_every_512_kb(kb: str, count: int, pric
     assert steps(replace(TINY, request_bytes=Decimal(kb) * KB)) == count
     assert of("service-connect", scenario, prices)["HTTP API requests"].quantity == Requests(scenario.requests * count)
     assert of("rest-nlb", scenario, prices)["REST API requests"].quantity == Requests(scenario.requests)
+
+
+@pytest.mark.parametrize(("metering", "count"), [(METER_REQUEST, 1), (METER_LARGER, 2), (METER_BOTH, 3)])
+def test_what_an_http_api_meters_is_assumed(metering: Decimal, count: int, prices: PriceBook) -> None:
+    scenario = Scenario(request_bytes=500 * KB, response_bytes=600 * KB, http_api_metering=metering)
+    line = of("service-connect", scenario, prices)["HTTP API requests"]
+    assert line.quantity == Requests(scenario.requests * count)
+    assert line.assumed == f"steps of 512 KB: {count} for each request"
+    # Where it makes no difference nothing is assumed.
+    small = replace(scenario, request_bytes=12 * KB, response_bytes=500 * KB)
+    assert of("service-connect", small, prices)["HTTP API requests"].assumed == ""
+    assert "REST API requests" in of("rest-nlb", scenario, prices)
+
+
+@pytest.mark.parametrize("metering", [METER_REQUEST, METER_LARGER, METER_BOTH])
+@given(data=st.data())
+@settings(deadline=None, max_examples=50)
+def test_steps_of_mixed_payloads_lie_where_their_means_say(metering: Decimal, data: st.DataObject) -> None:
+    sizes = st.integers(0, 10 * 2**20).map(Decimal)
+    payloads = data.draw(st.lists(st.tuples(sizes, sizes), min_size=1, max_size=6))
+    each = [Scenario(request_bytes=up, response_bytes=down, http_api_metering=metering) for up, down in payloads]
+    number = len(payloads)
+    mean = replace(
+        each[0],
+        request_bytes=sum((up for up, _ in payloads), Decimal(0)) / number,
+        response_bytes=sum((down for _, down in payloads), Decimal(0)) / number,
+    )
+    low, high = mixed_steps(mean)
+    tolerance = Decimal("1e-20")
+    assert low - tolerance <= sum((steps(one) for one in each), Decimal(0)) / number <= high + tolerance
+    assert steps(mean) <= high
 
 
 def test_lcu_new_connections() -> None:

@@ -19,7 +19,7 @@ from lab.costs.fargate import SIZES, Size, fit, proxy_share
 from lab.costs.options import GATEWAY_PAYLOAD_BYTES, OPTIONS, SERVICE_CONNECT, Option, bill, common_cost
 from lab.costs.prices import PriceBook, load_prices
 from lab.costs.quantities import Usd
-from lab.costs.scenario import KB, Scenario
+from lab.costs.scenario import KB, METER_BOTH, METER_LARGER, METER_REQUEST, Scenario
 
 PRICES = load_prices("eu-west-2")
 
@@ -64,6 +64,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         insights=draw(st.booleans()),
         discovery_calls_per_request=draw(decimals("0", "1")),
         gateway_connections_per_request=draw(decimals("0", "1")),
+        http_api_metering=draw(st.sampled_from([METER_REQUEST, METER_LARGER, METER_BOTH])),
     )
 
 

@@ -11,9 +11,9 @@ from lab.costs.breakeven import BreakEven
 from lab.costs.options import PUBLIC_ALB, SERVICE_CONNECT, bill
 from lab.costs.prices import PriceBook
 from lab.costs.quantities import Usd
-from lab.costs.scenario import Scenario
+from lab.costs.scenario import KB, Scenario
 from lab.costs.study import Study
-from lab.costs.verdict import share_in_words, verdict, where_cheaper
+from lab.costs.verdict import mixed_in_words, share_in_words, verdict, where_cheaper
 
 D = Decimal
 LARGEST = Scenario(rates=(D(1),), cpu=16384, memory=122880)
@@ -76,6 +76,15 @@ def test_what_the_advice_leaves_of_a_task(prices: PriceBook) -> None:
     assert "leaves the application 0 of 256 CPU units; with the share, tasks have 512 CPU units with 1024" in smallest
     assert "advises 512 CPU units" in share_in_words(Study(Scenario(rates=(D(1501),)), prices))
     assert "leaves the application 768 of 1024" in share_in_words(Study(Scenario(cpu=1024, memory=2048), prices))
+
+
+def test_mixed_payloads_are_told_where_they_matter(prices: PriceBook) -> None:
+    said = mixed_in_words(Study(Scenario(response_bytes=255 * KB), prices))
+    assert "count 1 for each; of payloads that are mixed it may count from 1.00 to 1.50, 30.48 to 45.73 USD" in said
+    said = mixed_in_words(Study(Scenario(response_bytes=767 * KB), prices))
+    assert "count 2 for each; of payloads that are mixed it may count from 1.50 to 2.50" in said
+    assert mixed_in_words(Study(Scenario(response_bytes=D(38)), prices)) == ""
+    assert mixed_in_words(Study(Scenario(response_bytes=11 * 1024 * KB), prices)) == ""
 
 
 @pytest.mark.parametrize("proxy", ["within", "on-top", "unreserved"])

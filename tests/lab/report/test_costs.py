@@ -42,6 +42,12 @@ def test_the_answer_comes_first(run: Run) -> None:
     assert "<code>lab costs</code>" in section
 
 
+def test_the_mean_of_mixed_payloads_is_said_to_be_one(run: Run) -> None:
+    mixed = replace(run, meta={**run.meta, "response_bytes_mean": 100_000.0})
+    assert "Mixed payloads: all requests are taken to be of the mean size" in costs({"direct": mixed})
+    assert "Mixed payloads" not in costs({"direct": known(run)})
+
+
 @pytest.mark.parametrize("settings", [{}, {"rate": None}, {"rate": 0}])
 def test_a_closed_loop_is_priced_at_a_reference_and_not_at_what_the_machine_could_do(
     run: Run, settings: dict[str, float | None]
