@@ -65,7 +65,8 @@ def listener(
         # Every client is one from outside: its address is the connection's, and its x-request-id and x-envoy headers
         # are not taken over. Its x-forwarded-for goes on as it is, for API Gateway tells the address in `forwarded`.
         "use_remote_address": True,
-        "internal_address_config": {"unix_sockets": False},
+        # Without a range, loopback and private addresses would be inside; this one is nobody's.
+        "internal_address_config": {"cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]},
         "skip_xff_append": True,
         "http_filters": [*_filters(authorizers, keys, api.cors), envoy.router(suppress_envoy_headers=True)],
         "local_reply_config": {"mappers": [_own_reply(*reply) for reply in _MESSAGES.items()]},

@@ -55,15 +55,22 @@ def test_what_the_service_sees_and_what_the_client_gets(api: ApiInHand) -> None:
     assert answer.headers["apigw-requestid"] != api.client.get("/hostname").headers["apigw-requestid"]
 
 
-def test_a_client_decides_neither_its_address_nor_the_requests_id(api: ApiInHand) -> None:
-    given = {"x-request-id": "hello", "x-forwarded-for": "10.9.9.9", "x-envoy-upstream-rq-timeout-ms": "1"}
+@pytest.mark.parametrize("forwarded_for", [None, "10.9.9.9", "8.8.8.8"])
+@pytest.mark.parametrize("timeout", ["x-envoy-upstream-rq-timeout-ms", "x-envoy-upstream-rq-per-try-timeout-ms"])
+def test_a_client_decides_neither_its_address_nor_the_requests_id_nor_a_timeout(
+    api: ApiInHand, forwarded_for: str | None, timeout: str
+) -> None:
+    given = {"x-request-id": "hello", timeout: "1"}
+    if forwarded_for:
+        given["x-forwarded-for"] = forwarded_for
     answer = api.client.get("/hostname?delay=0.1", headers=given)
 
     assert answer.status_code == 200
     seen = answer.json()["headers"]
     assert "for=127.0.0.1;" in seen["forwarded"]
-    assert seen["x-forwarded-for"] == "10.9.9.9"
+    assert seen.get("x-forwarded-for") == forwarded_for
     assert answer.headers["apigw-requestid"] == seen["x-request-id"] != "hello"
+    assert timeout not in seen
 
 
 def test_http_1_0(api: ApiInHand) -> None:
