@@ -120,8 +120,9 @@ def _registered(aws: Aws) -> dict[str, str]:
     found = {}
     for service in aws.call("servicediscovery", "ListServices")["Services"]:
         for instance in aws.call("servicediscovery", "ListInstances", ServiceId=service["Id"])["Instances"]:
-            attributes = instance["Attributes"]
-            found[instance["Id"]] = f"{attributes['AWS_INSTANCE_IPV4']}:{attributes['AWS_INSTANCE_PORT']}"
+            attributes = instance.get("Attributes", {})  # of an instance that somebody else registered, any
+            where = (attributes.get(name, "-") for name in ("AWS_INSTANCE_IPV4", "AWS_INSTANCE_PORT"))
+            found[instance["Id"]] = ":".join(where)
     return found
 
 

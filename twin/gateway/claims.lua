@@ -41,7 +41,8 @@ local function refusal(handle)
   if claims["exp"] == nil then
     return "401", "Unauthorized", "invalid_token", "the token does not expire"
   end
-  if claims["iat"] ~= nil and claims["iat"] > os.time() then
+  -- os.time() may be some milliseconds late, and deny a token of this very second.
+  if claims["iat"] ~= nil and claims["iat"] * 1000 > handle:timestamp() then
     return "401", "Unauthorized", "invalid_token", "the token is issued in the future"
   end
   if #scopes > 0 and not any(scopes, granted_scopes(claims)) then

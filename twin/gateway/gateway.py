@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from twin import envoy
 from twin.aws import Aws
 from twin.dynamic import DynamicEnvoy
 from twin.gateway.access_log import unknown_variables
-from twin.gateway.discovery import discover
+from twin.gateway.discovery import Instances, discover
 from twin.gateway.issuer import NoKeys, fetch_keys
 from twin.gateway.listener import AUTHORIZATION_CLUSTER, listener
 from twin.gateway.model import Api, CloudMapService, Integration, JwtAuthorizer
@@ -81,7 +81,7 @@ class Gateway:
         self._parameters = parameters
         self._log = log
         self._api = Api()
-        self._instances: dict[str, frozenset[Address]] = {}  # by integration id
+        self._instances: dict[str, Instances] = {}  # by integration id
         self._clusters: dict[str, dict[str, Any]] = {}  # as in cds.json, by name
         self._authorizers: dict[str, JwtAuthorizer] = {}  # by id: those that the served route table may ask
         self._keys: dict[str, tuple[float, str]] = {}  # by authorizer id: when fetched, and what
@@ -96,7 +96,13 @@ class Gateway:
         formats = [stage.access_log_format for stage in self._api.stages if stage.access_log_format]
         variables = sorted({name for text in formats for name in unknown_variables(text)})
         refused = [f"the latest changes, refused by Envoy: {self._refused}"] if self._refused else []
-        return [*refused, *self._api.left_out, *(f"access log, {name}: always `-`" for name in variables)]
+        unusable = [
+            f"integration {integration.id}, instance {name}: it has no IPv4 address with a port"
+            for integration in self._api.integrations
+            for name in sorted(self._instances_of(integration).unusable)
+        ]
+        logs = [f"access log, {name}: always `-`" for name in variables]
+        return [*refused, *self._api.left_out, *unusable, *logs]
 
     async def requests(self) -> dict[str, int]:
         """How many requests each address has got since Envoy started, by its text."""
@@ -127,10 +133,7 @@ class Gateway:
         """Ask Cloud Map every `discovery_ttl` seconds, until cancelled."""
         while True:
             await asyncio.sleep(max(self._parameters().discovery_ttl, _LEAST_INTERVAL))
-            if self._wants_keys():
-                await self.configure()
-            else:
-                await self.discover()
+            await self._survive(self.configure() if self._wants_keys() else self.discover())
 
     def api_changed(self) -> None:
         """A resource of the API has changed."""
@@ -140,7 +143,7 @@ class Gateway:
         """Serve the API as it is after each change, until cancelled."""
         while True:
             await self._api_has_changed.wait()
-            await self.configure()
+            await self._survive(self.configure())
 
     async def configure(self) -> None:
         """Read the API anew, and serve it as it is now."""
@@ -165,7 +168,14 @@ class Gateway:
     async def changed(self) -> None:
         """Instances were registered or deregistered: nothing is cached with `discovery_ttl` 0, so ask now."""
         if self._parameters().discovery_ttl == 0:
-            await self.discover()
+            await self._survive(self.discover())
+
+    async def _survive(self, work: Awaitable[None]) -> None:
+        """Do it; what nobody has foreseen is told, and what is served stays as it was until the next change."""
+        try:
+            await work
+        except Exception as error:
+            self._log("gateway", step="failed", reason=f"{type(error).__name__}: {error}")
 
     async def _read(self) -> Api:
         """The API as it is at one moment: it takes several calls, so what changes meanwhile is read again."""
@@ -205,19 +215,23 @@ class Gateway:
             except (BotoCoreError, ClientError) as error:
                 self._log("gateway", step="discovery failed", reason=str(error))
                 continue
-            if found != self._instances.get(integration.id):
+            before = self._instances.get(integration.id)
+            self._instances[integration.id] = found
+            told = {"integration": integration.id}
+            if found.unusable - (before or Instances()).unusable:
+                self._log("gateway", step="instances without address", **told, instances=sorted(found.unusable))
+            if before is None or found.addresses != before.addresses:
                 changed = True
-                self._instances[integration.id] = found
-                self._log("gateway", step="instances", integration=integration.id, addresses=sorted(map(str, found)))
+                self._log("gateway", step="instances", **told, addresses=sorted(map(str, found.addresses)))
         return changed
 
-    async def _find(self, integration: Integration) -> frozenset[Address]:
+    async def _find(self, integration: Integration) -> Instances:
         match integration.target:
             case CloudMapService() as service:
                 return await asyncio.to_thread(discover, self._aws, service)
             case balancer:
                 address = self._listener_address(balancer.arn)
-                return frozenset([address] if address else [])
+                return Instances(frozenset([address] if address else []))
 
     async def _publish(self) -> None:
         """Write what has changed, so that at no moment something refers to what is not there."""
@@ -273,7 +287,10 @@ class Gateway:
     def _make_clusters(self) -> dict[str, dict[str, Any]]:
         parameters = self._parameters()
         return {
-            name: envoy.gateway_cluster(name, parameters, sorted(self._instances.get(integration.id, ()), key=str))
+            name: envoy.gateway_cluster(name, parameters, sorted(self._instances_of(integration).addresses, key=str))
             for integration in self._api.integrations
             for name in clusters_of(integration, parameters.front_ends)
         }
+
+    def _instances_of(self, integration: Integration) -> Instances:
+        return self._instances.get(integration.id, Instances())

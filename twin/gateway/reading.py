@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from twin.aws import Aws
 from twin.gateway.model import (
@@ -30,14 +30,16 @@ Json = Mapping[str, Any]
 _DEFAULT_TIMEOUT_MS = 30_000  # [apigw quotas]
 # An account's own limits [apigw quotas]: for which of the two a stage or route does not give (assumed).
 _DEFAULT_RATE, _DEFAULT_BURST = 10_000, 5_000
+_ROUTE_KEY = re.compile(r"\$default|[A-Z]+ /.*")
+_STAGE_NAME = re.compile(r"\$default|[\w-]+", re.ASCII)
 # What `overwrite:path` may be made of here.
 _PATH_VARIABLES = re.compile(r"\$\{?request\.path(?:\.[\w-]+)?\}?")
 
 
 def read_api(aws: Aws) -> Api:
     """The first HTTP API of the endpoint; an empty one if there is none."""
-    apis = [api for api in aws.call("apigatewayv2", "GetApis")["Items"] if api["ProtocolType"] == "HTTP"]
-    return _Reader(aws, apis[0]).api([api["Name"] for api in apis[1:]]) if apis else Api()
+    apis = [api for api in aws.call("apigatewayv2", "GetApis")["Items"] if api.get("ProtocolType") == "HTTP"]
+    return _Reader(aws, apis[0]).api([api.get("Name", api["ApiId"]) for api in apis[1:]]) if apis else Api()
 
 
 class _Reader:
@@ -45,15 +47,23 @@ class _Reader:
         self._aws = aws
         self._api = api
         self._left_out: list[str] = []
-        self._service = cache(self._service_and_namespace)  # several integrations may lead to one service
+        # Several integrations may lead to one service, several routes ask one authorizer.
+        self._service = cache(self._service_and_namespace)
+        self._authorizer = cache(self._jwt_authorizer)
 
     def api(self, others: Sequence[str]) -> Api:
         self._left_out += [f"API {name}: one API is served" for name in others]
         integrations = {item["IntegrationId"]: self._integration(item) for item in self._items("GetIntegrations")}
         routes = [self._route(item, integrations) for item in self._items("GetRoutes")]
-        stages = tuple(_stage(item) for item in self._items("GetStages"))
+        stages = [self._stage(item) for item in self._items("GetStages")]
         cors = self._cors(self._api.get("CorsConfiguration") or {})
-        return Api(tuple(route for route in routes if route), stages, cors, tuple(self._left_out), self._api["ApiId"])
+        return Api(
+            tuple(route for route in routes if route),
+            tuple(stage for stage in stages if stage),
+            cors,
+            tuple(self._left_out),
+            self._api["ApiId"],
+        )
 
     def _items(self, operation: str) -> list[Json]:
         return list(self._aws.call("apigatewayv2", operation, ApiId=self._api["ApiId"])["Items"])
@@ -83,7 +93,7 @@ class _Reader:
         if ":servicediscovery:" in arn:
             try:
                 service, namespace = self._service(arn.rsplit("/", 1)[-1])
-            except ClientError as error:
+            except (ClientError, ParamValidationError, LookupError) as error:
                 self._left_out.append(f"integration {item['IntegrationId']}: {uri} is not there ({error})")
                 return None
             return CloudMapService(namespace, service, dict(parse_qsl(query)))
@@ -93,34 +103,70 @@ class _Reader:
         return None
 
     def _service_and_namespace(self, identifier: str) -> tuple[str, str]:
-        """The names of a Cloud Map service and of its namespace; botocore's ClientError if one is not there."""
+        """The names of a Cloud Map service and of its namespace.
+
+        Raises:
+            ClientError, ParamValidationError: botocore's, if one is not there.
+            LookupError: the service has no namespace.
+        """
         service = self._aws.call("servicediscovery", "GetService", Id=identifier)["Service"]
-        namespace = self._aws.call("servicediscovery", "GetNamespace", Id=service["NamespaceId"])["Namespace"]
+        if not (of := service.get("NamespaceId") or (service.get("DnsConfig") or {}).get("NamespaceId")):
+            raise LookupError(f"{service['Name']} has no namespace")
+        namespace = self._aws.call("servicediscovery", "GetNamespace", Id=of)["Namespace"]
         return service["Name"], namespace["Name"]
 
-    def _authorizer(self, identifier: str) -> JwtAuthorizer | None:
+    def _jwt_authorizer(self, identifier: str) -> JwtAuthorizer | None:
         # GetAuthorizers would tell all at once, but moto lacks it.
         item = self._aws.call("apigatewayv2", "GetAuthorizer", ApiId=self._api["ApiId"], AuthorizerId=identifier)
-        if item["AuthorizerType"] != "JWT":
-            self._left_out.append(f"authorizer {item['Name']}: {item['AuthorizerType']} is not known")
+        name, kind = item.get("Name", identifier), item.get("AuthorizerType")
+        if kind != "JWT":
+            self._left_out.append(f"authorizer {name}: {kind} is not known")
             return None
-        configuration = item["JwtConfiguration"]
+        configuration = item.get("JwtConfiguration") or {}
+        if not configuration.get("Issuer"):
+            self._left_out.append(f"authorizer {name}: it has no issuer")
+            return None
         source = (item.get("IdentitySource") or ["$request.header.Authorization"])[0]
         audience = tuple(configuration.get("Audience") or ())
-        return JwtAuthorizer(item["AuthorizerId"], configuration["Issuer"], audience, source)
+        return JwtAuthorizer(identifier, configuration["Issuer"], audience, source)
 
     def _route(self, item: Json, integrations: Mapping[str, Integration | None]) -> Route | None:
-        key = item["RouteKey"]
+        key = item.get("RouteKey", "")
+        if not _ROUTE_KEY.fullmatch(key):
+            self._left_out.append(f"route {key or item.get('RouteId')}: its key is none of an HTTP API")
+            return None
         integration = integrations.get((item.get("Target") or "").removeprefix("integrations/"))
-        authorization = item.get("AuthorizationType") or "NONE"
-        authorizer = self._authorizer(item["AuthorizerId"]) if authorization in ("JWT", "CUSTOM") else None
         if integration is None:
             self._left_out.append(f"route {key}: its integration is not served")
             return None
-        if authorization not in ("NONE", "AWS_IAM") and not (authorization == "JWT" and authorizer):
-            self._left_out.append(f"route {key}: authorization {authorization} is not known, so nobody may call it")
+        authorization = item.get("AuthorizationType") or "NONE"
+        authorizer = None
+        if authorization in ("JWT", "CUSTOM"):
+            identifier = item.get("AuthorizerId")
+            authorizer = self._authorizer(identifier) if identifier else None
+            if authorization == "JWT" and authorizer is None:
+                told = f"its authorizer {identifier} is not served" if identifier else "it names no authorizer"
+                self._left_out.append(f"route {key}: {told}, so the route is left out")
+                return None
+        if authorization not in ("NONE", "AWS_IAM", "JWT"):
+            self._left_out.append(f"route {key}: authorization {authorization} is not known, so the route is left out")
             return None
         return Route(key, integration, authorization, authorizer, tuple(item.get("AuthorizationScopes") or ()))
+
+    def _stage(self, item: Json) -> Stage | None:
+        name = item.get("StageName", "")
+        if not _STAGE_NAME.fullmatch(name):
+            self._left_out.append(f"stage {name}: its name is none of a stage")
+            return None
+        throttles = {key: _throttle(settings) for key, settings in (item.get("RouteSettings") or {}).items()}
+        log = item.get("AccessLogSettings") or {}
+        return Stage(
+            name,
+            log.get("Format"),
+            _throttle(item.get("DefaultRouteSettings") or {}),
+            {key: throttle for key, throttle in throttles.items() if throttle},
+            ":".join(log.get("DestinationArn", "").split(":")[4:5]),
+        )
 
     def _cors(self, given: Json) -> Cors | None:
         if not given.get("AllowOrigins"):
@@ -131,23 +177,11 @@ class _Reader:
         return Cors(origins, methods, headers, exposed, given.get("MaxAge"), credentials)
 
 
-def _stage(item: Json) -> Stage:
-    throttles = {key: _throttle(settings) for key, settings in (item.get("RouteSettings") or {}).items()}
-    log = item.get("AccessLogSettings") or {}
-    return Stage(
-        item["StageName"],
-        log.get("Format"),
-        _throttle(item.get("DefaultRouteSettings") or {}),
-        {key: throttle for key, throttle in throttles.items() if throttle},
-        ":".join(log.get("DestinationArn", "").split(":")[4:5]),
-    )
-
-
 def _throttle(settings: Json) -> Throttle | None:
     rate, burst = settings.get("ThrottlingRateLimit"), settings.get("ThrottlingBurstLimit")
     if rate is None and burst is None:
         return None
     return Throttle(
-        _DEFAULT_RATE if rate is None else float(rate),
-        _DEFAULT_BURST if burst is None else int(burst),
+        _DEFAULT_RATE if rate is None else max(0.0, float(rate)),
+        _DEFAULT_BURST if burst is None else max(0, int(burst)),
     )

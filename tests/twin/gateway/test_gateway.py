@@ -562,6 +562,35 @@ def test_changes_lose_no_request_and_restart_no_listener(api: ApiInHand) -> None
     assert listeners("total_listeners_draining") == 0
 
 
+def test_an_instance_that_no_request_can_be_sent_to_is_told_and_the_others_are_used(api: ApiInHand) -> None:
+    twin, cloud_map = api.twin, api.twin.client("servicediscovery")
+    (service,) = cloud_map.list_services()["Services"]
+    instances = {
+        "portless": {"AWS_INSTANCE_IPV4": "127.0.0.1"},
+        "word": {"AWS_INSTANCE_IPV4": "not-an-ip", "AWS_INSTANCE_PORT": "80"},
+        "deaf": {"AWS_INSTANCE_IPV4": "127.0.0.1", "AWS_INSTANCE_PORT": "9"},
+    }
+    admin = (twin.state / "gateway" / "admin").read_text()
+
+    def has_deaf() -> bool:
+        return "127.0.0.1:9::" in httpx.get(f"http://{admin}/clusters").text
+
+    for name, attributes in instances.items():
+        cloud_map.register_instance(ServiceId=service["Id"], InstanceId=name, Attributes=attributes)
+    wait_until(has_deaf, "the other is used")
+    told = listing(twin)
+    assert "instance portless: it has no IPv4 address with a port" in told
+    assert "instance word: it has no IPv4 address with a port" in told
+    for name in instances:
+        cloud_map.deregister_instance(ServiceId=service["Id"], InstanceId=name)
+    wait_until(lambda: not has_deaf(), "it is no longer used")
+    wait_until(lambda: "instance word" not in listing(twin), "what is gone is no longer told")
+    assert api.client.get("/hostname").status_code == 200
+    logged = [event["instances"] for event in twin.events() if event.get("step") == "instances without address"]
+    assert logged[-1] == ["portless", "word"]
+    assert len(logged) <= 2
+
+
 def test_no_instance(api: ApiInHand) -> None:
     ecs = api.twin.client("ecs")
     names = {"cluster": "serviceconnect", "service": "serviceconnect"}
