@@ -9,6 +9,7 @@ General layout:
     listener        the model as Envoy's listener: filters, limits, own answers, access log (pure)
     access_log      the stage's format as Envoy's (pure)
     issuer          the keys of a JWT authorizer's issuer
+    keys            when they are fetched, and what is known of them
     signature       checks Signature Version 4 (pure)
     gateway         the Envoy and the loop that keeps its files current
 """

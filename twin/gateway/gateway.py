@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,8 @@ from twin.aws import Aws
 from twin.dynamic import DynamicEnvoy
 from twin.gateway.access_log import unknown_variables
 from twin.gateway.discovery import Instances, discover
-from twin.gateway.issuer import NoKeys, fetch_keys
+from twin.gateway.issuer import fetch_keys
+from twin.gateway.keys import IssuerKeys
 from twin.gateway.listener import AUTHORIZATION_CLUSTER, listener
 from twin.gateway.model import Api, CloudMapService, Integration, JwtAuthorizer
 from twin.gateway.reading import read_api
@@ -35,7 +35,6 @@ __all__ = ["Gateway"]
 _LEAST_INTERVAL = 0.5  # seconds
 # An API that never stops changing is served as it was read last.
 _MOST_READS = 20
-_KEYS_STAY = 7200.0  # seconds for which an issuer's keys are used [apigw, JWT authorizers]
 
 
 class Gateway:
@@ -76,15 +75,17 @@ class Gateway:
             clusters=[envoy.static_cluster(AUTHORIZATION_CLUSTER, [authorization], idle_timeout=1)],
         )
         self._aws = aws
-        self._issuer_url = issuer_url
         self._listener_address = listener_address
         self._parameters = parameters
         self._log = log
         self._api = Api()
         self._instances: dict[str, Instances] = {}  # by integration id
+        self._unusable: frozenset[str] = frozenset()  # ids of instances that have been told
         self._clusters: dict[str, dict[str, Any]] = {}  # as in cds.json, by name
         self._authorizers: dict[str, JwtAuthorizer] = {}  # by id: those that the served route table may ask
-        self._keys: dict[str, tuple[float, str]] = {}  # by authorizer id: when fetched, and what
+        self._keys = IssuerKeys(
+            lambda issuer: fetch_keys(issuer_url or issuer), changed=lambda: self._survive(self._serve_keys()), log=log
+        )
         self._refused = ""  # why Envoy does not take over what is written; empty: it does
         self._log_read = 0  # bytes of Envoy's log, from when it last had taken over everything
         self._busy = asyncio.Lock()
@@ -96,11 +97,7 @@ class Gateway:
         formats = [stage.access_log_format for stage in self._api.stages if stage.access_log_format]
         variables = sorted({name for text in formats for name in unknown_variables(text)})
         refused = [f"the latest changes, refused by Envoy: {self._refused}"] if self._refused else []
-        unusable = [
-            f"integration {integration.id}, instance {name}: it has no IPv4 address with a port"
-            for integration in self._api.integrations
-            for name in sorted(self._instances_of(integration).unusable)
-        ]
+        unusable = [f"instance {name}: it has no IPv4 address with a port" for name in sorted(self._unusable)]
         logs = [f"access log, {name}: always `-`" for name in variables]
         return [*refused, *self._api.left_out, *unusable, *logs]
 
@@ -123,7 +120,9 @@ class Gateway:
             StartFailed: Envoy does not serve.
         """
         await self.configure()
-        await self._envoy.start()
+        async with self._busy:
+            await self._envoy.start()
+        await self._keys.asked()
 
     async def keep(self) -> None:
         """Start Envoy anew whenever it has died, until cancelled."""
@@ -133,7 +132,7 @@ class Gateway:
         """Ask Cloud Map every `discovery_ttl` seconds, until cancelled."""
         while True:
             await asyncio.sleep(max(self._parameters().discovery_ttl, _LEAST_INTERVAL))
-            await self._survive(self.configure() if self._wants_keys() else self.discover())
+            await self._survive(self.discover())
 
     def api_changed(self) -> None:
         """A resource of the API has changed."""
@@ -153,8 +152,15 @@ class Gateway:
             except (BotoCoreError, ClientError) as error:  # a resource may go while it is read; what goes is told again
                 self._log("gateway", step="API not read", reason=str(error))
                 return
-            await self._fetch_keys()
+            # Envoy still asks the authorizers of before until it has taken over the new route table.
+            self._keys.want(_issuers(*self._api.authorizers, *self._authorizers.values()))
             await self._discover()
+            await self._publish()
+            self._keys.want(_issuers(*self._api.authorizers))
+
+    async def _serve_keys(self) -> None:
+        """An issuer has given its keys."""
+        async with self._busy:
             await self._publish()
 
     async def discover(self) -> None:
@@ -186,23 +192,6 @@ class Gateway:
                 break
         return api
 
-    def _wants_keys(self) -> bool:
-        oldest = time.monotonic() - _KEYS_STAY
-        return any(self._keys.get(authorizer.id, (oldest, ""))[0] <= oldest for authorizer in self._api.authorizers)
-
-    async def _fetch_keys(self) -> None:
-        """Fetch the keys that are missing or old; old ones stay when the issuer does not answer."""
-        now = time.monotonic()
-        for authorizer in self._api.authorizers:
-            if authorizer.id in self._keys and now - self._keys[authorizer.id][0] < _KEYS_STAY:
-                continue
-            try:
-                keys = await asyncio.to_thread(fetch_keys, self._issuer_url or authorizer.issuer)
-            except NoKeys as error:
-                self._log("gateway", step="no keys for JWT", reason=str(error))
-                continue
-            self._keys[authorizer.id] = (now, keys)
-
     async def _discover(self) -> bool:
         """Whether the instances of an integration have changed.
 
@@ -217,13 +206,17 @@ class Gateway:
                 continue
             before = self._instances.get(integration.id)
             self._instances[integration.id] = found
-            told = {"integration": integration.id}
-            if found.unusable - (before or Instances()).unusable:
-                self._log("gateway", step="instances without address", **told, instances=sorted(found.unusable))
             if before is None or found.addresses != before.addresses:
                 changed = True
-                self._log("gateway", step="instances", **told, addresses=sorted(map(str, found.addresses)))
+                addresses = sorted(map(str, found.addresses))
+                self._log("gateway", step="instances", integration=integration.id, addresses=addresses)
+        told, self._unusable = self._unusable, self._unusable_instances()
+        if new := self._unusable - told:
+            self._log("gateway", step="instances without address", instances=sorted(new))
         return changed
+
+    def _unusable_instances(self) -> frozenset[str]:
+        return frozenset().union(*(self._instances_of(integration).unusable for integration in self._api.integrations))
 
     async def _find(self, integration: Integration) -> Instances:
         match integration.target:
@@ -237,11 +230,13 @@ class Gateway:
         """Write what has changed, so that at no moment something refers to what is not there."""
         before, self._clusters = self._clusters, self._make_clusters()
         authorizers = {authorizer.id: authorizer for authorizer in self._api.authorizers}
-        keys = {identifier: keys for identifier, (_, keys) in self._keys.items()}
         self._envoy.write("cds", list({**before, **self._clusters}.values()))
         # What was refused may have been so for an authorizer that is gone now.
         gone = {} if self._refused else self._authorizers
-        self._write_listener({**gone, **authorizers}, keys)
+        # More keys may come meanwhile: this round does with these.
+        asked = {**gone, **authorizers}
+        keys = {name: text for name, a in asked.items() if (text := self._keys.of(a.issuer))}
+        self._write_listener(asked, keys)
         await self._taken_over()
         parameters = self._parameters()
         routes = table(
@@ -294,3 +289,7 @@ class Gateway:
 
     def _instances_of(self, integration: Integration) -> Instances:
         return self._instances.get(integration.id, Instances())
+
+
+def _issuers(*authorizers: JwtAuthorizer) -> set[str]:
+    return {authorizer.issuer for authorizer in authorizers}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http.client import HTTPException
 from typing import Any
 from urllib.request import urlopen
 
@@ -27,7 +28,7 @@ def fetch_keys(issuer: str) -> str:
     try:
         configuration = _get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
         keys = [key for key in _get(configuration["jwks_uri"])["keys"] if key.get("kty") == "RSA"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, HTTPException, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise NoKeys(f"{issuer}: {error or type(error).__name__}") from None
     if not keys:
         raise NoKeys(f"{issuer}: no RSA key")

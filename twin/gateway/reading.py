@@ -117,7 +117,11 @@ class _Reader:
 
     def _jwt_authorizer(self, identifier: str) -> JwtAuthorizer | None:
         # GetAuthorizers would tell all at once, but moto lacks it.
-        item = self._aws.call("apigatewayv2", "GetAuthorizer", ApiId=self._api["ApiId"], AuthorizerId=identifier)
+        try:
+            item = self._aws.call("apigatewayv2", "GetAuthorizer", ApiId=self._api["ApiId"], AuthorizerId=identifier)
+        except (ClientError, ParamValidationError) as error:
+            self._left_out.append(f"authorizer {identifier}: it is not there ({error})")
+            return None
         name, kind = item.get("Name", identifier), item.get("AuthorizerType")
         if kind != "JWT":
             self._left_out.append(f"authorizer {name}: {kind} is not known")

@@ -26,6 +26,8 @@ def test_only_rsa_keys_count() -> None:
         ("/.well-known/openid-configuration", []),
         ("/keys", {"keys": []}),
         ("/keys", "no object"),
+        ("/keys", {"keys": ["no object"]}),
+        ("/.well-known/openid-configuration", {"jwks_uri": "http://no host/keys"}),
     ],
 )
 def test_an_issuer_without_keys_is_told_with_its_address(path: str, document: object) -> None:

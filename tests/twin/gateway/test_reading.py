@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,7 @@ def with_route(**more: Any) -> dict[str, Any]:
             {"Name": "n", "AuthorizerType": "REQUEST"},
             "route GET /b: its authorizer a is not served",
         ),
+        ({"AuthorizationType": "JWT", "AuthorizerId": "gone"}, None, "authorizer gone: it is not there"),
         ({"AuthorizationType": "CUSTOM"}, None, "route GET /b: authorization CUSTOM is not known"),
         ({"RouteKey": "$connect"}, None, "route $connect: its key is none of an HTTP API"),
         ({"Target": "integrations/gone"}, None, "route GET /b: its integration is not served"),
@@ -185,14 +187,14 @@ def test_whatever_the_resources_are_they_are_read_and_served_or_left_out(
     json.dumps(made, allow_nan=False)
 
 
-def unstarted(folder: Path, log: Callable[..., None] = lambda *args, **more: None) -> Gateway:
+def unstarted(folder: Path, log: Callable[..., None] = lambda *args, **more: None, aws: Aws | None = None) -> Gateway:
     """A gateway whose Envoy does not run."""
     return Gateway(
         address=NOWHERE,
         folder=folder,
         processes=Processes(),
         envoy_binary="envoy",
-        aws=Aws("http://127.0.0.1:9", "eu-west-2"),
+        aws=aws or endpoint(),
         authorization=NOWHERE,
         issuer_url=None,
         listener_address=lambda arn: None,
@@ -268,3 +270,38 @@ def test_what_nobody_has_foreseen_is_told_and_the_next_change_is_served(
 
     assert asyncio.run(followed()) == ["whole"]
     assert told == ["failed: RuntimeError: unforeseen"]
+
+
+def test_a_silent_issuer_holds_up_neither_the_api_nor_discovery(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jwt = {"Name": "n", "AuthorizerType": "JWT", "JwtConfiguration": {"Issuer": "https://issuer.example"}}
+    routes = with_route(AuthorizationType="JWT", AuthorizerId="a")
+    aws = endpoint(GetRoutes=routes, GetAuthorizer={"a": jwt}, DiscoverInstances={"Instances": []})
+    speak = threading.Event()
+
+    def fetch(issuer: str) -> str:
+        speak.wait()
+        return '{"keys":[]}'
+
+    def guarded() -> Any:
+        (answer,) = json.loads((tmp_path / "xds" / "rds.json").read_text())["resources"]
+        return next(route for route in answer["virtual_hosts"][0]["routes"] if route.get("name") == "GET /b")
+
+    async def configured() -> None:
+        gateway = unstarted(tmp_path, aws=aws)
+        async with asyncio.timeout(20):
+            await gateway.configure()
+            await gateway.discover()
+            assert guarded()["direct_response"] == {"status": 401}
+            speak.set()
+            while "route" not in guarded():
+                await asyncio.sleep(0.01)
+
+    monkeypatch.setattr("twin.gateway.gateway.fetch_keys", fetch)
+    try:
+        asyncio.run(configured())
+    finally:
+        speak.set()
+    listening = json.loads((tmp_path / "xds" / "lds.json").read_text())
+    assert "https://issuer.example" in json.dumps(listening)
