@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
+import sys
 import time
+import traceback
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -106,10 +108,12 @@ class Controller:
         *,
         clock: Callable[[], float] = time.time,
         remove_discovery: Callable[[str], None],
+        log: Callable[..., None] = lambda kind, **details: None,
     ) -> None:
         """
         Args:
             remove_discovery: removes a service of Cloud Map, by its id, some time after its ECS service is gone.
+            log: told of an error of the twin itself, as `log("error", service=ARN, error=text)`.
         """
         self.ecs = ecs
         self.launcher = launcher
@@ -117,6 +121,8 @@ class Controller:
         self.parameters = parameters
         self.clock = clock
         self._remove_discovery = remove_discovery
+        self._log = log
+        self._troubles: dict[Service, str] = {}  # the last error of each service that had one
         self._changed = asyncio.Event()
         self._ids = itertools.count()
 
@@ -138,14 +144,26 @@ class Controller:
     def step(self) -> None:
         """One round over all services, without waiting."""
         for service in list(self.ecs.services.values()):
-            if service.status != "INACTIVE":
-                self._reconcile(service)
-            elif service.discovery_stays_until is not None and self.clock() >= service.discovery_stays_until:
-                self._clean_up(service)
+            try:
+                if service.status != "INACTIVE":
+                    self._reconcile(service)
+                elif service.discovery_stays_until is not None and self.clock() >= service.discovery_stays_until:
+                    self._clean_up(service)
+            except Exception as error:  # of the twin itself: the other services, and the twin, go on
+                self._tell(service, error)
         horizon = self.clock() - STOPPED_TASKS_STAY
         for task in [t for t in self.ecs.tasks.values() if t.steps.get("STOPPED", horizon) < horizon]:
             del self.ecs.tasks[task.id]
             self.ecs.tags.pop(task.arn, None)
+
+    def _tell(self, service: Service, error: Exception) -> None:
+        """Tell what went wrong, but not again and again: what stays so errs in every round."""
+        text = f"{type(error).__name__}: {error}"
+        if self._troubles.get(service) != text:
+            self._troubles[service] = text
+            self._log("error", service=service.arn, error=text)
+            print(f"twin: {service.arn}: an error of the twin's ECS", file=sys.stderr)
+            traceback.print_exception(error)
 
     def task_changed(self, task: Task) -> None:
         """The launcher tells that *task* took a step."""
@@ -316,7 +334,13 @@ class Controller:
         self.ecs.tasks[task.id] = task
         self.ecs.tags[task.arn] = self._tags_of_new_task(service)
         service.steady = False
-        self.launcher.start(task)
+        try:
+            self.launcher.start(task)
+        except Exception:  # no life of it has begun, so nobody would ever end it
+            del self.ecs.tasks[task.id], self.ecs.tags[task.arn]
+            self.placements.release(task.subnet_id, task.private_address)
+            self._count_failure(service, deployment)
+            raise
         return task
 
     def _tags_of_new_task(self, service: Service) -> list[dict[str, str]]:

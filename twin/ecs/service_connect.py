@@ -33,6 +33,11 @@ def connect(context: Context, service: Service, deployment: Deployment) -> None:
         name = entry.get("discoveryName", entry["portName"])
         if _owner(context, namespace, name) not in (None, service):
             raise InvalidParameterException(f"Service Connect: SC service {name} is already used.")
+        port = entry.get("ingressPortOverride")
+        if port is not None and not 1 <= port <= 65535:
+            raise InvalidParameterException(
+                f"Service Connect ingressPortOverride must be between 1 and 65535, is {port}."
+            )
         names.append(name)
     for name in names:
         identifier, arn = context.cloud_map.create_service(namespace, name)

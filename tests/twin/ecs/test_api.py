@@ -25,6 +25,11 @@ def message_of(error: pytest.ExceptionInfo[ClientError]) -> str:
     return str(error.value.response["Error"]["Message"])
 
 
+def connected(*services: Json) -> Json:
+    """The Service Connect configuration of a service, as a change of CreateService's request."""
+    return {"serviceConnectConfiguration": {"enabled": True, "namespace": "shop", "services": list(services)}}
+
+
 def test_every_operation_answers_as_the_model_says(ecs: Any, served: Server) -> None:
     world = served.world
     ecs.create_cluster(clusterName="shop", tags=[{"key": "team", "value": "a"}])
@@ -338,6 +343,8 @@ def test_the_same_creation_twice_is_one_service(ecs: Any, world: World) -> None:
             "InvalidParameterException",
             "'grpc' is no named port",
         ),
+        (connected({"portName": "http", "ingressPortOverride": 0}), "InvalidParameterException", "1 and 65535, is 0"),
+        (connected({"portName": "http", "ingressPortOverride": 70000}), "InvalidParameterException", "65535, is 70000"),
     ],
 )
 def test_a_service_that_cannot_be_had_is_refused_and_nothing_is_left(

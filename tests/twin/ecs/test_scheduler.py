@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import pairwise
 
 import pytest
 
-from tests.twin.ecs.world import Subnets, World, task_definition
-from twin.ecs.model import HealthStatus, RolloutState, StopCode, TaskStatus
+from tests.twin.ecs.world import Subnets, World, service, task_definition
+from twin.ecs.model import HealthStatus, RolloutState, StopCode, Task, TaskStatus
 from twin.ecs.scheduler import backoff, circuit_breaker_threshold
 from twin.parameters import Parameters
 
@@ -291,6 +292,53 @@ def test_a_new_service_of_the_same_name_keeps_the_cloud_map_service_that_it_took
 
     assert list(world.cloud_map.services.values()) == [(world.cloud_map.namespaces["shop"], "shop-http")]
     assert len(world.tasks.registered) == 3
+
+
+def test_an_error_in_one_service_is_told_once_and_the_others_go_on(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.may_err = True
+    start = world.tasks.start
+
+    def fail_for_shop(task: Task) -> None:
+        if task.service_name == "shop":
+            raise OverflowError("port must be 0-65535")
+        start(task)
+
+    monkeypatch.setattr(world.tasks, "start", fail_for_shop)
+    world.start(deploymentConfiguration={})
+    world.call("CreateService", service(serviceName="other", serviceConnectConfiguration={"enabled": False}))
+    world.advance(120)
+
+    other = world.ecs.services["shop", "other"]
+    assert [task.last_status for task in world.ecs.tasks_of(other)] == [TaskStatus.RUNNING] * 3
+    assert world.log == [
+        {"kind": "error", "service": world.service.arn, "error": "OverflowError: port must be 0-65535"}
+    ]
+    assert capsys.readouterr().err.count("Traceback") == 1
+    assert (world.ecs.tasks_of(world.service), len(world.subnets.used)) == ([], 3)
+    assert world.service.primary.failed_tasks < 20  # held back like any start that fails
+
+    monkeypatch.undo()
+    world.advance(120)
+    assert len(world.running) == 3
+
+
+async def loop_for_a_moment(world: World) -> None:
+    running = asyncio.create_task(world.controller.run())
+    await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.wait([running])
+    assert running.cancelled()
+
+
+def test_the_loop_outlives_an_error(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.start()
+    monkeypatch.setattr(world.tasks, "start", lambda task: 1 / 0)
+
+    asyncio.run(loop_for_a_moment(world))
+
+    assert [line["error"] for line in world.log] == ["ZeroDivisionError: division by zero"]
 
 
 def test_numbers_of_the_developer_guide() -> None:
