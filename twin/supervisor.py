@@ -219,7 +219,7 @@ class Supervisor:
         self._loop.call_soon_threadsafe(self._balancers_changed.set)
 
     def _target_groups(self, task: Task) -> list[str]:
-        balancers = self.ecs.services[task.cluster.name, task.service_name].request.get("loadBalancers", [])
+        balancers = task.deployment.request.get("loadBalancers", [])
         return [balancer["targetGroupArn"] for balancer in balancers if balancer.get("targetGroupArn")]
 
     def _on_target_state(self, task_id: str, target_group: str, state: TargetState) -> None:

@@ -11,10 +11,11 @@ import traceback
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from twin.ecs import scheduler
 from twin.ecs.model import (
+    DEPLOYED,
     Cluster,
     Container,
     Deployment,
@@ -226,7 +227,9 @@ class Controller:
         failed.updated_at = failed.finished_at = self.clock()
         if roll_back and good is not None and failed.returns_to is None:
             self.event(service, f"rolling back to deployment {good.id}.")
-            back = self.new_deployment(service, good.task_definition, good.network_configuration, good.service_connect)
+            kept = {name: value for name, value in service.request.items() if name not in DEPLOYED}
+            service.request = kept | {name: good.request[name] for name in DEPLOYED if name in good.request}
+            back = self.new_deployment(service, good.task_definition, service.request, good.service_connect)
             back.service_connect_resources = good.service_connect_resources
             back.returns_to = good
             cause = "ECS deployment circuit breaker: " if failed.circuit_breaker_fired else ""
@@ -239,18 +242,19 @@ class Controller:
         self,
         service: Service,
         task_definition: TaskDefinition,
-        network_configuration: dict[str, object],
-        service_connect: dict[str, object] | None,
+        request: dict[str, Any],
+        service_connect: dict[str, Any] | None,
     ) -> Deployment:
-        """A deployment of *service* that has not begun."""
+        """A deployment of *service*, as *request* has it, that has not begun."""
         now = self.clock()
         return Deployment(
             id=f"ecs-svc/{secrets.randbelow(10**19):019d}",
             task_definition=task_definition,
             created_at=now,
             updated_at=now,
-            network_configuration=network_configuration,
+            network_configuration=request["networkConfiguration"],
             service_connect=service_connect,
+            request=request,
             replaces=service.last_completed,
         )
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 __all__ = [
+    "DEPLOYED",
     "Cluster",
     "Container",
     "Deployment",
@@ -29,6 +30,17 @@ __all__ = [
 ]
 
 Json = dict[str, Any]
+
+# The members of a service of which a change needs new tasks: each deployment has its own.
+DEPLOYED = (
+    "capacityProviderStrategy",
+    "loadBalancers",
+    "networkConfiguration",
+    "platformVersion",
+    "serviceConnectConfiguration",
+    "volumeConfigurations",
+    "vpcLatticeConfigurations",
+)
 
 
 class TaskStatus(StrEnum):
@@ -111,6 +123,7 @@ class Deployment:
     updated_at: float
     network_configuration: Json
     service_connect: Json | None
+    request: Json = field(default_factory=dict)  # its service's, as it was for this deployment
     status: str = "PRIMARY"
     rollout_state: RolloutState = RolloutState.IN_PROGRESS
     rollout_state_reason: str = ""
@@ -128,6 +141,11 @@ class Deployment:
     def revision(self) -> str:
         """The number of the service revision that it deploys: the id's own, for a rollback the former deployment's."""
         return (self.returns_to or self).id.rsplit("/", 1)[-1]
+
+    @property
+    def configuration(self) -> Json:
+        """`DeploymentConfiguration`, with what is not given."""
+        return _deployment_configuration(self.request)
 
 
 @dataclass(eq=False)
@@ -154,10 +172,7 @@ class Service:
 
     @property
     def deployment_configuration(self) -> Json:
-        given: Json = self.request.get("deploymentConfiguration") or {}
-        breaker = {"enable": False, "rollback": False, **(given.get("deploymentCircuitBreaker") or {})}
-        defaults = {"maximumPercent": 200, "minimumHealthyPercent": 100, "strategy": "ROLLING", "bakeTimeInMinutes": 0}
-        return {**defaults, **given, "deploymentCircuitBreaker": breaker}
+        return _deployment_configuration(self.request)
 
 
 @dataclass(eq=False)
@@ -242,6 +257,13 @@ class Task:
         if self.is_checked or self.targets:
             return all(state == "healthy" for state in self.targets.values())
         return now >= self.steps["RUNNING"] + running_grace
+
+
+def _deployment_configuration(request: Json) -> Json:
+    given: Json = request.get("deploymentConfiguration") or {}
+    breaker = {"enable": False, "rollback": False, **(given.get("deploymentCircuitBreaker") or {})}
+    defaults = {"maximumPercent": 200, "minimumHealthyPercent": 100, "strategy": "ROLLING", "bakeTimeInMinutes": 0}
+    return {**defaults, **given, "deploymentCircuitBreaker": breaker}
 
 
 def main_container(containers: Sequence[Json], service_connect: Mapping[str, Any] | None) -> int:

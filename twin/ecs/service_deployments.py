@@ -122,7 +122,7 @@ def _whole(deployment: Deployment, service: Service, context: Context) -> Json:
     brief = _brief(deployment, service)
     del brief["targetServiceRevisionArn"]
     tasks = context.ecs.tasks_of(service)
-    breaker = service.deployment_configuration["deploymentCircuitBreaker"]
+    breaker = deployment.configuration["deploymentCircuitBreaker"]
     threshold = scheduler.circuit_breaker_threshold(service.desired_count)
     monitoring = "MONITORING" if brief["status"] in _UNDER_WAY else "MONITORING_COMPLETE"
     fired = "TRIGGERED" if deployment.circuit_breaker_fired else monitoring
@@ -141,7 +141,7 @@ def _whole(deployment: Deployment, service: Service, context: Context) -> Json:
         "updatedAt": deployment.updated_at,
         "sourceServiceRevisions": [summary(source)] if source else [],
         "targetServiceRevision": summary(deployment),
-        "deploymentConfiguration": service.deployment_configuration,
+        "deploymentConfiguration": deployment.configuration,
         "deploymentCircuitBreaker": {
             "status": fired if breaker["enable"] else "DISABLED",
             "failureCount": deployment.failed_tasks,
@@ -165,15 +165,19 @@ def _revision(deployment: Deployment, service: Service) -> Json:
         "serviceArn": service.arn,
         "clusterArn": service.cluster.arn,
         "taskDefinition": deployment.task_definition.arn,
-        "launchType": wire.launch_type(service.request),
-        "platformVersion": wire.PLATFORM_VERSION,
+        "launchType": wire.launch_type(deployment.request),
+        "capacityProviderStrategy": deployment.request.get("capacityProviderStrategy"),
+        "platformVersion": wire.platform_version(deployment.request),
         "platformFamily": "Linux",
+        "loadBalancers": deployment.request.get("loadBalancers"),
         "networkConfiguration": deployment.network_configuration,
         "containerImages": [
             {"containerName": container["name"], "image": container["image"]}
             for container in deployment.task_definition.containers
         ],
         "serviceConnectConfiguration": deployment.service_connect,
+        "volumeConfigurations": deployment.request.get("volumeConfigurations"),
+        "vpcLatticeConfigurations": deployment.request.get("vpcLatticeConfigurations"),
         "createdAt": deployment.created_at,
     }
     return {name: value for name, value in revision.items() if value is not None}

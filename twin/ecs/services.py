@@ -12,25 +12,15 @@ from twin.ecs.errors import (
     ServiceNotActiveException,
     ServiceNotFoundException,
 )
-from twin.ecs.model import Deployment, Service, TaskDefinition
+from twin.ecs.model import DEPLOYED, Deployment, Service, TaskDefinition
 from twin.ecs.task_definitions import find_task_definition
 
 __all__ = ["OPERATIONS"]
 
 Json = dict[str, Any]
 
-# A change of any of these needs new tasks, so it makes a new deployment.
-_DEPLOYED = (
-    "capacityProviderStrategy",
-    "loadBalancers",
-    "networkConfiguration",
-    "platformVersion",
-    "serviceConnectConfiguration",
-    "volumeConfigurations",
-    "vpcLatticeConfigurations",
-)
 _KEPT = (
-    *_DEPLOYED,
+    *DEPLOYED,
     "availabilityZoneRebalancing",
     "enableECSManagedTags",
     "enableExecuteCommand",
@@ -88,10 +78,10 @@ def update_service(context: Context, request: Json) -> Json:
     if (
         request.get("forceNewDeployment", False)
         or definition is not service.primary.task_definition
-        or any(changed.get(name) != service.request.get(name) for name in _DEPLOYED)
+        or any(changed.get(name) != service.request.get(name) for name in DEPLOYED)
     ):
         context.controller.deploy(service, _deployment(context, service, definition, changed))
-    service.request = changed
+    service.request = service.primary.request = changed
     if desired != service.desired_count:
         service.desired_count = desired
         service.steady = False
@@ -207,7 +197,7 @@ def _deployment(context: Context, service: Service, definition: TaskDefinition, 
     if not context.controller.placements.zones(network):
         raise InvalidParameterException(f"Error retrieving subnet information for {subnets}: one does not exist.")
     connection = service_connect.configuration(context, service.cluster, request)
-    deployment = context.controller.new_deployment(service, definition, network, connection)
+    deployment = context.controller.new_deployment(service, definition, request, connection)
     service_connect.connect(context, service, deployment)
     return deployment
 

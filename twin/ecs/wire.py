@@ -8,13 +8,13 @@ from typing import Any
 from twin.ecs.controller import Ecs
 from twin.ecs.model import Cluster, Container, Deployment, Service, Task, TaskDefinition, TaskStatus
 
-__all__ = ["PLATFORM_VERSION", "cluster", "counts", "launch_type", "service", "task", "task_definition"]
+__all__ = ["cluster", "counts", "launch_type", "platform_version", "service", "task", "task_definition"]
 
 Json = dict[str, Any]
 
 _PENDING = (TaskStatus.PROVISIONING, TaskStatus.PENDING, TaskStatus.ACTIVATING)
 _DEFAULT_SETTINGS = [{"name": "containerInsights", "value": "disabled"}]
-PLATFORM_VERSION = "1.4.0"  # Fargate's current one
+_LATEST = "1.4.0"  # Fargate's platform version
 
 
 def cluster(record: Cluster, ecs: Ecs, include: Iterable[str] = ("CONFIGURATIONS", "SETTINGS", "TAGS")) -> Json:
@@ -103,17 +103,17 @@ def _deployment(record: Deployment, parent: Service, tasks: Iterable[Task]) -> J
         failedTasks=record.failed_tasks,
         createdAt=record.created_at,
         updatedAt=record.updated_at,
-        launchType=launch_type(parent.request),
-        capacityProviderStrategy=parent.request.get("capacityProviderStrategy"),
-        platformVersion=PLATFORM_VERSION,
+        launchType=launch_type(record.request),
+        capacityProviderStrategy=record.request.get("capacityProviderStrategy"),
+        platformVersion=platform_version(record.request),
         platformFamily="Linux",
         networkConfiguration=record.network_configuration,
         rolloutState=record.rollout_state.value,
         rolloutStateReason=record.rollout_state_reason or f"ECS deployment {record.id} in progress.",
         serviceConnectConfiguration=record.service_connect,
         serviceConnectResources=record.service_connect_resources or None,
-        volumeConfigurations=parent.request.get("volumeConfigurations"),
-        vpcLatticeConfigurations=parent.request.get("vpcLatticeConfigurations"),
+        volumeConfigurations=record.request.get("volumeConfigurations"),
+        vpcLatticeConfigurations=record.request.get("vpcLatticeConfigurations"),
     )
 
 
@@ -128,7 +128,7 @@ def task(record: Task, ecs: Ecs, *, tags: bool) -> Json:
         group=f"service:{record.service_name}",
         startedBy=record.deployment.id,
         launchType="FARGATE",  # also of a task that a capacity provider strategy placed
-        platformVersion=PLATFORM_VERSION,
+        platformVersion=platform_version(record.deployment.request),
         platformFamily="Linux",
         availabilityZone=record.zone,
         attachments=[_network_interface(record)],
@@ -209,6 +209,12 @@ def counts(tasks: Iterable[Task]) -> Json:
 def launch_type(request: Json) -> str | None:
     """The launch type of a service; None if it has a capacity provider strategy in its place."""
     return None if request.get("capacityProviderStrategy") else str(request.get("launchType", "FARGATE"))
+
+
+def platform_version(request: Json) -> str:
+    """The platform version on which the tasks of a service run."""
+    given = str(request.get("platformVersion", "LATEST"))
+    return _LATEST if given == "LATEST" else given
 
 
 def _architecture(request: Json) -> str:

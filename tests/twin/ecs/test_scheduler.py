@@ -200,6 +200,77 @@ def test_the_circuit_breaker_rolls_back(world: World) -> None:
     assert described["rollback"]["serviceRevisionArn"].endswith(f"service-revision/shop/shop/{good.revision}")
 
 
+def offer_spot(world: World) -> None:
+    providers = {"capacityProviders": ["FARGATE", "FARGATE_SPOT"], "defaultCapacityProviderStrategy": []}
+    world.call("PutClusterCapacityProviders", {"cluster": "shop", **providers})
+
+
+def test_a_rollback_restores_all_that_was_deployed_and_later_updates_start_from_it(world: World) -> None:
+    world.start(platformVersion="1.4.0")
+    offer_spot(world)
+    world.advance()
+    good = world.service.primary
+    before = world.call("DescribeServices", {"cluster": "shop", "services": ["shop"]})["services"][0]
+    world.call("RegisterTaskDefinition", task_definition())
+    world.tasks.cannot_start.add(NEW)
+
+    failed = world.update(
+        taskDefinition="shop:2",
+        networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-a"]}},
+        serviceConnectConfiguration={
+            "enabled": True,
+            "namespace": "shop",
+            "services": [{"portName": "http", "discoveryName": "renamed"}],
+        },
+        capacityProviderStrategy=[{"capacityProvider": "FARGATE_SPOT", "weight": 1}],
+        platformVersion="1.3.0",
+        healthCheckGracePeriodSeconds=9,
+        deploymentConfiguration={"maximumPercent": 150},
+    )
+    world.advance(120)
+
+    back = world.service.primary
+    assert failed.rolled_back_by is back
+    assert back.service_connect_resources == good.service_connect_resources
+    assert {resource["discoveryName"] for resource in back.service_connect_resources} == {"shop-http"}
+    after = world.call("DescribeServices", {"cluster": "shop", "services": ["shop"]})["services"][0]
+    for name in ("networkConfiguration", "launchType", "platformVersion", "capacityProviderStrategy"):
+        assert after.get(name) == before.get(name), name
+    # What is no part of a deployment stays as it was updated.
+    assert after["healthCheckGracePeriodSeconds"] == 9
+    assert after["deploymentConfiguration"]["maximumPercent"] == 150
+
+    next_one = world.update(forceNewDeployment=True)
+    world.advance()
+    assert next_one.network_configuration == good.network_configuration
+    assert next_one.service_connect == good.service_connect
+    assert next_one.service_connect_resources == good.service_connect_resources
+    assert zones(world) == ["eu-west-2a", "eu-west-2a", "eu-west-2b"]
+
+
+def test_an_old_revision_tells_its_own_request(world: World) -> None:
+    world.start(platformVersion="1.3.0")
+    world.advance()
+    offer_spot(world)
+    spot = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
+    world.update(
+        capacityProviderStrategy=spot, platformVersion="LATEST", deploymentConfiguration={"maximumPercent": 150}
+    )
+
+    new, old = world.call("DescribeServices", {"cluster": "shop", "services": ["shop"]})["services"][0]["deployments"]
+    assert (old["launchType"], old["platformVersion"], "capacityProviderStrategy" in old) == ("FARGATE", "1.3.0", False)
+    assert ("launchType" in new, new["platformVersion"], new["capacityProviderStrategy"]) == (False, "1.4.0", spot)
+
+    briefs = world.call("ListServiceDeployments", {"cluster": "shop", "service": "shop"})["serviceDeployments"]
+    arns = [brief["targetServiceRevisionArn"] for brief in briefs]
+    revisions = world.call("DescribeServiceRevisions", {"serviceRevisionArns": arns})["serviceRevisions"]
+    assert [revision["platformVersion"] for revision in revisions] == ["1.4.0", "1.3.0"]
+    assert [revision.get("capacityProviderStrategy") for revision in revisions] == [spot, None]
+    arns = [brief["serviceDeploymentArn"] for brief in briefs]
+    described = world.call("DescribeServiceDeployments", {"serviceDeploymentArns": arns})["serviceDeployments"]
+    assert [deployment["deploymentConfiguration"]["maximumPercent"] for deployment in described] == [150, 200]
+
+
 def test_tasks_that_fail_their_health_checks_open_the_circuit_breaker_too(world: World) -> None:
     world.start()
     world.advance()
