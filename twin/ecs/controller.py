@@ -172,7 +172,7 @@ class Controller:
         if task.last_status is TaskStatus.RUNNING and task.counts_as_healthy(
             self.clock(), self.parameters.running_grace
         ):
-            task.deployment.failed_tasks = 0
+            self._forget_failures(self._service_of(task), task.deployment)
         if task.last_status is TaskStatus.STOPPED:
             self.placements.release(task.subnet_id, task.private_address)
         self.wake()
@@ -361,9 +361,16 @@ class Controller:
 
     def _count_failure(self, service: Service, deployment: Deployment) -> None:
         deployment.failed_tasks += 1
-        if deployment.failed_tasks == scheduler.IMPAIRED_AFTER:
+        deployment.failed_in_a_row += 1
+        if deployment.failed_in_a_row == scheduler.IMPAIRED_AFTER:
             self.event(service, "is unable to consistently start tasks successfully.")
-        deployment.not_before = self.clock() + scheduler.backoff(deployment.failed_tasks)
+        deployment.not_before = self.clock() + scheduler.backoff(deployment.failed_in_a_row)
+
+    def _forget_failures(self, service: Service, deployment: Deployment) -> None:
+        """A task of *deployment* is healthy: it starts tasks successfully."""
+        deployment.failed_in_a_row = 0
+        if service.deployment_configuration["deploymentCircuitBreaker"].get("resetOnHealthyTask", True):
+            deployment.failed_tasks = 0
 
     def _complete(self, service: Service) -> None:
         primary = service.primary
@@ -373,7 +380,7 @@ class Controller:
             primary.rollout_state_reason = f"ECS deployment {primary.id} completed."
             primary.updated_at = primary.finished_at = self.clock()
             self.event(service, f"(deployment {primary.id}) deployment completed.")
-        primary.failed_tasks = 0
+        self._forget_failures(service, primary)
         service.last_completed = primary
         service.steady = True
         self.event(service, "has reached a steady state.")

@@ -127,7 +127,8 @@ class Deployment:
     status: str = "PRIMARY"
     rollout_state: RolloutState = RolloutState.IN_PROGRESS
     rollout_state_reason: str = ""
-    failed_tasks: int = 0  # in a row, since a task of it became healthy
+    failed_tasks: int = 0  # as the circuit breaker counts them: since a task of it became healthy, or in all
+    failed_in_a_row: int = 0  # since a task of it became healthy
     not_before: float = 0.0  # no task is started earlier: back-off
     replaces: Deployment | None = None  # the deployment that was completed last when this one began
     returns_to: Deployment | None = None  # a rollback: the deployment that it repeats

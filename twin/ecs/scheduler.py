@@ -1,17 +1,19 @@
 """The decisions of the ECS service scheduler, as pure functions of the records and the time.
 
 Rules and their sources: `DeploymentConfiguration` in the ECS API reference (minimum and maximum healthy percent,
-replacement of unhealthy tasks, what counts as healthy), the circuit breaker's page of the developer guide
-(threshold: half the desired count, at least 3, at most 200), `UpdateService` (balance over Availability Zones).
-Assumed: which task of a zone is stopped first (the newest on scaling in, the oldest in a deployment), and the
-figures of the back-off (ECS documents that it throttles, not how).
+replacement of unhealthy tasks, what counts as healthy), `DeploymentCircuitBreaker` and `ThresholdConfiguration` there
+and `ServiceDeploymentCircuitBreaker` (bounded: at least 3, at most 200), `UpdateService` (balance over Availability
+Zones). Assumed: which task of a zone is stopped first (the newest on scaling in, the oldest in a deployment), that a
+percentage that is not bounded makes at least 1, and the figures of the back-off (ECS documents that it throttles, not
+how).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from twin.ecs.model import Deployment, RolloutState, Service, Task, TaskStatus, by_zone
 
@@ -107,9 +109,19 @@ def decide(
     return decisions
 
 
-def circuit_breaker_threshold(desired_count: int) -> int:
-    """How many tasks may fail in a row before the circuit breaker fails a deployment."""
-    return min(max(3, math.ceil(desired_count / 2)), 200)
+def circuit_breaker_threshold(configuration: Mapping[str, Any] | None, desired_count: int) -> int:
+    """How many tasks may fail before the circuit breaker fails a deployment.
+
+    Args:
+        configuration: `ThresholdConfiguration` as it is given; None: half the desired count, within bounds.
+        desired_count: the service's, as it is now.
+    """
+    given = configuration or {"type": "BOUNDED_PERCENT", "value": 50}
+    value = int(given["value"])
+    if given["type"] == "COUNT":
+        return value
+    share = math.ceil(desired_count * value / 100)
+    return max(1, share) if given["type"] == "UNBOUNDED_PERCENT" else min(max(3, share), 200)
 
 
 def backoff(failed_tasks: int) -> float:
@@ -119,11 +131,10 @@ def backoff(failed_tasks: int) -> float:
 
 def _circuit_is_open(service: Service) -> bool:
     primary: Deployment = service.primary
-    return (
-        service.deployment_configuration["deploymentCircuitBreaker"]["enable"]
-        and primary.rollout_state is RolloutState.IN_PROGRESS
-        and primary.failed_tasks >= circuit_breaker_threshold(service.desired_count)
-    )
+    breaker = service.deployment_configuration["deploymentCircuitBreaker"]
+    threshold = circuit_breaker_threshold(breaker.get("thresholdConfiguration"), service.desired_count)
+    broken = primary.rollout_state is RolloutState.IN_PROGRESS and primary.failed_tasks >= threshold
+    return broken and bool(breaker["enable"])
 
 
 def _spread(tasks: Sequence[Task], zones: Sequence[str], count: int) -> list[str]:

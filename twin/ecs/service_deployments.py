@@ -123,7 +123,7 @@ def _whole(deployment: Deployment, service: Service, context: Context) -> Json:
     del brief["targetServiceRevisionArn"]
     tasks = context.ecs.tasks_of(service)
     breaker = deployment.configuration["deploymentCircuitBreaker"]
-    threshold = scheduler.circuit_breaker_threshold(service.desired_count)
+    threshold = scheduler.circuit_breaker_threshold(breaker.get("thresholdConfiguration"), service.desired_count)
     monitoring = "MONITORING" if brief["status"] in _UNDER_WAY else "MONITORING_COMPLETE"
     fired = "TRIGGERED" if deployment.circuit_breaker_fired else monitoring
     source = deployment.replaces

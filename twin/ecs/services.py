@@ -27,6 +27,7 @@ _KEPT = (
     "healthCheckGracePeriodSeconds",
     "propagateTags",
 )
+_MOST = 2**31 - 1  # of an integer
 # What would change which tasks run, and does not here. (What tasks merely lack is told by unsupported.py.)
 _REFUSED = ("placementConstraints", "placementStrategy", "serviceRegistries", "gatewayConnectors", "monitoring")
 
@@ -164,6 +165,14 @@ def _check(request: Json) -> None:
         raise InvalidParameterException(
             "Both maximumPercent (100 to 200) and minimumHealthyPercent (0 to 100) must be within their bounds."
         )
+    threshold = (deployment.get("deploymentCircuitBreaker") or {}).get("thresholdConfiguration") or {}
+    for what, value, least, most in (
+        ("thresholdConfiguration.value", threshold.get("value"), 1, _MOST),
+        ("bakeTimeInMinutes", deployment.get("bakeTimeInMinutes"), 0, _MOST),
+        ("healthCheckGracePeriodSeconds", request.get("healthCheckGracePeriodSeconds"), 0, _MOST),
+    ):
+        if value is not None and not least <= value <= most:
+            raise InvalidParameterException(f"{what} must be between {least} and {most}, is {value}.")
 
 
 def _count(desired: int) -> int:

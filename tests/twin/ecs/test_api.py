@@ -30,6 +30,12 @@ def connected(*services: Json) -> Json:
     return {"serviceConnectConfiguration": {"enabled": True, "namespace": "shop", "services": list(services)}}
 
 
+def threshold(kind: str, value: int) -> Json:
+    """A circuit breaker with a threshold of its own, as a change of CreateService's request."""
+    breaker = {"enable": True, "rollback": True, "thresholdConfiguration": {"type": kind, "value": value}}
+    return {"deploymentConfiguration": {"deploymentCircuitBreaker": breaker}}
+
+
 def test_every_operation_answers_as_the_model_says(ecs: Any, served: Server) -> None:
     world = served.world
     ecs.create_cluster(clusterName="shop", tags=[{"key": "team", "value": "a"}])
@@ -319,6 +325,10 @@ def test_the_same_creation_twice_is_one_service(ecs: Any, world: World) -> None:
         ({"deploymentController": {"type": "CODE_DEPLOY"}}, "InvalidParameterException", "CODE_DEPLOY"),
         ({"deploymentConfiguration": {"strategy": "BLUE_GREEN"}}, "InvalidParameterException", "BLUE_GREEN"),
         ({"deploymentConfiguration": {"maximumPercent": 20}}, "InvalidParameterException", "maximumPercent"),
+        (threshold("COUNT", 0), "InvalidParameterException", r"thresholdConfiguration.value must be .* is 0"),
+        ({"deploymentConfiguration": {"bakeTimeInMinutes": -1}}, "InvalidParameterException", "bakeTimeInMinutes"),
+        ({"healthCheckGracePeriodSeconds": -1}, "InvalidParameterException", "healthCheckGracePeriodSeconds"),
+        ({"healthCheckGracePeriodSeconds": 2**31}, "InvalidParameterException", "2147483647, is 2147483648"),
         ({"serviceRegistries": [{"registryArn": "a"}]}, "InvalidParameterException", "serviceRegistries"),
         ({"networkConfiguration": {}}, "InvalidParameterException", "Network Configuration"),
         (

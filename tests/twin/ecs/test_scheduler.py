@@ -412,6 +412,66 @@ def test_the_loop_outlives_an_error(world: World, monkeypatch: pytest.MonkeyPatc
     assert [line["error"] for line in world.log] == ["ZeroDivisionError: division by zero"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "thresholds"),
+    [
+        ("BOUNDED_PERCENT", 50, [3, 3, 3, 13, 200]),
+        ("BOUNDED_PERCENT", 100, [3, 3, 6, 25, 200]),
+        ("UNBOUNDED_PERCENT", 50, [1, 1, 3, 13, 500]),
+        ("UNBOUNDED_PERCENT", 10, [1, 1, 1, 3, 100]),
+        ("COUNT", 7, [7, 7, 7, 7, 7]),
+        ("COUNT", 300, [300, 300, 300, 300, 300]),
+    ],
+)
+def test_thresholds_of_the_circuit_breaker(kind: str, value: int, thresholds: list[int]) -> None:
+    configuration = {"type": kind, "value": value}
+    assert [circuit_breaker_threshold(configuration, count) for count in (0, 1, 6, 25, 1000)] == thresholds
+
+
+def test_the_circuit_breaker_counts_to_the_threshold_that_it_is_given(world: World) -> None:
+    threshold = {"type": "COUNT", "value": 5}
+    breaker = {"enable": True, "rollback": False, "thresholdConfiguration": threshold}
+    world.tasks.cannot_start.add(OLD)
+    world.start(desiredCount=1, deploymentConfiguration={"deploymentCircuitBreaker": breaker})
+    world.advance(240)
+
+    assert len(world.ecs.tasks) == world.service.primary.failed_tasks == 5
+    assert world.service.primary.rollout_state is RolloutState.FAILED
+    (brief,) = world.call("ListServiceDeployments", {"cluster": "shop", "service": "shop"})["serviceDeployments"]
+    arns = [brief["serviceDeploymentArn"]]
+    (described,) = world.call("DescribeServiceDeployments", {"serviceDeploymentArns": arns})["serviceDeployments"]
+    assert described["deploymentCircuitBreaker"] == {"status": "TRIGGERED", "failureCount": 5, "threshold": 5}
+    assert described["deploymentConfiguration"]["deploymentCircuitBreaker"] == breaker
+
+
+@pytest.mark.parametrize(("reset", "failed"), [(None, False), (True, False), (False, True)])
+def test_a_healthy_task_between_resets_the_count_of_failures_unless_that_is_off(
+    world: World, reset: bool | None, failed: bool
+) -> None:
+    breaker = {"enable": True, "rollback": False} | ({} if reset is None else {"resetOnHealthyTask": reset})
+    world.start(desiredCount=1, deploymentConfiguration={"deploymentCircuitBreaker": breaker})
+
+    def lose_one() -> None:
+        world.advance(5)  # it runs, and is not healthy yet
+        (task,) = world.running
+        assert task.health is HealthStatus.UNKNOWN
+        world.tasks.crash(task)
+
+    deployment = world.service.primary
+    lose_one()
+    lose_one()
+    world.service.desired_count = 2  # so that one healthy task does not complete the deployment
+    world.advance(5)
+    first, second = world.running
+    world.tasks.set_health(first, HealthStatus.HEALTHY)
+    assert deployment.failed_tasks == (0 if reset is not False else 2)
+    assert deployment.failed_in_a_row == 0
+    world.tasks.crash(second)
+    world.advance(1)
+
+    assert (deployment.rollout_state is RolloutState.FAILED) is failed
+
+
 def test_numbers_of_the_developer_guide() -> None:
-    assert [circuit_breaker_threshold(count) for count in (1, 6, 25, 1000)] == [3, 3, 13, 200]
+    assert [circuit_breaker_threshold(None, count) for count in (1, 6, 25, 1000)] == [3, 3, 13, 200]
     assert [backoff(failed) for failed in (0, 2, 3, 4, 5, 20)] == [0, 0, 1, 2, 4, 60]
