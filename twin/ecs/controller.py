@@ -298,6 +298,8 @@ class Controller:
                 names = " ".join(f"(task {task.id})" for task in moved)
                 what = "tasks" if verb == "started" else "running tasks"
                 self.event(service, f"has {verb} {len(moved)} {what}: {names}.")
+        alive = {task.deployment for task in tasks if task.last_status is not TaskStatus.STOPPED}
+        service.deployments[1:] = [deployment for deployment in service.deployments[1:] if deployment in alive]
         if service.status == "DRAINING" and not any(t.last_status is not TaskStatus.STOPPED for t in tasks):
             service.status = "INACTIVE"
             service.discovery_stays_until = now + self.parameters.namespace_cleanup

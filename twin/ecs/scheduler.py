@@ -4,8 +4,8 @@ Rules and their sources: `DeploymentConfiguration` in the ECS API reference (min
 replacement of unhealthy tasks, what counts as healthy), `DeploymentCircuitBreaker` and `ThresholdConfiguration` there
 and `ServiceDeploymentCircuitBreaker` (bounded: at least 3, at most 200), `UpdateService` (balance over Availability
 Zones). Assumed: which task of a zone is stopped first (the newest on scaling in, the oldest in a deployment), that a
-percentage that is not bounded makes at least 1, and the figures of the back-off (ECS documents that it throttles, not
-how).
+percentage that is not bounded makes at least 1, the figures of the back-off (ECS documents that it throttles, not how),
+and what a failed deployment without a rollback still does: documented is that it starts no task.
 """
 
 from __future__ import annotations
@@ -65,8 +65,7 @@ def decide(
     primary = service.primary
     configuration = service.deployment_configuration
     wanted = [task for task in tasks if task.is_wanted]
-    if primary.rollout_state is RolloutState.FAILED and service.status == "ACTIVE":
-        return []  # no launch and no stop until the next update
+    failed = primary.rollout_state is RolloutState.FAILED
     if _circuit_is_open(service):
         return [Fail()]
 
@@ -78,7 +77,8 @@ def decide(
     sound = [task for task in current if task not in unhealthy]
     desired = service.desired_count
     ceiling = desired * configuration["maximumPercent"] // 100
-    floor = math.ceil(desired * configuration["minimumHealthyPercent"] / 100)
+    # Nothing takes the place of what a failed deployment would have replaced: then just the surplus goes.
+    floor = desired if failed else math.ceil(desired * configuration["minimumHealthyPercent"] / 100)
     missing = desired - len(sound)
     room = ceiling - len(wanted)
     spare = len(healthy) - floor  # how many healthy tasks may go
@@ -91,7 +91,10 @@ def decide(
         spare -= task in healthy
         stops.append(Stop(task, scaling))
     # Unhealthy tasks go once others carry the service, or one at a time where no room is left to start others.
-    if carried:
+    if failed:
+        useless = [task for task in unhealthy if task.deployment is primary or len(healthy) >= desired]
+        stops += [Stop(task, task.unhealthy_because or "") for task in useless]
+    elif carried:
         stops += [Stop(task, task.unhealthy_because or "") for task in unhealthy]
     elif unhealthy and missing > 0 and room <= 0 and all(task in healthy for task in sound):
         stops.append(Stop(unhealthy[0], unhealthy[0].unhealthy_because or ""))
@@ -101,9 +104,9 @@ def decide(
             spare -= task in healthy
             stops.append(Stop(task, scaling))
 
-    starts = max(0, min(missing, room)) if zones and now >= primary.not_before else 0
+    starts = max(0, min(missing, room)) if zones and not failed and now >= primary.not_before else 0
     decisions: list[Decision] = [*stops, *(Start(zone) for zone in _spread(current, zones, starts))]
-    settled = not decisions and not outdated and len(healthy_current) == desired == len(current)
+    settled = not failed and not decisions and not outdated and len(healthy_current) == desired == len(current)
     if settled and not service.steady:
         decisions.append(Complete())
     return decisions

@@ -298,6 +298,78 @@ def test_without_rollback_a_failed_deployment_starts_nothing_more(world: World) 
     assert len(world.running) == 3
 
 
+@pytest.fixture
+def failed(world: World) -> World:
+    """Three tasks of the old revision run; the new one, whose tasks fail health checks, has failed."""
+    world.start(deploymentConfiguration={"deploymentCircuitBreaker": {"enable": True, "rollback": False}})
+    world.advance()
+    world.call("RegisterTaskDefinition", task_definition())
+    world.tasks.unhealthy.add(NEW)
+    world.update(taskDefinition="shop:2")
+    while world.service.primary.rollout_state is not RolloutState.FAILED:
+        world.advance(1)
+    return world
+
+
+def test_a_failed_deployment_leaves_the_tasks_before_it_and_keeps_none_that_is_unhealthy(failed: World) -> None:
+    failed.advance(600)
+
+    assert revisions(failed) == [1, 1, 1]
+    assert [d.rollout_state for d in failed.service.deployments] == [RolloutState.FAILED, RolloutState.COMPLETED]
+    sick = failed.running[0]
+    failed.tasks.set_health(sick, HealthStatus.UNHEALTHY)
+    failed.advance()
+    assert (sick.is_wanted, len(failed.running)) == (True, 3)  # nothing may take its place
+
+
+@pytest.mark.parametrize("minimum", [0, 100])
+def test_a_service_whose_deployment_has_failed_is_scaled_in_and_not_out(failed: World, minimum: int) -> None:
+    failed.update(deploymentConfiguration={"minimumHealthyPercent": minimum})
+    counts = []
+    for desired in (5, 2, 1, 0):
+        failed.update(desiredCount=desired)
+        failed.advance()
+        counts.append((len(failed.running), len(failed.service.deployments)))
+
+    assert counts == [(3, 2), (2, 2), (1, 2), (0, 1)]
+    assert failed.service.primary.rollout_state is RolloutState.FAILED
+    assert failed.tasks.alive == {}
+
+    failed.tasks.unhealthy.clear()
+    failed.update(desiredCount=2, forceNewDeployment=True)
+    failed.advance()
+    assert revisions(failed) == [2, 2]
+
+
+def test_what_an_aborted_deployment_has_started_stays_and_makes_up_the_desired_count(world: World) -> None:
+    world.start(deploymentConfiguration={"minimumHealthyPercent": 100, "maximumPercent": 150})
+    world.advance()
+    world.call("RegisterTaskDefinition", task_definition())
+    world.update(taskDefinition="shop:2")
+    world.advance(2)
+    world.controller.fail(world.service, "Service deployment stopped by user.", roll_back=False)
+    world.update(deploymentConfiguration={"minimumHealthyPercent": 0})
+    world.advance()
+
+    assert revisions(world) == [1, 1, 2]  # not fewer, though the minimum is 0
+
+
+def test_deployments_that_have_no_task_left_are_no_longer_listed(world: World) -> None:
+    world.start()
+    world.advance()
+    for _ in range(2):
+        world.call("RegisterTaskDefinition", task_definition())
+    world.tasks.cannot_start.add(NEW)
+    failing = world.update(taskDefinition="shop:2")
+    world.advance(5)
+    world.update(taskDefinition="shop:3")
+    assert failing in world.service.deployments
+    world.advance(5)
+
+    assert [d.task_definition.revision for d in world.service.deployments] == [3, 1]
+    assert failing in world.service.history
+
+
 def test_without_a_circuit_breaker_starts_are_held_back_ever_longer(world: World) -> None:
     world.tasks.cannot_start.add(OLD)
     world.start(desiredCount=1, deploymentConfiguration={})
