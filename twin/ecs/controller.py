@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from twin.ecs import scheduler
 from twin.ecs.model import (
     DEPLOYED,
+    CleanUp,
     Cluster,
     Container,
     Deployment,
@@ -89,6 +90,7 @@ class Ecs:
     services: dict[tuple[str, str], Service] = field(default_factory=dict)  # by (cluster, name)
     tasks: dict[str, Task] = field(default_factory=dict)  # by id
     tags: dict[str, list[dict[str, str]]] = field(default_factory=dict)  # by ARN
+    clean_ups: list[CleanUp] = field(default_factory=list)  # those to come
 
     def arn(self, resource: str) -> str:
         return f"arn:aws:ecs:{self.region}:{self.account}:{resource}"
@@ -114,7 +116,7 @@ class Controller:
         """
         Args:
             remove_discovery: removes a service of Cloud Map, by its id, some time after its ECS service is gone.
-            log: told of an error of the twin itself, as `log("error", service=ARN, error=text)`.
+            log: told of an error of the twin itself, as `log("error", where=ARN, error=text)`.
         """
         self.ecs = ecs
         self.launcher = launcher
@@ -123,7 +125,7 @@ class Controller:
         self.clock = clock
         self._remove_discovery = remove_discovery
         self._log = log
-        self._troubles: dict[Service, str] = {}  # the last error of each service that had one
+        self._troubles: dict[str, str] = {}  # the last error of each service that had one, by ARN
         self._changed = asyncio.Event()
         self._ids = itertools.count()
 
@@ -145,25 +147,29 @@ class Controller:
     def step(self) -> None:
         """One round over all services, without waiting."""
         for service in list(self.ecs.services.values()):
-            try:
-                if service.status != "INACTIVE":
+            if service.status != "INACTIVE":
+                try:
                     self._reconcile(service)
-                elif service.discovery_stays_until is not None and self.clock() >= service.discovery_stays_until:
-                    self._clean_up(service)
-            except Exception as error:  # of the twin itself: the other services, and the twin, go on
-                self._tell(service, error)
+                except Exception as error:  # of the twin itself: the other services, and the twin, go on
+                    self._tell(service.arn, error)
+        for clean_up in [c for c in self.ecs.clean_ups if c.due <= self.clock()]:
+            self.ecs.clean_ups.remove(clean_up)
+            try:
+                self._clean_up(clean_up)
+            except Exception as error:
+                self._tell("Cloud Map", error)
         horizon = self.clock() - STOPPED_TASKS_STAY
         for task in [t for t in self.ecs.tasks.values() if t.steps.get("STOPPED", horizon) < horizon]:
             del self.ecs.tasks[task.id]
             self.ecs.tags.pop(task.arn, None)
 
-    def _tell(self, service: Service, error: Exception) -> None:
+    def _tell(self, where: str, error: Exception) -> None:
         """Tell what went wrong, but not again and again: what stays so errs in every round."""
         text = f"{type(error).__name__}: {error}"
-        if self._troubles.get(service) != text:
-            self._troubles[service] = text
-            self._log("error", service=service.arn, error=text)
-            print(f"twin: {service.arn}: an error of the twin's ECS", file=sys.stderr)
+        if self._troubles.get(where) != text:
+            self._troubles[where] = text
+            self._log("error", where=where, error=text)
+            print(f"twin: an error of the twin's ECS, {where}", file=sys.stderr)
             traceback.print_exception(error)
 
     def task_changed(self, task: Task) -> None:
@@ -302,13 +308,14 @@ class Controller:
         service.deployments[1:] = [deployment for deployment in service.deployments[1:] if deployment in alive]
         if service.status == "DRAINING" and not any(t.last_status is not TaskStatus.STOPPED for t in tasks):
             service.status = "INACTIVE"
-            service.discovery_stays_until = now + self.parameters.namespace_cleanup
+            due = now + self.parameters.namespace_cleanup
+            self.ecs.clean_ups.append(CleanUp(due, service.discovery_services))
 
-    def _clean_up(self, service: Service) -> None:
+    def _clean_up(self, clean_up: CleanUp) -> None:
         """Remove what a deleted service had in Cloud Map, but for what another service has taken over."""
-        service.discovery_stays_until = None
-        others = (s.discovery_services for s in self.ecs.services.values() if s.status != "INACTIVE")
-        for identifier in service.discovery_services.difference(*others):
+        others = [s.discovery_services for s in self.ecs.services.values() if s.status != "INACTIVE"]
+        later = [c.discovery_services for c in self.ecs.clean_ups]
+        for identifier in clean_up.discovery_services.difference(*others, *later):
             self._remove_discovery(identifier)
 
     def _start(self, service: Service, zone: str) -> Task:

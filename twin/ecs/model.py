@@ -14,6 +14,7 @@ from typing import Any
 
 __all__ = [
     "DEPLOYED",
+    "CleanUp",
     "Cluster",
     "Container",
     "Deployment",
@@ -163,7 +164,6 @@ class Service:
     events: deque[ServiceEvent] = field(default_factory=lambda: deque(maxlen=100))
     history: list[Deployment] = field(default_factory=list)  # all deployments, the first first
     discovery_services: set[str] = field(default_factory=set)  # the ids of all that it ever had in Cloud Map
-    discovery_stays_until: float | None = None  # once INACTIVE: when these are removed; None again after that
     last_completed: Deployment | None = None
     steady: bool = False
 
@@ -174,6 +174,14 @@ class Service:
     @property
     def deployment_configuration(self) -> Json:
         return _deployment_configuration(self.request)
+
+
+@dataclass(eq=False)
+class CleanUp:
+    """What a service that is INACTIVE had in Cloud Map."""
+
+    due: float
+    discovery_services: set[str]  # ids
 
 
 @dataclass(eq=False)

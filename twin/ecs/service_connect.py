@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from twin.ecs.context import Context
@@ -11,6 +12,9 @@ from twin.ecs.model import Cluster, Deployment, Service, TaskDefinition
 __all__ = ["configuration", "connect", "namespace_of"]
 
 Json = dict[str, Any]
+
+# API reference, ServiceConnectService: "lowercase letters, numbers, underscores (_), and hyphens (-)", up to 64
+_DISCOVERY_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}")
 
 
 def connect(context: Context, service: Service, deployment: Deployment) -> None:
@@ -31,13 +35,11 @@ def connect(context: Context, service: Service, deployment: Deployment) -> None:
                 f"Service Connect portName {entry['portName']!r} is no named port of {deployment.task_definition.arn}."
             )
         name = entry.get("discoveryName", entry["portName"])
+        _check(entry, name)
+        if name in names:
+            raise InvalidParameterException(f"Service Connect discoveryName {name!r} is used by two of its services.")
         if _owner(context, namespace, name) not in (None, service):
             raise InvalidParameterException(f"Service Connect: SC service {name} is already used.")
-        port = entry.get("ingressPortOverride")
-        if port is not None and not 1 <= port <= 65535:
-            raise InvalidParameterException(
-                f"Service Connect ingressPortOverride must be between 1 and 65535, is {port}."
-            )
         names.append(name)
     for name in names:
         identifier, arn = context.cloud_map.create_service(namespace, name)
@@ -67,6 +69,19 @@ def namespace_of(service: Service) -> str | None:
     """The ARN of the namespace of a service's newest deployment."""
     connection = service.primary.service_connect
     return connection["namespace"] if connection else None
+
+
+def _check(entry: Json, name: str) -> None:
+    if not _DISCOVERY_NAME.fullmatch(name):
+        raise InvalidParameterException(
+            f"Service Connect discoveryName {name!r} must be 1 to 64 lowercase letters, digits, underscores and "
+            "hyphens, and not start with a hyphen."
+        )
+    ports = [("ingressPortOverride", entry["ingressPortOverride"])] if "ingressPortOverride" in entry else []
+    ports += [("clientAliases port", alias["port"]) for alias in entry.get("clientAliases", [])]
+    for what, port in ports:
+        if not 1 <= port <= 65535:
+            raise InvalidParameterException(f"Service Connect {what} must be between 1 and 65535, is {port}.")
 
 
 def _named_ports(definition: TaskDefinition) -> set[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
-from tests.twin.ecs.world import Subnets, World, service, task_definition
+from tests.twin.ecs.world import NAMESPACE, Subnets, World, service, task_definition
 from twin.ecs.model import HealthStatus, RolloutState, StopCode, Task, TaskStatus
 from twin.ecs.scheduler import backoff, circuit_breaker_threshold
 from twin.parameters import Parameters
@@ -437,6 +438,68 @@ def test_a_new_service_of_the_same_name_keeps_the_cloud_map_service_that_it_took
     assert len(world.tasks.registered) == 3
 
 
+def named(*names: str) -> dict[str, Any]:
+    """A Service Connect configuration with these discovery names."""
+    services = [{"portName": "http", "discoveryName": name} for name in names]
+    return {"enabled": True, "namespace": "shop", "services": services}
+
+
+def names_in_cloud_map(world: World) -> set[str]:
+    return {name for _, name in world.cloud_map.services.values()}
+
+
+def test_a_new_service_of_the_same_name_does_not_keep_what_the_old_one_had_in_cloud_map() -> None:
+    world = World(parameters=Parameters(namespace_cleanup=30))
+    world.start(serviceConnectConfiguration=named("old", "shared"))
+    world.advance()
+    world.call("DeleteService", {"cluster": "shop", "service": "shop", "force": True})
+    world.advance(10)
+    assert world.service.status == "INACTIVE"
+
+    world.start(taskDefinition="shop:1", serviceConnectConfiguration=named("new", "shared"))
+    world.advance(10)
+    assert names_in_cloud_map(world) == {"old", "shared", "new"}
+    world.advance(30)
+    assert names_in_cloud_map(world) == {"shared", "new"}
+
+
+def test_the_clean_up_leaves_what_another_service_uses() -> None:
+    world = World(parameters=Parameters(namespace_cleanup=30))
+    world.start()
+    world.advance()
+    world.call("DeleteService", {"cluster": "shop", "service": "shop", "force": True})
+    world.advance(10)
+    world.call("CreateService", service(serviceName="heir"))
+    world.advance(60)
+    assert names_in_cloud_map(world) == {"shop-http"}
+
+    # Of two that had it, the one that went last decides when.
+    world.call("DeleteService", {"cluster": "shop", "service": "heir", "force": True})
+    world.advance(10)
+    world.call("CreateService", service(serviceName="heir"))
+    world.call("DeleteService", {"cluster": "shop", "service": "heir", "force": True})
+    world.advance(26)
+    assert names_in_cloud_map(world) == {"shop-http"}
+    world.advance(20)
+    assert names_in_cloud_map(world) == set()
+    assert world.ecs.clean_ups == []
+
+
+def test_a_clean_up_that_fails_is_told_and_the_others_are_done() -> None:
+    world = World(parameters=Parameters(namespace_cleanup=0), may_err=True)
+    world.start()
+    world.call("CreateService", service(serviceName="other", serviceConnectConfiguration=named("other")))
+    world.cloud_map.services.clear()  # by somebody else
+    world.cloud_map.create_service(NAMESPACE, "kept")
+    for name in ("shop", "other"):
+        world.call("DeleteService", {"cluster": "shop", "service": name, "force": True})
+    world.advance(20)
+
+    assert [line["where"] for line in world.log] == ["Cloud Map", "Cloud Map"]
+    assert world.ecs.clean_ups == []
+    assert names_in_cloud_map(world) == {"kept"}
+
+
 def test_an_error_in_one_service_is_told_once_and_the_others_go_on(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -455,9 +518,7 @@ def test_an_error_in_one_service_is_told_once_and_the_others_go_on(
 
     other = world.ecs.services["shop", "other"]
     assert [task.last_status for task in world.ecs.tasks_of(other)] == [TaskStatus.RUNNING] * 3
-    assert world.log == [
-        {"kind": "error", "service": world.service.arn, "error": "OverflowError: port must be 0-65535"}
-    ]
+    assert world.log == [{"kind": "error", "where": world.service.arn, "error": "OverflowError: port must be 0-65535"}]
     assert capsys.readouterr().err.count("Traceback") == 1
     assert (world.ecs.tasks_of(world.service), len(world.subnets.used)) == ([], 3)
     assert world.service.primary.failed_tasks < 20  # held back like any start that fails
