@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
 
 from twin.errors import BadInput, NotUp
 
-__all__ = ["PATH", "ask", "endpoint_of"]
+__all__ = ["PATH", "ask", "check", "endpoint_of"]
 
 PATH = "/_twin/"
+# The members of each operation's request, all of them required, and what each may be.
+_TEXT, _NUMBER, _TEXTS = "a text", "a number", "a list of texts"
+_REQUESTS: Mapping[str, Mapping[str, str]] = {
+    "set": {"assignments": _TEXTS},
+    "fault": {"kind": _TEXT, "target": f"{_TEXT} or null", "seconds": f"{_NUMBER} or null", "delay": _NUMBER},
+    "undo": {"kind": _TEXT, "target": f"{_TEXT} or null"},
+    "stop": {"task": _TEXT, "reason": _TEXT},
+    "gateway": {},
+}
 _TIMEOUT = 60.0  # seconds: a change of parameters waits until the gateway has it
 
 
@@ -24,6 +34,34 @@ def endpoint_of(running: dict[str, Any]) -> str:
     if "aws_endpoint_url" not in running:
         raise NotUp(f"The twin (pid {running.get('pid')}) is still starting: try again in a moment.")
     return str(running["aws_endpoint_url"])
+
+
+def check(operation: str, request: Any) -> None:
+    """Check what has come to `/_twin/<operation>`.
+
+    Raises:
+        BadInput: there is no such operation, or its request lacks a member or has one of another type.
+    """
+    if operation not in _REQUESTS:
+        raise BadInput(f"{operation} is no operation of the twin: give one of {', '.join(_REQUESTS)}.")
+    if not isinstance(request, dict):
+        raise BadInput("The request is no JSON object.")
+    for name, kind in _REQUESTS[operation].items():
+        if name not in request:
+            raise BadInput(f"{name} is missing: it is {kind}.")
+        if not _is(kind, request[name]):
+            raise BadInput(f"{name} must be {kind}, is {json.dumps(request[name])}.")
+
+
+def _is(kind: str, value: Any) -> bool:
+    kind, _, null = kind.partition(" or ")
+    if null and value is None:
+        return True
+    if kind == _NUMBER:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if kind == _TEXTS:
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return isinstance(value, str)
 
 
 def ask(running: dict[str, Any], operation: str, **request: Any) -> dict[str, Any]:

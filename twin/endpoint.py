@@ -11,7 +11,9 @@ import io
 import json
 import random
 import re
+import sys
 import threading
+import traceback
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -58,8 +60,9 @@ class Endpoint:
         metadata: Callable[[str, bool], Json | None],
         api_changed: Callable[[], None],
         balancers_changed: Callable[[], None] = lambda: None,
-        control: Callable[[str, Json], Json] | None = None,
+        control: Callable[[str, Any], Json] | None = None,
         secrets: Mapping[str, str] | None = None,
+        log: Callable[..., None] = lambda kind, **details: None,
     ) -> None:
         """
         Args:
@@ -70,6 +73,7 @@ class Endpoint:
             balancers_changed: told after each request to Elastic Load Balancing.
             control: does what a command of the twin asks: (operation, request) -> answer, or raises BadInput.
             secrets: the secret keys, by access key, with which requests to the gateway may be signed. None: none.
+            log: told of an error of the twin itself, as `log("error", where=operation, error=text)`.
         """
         self.address = address
         self._account = account
@@ -81,6 +85,7 @@ class Endpoint:
         self._balancers_changed = balancers_changed
         self._control = control
         self._secrets = secrets or {}
+        self._log = log
         self.discovery_is_down = False  # a fault: DiscoverInstances fails
         self._moto = DomainDispatcherApplication(create_backend_app)
         # For each request moto tries the URL patterns of all services: a quarter of the time that an answer took.
@@ -154,6 +159,8 @@ class Endpoint:
             answer, status = self._ecs(operation, _json_of(request)), 200
         except EcsError as error:
             answer, status = {"__type": error.code, "message": str(error)}, 400
+        except Exception as error:
+            return self._server_exception(operation, error)
         return _json(answer, status)
 
     def _serve_metadata(self, path: str) -> Response:
@@ -178,8 +185,16 @@ class Endpoint:
             return _json(self._control(request.path.removeprefix(PATH), _json_of(request)), 200)
         except (BadInput, EcsError) as error:
             return _json({"message": str(error)}, 400)
-        except KeyError as error:
-            return _json({"message": f"{error} is missing."}, 400)
+        except Exception as error:
+            return self._server_exception(request.path, error)
+
+    def _server_exception(self, where: str, error: Exception) -> Response:
+        """The answer where the twin itself has failed; its log tells how."""
+        text = f"{type(error).__name__}: {error}"
+        self._log("error", where=where, error=text)
+        print(f"twin: an error of the twin's endpoint, {where}", file=sys.stderr)
+        traceback.print_exception(error)
+        return _json({"__type": "ServerException", "message": f"The twin itself has failed ({text})."}, 500)
 
     def _authorize(self, request: Request) -> Response:
         """Whether the gateway may pass a request on: 200 if it is signed, else 403."""
@@ -216,7 +231,7 @@ class Endpoint:
 def _json_of(request: Request) -> Any:
     try:
         return json.loads(request.get_data() or b"{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SerializationException(f"The request is no JSON ({error}).") from None
 
 

@@ -12,7 +12,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from twin import metadata
+from twin import control, metadata
 from twin.autoscaling import know_services
 from twin.aws import Aws
 from twin.command import Command
@@ -24,7 +24,7 @@ from twin.ecs.controller import Controller, Ecs
 from twin.ecs.model import Service, Task, TaskStatus
 from twin.ecs.unsupported import unsupported
 from twin.endpoint import Endpoint
-from twin.errors import BadInput, StartFailed
+from twin.errors import StartFailed
 from twin.faults import Faults
 from twin.files import last_line, write_json
 from twin.gateway import Gateway
@@ -80,6 +80,7 @@ class Supervisor:
             balancers_changed=self._on_balancer_change,
             control=self._control_call,
             secrets={ACCESS_KEY: SECRET_KEY},
+            log=state.log,
         )
         self.addresses = addresses = LoopbackAddresses(options.aws_port)
         self.balancers = LoadBalancers(
@@ -305,8 +306,9 @@ class Supervisor:
 
         return asyncio.run_coroutine_threadsafe(call(), self._loop).result()
 
-    def _control_call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+    def _control_call(self, operation: str, request: Any) -> dict[str, Any]:
         """Do what a command asks, on the event loop; called from the endpoint's threads."""
+        control.check(operation, request)
         match operation:
             case "set":
                 work = self._set(request["assignments"])
@@ -316,10 +318,8 @@ class Supervisor:
                 work = self.faults.undo(request["kind"], request["target"])
             case "stop":
                 work = self._stop_task(request["task"], request["reason"])
-            case "gateway":
-                work = self._tell_gateway()
             case _:
-                raise BadInput(f"{operation} is no operation of the twin.")
+                work = self._tell_gateway()
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _stop_task(self, name: str, reason: str) -> dict[str, Any]:

@@ -48,7 +48,10 @@ def call(context: Context, operation: str, request: object) -> Json:
     if operation not in OPERATIONS:
         raise UnsupportedFeatureException(f"The operation {operation} is not supported by this endpoint")
     shape = service_model().operation_model(operation).input_shape
-    report = ParamValidator().validate(request, shape)
+    try:
+        report = ParamValidator().validate(request, shape)
+    except (ArithmeticError, RuntimeError, ValueError) as error:  # botocore's way to say that it is no timestamp
+        raise InvalidParameterException(f"The request has a value that is out of range: {error}.") from None
     if report.has_errors():
         raise InvalidParameterException(report.generate_report().replace("\n", "; "))
     if wrong := list(outside_enums(shape, request)):  # botocore leaves these to the service

@@ -12,6 +12,7 @@ from twin.ecs.errors import (
     InvalidParameterException,
 )
 from twin.ecs.model import Cluster
+from twin.ecs.tags import checked_tags
 
 __all__ = ["OPERATIONS"]
 
@@ -25,10 +26,11 @@ def create_cluster(context: Context, request: Json) -> Json:
     name = check_name("Cluster name", request.get("clusterName", "default"))
     cluster = context.ecs.clusters.get(name)
     if cluster is None or cluster.status != "ACTIVE":
+        tags = checked_tags(request.get("tags", []))
         cluster = Cluster(context.ecs.arn(f"cluster/{name}"), name, context.controller.clock())
         _update(context, cluster, request)
         context.ecs.clusters[name] = cluster
-        context.ecs.tags[cluster.arn] = list(request.get("tags", []))
+        context.ecs.tags[cluster.arn] = tags
     return {"cluster": wire.cluster(cluster, context.ecs)}
 
 

@@ -17,6 +17,7 @@ Json = dict[str, Any]
 T = TypeVar("T")
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_TOKEN = re.compile(r"[0-9]{1,9}")
 
 
 class CloudMap(Protocol):
@@ -83,7 +84,7 @@ def page(items: Sequence[T], request: Json, default: int = 100) -> tuple[list[T]
     if not 1 <= size <= 100:
         raise InvalidParameterException(f"maxResults must be between 1 and 100, is {size}.")
     token = request.get("nextToken", "0")
-    if not token.isdecimal() or int(token) > len(items):
+    if not _TOKEN.fullmatch(token) or int(token) > len(items):
         raise InvalidParameterException("Invalid token.")
     start = int(token)
     end = start + size

@@ -193,7 +193,10 @@ def _revision_arn(deployment: Deployment, service: Service) -> str:
 
 
 def _seconds(given: Any) -> float:
-    return float(parse_timestamp(given).timestamp())
+    try:
+        return float(parse_timestamp(given).timestamp())
+    except (ArithmeticError, RuntimeError, ValueError) as error:
+        raise InvalidParameterException(f"createdAt cannot be read: {error}.") from None
 
 
 def _at_most_20(arns: list[str], member: str) -> list[str]:

@@ -13,6 +13,7 @@ from twin.ecs.errors import (
     ServiceNotFoundException,
 )
 from twin.ecs.model import DEPLOYED, Deployment, Service, TaskDefinition
+from twin.ecs.tags import checked_tags
 from twin.ecs.task_definitions import find_task_definition
 
 __all__ = ["OPERATIONS"]
@@ -44,6 +45,7 @@ def create_service(context: Context, request: Json) -> Json:
         state = "not idempotent" if existing.status == "ACTIVE" else "still draining"
         raise InvalidParameterException(f"Creation of service was {state}.")
     _check(request)
+    tags = checked_tags(request.get("tags", []))
     service = Service(
         arn=context.ecs.arn(f"service/{cluster.name}/{name}"),
         name=name,
@@ -58,7 +60,7 @@ def create_service(context: Context, request: Json) -> Json:
     deployment = _deployment(context, service, definition, service.request)
     context.controller.deploy(service, deployment)
     context.ecs.services[cluster.name, name] = service
-    context.ecs.tags[service.arn] = list(request.get("tags", []))
+    context.ecs.tags[service.arn] = tags
     return {"service": wire.service(service, context.ecs, tags=True)}
 
 

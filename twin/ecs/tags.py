@@ -2,20 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from twin.ecs.context import Context
 from twin.ecs.errors import InvalidParameterException
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "checked_tags"]
 
 Json = dict[str, Any]
+Tag = dict[str, str]
+
+_MOST = 50  # tags of a resource
+_RESERVED = "aws:"  # in any case
+
+
+def checked_tags(tags: Iterable[Tag]) -> list[Tag]:
+    """*tags*, if a resource may be given them.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Tag.html
+
+    Raises:
+        InvalidParameterException: it may not.
+    """
+    tags = list(tags)
+    for tag in tags:
+        key, value = tag.get("key", ""), tag.get("value", "")
+        if not 1 <= len(key) <= 128:
+            raise InvalidParameterException("A tag must have a key of 1 to 128 characters.")
+        if len(value) > 256:
+            raise InvalidParameterException(f"The value of the tag {key!r} must have at most 256 characters.")
+        _own(key)
+        _own(value)
+    if len({tag["key"] for tag in tags}) < len(tags):
+        raise InvalidParameterException("Duplicate keys found. Each tag key must be unique.")
+    if len(tags) > _MOST:
+        raise InvalidParameterException(f"A resource can have at most {_MOST} tags.")
+    return tags
+
+
+def _own(text: str) -> None:
+    if text.lower().startswith(_RESERVED):
+        raise InvalidParameterException(f"{text!r} begins with aws:, which is reserved for AWS.")
 
 
 def tag_resource(context: Context, request: Json) -> Json:
     """Add tags, or replace the values of those that are there."""
     arn = _known(context, request["resourceArn"])
-    tags = {tag["key"]: tag for tag in (*context.ecs.tags.get(arn, []), *request["tags"])}
+    added = checked_tags(request["tags"])
+    tags = {tag["key"]: tag for tag in (*context.ecs.tags.get(arn, []), *added)}
+    if sum(not key.startswith(_RESERVED) for key in tags) > _MOST:
+        raise InvalidParameterException(f"A resource can have at most {_MOST} tags.")
     context.ecs.tags[arn] = list(tags.values())
     return {}
 
@@ -24,6 +61,8 @@ def untag_resource(context: Context, request: Json) -> Json:
     """Take tags away by their keys."""
     arn = _known(context, request["resourceArn"])
     keys = request["tagKeys"]
+    for key in keys:
+        _own(key)
     context.ecs.tags[arn] = [tag for tag in context.ecs.tags.get(arn, []) if tag["key"] not in keys]
     return {}
 

@@ -8,6 +8,7 @@ from twin.ecs import wire
 from twin.ecs.context import Context, check_name, name_of, page
 from twin.ecs.errors import ClientException, InvalidParameterException
 from twin.ecs.model import TaskDefinition
+from twin.ecs.tags import checked_tags
 
 __all__ = ["OPERATIONS", "find_task_definition"]
 
@@ -17,6 +18,7 @@ Json = dict[str, Any]
 def register_task_definition(context: Context, request: Json) -> Json:
     """The next revision of its family."""
     _check(request)
+    tags = checked_tags(request.get("tags", []))
     family = check_name("Family", request["family"])
     revisions = context.ecs.task_definitions.setdefault(family, [])
     revision = len(revisions) + 1
@@ -28,7 +30,7 @@ def register_task_definition(context: Context, request: Json) -> Json:
         registered_at=context.controller.clock(),
     )
     revisions.append(record)
-    context.ecs.tags[record.arn] = list(request.get("tags", []))
+    context.ecs.tags[record.arn] = tags
     return {"taskDefinition": wire.task_definition(record), "tags": context.ecs.tags[record.arn]}
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.twin.ecs.conftest import Server
 from tests.twin.ecs.world import NAMESPACE, World, faults_of_answer, service, task_definition
 from twin.ecs import api
-from twin.ecs.errors import EcsError
+from twin.ecs.errors import EcsError, InvalidParameterException
 
 Json = dict[str, Any]
 
@@ -580,6 +580,68 @@ def test_lists_come_in_pages(ecs: Any, world: World, operation: str, member: str
     assert len({item for page in items for item in page}) == 7
     with pytest.raises(ClientError, match="Invalid token"):
         getattr(ecs, operation)(**request_for_all, nextToken="x")
+
+
+@pytest.mark.parametrize("token", ["", "x", "-1", "\u0663", "8", "9" * 5000])
+def test_a_token_of_somebody_elses_is_refused(world: World, token: str) -> None:
+    world.start()
+
+    with pytest.raises(InvalidParameterException, match="Invalid token"):
+        world.call("ListTasks", {"cluster": "shop", "nextToken": token})
+
+
+@pytest.mark.parametrize("when", ["garbage", "", "0001-01-01", "9999-12-31T23:59:59-23:00", 1e300, 10**400, [], {}])
+def test_a_time_that_is_none_is_refused(world: World, when: Any) -> None:
+    world.start()
+
+    with pytest.raises(InvalidParameterException):
+        world.call("ListServiceDeployments", {"cluster": "shop", "service": "shop", "createdAt": {"after": when}})
+
+
+TOO_MANY = [{"key": str(number)} for number in range(51)]
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [
+        ([{"value": "a"}], "must have a key"),
+        ([{"key": ""}], "min length: 1"),
+        ([{"key": "k" * 129}], "1 to 128"),
+        ([{"key": "k", "value": "v" * 257}], "at most 256"),
+        ([{"key": "aws:team"}], "reserved"),
+        ([{"key": "AWS:team"}], "reserved"),
+        ([{"key": "k", "value": "aws:a"}], "reserved"),
+        ([{"key": "k"}, {"key": "k", "value": "a"}], "unique"),
+        (TOO_MANY, "at most 50"),
+    ],
+)
+def test_tags_that_aws_does_not_take_are_refused_everywhere(world: World, tags: list[Json], message: str) -> None:
+    arn = world.start().arn
+    for operation, request in (
+        ("CreateCluster", {"clusterName": "other"}),
+        ("RegisterTaskDefinition", task_definition()),
+        ("CreateService", service(serviceName="other", serviceConnectConfiguration={"enabled": False})),
+        ("TagResource", {"resourceArn": arn}),
+    ):
+        with pytest.raises(InvalidParameterException, match=message):
+            world.call(operation, {**request, "tags": tags})
+
+    assert (list(world.ecs.clusters), len(world.ecs.services)) == (["shop"], 1)
+    assert len(world.ecs.task_definitions["shop"]) == 1
+
+
+def test_tags_have_room_for_fifty(world: World) -> None:
+    arn = world.start(enableECSManagedTags=True).arn
+    world.advance(10)
+    world.call("TagResource", {"resourceArn": arn, "tags": TOO_MANY[:50]})
+
+    with pytest.raises(InvalidParameterException, match="at most 50"):
+        world.call("TagResource", {"resourceArn": arn, "tags": [{"key": "one more"}]})
+    task = world.running[0].arn  # those of ECS do not count
+    world.call("TagResource", {"resourceArn": task, "tags": TOO_MANY[:50]})
+    assert len(world.ecs.tags[task]) == 52
+    with pytest.raises(InvalidParameterException, match="reserved"):
+        world.call("UntagResource", {"resourceArn": task, "tagKeys": ["aws:ecs:clusterName"]})
 
 
 def test_tags_are_added_replaced_and_removed(ecs: Any, world: World) -> None:

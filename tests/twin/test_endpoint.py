@@ -1,0 +1,93 @@
+"""The endpoint answers in JSON whatever comes in, and whatever goes wrong behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.twin.ecs.world import World
+from twin.ecs.api import TARGET_PREFIX
+from twin.endpoint import Endpoint
+from twin.errors import BadInput
+from twin.network import Address, free_port
+
+Json = dict[str, Any]
+
+
+class Behind:
+    """What the endpoint asks, and what it logs."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.log: list[Json] = []
+
+    def ecs(self, operation: str, request: Any) -> Json:
+        if operation == "ListClusters":
+            raise KeyError("cluster")
+        return self.world.call(operation, request)
+
+    def control(self, operation: str, request: Any) -> Json:
+        if operation == "broken":
+            return {"value": dict[str, Json]()["assignments"]}
+        raise BadInput(f"{operation} is refused.")
+
+
+@pytest.fixture
+def behind() -> Behind:
+    return Behind()
+
+
+@pytest.fixture
+def client(behind: Behind) -> Iterator[httpx.Client]:
+    endpoint = Endpoint(
+        Address("127.0.0.1", free_port()),
+        gateway_url="http://127.0.0.1:8000",
+        account="123456789012",
+        region="eu-west-2",
+        ecs=behind.ecs,
+        metadata=lambda runtime_id, task: None,
+        api_changed=lambda: None,
+        control=behind.control,
+        log=lambda kind, **details: behind.log.append({"kind": kind, **details}),
+    )
+    endpoint.start()
+    with httpx.Client(base_url=endpoint.url) as client:
+        yield client
+    endpoint.stop()
+
+
+def ask_ecs(client: httpx.Client, operation: str, body: bytes = b"{}") -> tuple[int, Json]:
+    answer = client.post("/", headers={"x-amz-target": f"{TARGET_PREFIX}.{operation}"}, content=body)
+    return answer.status_code, answer.json()
+
+
+def test_an_error_behind_the_endpoint_is_a_server_exception_and_a_line_in_the_log(
+    client: httpx.Client, behind: Behind, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = {"ListClusters": ask_ecs(client, "ListClusters")}
+    answer = client.post("/_twin/broken", json={})
+    answers["/_twin/broken"] = answer.status_code, answer.json()
+
+    for status, content in answers.values():
+        assert (status, content["__type"]) == (500, "ServerException")
+        assert "KeyError" in content["message"]
+    assert [(line["kind"], line["where"]) for line in behind.log] == [("error", where) for where in answers]
+    assert behind.log[1]["error"] == "KeyError: 'assignments'"
+    assert capsys.readouterr().err.count("Traceback") == 2
+
+
+def test_what_is_refused_is_no_error(client: httpx.Client, behind: Behind) -> None:
+    answer = client.post("/_twin/stop", json={})
+
+    assert (answer.status_code, answer.json()) == (400, {"message": "stop is refused."})
+    assert behind.log == []
+
+
+@pytest.mark.parametrize("body", [b"{", b"\xff", b"[" * 100_000, b'{"a":' * 100_000])
+def test_what_is_no_json_is_refused_as_that(client: httpx.Client, behind: Behind, body: bytes) -> None:
+    assert ask_ecs(client, "DescribeClusters", body)[1]["__type"] == "SerializationException"
+    assert client.post("/_twin/set", content=body).status_code == 400
+    assert behind.log == []
