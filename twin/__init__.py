@@ -11,7 +11,8 @@
 #     gateway/         API Gateway as an Envoy;  load_balancer/  an ALB as an Envoy
 #     faults.py        what breaks on purpose;  parameters.py  what is assumed of AWS
 #   underneath       process.py and watchdog.py (nothing outlives the supervisor), envoy.py (configuration), dynamic.py
-#                    (an Envoy configured while it runs), admin.py, network.py, files.py, state.py, errors.py
+#                    (an Envoy configured while it runs), supervision.py (what fails begins again), admin.py,
+#                    network.py, files.py, state.py, errors.py
 #
 # ecs/ knows nothing of gateway/ and load_balancer/, and neither of the other: what passes between them goes through the
 # supervisor.

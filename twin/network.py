@@ -61,13 +61,23 @@ class LoopbackAddresses:
         self._next = itertools.cycle(range(256, self._network.num_addresses - 256))
 
     def allocate(self, port: int) -> Address:
-        """An address on which nobody listens at the moment."""
+        """An address on which nobody listens at the moment.
+
+        Raises:
+            StartFailed: nobody can listen on *port*, or the twin may not.
+        """
+        if not 1 <= port <= 65535:
+            raise StartFailed(f"port {port} is no port: it must be from 1 to 65535")
         if not _WHOLE_LOOPBACK:
             return Address("127.0.0.1", free_port())
         while True:
             address = Address(str(self._network[next(self._next)]), port)
-            if is_free(address):
-                return address
+            try:
+                if is_free(address):
+                    return address
+            except PermissionError:
+                way_out = "choose one of 1024 or more, or start the twin as root"
+                raise StartFailed(f"port {port} needs the capability CAP_NET_BIND_SERVICE: {way_out}") from None
 
     def close(self) -> None:
         """Give the range back."""

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from twin import watchdog
 from twin.errors import Missing
+from twin.supervision import kept
 
 __all__ = ["Process", "Processes", "require"]
 
@@ -91,7 +92,8 @@ class Processes:
     async def start(self) -> None:
         """Start the watchdog; children can be spawned from then on."""
         await self._start_watchdog()
-        self._keeper = asyncio.get_running_loop().create_task(self._keep_watchdog())
+        keeping = kept("the watchdog", self._keep_watchdog, self._log)
+        self._keeper = asyncio.get_running_loop().create_task(keeping)
 
     async def spawn(
         self,

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from dataclasses import asdict
 from typing import Any
 
@@ -35,6 +35,7 @@ from twin.placement import Subnets
 from twin.process import Process, Processes
 from twin.registry import Registry
 from twin.state import StateFolder
+from twin.supervision import kept
 from twin.task import TaskLauncher
 from twin.terraform import Stack
 from twin.up import Options
@@ -148,7 +149,7 @@ class Supervisor:
             await self.processes.start()
             self.endpoint.start()
             async with asyncio.TaskGroup() as group:
-                background = [group.create_task(self.controller.run(), name="controller")]
+                background = [group.create_task(kept("controller", self.controller.run, self._state.log))]
                 try:
                     deployment = (
                         Deployment({}, {}, ())
@@ -157,7 +158,7 @@ class Supervisor:
                     )
                     await self.balancers.configure()
                     await self.gateway.start()
-                    background += [group.create_task(work) for work in self._gateway_work()]
+                    background += [group.create_task(work) for work in self._kept_work()]
                     await self._until_serving()
                     self._announce(deployment)
                     self._serves = True
@@ -201,15 +202,23 @@ class Supervisor:
         folder = self._state.path / "tasks" / task.id
         last = last_line(folder / "application.log")
         said = f", its last words are {last!r}" if last else ""
-        return f"Tasks do not stay up ({task.stopped_reason}){said}: see the logs in {folder}."
+        where = f": see the logs in {folder}" if folder.exists() else ""
+        return f"Tasks do not stay up ({task.stopped_reason}){said}{where}."
 
     def _is_running(self, service: Service) -> bool:
         running = [t for t in self.ecs.tasks_of(service) if t.last_status is TaskStatus.RUNNING]
         return len(running) >= service.desired_count
 
-    def _gateway_work(self) -> Sequence[Coroutine[Any, Any, None]]:
-        work = self.gateway.run(), self.gateway.keep(), self.balancers.run()
-        return *work, self.gateway.follow(), self._follow_balancers()
+    def _kept_work(self) -> list[Coroutine[Any, Any, None]]:
+        """What goes on behind the gateway, each by itself: the failure of one ends none of the others."""
+        work = {
+            "discovery": self.gateway.run,
+            "the API's changes": self.gateway.follow,
+            "the gateway's Envoy": self.gateway.keep,
+            "the load balancers": self.balancers.run,
+            "the load balancers' changes": self._follow_balancers,
+        }
+        return [kept(name, each, self._state.log) for name, each in work.items()]
 
     def _on_api_change(self) -> None:
         """Called from the endpoint's threads."""
@@ -228,9 +237,9 @@ class Supervisor:
 
     async def _follow_balancers(self) -> None:
         while True:
-            await self._balancers_changed.wait()
             self._balancers_changed.clear()
-            await self.balancers.configure()
+            await self.balancers.configure()  # first of all: where it has failed, it is still to be done
+            await self._balancers_changed.wait()
 
     async def _serve(self) -> int:
         """Stay up, or run the command that the twin was started for."""

@@ -148,13 +148,11 @@ class Life:
         self._folder = launcher.folder / task.id
         self._served = served_service(task)
         self._container_port = served_port(task)
-        self._application_address = launcher.addresses.allocate(self._container_port)
-        self._proxy_address = launcher.addresses.allocate(
-            self._served.get("ingressPortOverride") or self._container_port
-        )
+        self._application_address: Address
+        self._proxy_address: Address
         self._watchers: list[asyncio.Task[None]] = []
         self._application: Process | None = None
-        self._sidecar = self._make_sidecar() if task.deployment.service_connect else None
+        self._sidecar: Sidecar | None = None
         self._registered = False
         self._delay = 0.0
         self._unready = False
@@ -191,7 +189,13 @@ class Life:
         await self._end()
 
     async def _begin(self) -> None:
+        allocate = self._launcher.addresses.allocate
+        self._application_address = allocate(self._container_port)
+        self._proxy_address = allocate(self._served.get("ingressPortOverride") or self._container_port)
         self._folder.mkdir(parents=True, exist_ok=True)
+        if self.task.deployment.service_connect:
+            self._sidecar = self._make_sidecar()
+            await self._sidecar.disturb(delay=self._delay, unready=self._unready)
         self._enter(TaskStatus.PENDING)
         async with self._launcher.starting:
             await self._start()

@@ -50,7 +50,7 @@ class RunningTwin:
         return values
 
     def events(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.state / "events.jsonl").read_text().splitlines()]
+        return events_in(self.state)
 
     def tasks(self, status: str = "RUNNING") -> list[dict[str, Any]]:
         """DescribeTasks of the tasks with this desired status."""
@@ -65,6 +65,11 @@ class RunningTwin:
 
 
 TwinFactory = Callable[..., RunningTwin]
+
+
+def events_in(state: Path) -> list[dict[str, Any]]:
+    """The event log of a twin on this state folder."""
+    return [json.loads(line) for line in (state / "events.jsonl").read_text().splitlines()]
 
 
 def twin_command(*arguments: str) -> list[str]:

@@ -56,6 +56,24 @@ def test_a_taken_loopback_address_is_passed_over(addresses: LoopbackAddresses) -
         assert addresses.allocate(port).host == str(first + 2)
 
 
+@pytest.mark.parametrize("port", [0, -1, 65536])
+def test_what_is_no_port_is_said_to_be_none(addresses: LoopbackAddresses, port: int) -> None:
+    with pytest.raises(StartFailed, match=f"port {port} is no port: it must be from 1 to 65535"):
+        addresses.allocate(port)
+
+
+@linux_only
+def test_a_port_that_the_twin_may_not_use_names_what_is_needed(
+    addresses: LoopbackAddresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bind(self: socket.socket, address: tuple[str, int]) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("twin.network.socket.socket", type("Socket", (socket.socket,), {"bind": bind}))
+    with pytest.raises(StartFailed, match="port 80 needs the capability CAP_NET_BIND_SERVICE: choose one of 1024"):
+        addresses.allocate(80)
+
+
 @linux_only
 def test_no_two_have_a_range_in_common(addresses: LoopbackAddresses) -> None:
     port = free_port()

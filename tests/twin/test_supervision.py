@@ -1,0 +1,122 @@
+"""What nobody expected is told, and ends nothing else: by itself, and in a real twin."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.twin.running import PROJECT, STARTS_WITHIN, TwinFactory, events_in
+from twin.network import free_port
+from twin.supervision import kept
+
+
+def test_work_that_fails_begins_again_without_a_busy_loop(capsys: pytest.CaptureFixture[str]) -> None:
+    logged: list[dict[str, Any]] = []
+    begun: list[float] = []
+
+    async def fails() -> None:
+        begun.append(asyncio.get_running_loop().time())
+        raise KeyError("on purpose")
+
+    async def scenario() -> None:
+        async with asyncio.timeout(1):
+            await kept("a loop", fails, lambda kind, **details: logged.append({"kind": kind, **details}))
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(scenario())
+
+    assert 2 <= len(begun) <= 4  # after 0.1, 0.2, 0.4 and 0.8 s
+    first = logged[0]
+    assert (first["kind"], first["step"], first["part"]) == ("twin", "failed", "a loop")
+    assert first["error"] == "KeyError: 'on purpose'"
+    assert "in fails" in first["traceback"]
+    told = capsys.readouterr().err
+    assert told.startswith("twin: a loop failed:\nTraceback")
+    assert told.count("Traceback") == len(begun) == len(logged)
+
+
+def test_work_that_returns_is_done_and_a_log_that_fails_ends_nothing() -> None:
+    turns = iter([OSError("no connection"), None])
+
+    async def work() -> None:
+        if error := next(turns):
+            raise error
+
+    def full(kind: str, **details: object) -> None:
+        raise OSError("No space left on device")
+
+    asyncio.run(kept("work", work, full))
+    assert next(turns, "done") == "done"
+
+
+FAILING_ONCE = """
+import functools, sys
+from twin.ecs.controller import Controller
+from twin.gateway import Gateway
+from twin.load_balancer import LoadBalancers
+
+def fails(owner, name, at):
+    work, calls = getattr(owner, name), []
+    @functools.wraps(work)
+    def called(*arguments):
+        calls.append(arguments)
+        if len(calls) == at:
+            raise RuntimeError(f"on purpose in {name}")
+        if len(calls) == at + 1:
+            print("again:", name, flush=True)
+        return work(*arguments)
+    setattr(owner, name, called)
+
+fails(Controller, "step", 2)
+for name in ("run", "keep", "follow"):
+    fails(Gateway, name, 1)
+fails(LoadBalancers, "run", 1)
+fails(LoadBalancers, "configure", 2)  # the first is part of the start
+from twin.cli import main
+main()
+"""
+
+
+def test_no_part_that_fails_ends_a_twin(tmp_path: Path) -> None:
+    ports = ["--port", str(free_port()), "--aws-port", str(free_port())]
+    then = [sys.executable, "-c", "import time; time.sleep(2); raise SystemExit(7)"]
+    command = [sys.executable, "-c", FAILING_ONCE, "up", "--empty", "--state", str(tmp_path), *ports, "--", *then]
+
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=STARTS_WITHIN)
+
+    assert done.returncode == 7, done.stderr
+    assert sorted(line for line in done.stdout.splitlines() if line.startswith("again")) == [
+        f"again: {name}" for name in ("configure", "follow", "keep", "run", "run", "step")
+    ]
+    failures = [event for event in events_in(tmp_path) if event.get("step") == "failed"]
+    parts = {
+        *("controller", "discovery", "the API's changes", "the gateway's Envoy"),
+        *("the load balancers", "the load balancers' changes"),
+    }
+    assert {event["part"] for event in failures} == parts
+    assert all(event["error"].startswith("RuntimeError: on purpose in ") for event in failures)
+    assert done.stderr.count("Traceback") == len(failures) == 6
+
+
+def test_tasks_that_cannot_have_their_port_fail_the_start_in_one_sentence(
+    start_twin: TwinFactory, quick_stack: Path, tmp_path: Path
+) -> None:
+    text = quick_stack.read_text()
+    named = '"port_name": "http"'
+    assert text.count(named) == 1
+    stack = tmp_path / "cdk.tf.json"
+    stack.write_text(text.replace(named, f'"ingress_port_override": 70000, {named}'))
+    twin = start_twin(wait=False, synth=stack)
+
+    output = twin.process.communicate(timeout=STARTS_WITHIN)[0]
+
+    assert twin.process.returncode == 3
+    assert "twin: Tasks do not stay up (port 70000 is no port: it must be from 1 to 65535).\n" in output
+    assert "Traceback" not in output
+    codes = [event for event in twin.events() if event.get("step") == "STOPPED"]
+    assert len(codes) >= 3
