@@ -1,14 +1,15 @@
 """The files of one run, `results/<run>/`: their rows, writers that replace a file as a whole, and `read_run`.
 
-    run.json       target, settings, versions, start, end, duration_s, users, requests, failures, complete, faults
+    run.json       format, target, settings, versions, start, end, duration_s, users, requests, failures, complete
     hostnames.csv  one row for each host
     timeline.csv   one row for each second, host and status
     latency.csv    one row for each second and latency
 
 While a run goes on, timeline.csv and latency.csv grow by the seconds that are complete: so rows that are equal but for
-their requests may be met and are to be added up. At the end timeline.csv is written anew, complete and sorted. The
-hostname "" takes everything for which no host is known, and the requests of hostnames.csv and of timeline.csv add up
-to Locust's own total; latency.csv has those whose latency is known, which with FastHttpUser is all of them.
+their requests may be met and are to be added up. At the end timeline.csv is written anew, complete and sorted, and
+run.json gets the totals last. The hostname "" takes everything for which no host is known, and the requests of
+hostnames.csv and of timeline.csv add up to Locust's own total, which `read_run` holds them to; latency.csv has those
+whose latency is known, which with FastHttpUser is all of them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import csv
 import errno
 import io
 import json
+import math
 import os
 import time
 from collections import Counter
@@ -29,6 +31,7 @@ from typing import Any, TypeVar
 from load.errors import ResultsMalformed, ResultsUnwritable
 
 __all__ = [
+    "FORMAT",
     "HostRow",
     "LatencyRow",
     "Run",
@@ -37,6 +40,10 @@ __all__ = [
     "append_timeline",
     "create_run",
     "hosts_csv",
+    "is_known_format",
+    "is_whole",
+    "planned",
+    "read_meta",
     "read_run",
     "update_meta",
     "write_hosts",
@@ -45,6 +52,11 @@ __all__ = [
 ]
 
 META, HOSTS, TIMELINE, LATENCY = "run.json", "hostnames.csv", "timeline.csv", "latency.csv"
+
+FORMAT = 1
+"""Of the files of a run and of a study; it rises when one can no longer be read as it was. A file without is of 1."""
+
+_EARLY = 1.0  # seconds by which Locust's own timer may end a run before its time
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +108,20 @@ class Run:
     latency: tuple[LatencyRow, ...] = ()
 
 
+def planned(meta: Mapping[str, Any]) -> float | None:
+    """Seconds of load that were asked for, as run.json has it; None where that was not said."""
+    seconds = meta.get("settings", {}).get("run_time_s")
+    return float(seconds) if isinstance(seconds, int | float) and seconds else None
+
+
+def is_whole(meta: Mapping[str, Any]) -> bool:
+    """Whether the load of a run came to its end, as run.json has it: neither killed, nor ended before its time."""
+    if not meta.get("complete", False):
+        return False
+    asked = planned(meta)
+    return asked is None or float(meta.get("duration_s") or 0) >= asked - _EARLY
+
+
 def create_run(path: Path | None = None, root: Path = Path("results")) -> Path:
     """Make the folder of a run and the beginnings of its files.
 
@@ -110,7 +136,7 @@ def create_run(path: Path | None = None, root: Path = Path("results")) -> Path:
                 raise ResultsUnwritable(f"{path} already holds a run ({name}); name another folder with --results-dir.")
         with _writing(path):
             path.mkdir(parents=True, exist_ok=True)
-    update_meta(path, {"complete": False})
+    update_meta(path, {"format": FORMAT, "complete": False})
     write_hosts(path, [])
     write_timeline(path, [])
     write_latency(path, [])
@@ -137,7 +163,7 @@ def update_meta(path: Path, values: Mapping[str, Any]) -> None:
 
     Raises ResultsUnwritable and, where run.json is not JSON, ResultsMalformed.
     """
-    meta = {**(_read_meta(path) if (path / META).exists() else {}), **values}
+    meta = {**(read_meta(path) if (path / META).exists() else {}), **values}
     _replace(path / META, json.dumps(meta, indent=2) + "\n")
 
 
@@ -183,25 +209,52 @@ def hosts_csv(rows: Iterable[HostRow]) -> str:
 
 
 def read_run(path: Path | str) -> Run:
-    """Read the folder of a run, complete or still going on. Raises ResultsMalformed with file and line."""
+    """Read the folder of a run, complete or still going on.
+
+    Raises ResultsMalformed with file and line, for a format that is not known, and where the files of a run that came
+    to its end do not have the same number of requests.
+    """
     path = Path(path)
     hosts = _read_rows(path / HOSTS, HostRow)
+    meta = read_meta(path)
     timeline: Counter[tuple[int, str, int]] = Counter()
     for row in _read_rows(path / TIMELINE, TimelineRow):
         timeline[row.second, row.hostname, row.status] += row.requests
     latency: Counter[tuple[int, int]] = Counter()
     for timed in _read_rows(path / LATENCY, LatencyRow) if (path / LATENCY).exists() else ():
         latency[timed.second, timed.latency_us] += timed.requests
+    _require_agreement(path, meta, hosts, timeline.total())
     return Run(
         path,
-        _read_meta(path),
+        meta,
         tuple(hosts),
         tuple(TimelineRow(*key, requests) for key, requests in sorted(timeline.items())),
         tuple(LatencyRow(*key, requests) for key, requests in sorted(latency.items())),
     )
 
 
-def _read_meta(path: Path) -> dict[str, Any]:
+def is_known_format(value: object) -> bool:
+    """Whether files of this format, as their JSON has it, can be read."""
+    return isinstance(value, int) and 1 <= value <= FORMAT
+
+
+def _require_agreement(path: Path, meta: Mapping[str, Any], hosts: Iterable[HostRow], in_timeline: int) -> None:
+    """Refuse files that were cut off or changed; those of a run that goes on are written one after the other."""
+    if not meta.get("complete", False) and "requests" not in meta:
+        return
+    in_hosts = sum(host.requests for host in hosts)
+    total = meta.get("requests", in_hosts)
+    for name, requests in ((TIMELINE, in_timeline), (HOSTS, in_hosts)):
+        if requests != total:
+            says = META if "requests" in meta else HOSTS
+            raise ResultsMalformed(
+                f"{path / name} has {requests:,} requests where {says} has {total:,}: a file was cut off or changed; "
+                "copy the folder anew from where it was made, or run it again."
+            )
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """What run.json has. Raises ResultsMalformed, for a format that is not known too."""
     text = _read(path / META)
     try:
         meta = json.loads(text)
@@ -209,15 +262,35 @@ def _read_meta(path: Path) -> dict[str, Any]:
         raise ResultsMalformed(f"{path / META}, line {error.lineno}: not JSON ({error.msg}).") from None
     if not isinstance(meta, dict):
         raise ResultsMalformed(f"{path / META}, line 1: a JSON object is needed.")
+    if not is_known_format(meta.get("format", FORMAT)):
+        raise ResultsMalformed(
+            f"{path / META} is of format {meta['format']!r}, and this version reads {FORMAT} at most: read it with the "
+            "version that wrote it, or a newer one."
+        )
+    if "requests" in meta and not isinstance(meta["requests"], int):
+        raise ResultsMalformed(f"{path / META}: requests must be a whole number, not {meta['requests']!r}.")
     return meta
 
 
 Row = TypeVar("Row", HostRow, TimelineRow, LatencyRow)
 
+
+def _whole(cell: str) -> int:
+    if (number := int(cell)) < 0:
+        raise ValueError
+    return number
+
+
+def _finite(cell: str) -> float:
+    if not math.isfinite(number := float(cell)):
+        raise ValueError
+    return number
+
+
 _PARSERS: Mapping[str, tuple[Callable[[str], object], str]] = {
     "str": (str, "text"),
-    "int": (int, "a whole number"),
-    "float": (float, "a number"),
+    "int": (_whole, "a whole number of 0 or more"),
+    "float": (_finite, "a number"),
 }
 
 

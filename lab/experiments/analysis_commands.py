@@ -27,8 +27,12 @@ def compare(
     from lab.experiments.compare import compare as compared
     from lab.experiments.matrix import ARMS
     from lab.experiments.study import read_study
+    from lab.experiments.wording import flaws
 
-    found = compared(read_study(first), read_study(second)) if second else compare_ways(read_study(first))
+    studies = [read_study(folder) for folder in (first, second) if folder]
+    found = compared(*studies) if second else compare_ways(*studies)
+    if told := [flaw for study in studies for flaw in flaws(study)]:
+        print(f"Left out: {'; '.join(told)}.")
     heads = ("A", "B") if second else tuple(ARMS.values())
     table = Table(box=None, pad_edge=False)
     for name in ("experiment", *(["way"] if second else []), "figure", *heads, "test", "p", "difference"):
@@ -62,7 +66,11 @@ def calibrate(
     from lab.experiments.calibration import calibrate as calibrated
     from lab.experiments.calibration import in_words
     from lab.experiments.study import read_study
+    from lab.experiments.wording import flaws
 
-    runs = [measured for folder in folders for measured in read_study(folder).measured]
+    studies = list(map(read_study, folders))
+    runs = [measured for study in studies for measured in study.measured]
+    if told := [flaw for study in studies for flaw in flaws(study)]:
+        print(f"Left out: {'; '.join(told)}.")
     for line in in_words(calibrated(runs, np.random.default_rng(_SEED))):
         print(line)

@@ -99,12 +99,17 @@ class Calibration:
 
 
 def calibrate(runs: Sequence[Measured], rng: np.random.Generator) -> Calibration:
-    """Fit the parameters to measured runs, of which those of other ways than Cloud Map are passed over.
+    """Fit the parameters to measured runs, of which those of other ways than Cloud Map, and those whose load ended
+    too early, are passed over.
 
     Raises:
-        BadInput: there is no stretch with unchanged hosts, and no task that left: nothing can be fitted; or a twin that
-            they are of was set differently, so that nothing could agree with all of them.
+        BadInput: the load of all of them ended too early for them to say anything; there is no stretch with unchanged
+            hosts, and no task that left: nothing can be fitted; or a twin that they are of was set differently, so that
+            nothing could agree with all of them.
     """
+    if runs and all(run.flaw for run in runs):
+        raise BadInput(f"{runs[0].folder} says nothing ({runs[0].flaw}): run it again.")
+    runs = [run for run in runs if not run.flaw]
     _require_one_setting(runs)
     leaving = fit_leaving(runs)
     stretches = list(_stretches(run.runs[DIRECT] for run in runs))

@@ -70,8 +70,10 @@ def compare(first: Study, second: Study) -> list[Comparison]:
     """Every figure that both came to, of every experiment that both have.
 
     Raises:
-        BadInput: they have none in common.
+        BadInput: they have none in common, or in one no load came to its end.
     """
+    for study in (first, second):
+        _require_whole(study)
     pairs = _pairs(rows(first.measured), rows(second.measured))
     if not pairs:
         raise BadInput(f"{first.folder} and {second.folder} have no experiment in common: there is nothing to compare.")
@@ -82,8 +84,9 @@ def compare_ways(study: Study) -> list[Comparison]:
     """Every figure of the way through Cloud Map with that through the load balancer, in the same runs.
 
     Raises:
-        BadInput: no run has both ways.
+        BadInput: no run has both ways, or no load came to its end.
     """
+    _require_whole(study)
     by_setting: dict[tuple[object, ...], dict[str, Row]] = {}
     for row in rows([measured for measured in study.measured if {DIRECT, LOAD_BALANCER} <= set(measured.findings)]):
         by_setting.setdefault((row.experiment.name, tuple(row.parameters.items())), {})[row.arm] = row
@@ -100,6 +103,12 @@ def compare_ways(study: Study) -> list[Comparison]:
             if figure != _COMMON
         ]
     )
+
+
+def _require_whole(study: Study) -> None:
+    if all(measured.flaw for measured in study.measured):
+        why = f" ({study.measured[0].flaw})" if study.measured else ""
+        raise BadInput(f"{study.folder} has no run that says anything{why}: run it again.")
 
 
 def _pairs(first: Sequence[Row], second: Sequence[Row]) -> list[tuple[Row, Row]]:

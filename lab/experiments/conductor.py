@@ -21,7 +21,8 @@ from lab.experiments.load import DIRECT, LOAD_BALANCER, Load, Plan, stop
 from lab.experiments.records import Fault
 from lab.experiments.target import Target
 from lab.experiments.terminal import Progress
-from load.results import update_meta
+from load.errors import LoadError
+from load.results import is_whole, read_meta, update_meta
 
 __all__ = ["conduct", "new_folder"]
 
@@ -124,7 +125,11 @@ class _Run:
         told = self._told()
         for load in self.loads:
             what = {"name": self._experiment.name, "arm": load.arm, **self._labels}
-            update_meta(load.results, {"experiment": what, "faults": [asdict(f) for f in self.faults], **told})
+            values = {"experiment": what, "faults": [asdict(f) for f in self.faults], **told}
+            if not _came_to_its_end(load):
+                # Locust's files are complete after a signal too, but the load that was planned is not.
+                values["complete"] = False
+            update_meta(load.results, values)
 
     def _told(self) -> dict[str, Any]:
         since = min((load.started for load in self.loads), default=time.time())
@@ -140,6 +145,13 @@ class _Run:
             "deployments": [asdict(deployment) for deployment in state.deployments],
             "events": [asdict(event) for event in reversed(state.events) if event.at >= since],
         }
+
+
+def _came_to_its_end(load: Load) -> bool:
+    try:
+        return is_whole(read_meta(load.results))
+    except LoadError:  # it never began
+        return False
 
 
 def new_folder(root: Path, name: str) -> Path:

@@ -18,7 +18,7 @@ from lab.experiments.load import DIRECT
 from lab.experiments.records import Fault, TaskRecord
 from lab.experiments.times import Times, times_of
 from load.latency import SECOND_BITS, percentiles
-from load.results import HostRow, Run, TimelineRow
+from load.results import HostRow, Run, TimelineRow, is_whole, planned
 
 __all__ = ["Cause", "Findings", "Period", "find", "is_enough", "is_failure", "of_period"]
 
@@ -63,7 +63,8 @@ class Findings:
 
     `failures_by_status`: status 0 is no answer. `failure_window`: from when to when after the fault (or after the first
     second) requests failed, in seconds, as fine as the timeline's whole seconds; None if none did after it.
-    `unhealthy_answers`: requests that were answered by tasks that never got healthy.
+    `unhealthy_answers`: requests that were answered by tasks that never got healthy. `planned`: seconds of load that
+    were asked for, if that is known; `is_whole`: whether the load came to its end.
     """
 
     experiment: Experiment
@@ -79,6 +80,19 @@ class Findings:
     periods: tuple[Period, ...]
     hosts: tuple[HostRow, ...]
     duration: float
+    planned: float | None
+    is_whole: bool
+
+    @property
+    def flaw(self) -> str:
+        """Why the run says nothing of the experiment, such as `the load ended before the stop`; "" where it does."""
+        if self.experiment.has_event and self.fault is None:
+            return f"the load ended before {self.experiment.event}"
+        if self.is_whole:
+            return ""
+        if self.planned is None or self.duration >= self.planned:
+            return "the load did not come to its end"
+        return f"the load ended after {self.duration:.0f} of {self.planned:.0f} s"
 
     @property
     def rate(self) -> float:
@@ -96,7 +110,11 @@ class Findings:
 
 
 def find(run: Run) -> Findings:
-    """The findings of a run."""
+    """The findings of a run.
+
+    Raises:
+        BadInput: it is of an experiment that is not known.
+    """
     faults = [Fault.of(entry) for entry in run.meta.get("faults", [])]
     fault = faults[0] if faults else None
     tasks = [TaskRecord.of(entry) for entry in run.meta.get("tasks", [])]
@@ -110,7 +128,7 @@ def find(run: Run) -> Findings:
         by_status[cause.status] += requests
     periods = _periods(run, fault)
     return Findings(
-        experiment=EXPERIMENTS.get(what.get("name", fault.kind if fault else ""), EXPERIMENTS["baseline"]),
+        experiment=_experiment(run, what.get("name"), fault),
         arm=what.get("arm", DIRECT),
         requests=sum(row.requests for row in run.timeline),
         failures=by_cause.total(),
@@ -122,8 +140,29 @@ def find(run: Run) -> Findings:
         unhealthy_answers=_from_unhealthy(run, fault, tasks),
         periods=periods,
         hosts=run.hosts,
-        duration=float(run.meta.get("duration_s") or 0.0),
+        duration=_duration(run),
+        planned=planned(run.meta),
+        is_whole=is_whole(run.meta),
     )
+
+
+def _experiment(run: Run, name: str | None, fault: Fault | None) -> Experiment:
+    """A run of Locust alone names none, and nothing happens in it."""
+    named = [each for each in (name, fault.kind if fault else None) if each is not None]
+    for each in named:
+        if each not in EXPERIMENTS:
+            raise BadInput(
+                f"{run.path / 'run.json'} is of an experiment {each!r}, and this version knows "
+                f"{', '.join(EXPERIMENTS)}: read it with the version that wrote it."
+            )
+    return EXPERIMENTS[named[0] if named else "baseline"]
+
+
+def _duration(run: Run) -> float:
+    """In seconds; of a run that was killed, which does not say it, what its timeline spans."""
+    if run.meta.get("duration_s") is not None:
+        return float(run.meta["duration_s"])
+    return float(run.timeline[-1].second - run.timeline[0].second + 1) if run.timeline else 0.0
 
 
 def is_failure(row: TimelineRow) -> bool:

@@ -66,9 +66,14 @@ class Row:
 
 
 def rows(measured: Sequence[Measured]) -> list[Row]:
-    """The matrix, in the order in which experiments and settings were first run; the arms of one follow each other."""
+    """The matrix, in the order in which experiments and settings were first run; the arms of one follow each other.
+
+    Runs that say nothing, because their load ended too early, are not in it.
+    """
     grouped: dict[tuple[str, tuple[tuple[str, float], ...]], dict[str, list[Findings]]] = {}
     for each in measured:
+        if each.flaw:
+            continue
         arms = grouped.setdefault((each.name, tuple(sorted(each.parameters.items()))), {})
         for findings in each.findings.values():
             arms.setdefault(findings.arm, []).append(findings)

@@ -1,7 +1,8 @@
 """Several runs together: the matrix of all experiments, repeats, the cells of a sweep.
 
 The folder of a study holds study.json, which names the folders of its runs (relative to its own) and what was left
-out and why; matrix.csv, a row for each run and arm; and report.html. All numbers are found again from the runs' files.
+out and why; matrix.csv, a row for each run and arm, with the flaw of a run that says nothing; and report.html. All
+numbers are found again from the runs' files.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from lab.errors import BadInput
 from lab.experiments.findings import Findings, find
 from lab.experiments.load import DIRECT, LOAD_BALANCER
 from load.errors import LoadError
-from load.results import Run, read_run
+from load.results import FORMAT, Run, is_known_format, read_run
 
 __all__ = ["FIGURES", "Measured", "Study", "figures", "is_study", "read_measured", "read_study", "write_study"]
 
@@ -43,6 +44,18 @@ class Measured:
     def parameters(self) -> Mapping[str, float]:
         """What was swept, and where in the sweep this is."""
         return dict(self.runs[DIRECT].meta.get("experiment", {}).get("parameters", {}))
+
+    @property
+    def flaw(self) -> str:
+        """Why it says nothing of the experiment; "" where it does."""
+        return next((findings.flaw for findings in self.findings.values() if findings.flaw), "")
+
+    @property
+    def label(self) -> str:
+        """Such as `stop-task, drain_seconds 5, repeat 2`."""
+        swept = [f"{name} {value:g}" for name, value in self.parameters.items()]
+        repeat = [f"repeat {self.repeat}"] if self.repeat > 1 else []
+        return ", ".join([self.name, *swept, *repeat])
 
     @property
     def repeat(self) -> int:
@@ -133,8 +146,13 @@ def read_study(folder: Path) -> Study:
         return Study(folder, (read_measured(folder),), {})
     try:
         content = json.loads((folder / _STUDY).read_text())
+        if not is_known_format(content.get("format", FORMAT)):
+            raise BadInput(
+                f"{folder / _STUDY} is of format {content['format']!r}, and this version reads {FORMAT} at most: read "
+                "it with the version that wrote it, or a newer one."
+            )
         runs, left_out = [folder / name for name in content["runs"]], dict(content["left_out"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"{folder / _STUDY} cannot be read ({error}).") from None
     return Study(folder, tuple(map(read_measured, runs)), left_out)
 
@@ -145,7 +163,11 @@ def write_study(folder: Path, runs: Sequence[Path], left_out: Mapping[str, str])
     Raises:
         BadInput: they cannot be written.
     """
-    content: dict[str, Any] = {"runs": [os.path.relpath(run, folder) for run in runs], "left_out": dict(left_out)}
+    content: dict[str, Any] = {
+        "format": FORMAT,
+        "runs": [os.path.relpath(run, folder) for run in runs],
+        "left_out": dict(left_out),
+    }
     try:
         (folder / _STUDY).write_text(json.dumps(content, indent=2) + "\n")
         study = read_study(folder)
@@ -159,13 +181,13 @@ def _matrix(study: Study) -> str:
     names = sorted({name for measured in study.measured for name in measured.parameters})
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["experiment", *names, "repeat", "arm", *FIGURES, "folder"])
+    writer.writerow(["experiment", *names, "repeat", "arm", *FIGURES, "flaw", "folder"])
     for measured in study.measured:
         where = os.path.relpath(measured.folder, study.folder)
         for arm, findings in measured.findings.items():
             swept = [_cell(measured.parameters.get(name)) for name in names]
             values = [_cell(value) for value in figures(findings).values()]
-            writer.writerow([measured.name, *swept, measured.repeat, arm, *values, where])
+            writer.writerow([measured.name, *swept, measured.repeat, arm, *values, measured.flaw, where])
     return text.getvalue()
 
 

@@ -16,7 +16,14 @@ from lab.experiments.findings import Findings
 from lab.experiments.load import Seen
 from lab.experiments.matrix import ARMS, layout, relative, rows
 from lab.experiments.study import Measured, Study
-from lab.experiments.wording import failures_in_words, missed_rate, period_in_words, periods_table, times_in_words
+from lab.experiments.wording import (
+    failures_in_words,
+    flaws,
+    missed_rate,
+    period_in_words,
+    periods_table,
+    times_in_words,
+)
 
 __all__ = ["Progress", "print_findings", "print_matrix"]
 
@@ -74,6 +81,8 @@ def print_findings(console: Console, measured: Measured) -> None:
         rate = f"{findings.requests:,} requests in {findings.duration:.0f} s ({findings.rate:,.0f}/s)"
         console.print(f"{rate}, {failures_in_words(findings)}.", highlight=False)
         missed = missed_rate(measured.runs[arm])
+        if findings.flaw:
+            console.print(f"{findings.flaw[0].upper()}{findings.flaw[1:]}.", highlight=False)
         for sentence in ([missed] if missed else []) + times_in_words(findings):
             console.print(sentence, highlight=False)
         if len(findings.periods) > 1:
@@ -88,6 +97,8 @@ def print_matrix(console: Console, study: Study) -> None:
     matrix = rows(study.measured)
     for head, lines in (layout(matrix), relative(matrix)):
         _print_table(console, head, lines)
+    if told := flaws(study):
+        console.print(f"Not among these: {'; '.join(told)}.", highlight=False)
     for name, reason in study.left_out.items():
         console.print(f"{name} was left out: {reason}.", highlight=False)
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 from lab.experiments.findings import Findings, Period, is_enough
 from lab.experiments.load import DIRECT, LOAD_BALANCER
-from lab.experiments.study import Measured
+from lab.experiments.study import Study
 from load.results import Run
 
 __all__ = [
     "BESIDE",
     "answer",
-    "experiment_in_words",
     "failures_in_words",
+    "flaws",
     "missed_rate",
     "period_in_words",
     "periods_table",
@@ -32,22 +32,23 @@ BESIDE = (
 """What must be known to read both ways side by side."""
 
 
-def experiment_in_words(measured: Measured) -> str:
-    """Such as `stop-task, drain_seconds 5, repeat 2`."""
-    swept = [f"{name} {value:g}" for name, value in measured.parameters.items()]
-    repeat = [f"repeat {measured.repeat}"] if measured.repeat > 1 else []
-    return ", ".join([measured.name, *swept, *repeat])
-
-
 def answer(findings: Mapping[str, Findings]) -> str:
     """What clients saw, in one sentence, from the findings of each arm."""
     direct = findings[DIRECT]
     if not direct.requests:
         return "No request was answered or failed: nothing was measured."
+    flaw = next((each.flaw for each in findings.values() if each.flaw), "")
+    if flaw and direct.fault is None:
+        return f"{flaw[0].upper()}{flaw[1:]}, so nothing was seen of it: {_failed(direct).lower()} until then."
     text = f"{_failed(direct)} {direct.experiment.when}"
     if beside := findings.get(LOAD_BALANCER):
         text += f"; through a load balancer {_failed(beside).lower()}"
-    return text + "."
+    return f"{text}, but {flaw}: what came later is not known." if flaw else f"{text}."
+
+
+def flaws(study: Study) -> list[str]:
+    """The runs of a study that say nothing, each with the reason: `stop-task, repeat 2 (the load ended ...)`."""
+    return [f"{measured.label} ({measured.flaw})" for measured in study.measured if measured.flaw]
 
 
 def _failed(findings: Findings) -> str:

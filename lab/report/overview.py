@@ -8,7 +8,7 @@ from lab.distribution.wording import percent
 from lab.experiments.load import DIRECT
 from lab.experiments.matrix import WAYS, Row, rows
 from lab.experiments.study import Study
-from lab.experiments.wording import BESIDE, experiment_in_words, missed_rate
+from lab.experiments.wording import BESIDE, flaws, missed_rate
 from lab.report import html, pictures
 from lab.report.matrix import tables
 from lab.report.rule import rule
@@ -34,6 +34,8 @@ def verdict(study: Study) -> str:
         own = [row for row in matrix if row.arm == arm]
         if own:
             sentences.append(_lossless_settings(own, swept, way) if swept else _worst(own, way))
+    if not sentences:
+        return "No run came to its end, so there is nothing to say of them together."
     text = "; ".join(sentences)
     return f"{text[0].upper()}{text[1:]}."
 
@@ -41,13 +43,15 @@ def verdict(study: Study) -> str:
 def overview(study: Study) -> list[str]:
     """Matrix, grids, what was left out."""
     matrix = rows(study.measured)
-    parts = [_matrix(matrix)]
+    parts = [_matrix(matrix)] if matrix else []
+    if told := flaws(study):
+        parts.append(html.paragraph(f"In none of this: {'; '.join(told)}.", "missed"))
     if study.left_out:
         reasons = "; ".join(f"{name}, for {reason}" for name, reason in study.left_out.items())
         parts.append(html.paragraph(f"Left out: {reasons}.", "facts"))
     missed = [each for each in study.measured if any(map(missed_rate, each.runs.values()))]
     if missed:
-        names = "; ".join(map(experiment_in_words, missed))
+        names = "; ".join(each.label for each in missed)
         parts.append(html.paragraph(f"Sent less than was asked for, as is said there: {names}.", "missed"))
     return [*_grids(matrix), *parts]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lab.errors import BadInput
 from lab.experiments.study import Measured, Study
-from lab.experiments.wording import answer, experiment_in_words
+from lab.experiments.wording import answer
 from lab.report import html
 from lab.report.costs import costs
 from lab.report.glossary import how_to_read
@@ -44,14 +44,14 @@ def render_run(measured: Measured) -> str:
     """The page of one run as text. It loads nothing from elsewhere."""
     answers = answer(measured.findings)
     parts = [f"<h1>{html.text(answers)}</h1>", *details(measured, level=2), costs(measured.runs), how_to_read()]
-    return _page(experiment_in_words(measured), parts)
+    return _page(measured.label, parts)
 
 
 def render_study(study: Study) -> str:
     """The page of several runs as text. It loads nothing from elsewhere."""
     parts = [f"<h1>{html.text(verdict(study))}</h1>", *overview(study)]
     for number, measured in enumerate(study.measured):
-        title = f"{experiment_in_words(measured)}: {answer(measured.findings)}"
+        title = f"{measured.label}: {answer(measured.findings)}"
         parts.append(html.section(title, details(measured, level=3), anchor=f"run-{number}"))
     return _page("What clients saw", [*parts, how_to_read()])
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert run.path == path
     assert run.hosts == (HOST,)
     assert run.timeline == tuple(ROWS)
-    assert run.meta == {"complete": False, "requests": 3}
+    assert run.meta == {"format": 1, "complete": False, "requests": 3}
 
 
 def test_rows_that_were_appended_are_added_up(tmp_path: Path) -> None:
@@ -52,7 +53,7 @@ def test_keys_that_others_wrote_into_run_json_are_kept(tmp_path: Path) -> None:
     (path / "run.json").write_text(json.dumps({"faults": [{"at": 1.5}]}))
     results.create_run(path)
     results.update_meta(path, {"complete": True})
-    assert json.loads((path / "run.json").read_text()) == {"faults": [{"at": 1.5}], "complete": True}
+    assert json.loads((path / "run.json").read_text()) == {"faults": [{"at": 1.5}], "format": 1, "complete": True}
 
 
 def test_a_folder_without_a_name_is_named_by_the_time_and_never_taken_twice(tmp_path: Path) -> None:
@@ -83,8 +84,22 @@ def test_a_place_that_is_no_folder_is_refused_in_one_sentence(tmp_path: Path) ->
         (
             "timeline.csv",
             "second,hostname,status,requests\n1,a,200,1\nx,a,200,1\n",
-            r"line 3: second must be a whole number, not 'x'",
+            r"line 3: second must be a whole number of 0 or more, not 'x'",
         ),
+        (
+            "timeline.csv",
+            "second,hostname,status,requests\n1,a,200,-1\n",
+            r"line 2: requests must be a whole number of 0 or more, not '-1'",
+        ),
+        (
+            "hostnames.csv",
+            "hostname,availability_zone,requests,failures,share,p50_ms,p95_ms,p99_ms,first_seen,last_seen\n"
+            "a,z,1,0,nan,1,1,1,1,1\n",
+            r"line 2: share must be a number, not 'nan'",
+        ),
+        ("run.json", '{"format": 2}', r"run\.json is of format 2, and this version reads 1 at most: read it with"),
+        ("run.json", '{"format": "new"}', r"run\.json is of format 'new', and this version reads 1 at most"),
+        ("run.json", '{"requests": "many"}', r"run\.json: requests must be a whole number, not 'many'"),
     ],
 )
 def test_a_malformed_file_is_named_with_its_line(tmp_path: Path, name: str, text: str, message: str) -> None:
@@ -97,3 +112,62 @@ def test_a_malformed_file_is_named_with_its_line(tmp_path: Path, name: str, text
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(ResultsMalformed, match=r"hostnames\.csv cannot be read .* is it the folder of a run\?"):
         results.read_run(tmp_path)
+
+
+def complete_run(path: Path) -> Path:
+    """A run of a hundred seconds that came to its end."""
+    results.create_run(path)
+    rows = [TimelineRow(1000 + second, "alpha", 200, 10 + second) for second in range(100)]
+    total = sum(row.requests for row in rows)
+    results.write_hosts(path, [HostRow("alpha", "z", total, 0, 1.0, 1, 1, 1, 1000, 1100)])
+    results.write_timeline(path, rows)
+    results.update_meta(path, {"requests": total, "failures": 0, "complete": True})
+    return path
+
+
+@pytest.mark.parametrize("bytes_left", [1500, 40, len("second,hostname,status,requests\n")])
+def test_a_timeline_that_was_cut_off_is_refused_with_its_figures(tmp_path: Path, bytes_left: int) -> None:
+    path = complete_run(tmp_path / "run")
+    whole = (path / "timeline.csv").read_text()
+    (path / "timeline.csv").write_text(whole[:bytes_left])
+    left = sum(int(line.split(",")[3]) for line in whole[:bytes_left].rpartition("\n")[0].splitlines()[1:])
+
+    with pytest.raises(ResultsMalformed) as error:
+        results.read_run(path)
+    assert f"timeline.csv has {left:,} requests where run.json has 5,950: " in str(error.value)
+    assert str(error.value).endswith("copy the folder anew from where it was made, or run it again.")
+
+
+def test_hosts_that_were_cut_off_are_refused(tmp_path: Path) -> None:
+    path = complete_run(tmp_path / "run")
+    results.write_hosts(path, [])
+    with pytest.raises(ResultsMalformed, match=r"hostnames\.csv has 0 requests where run\.json has 5,950"):
+        results.read_run(path)
+
+
+def test_without_a_total_the_files_are_held_to_each_other(tmp_path: Path) -> None:
+    path = complete_run(tmp_path / "run")
+    results.append_timeline(path, ROWS)
+    (path / "run.json").write_text('{"complete": true}')
+    with pytest.raises(ResultsMalformed, match=r"timeline\.csv has 5,953 requests where hostnames\.csv has 5,950"):
+        results.read_run(path)
+
+
+def test_the_files_of_a_run_that_goes_on_need_not_agree(tmp_path: Path) -> None:
+    path = results.create_run(tmp_path / "run")
+    results.append_timeline(path, ROWS)
+    assert len(results.read_run(path).timeline) == 2
+
+
+@pytest.mark.parametrize(
+    ("meta", "whole"),
+    [
+        ({}, False),
+        ({"complete": False, "duration_s": 30}, False),
+        ({"complete": True, "duration_s": 7.0, "settings": {"run_time_s": 30}}, False),
+        ({"complete": True, "duration_s": 29.9, "settings": {"run_time_s": 30}}, True),
+        ({"complete": True, "duration_s": 7.0, "settings": {"run_time_s": None}}, True),
+    ],
+)
+def test_a_load_that_was_ended_before_its_time_is_not_whole(meta: dict[str, Any], whole: bool) -> None:
+    assert results.is_whole(meta) is whole

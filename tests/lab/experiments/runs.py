@@ -121,3 +121,9 @@ def write_run(
         }
     update_meta(folder, meta)
     return folder
+
+
+def cut_short(folder: Path, *, after_event: bool = False) -> Path:
+    """Make of a run one of 60 s whose load was ended early, before anything happened unless *after_event*."""
+    update_meta(folder, {"complete": False, "settings": {"run_time_s": 60}} | ({} if after_event else {"faults": []}))
+    return folder

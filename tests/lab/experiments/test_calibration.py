@@ -12,7 +12,7 @@ from lab.errors import BadInput
 from lab.experiments.calibration import Assumption, Calibration, calibrate, fit_leaving, in_words
 from lab.experiments.study import Measured, read_measured
 from load.results import update_meta
-from tests.lab.experiments.runs import write_run
+from tests.lab.experiments.runs import cut_short, write_run
 
 
 def stops(folder: Path, rng: np.random.Generator, lifetime: float, count: int, drain: float = 0.0) -> list[Measured]:
@@ -110,3 +110,13 @@ def test_runs_of_different_known_settings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"\(balancing: random, unknown\)"):  # on AWS nobody knows
         calibrate([different[0], *stops(tmp_path / "aws", rng, 5.0, 1)], rng)
     assert calibrate(different[1:], rng).leaving.windows
+
+
+def test_a_load_that_ended_early_calibrates_nothing(tmp_path: Path) -> None:
+    rng = np.random.default_rng(10)
+    cut = read_measured(cut_short(write_run(tmp_path / "cut", rng, lingers=3.0), after_event=True))
+    good = stops(tmp_path, rng, 5.0, 1)
+
+    assert len(calibrate([cut, *good], rng).leaving.windows) == 1
+    with pytest.raises(BadInput, match=r"cut says nothing \(the load ended after 30 of 60 s\): run it again"):
+        calibrate([cut], rng)

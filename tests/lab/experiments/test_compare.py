@@ -9,7 +9,7 @@ from lab.errors import BadInput
 from lab.experiments.analysis_commands import compare as command
 from lab.experiments.compare import Comparison, Verdict, compare, compare_ways
 from lab.experiments.study import Study, read_study, write_study
-from tests.lab.experiments.runs import write_run
+from tests.lab.experiments.runs import cut_short, write_run
 
 
 def study(folder: Path, lingers: list[float], seed: int, **more: object) -> Study:
@@ -151,3 +151,19 @@ def test_no_more_false_alarms_than_said(tmp_path: Path) -> None:
         ]
         alarms += Verdict.DIFFERENT in verdicts(compare(*pair)).values()
     assert alarms <= 3
+
+
+def test_loads_that_ended_early_are_left_out_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a, b = study(tmp_path / "a", [1, 1, 1], 18), study(tmp_path / "b", [1, 1], 19)
+    cut_short(a.measured[1].folder)
+    command(a.folder, b.folder)
+    assert "Left out: stop-task, repeat 2 (the load ended before the stop)." in capsys.readouterr().out
+
+    cut_short(b.measured[0].folder), cut_short(b.measured[1].folder, after_event=True)
+    for pair in ((a, b), (b, a)):
+        with pytest.raises(
+            BadInput, match=r"b has no run that says anything \(the load ended before the stop\): run it"
+        ):
+            compare(*(read_study(each.folder) for each in pair))
+    with pytest.raises(BadInput, match="b has no run that says anything"):
+        compare_ways(read_study(b.folder))

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.errors import BadInput
 from lab.experiments.findings import find, of_period
-from lab.experiments.wording import failures_in_words, missed_rate, periods_table, times_in_words
+from lab.experiments.wording import answer, failures_in_words, missed_rate, periods_table, times_in_words
 from load.results import HostRow, Run, TimelineRow, read_run
 from tests.lab.experiments.runs import START, task, write_run
 
@@ -274,6 +275,53 @@ def test_a_run_without_a_request() -> None:
     findings = find(Run(Path("x"), {}, (), ()))
 
     assert (findings.requests, findings.failures, findings.periods, findings.rate) == (0, 0, (), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("meta", "flaw", "said"),
+    [
+        ({"complete": True}, "", "8 of 588 requests failed when a task was stopped."),
+        (
+            {"complete": True, "settings": {"run_time_s": 30}},
+            "the load ended after 20 of 30 s",
+            "8 of 588 requests failed when a task was stopped, but the load ended after 20 of 30 s: what came later is "
+            "not known.",
+        ),
+        (
+            {"complete": False, "duration_s": None},
+            "the load did not come to its end",
+            "8 of 588 requests failed when a task was stopped, but the load did not come to its end: what came later "
+            "is not known.",
+        ),
+        (
+            {"complete": False, "faults": [], "experiment": {"name": "stop-task"}},
+            "the load ended before the stop",
+            "The load ended before the stop, so nothing was seen of it: 8 of 588 requests failed until then.",
+        ),
+    ],
+)
+def test_a_load_that_ended_early_proves_nothing(meta: dict[str, Any], flaw: str, said: str) -> None:
+    run = run_with_a_stop()
+    findings = find(Run(run.path, {**run.meta, **meta}, run.hosts, run.timeline))
+
+    assert findings.flaw == flaw
+    assert answer({"direct": findings}) == said
+    assert findings.duration == 20
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        {"experiment": {"name": "meteor"}},
+        {"faults": [{"kind": "meteor", "at": START}]},
+        {"experiment": {"name": "baseline"}, "faults": [{"kind": "meteor", "at": START}]},
+    ],
+)
+def test_an_experiment_that_is_not_known_is_refused(meta: dict[str, Any]) -> None:
+    with pytest.raises(
+        BadInput, match=r"run\.json is of an experiment 'meteor', and this version knows baseline, stop"
+    ):
+        find(Run(Path("x"), meta, (), ()))
 
 
 rows = st.lists(

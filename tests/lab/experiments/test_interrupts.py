@@ -106,7 +106,8 @@ def test_what_is_done_as_the_interrupt_comes_is_recorded_and_put_back_after_the_
 
         def __exit__(self, *_: object) -> None: ...
 
-    (tmp_path / "run.json").write_text("{}")
+    cut = {"complete": True, "duration_s": 4.0, "settings": {"run_time_s": 10}}  # as Locust leaves it after a signal
+    (tmp_path / "run.json").write_text(json.dumps(cut))
     monkeypatch.setattr(conductor, "ACTIONS", {"stop-task": action})
     monkeypatch.setattr(conductor, "Load", Answered)
     monkeypatch.setattr(conductor, "Watch", Watch)
@@ -121,5 +122,7 @@ def test_what_is_done_as_the_interrupt_comes_is_recorded_and_put_back_after_the_
         )  # fmt: skip
 
     assert happened == ["done", ("load ends", patience), "put back"]
-    (fault,) = json.loads((tmp_path / "run.json").read_text())["faults"]
+    meta = json.loads((tmp_path / "run.json").read_text())
+    (fault,) = meta["faults"]
     assert (fault["kind"], fault["at"]) == ("stop-task", 7.0)
+    assert meta["complete"] is False

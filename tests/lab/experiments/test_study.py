@@ -10,7 +10,8 @@ import pytest
 from lab.errors import BadInput
 from lab.experiments.matrix import layout, rows
 from lab.experiments.study import is_study, read_measured, read_study, write_study
-from tests.lab.experiments.runs import write_run
+from lab.experiments.wording import flaws
+from tests.lab.experiments.runs import cut_short, write_run
 
 
 @pytest.fixture
@@ -94,3 +95,31 @@ def test_records_of_a_run_that_make_no_sense(tmp_path: Path) -> None:
 
     with pytest.raises(BadInput, match=r"run\.json is not as `lab run` writes it"):
         read_measured(folder)
+
+
+@pytest.mark.parametrize("after_event", [False, True])
+def test_a_load_that_ended_early_is_in_no_figure_and_marked_in_matrix_csv(
+    repeats: list[Path], tmp_path: Path, after_event: bool
+) -> None:
+    cut_short(repeats[1], after_event=after_event)
+    folder = tmp_path / "study"
+    folder.mkdir()
+    study = write_study(folder, repeats, {})
+    row = next(row for row in rows(study.measured) if row.experiment.name == "stop-task")
+    flaw = "the load ended after 30 of 60 s" if after_event else "the load ended before the stop"
+
+    assert row.runs == 2
+    assert flaws(study) == [f"stop-task ({flaw})"]
+    written = csv.DictReader((folder / "matrix.csv").read_text().splitlines())
+    assert [line["flaw"] for line in written] == ["", flaw, flaw, "", "", "", ""]
+
+
+def test_a_study_of_a_later_format_is_refused(repeats: list[Path], tmp_path: Path) -> None:
+    write_study(tmp_path, repeats[:1], {})
+    content = json.loads((tmp_path / "study.json").read_text())
+    assert content.pop("format") == 1
+    (tmp_path / "study.json").write_text(json.dumps(content))
+    assert read_study(tmp_path).measured
+    (tmp_path / "study.json").write_text(json.dumps({**content, "format": 2}))
+    with pytest.raises(BadInput, match=r"study\.json is of format 2, and this version reads 1 at most: read it with"):
+        read_study(tmp_path)

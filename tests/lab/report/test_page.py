@@ -15,7 +15,8 @@ from scipy import stats
 
 from lab.experiments.study import read_measured, write_study
 from lab.report.page import write_report
-from tests.lab.experiments.runs import HOSTS, START, write_run
+from load.results import HostRow, update_meta, write_hosts
+from tests.lab.experiments.runs import HOSTS, START, cut_short, write_run
 
 
 class Tables(HTMLParser):
@@ -318,19 +319,29 @@ def test_a_run_without_a_request(tmp_path: Path) -> None:
     for name in ("hostnames.csv", "timeline.csv", "latency.csv"):
         head = (folder / name).read_text().splitlines()[0]
         (folder / name).write_text(head + "\n")
+    update_meta(folder, {"requests": 0, "failures": 0})
 
     assert "nothing was measured" in write_report(read_measured(folder)).read_text()
 
 
 def write_timeline_rows(folder: Path, rows: list[str]) -> None:
+    """As the whole timeline of the run, with the other files in step."""
     (folder / "timeline.csv").write_text("\n".join(["second,hostname,status,requests", *rows]) + "\n")
+    requests, failures = Counter[str](), Counter[str]()
+    for row in rows_of(folder / "timeline.csv"):
+        requests[row["hostname"]] += int(row["requests"])
+        failures[row["hostname"]] += int(row["requests"]) if int(row["status"]) >= 400 else 0
+    everything = requests.total()
+    write_hosts(
+        folder,
+        [HostRow(h, "", n, failures[h], n / everything, 1, 1, 1, START, START + 3) for h, n in requests.items()],
+    )
+    update_meta(folder, {"requests": everything, "failures": failures.total()})
 
 
 def test_a_run_in_which_no_host_answered(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", np.random.default_rng(7), name="baseline", at=None, seconds=3)
     write_timeline_rows(folder, [f"{START + second},,503,10" for second in range(3)])
-    hosts = (folder / "hostnames.csv").read_text().splitlines()[0]
-    (folder / "hostnames.csv").write_text(f"{hosts}\n,,30,30,1.000000,1,1,1,{START}.000,{START + 3}.000\n")
     text = write_report(read_measured(folder)).read_text()
 
     assert "30 of 30 requests failed" in text
@@ -355,3 +366,28 @@ def test_a_split_is_called_regular_only_where_that_is_no_chance(tmp_path: Path) 
         assert stats.chi2.cdf(stats.chisquare(counts).statistic, 2) < 0.025
         assert "Round robin" not in text
         assert ("More even than random choice usually is (p" in text) is said
+
+
+def headline(report: Path) -> str:
+    match = re.search("<h1>(.*)</h1>", report.read_text())
+    assert match is not None
+    return match[1].replace("&nbsp;", " ")
+
+
+def test_a_load_that_ended_early_is_told_in_the_headline_and_survived_nothing(tmp_path: Path) -> None:
+    rng = np.random.default_rng(10)
+    whole = write_run(tmp_path / "whole", rng, name="scale-in", lingers=1.5)
+    before = cut_short(write_run(tmp_path / "before", rng, at=None, seconds=12))
+    after = cut_short(write_run(tmp_path / "after", rng, seconds=15), after_event=True)
+    said = "The load ended before the stop, so nothing was seen of it: none of 3,600 requests failed until then."
+    assert headline(write_report(read_measured(before))) == said
+    assert "but the load ended after 15 of 60 s" in headline(write_report(read_measured(after)))
+
+    for name, runs in (("none", [before, after]), ("one", [before, whole])):
+        (tmp_path / name).mkdir()
+        report = write_report(write_study(tmp_path / name, runs, {}))
+        text = Tables(report.read_text()).text
+        assert "stop-task (the load ended before the stop)" in text
+        assert "lost no request" not in text
+        assert ("No run came to its end" in headline(report)) is (name == "none")
+        assert ("requests failed when a task was taken away" in headline(report)) is (name == "one")
