@@ -22,7 +22,9 @@ from lab.errors import BadInput
 __all__ = ["Judgement", "Verdict", "judge", "judge_exposure", "order_of"]
 
 _LOWER_ALPHA = 0.025
-_LOWER_ALPHA_AMONG_MANY = 0.001  # a matrix has some thirty splits: at 0.025 one of them passes for regular by chance
+_ALPHA_AMONG_MANY = (
+    0.001  # of either tail: a matrix has some thirty splits, of which chance alone would make two uneven
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ def judge(
     windows: the same requests over time, a column for each host of `counts` but ""; then hosts that joined or left
         part-way are judged over their own time.
     sequence: the order of the answers, with the windows that were counted with it.
-    among_many: it is one of many judgements that are read together, so "more regular than chance" takes p < 0.001.
+    among_many: it is one of many judgements that are read together, so "uneven" and "more regular than chance" take
+        p < 0.001.
     Raises BadInput for fewer than two hosts at a time, a count that is negative or not whole, an unusable weight or
     skew.
     """
@@ -118,13 +121,14 @@ def judge_exposure(
     if freedom == 0:
         raise BadInput("no two hosts were there at the same time: evenness needs at least two hosts to compare")
     requests = int(exposure.requests.sum())
-    needed = requests_needed(exposure, freedom, detect)
-    visible = skew_visible(exposure, freedom)
+    alpha, lower_alpha = (_ALPHA_AMONG_MANY, _ALPHA_AMONG_MANY) if among_many else (ALPHA, _LOWER_ALPHA)
+    needed = requests_needed(exposure, freedom, detect, alpha)
+    visible = skew_visible(exposure, freedom, alpha)
     expected = exposure.expected
     deviation = np.where(expected > 0, exposure.observed / np.where(expected > 0, expected, 1.0) - 1, 0.0)
     furthest = int(np.argmax(np.abs(deviation)))
     enough = requests >= needed
-    verdict = _verdict(goodness, found, enough, _LOWER_ALPHA_AMONG_MANY if among_many else _LOWER_ALPHA)
+    verdict = _verdict(goodness, found, enough, alpha, lower_alpha)
     return Judgement(
         requests=requests + exposure.left_out,
         unknown_host=unknown,
@@ -161,9 +165,9 @@ def judge_exposure(
     )
 
 
-def _verdict(goodness: Goodness, found: Dependence | None, enough: bool, lower_alpha: float) -> Verdict:
+def _verdict(goodness: Goodness, found: Dependence | None, enough: bool, alpha: float, lower_alpha: float) -> Verdict:
     """A rejection always wins over too few requests: what is seen is seen."""
-    if goodness.upper <= ALPHA:
+    if goodness.upper <= alpha:
         return "uneven"
     # With the order known there are two ways to see less than chance, and they share the false alarms.
     less = goodness.lower if found is None else 2 * min(goodness.lower, found.p_in_turn)

@@ -20,23 +20,23 @@ ALPHA = 0.05
 POWER = 0.80
 
 
-def noncentrality(degrees_of_freedom: int) -> float:
-    """The noncentral chi-square's parameter at which the upper test at ALPHA has POWER (Cohen 1988, chapter 7)."""
-    critical = stats.chi2.isf(ALPHA, degrees_of_freedom)
+def noncentrality(degrees_of_freedom: int, alpha: float = ALPHA) -> float:
+    """The noncentral chi-square's parameter at which the upper test at alpha has POWER (Cohen 1988, chapter 7)."""
+    critical = stats.chi2.isf(alpha, degrees_of_freedom)
     return float(special.chndtrinc(critical, degrees_of_freedom, 1 - POWER))
 
 
-def requests_needed(exposure: Exposure, degrees_of_freedom: int, detect: float) -> int:
+def requests_needed(exposure: Exposure, degrees_of_freedom: int, detect: float, alpha: float = ALPHA) -> int:
     """Requests after which a skew of `detect` at any one host shows with POWER."""
-    return math.ceil(noncentrality(degrees_of_freedom) / (_information(exposure) * detect**2))
+    return math.ceil(noncentrality(degrees_of_freedom, alpha) / (_information(exposure) * detect**2))
 
 
-def skew_visible(exposure: Exposure, degrees_of_freedom: int) -> float:
+def skew_visible(exposure: Exposure, degrees_of_freedom: int, alpha: float = ALPHA) -> float:
     """The skew of one host that the requests of this run show with POWER; infinite for no requests."""
     requests = int(exposure.requests.sum())
     if requests == 0:
         return math.inf
-    return math.sqrt(noncentrality(degrees_of_freedom) / (_information(exposure) * requests))
+    return math.sqrt(noncentrality(degrees_of_freedom, alpha) / (_information(exposure) * requests))
 
 
 def _information(exposure: Exposure) -> float:

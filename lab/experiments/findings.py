@@ -20,9 +20,9 @@ from lab.experiments.times import Times, times_of
 from load.latency import SECOND_BITS, percentiles
 from load.results import HostRow, Run, TimelineRow, is_whole, planned
 
-__all__ = ["Cause", "Findings", "Period", "find", "is_enough", "is_failure", "of_period"]
+__all__ = ["Cause", "Findings", "Period", "find", "is_failure", "of_period"]
 
-_LAST = 3  # whole seconds at the end of a run, whose hosts are the ones it came to; and the fewest that are even
+_LAST = 3  # whole seconds at the end of a run, at least, whose hosts are the ones it came to; the fewest that are even
 _BY_CHANCE = 0.001  # a split less probable than this is no chance: it is tested at every second of a period
 _EACH_ANSWERS = 30  # requests for each host, of which one gets none by chance once in 10^13
 
@@ -64,7 +64,8 @@ class Findings:
     `failures_by_status`: status 0 is no answer. `failure_window`: from when to when after the fault (or after the first
     second) requests failed, in seconds, as fine as the timeline's whole seconds; None if none did after it.
     `unhealthy_answers`: requests that were answered by tasks that never got healthy. `planned`: seconds of load that
-    were asked for, if that is known; `is_whole`: whether the load came to its end.
+    were asked for, if that is known; `is_whole`: whether the load came to its end; `too_short`: whether what was left
+    of it after the event is too little to tell if the split was even again.
     """
 
     experiment: Experiment
@@ -82,6 +83,7 @@ class Findings:
     duration: float
     planned: float | None
     is_whole: bool
+    too_short: bool
 
     @property
     def flaw(self) -> str:
@@ -126,7 +128,8 @@ def find(run: Run) -> Findings:
     by_status: Counter[int] = Counter()
     for cause, requests in by_cause.items():
         by_status[cause.status] += requests
-    periods = _periods(run, fault)
+    went = _went(fault, tasks)
+    periods = _periods(run, fault, went)
     return Findings(
         experiment=_experiment(run, what.get("name"), fault),
         arm=what.get("arm", DIRECT),
@@ -136,13 +139,14 @@ def find(run: Run) -> Findings:
         failures_by_cause=dict(sorted(by_cause.items())),
         failure_window=_window(failed, fault.at if fault else run.timeline[0].second) if failed else None,
         fault=fault,
-        times=times_of(run, fault, tasks, _even_from(run.timeline, periods, fault, tasks)) if fault else Times(),
+        times=times_of(run, fault, tasks, _even_from(run.timeline, periods, went)) if fault else Times(),
         unhealthy_answers=_from_unhealthy(run, fault, tasks),
         periods=periods,
         hosts=run.hosts,
         duration=_duration(run),
         planned=planned(run.meta),
         is_whole=is_whole(run.meta),
+        too_short=fault is not None and _is_too_short(run.timeline, periods, went),
     )
 
 
@@ -170,7 +174,7 @@ def is_failure(row: TimelineRow) -> bool:
     return row.status == 0 or row.status >= 400
 
 
-def is_enough(counts: Mapping[str, int], first_second: int, last_second: int) -> bool:
+def _is_enough(counts: Mapping[str, int], first_second: int, last_second: int) -> bool:
     """Whether requests by host say anything of an even split: of fewer than three whole seconds, or thirty requests
     for each host, nearly anything could be said. The last second is taken for no whole one."""
     return last_second - first_second >= _LAST and sum(counts.values()) >= _EACH_ANSWERS * len(counts)
@@ -219,7 +223,19 @@ def _from_unhealthy(run: Run, fault: Fault | None, tasks: Iterable[TaskRecord]) 
     return sum(host.requests for host in run.hosts if host.hostname in never)
 
 
-def _periods(run: Run, fault: Fault | None) -> tuple[Period, ...]:
+def _went(fault: Fault | None, tasks: Iterable[TaskRecord]) -> set[str]:
+    """The hosts of the tasks that ECS began to stop since the fault, but for a name that a running task has now.
+
+    A task that comes may get the address, and so the name, of one that went.
+    """
+    if fault is None:
+        return set()
+    tasks = list(tasks)
+    went = {task.hostname for task in tasks if fault.at <= (task.stopping_at or 0)}
+    return went - {task.hostname for task in tasks if task.stopping_at is None}
+
+
+def _periods(run: Run, fault: Fault | None, went: set[str]) -> tuple[Period, ...]:
     """Before the fault; from it until hosts and failures are what they are in the end; from then on."""
     timeline = run.timeline
     if not timeline:
@@ -227,15 +243,28 @@ def _periods(run: Run, fault: Fault | None) -> tuple[Period, ...]:
     first, last = timeline[0].second, timeline[-1].second
     if fault is None:
         return (_period("whole run", run, first, last, judged=True),)
-    begin, settled = math.floor(fault.at), _settled(timeline, fault)
+    begin, settled = math.floor(fault.at), _settled(timeline, fault, went)
     spans = (("before", first, begin - 1), ("during", begin, settled - 1), ("after", settled, last))
     return tuple(_period(name, run, start, end, judged=name != "during") for name, start, end in spans if start <= end)
 
 
-def _settled(timeline: Sequence[TimelineRow], fault: Fault) -> int:
+def _final(answers: Mapping[int, Mapping[str, int]], fault: Fault, last: int) -> set[str]:
+    """The hosts that answered at the end: in three whole seconds, or in as many since the fault as give thirty answers
+    to each, for of few requests a host may get none by chance. The last second is taken for no whole one."""
+    hosts: set[str] = set()
+    requests = 0
+    for second in range(last - 1, math.floor(fault.at), -1):
+        if last - second > _LAST and requests >= _EACH_ANSWERS * len(hosts):
+            break
+        hosts |= set(answers.get(second, {}))
+        requests += sum(answers.get(second, {}).values())
+    return hosts
+
+
+def _settled(timeline: Sequence[TimelineRow], fault: Fault, went: set[str]) -> int:
     """The first second after the fault from which on the hosts are those of the end and no request fails.
 
-    After the last second where there is none.
+    After the last second where there is none, as while a task that *went* still answers.
     """
     last = timeline[-1].second
     answers: dict[int, Counter[str]] = defaultdict(Counter)
@@ -245,7 +274,7 @@ def _settled(timeline: Sequence[TimelineRow], fault: Fault) -> int:
             failed.add(row.second)
         else:
             answers[row.second][row.hostname] += row.requests
-    final = set().union(*(answers[second] for second in range(last - _LAST, last)))
+    final = _final(answers, fault, last) - went
 
     def is_settled(second: int) -> bool:
         hosts = set(answers[second])
@@ -258,26 +287,30 @@ def _settled(timeline: Sequence[TimelineRow], fault: Fault) -> int:
     return min(max([settled, *(second + 1 for second in arrived)]), last + 1)
 
 
-def _even_from(
-    timeline: Sequence[TimelineRow], periods: Sequence[Period], fault: Fault, tasks: Iterable[TaskRecord]
-) -> int | None:
+def _even_from(timeline: Sequence[TimelineRow], periods: Sequence[Period], went: set[str]) -> int | None:
     """The first second of the last period from which on to its end the split is as chance could have it.
 
-    None where that period is judged uneven, while a task that went still answers, and where too little is left.
+    None where that period is judged uneven, while a task that *went* still answers, and where too little is left.
     """
     after = next((period for period in periods if period.name == "after"), None)
     if after is None or (after.judgement is not None and after.judgement.verdict == "uneven"):
         return None
-    # A task that comes may get the address, and so the name, of one that went.
-    went = {task.hostname for task in tasks if fault.at <= (task.stopping_at or 0)}
-    went -= {task.hostname for task in tasks if task.stopping_at is None}
     for second in range(after.first_second, after.last_second):
         counts, _ = _count(timeline, second, after.last_second)
-        if went & set(counts) or not is_enough(counts, second, after.last_second):
+        if went & set(counts) or not _is_enough(counts, second, after.last_second):
             continue
         if len(counts) < 2 or stats.chisquare(list(counts.values())).pvalue >= _BY_CHANCE:
             return second
     return None
+
+
+def _is_too_short(timeline: Sequence[TimelineRow], periods: Sequence[Period], went: set[str]) -> bool:
+    """Not where requests fail, or a task that *went* answers, to the end: that is no even split, however short."""
+    after = next((period for period in periods if period.name == "after"), None)
+    if after is not None:
+        return not _is_enough(after.counts, after.first_second, after.last_second)
+    trouble = [row.second for row in timeline if is_failure(row) or row.hostname in went]
+    return bool(timeline) and max(trouble, default=0) < timeline[-1].second - _LAST
 
 
 def _period(name: str, run: Run, first: int, last: int, *, judged: bool) -> Period:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lab.experiments.findings import Findings, Period, is_enough
+from lab.experiments.findings import Findings, Period
 from lab.experiments.load import DIRECT, LOAD_BALANCER
 from lab.experiments.study import Study
 from load.results import Run
@@ -121,8 +121,7 @@ def times_in_words(findings: Findings) -> list[str]:
         text = ", ".join(told)
         sentences.append(f"{text[0].upper()}{text[1:]} after {findings.experiment.event}.")
     if times.even is None:
-        after = findings.period("after")
-        if after is not None and not is_enough(after.counts, after.first_second, after.last_second):
+        if findings.too_short:
             sentences.append("What was left of the run is too little to tell whether the split was even again.")
         else:
             sentences.append("Within the run it did not come to an even split without failures again.")

@@ -17,7 +17,7 @@ _TERMS = (
     (
         "random, p",
         "p is how often hosts would differ by as much (or by as little, where that is said) if each request went to a "
-        "host at random; below 0.05 a split is called uneven, so of twenty random splits one is.",
+        "host at random; below 0.001 a split is called uneven, so of a thousand random splits one is.",
     ),
     (
         "chi-square, degrees of freedom",

@@ -127,7 +127,7 @@ def test_a_host_five_percent_off_is_seen_with_the_stated_power(hosts: int, neede
 
 def test_one_of_many_judgements_is_slower_to_call_a_split_regular() -> None:
     """At p < 0.001 only, and without saying how hosts are picked."""
-    seldom, hardly_ever = {"a": 3_000, "b": 3_006, "c": 2_994}, {"a": 30_000, "b": 30_000, "c": 30_001}
+    seldom, hardly_ever = {"a": 10_000, "b": 10_008, "c": 9_992}, {"a": 30_000, "b": 30_000, "c": 30_001}
 
     assert judge(seldom).verdict == "round-robin"
     assert judge(seldom, among_many=True).verdict == "random"
@@ -137,3 +137,21 @@ def test_one_of_many_judgements_is_slower_to_call_a_split_regular() -> None:
         "More even than random choice usually is (p < 0.0001): 90,001 requests over 3 hosts "
         "(chi-square 0.00 on 2 degrees of freedom)."
     )
+
+
+def test_one_of_many_judgements_is_slower_to_call_a_split_uneven() -> None:
+    """And says how many requests show a skew to that slower test."""
+    alone, many = judge(SEED_RUN), judge(SEED_RUN, among_many=True)
+    assert (alone.verdict, many.verdict) == ("uneven", "too-few")
+    assert alone.p_value == many.p_value
+    assert judge({"a": 1_000, "b": 1_000, "c": 1_200}, among_many=True).verdict == "uneven"
+
+    share = np.array([1.05 / 3, *[(1 - 1.05 / 3) / 2] * 2])
+    runs = np.random.default_rng(9).multinomial(many.requests_needed, share, size=600)
+    uneven = sum(
+        judge(dict(zip("abc", run.tolist(), strict=True)), among_many=True).verdict == "uneven" for run in runs
+    )
+    assert 0.75 <= uneven / 600 <= 0.85
+    even = np.random.default_rng(10).multinomial(many.requests_needed, [1 / 3] * 3, size=600)
+    verdicts = [judge(dict(zip("abc", run.tolist(), strict=True)), among_many=True).verdict for run in even]
+    assert sum(verdict != "random" for verdict in verdicts) <= 4

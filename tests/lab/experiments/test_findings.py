@@ -143,6 +143,55 @@ def test_two_seconds_are_too_few_to_be_even_again() -> None:
     assert find(Run(run.path, run.meta, run.hosts, longer)).times.even == pytest.approx(3.6)
 
 
+def random_run(rng: np.random.Generator, hosts: int, rate: int, seconds: int = 30, *, records: bool = True) -> Run:
+    """Random choice throughout; half-way the first host goes, and another takes its place three seconds later."""
+    names, half = [f"host-{number:02}" for number in range(hosts)], seconds // 2
+    timeline = []
+    for second in range(seconds):
+        there = names[second >= half :] + ["new"] * (second >= half + 3)
+        counts = rng.multinomial(rng.poisson(rate), [1 / len(there)] * len(there)).tolist()
+        timeline += [
+            TimelineRow(START + second, name, 200, n) for name, n in sorted(zip(there, counts, strict=True)) if n
+        ]
+    at = float(START + half)
+    tasks = [task(name, START - 60, stopping_at=at if name == names[0] else None) for name in names]
+    meta = {
+        "complete": True,
+        "duration_s": seconds,
+        "faults": [{"kind": "stop-task", "at": at}],
+        "tasks": [*tasks, task("new", at + 0.1)] if records else [],
+    }
+    return Run(Path("x"), meta, (), tuple(timeline))
+
+
+@pytest.mark.parametrize(("rate", "runs"), [(100, 300), (600, 150)])
+def test_even_again_is_hardly_ever_missing_where_it_is(rate: int, runs: int) -> None:
+    rng = np.random.default_rng(1)
+    times = [find(random_run(rng, 3, rate)).times.even for _ in range(runs)]
+
+    assert sum(seconds is None for seconds in times) <= runs / 100
+    assert np.median([seconds for seconds in times if seconds is not None]) == pytest.approx(3.5, abs=0.6)
+
+
+@pytest.mark.parametrize("records", [True, False])
+def test_a_host_that_gets_no_request_for_seconds_is_there_all_the_same(records: bool) -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(20):
+        found = find(random_run(rng, 12, 10, 120, records=records))
+        assert found.period("after") is not None
+        assert found.times.even is not None
+        assert not found.too_short
+
+
+@pytest.mark.parametrize("records", [True, False])
+def test_of_few_requests_it_is_said_that_they_are_too_few(records: bool) -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        found = find(random_run(rng, 12, 10, records=records))
+        assert found.times.even is None
+        assert "too little to tell whether the split was even again" in " ".join(times_in_words(found))
+
+
 def test_hosts_before_during_and_after_in_one_table() -> None:
     head, lines = periods_table(find(run_with_a_stop()))
 
