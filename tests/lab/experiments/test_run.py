@@ -148,7 +148,7 @@ def test_ctrl_c_in_a_rollout_puts_the_service_back(twin: RunningTwin, tmp_path: 
     [
         (("no-such-thing",), "There is no experiment 'no-such-thing': choose from baseline"),
         (("--duration", "-1"), "--duration -1 is out of range"),
-        (("--duration", "4.5"), "--duration 4.5 is no number of whole seconds"),
+        (("--duration", "4.5"), "--duration 4.5 is not in whole seconds"),
         (("--rate", "0"), "--rate 0 is out of range"),
         (("--repeat", "0"), "--repeat 0 is out of range"),
         (("--sweep", "discovery_ttl"), "is not a name and numbers"),
