@@ -10,12 +10,11 @@ from collections.abc import Sequence
 
 from cdktf_cdktf_provider_aws.data_aws_ec2_managed_prefix_list import DataAwsEc2ManagedPrefixList
 from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
-from cdktf_cdktf_provider_aws.vpc_security_group_egress_rule import VpcSecurityGroupEgressRule
 from constructs import Construct
 
 from serviceconnect.network import Network
 from serviceconnect.policy import EXEC, PULL, READ_SECRETS, WRITE_LOGS, allow, document
-from serviceconnect.security import connect, security_group
+from serviceconnect.security import connect, security_group, way_out
 from serviceconnect.settings import Settings
 
 __all__ = ["Endpoints"]
@@ -105,27 +104,11 @@ class Endpoints(Construct):
 
     def _use_existing(self) -> None:
         """Let the tasks reach endpoints that the existing VPC has."""
-        VpcSecurityGroupEgressRule(
-            self,
-            "calls-out",
-            security_group_id=self._network.task_group.id,
-            cidr_ipv4=self._settings.vpc_cidr,
-            ip_protocol="tcp",
-            from_port=443,
-            to_port=443,
-            description="To the endpoints of the VPC",
-        )
+        in_vpc = self._settings.vpc_cidr
+        way_out(self, "calls-out", self._network.task_group, 443, "To the endpoints of the VPC", cidr_ipv4=in_vpc)
         s3 = DataAwsEc2ManagedPrefixList(self, "s3", name=f"com.amazonaws.{self._settings.region}.s3")
         self._admit_s3(s3.id)
 
     def _admit_s3(self, prefix_list_id: str) -> None:
-        VpcSecurityGroupEgressRule(
-            self,
-            "layers-out",
-            security_group_id=self._network.task_group.id,
-            prefix_list_id=prefix_list_id,
-            ip_protocol="tcp",
-            from_port=443,
-            to_port=443,
-            description="To S3, for the image's layers",
-        )
+        purpose = "To S3, for the image's layers"
+        way_out(self, "layers-out", self._network.task_group, 443, purpose, prefix_list_id=prefix_list_id)

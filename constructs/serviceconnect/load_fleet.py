@@ -29,7 +29,6 @@ from cdktf_cdktf_provider_aws.route import Route
 from cdktf_cdktf_provider_aws.route_table import RouteTable
 from cdktf_cdktf_provider_aws.route_table_association import RouteTableAssociation
 from cdktf_cdktf_provider_aws.subnet import Subnet
-from cdktf_cdktf_provider_aws.vpc_security_group_egress_rule import VpcSecurityGroupEgressRule
 from constructs import Construct
 
 from serviceconnect.gateway import Gateway
@@ -37,7 +36,7 @@ from serviceconnect.logs import Logs
 from serviceconnect.network import Network
 from serviceconnect.policy import EXEC, allow, document, trust
 from serviceconnect.roles import Roles
-from serviceconnect.security import connect, security_group
+from serviceconnect.security import connect, security_group, way_out
 from serviceconnect.service import Service
 from serviceconnect.settings import Settings
 from serviceconnect.task import log_options
@@ -94,16 +93,8 @@ class LoadFleet(Construct):
         self._service, self._role, self._image_uri, self._after = service, role, image_uri, after
         self._subnet_ids = self._public_subnets()
         self._group = security_group(self, "load", settings.name, network.vpc_id, "Load fleet")
-        VpcSecurityGroupEgressRule(
-            self,
-            "requests-out",
-            security_group_id=self._group.id,
-            cidr_ipv4="0.0.0.0/0",
-            ip_protocol="tcp",
-            from_port=443,
-            to_port=443,
-            description="To the API, and to AWS where the VPC has no endpoint",
-        )
+        purpose = "To the API, and to AWS where the VPC has no endpoint"
+        way_out(self, "requests-out", self._group, 443, purpose, cidr_ipv4="0.0.0.0/0")
         connect(self, "reports", self._group, self._group, MASTER_PORT)
         if settings.authorization == "AWS_IAM":
             invoke = document([allow(["execute-api:Invoke"], [f"{gateway.api.execution_arn}/*"])])

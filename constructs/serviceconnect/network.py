@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 
 from cdktf_cdktf_provider_aws.default_security_group import DefaultSecurityGroup
 from cdktf_cdktf_provider_aws.route_table import RouteTable
@@ -11,10 +12,13 @@ from cdktf_cdktf_provider_aws.subnet import Subnet
 from cdktf_cdktf_provider_aws.vpc import Vpc
 from constructs import Construct
 
-from serviceconnect.security import connect, security_group
+from serviceconnect.security import connect, security_group, way_out
 from serviceconnect.settings.network import NetworkSettings
 
 __all__ = ["Network"]
+
+# What begins like this is no range of addresses.
+_PEERS = {"sg-": "referenced_security_group_id", "pl-": "prefix_list_id"}
 
 
 class Network(Construct):
@@ -29,7 +33,14 @@ class Network(Construct):
             self._make_vpc(settings)
         self.vpc_link_group = security_group(self, "vpc-link", settings.name, self.vpc_id, "VPC link of API Gateway")
         self.task_group = security_group(self, "tasks", settings.name, self.vpc_id, "Tasks")
+        self.task_group_ids = [self.task_group.id, *settings.task_security_groups]
         connect(self, "requests", self.vpc_link_group, self.task_group, container_port)
+        for destination in settings.egress:
+            peer, _, port = destination.rpartition(":")
+            named = {_PEERS.get(peer[:3], "cidr_ipv4"): peer}
+            # A dot or slash would go from Terraform's name of it.
+            id = f"egress-{re.sub('[./:]', '-', destination)}"
+            way_out(self, id, self.task_group, int(port), "By the setting egress", **named)
 
     def _make_vpc(self, settings: NetworkSettings) -> None:
         vpc = Vpc(

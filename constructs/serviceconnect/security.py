@@ -7,7 +7,7 @@ from cdktf_cdktf_provider_aws.vpc_security_group_egress_rule import VpcSecurityG
 from cdktf_cdktf_provider_aws.vpc_security_group_ingress_rule import VpcSecurityGroupIngressRule
 from constructs import Construct
 
-__all__ = ["connect", "security_group"]
+__all__ = ["connect", "security_group", "way_out"]
 
 
 def security_group(scope: Construct, id: str, stack_name: str, vpc_id: str, description: str) -> SecurityGroup:
@@ -18,16 +18,7 @@ def security_group(scope: Construct, id: str, stack_name: str, vpc_id: str, desc
 
 def connect(scope: Construct, id: str, source: SecurityGroup, target: SecurityGroup, port: int) -> None:
     """Let *source* open TCP connections to *port* of *target*."""
-    VpcSecurityGroupEgressRule(
-        scope,
-        f"{id}-out",
-        security_group_id=source.id,
-        referenced_security_group_id=target.id,
-        ip_protocol="tcp",
-        from_port=port,
-        to_port=port,
-        description=f"To {target.node.id}",
-    )
+    way_out(scope, f"{id}-out", source, port, f"To {target.node.id}", referenced_security_group_id=target.id)
     VpcSecurityGroupIngressRule(
         scope,
         f"{id}-in",
@@ -37,4 +28,20 @@ def connect(scope: Construct, id: str, source: SecurityGroup, target: SecurityGr
         from_port=port,
         to_port=port,
         description=f"From {source.node.id}",
+    )
+
+
+def way_out(
+    scope: Construct, id: str, source: SecurityGroup, port: int, description: str, **peer: str
+) -> VpcSecurityGroupEgressRule:
+    """Let *source* open TCP connections to *port* of *peer*, one of the rule's arguments such as ``cidr_ipv4``."""
+    return VpcSecurityGroupEgressRule(
+        scope,
+        id,
+        security_group_id=source.id,
+        ip_protocol="tcp",
+        from_port=port,
+        to_port=port,
+        description=description,
+        **peer,
     )

@@ -94,7 +94,7 @@ class Service(Construct):
             deployment_maximum_percent=settings.deployment_maximum_percent,
             deployment_circuit_breaker=EcsServiceDeploymentCircuitBreaker(enable=True, rollback=True),
             network_configuration=EcsServiceNetworkConfiguration(
-                subnets=network.subnet_ids, security_groups=[network.task_group.id], assign_public_ip=False
+                subnets=network.subnet_ids, security_groups=network.task_group_ids, assign_public_ip=False
             ),
             load_balancer=balancers or None,
             service_connect_configuration=EcsServiceServiceConnectConfiguration(

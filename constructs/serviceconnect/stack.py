@@ -130,6 +130,7 @@ class ServiceConnectStack(TerraformStack):
             "repository_url": image.repository_url,
             "container_name": CONTAINER,
             "log_group_name": logs.service.name,
+            "task_security_group_id": network.task_group.id,
         }
         if comparison:
             outputs["comparison_url"] = gateway.url + COMPARISON_PREFIX

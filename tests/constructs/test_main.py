@@ -14,7 +14,7 @@ import pytest
 from serviceconnect.source import image_tag
 from tests.constructs.synthesis import ROOT, Json, container, only
 
-OUTPUTS = 10
+OUTPUTS = 11
 
 
 def run(program: Path, output: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -145,3 +145,29 @@ def test_existing_vpc_with_its_own_endpoints(synthesize: Synthesize) -> None:
 def test_tasks_wait_for_the_endpoints(stack: Json) -> None:
     waits_for = only(stack, "aws_ecs_service")["depends_on"]
     assert {f"aws_vpc_endpoint.{name}" for name in stack["resource"]["aws_vpc_endpoint"]} <= set(waits_for)
+
+
+def test_the_tasks_reach_what_the_settings_name(synthesize: Synthesize) -> None:
+    stack = synthesize(egress=("10.20.0.0/16:5432", "sg-0a1b:5432", "pl-0c1d:443", "0.0.0.0/0:443"))
+    tasks = reference(stack, "aws_security_group", "network/tasks", "id")
+    named = {
+        path: at(stack, "aws_vpc_security_group_egress_rule", f"network/egress-{path}")
+        for path in ("10-20-0-0-16-5432", "sg-0a1b-5432", "pl-0c1d-443", "0-0-0-0-0-443")
+    }
+    assert {rule["security_group_id"] for rule in named.values()} == {tasks}
+    assert {rule["ip_protocol"] for rule in named.values()} == {"tcp"}
+    peers = ("cidr_ipv4", "referenced_security_group_id", "prefix_list_id", "from_port", "to_port")
+    assert [tuple(rule.get(part) for part in peers) for rule in named.values()] == [
+        ("10.20.0.0/16", None, None, 5432, 5432),
+        (None, "sg-0a1b", None, 5432, 5432),
+        (None, None, "pl-0c1d", 443, 443),
+        ("0.0.0.0/0", None, None, 443, 443),
+    ]
+
+
+def test_the_tasks_have_further_groups_and_tell_their_own(synthesize: Synthesize) -> None:
+    stack = synthesize(task_security_groups=("sg-0a1b", "sg-0c1d"))
+    tasks = reference(stack, "aws_security_group", "network/tasks", "id")
+    groups = only(stack, "aws_ecs_service")["network_configuration"]["security_groups"]
+    assert groups == [tasks, "sg-0a1b", "sg-0c1d"]
+    assert stack["output"]["task_security_group_id"]["value"] == tasks

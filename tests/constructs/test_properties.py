@@ -84,6 +84,8 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
         "autoscaling_minimum": low,
         "autoscaling_maximum": high,
         "autoscaling_target": draw(st.integers(1, 100)),
+        "egress": draw(st.sampled_from(((), ("10.20.0.0/16:5432", "sg-0a1b:5432", "pl-0a1b:443")))),
+        "task_security_groups": draw(st.sampled_from(((), ("sg-0a1b",)))),
         "extra_endpoints": draw(st.sampled_from(((), ("sqs", "monitoring")))),
     }
     if draw(st.booleans()):
@@ -120,6 +122,7 @@ def test_reading_gives_what_was_written(chosen: dict[str, Any]) -> None:
 
 
 WRONG: dict[str, st.SearchStrategy[Any]] = {
+    "egress": st.lists(st.text().filter(lambda text: "/" not in text and "-" not in text), min_size=1).map(tuple),
     "desired_count": st.integers(max_value=0) | st.integers(min_value=1001),
     "container_port": st.integers(max_value=0) | st.integers(min_value=65536),
     "stop_timeout": st.integers(min_value=121),

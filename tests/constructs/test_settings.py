@@ -103,6 +103,27 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
         "extra_endpoints = sqs needs create_endpoints = true.",
     ),
     ({"extra_endpoints": ("logs",)}, "extra_endpoints = logs must name each once, and none that the stack makes."),
+    ({"egress": ("10.0.0.0/16",)}, "egress = 10.0.0.0/16 must be different destinations such as 10.0.0.0/16:5432"),
+    ({"egress": ("10.0.0.1/16:5432",)}, "must be different destinations such as"),
+    ({"egress": ("10.0.0.1:5432",)}, "must be different destinations such as"),
+    ({"egress": ("sg-0a1b:65536",)}, "must be different destinations such as"),
+    ({"egress": ("db.example.com:5432",)}, "must be different destinations such as"),
+    ({"egress": ("sg-0a1b:5432", "sg-0a1b:5432")}, "must be different destinations such as"),
+    (
+        {
+            "vpc_id": "vpc-1",
+            "subnet_ids": ("subnet-1",),
+            "create_endpoints": False,
+            "egress": ("10.0.0.0/16:443",),
+        },
+        "egress must not name 10.0.0.0/16:443: the tasks have it already, by vpc_cidr.",
+    ),
+    ({"task_security_groups": ("db",)}, "task_security_groups = db must be up to 4 different security groups' ids"),
+    ({"task_security_groups": ("sg-1", "sg-1")}, "must be up to 4 different security groups' ids"),
+    (
+        {"task_security_groups": ("sg-1", "sg-2", "sg-3", "sg-4", "sg-5")},
+        "must be up to 4 different security groups' ids",
+    ),
     ({"extra_endpoints": ("sqs", "sqs")}, "extra_endpoints = sqs,sqs must name each once"),
     ({"image_uri": "nginx"}, "image_uri = nginx must be empty or an image with its tag or digest."),
     ({"image_uri": "docker.io/library/nginx:1"}, "must be in ECR in region = eu-west-2"),
@@ -187,6 +208,11 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
 def test_existing_vpc_may_run_an_image_from_anywhere() -> None:
     chosen = {"vpc_id": "vpc-1", "subnet_ids": ("subnet-1",), "create_endpoints": False}
     assert Settings(image_uri="docker.io/library/nginx:1", **chosen).repository_name == ""  # type: ignore[arg-type]
+    chosen = {"vpc_id": "vpc-1", "subnet_ids": ("subnet-1",), "route_table_ids": ("rtb-1",)}
+    by_nat = Settings(image_uri="docker.io/library/nginx:1", egress=("0.0.0.0/0:443",), **chosen)  # type: ignore[arg-type]
+    assert by_nat.create_endpoints
+    with pytest.raises(InvalidSettings, match="must be in ECR"):
+        Settings(image_uri="docker.io/library/nginx:1", egress=("0.0.0.0/0:5432",), **chosen)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

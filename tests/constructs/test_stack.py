@@ -25,6 +25,7 @@ OUTPUTS = {
     "repository_url",
     "container_name",
     "log_group_name",
+    "task_security_group_id",
 }
 
 

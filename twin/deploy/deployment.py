@@ -22,6 +22,11 @@ __all__ = ["Deployment", "PassedOver", "deploy"]
 _CHANGES_HOW = ("provider", "provisioner")
 # An argument, as JSON, that names a network's part by its id.
 _EXISTING = re.compile(r'"((?:vpc|subnet|sg)-[0-9a-f]{6,})"')
+_EXISTING_GROUP = re.compile(r'"(sg-[0-9a-f]{6,})"')
+# What may name a security group of AWS all the same, for no packet is filtered here: a rule is passed over then, and
+# the twin's ECS says of a service's groups that it has no use for them.
+_RULES = {"aws_vpc_security_group_egress_rule", "aws_vpc_security_group_ingress_rule"}
+_NAMES_GROUPS = {*_RULES, "aws_ecs_service"}
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,10 @@ def _check(resource: Resource, stack: Stack) -> None:
     for reference in resource.references():
         if reference.address not in stack.resources:
             raise BadStack(f"{resource.address} refers to {reference}, but the stack has no {reference.address}.")
-    if existing := _EXISTING.search(json.dumps(resource.arguments)):
+    arguments = json.dumps(resource.arguments)
+    if resource.type in _NAMES_GROUPS:
+        arguments = _EXISTING_GROUP.sub("", arguments)
+    if existing := _EXISTING.search(arguments):
         raise BadStack(
             f"{resource.address} uses {existing[1]}, which is on AWS and not on this machine: "
             "for the twin, synthesize the stack with a network of its own."
@@ -91,6 +99,10 @@ class _Deployer:
         """Make the resource, or pass over it: for its type, or for an essential argument that cannot be resolved."""
         if resource.type not in KINDS:
             self.passed_over.append(PassedOver(resource.address, reason_to_pass_over(resource.type)))
+            return
+        if resource.type in _RULES and (group := _EXISTING_GROUP.search(json.dumps(resource.arguments))):
+            reason = f"it names {group[1]}, which is on AWS; no packet is filtered on loopback addresses"
+            self.passed_over.append(PassedOver(resource.address, reason))
             return
         call = KINDS[resource.type]
         arguments, left_out = self._arguments(resource)

@@ -61,7 +61,8 @@ class Settings(NetworkSettings, OperationsSettings, GatewaySettings, LoadSetting
     def _conflicts(self) -> Iterator[str]:
         for slice_ in (network, service, gateway, operations, load):
             yield from slice_.conflicts(self)
-        if "/" in self.image_uri and self.create_endpoints and not self.repository_name:
+        way_out = not self.create_endpoints or (self.vpc_id and any(entry.endswith(":443") for entry in self.egress))
+        if "/" in self.image_uri and not self.repository_name and not way_out:
             yield (
                 f"image_uri = {self.image_uri} must be in ECR in region = {self.region}:"
                 " the tasks have no way to another registry."

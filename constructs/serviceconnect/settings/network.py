@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,6 +24,18 @@ NEW_REGIONS = (
 def _is_range(text: str) -> bool:
     try:
         return 16 <= ipaddress.IPv4Network(text).prefixlen <= 24
+    except ValueError:
+        return False
+
+
+def _is_destination(text: str) -> bool:
+    peer, _, port = text.rpartition(":")
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) > 65535:
+        return False
+    if re.fullmatch(r"(sg|pl)-[0-9a-f]+", peer):
+        return True
+    try:
+        return "/" in peer and str(ipaddress.IPv4Network(peer)) == peer
     except ValueError:
         return False
 
@@ -54,12 +67,32 @@ class NetworkSettings(CommonSettings):
         each(r"rtb-[0-9a-f]+", "route tables' ids such as rtb-0a1b2c"),
     )
     create_endpoints: bool = setting(
-        True, "Whether to make the VPC endpoints; `false`: the existing VPC has them, in the range `vpc_cidr`."
+        True,
+        "Whether to make the VPC endpoints; `false`: the existing VPC has them, in the range `vpc_cidr`, or another way"
+        " out, which `egress` names.",
     )
     extra_endpoints: tuple[str, ...] = setting(
         (),
         "More interface endpoints, for what the service itself calls: `sqs`, `monitoring`, ...",
         each(r"[a-z0-9][a-z0-9.-]*", "services' names as in com.amazonaws.<region>.<name>"),
+    )
+    egress: tuple[str, ...] = setting(
+        (),
+        "What else the tasks may open TCP connections to, with the port: a database, other services, the internet.",
+        Rule(
+            "different destinations such as 10.0.0.0/16:5432, sg-0a1b2c:5432 or pl-0a1b2c:443",
+            lambda entries: all(map(_is_destination, entries)) and len(set(entries)) == len(entries),
+        ),
+    )
+    task_security_groups: tuple[str, ...] = setting(
+        (),
+        "More security groups for the tasks, beside the stack's own: those that a database admits, say.",
+        # A network interface has five groups.
+        # https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html#vpc-limits-security-groups
+        Rule(
+            "up to 4 different security groups' ids such as sg-0a1b2c",
+            lambda ids: len(set(ids)) == len(ids) <= 4 and all(re.fullmatch(r"sg-[0-9a-f]+", id) for id in ids),
+        ),
     )
 
     @property
@@ -90,3 +123,6 @@ def conflicts(settings: NetworkSettings) -> Iterator[str]:
             yield "create_endpoints = false needs vpc_id: the stack's own VPC has no other way to ECR and the logs."
     if settings.extra_endpoints and not settings.create_endpoints:
         yield f"extra_endpoints = {', '.join(settings.extra_endpoints)} needs create_endpoints = true."
+    calls = f"{settings.vpc_cidr}:443"
+    if not settings.create_endpoints and calls in settings.egress:
+        yield f"egress must not name {calls}: the tasks have it already, by vpc_cidr."

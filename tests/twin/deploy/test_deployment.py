@@ -407,6 +407,45 @@ def test_what_cannot_be_deployed_is_one_sentence(
     assert "\n" not in str(refusal.value)
 
 
+def test_security_groups_of_aws_are_in_nobodys_way(endpoint_url: str, aws: Aws) -> None:
+    rule = {"ip_protocol": "tcp", "from_port": 5432, "to_port": 5432}
+    own = "${aws_security_group.guarded.id}"
+    result = deploy(
+        stack(
+            {
+                "aws_vpc.guarded": {"cidr_block": "10.8.0.0/16"},
+                "aws_security_group.guarded": {"name": "guarded", "vpc_id": "${aws_vpc.guarded.id}"},
+                "aws_vpc_security_group_egress_rule.group": {
+                    **rule,
+                    "security_group_id": own,
+                    "referenced_security_group_id": "sg-0123456789abcdef0",
+                },
+                "aws_vpc_security_group_egress_rule.range": {
+                    **rule,
+                    "security_group_id": own,
+                    "cidr_ipv4": "10.0.0.0/16",
+                },
+                "aws_vpc_security_group_egress_rule.list": {
+                    **rule,
+                    "security_group_id": own,
+                    "prefix_list_id": "pl-0a1b2c",
+                },
+            }
+        ),
+        endpoint_url,
+    )
+
+    assert [str(passed) for passed in result.passed_over] == [
+        "aws_vpc_security_group_egress_rule.group: it names sg-0123456789abcdef0, which is on AWS; no packet is"
+        " filtered on loopback addresses"
+    ]
+    group = result.attributes["aws_security_group.guarded"]["id"]
+    (found,) = aws.call("ec2", "DescribeSecurityGroups", GroupIds=[group])["SecurityGroups"]
+    (allowed,) = found["IpPermissionsEgress"]
+    assert allowed["FromPort"] == 5432
+    assert [entry["CidrIp"] for entry in allowed["IpRanges"]] == ["10.0.0.0/16"]
+
+
 def test_nothing_is_made_of_a_stack_with_an_expression(endpoint_url: str, ecs_requests: Requests) -> None:
     before = list(ecs_requests)
 
