@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from cdktf_cdktf_provider_aws.apigatewayv2_api import Apigatewayv2Api, Apigatewayv2ApiCorsConfiguration
 from cdktf_cdktf_provider_aws.apigatewayv2_api_mapping import Apigatewayv2ApiMapping
@@ -26,7 +27,7 @@ from cdktf_cdktf_provider_aws.data_aws_service_discovery_service import DataAwsS
 from constructs import Construct
 
 from serviceconnect.network import Network
-from serviceconnect.routes import prefixed, slug
+from serviceconnect.routes import prefixed, preflights, slug
 from serviceconnect.service import Service
 from serviceconnect.settings import Settings
 
@@ -95,11 +96,14 @@ class Gateway(Construct):
         integration = self._integration("integration", discovered.arn, "$request.path")
         for route in settings.routes:
             self._route(f"route-{slug(route)}", route, integration)
+        self._preflights("route", dict.fromkeys(settings.routes, integration))
         if listener_arn:
+            through: dict[str, Apigatewayv2Integration] = {}
             # `$default` and `ANY /{proxy+}` are the same under a prefix.
             for (key, path), route in {prefixed(route): route for route in settings.routes}.items():
-                integration = self._integration(f"alb-{slug(route)}", listener_arn, path)
-                self._route(f"alb-route-{slug(route)}", key, integration)
+                through[key] = self._integration(f"alb-{slug(route)}", listener_arn, path)
+                self._route(f"alb-route-{slug(route)}", key, through[key])
+            self._preflights("alb-route", through)
 
         self.stage = Apigatewayv2Stage(
             self,
@@ -137,16 +141,22 @@ class Gateway(Construct):
             timeout_milliseconds=self._settings.request_timeout * 1000,
         )
 
-    def _route(self, id: str, key: str, integration: Apigatewayv2Integration) -> None:
+    def _route(self, id: str, key: str, integration: Apigatewayv2Integration, public: bool = False) -> None:
         Apigatewayv2Route(
             self,
             id,
             api_id=self.api.id,
             route_key=key,
             target=f"integrations/{integration.id}",
-            authorization_type=self._settings.authorization,
-            authorizer_id=self._authorizer_id,
+            authorization_type="NONE" if public else self._settings.authorization,
+            authorizer_id=None if public else self._authorizer_id,
         )
+
+    def _preflights(self, id: str, integrations: Mapping[str, Apigatewayv2Integration]) -> None:
+        """Open what browsers ask before they call a route with authorization; *integrations* are by their keys."""
+        if self._settings.cors_origins and self._settings.authorization != "NONE":
+            for key, preflight in preflights(list(integrations)):
+                self._route(f"{id}-{slug(preflight)}", preflight, integrations[key], public=True)
 
     def _jwt_authorizer(self) -> str:
         authorizer_id: str = Apigatewayv2Authorizer(

@@ -1,13 +1,14 @@
-"""What a route's key becomes: part of a construct's id, and the same route under the load balancer's prefix."""
+"""What a route's key becomes: part of a construct's id, a key under the load balancer's prefix, one for preflights."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
 from serviceconnect.settings.gateway import COMPARISON_PREFIX
 
-__all__ = ["prefixed", "slug"]
+__all__ = ["prefixed", "preflights", "slug"]
 
 
 def slug(route: str) -> str:
@@ -26,3 +27,21 @@ def prefixed(route: str) -> tuple[str, str]:
     if route == "$default":
         method, path = "ANY", "/{proxy+}"
     return f"{method} {COMPARISON_PREFIX}{path.rstrip('/')}", re.sub(r"\{([\w.-]+)\+?\}", r"$request.path.\1", path)
+
+
+def preflights(keys: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Each of *keys* that takes a browser's preflights too, with a key that takes them from it.
+
+    API Gateway answers preflights itself, but where a route takes OPTIONS it asks for that route's authorization first,
+    which no browser gives. Keys that are among *keys* are left to them.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
+    """
+    taken = set(keys)
+    for key in keys:
+        method, _, path = key.partition(" ")
+        # A greedy variable needs something to match, so that the root has a route of its own.
+        paths = ["/{proxy+}", "/"] if key == "$default" else [path] if method == "ANY" else []
+        for preflight in (f"OPTIONS {path}" for path in paths):
+            if preflight not in taken:
+                taken.add(preflight)
+                yield key, preflight

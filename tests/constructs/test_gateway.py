@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from serviceconnect.routes import prefixed, slug
+from serviceconnect.routes import prefixed, preflights, slug
 from tests.constructs.synthesis import Json, Synthesize, address, at, only, reference
 
 ROUTES = ["GET /hostname", "GET /identity", "GET /payload", "GET /ready"]
@@ -94,6 +94,42 @@ def test_cors(stack: Json, synthesize: Synthesize) -> None:
         "allow_methods": ["GET", "POST"],
         "allow_headers": ["x-a"],
     }
+
+
+def test_preflights_need_no_authorization(synthesize: Synthesize) -> None:
+    stack = synthesize(
+        authorization="JWT",
+        jwt_issuer="https://issuer.example.com",
+        jwt_audience=("one",),
+        cors_origins=("https://example.com",),
+        comparison=True,
+        routes=("GET /a", "ANY /users/{id}", "$default", "OPTIONS /users/{id}"),
+    )
+    routes = {route["route_key"]: route for route in stack["resource"]["aws_apigatewayv2_route"].values()}
+    open_ = {key for key, route in routes.items() if route["authorization_type"] == "NONE"}
+    assert open_ == {"OPTIONS /{proxy+}", "OPTIONS /", "OPTIONS /alb/{proxy+}"}
+    assert not any("authorizer_id" in routes[key] for key in open_)
+    assert routes["OPTIONS /{proxy+}"]["target"] == routes["$default"]["target"]
+    assert routes["OPTIONS /alb/{proxy+}"]["target"] == routes["ANY /alb/{proxy+}"]["target"]
+
+
+@pytest.mark.parametrize("chosen", [{"authorization": "AWS_IAM"}, {"cors_origins": ("*",)}])
+def test_no_routes_for_preflights_without_need(synthesize: Synthesize, chosen: dict[str, object]) -> None:
+    assert sorted(route_keys(synthesize(routes=("ANY /a", "$default"), **chosen))) == ["$default", "ANY /a"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "opened"),
+    [
+        (["GET /a", "POST /a"], {}),
+        (["ANY /", "ANY /a/{id}"], {"OPTIONS /": "ANY /", "OPTIONS /a/{id}": "ANY /a/{id}"}),
+        (["$default"], {"OPTIONS /{proxy+}": "$default", "OPTIONS /": "$default"}),
+        (["$default", "ANY /{proxy+}", "OPTIONS /"], {"OPTIONS /{proxy+}": "$default"}),
+        (["ANY /{proxy+}", "$default"], {"OPTIONS /{proxy+}": "ANY /{proxy+}", "OPTIONS /": "$default"}),
+    ],
+)
+def test_preflights(keys: list[str], opened: dict[str, str]) -> None:
+    assert {preflight: key for key, preflight in preflights(keys)} == opened
 
 
 def test_custom_domain(everything: Json) -> None:

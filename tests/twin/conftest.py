@@ -29,21 +29,22 @@ def any_service(tmp_path_factory: pytest.TempPathFactory, testrun_uid: str) -> P
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "manifest.json").exists():
-            synthesize(folder)
+            synthesize(
+                folder,
+                SC_ROUTES="ANY /{proxy+}, GET /",
+                SC_HEALTH_CHECK="wget -q --spider http://localhost:8080/ || exit 1",
+                SC_COMPARISON="true",
+                SC_COMPARISON_HEALTH_PATH="/",
+                SC_DESIRED_COUNT="2",
+                SC_REQUEST_TIMEOUT="5",
+                SC_DRAIN_SECONDS="1",
+            )
     return folder
 
 
-def synthesize(folder: Path) -> None:
-    settings = {
-        "SC_ROUTES": "ANY /{proxy+}, GET /",
-        "SC_HEALTH_CHECK": "wget -q --spider http://localhost:8080/ || exit 1",
-        "SC_COMPARISON": "true",
-        "SC_COMPARISON_HEALTH_PATH": "/",
-        "SC_DESIRED_COUNT": "2",
-        "SC_REQUEST_TIMEOUT": "5",
-        "SC_DRAIN_SECONDS": "1",
-        "CDKTF_OUTDIR": str(folder),
-    }
+def synthesize(folder: Path, **settings: str) -> None:
+    """Synthesize the stack with *settings*, as variables of the environment, into *folder*."""
+    settings["CDKTF_OUTDIR"] = str(folder)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SC_")}
     command = [sys.executable, "main.py"]
     done = subprocess.run(command, cwd=PROJECT, env=kept | settings, capture_output=True, text=True)
