@@ -15,13 +15,16 @@ __all__ = ["Comparison"]
 
 
 class Comparison(Construct):
-    """An application load balancer that the same VPC link reaches, and the target group that the service fills."""
+    """An application load balancer that the same VPC link reaches, and the target group that the service fills.
+
+    `all` has what the service waits for.
+    """
 
     def __init__(self, scope: Construct, id: str, settings: Settings, network: Network) -> None:
         super().__init__(scope, id)
         group = security_group(self, "alb", settings.name, network.vpc_id, "Load balancer")
-        connect(self, "listener", network.vpc_link_group, group, 80)
-        connect(self, "targets", group, network.task_group, settings.container_port)
+        self.all = connect(self, "listener", network.vpc_link_group, group, 80)
+        self.all += connect(self, "targets", group, network.task_group, settings.container_port)
         balancer = Lb(
             self,
             "balancer",
@@ -57,3 +60,4 @@ class Comparison(Construct):
             protocol="HTTP",
             default_action=[LbListenerDefaultAction(type="forward", target_group_arn=self.target_group.arn)],
         )
+        self.all.append(self.listener)

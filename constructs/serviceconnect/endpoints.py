@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cdktf import ITerraformDependable
 from cdktf_cdktf_provider_aws.data_aws_ec2_managed_prefix_list import DataAwsEc2ManagedPrefixList
 from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
 from constructs import Construct
@@ -21,7 +22,10 @@ __all__ = ["Endpoints"]
 
 
 class Endpoints(Construct):
-    """What the tasks reach: interface endpoints in their subnets, and S3's prefix list for the image's layers."""
+    """What the tasks reach: interface endpoints in their subnets, and S3's prefix list for the image's layers.
+
+    `all` has the endpoints and the rules that lead to them.
+    """
 
     def __init__(
         self,
@@ -37,13 +41,13 @@ class Endpoints(Construct):
     ) -> None:
         super().__init__(scope, id)
         self._settings, self._network = settings, network
-        self.all: list[VpcEndpoint] = []
+        self.all: list[ITerraformDependable] = []
         if not settings.create_endpoints:
             self._use_existing()
             return
 
         self._group = security_group(self, "endpoints", settings.name, network.vpc_id, "VPC endpoints")
-        connect(self, "calls", network.task_group, self._group, 443)
+        self.all += connect(self, "calls", network.task_group, self._group, 443)
         pull = [
             allow(["ecr:GetAuthorizationToken"], by=execution_role_arn),
             allow(PULL, [repository_arn], by=execution_role_arn),
@@ -105,10 +109,11 @@ class Endpoints(Construct):
     def _use_existing(self) -> None:
         """Let the tasks reach endpoints that the existing VPC has."""
         in_vpc = self._settings.vpc_cidr
-        way_out(self, "calls-out", self._network.task_group, 443, "To the endpoints of the VPC", cidr_ipv4=in_vpc)
+        tasks, purpose = self._network.task_group, "To the endpoints of the VPC"
+        self.all.append(way_out(self, "calls-out", tasks, 443, purpose, cidr_ipv4=in_vpc))
         s3 = DataAwsEc2ManagedPrefixList(self, "s3", name=f"com.amazonaws.{self._settings.region}.s3")
         self._admit_s3(s3.id)
 
     def _admit_s3(self, prefix_list_id: str) -> None:
-        purpose = "To S3, for the image's layers"
-        way_out(self, "layers-out", self._network.task_group, 443, purpose, prefix_list_id=prefix_list_id)
+        tasks, purpose = self._network.task_group, "To S3, for the image's layers"
+        self.all.append(way_out(self, "layers-out", tasks, 443, purpose, prefix_list_id=prefix_list_id))

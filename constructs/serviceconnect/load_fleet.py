@@ -71,7 +71,7 @@ class LoadFleet(Construct):
 
     Args:
         role: what `load_role` made.
-        after: what must be there before the first task starts.
+        after: what must be there before the first task starts, and until the last has gone.
     """
 
     def __init__(
@@ -90,12 +90,12 @@ class LoadFleet(Construct):
     ) -> None:
         super().__init__(scope, id)
         self._settings, self._network, self._roles, self._logs = settings, network, roles, logs
-        self._service, self._role, self._image_uri, self._after = service, role, image_uri, after
+        self._service, self._role, self._image_uri, self._after = service, role, image_uri, [*after]
         self._subnet_ids = self._public_subnets()
         self._group = security_group(self, "load", settings.name, network.vpc_id, "Load fleet")
         purpose = "To the API, and to AWS where the VPC has no endpoint"
-        way_out(self, "requests-out", self._group, 443, purpose, cidr_ipv4="0.0.0.0/0")
-        connect(self, "reports", self._group, self._group, MASTER_PORT)
+        self._after.append(way_out(self, "requests-out", self._group, 443, purpose, cidr_ipv4="0.0.0.0/0"))
+        self._after += connect(self, "reports", self._group, self._group, MASTER_PORT)
         if settings.authorization == "AWS_IAM":
             invoke = document([allow(["execute-api:Invoke"], [f"{gateway.api.execution_arn}/*"])])
             IamRolePolicy(self, "invoke", name="invoke", role=role.name, policy=invoke)
@@ -122,7 +122,9 @@ class LoadFleet(Construct):
         settings, vpc_id = self._settings, self._network.vpc_id
         way_out = InternetGateway(self, "internet", vpc_id=vpc_id, tags={"Name": f"{settings.name}-load"})
         routes = RouteTable(self, "routes", vpc_id=vpc_id, tags={"Name": f"{settings.name}-load"})
-        Route(self, "out", route_table_id=routes.id, destination_cidr_block="0.0.0.0/0", gateway_id=way_out.id)
+        out = Route(self, "out", route_table_id=routes.id, destination_cidr_block="0.0.0.0/0", gateway_id=way_out.id)
+        # The internet gateway cannot go while tasks have addresses by it.
+        self._after.append(out)
         ids = []
         # The private subnets have the first sixteenths, at most six.
         ranges = list(ipaddress.IPv4Network(settings.vpc_cidr).subnets(prefixlen_diff=4))[8:]
@@ -135,7 +137,8 @@ class LoadFleet(Construct):
                 cidr_block=str(cidr),
                 tags={"Name": f"{settings.name}-load-{zone}"},
             )
-            RouteTableAssociation(self, f"routes-{zone[-1]}", route_table_id=routes.id, subnet_id=subnet.id)
+            routed = RouteTableAssociation(self, f"routes-{zone[-1]}", route_table_id=routes.id, subnet_id=subnet.id)
+            self._after.append(routed)
             ids.append(subnet.id)
         return ids
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from cdktf import ITerraformDependable
 from cdktf_cdktf_provider_aws.default_security_group import DefaultSecurityGroup
 from cdktf_cdktf_provider_aws.route_table import RouteTable
 from cdktf_cdktf_provider_aws.route_table_association import RouteTableAssociation
@@ -22,10 +23,14 @@ _PEERS = {"sg-": "referenced_security_group_id", "pl-": "prefix_list_id"}
 
 
 class Network(Construct):
-    """A VPC with a private subnet in each zone, or an existing one, and the groups of the VPC link and the tasks."""
+    """A VPC with a private subnet in each zone, or an existing one, and the groups of the VPC link and the tasks.
+
+    `ways` has the routes and rules that tasks need from their first packet to their last: nothing refers to them.
+    """
 
     def __init__(self, scope: Construct, id: str, settings: NetworkSettings, container_port: int) -> None:
         super().__init__(scope, id)
+        self.ways: list[ITerraformDependable] = []
         self.vpc_id = settings.vpc_id
         self.subnet_ids = list(settings.subnet_ids)
         self.route_table_ids = list(settings.route_table_ids)
@@ -34,13 +39,13 @@ class Network(Construct):
         self.vpc_link_group = security_group(self, "vpc-link", settings.name, self.vpc_id, "VPC link of API Gateway")
         self.task_group = security_group(self, "tasks", settings.name, self.vpc_id, "Tasks")
         self.task_group_ids = [self.task_group.id, *settings.task_security_groups]
-        connect(self, "requests", self.vpc_link_group, self.task_group, container_port)
+        self.ways += connect(self, "requests", self.vpc_link_group, self.task_group, container_port)
         for destination in settings.egress:
             peer, _, port = destination.rpartition(":")
             named = {_PEERS.get(peer[:3], "cidr_ipv4"): peer}
             # A dot or slash would go from Terraform's name of it.
             id = f"egress-{re.sub('[./:]', '-', destination)}"
-            way_out(self, id, self.task_group, int(port), "By the setting egress", **named)
+            self.ways.append(way_out(self, id, self.task_group, int(port), "By the setting egress", **named))
 
     def _make_vpc(self, settings: NetworkSettings) -> None:
         vpc = Vpc(
@@ -65,7 +70,8 @@ class Network(Construct):
                 cidr_block=str(cidr),
                 tags={"Name": f"{settings.name}-private-{zone}"},
             )
-            RouteTableAssociation(self, f"routes-{zone[-1]}", route_table_id=routes.id, subnet_id=subnet.id)
+            routed = RouteTableAssociation(self, f"routes-{zone[-1]}", route_table_id=routes.id, subnet_id=subnet.id)
+            self.ways.append(routed)
             self.subnet_ids.append(subnet.id)
         self.vpc_id = vpc.id
         self.route_table_ids = [routes.id]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cdktf import ITerraformDependable
 from cdktf_cdktf_provider_aws.security_group import SecurityGroup
 from cdktf_cdktf_provider_aws.vpc_security_group_egress_rule import VpcSecurityGroupEgressRule
 from cdktf_cdktf_provider_aws.vpc_security_group_ingress_rule import VpcSecurityGroupIngressRule
@@ -16,10 +17,12 @@ def security_group(scope: Construct, id: str, stack_name: str, vpc_id: str, desc
     return SecurityGroup(scope, id, name=name, description=description, vpc_id=vpc_id, tags={"Name": name})
 
 
-def connect(scope: Construct, id: str, source: SecurityGroup, target: SecurityGroup, port: int) -> None:
-    """Let *source* open TCP connections to *port* of *target*."""
-    way_out(scope, f"{id}-out", source, port, f"To {target.node.id}", referenced_security_group_id=target.id)
-    VpcSecurityGroupIngressRule(
+def connect(
+    scope: Construct, id: str, source: SecurityGroup, target: SecurityGroup, port: int
+) -> list[ITerraformDependable]:
+    """Let *source* open TCP connections to *port* of *target*: two rules, without which nothing passes."""
+    out = way_out(scope, f"{id}-out", source, port, f"To {target.node.id}", referenced_security_group_id=target.id)
+    into = VpcSecurityGroupIngressRule(
         scope,
         f"{id}-in",
         security_group_id=target.id,
@@ -29,6 +32,7 @@ def connect(scope: Construct, id: str, source: SecurityGroup, target: SecurityGr
         to_port=port,
         description=f"From {source.node.id}",
     )
+    return [out, into]
 
 
 def way_out(

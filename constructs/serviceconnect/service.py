@@ -35,7 +35,7 @@ class Service(Construct):
 
     Args:
         target_group_arn: a load balancer's target group to register with as well; empty: none.
-        after: what must be there before the first task starts.
+        after: what must be there before the first task starts, and until the last has gone.
     """
 
     def __init__(

@@ -74,7 +74,7 @@ class ServiceConnectStack(TerraformStack):
             logs,
             image.uri,
             target_group_arn=comparison.target_group.arn if comparison else "",
-            after=[*endpoints.all, *image.pushed, *([comparison.listener] if comparison else [])],
+            after=[*network.ways, *endpoints.all, *image.pushed, *(comparison.all if comparison else [])],
         )
         gateway = Gateway(
             self,
@@ -116,7 +116,7 @@ class ServiceConnectStack(TerraformStack):
                 service,
                 gateway,
                 image_uri=f"{image.repository_url}:{load_image_tag}",
-                after=[*endpoints.all, *pushed],
+                after=[*network.ways, *endpoints.all, *pushed],
             )
 
         outputs = {

@@ -142,9 +142,37 @@ def test_existing_vpc_with_its_own_endpoints(synthesize: Synthesize) -> None:
     assert s3["name"] == "com.amazonaws.eu-west-2.s3"
 
 
-def test_tasks_wait_for_the_endpoints(stack: Json) -> None:
-    waits_for = only(stack, "aws_ecs_service")["depends_on"]
-    assert {f"aws_vpc_endpoint.{name}" for name in stack["resource"]["aws_vpc_endpoint"]} <= set(waits_for)
+# What a task's packets need and nothing refers to.
+WAYS = (
+    "aws_vpc_endpoint",
+    "aws_vpc_security_group_egress_rule",
+    "aws_vpc_security_group_ingress_rule",
+    "aws_route_table_association",
+    "aws_route",
+)
+
+
+def ways(stack: Json) -> set[str]:
+    """The addresses of all of them."""
+    return {f"{kind}.{name}" for kind in WAYS for name in stack["resource"].get(kind, {})}
+
+
+def test_tasks_come_after_their_ways_and_go_before_them(stack: Json, everything: Json) -> None:
+    for each in (stack, everything):
+        assert ways(each) <= set(only(each, "aws_ecs_service")["depends_on"])
+
+
+def test_tasks_in_an_existing_vpc_wait_too(synthesize: Synthesize) -> None:
+    existing = {"vpc_id": "vpc-0a1b", "subnet_ids": ("subnet-0a",), "create_endpoints": False}
+    stack = synthesize(egress=("0.0.0.0/0:443",), **existing)
+    assert len(ways(stack)) == 5
+    assert ways(stack) <= set(only(stack, "aws_ecs_service")["depends_on"])
+
+
+def test_the_load_fleet_waits_too(synthesize: Synthesize) -> None:
+    stack = synthesize(load_fleet=1)
+    for name in ("master", "workers"):
+        assert ways(stack) <= set(at(stack, "aws_ecs_service", f"load/{name}")["depends_on"])
 
 
 def test_the_tasks_reach_what_the_settings_name(synthesize: Synthesize) -> None:
