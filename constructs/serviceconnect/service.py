@@ -97,6 +97,8 @@ class Service(Construct):
                 subnets=network.subnet_ids, security_groups=network.task_group_ids, assign_public_ip=False
             ),
             load_balancer=balancers or None,
+            # As long as the container's own checks wait; ECS takes it only with a load balancer.
+            health_check_grace_period_seconds=settings.health_check_start_period if balancers else None,
             service_connect_configuration=EcsServiceServiceConnectConfiguration(
                 enabled=True,
                 # By ARN: a name can make a second namespace of that name (aws-cdk issue 25616).

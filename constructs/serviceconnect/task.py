@@ -93,13 +93,7 @@ def container_definition(settings: ServiceSettings, image_uri: str, log_group: s
         ],
         # Sorted, as the provider compares them.
         "environment": [{"name": name, "value": environment[name]} for name in sorted(environment)],
-        "healthCheck": {
-            "command": ["CMD-SHELL", literal(settings.health_check_command)],
-            "interval": 10,
-            "timeout": 5,
-            "retries": 3,
-            "startPeriod": 10,
-        },
+        "healthCheck": health_check(settings),
         "stopTimeout": settings.stop_timeout,
         # ECS Exec writes into the container.
         # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html#ecs-exec-considerations
@@ -119,3 +113,17 @@ def container_definition(settings: ServiceSettings, image_uri: str, log_group: s
             for name, path in volumes(settings.writable_paths).items()
         ]
     return definition
+
+
+def health_check(settings: ServiceSettings) -> dict[str, object]:
+    """The container's health check, in the shape of ECS's HealthCheck."""
+    check: dict[str, object] = {
+        "command": ["CMD-SHELL", literal(settings.health_check_command)],
+        "interval": settings.health_check_interval,
+        "timeout": settings.health_check_timeout,
+        "retries": settings.health_check_retries,
+    }
+    # Off by default; a zero would be a difference at each plan, if ECS gives none back.
+    if settings.health_check_start_period:
+        check["startPeriod"] = settings.health_check_start_period
+    return check

@@ -64,6 +64,7 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
             draw(st.lists(PATH.map(lambda path: path.replace("{", "").replace("}", "")), max_size=2))
         ),
         "health_check": draw(st.sampled_from(("", 'nc -z "$HOSTNAME" 80 || exit 1'))),
+        "health_check_start_period": draw(st.integers(0, 300)),
         "stop_timeout": stop_timeout,
         "drain_seconds": draw(st.integers(0, min(119, stop_timeout - 1))),
         "request_timeout": draw(st.integers(1, 30)),

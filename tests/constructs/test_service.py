@@ -63,6 +63,31 @@ def test_health_check_by_busybox_wget(stack: Json) -> None:
     assert check["command"] == ["CMD-SHELL", "wget -q --spider http://localhost:8080/ready || exit 1"]
 
 
+def test_health_check_as_ever(stack: Json) -> None:
+    check = container(stack)["healthCheck"]
+    assert {name: check[name] for name in check if name != "command"} == {
+        "interval": 10,
+        "timeout": 5,
+        "retries": 3,
+        "startPeriod": 10,
+    }
+    assert "health_check_grace_period_seconds" not in only(stack, "aws_ecs_service")
+
+
+def test_a_slow_starter_has_time_from_both_kinds_of_checks(synthesize: Synthesize) -> None:
+    stack = synthesize(
+        health_check_interval=30,
+        health_check_timeout=20,
+        health_check_retries=5,
+        health_check_start_period=240,
+        comparison=True,
+    )
+    check = container(stack)["healthCheck"]
+    assert (check["interval"], check["timeout"], check["retries"], check["startPeriod"]) == (30, 20, 5, 240)
+    assert only(stack, "aws_ecs_service")["health_check_grace_period_seconds"] == 240
+    assert "startPeriod" not in container(synthesize(health_check_start_period=0))["healthCheck"]
+
+
 def test_task_size_and_platform(synthesize: Synthesize) -> None:
     task = only(synthesize(cpu=512, memory=2048, architecture="ARM64"), "aws_ecs_task_definition")
     assert (task["cpu"], task["memory"]) == ("512", "2048")

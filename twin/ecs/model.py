@@ -172,6 +172,11 @@ class Service:
         return self.deployments[0]
 
     @property
+    def health_check_grace(self) -> float:
+        """Seconds from RUNNING in which failed health checks, the load balancers' too, are ignored."""
+        return float(self.request.get("healthCheckGracePeriodSeconds") or 0)
+
+    @property
     def deployment_configuration(self) -> Json:
         return _deployment_configuration(self.request)
 

@@ -71,7 +71,8 @@ def decide(
 
     current = [task for task in wanted if task.deployment is primary]
     outdated = [task for task in wanted if task.deployment is not primary]
-    unhealthy = [task for task in wanted if task.unhealthy_because]
+    grace = service.health_check_grace
+    unhealthy = [t for t in wanted if t.unhealthy_because and now >= t.steps.get("RUNNING", t.created_at) + grace]
     healthy = [task for task in wanted if task.counts_as_healthy(now, running_grace)]
     healthy_current = [task for task in healthy if task.deployment is primary]
     sound = [task for task in current if task not in unhealthy]

@@ -30,6 +30,7 @@ _SERVICE = {
     *("events", "createdAt", "createdBy", "schedulingStrategy", "deploymentController", "tags"),
     *("deploymentConfiguration", "networkConfiguration", "enableECSManagedTags", "propagateTags"),
     *("currentServiceDeployment", "currentServiceRevisions", "loadBalancers"),
+    "healthCheckGracePeriodSeconds",
 }
 _DEPLOYMENT_CONFIGURATION = {"maximumPercent", "minimumHealthyPercent", "deploymentCircuitBreaker", "strategy"}
 _SERVICE_CONNECT = {"enabled", "namespace", "services"}
@@ -60,7 +61,6 @@ _REASONS = {
     "volumeConfigurations": _NOT_ISOLATED,
     "mountPoints": _NOT_ISOLATED,
     "logConfiguration": "logs go to the state folder",
-    "healthCheckGracePeriodSeconds": "failed health checks count from the start",
     "enableExecuteCommand": "there is no ECS Exec: tasks are processes of this machine",
     "availabilityZoneRebalancing": "tasks are spread over zones when they start, and not moved later",
     "alarms": "the twin keeps no metrics",

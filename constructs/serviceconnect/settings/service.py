@@ -72,6 +72,19 @@ class ServiceSettings(CommonSettings):
         "",
         "Command of the container's health check; empty: BusyBox wget of `/ready`. ECS ignores the Dockerfile's.",
     )
+    # The bounds are ECS's; it asks nothing of interval and timeout together.
+    # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html
+    health_check_interval: int = setting(10, "Seconds between two health checks.", between(5, 300))
+    health_check_timeout: int = setting(5, "Seconds that a health check may take.", between(2, 60))
+    health_check_retries: int = setting(
+        3, "Health checks that fail one after the other until ECS replaces the task.", between(1, 10)
+    )
+    health_check_start_period: int = setting(
+        10,
+        "Seconds after its start for which a container may fail health checks, the load balancer's too: what a slow"
+        " starter needs.",
+        between(0, 300),
+    )
     # Both as docs/findings.md has it: the gateway sends requests to a task that has left until its cache expires, and
     # the longest request takes 30 s more.
     stop_timeout: int = setting(60, "Seconds between SIGTERM and SIGKILL.", between(2, 120))

@@ -116,6 +116,25 @@ def test_an_unhealthy_task_is_replaced_before_it_is_stopped(world: World) -> Non
     assert len(world.running) == 3
 
 
+def test_in_the_grace_period_an_unhealthy_task_stays(world: World) -> None:
+    world.tasks.unhealthy.add(OLD)
+    world.start(desiredCount=1, healthCheckGracePeriodSeconds=30)
+    world.advance(10)
+    (sick,) = world.running
+    assert sick.health is HealthStatus.UNHEALTHY
+
+    while world.now < sick.steps["RUNNING"] + 29:
+        world.advance(1)
+        assert world.running == [sick]
+        assert world.service.primary.rollout_state is RolloutState.IN_PROGRESS
+    # Then it is replaced like any other, and another is started first.
+    world.advance(5)
+    assert len(world.running) == 2
+    # A change of it makes no deployment.
+    before = world.service.primary
+    assert world.update(healthCheckGracePeriodSeconds=300) is before
+
+
 def test_where_there_is_no_room_unhealthy_tasks_are_replaced_one_at_a_time(world: World) -> None:
     world.start(deploymentConfiguration={"minimumHealthyPercent": 0, "maximumPercent": 100})
     world.advance()
