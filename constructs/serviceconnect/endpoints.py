@@ -20,6 +20,9 @@ from serviceconnect.settings import Settings
 
 __all__ = ["Endpoints"]
 
+# The rules for what the tasks reach at public addresses, of which AWS keeps a list.
+LISTED = {"s3": ("layers-out", "To S3, for the image's layers"), "dynamodb": ("dynamodb-out", "To DynamoDB")}
+
 
 class Endpoints(Construct):
     """What the tasks reach: interface endpoints in their subnets, and S3's prefix list for the image's layers.
@@ -57,38 +60,23 @@ class Endpoints(Construct):
             "ecr.dkr": pull,
             "logs": [allow(WRITE_LOGS, [f"{arn}:*" for arn in log_group_arns], by=execution_role_arn)],
             "ssmmessages": [allow(EXEC, by=arn) for arn in exec_role_arns],
-            # What the service itself calls, only the service knows.
-            **{service: [allow(["*"], by=task_role_arn)] for service in settings.extra_endpoints},
+            # The bucket in which ECR keeps layers; they are read with addresses that ECR has signed.
+            "s3": [
+                allow(["s3:GetObject"], [f"arn:aws:s3:::prod-{settings.region}-starport-layer-bucket/*"], principal="*")
+            ],
         }
         for service, action in READ_SECRETS.items():
             if settings.secrets_of(service):
                 policies[service] = [allow([action], settings.secrets_of(service), by=execution_role_arn)]
+        # What the service itself calls, only the service knows.
+        for service in settings.extra_endpoints:
+            policies.setdefault(service, []).append(allow(["*"], by=task_role_arn))
         for service in settings.interface_endpoints:
             # ECS's own have no policy here: AWS documents policies for ECS's API, but neither what the Service Connect
             # proxy asks of its agent's endpoints, nor in whose name, so that a narrow one might cut the proxy off.
             self._interface(service, document(policies[service]) if service in policies else None)
-
-        s3 = VpcEndpoint(
-            self,
-            "s3",
-            vpc_id=network.vpc_id,
-            service_name=f"com.amazonaws.{settings.region}.s3",
-            vpc_endpoint_type="Gateway",
-            route_table_ids=network.route_table_ids,
-            # The bucket in which ECR keeps layers; they are read with addresses that ECR has signed.
-            policy=document(
-                [
-                    allow(
-                        ["s3:GetObject"],
-                        [f"arn:aws:s3:::prod-{settings.region}-starport-layer-bucket/*"],
-                        principal="*",
-                    )
-                ]
-            ),
-            tags={"Name": f"{settings.name}-s3"},
-        )
-        self.all.append(s3)
-        self._admit_s3(s3.prefix_list_id)
+        for service in settings.gateway_endpoints:
+            self._gateway(service, document(policies[service]))
 
     def _interface(self, service: str, policy: str | None) -> None:
         self.all.append(
@@ -106,14 +94,28 @@ class Endpoints(Construct):
             )
         )
 
+    def _gateway(self, service: str, policy: str) -> None:
+        endpoint = VpcEndpoint(
+            self,
+            service,
+            vpc_id=self._network.vpc_id,
+            service_name=f"com.amazonaws.{self._settings.region}.{service}",
+            vpc_endpoint_type="Gateway",
+            route_table_ids=self._network.route_table_ids,
+            policy=policy,
+            tags={"Name": f"{self._settings.name}-{service}"},
+        )
+        self.all.append(endpoint)
+        self._admit(service, endpoint.prefix_list_id)
+
     def _use_existing(self) -> None:
         """Let the tasks reach endpoints that the existing VPC has."""
         in_vpc = self._settings.vpc_cidr
         tasks, purpose = self._network.task_group, "To the endpoints of the VPC"
         self.all.append(way_out(self, "calls-out", tasks, 443, purpose, cidr_ipv4=in_vpc))
         s3 = DataAwsEc2ManagedPrefixList(self, "s3", name=f"com.amazonaws.{self._settings.region}.s3")
-        self._admit_s3(s3.id)
+        self._admit("s3", s3.id)
 
-    def _admit_s3(self, prefix_list_id: str) -> None:
-        tasks, purpose = self._network.task_group, "To S3, for the image's layers"
-        self.all.append(way_out(self, "layers-out", tasks, 443, purpose, prefix_list_id=prefix_list_id))
+    def _admit(self, service: str, prefix_list_id: str) -> None:
+        id, purpose = LISTED[service]
+        self.all.append(way_out(self, id, self._network.task_group, 443, purpose, prefix_list_id=prefix_list_id))

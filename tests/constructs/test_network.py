@@ -121,6 +121,48 @@ def test_endpoint_policies_name_role_and_resources(everything: Json) -> None:
     assert "policy" not in found["ecs-agent"]
 
 
+def test_s3_and_dynamodb_are_gateway_endpoints(synthesize: Synthesize) -> None:
+    stack = synthesize(extra_endpoints=("s3", "dynamodb", "sqs"))
+    assert sorted(interfaces(stack)) == [*INTERFACES, "sqs"]
+    task, tasks = (
+        reference(stack, "aws_iam_role", "roles/task", "arn"),
+        reference(stack, "aws_security_group", "network/tasks", "id"),
+    )
+    for service, rule in (("s3", "layers-out"), ("dynamodb", "dynamodb-out")):
+        endpoint = at(stack, "aws_vpc_endpoint", f"endpoints/{service}")
+        assert endpoint["vpc_endpoint_type"] == "Gateway"
+        assert endpoint["route_table_ids"] == [reference(stack, "aws_route_table", "network/routes", "id")]
+        assert not {"private_dns_enabled", "subnet_ids", "security_group_ids"} & set(endpoint)
+        *_, own = statements(endpoint["policy"])
+        assert (own["Action"], own["Condition"]) == (["*"], {"ArnEquals": {"aws:PrincipalArn": task}})
+        out = at(stack, "aws_vpc_security_group_egress_rule", f"endpoints/{rule}")
+        assert out["security_group_id"] == tasks
+        listed = reference(stack, "aws_vpc_endpoint", f"endpoints/{service}", "prefix_list_id")
+        assert (out["prefix_list_id"], out["from_port"]) == (listed, 443)
+    layers, _ = statements(at(stack, "aws_vpc_endpoint", "endpoints/s3")["policy"])
+    assert layers["Action"] == ["s3:GetObject"]
+
+
+def test_the_service_may_call_what_keeps_its_secrets(synthesize: Synthesize) -> None:
+    secret = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:token-a1b2c3"
+    stack = synthesize(secrets={"TOKEN": secret}, extra_endpoints=("secretsmanager", "ssm"))
+    found = interfaces(stack)
+    assert sorted(found) == sorted([*INTERFACES, "secretsmanager", "ssm"])
+    execution, task = (reference(stack, "aws_iam_role", f"roles/{name}", "arn") for name in ("execution", "task"))
+
+    def admitted(service: str) -> list[tuple[object, ...]]:
+        return [
+            (statement["Condition"]["ArnEquals"]["aws:PrincipalArn"], statement["Action"], statement["Resource"])
+            for statement in statements(found[service]["policy"])
+        ]
+
+    assert admitted("secretsmanager") == [
+        (execution, ["secretsmanager:GetSecretValue"], [secret]),
+        (task, ["*"], ["*"]),
+    ]
+    assert admitted("ssm") == [(task, ["*"], ["*"])]
+
+
 @pytest.mark.parametrize("region", ["ca-west-1", "mx-central-1", "ap-southeast-7"])
 def test_newer_regions_need_all_of_ecs(synthesize: Synthesize, region: str) -> None:
     assert sorted(interfaces(synthesize(region=region))) == sorted([*INTERFACES, "ecs", "ecs-telemetry"])

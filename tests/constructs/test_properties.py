@@ -87,7 +87,7 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
         "autoscaling_target": draw(st.integers(1, 100)),
         "egress": draw(st.sampled_from(((), ("10.20.0.0/16:5432", "sg-0a1b:5432", "pl-0a1b:443")))),
         "task_security_groups": draw(st.sampled_from(((), ("sg-0a1b",)))),
-        "extra_endpoints": draw(st.sampled_from(((), ("sqs", "monitoring")))),
+        "extra_endpoints": draw(st.sampled_from(((), ("sqs", "monitoring"), ("s3", "dynamodb", "ssm")))),
     }
     if draw(st.booleans()):
         chosen |= {"vpc_id": "vpc-0a1b", "subnet_ids": ("subnet-0a", "subnet-0b"), "route_table_ids": ("rtb-0c",)}

@@ -124,6 +124,7 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
         {"task_security_groups": ("sg-1", "sg-2", "sg-3", "sg-4", "sg-5")},
         "must be up to 4 different security groups' ids",
     ),
+    ({"extra_endpoints": ("s3", "s3")}, "extra_endpoints = s3,s3 must name each once"),
     ({"extra_endpoints": ("sqs", "sqs")}, "extra_endpoints = sqs,sqs must name each once"),
     ({"image_uri": "nginx"}, "image_uri = nginx must be empty or an image with its tag or digest."),
     ({"image_uri": "docker.io/library/nginx:1"}, "must be in ECR in region = eu-west-2"),

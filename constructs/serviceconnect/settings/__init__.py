@@ -18,6 +18,9 @@ from serviceconnect.settings.operations import OperationsSettings
 
 __all__ = ["InvalidSettings", "Settings"]
 
+# Where ECS reads secrets.
+SECRETS = ("secretsmanager", "ssm")
+
 
 class InvalidSettings(ValueError):
     """One or more settings break their rule; ``problems`` has one sentence for each."""
@@ -41,7 +44,15 @@ class Settings(NetworkSettings, OperationsSettings, GatewaySettings, LoadSetting
         """The interface endpoints that the stack makes, by the service's name; each is in every zone."""
         if not self.create_endpoints:
             return ()
-        return (*self._endpoints_of_its_own(), *self.extra_endpoints)
+        own = tuple(self._endpoints_of_its_own())
+        return (*own, *(name for name in self.extra_endpoints if name not in (*own, *network.GATEWAY_ENDPOINTS)))
+
+    @property
+    def gateway_endpoints(self) -> tuple[str, ...]:
+        """The gateway endpoints that the stack makes: S3's, for the image's layers, and what the service calls."""
+        if not self.create_endpoints:
+            return ()
+        return tuple(name for name in network.GATEWAY_ENDPOINTS if name == "s3" or name in self.extra_endpoints)
 
     def _endpoints_of_its_own(self) -> Iterator[str]:
         # To pull the image, to log, and for the Service Connect proxy.
@@ -50,7 +61,7 @@ class Settings(NetworkSettings, OperationsSettings, GatewaySettings, LoadSetting
             yield from ("ecs", "ecs-telemetry")
         if self.execute_command:
             yield "ssmmessages"
-        yield from (service for service in ("secretsmanager", "ssm") if self.secrets_of(service))
+        yield from (service for service in SECRETS if self.secrets_of(service))
 
     def _broken_rules(self) -> Iterator[str]:
         for field in fields(self):
@@ -68,7 +79,9 @@ class Settings(NetworkSettings, OperationsSettings, GatewaySettings, LoadSetting
                 " the tasks have no way to another registry."
             )
         extra = self.extra_endpoints
-        if len({*extra, *self._endpoints_of_its_own()}) != len([*extra, *self._endpoints_of_its_own()]):
+        # Those of the secrets serve the service as well, if it names them.
+        own = {*self._endpoints_of_its_own()}.difference(SECRETS)
+        if len(set(extra)) != len(extra) or own.intersection(extra):
             yield f"extra_endpoints = {written(extra)} must name each once, and none that the stack makes."
 
 

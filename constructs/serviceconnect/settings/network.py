@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from serviceconnect.settings.common import CommonSettings
 from serviceconnect.settings.field import Rule, between, each, matches, optional, setting
 
-__all__ = ["NEW_REGIONS", "NetworkSettings", "conflicts"]
+__all__ = ["GATEWAY_ENDPOINTS", "NEW_REGIONS", "NetworkSettings", "conflicts"]
 
 # In the Regions that opened after 2023-12-23 the agent's traffic takes all three of ECS's endpoints or none.
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/vpc-endpoints.html#fargate-ecs-vpc-endpoint-region-considerations
@@ -19,6 +19,10 @@ NEW_REGIONS = (
     *("ca-west-1", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7"),
     *("mx-central-1", "ap-east-2"),
 )
+
+# What has a gateway endpoint, which costs nothing, where all else has an interface endpoint.
+# https://docs.aws.amazon.com/vpc/latest/privatelink/gateway-endpoints.html
+GATEWAY_ENDPOINTS = ("s3", "dynamodb")
 
 
 def _is_range(text: str) -> bool:
@@ -73,7 +77,8 @@ class NetworkSettings(CommonSettings):
     )
     extra_endpoints: tuple[str, ...] = setting(
         (),
-        "More interface endpoints, for what the service itself calls: `sqs`, `monitoring`, ...",
+        "What the service itself calls at AWS: `sqs`, `secretsmanager`, ... by an interface endpoint each, `s3` and"
+        " `dynamodb` by a gateway endpoint.",
         each(r"[a-z0-9][a-z0-9.-]*", "services' names as in com.amazonaws.<region>.<name>"),
     )
     egress: tuple[str, ...] = setting(

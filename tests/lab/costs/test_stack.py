@@ -47,7 +47,7 @@ def stack() -> dict[str, Any]:
             "aws_subnet": {f"network_private-{name}": {"availability_zone": zone} for name, zone in SUBNETS.items()},
             "aws_vpc_endpoint": {
                 **{name: endpoint(name) for name in ("ecr.api", "ecr.dkr", "logs", "ecs-agent", "secretsmanager")},
-                "s3": {"service_name": "com.amazonaws.eu-west-2.s3", "vpc_endpoint_type": "Gateway"},
+                **{name: endpoint(name) | {"vpc_endpoint_type": "Gateway"} for name in ("s3", "dynamodb")},
             },
             "aws_ecs_cluster": {"cluster": {"setting": [{"name": "containerInsights", "value": "enhanced"}]}},
             "aws_cloudwatch_log_group": {"app": {"retention_in_days": 7}, "gateway": {"retention_in_days": 14}},
