@@ -24,6 +24,7 @@ from cdktf_cdktf_provider_aws.apigatewayv2_stage import (
 )
 from cdktf_cdktf_provider_aws.apigatewayv2_vpc_link import Apigatewayv2VpcLink
 from cdktf_cdktf_provider_aws.data_aws_service_discovery_service import DataAwsServiceDiscoveryService
+from cdktf_cdktf_provider_aws.route53_record import Route53Record, Route53RecordAlias
 from constructs import Construct
 
 from serviceconnect.network import Network
@@ -72,7 +73,12 @@ class Gateway(Construct):
         super().__init__(scope, id)
         self._settings = settings
         self.api = Apigatewayv2Api(
-            self, "api", name=settings.name, protocol_type="HTTP", cors_configuration=_cors(settings)
+            self,
+            "api",
+            name=settings.name,
+            protocol_type="HTTP",
+            cors_configuration=_cors(settings),
+            disable_execute_api_endpoint=settings.disable_default_endpoint or None,
         )
         # Neither can be changed later: other subnets or another group make a new link.
         self._link = Apigatewayv2VpcLink(
@@ -121,10 +127,10 @@ class Gateway(Construct):
         self.url = self.api.api_endpoint
         if settings.stage != "$default":
             self.url += f"/{settings.stage}"
-        self.domain_target = ""
+        self.domain_target = self.domain_hosted_zone_id = ""
         if settings.domain_name:
             self.url = f"https://{settings.domain_name}"
-            self.domain_target = self._domain()
+            self._domain()
 
     def _integration(self, id: str, uri: str, path: str) -> Apigatewayv2Integration:
         return Apigatewayv2Integration(
@@ -172,7 +178,7 @@ class Gateway(Construct):
         ).id
         return authorizer_id
 
-    def _domain(self) -> str:
+    def _domain(self) -> None:
         domain = Apigatewayv2DomainName(
             self,
             "domain",
@@ -182,8 +188,20 @@ class Gateway(Construct):
             ),
         )
         Apigatewayv2ApiMapping(self, "mapping", api_id=self.api.id, domain_name=domain.id, stage=self.stage.id)
-        target: str = domain.domain_name_configuration.target_domain_name
-        return target
+        # What an alias record leads to, and the hosted zone of AWS's own that this is in.
+        self.domain_target = domain.domain_name_configuration.target_domain_name
+        self.domain_hosted_zone_id = domain.domain_name_configuration.hosted_zone_id
+        if self._settings.hosted_zone_id:
+            Route53Record(
+                self,
+                "record",
+                zone_id=self._settings.hosted_zone_id,
+                name=self._settings.domain_name,
+                type="A",
+                alias=Route53RecordAlias(
+                    name=self.domain_target, zone_id=self.domain_hosted_zone_id, evaluate_target_health=False
+                ),
+            )
 
 
 def _cors(settings: Settings) -> Apigatewayv2ApiCorsConfiguration | None:

@@ -20,6 +20,7 @@ SERVICES = (
     "elbv2",
     "iam",
     "logs",
+    "route53",
     "servicediscovery",
     "sts",
 )

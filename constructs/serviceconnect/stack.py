@@ -138,6 +138,7 @@ class ServiceConnectStack(TerraformStack):
             outputs["load_web_ui"] = fleet.web_ui
         if gateway.domain_target:
             outputs["domain_target"] = gateway.domain_target
+            outputs["domain_hosted_zone_id"] = gateway.domain_hosted_zone_id
         for name, value in outputs.items():
             # static_id: the name as it stands, also in `cdktf deploy --outputs-file`.
             TerraformOutput(self, name, value=value, static_id=True)

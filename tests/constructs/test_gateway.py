@@ -144,6 +144,25 @@ def test_custom_domain(everything: Json) -> None:
     )
 
 
+def test_a_domain_may_have_its_record_and_be_the_only_address(everything: Json) -> None:
+    domain = reference(everything, "aws_apigatewayv2_domain_name", "gateway/domain", "domain_name_configuration")
+    target, zone = (f"{domain[:-1]}[0].{name}}}" for name in ("target_domain_name", "hosted_zone_id"))
+    record = only(everything, "aws_route53_record")
+    assert (record["zone_id"], record["name"], record["type"]) == ("Z0123456789ABCDEFGHIJ", "api.example.com", "A")
+    assert record["alias"] == {"name": target, "zone_id": zone, "evaluate_target_health": False}
+    assert everything["output"]["domain_target"]["value"] == target
+    assert everything["output"]["domain_hosted_zone_id"]["value"] == zone
+    assert only(everything, "aws_apigatewayv2_api")["disable_execute_api_endpoint"] is True
+
+
+def test_a_domain_alone_makes_no_record_and_leaves_the_default_endpoint(stack: Json, synthesize: Synthesize) -> None:
+    certificate = "arn:aws:acm:eu-west-2:123456789012:certificate/0a1b2c3d"
+    with_domain = synthesize(domain_name="api.example.com", certificate_arn=certificate)
+    assert "aws_route53_record" not in with_domain["resource"]
+    for each in (stack, with_domain):
+        assert "disable_execute_api_endpoint" not in only(each, "aws_apigatewayv2_api")
+
+
 def test_no_load_balancer_by_default(stack: Json) -> None:
     assert not [kind for kind in stack["resource"] if kind.startswith("aws_lb")]
 

@@ -179,6 +179,16 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
         {"domain_name": "api.example.com", "certificate_arn": "arn:aws:acm:us-east-1:123456789012:certificate/x"},
         "must be in region = eu-west-2.",
     ),
+    (
+        {
+            "hosted_zone_id": "example.com",
+            "domain_name": "api.example.com",
+            "certificate_arn": "arn:aws:acm:eu-west-2:123456789012:certificate/x",
+        },
+        "hosted_zone_id = example.com must be empty or a hosted zone's id",
+    ),
+    ({"hosted_zone_id": "Z0A1B"}, "hosted_zone_id = Z0A1B needs domain_name: the record is its."),
+    ({"disable_default_endpoint": True}, "disable_default_endpoint = true needs domain_name"),
     ({"throttle_rate": 0}, "throttle_rate = 0 must be 1 to 100000."),
     ({"comparison_health_path": "ready"}, "comparison_health_path = ready must be a path such as /ready."),
     ({"autoscaling": "memory"}, "autoscaling = memory must be one of off, cpu, requests."),

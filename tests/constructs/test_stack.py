@@ -45,7 +45,7 @@ def test_outputs_keep_their_names(stack: Json) -> None:
 
 
 def test_outputs_of_optional_parts(everything: Json) -> None:
-    assert set(everything["output"]) == {*OUTPUTS, "comparison_url", "domain_target"}
+    assert set(everything["output"]) == {*OUTPUTS, "comparison_url", "domain_target", "domain_hosted_zone_id"}
     assert everything["output"]["gateway_url"]["value"] == "https://api.example.com"
     assert everything["output"]["comparison_url"]["value"] == "https://api.example.com/alb"
 
@@ -124,5 +124,6 @@ def test_only_expected_kinds(stack: Json, everything: Json) -> None:
         "aws_lb",
         "aws_lb_listener",
         "aws_lb_target_group",
+        "aws_route53_record",
     }
     assert only(stack, "aws_ecs_cluster")["name"] == "serviceconnect"

@@ -53,6 +53,10 @@ class _Reader:
 
     def api(self, others: Sequence[str]) -> Api:
         self._left_out += [f"API {name}: one API is served" for name in others]
+        if self._api.get("DisableExecuteApiEndpoint"):
+            self._left_out.append(
+                f"API {self._api['Name']}, disabled endpoint: it is served at the only address there is"
+            )
         integrations = {item["IntegrationId"]: self._integration(item) for item in self._items("GetIntegrations")}
         routes = [self._route(item, integrations) for item in self._items("GetRoutes")]
         stages = [self._stage(item) for item in self._items("GetStages")]

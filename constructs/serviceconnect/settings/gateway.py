@@ -51,13 +51,21 @@ class GatewaySettings(CommonSettings):
     )
     domain_name: str = setting(
         "",
-        "Domain of the API's own; its DNS record is yours to make.",
+        "Domain of the API's own; its DNS record is yours to make, unless `hosted_zone_id` is given.",
         optional(matches(r"([a-z0-9-]+\.)+[a-z]{2,}", "a domain such as api.example.com")),
     )
     certificate_arn: str = setting(
         "",
         "ACM certificate for `domain_name`.",
         optional(matches(r"arn:aws:acm:[a-z0-9-]+:\d{12}:certificate/[^\s{}]+", "an ACM certificate's ARN")),
+    )
+    hosted_zone_id: str = setting(
+        "",
+        "Route 53 hosted zone in which the stack makes the alias record of `domain_name`; empty: none is made.",
+        optional(matches(r"Z[A-Z0-9]{1,31}", "a hosted zone's id such as Z0123456789ABCDEFGHIJ")),
+    )
+    disable_default_endpoint: bool = setting(
+        False, "Whether the API answers at `domain_name` alone, and no longer at its execute-api address."
     )
     throttle_rate: int = setting(5000, "Requests a second, above which API Gateway answers 429.", between(1, 100_000))
     throttle_burst: int = setting(2500, "Requests at once, above which API Gateway answers 429.", between(1, 100_000))
@@ -84,3 +92,7 @@ def conflicts(settings: GatewaySettings) -> Iterator[str]:
         yield "domain_name and certificate_arn need each other."
     if settings.certificate_arn and settings.certificate_arn.split(":")[3] != settings.region:
         yield f"certificate_arn = {settings.certificate_arn} must be in region = {settings.region}."
+    if settings.disable_default_endpoint and not settings.domain_name:
+        yield "disable_default_endpoint = true needs domain_name: the API would have no address."
+    if settings.hosted_zone_id and not settings.domain_name:
+        yield f"hosted_zone_id = {settings.hosted_zone_id} needs domain_name: the record is its."
