@@ -44,8 +44,8 @@ class PassedOver:
 class Deployment:
     """A stack on the endpoint.
 
-    `outputs` are the stack's own, resolved; where one is an address of AWS's (`gateway_url`), whoever writes
-    outputs.json puts the twin's in its place. `attributes` are those of each deployed resource, by its address.
+    `outputs` are the stack's own, resolved; where one is at a domain of the API's own, which leads to AWS, the API's
+    endpoint stands in its place. `attributes` are those of each deployed resource, by its address.
     """
 
     outputs: Mapping[str, Any]
@@ -121,14 +121,32 @@ class _Deployer:
 
     def outputs(self) -> dict[str, Any]:
         outputs = {}
+        domains = self._domains()
         for name, value in self._stack.outputs.items():
             try:
                 outputs[name] = resolve(value, f"output {name}", self._lookup)
+                for there, here in domains.items():
+                    if str(outputs[name]).startswith(there):
+                        self.passed_over.append(PassedOver(f"output {name}", f"{there} leads to AWS, so it is {here}"))
+                        outputs[name] = here + outputs[name].removeprefix(there)
             except (BadStack, _NotDeployed):
                 self.passed_over.append(
                     PassedOver(f"output {name}", f"{value} is no reference to something that the twin deploys")
                 )
         return outputs
+
+    def _domains(self) -> dict[str, str]:
+        """The URL of each domain of the API's own, and where the API is served in its place."""
+        made = {type: self._made(type) for type in ("aws_apigatewayv2_api", "aws_apigatewayv2_stage")}
+        if not all(made.values()):
+            return {}
+        (api, *_), (stage, *_) = made.values()
+        here = api["api_endpoint"] + ("" if stage["name"] == "$default" else f"/{stage['name']}")
+        domains = self._stack.of_type("aws_apigatewayv2_domain_name")
+        return {f"https://{domain.arguments['domain_name']}": here for domain in domains}
+
+    def _made(self, type: str) -> list[Mapping[str, Any]]:
+        return [self.attributes[r.address] for r in self._stack.of_type(type) if r.address in self.attributes]
 
     def _arguments(self, resource: Resource) -> tuple[dict[str, Any], dict[str, str]]:
         """The arguments resolved, and those that cannot be, each with the reason."""

@@ -53,6 +53,26 @@ def test_outputs_are_resolved(deployment: Deployment) -> None:
     }
 
 
+def test_a_domain_of_the_apis_own_leads_to_aws_so_the_endpoint_stands_in_its_place(endpoint_url: str) -> None:
+    api = "${aws_apigatewayv2_api.named.id}"
+    small = stack(
+        {
+            "aws_apigatewayv2_api.named": {"name": "named", "protocol_type": "HTTP"},
+            "aws_apigatewayv2_stage.named": {"api_id": api, "name": "v1"},
+            "aws_apigatewayv2_domain_name.named": {"domain_name": "api.example.com"},
+        },
+        {"gateway_url": "https://api.example.com", "comparison_url": "https://api.example.com/alb"},
+    )
+
+    result = deploy(small, endpoint_url)
+
+    here = result.attributes["aws_apigatewayv2_api.named"]["api_endpoint"]
+    assert result.outputs == {"gateway_url": f"{here}/v1", "comparison_url": f"{here}/v1/alb"}
+    assert f"output gateway_url: https://api.example.com leads to AWS, so it is {here}/v1" in [
+        str(passed) for passed in result.passed_over
+    ]
+
+
 def test_all_that_is_passed_over_is_listed(deployment: Deployment) -> None:
     assert {passed_over.what for passed_over in deployment.passed_over} == {
         "aws_cloudwatch_dashboard.dashboard",
