@@ -11,7 +11,7 @@
 #   endpoints.py   the VPC endpoints and their policies
 #   comparison.py  an internal load balancer before the same tasks (a setting)
 #   service.py     cluster, namespace, ECS service with Service Connect; task.py its task definition,
-#                  teardown.py what a destroy waits for
+#                  rollout.py and teardown.py what a deployment and a destroy wait for
 #   gateway.py     HTTP API, VPC link, integration, routes, stage; routes.py what a route's key becomes
 #   load_fleet.py  Locust's master and workers beside the service (a setting)
 #   scaling.py, alarms.py, dashboard.py  what follows and shows metrics.py's metrics

@@ -96,7 +96,7 @@ class Gateway(Construct):
             "discovered",
             name=settings.discovery_name,
             namespace_id=service.namespace.id,
-            depends_on=[service.service],
+            depends_on=[service.rolled_out],
         )
         # API Gateway puts the name of a named stage before the path; the service expects the path alone.
         integration = self._integration("integration", discovered.arn, "$request.path")

@@ -23,6 +23,7 @@ from constructs import Construct
 from serviceconnect.logs import Logs
 from serviceconnect.network import Network
 from serviceconnect.roles import Roles
+from serviceconnect.rollout import await_rollout
 from serviceconnect.settings.operations import OperationsSettings
 from serviceconnect.task import CONTAINER, PORT_NAME, log_options, task_definition
 from serviceconnect.teardown import await_empty_namespace
@@ -80,8 +81,9 @@ class Service(Construct):
         self.service = EcsService(
             self,
             "service",
-            # None of the arguments below that may change makes Terraform replace the service: a second one of the name
-            # would be refused while Cloud Map has the first ("SC service is already used", copilot-cli issue 5431).
+            # None of the arguments below that may change makes Terraform replace the service, nor do tasks that do not
+            # start, since rollout.py waits for them: a second service of the name would be refused while Cloud Map has
+            # the first ("SC service is already used", copilot-cli issue 5431).
             name=settings.name,
             cluster=self.cluster.arn,
             task_definition=task.arn,
@@ -119,11 +121,22 @@ class Service(Construct):
                     log_driver="awslogs", options=log_options(logs.proxy.name, settings.region, "proxy")
                 ),
             ),
-            # gateway.py reads what ECS registers in Cloud Map: not before it is there.
-            wait_for_steady_state=True,
             depends_on=[emptied, roles.execution_policy, *after],
             # Autoscaling sets the number from then on.
             lifecycle=TerraformResourceLifecycle(ignore_changes=["desired_count"])
             if settings.autoscaling != "off"
             else None,
+        )
+        self.rolled_out = await_rollout(
+            self,
+            "rolled-out",
+            settings,
+            self.service,
+            self.cluster.name,
+            deployed={
+                "subnets": network.subnet_ids,
+                "security_group": network.task_group.id,
+                "target_group": target_group_arn,
+                "request_timeout": settings.request_timeout,
+            },
         )

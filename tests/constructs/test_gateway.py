@@ -22,7 +22,7 @@ def test_integration_finds_the_tasks_through_cloud_map(stack: Json) -> None:
     assert discovered["namespace_id"] == reference(
         stack, "aws_service_discovery_http_namespace", "service/namespace", "id"
     )
-    assert discovered["depends_on"] == [address(stack, "aws_ecs_service", "service/service")]
+    assert discovered["depends_on"] == [address(stack, "terraform_data", "service/rolled-out")]
     integration = only(stack, "aws_apigatewayv2_integration")
     assert integration["integration_uri"] == f"${{data.aws_service_discovery_service.{name}.arn}}"
     assert integration["connection_type"] == "VPC_LINK"

@@ -115,7 +115,6 @@ def test_ecs_service(stack: Json) -> None:
     assert service["desired_count"] == 3
     assert service["deployment_circuit_breaker"] == {"enable": True, "rollback": True}
     assert (service["deployment_minimum_healthy_percent"], service["deployment_maximum_percent"]) == (100, 200)
-    assert service["wait_for_steady_state"] is True
     assert service["network_configuration"]["assign_public_ip"] is False
     assert "lifecycle" not in service
     assert "load_balancer" not in service
