@@ -82,7 +82,8 @@ node_modules/.installed: package.json package-lock.json | $(VENV)/.installed
 
 # The cdktf command synthesizes by itself. ARGS=--auto-approve asks nothing. What the machine lacks is said before
 # anything is fetched.
-CDKTF := CHECKPOINT_DISABLE=1 node_modules/.bin/cdktf
+# Each Region has a state of its own: Terraform takes the one that the stack names, and moves none.
+CDKTF := CHECKPOINT_DISABLE=1 TF_CLI_ARGS_init=-reconfigure node_modules/.bin/cdktf
 # Another endpoint than AWS has a folder of its own: what Terraform keeps there belongs to one of them.
 OUTPUT := $(if $(AWS_ENDPOINT_URL),cdktf.endpoint.out,cdktf.out)
 

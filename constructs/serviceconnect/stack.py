@@ -145,8 +145,9 @@ class ServiceConnectStack(TerraformStack):
 
     def _keep_state(self, settings: Settings, endpoint_url: str) -> None:
         # Relative, for the default is a path of this machine; it counts from cdktf.out/stacks/<name>, which is deleted
-        # freely, so the state stays outside.
-        beside = f"../../../terraform.{settings.name}"
+        # freely, so the state stays outside. Each Region has one of its own: with one for all, a deployment to another
+        # Region would replace the stack of the first.
+        beside = f"../../../terraform.{settings.name}.{settings.region}"
         if is_loopback(endpoint_url):
             # Apart from AWS's: with one state for both, a deployment here would forget what is there.
             LocalBackend(self, path=f"{beside}.loopback.tfstate")
@@ -154,7 +155,7 @@ class ServiceConnectStack(TerraformStack):
             S3Backend(
                 self,
                 bucket=settings.state_bucket,
-                key=f"{settings.name}/terraform.tfstate",
+                key=f"{settings.name}/{settings.region}/terraform.tfstate",
                 region=settings.state_region or settings.region,
                 encrypt=True,
             )

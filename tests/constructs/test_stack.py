@@ -70,7 +70,7 @@ def test_only_plain_references(which: str, request: pytest.FixtureRequest) -> No
 
 
 def test_state_is_a_file_outside_of_cdktf_out(stack: Json) -> None:
-    assert stack["terraform"]["backend"] == {"local": {"path": "../../../terraform.serviceconnect.tfstate"}}
+    assert stack["terraform"]["backend"] == {"local": {"path": "../../../terraform.serviceconnect.eu-west-2.tfstate"}}
 
 
 def test_state_in_s3(synthesize: Synthesize) -> None:
@@ -78,7 +78,7 @@ def test_state_in_s3(synthesize: Synthesize) -> None:
     assert stack["terraform"]["backend"] == {
         "s3": {
             "bucket": "states",
-            "key": "probe/terraform.tfstate",
+            "key": "probe/eu-west-2/terraform.tfstate",
             "region": "eu-west-1",
             "encrypt": True,
             "use_lockfile": True,
@@ -88,7 +88,19 @@ def test_state_in_s3(synthesize: Synthesize) -> None:
 
 def test_an_endpoint_on_this_machine_has_a_state_of_its_own(synthesize: Synthesize) -> None:
     stack = synthesize(endpoint_url="http://127.0.0.1:4566", state_bucket="states")
-    assert stack["terraform"]["backend"] == {"local": {"path": "../../../terraform.serviceconnect.loopback.tfstate"}}
+    assert stack["terraform"]["backend"] == {
+        "local": {"path": "../../../terraform.serviceconnect.eu-west-2.loopback.tfstate"}
+    }
+
+
+def test_each_region_has_a_state_of_its_own(synthesize: Synthesize) -> None:
+    chosen: list[dict[str, str]] = [{}, {"state_bucket": "states"}, {"endpoint_url": "http://127.0.0.1:4566"}]
+    for where in chosen:
+        there, elsewhere = (
+            synthesize(region=region, **where)["terraform"]["backend"] for region in ("eu-west-2", "us-east-1")
+        )
+        ((kind, one),) = there.items()
+        assert one.get("path", one.get("key")) != elsewhere[kind].get("path", elsewhere[kind].get("key"))
 
 
 def test_provider_is_pinned_and_tags_everything(synthesize: Synthesize) -> None:

@@ -148,6 +148,14 @@ def test_the_cdktf_command_is_pinned_beside_its_library() -> None:
     assert all("integrity" in package for name, package in locked.items() if name and not package.get("inBundle"))
 
 
+@pytest.mark.parametrize("target", ["deploy", "destroy", "diff"])
+def test_terraform_takes_the_state_of_another_region_as_it_is(target: str) -> None:
+    """Otherwise `init` stops where the Region has changed, for in the stack's folder the backend was another."""
+    told = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    (command,) = (line for line in told.splitlines() if "bin/cdktf" in line)
+    assert command.partition("node_modules")[0].split() == ["CHECKPOINT_DISABLE=1", "TF_CLI_ARGS_init=-reconfigure"]
+
+
 def test_checkov_is_pinned() -> None:
     lines = (ROOT / "tools/checkov/requirements.txt").read_text().splitlines()
     packages = [line for line in lines if not line.startswith("#")]
