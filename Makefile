@@ -75,9 +75,10 @@ cdktf.out/.synthesized: $(VENV)/.installed $(wildcard $(SYNTH_SOURCES)) cdktf.ou
 
 synth: cdktf.out/.synthesized ## Synthesize the stack into cdktf.out, if anything it depends on changed
 
-# Install scripts stay off: the one package that has some brings its binaries along.
-node_modules/.installed: package.json package-lock.json | $(VENV)/.installed
+# Install scripts stay off: the one package that has some brings its binaries along, or is compiled by name.
+node_modules/.installed: package.json package-lock.json tools/terminal_module.sh | $(VENV)/.installed
 	npm ci --ignore-scripts --no-audit --no-fund
+	@sh tools/terminal_module.sh
 	@touch $@
 
 # The cdktf command synthesizes by itself. ARGS=--auto-approve asks nothing. What the machine lacks is said before

@@ -156,6 +156,51 @@ def test_terraform_takes_the_state_of_another_region_as_it_is(target: str) -> No
     assert command.partition("node_modules")[0].split() == ["CHECKPOINT_DISABLE=1", "TF_CLI_ARGS_init=-reconfigure"]
 
 
+@pytest.fixture
+def terminal_module(tmp_path: Path) -> Path:
+    """A module of the name that cdktf needs, without the binary for this machine."""
+    folder = tmp_path / "node_modules/@cdktf/node-pty-prebuilt-multiarch"
+    folder.mkdir(parents=True)
+    (folder / "index.js").write_text("require('./built')\n")
+    return folder
+
+
+def see_to_the_terminal_module(module: Path, install: str) -> subprocess.CompletedProcess[str]:
+    """Run the script with the real npm, where the module's own way to a binary is the shell line *install*."""
+    manifest = {"name": "@cdktf/node-pty-prebuilt-multiarch", "version": "1.0.0", "scripts": {"install": install}}
+    (module / "package.json").write_text(json.dumps(manifest))
+    return subprocess.run(
+        ["/bin/sh", ROOT / "tools/terminal_module.sh"],
+        cwd=module.parents[2],
+        env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(module.parents[2])},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_terminal_module_with_a_binary_is_left_as_it_is(terminal_module: Path) -> None:
+    (terminal_module / "built.js").write_text("")
+    done = see_to_the_terminal_module(terminal_module, "exit 1")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_terminal_module_without_a_binary_is_compiled(terminal_module: Path) -> None:
+    # With the headers of the Node that runs it: none are fetched.
+    done = see_to_the_terminal_module(terminal_module, 'ls "$npm_config_nodedir/include/node/node.h" && touch built.js')
+    assert done.returncode == 0, done.stderr
+    assert (terminal_module / "built.js").exists()
+
+
+@pytest.mark.parametrize("install", ["echo no compiler >&2; exit 1", "true"])
+def test_without_a_way_to_a_binary_nothing_is_left(terminal_module: Path, install: str) -> None:
+    done = see_to_the_terminal_module(terminal_module, install)
+    assert done.returncode == 3
+    assert done.stderr.splitlines()[-1].startswith(
+        "terminal_module: @cdktf/node-pty-prebuilt-multiarch, which cdktf needs"
+    )
+    assert not (terminal_module.parents[1]).exists()
+
+
 def test_checkov_is_pinned() -> None:
     lines = (ROOT / "tools/checkov/requirements.txt").read_text().splitlines()
     packages = [line for line in lines if not line.startswith("#")]
