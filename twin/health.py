@@ -1,8 +1,8 @@
 """Container health checks: the command, interval, timeout, retries and start period of the task definition.
 
-`localhost` in the command means the task's application, which has no network namespace of its own here. A
-stand-in for BusyBox's wget is on PATH where the machine has no wget. The first check comes one interval after the
-container has started; failures in the start period do not count, and a success ends it
+`localhost` or `127.0.0.1` in the command means the task's application, which has no network namespace of its own
+here. A stand-in for BusyBox's wget is on PATH where the machine has no wget. The first check comes one interval after
+the container has started; failures in the start period do not count, and a success ends it
 (https://docs.docker.com/reference/dockerfile/#healthcheck).
 """
 
@@ -20,7 +20,8 @@ from twin.network import Address
 
 __all__ = ["HealthCheck", "HealthState", "health_paths", "search_path"]
 
-_LOCALHOST = re.compile(r"\b(?:localhost|127\.0\.0\.1)(?::(\d+))?")
+# With a blank before the port as nc takes them.
+_LOCALHOST = re.compile(r"\b(?:localhost|127\.0\.0\.1)(?:([: ])(\d+)\b)?")
 _URL_PATH = re.compile(r"https?://[^/\s\"']+(/[^\s\"'|;&?]*)")
 _STAND_INS = Path(__file__).with_name("stand_ins")
 
@@ -43,8 +44,8 @@ class HealthCheck:
             return None
 
         def aim(match: re.Match[str]) -> str:
-            port = match[1] or "80"
-            return str(application) if int(port) == container_port else match[0]
+            separator, port = match[1] or ":", match[2] or "80"
+            return f"{application.host}{separator}{application.port}" if int(port) == container_port else match[0]
 
         words = [_LOCALHOST.sub(aim, word) for word in given["command"]]
         command = ["/bin/sh", "-c", words[1]] if words[0] == "CMD-SHELL" else words[words[0] == "CMD" :]

@@ -26,7 +26,7 @@ def test_container_of_another_service(synthesize: Synthesize) -> None:
     stack = synthesize(
         container_port=3000,
         container_user="",
-        health_check="nc -z localhost 3000",
+        health_check="nc -z 127.0.0.1 3000",
         stop_timeout=90,
         drain_seconds=20,
         environment={"B": "2", "A": "1"},
@@ -37,7 +37,7 @@ def test_container_of_another_service(synthesize: Synthesize) -> None:
     assert definition["portMappings"] == [
         {"name": "http", "containerPort": 3000, "protocol": "tcp", "appProtocol": "http"}
     ]
-    assert definition["healthCheck"]["command"] == ["CMD-SHELL", "nc -z localhost 3000"]
+    assert definition["healthCheck"]["command"] == ["CMD-SHELL", "nc -z 127.0.0.1 3000"]
     assert definition["stopTimeout"] == 90
     assert definition["environment"] == [
         {"name": "A", "value": "1"},
@@ -52,15 +52,15 @@ def test_container_of_another_service(synthesize: Synthesize) -> None:
 
 def test_a_shells_expansions_are_no_templates_of_terraform(synthesize: Synthesize) -> None:
     definition = container(
-        synthesize(health_check="wget -q localhost:${PORT}", environment={"FORMAT": "%{http_code} ${x} $y"})
+        synthesize(health_check="wget -q 127.0.0.1:${PORT}", environment={"FORMAT": "%{http_code} ${x} $y"})
     )
-    assert definition["healthCheck"]["command"][1] == "wget -q localhost:$${PORT}"
+    assert definition["healthCheck"]["command"][1] == "wget -q 127.0.0.1:$${PORT}"
     assert {"name": "FORMAT", "value": "%%{http_code} $${x} $y"} in definition["environment"]
 
 
 def test_health_check_by_busybox_wget(stack: Json) -> None:
     check = container(stack)["healthCheck"]
-    assert check["command"] == ["CMD-SHELL", "wget -q --spider http://localhost:8080/ready || exit 1"]
+    assert check["command"] == ["CMD-SHELL", "wget -q --spider http://127.0.0.1:8080/ready || exit 1"]
 
 
 def test_health_check_as_ever(stack: Json) -> None:

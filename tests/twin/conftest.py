@@ -32,7 +32,7 @@ def any_service(tmp_path_factory: pytest.TempPathFactory, testrun_uid: str) -> P
             synthesize(
                 folder,
                 SC_ROUTES="ANY /{proxy+}, GET /",
-                SC_HEALTH_CHECK="wget -q --spider http://localhost:8080/ || exit 1",
+                SC_HEALTH_CHECK="wget -q --spider http://127.0.0.1:8080/ || exit 1",
                 SC_COMPARISON="true",
                 SC_COMPARISON_HEALTH_PATH="/",
                 SC_DESIRED_COUNT="2",

@@ -27,7 +27,13 @@ def check_of(**given: Any) -> HealthCheck | None:
             ["CMD-SHELL", "wget -q --spider http://localhost:8080/ready || exit 1"],
             ["/bin/sh", "-c", "wget -q --spider http://127.64.1.1:8080/ready || exit 1"],
         ),
+        (
+            ["CMD-SHELL", "wget -q --spider http://127.0.0.1:8080/ready || exit 1"],
+            ["/bin/sh", "-c", "wget -q --spider http://127.64.1.1:8080/ready || exit 1"],
+        ),
         (["CMD", "nc", "-z", "127.0.0.1:8080"], ["nc", "-z", "127.64.1.1:8080"]),
+        (["CMD-SHELL", "nc -z 127.0.0.1 8080"], ["/bin/sh", "-c", "nc -z 127.64.1.1 8080"]),
+        (["CMD-SHELL", "nc -z localhost 80801"], ["/bin/sh", "-c", "nc -z localhost 80801"]),
         (["curl", "http://localhost:9000"], ["curl", "http://localhost:9000"]),
         (["CMD", "curl", "http://localhost"], ["curl", "http://localhost"]),
     ],

@@ -121,8 +121,11 @@ class ServiceSettings(CommonSettings):
 
     @property
     def health_check_command(self) -> str:
-        """The container's health check; Alpine has BusyBox wget and no curl."""
-        return self.health_check or f"wget -q --spider http://localhost:{self.container_port}/ready || exit 1"
+        """The container's health check; Alpine has BusyBox wget and no curl.
+
+        Not of `localhost`, which may be ::1 first, where a service that listens on 0.0.0.0 is not.
+        """
+        return self.health_check or f"wget -q --spider http://127.0.0.1:{self.container_port}/ready || exit 1"
 
     @property
     def log_group_name(self) -> str:
