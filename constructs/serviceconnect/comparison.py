@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.lb import Lb
 from cdktf_cdktf_provider_aws.lb_listener import LbListener, LbListenerDefaultAction
 from cdktf_cdktf_provider_aws.lb_target_group import LbTargetGroup, LbTargetGroupHealthCheck
@@ -40,7 +41,10 @@ class Comparison(Construct):
         self.target_group = LbTargetGroup(
             self,
             "targets",
-            name=f"{settings.name}-tasks",
+            # Another port makes a new group, which listener and service move to before the old one goes: both are there
+            # for a while, so the provider chooses the name. A prefix has at most six characters.
+            name_prefix="tasks-",
+            lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
             target_type="ip",
             protocol="HTTP",
             port=settings.container_port,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.apigatewayv2_api import Apigatewayv2Api, Apigatewayv2ApiCorsConfiguration
 from cdktf_cdktf_provider_aws.apigatewayv2_api_mapping import Apigatewayv2ApiMapping
 from cdktf_cdktf_provider_aws.apigatewayv2_authorizer import (
@@ -80,13 +81,15 @@ class Gateway(Construct):
             cors_configuration=_cors(settings),
             disable_execute_api_endpoint=settings.disable_default_endpoint or None,
         )
-        # Neither can be changed later: other subnets or another group make a new link.
+        # Neither can be changed later: other subnets or another group make a new link, which the integrations move to
+        # before the old one goes.
         self._link = Apigatewayv2VpcLink(
             self,
             "vpc-link",
             name=settings.name,
             subnet_ids=network.subnet_ids,
             security_group_ids=[network.vpc_link_group.id],
+            lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
         )
         self._authorizer_id = self._jwt_authorizer() if settings.authorization == "JWT" else None
 
@@ -175,6 +178,8 @@ class Gateway(Construct):
             jwt_configuration=Apigatewayv2AuthorizerJwtConfiguration(
                 issuer=self._settings.jwt_issuer, audience=list(self._settings.jwt_audience)
             ),
+            # API Gateway keeps an authorizer that a route uses: with another authorization the routes change first.
+            lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
         ).id
         return authorizer_id
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from cdktf import DataResource, LocalExecProvisioner
+from cdktf import DataResource, LocalExecProvisioner, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.ecr_lifecycle_policy import EcrLifecyclePolicy
 from cdktf_cdktf_provider_aws.ecr_repository import EcrRepository, EcrRepositoryImageScanningConfiguration
 from constructs import Construct
@@ -61,6 +61,8 @@ class Image(Construct):
             image_scanning_configuration=EcrRepositoryImageScanningConfiguration(scan_on_push=True),
             # Without it `destroy` stops at a repository that holds images.
             force_delete=True,
+            # With an image of somebody else's the service moves to it before this one goes.
+            lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
         )
         EcrLifecyclePolicy(
             self,

@@ -39,7 +39,7 @@ from serviceconnect.roles import Roles
 from serviceconnect.security import connect, security_group, way_out
 from serviceconnect.service import Service
 from serviceconnect.settings import Settings
-from serviceconnect.task import log_options
+from serviceconnect.task import AFTER_THE_NEXT, log_options
 
 __all__ = ["LoadFleet", "load_role"]
 
@@ -167,6 +167,7 @@ class LoadFleet(Construct):
             execution_role_arn=self._roles.execution.arn,
             task_role_arn=self._role.arn,
             container_definitions=json.dumps([self._container(arguments, listens=bool(alias))]),
+            lifecycle=AFTER_THE_NEXT,
         )
         return EcsService(
             self,

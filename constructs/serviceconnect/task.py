@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.ecs_task_definition import (
     EcsTaskDefinition,
     EcsTaskDefinitionRuntimePlatform,
@@ -14,7 +15,11 @@ from constructs import Construct
 
 from serviceconnect.settings.service import ServiceSettings
 
-__all__ = ["CONTAINER", "PORT_NAME", "log_options", "task_definition"]
+__all__ = ["AFTER_THE_NEXT", "CONTAINER", "PORT_NAME", "log_options", "task_definition"]
+
+# A revision is deregistered when the service has moved to the next: until then ECS starts tasks of it, and may have to
+# roll back to it.
+AFTER_THE_NEXT = TerraformResourceLifecycle(create_before_destroy=True)
 
 CONTAINER = "app"
 PORT_NAME = "http"
@@ -46,6 +51,7 @@ def task_definition(
         # JSON as it stands instead of Terraform's jsonencode: a program can read it.
         container_definitions=json.dumps([container_definition(settings, image_uri, log_group)]),
         volume=[EcsTaskDefinitionVolume(name=name) for name in volumes(settings.writable_paths)],
+        lifecycle=AFTER_THE_NEXT,
     )
 
 

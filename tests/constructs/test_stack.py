@@ -139,3 +139,22 @@ def test_only_expected_kinds(stack: Json, everything: Json) -> None:
         "aws_route53_record",
     }
     assert only(stack, "aws_ecs_cluster")["name"] == "serviceconnect"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "aws_apigatewayv2_authorizer",
+        "aws_apigatewayv2_vpc_link",
+        "aws_ecr_repository",
+        "aws_ecs_task_definition",
+        "aws_lb_target_group",
+    ],
+)
+def test_what_is_in_use_goes_after_its_users_have_moved(everything: Json, synthesize: Synthesize, kind: str) -> None:
+    with_fleet = synthesize(load_fleet=1)
+    found = [*everything["resource"][kind].values(), *with_fleet["resource"].get(kind, {}).values()]
+    assert {resource["lifecycle"]["create_before_destroy"] for resource in found} == {True}
+    # Both are there for a while, so a name that has to be unique must not be given.
+    if kind == "aws_lb_target_group":
+        assert all("name" not in resource and len(resource["name_prefix"]) <= 6 for resource in found)
