@@ -113,7 +113,9 @@ class Service(Construct):
                             dns_name=settings.discovery_name, port=settings.container_port
                         ),
                         timeout=EcsServiceServiceConnectConfigurationServiceTimeout(
-                            per_request_timeout_seconds=settings.request_timeout
+                            per_request_timeout_seconds=settings.request_timeout,
+                            # ECS's default, which the provider would make a 0, and that is none.
+                            idle_timeout_seconds=300,
                         ),
                     )
                 ],
