@@ -34,8 +34,8 @@ from constructs import Construct
 from serviceconnect.gateway import Gateway
 from serviceconnect.logs import Logs
 from serviceconnect.network import Network
-from serviceconnect.policy import EXEC, allow, document, trust
-from serviceconnect.roles import Roles
+from serviceconnect.policy import EXEC, allow, document
+from serviceconnect.roles import Roles, role_for_tasks
 from serviceconnect.security import connect, security_group, way_out
 from serviceconnect.service import Service
 from serviceconnect.settings import Settings
@@ -56,12 +56,7 @@ MASTER_CPU, MASTER_MEMORY = "512", "1024"
 
 def load_role(scope: Construct, id: str, settings: Settings) -> IamRole:
     """The fleet's task role: apart from the service's, and made before the endpoints, which must admit it."""
-    role = IamRole(
-        scope,
-        id,
-        name=f"{settings.name}-load-{settings.region}",
-        assume_role_policy=trust("ecs-tasks.amazonaws.com"),
-    )
+    role = role_for_tasks(scope, id, settings, "load")
     IamRolePolicy(scope, f"{id}-exec", name="execute-command", role=role.name, policy=document([allow(EXEC)]))
     return role
 
@@ -208,7 +203,7 @@ class LoadFleet(Construct):
                 ),
             ),
             # After the service, so that a destroy waits for Cloud Map to drop this one too before the namespace.
-            depends_on=[self._service.service, self._roles.execution_policy, *self._after, *after],
+            depends_on=[self._service.service, *self._roles.policies, *self._after, *after],
         )
 
     def _container(self, arguments: Sequence[str], listens: bool) -> dict[str, object]:

@@ -6,27 +6,38 @@ from collections.abc import Sequence
 
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
+from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAttachment
 from constructs import Construct
 
 from serviceconnect.policy import EXEC, PULL, READ_SECRETS, WRITE_LOGS, allow, document, trust
 from serviceconnect.settings.service import ServiceSettings
 
-__all__ = ["Roles"]
+__all__ = ["Roles", "role_for_tasks"]
+
+
+def role_for_tasks(scope: Construct, id: str, settings: ServiceSettings, purpose: str) -> IamRole:
+    """A role that may do nothing yet, for ECS's tasks to take on. *purpose* is in its name."""
+    return IamRole(
+        scope,
+        id,
+        # Roles are global, so the Region is in the name: the stack may be in several.
+        name=f"{settings.name}-{purpose}-{settings.region}",
+        assume_role_policy=trust("ecs-tasks.amazonaws.com"),
+        permissions_boundary=settings.permissions_boundary or None,
+        # Without it `destroy` stops at a role to which somebody else has attached a policy.
+        force_detach_policies=True,
+    )
 
 
 class Roles(Construct):
-    """An execution role for this image, these logs and these secrets; a task role that may do nothing."""
+    """An execution role for this image, these logs and these secrets; a task role with the settings' policies."""
 
     def __init__(
         self, scope: Construct, id: str, settings: ServiceSettings, repository_arn: str, log_group_arns: Sequence[str]
     ) -> None:
         super().__init__(scope, id)
-        trusted = trust("ecs-tasks.amazonaws.com")
-        # Roles are global, so the Region is in the name: the stack may be in several.
-        self.execution = IamRole(
-            self, "execution", name=f"{settings.name}-execution-{settings.region}", assume_role_policy=trusted
-        )
-        self.task = IamRole(self, "task", name=f"{settings.name}-task-{settings.region}", assume_role_policy=trusted)
+        self.execution = role_for_tasks(self, "execution", settings, "execution")
+        self.task = role_for_tasks(self, "task", settings, "task")
         statements = [allow(WRITE_LOGS, [f"{arn}:*" for arn in log_group_arns])]
         if repository_arn:
             statements += [allow(["ecr:GetAuthorizationToken"]), allow(PULL, [repository_arn])]
@@ -34,9 +45,14 @@ class Roles(Construct):
             arns = settings.secrets_of(service)
             if arns:
                 statements.append(allow([action], arns))
-        self.execution_policy = IamRolePolicy(
+        execution_policy = IamRolePolicy(
             self, "execution-policy", name="start-tasks", role=self.execution.name, policy=document(statements)
         )
+        # By ARN, not by number: when one leaves the list, the others stay attached.
+        attached = [
+            IamRolePolicyAttachment(self, arn, role=self.task.name, policy_arn=arn) for arn in settings.task_policy_arns
+        ]
+        self.policies = [execution_policy, *attached]
         if settings.execute_command:
             IamRolePolicy(
                 self, "task-policy", name="execute-command", role=self.task.name, policy=document([allow(EXEC)])

@@ -123,7 +123,7 @@ class Service(Construct):
                     log_driver="awslogs", options=log_options(logs.proxy.name, settings.region, "proxy")
                 ),
             ),
-            depends_on=[emptied, roles.execution_policy, *after],
+            depends_on=[emptied, *roles.policies, *after],
             # Autoscaling sets the number from then on.
             lifecycle=TerraformResourceLifecycle(ignore_changes=["desired_count"])
             if settings.autoscaling != "off"

@@ -70,6 +70,8 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
         "request_timeout": draw(st.integers(1, 30)),
         "environment": {name: draw(st.text(max_size=5)) for name in names[:2]},
         "secrets": {name: draw(secret) for name in names[2:]},
+        "task_policy_arns": draw(st.sampled_from(((), (f"arn:aws:iam::{account}:policy/team/queues",)))),
+        "permissions_boundary": draw(st.sampled_from(("", f"arn:aws:iam::{account}:policy/boundary"))),
         "deployment_minimum_percent": minimum,
         "deployment_maximum_percent": draw(st.integers(101 if minimum == 100 else 100, 200)),
         "log_retention_days": draw(st.sampled_from(LOG_RETENTION_DAYS)),

@@ -160,6 +160,37 @@ def test_task_role_is_empty_unless_ecs_exec(stack: Json, synthesize: Synthesize)
     assert container(with_exec)["readonlyRootFilesystem"] is False
 
 
+def test_task_role_has_the_policies_of_the_settings(everything: Json) -> None:
+    attached = everything["resource"]["aws_iam_role_policy_attachment"]
+    assert {attachment["policy_arn"] for attachment in attached.values()} == {
+        "arn:aws:iam::123456789012:policy/queues",
+        "arn:aws:iam::aws:policy/CloudWatchReadOnlyAccess",
+    }
+    role = reference(everything, "aws_iam_role", "roles/task", "name")
+    assert {attachment["role"] for attachment in attached.values()} == {role}
+    # Not before: a task that starts may need them.
+    needed = only(everything, "aws_ecs_service")["depends_on"]
+    assert {f"aws_iam_role_policy_attachment.{name}" for name in attached} <= set(needed)
+
+
+def test_a_policy_that_leaves_the_list_takes_no_other_with_it(synthesize: Synthesize) -> None:
+    def attached(*arns: str) -> dict[str, str]:
+        found = synthesize(task_policy_arns=arns)["resource"]["aws_iam_role_policy_attachment"]
+        return {name: attachment["policy_arn"] for name, attachment in found.items()}
+
+    queues, tables = (f"arn:aws:iam::123456789012:policy/{name}" for name in ("queues", "tables"))
+    assert attached(tables).items() <= attached(queues, tables).items()
+
+
+def test_all_roles_have_the_boundary_and_go_with_what_others_attach(synthesize: Synthesize) -> None:
+    boundary = "arn:aws:iam::123456789012:policy/boundary"
+    roles = synthesize(load_fleet=1, permissions_boundary=boundary)["resource"]["aws_iam_role"].values()
+    assert len(roles) == 3
+    assert {(role["permissions_boundary"], role["force_detach_policies"]) for role in roles} == {(boundary, True)}
+    without = synthesize(load_fleet=1)["resource"]["aws_iam_role"].values()
+    assert not [role for role in without if "permissions_boundary" in role]
+
+
 def test_roles_in_several_regions_do_not_collide(synthesize: Synthesize) -> None:
     names = {
         role["name"]

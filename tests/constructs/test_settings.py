@@ -15,6 +15,7 @@ from tests.constructs.synthesis import ROOT
 
 ECR = "123456789012.dkr.ecr.eu-west-2.amazonaws.com/probe:1"
 SECRET = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:token-a1b2c3"
+POLICY = "arn:aws:iam::123456789012:policy/queues"
 
 
 def problems(context: dict[str, Any], **environment: str) -> list[str]:
@@ -149,6 +150,9 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"environment": {"A": "1"}, "secrets": {"A": SECRET}}, "A must be in environment or in secrets, not in both."),
     ({"secrets": {"A": "secret"}}, "secrets = A=secret must be names with ARNs"),
     ({"secrets": {"A": SECRET}, "region": "eu-west-1"}, f"secrets: A = {SECRET} must be in region = eu-west-1."),
+    ({"task_policy_arns": ("queues",)}, "task_policy_arns = queues must be ARNs of managed policies."),
+    ({"task_policy_arns": (POLICY, POLICY)}, "must name each once."),
+    ({"permissions_boundary": "none"}, "permissions_boundary = none must be empty or the ARN of a managed policy."),
     ({"deployment_minimum_percent": 101}, "deployment_minimum_percent = 101 must be 0 to 100."),
     ({"deployment_maximum_percent": 100}, "must leave room: no task could be replaced."),
     ({"log_retention_days": 31}, "log_retention_days = 31 must be one of 1, 3, 5"),

@@ -133,6 +133,7 @@ def test_only_expected_kinds(stack: Json, everything: Json) -> None:
         "aws_apigatewayv2_domain_name",
         "aws_appautoscaling_policy",
         "aws_appautoscaling_target",
+        "aws_iam_role_policy_attachment",
         "aws_lb",
         "aws_lb_listener",
         "aws_lb_target_group",

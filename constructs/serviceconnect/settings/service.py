@@ -34,6 +34,7 @@ RESERVED = {"PORT": "container_port", "DRAIN_SECONDS": "drain_seconds"}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ECR_IMAGE = r"\d{12}\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/[a-z0-9._/-]+(:[\w.-]+|@sha256:[0-9a-f]{64})"
 _SECRET = r"arn:aws:(secretsmanager:[a-z0-9-]+:\d{12}:secret:[^\s{}]+|ssm:[a-z0-9-]+:\d{12}:parameter/[^\s{}]+)"
+_POLICY = r"arn:aws:iam::(aws|\d{12}):policy/[\w+=,.@/-]+"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +102,16 @@ class ServiceSettings(CommonSettings):
         {},
         "Environment of the container from Secrets Manager and SSM, as name and ARN.",
         each(_SECRET, "names with ARNs of secrets or parameters"),
+    )
+    task_policy_arns: tuple[str, ...] = setting(
+        (),
+        "Managed policies of the task's role, for what the service itself calls; empty: it may do nothing.",
+        each(_POLICY, "ARNs of managed policies"),
+    )
+    permissions_boundary: str = setting(
+        "",
+        "Managed policy that bounds all roles of the stack; empty: none.",
+        optional(matches(_POLICY, "the ARN of a managed policy")),
     )
     deployment_minimum_percent: int = setting(
         100, "Healthy tasks that a deployment keeps, in percent of the desired count.", between(0, 100)
@@ -172,6 +183,8 @@ def conflicts(settings: ServiceSettings) -> Iterator[str]:
             yield f"environment and secrets must have names of letters, digits and underscores, not {name!r}."
     for name in sorted(set(settings.environment) & set(settings.secrets)):
         yield f"{name} must be in environment or in secrets, not in both."
+    if len(set(settings.task_policy_arns)) != len(settings.task_policy_arns):
+        yield f"task_policy_arns = {','.join(settings.task_policy_arns)} must name each once."
     for name, arn in settings.secrets.items():
         if arn.split(":")[3:4] not in ([settings.region], []):
             yield f"secrets: {name} = {arn} must be in region = {settings.region}."
