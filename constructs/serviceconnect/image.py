@@ -12,19 +12,34 @@ from constructs import Construct
 
 from serviceconnect.scripts import command
 from serviceconnect.settings.service import ServiceSettings
+from serviceconnect.source import LOAD_TAG
 
 __all__ = ["GivenImage", "Image", "given_image", "push"]
 
 PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
 
+# The load fleet's first: what a rule selects, those after it leave alone, so no change of load/ expires the service's
+# image.
+# https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html#lp_evaluation_rules
 LIFECYCLE = {
     "rules": [
         {
             "rulePriority": 1,
+            "description": "Keep the last five images of the load fleet",
+            "selection": {
+                "tagStatus": "tagged",
+                "tagPrefixList": [LOAD_TAG],
+                "countType": "imageCountMoreThan",
+                "countNumber": 5,
+            },
+            "action": {"type": "expire"},
+        },
+        {
+            "rulePriority": 2,
             "description": "Keep the last twenty images: enough to roll back to",
             "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 20},
             "action": {"type": "expire"},
-        }
+        },
     ]
 }
 

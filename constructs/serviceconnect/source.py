@@ -7,7 +7,10 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-__all__ = ["image_tag", "load_image_tag"]
+__all__ = ["LOAD_TAG", "image_tag", "load_image_tag"]
+
+# How the tags of the load fleet's images begin.
+LOAD_TAG = "load-"
 
 
 def image_tag(root: Path, architecture: str) -> str:
@@ -21,7 +24,7 @@ def image_tag(root: Path, architecture: str) -> str:
 
 def load_image_tag(root: Path, architecture: str) -> str:
     """The same for the load fleet's image, apart from the service's by its beginning: both are in one repository."""
-    return "load-" + _digest(architecture, _parts(root, "locustfile.py", "load", packages="develop"))
+    return LOAD_TAG + _digest(architecture, _parts(root, "locustfile.py", "load", packages="develop"))
 
 
 def _digest(architecture: str, parts: Iterable[tuple[str, bytes]]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from serviceconnect.source import image_tag
+from serviceconnect.source import image_tag, load_image_tag
 from tests.constructs.stand_ins import SCRIPTS, StandIns
 from tests.constructs.synthesis import ROOT, TAG, Json, Synthesize, address, at, container, only, reference
 
@@ -27,8 +27,18 @@ def test_repository(stack: Json) -> None:
     assert repository["image_tag_mutability"] == "IMMUTABLE"
     assert repository["image_scanning_configuration"] == {"scan_on_push": True}
     assert repository["force_delete"] is True
-    (rule,) = json.loads(only(stack, "aws_ecr_lifecycle_policy")["policy"])["rules"]
-    assert rule["action"] == {"type": "expire"}
+
+
+def test_images_of_the_load_fleet_expire_apart_from_the_services(stack: Json) -> None:
+    load, all_others = json.loads(only(stack, "aws_ecr_lifecycle_policy")["policy"])["rules"]
+    # ECR applies the lower number first, and a rule of "any" has to have the highest.
+    assert load["rulePriority"] < all_others["rulePriority"]
+    assert (load["selection"]["countNumber"], all_others["selection"]["countNumber"]) == (5, 20)
+    assert all_others["selection"]["tagStatus"] == "any"
+    (prefix,) = load["selection"]["tagPrefixList"]
+    assert load_image_tag(ROOT, "X86_64").startswith(prefix)
+    assert not image_tag(ROOT, "X86_64").startswith(prefix)
+    assert {rule["action"]["type"] for rule in (load, all_others)} == {"expire"}
 
 
 def test_service_waits_for_the_push(stack: Json) -> None:
