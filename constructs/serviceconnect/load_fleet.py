@@ -178,6 +178,8 @@ class LoadFleet(Construct):
             # One master: a second beside it would take half of the workers.
             deployment_minimum_healthy_percent=0,
             deployment_maximum_percent=100,
+            # It would need room for a task more.
+            availability_zone_rebalancing="DISABLED",
             network_configuration=EcsServiceNetworkConfiguration(
                 subnets=self._subnet_ids,
                 # The tasks' own group too, which is what the VPC's endpoints admit.

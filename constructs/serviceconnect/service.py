@@ -95,6 +95,7 @@ class Service(Construct):
             deployment_minimum_healthy_percent=settings.deployment_minimum_percent,
             deployment_maximum_percent=settings.deployment_maximum_percent,
             deployment_circuit_breaker=EcsServiceDeploymentCircuitBreaker(enable=True, rollback=True),
+            availability_zone_rebalancing="ENABLED" if settings.availability_zone_rebalancing else "DISABLED",
             network_configuration=EcsServiceNetworkConfiguration(
                 subnets=network.subnet_ids, security_groups=network.task_group_ids, assign_public_ip=False
             ),

@@ -45,6 +45,9 @@ def test_a_master_and_workers_that_find_it_through_service_connect(fleet: Json) 
     assert told["command"] == ["--worker", "--master-host", alias["dns_name"]]
     assert alias["port"] == container_of(fleet, "load/master-task")["portMappings"][0]["containerPort"] == 5557
     assert address(fleet, "aws_ecs_service", "load/master") in workers["depends_on"]
+    # Without room for a task more ECS refuses to rebalance zones, which is its default.
+    assert {one["deployment_maximum_percent"] for one in (master, workers)} == {100}
+    assert {one["availability_zone_rebalancing"] for one in (master, workers)} == {"DISABLED"}
     # Before the namespace may go, Cloud Map must have dropped the master's service too.
     assert address(fleet, "aws_ecs_service", "service/service") in master["depends_on"]
 

@@ -38,6 +38,7 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
     cpu = draw(st.sampled_from(sorted(FARGATE_MEMORY)))
     stop_timeout = draw(st.integers(2, 120))
     minimum = draw(st.integers(0, 100))
+    rebalancing = draw(st.booleans())
     low, count, high = sorted(draw(st.tuples(*[st.integers(1, 1000)] * 3)))
     names = draw(st.lists(WORD, unique=True, max_size=4))
     secret = st.sampled_from(
@@ -73,7 +74,8 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
         "task_policy_arns": draw(st.sampled_from(((), (f"arn:aws:iam::{account}:policy/team/queues",)))),
         "permissions_boundary": draw(st.sampled_from(("", f"arn:aws:iam::{account}:policy/boundary"))),
         "deployment_minimum_percent": minimum,
-        "deployment_maximum_percent": draw(st.integers(101 if minimum == 100 else 100, 200)),
+        "deployment_maximum_percent": draw(st.integers(101 if minimum == 100 or rebalancing else 100, 200)),
+        "availability_zone_rebalancing": rebalancing,
         "log_retention_days": draw(st.sampled_from(LOG_RETENTION_DAYS)),
         "execute_command": draw(st.booleans()),
         "container_insights": draw(st.sampled_from(("enhanced", "enabled", "disabled"))),

@@ -120,6 +120,12 @@ def test_ecs_service(stack: Json) -> None:
     assert "load_balancer" not in service
 
 
+def test_zones_are_rebalanced_unless_the_settings_say_no(stack: Json, synthesize: Synthesize) -> None:
+    assert only(stack, "aws_ecs_service")["availability_zone_rebalancing"] == "ENABLED"
+    off = synthesize(availability_zone_rebalancing=False)
+    assert only(off, "aws_ecs_service")["availability_zone_rebalancing"] == "DISABLED"
+
+
 def test_execution_role_may_do_no_more_than_start_this_task(stack: Json) -> None:
     assert "aws_iam_role_policy_attachment" not in stack["resource"]
     allowed = statements(only(stack, "aws_iam_role_policy")["policy"])

@@ -154,7 +154,14 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"task_policy_arns": (POLICY, POLICY)}, "must name each once."),
     ({"permissions_boundary": "none"}, "permissions_boundary = none must be empty or the ARN of a managed policy."),
     ({"deployment_minimum_percent": 101}, "deployment_minimum_percent = 101 must be 0 to 100."),
-    ({"deployment_maximum_percent": 100}, "must leave room: no task could be replaced."),
+    (
+        {"deployment_maximum_percent": 100, "availability_zone_rebalancing": False},
+        "must leave room: no task could be replaced.",
+    ),
+    (
+        {"deployment_maximum_percent": 100, "deployment_minimum_percent": 50},
+        "availability_zone_rebalancing = true with deployment_maximum_percent = 100 must leave room for a task more",
+    ),
     ({"log_retention_days": 31}, "log_retention_days = 31 must be one of 1, 3, 5"),
     ({"container_insights": "on"}, "container_insights = on must be one of enhanced, enabled, disabled."),
     ({"routes": ()}, "routes =  must be one or more, each of them once."),

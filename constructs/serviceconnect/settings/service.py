@@ -119,6 +119,10 @@ class ServiceSettings(CommonSettings):
     deployment_maximum_percent: int = setting(
         200, "Tasks that a deployment may reach, in percent of the desired count.", between(100, 200)
     )
+    availability_zone_rebalancing: bool = setting(
+        True,
+        "Whether ECS evens out the zones after one was down or short of room: it starts tasks, then stops as many.",
+    )
     log_retention_days: int = setting(30, "Days for which logs are kept.", one_of(LOG_RETENTION_DAYS))
     execute_command: bool = setting(False, "ECS Exec. It needs a writable root file system, which tasks then have.")
     container_insights: str = setting(
@@ -175,6 +179,11 @@ def conflicts(settings: ServiceSettings) -> Iterator[str]:
         yield (
             "deployment_minimum_percent = 100 with deployment_maximum_percent = 100 must leave room:"
             " no task could be replaced."
+        )
+    if settings.availability_zone_rebalancing and settings.deployment_maximum_percent == 100:
+        yield (
+            "availability_zone_rebalancing = true with deployment_maximum_percent = 100 must leave room"
+            " for a task more: raise it, or turn the rebalancing off."
         )
     for name in sorted({*settings.environment, *settings.secrets}):
         if name in RESERVED:
