@@ -1,0 +1,71 @@
+"""The permissions in docs/deploy.md: they suffice for what easily lacks, and are bounded where they give power."""
+
+from __future__ import annotations
+
+import json
+import re
+from fnmatch import fnmatchcase
+
+import pytest
+
+from tests.constructs.synthesis import ROOT, Json, Synthesize
+
+# What the provider calls for these kinds, as far as no wildcard of a whole service has it.
+CALLS = {
+    "aws_cloudwatch_metric_alarm": "cloudwatch:PutMetricAlarm cloudwatch:DeleteAlarms cloudwatch:DescribeAlarms"
+    " cloudwatch:ListTagsForResource cloudwatch:TagResource cloudwatch:UntagResource",
+    "aws_iam_role": "iam:CreateRole iam:GetRole iam:DeleteRole iam:TagRole iam:UntagRole iam:UpdateAssumeRolePolicy"
+    " iam:ListInstanceProfilesForRole iam:ListRolePolicies iam:PutRolePermissionsBoundary"
+    " iam:DeleteRolePermissionsBoundary iam:PassRole",
+    "aws_iam_role_policy": "iam:PutRolePolicy iam:GetRolePolicy iam:DeleteRolePolicy",
+    "aws_iam_role_policy_attachment": "iam:AttachRolePolicy iam:DetachRolePolicy iam:ListAttachedRolePolicies",
+    "aws_internet_gateway": "ec2:CreateInternetGateway ec2:AttachInternetGateway ec2:DetachInternetGateway"
+    " ec2:DeleteInternetGateway ec2:DescribeInternetGateways",
+    "aws_route": "ec2:CreateRoute ec2:ReplaceRoute ec2:DeleteRoute",
+    "aws_route_table": "ec2:CreateRouteTable ec2:DeleteRouteTable ec2:DescribeRouteTables",
+    "aws_route_table_association": "ec2:AssociateRouteTable ec2:ReplaceRouteTableAssociation"
+    " ec2:DisassociateRouteTable",
+}
+
+
+@pytest.fixture(scope="module")
+def permissions() -> list[Json]:
+    """The statements of the policy in docs/deploy.md."""
+    section = (ROOT / "docs/deploy.md").read_text().partition("## Permissions of the deploying role")[2]
+    (policy,) = re.findall(r"```json\n(.*?)```", section.partition("\n## ")[0], re.DOTALL)
+    found: list[Json] = json.loads(policy)["Statement"]
+    return found
+
+
+def allowing(permissions: list[Json], action: str) -> list[Json]:
+    """The statements that have *action*."""
+    return [
+        statement
+        for statement in permissions
+        for pattern in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+        if fnmatchcase(action, pattern)
+    ]
+
+
+@pytest.mark.parametrize("kind", CALLS)
+def test_every_call_is_allowed(permissions: list[Json], kind: str) -> None:
+    assert not [action for action in CALLS[kind].split() if not allowing(permissions, action)]
+
+
+def test_the_kinds_are_those_of_the_stack(everything: Json, synthesize: Synthesize) -> None:
+    assert set(CALLS) <= {*everything["resource"], *synthesize(load_fleet=1)["resource"]}
+
+
+def test_roles_are_the_stacks_own(permissions: list[Json], synthesize: Synthesize) -> None:
+    roles = [role["name"] for role in synthesize(name="probe", load_fleet=1)["resource"]["aws_iam_role"].values()]
+    assert len(roles) == 3
+    for action in " ".join(CALLS[kind] for kind in CALLS if kind.startswith("aws_iam")).split():
+        for statement in allowing(permissions, action):
+            pattern = statement["Resource"].replace("<name>", "probe")
+            assert all(fnmatchcase(f"arn:aws:iam::123456789012:role/{role}", pattern) for role in roles)
+            assert not fnmatchcase("arn:aws:iam::123456789012:role/admin", pattern)
+
+
+def test_roles_are_passed_to_tasks_only(permissions: list[Json]) -> None:
+    (statement,) = allowing(permissions, "iam:PassRole")
+    assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
