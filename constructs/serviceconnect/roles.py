@@ -45,6 +45,8 @@ class Roles(Construct):
             arns = settings.secrets_of(service)
             if arns:
                 statements.append(allow([action], arns))
+        if settings.secrets_kms_key_arns:
+            statements.append(allow(["kms:Decrypt"], settings.secrets_kms_key_arns))
         execution_policy = IamRolePolicy(
             self, "execution-policy", name="start-tasks", role=self.execution.name, policy=document(statements)
         )

@@ -71,6 +71,9 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
         "request_timeout": draw(st.integers(1, 30)),
         "environment": {name: draw(st.text(max_size=5)) for name in names[:2]},
         "secrets": {name: draw(secret) for name in names[2:]},
+        "secrets_kms_key_arns": (f"arn:aws:kms:{region}:{account}:key/0a1b2c3d",)
+        if draw(st.booleans()) and names[2:]
+        else (),
         "task_policy_arns": draw(st.sampled_from(((), (f"arn:aws:iam::{account}:policy/team/queues",)))),
         "permissions_boundary": draw(st.sampled_from(("", f"arn:aws:iam::{account}:policy/boundary"))),
         "deployment_minimum_percent": minimum,

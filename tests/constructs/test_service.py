@@ -152,6 +152,19 @@ def test_execution_role_reads_named_secrets(everything: Json) -> None:
     assert by_action["ssm:GetParameters"] == ["arn:aws:ssm:eu-west-2:123456789012:parameter/level"]
 
 
+def test_only_the_execution_role_decrypts_and_with_the_keys_of_the_settings(stack: Json, everything: Json) -> None:
+    with_key = {
+        name: statement["Resource"]
+        for name, policy in everything["resource"]["aws_iam_role_policy"].items()
+        for statement in statements(policy["policy"])
+        if any(action.startswith("kms:") for action in statement["Action"])
+    }
+    assert list(with_key.values()) == [["arn:aws:kms:eu-west-2:123456789012:key/0a1b2c3d"]]
+    role = at(everything, "aws_iam_role_policy", "roles/execution-policy")
+    assert everything["resource"]["aws_iam_role_policy"][next(iter(with_key))] == role
+    assert "kms:" not in only(stack, "aws_iam_role_policy")["policy"]
+
+
 def test_task_role_is_empty_unless_ecs_exec(stack: Json, synthesize: Synthesize) -> None:
     task_role = reference(stack, "aws_iam_role", "roles/task", "name")
     assert only(stack, "aws_iam_role_policy")["role"] != task_role

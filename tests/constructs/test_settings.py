@@ -15,6 +15,7 @@ from tests.constructs.synthesis import ROOT
 
 ECR = "123456789012.dkr.ecr.eu-west-2.amazonaws.com/probe:1"
 SECRET = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:token-a1b2c3"
+KEY = "arn:aws:kms:eu-west-2:123456789012:key/0a1b2c3d"
 POLICY = "arn:aws:iam::123456789012:policy/queues"
 
 
@@ -150,6 +151,15 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"environment": {"A": "1"}, "secrets": {"A": SECRET}}, "A must be in environment or in secrets, not in both."),
     ({"secrets": {"A": "secret"}}, "secrets = A=secret must be names with ARNs"),
     ({"secrets": {"A": SECRET}, "region": "eu-west-1"}, f"secrets: A = {SECRET} must be in region = eu-west-1."),
+    (
+        {"secrets_kms_key_arns": ("alias/a",), "secrets": {"A": SECRET}},
+        "secrets_kms_key_arns = alias/a must be ARNs of KMS keys.",
+    ),
+    ({"secrets_kms_key_arns": (KEY,)}, "needs secrets, which the keys decrypt."),
+    (
+        {"secrets_kms_key_arns": (KEY.replace("eu-west-2", "eu-west-1"),), "secrets": {"A": SECRET}},
+        "key/0a1b2c3d must be in region = eu-west-2.",
+    ),
     ({"task_policy_arns": ("queues",)}, "task_policy_arns = queues must be ARNs of managed policies."),
     ({"task_policy_arns": (POLICY, POLICY)}, "must name each once."),
     ({"permissions_boundary": "none"}, "permissions_boundary = none must be empty or the ARN of a managed policy."),

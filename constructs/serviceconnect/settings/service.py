@@ -103,6 +103,11 @@ class ServiceSettings(CommonSettings):
         "Environment of the container from Secrets Manager and SSM, as name and ARN.",
         each(_SECRET, "names with ARNs of secrets or parameters"),
     )
+    secrets_kms_key_arns: tuple[str, ...] = setting(
+        (),
+        "KMS keys of yours by which `secrets` are encrypted; empty: they are by AWS's own keys.",
+        each(r"arn:aws:kms:[a-z0-9-]+:\d{12}:key/[\w-]+", "ARNs of KMS keys"),
+    )
     task_policy_arns: tuple[str, ...] = setting(
         (),
         "Managed policies of the task's role, for what the service itself calls; empty: it may do nothing.",
@@ -192,6 +197,11 @@ def conflicts(settings: ServiceSettings) -> Iterator[str]:
             yield f"environment and secrets must have names of letters, digits and underscores, not {name!r}."
     for name in sorted(set(settings.environment) & set(settings.secrets)):
         yield f"{name} must be in environment or in secrets, not in both."
+    if settings.secrets_kms_key_arns and not settings.secrets:
+        yield f"secrets_kms_key_arns = {','.join(settings.secrets_kms_key_arns)} needs secrets, which the keys decrypt."
+    for arn in settings.secrets_kms_key_arns:
+        if arn.split(":")[3:4] not in ([settings.region], []):
+            yield f"secrets_kms_key_arns: {arn} must be in region = {settings.region}."
     if len(set(settings.task_policy_arns)) != len(settings.task_policy_arns):
         yield f"task_policy_arns = {','.join(settings.task_policy_arns)} must name each once."
     for name, arn in settings.secrets.items():
