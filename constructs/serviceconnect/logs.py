@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from constructs import Construct
 
@@ -11,7 +12,7 @@ __all__ = ["Logs"]
 
 
 class Logs(Construct):
-    """One log group for the service, one for its proxies, one for API Gateway's access log."""
+    """Log groups of the service, its proxies and API Gateway's access log; of Container Insights where that is on."""
 
     def __init__(self, scope: Construct, id: str, settings: ServiceSettings) -> None:
         super().__init__(scope, id)
@@ -20,6 +21,15 @@ class Logs(Construct):
         # The prefix spares the account's one resource policy for log delivery, which has a limited size.
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-and-resource-policy.html
         self.access = self._group("access", f"/aws/vendedlogs/apigateway/{settings.name}", settings)
+        # ECS makes it by itself where it is not, for good and without a retention.
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-reference-performance-logs-ECS.html
+        self.insights = []
+        if settings.container_insights != "disabled":
+            name = f"/aws/ecs/containerinsights/{settings.name}/performance"
+            group = self._group("insights", name, settings)
+            # When it is turned off, the cluster has to know before the group goes.
+            group.lifecycle = TerraformResourceLifecycle(create_before_destroy=True)
+            self.insights.append(group)
 
     def _group(self, id: str, name: str, settings: ServiceSettings) -> CloudwatchLogGroup:
         return CloudwatchLogGroup(self, id, name=name, retention_in_days=settings.log_retention_days)

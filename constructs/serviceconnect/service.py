@@ -57,6 +57,7 @@ class Service(Construct):
             "cluster",
             name=settings.name,
             setting=[EcsClusterSetting(name="containerInsights", value=settings.container_insights)],
+            depends_on=logs.insights or None,
         )
         self.namespace = ServiceDiscoveryHttpNamespace(
             self, "namespace", name=settings.name, description=f"Service Connect of {settings.name}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.constructs.synthesis import Json, Synthesize, at, container, only, reference, statements
+from tests.constructs.synthesis import Json, Synthesize, address, at, container, only, reference, statements
 
 
 def test_container_is_locked_down(stack: Json) -> None:
@@ -232,5 +232,13 @@ def test_log_groups_are_declared_with_retention(synthesize: Synthesize) -> None:
 
 def test_container_insights(stack: Json, synthesize: Synthesize) -> None:
     assert only(stack, "aws_ecs_cluster")["setting"] == [{"name": "containerInsights", "value": "disabled"}]
-    enhanced = only(synthesize(container_insights="enhanced"), "aws_ecs_cluster")
-    assert enhanced["setting"] == [{"name": "containerInsights", "value": "enhanced"}]
+    assert "depends_on" not in only(stack, "aws_ecs_cluster")
+    enhanced = synthesize(name="probe", container_insights="enhanced", log_retention_days=7)
+    cluster = only(enhanced, "aws_ecs_cluster")
+    assert cluster["setting"] == [{"name": "containerInsights", "value": "enhanced"}]
+    # There before the cluster, or ECS makes it, without a retention and to stay.
+    group = at(enhanced, "aws_cloudwatch_log_group", "logs/insights")
+    assert (group["name"], group["retention_in_days"]) == ("/aws/ecs/containerinsights/probe/performance", 7)
+    assert cluster["depends_on"] == [address(enhanced, "aws_cloudwatch_log_group", "logs/insights")]
+    # And when it is turned off, not gone before the cluster knows.
+    assert group["lifecycle"]["create_before_destroy"] is True
