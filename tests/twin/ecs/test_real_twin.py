@@ -12,6 +12,7 @@ import pytest
 
 from tests.twin.ecs.conftest import run_aws
 from tests.twin.running import PROJECT, RunningTwin, TwinFactory, wait_until
+from twin.credentials import environment
 
 SERVICE = "service/serviceconnect/serviceconnect"
 
@@ -88,6 +89,46 @@ def _environment(process: Path) -> dict[str, str]:
     except OSError:
         return {}
     return dict(entry.decode(errors="replace").partition("=")[::2] for entry in entries if entry)
+
+
+def test_a_deployment_of_terraforms_is_waited_for_and_told_when_it_is_rolled_back(twin: RunningTwin) -> None:
+    ecs = twin.client("ecs")
+    (service,) = ecs.describe_services(cluster="serviceconnect", services=["serviceconnect"])["services"]
+    good = service["taskDefinition"]
+    assert await_deployment(twin, good).returncode == 0
+
+    definition = ecs.describe_task_definition(taskDefinition=good)["taskDefinition"]
+    (container,) = definition["containerDefinitions"]
+    check = {"command": ["CMD-SHELL", "exit 1"], "interval": 5, "retries": 1, "startPeriod": 0}
+    named = ("family", "networkMode", "requiresCompatibilities", "cpu", "memory")
+    bad = ecs.register_task_definition(
+        containerDefinitions=[{**container, "healthCheck": check}], **{name: definition[name] for name in named}
+    )["taskDefinition"]["taskDefinitionArn"]
+    ecs.update_service(cluster="serviceconnect", service="serviceconnect", taskDefinition=bad)
+    done = await_deployment(twin, bad)
+
+    assert done.returncode == 1
+    assert f", with {good}: ECS deployment circuit breaker: rolling back to deploymentId" in done.stderr
+    assert "Newest events: (service serviceconnect) " in done.stderr
+    assert await_deployment(twin, good).returncode == 0
+
+
+def await_deployment(twin: RunningTwin, definition: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["/bin/sh", PROJECT / "constructs/serviceconnect/scripts/await_deployment.sh"],
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": os.devnull,
+            **environment(twin.aws_endpoint_url, "eu-west-2"),
+            "CLUSTER": "serviceconnect",
+            "SERVICE": "serviceconnect",
+            "TASK_DEFINITION": definition,
+            "PAUSE": "0.5",
+        },
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
 
 
 def test_what_services_ask_for_in_vain_is_listed_by_twin_ps(twin: RunningTwin) -> None:
