@@ -27,10 +27,11 @@ def find_node() -> None:
     node = os.environ.get("JSII_NODE", "node")
     try:
         version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
+        major = int(version.removeprefix("v").partition(".")[0])
+    except (OSError, subprocess.CalledProcessError, ValueError):
         problem = f"there is no Node that runs at {node!r}"
     else:
-        if int(version.removeprefix("v").partition(".")[0]) >= NODE:
+        if major >= NODE:
             return
         problem = f"the Node at {node!r} is {version}, and {NODE} or newer is needed"
     print(f"main.py: {problem}; CDKTF needs it: run `make clean install`, which brings one.", file=sys.stderr)

@@ -206,7 +206,8 @@ class Supervisor:
         return f"Tasks do not stay up ({task.stopped_reason}){said}{where}."
 
     def _is_running(self, service: Service) -> bool:
-        running = [t for t in self.ecs.tasks_of(service) if t.last_status is TaskStatus.RUNNING]
+        tasks = self.ecs.tasks_of(service)
+        running = [t for t in tasks if t.last_status is TaskStatus.RUNNING and t.is_registered]
         return len(running) >= service.desired_count
 
     def _kept_work(self) -> list[Coroutine[Any, Any, None]]:

@@ -98,7 +98,11 @@ def test_no_node(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("says", "problem"),
-    [("exit 1", "there is no Node that runs at"), ("echo v20.19.0", "is v20.19.0, and 22 or newer is needed")],
+    [
+        ("exit 1", "there is no Node that runs at"),
+        ("echo hello", "there is no Node that runs at"),
+        ("echo v20.19.0", "is v20.19.0, and 22 or newer is needed"),
+    ],
 )
 def test_a_node_that_will_not_do(tmp_path: Path, says: str, problem: str) -> None:
     node = tmp_path / "node"

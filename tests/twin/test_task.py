@@ -159,6 +159,18 @@ def make_task(definition: dict[str, Any], connection: dict[str, Any] | None) -> 
     )
 
 
+@pytest.mark.parametrize(
+    ("connected", "steps", "registered"), [(True, (), False), (True, ("registered",), True), (False, (), True)]
+)
+def test_with_service_connect_a_task_is_there_once_it_is_registered(
+    connected: bool, steps: tuple[str, ...], registered: bool
+) -> None:
+    task = make_task({}, CONNECTION if connected else None)
+    task.steps = {"RUNNING": 1.0} | dict.fromkeys(steps, 1.01)
+
+    assert task.is_registered is registered
+
+
 class NoBalancers:
     async def register(self, task: Task, address: Address) -> None:
         pass

@@ -245,6 +245,11 @@ class Task:
         return self.container.health
 
     @property
+    def is_registered(self) -> bool:
+        """Whether it has been where Cloud Map's clients look: some milliseconds after RUNNING, with Service Connect."""
+        return not self.deployment.service_connect or "registered" in self.steps
+
+    @property
     def is_checked(self) -> bool:
         """Whether its container has a health check."""
         check = self.definition.get("healthCheck") or {"command": ["NONE"]}
