@@ -1,6 +1,6 @@
 """Every page says the numbers that were recorded, whatever its words and wherever its code has gone.
 
-A number that rightly changes is recorded anew (record.py) in the commit that changes it, with the reason in its message.
+A number that rightly changes is recorded anew (record.py) in the commit that changes it; its message gives the reason.
 """
 
 from __future__ import annotations
