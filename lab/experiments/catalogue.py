@@ -1,4 +1,4 @@
-"""The experiments: what happens in each, in words and numbers. What is done is in actions.py."""
+"""The experiments: what happens in each, in words and numbers. What is done is in lab.runner.actions."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 from lab.errors import BadInput
 
-__all__ = ["ALL", "EXPERIMENTS", "Experiment", "chosen", "fitting"]
+__all__ = ["ALL", "DIRECT", "EXPERIMENTS", "LOAD_BALANCER", "Experiment", "chosen", "fitting"]
 
 ALL = "all"
+
+DIRECT, LOAD_BALANCER = "direct", "alb"
+"""The two ways to the tasks, by the names that results give them."""
 
 
 @dataclass(frozen=True)

@@ -75,8 +75,8 @@ def run(
         raise BadInput(f"--repeat {repeat} is out of range: give from 1 to 1000.")
     chosen(experiments, on_aws=False)  # a misspelt name before a missing file
 
-    from lab.experiments.sweep import cells, require_drains_end, task_settings
-    from lab.experiments.target import read_target
+    from lab.runner.actions import cells, require_drains_end, task_settings
+    from lab.runner.service import read_target
 
     where = read_target(target)
     todo, impossible = chosen(experiments, on_aws=not where.is_twin)
@@ -85,14 +85,11 @@ def run(
     # All that was given is checked; these take a second or two.
     from rich.console import Console
 
-    from lab.experiments.aws import Aws
-    from lab.experiments.conductor import new_folder
-    from lab.experiments.interrupts import raise_on_sigterm
-    from lab.experiments.service import EcsService
-    from lab.experiments.session import Request, Session
     from lab.experiments.study import read_measured, write_study
     from lab.experiments.terminal import print_findings, print_matrix
     from lab.report.page import write_report
+    from lab.runner.service import Aws, EcsService
+    from lab.runner.session import Request, Session, new_folder, raise_on_sigterm
 
     console = Console()
     if not console.is_terminal:

@@ -19,7 +19,7 @@ import numpy as np
 from scipy import stats
 
 from lab.errors import BadInput
-from lab.experiments.load import DIRECT, LOAD_BALANCER
+from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
 from lab.experiments.matrix import Row, rows
 from lab.experiments.study import FIGURES, Study, figures
 

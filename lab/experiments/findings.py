@@ -13,8 +13,7 @@ from scipy import stats
 
 from lab.distribution.judgement import Judgement, judge
 from lab.errors import BadInput
-from lab.experiments.catalogue import EXPERIMENTS, Experiment
-from lab.experiments.load import DIRECT
+from lab.experiments.catalogue import DIRECT, EXPERIMENTS, Experiment
 from lab.experiments.records import Fault, TaskRecord
 from lab.experiments.times import Times, times_of
 from load.latency import SECOND_BITS, percentiles

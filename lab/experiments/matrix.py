@@ -6,9 +6,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lab.experiments.catalogue import Experiment
+from lab.experiments.catalogue import DIRECT, LOAD_BALANCER, Experiment
 from lab.experiments.findings import Findings
-from lab.experiments.load import DIRECT, LOAD_BALANCER
 from lab.experiments.study import FIGURES, Measured, figures
 
 __all__ = ["ARMS", "WAYS", "Row", "Spread", "layout", "relative", "rows"]

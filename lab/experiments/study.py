@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from lab.errors import BadInput
+from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
 from lab.experiments.findings import Findings, find
-from lab.experiments.load import DIRECT, LOAD_BALANCER
 from load.errors import LoadError
 from load.results import FORMAT, Run, is_known_format, read_run
 

@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from lab.experiments.findings import Findings
-from lab.experiments.load import Seen
 from lab.experiments.matrix import ARMS, layout, relative, rows
 from lab.experiments.study import Measured, Study
 from lab.experiments.wording import (
@@ -24,6 +23,7 @@ from lab.experiments.wording import (
     periods_table,
     times_in_words,
 )
+from lab.runner.load import Seen
 
 __all__ = ["Progress", "print_findings", "print_matrix"]
 

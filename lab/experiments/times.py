@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lab.experiments.load import LOAD_BALANCER
+from lab.experiments.catalogue import LOAD_BALANCER
 from lab.experiments.records import Discovered, EventRecord, Fault, TaskRecord
 from load.results import Run
 

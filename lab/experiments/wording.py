@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
 from lab.experiments.findings import Findings, Period
-from lab.experiments.load import DIRECT, LOAD_BALANCER
 from lab.experiments.study import Study
 from load.results import Run
 

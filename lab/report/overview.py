@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lab.distribution.wording import percent
-from lab.experiments.load import DIRECT
+from lab.experiments.catalogue import DIRECT
 from lab.experiments.matrix import WAYS, Row, rows
 from lab.experiments.study import Study
 from lab.experiments.wording import BESIDE, flaws, missed_rate

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from lab.errors import BadInput
-from lab.experiments.actions import ACTIONS
 from lab.experiments.catalogue import EXPERIMENTS, chosen, fitting
+from lab.runner.actions import ACTIONS
 
 
 def test_every_event_has_an_action() -> None:

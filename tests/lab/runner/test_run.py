@@ -18,8 +18,8 @@ from rich.console import Console
 
 from lab.errors import Missing
 from lab.experiments.catalogue import EXPERIMENTS
-from lab.experiments.session import Request, Session
-from lab.experiments.target import read_target
+from lab.runner.service import read_target
+from lab.runner.session import Request, Session
 from load.results import Run, read_run
 from tests.command import Command
 from tests.twin.running import PROJECT, RunningTwin, descendants, is_alive, wait_until
@@ -186,7 +186,7 @@ def test_an_endpoint_that_does_not_answer(lab: Command, tmp_path: Path) -> None:
 def test_locust_that_does_not_start_is_told_with_its_last_words(
     twin: RunningTwin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lab.experiments.load._LOCUSTFILE", tmp_path / "no-locustfile.py")
+    monkeypatch.setattr("lab.runner.load._LOCUSTFILE", tmp_path / "no-locustfile.py")
     target = read_target(twin.state / "outputs.json")
     request = Request([EXPERIMENTS["baseline"]], 4, 4, 20, 1, [{}], tmp_path / "results")
     folders: list[Path] = []

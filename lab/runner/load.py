@@ -14,12 +14,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lab.errors import Missing
-from lab.experiments.target import Target
+from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
+from lab.runner.service import Target
 
-__all__ = ["DIRECT", "LOAD_BALANCER", "Load", "Plan", "Seen", "stop"]
-
-DIRECT, LOAD_BALANCER = "direct", "alb"
-"""The two ways to the tasks, by the names that results give them."""
+__all__ = ["Load", "Plan", "Seen", "stop"]
 
 _LOCUSTFILE = Path(__file__).resolve().parents[2] / "locustfile.py"
 _ENDS_WITHIN = 60.0  # seconds beyond the run's own time: the last answers, and the files

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lab.errors import BadInput
-from lab.experiments.target import read_target
+from lab.runner.service import read_target
 
 OUTPUTS = {
     "gateway_url": "https://abc.execute-api.eu-west-2.amazonaws.com/",

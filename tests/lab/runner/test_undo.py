@@ -17,9 +17,9 @@ from rich.console import Console
 
 from lab.errors import BadInput, Missing
 from lab.experiments.catalogue import EXPERIMENTS
-from lab.experiments.session import Request, Session
-from lab.experiments.target import read_target
-from lab.experiments.undo import NotPutBack, putting_back
+from lab.runner.actions import NotPutBack, putting_back
+from lab.runner.service import read_target
+from lab.runner.session import Request, Session
 from tests.twin.running import RunningTwin, wait_until
 
 

@@ -9,10 +9,9 @@ from typing import Any
 import httpx
 
 from lab.errors import BadInput, Missing
-from lab.experiments.target import Target
+from lab.runner.service import Target
 
 __all__ = ["TwinControl", "in_words"]
-
 
 _NO_MATTER = 1.0  # seconds for which another kind of fault holds each request
 _TIMEOUT = 60.0  # seconds: a change of parameters waits until the gateway has it

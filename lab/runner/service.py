@@ -1,20 +1,29 @@
-"""The ECS service under test, through the AWS API."""
+"""The ECS service under test: where it is (an outputs file), the AWS API, and who is in Cloud Map meanwhile."""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import shlex
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from lab.errors import BadInput, Missing
-from lab.experiments.aws import Aws
-from lab.experiments.records import DeploymentRecord, EventRecord, TaskRecord
-from lab.experiments.target import Target
+from lab.experiments.records import DeploymentRecord, Discovered, EventRecord, TaskRecord
 
-__all__ = ["EcsService", "ServiceState"]
+__all__ = ["Aws", "EcsService", "ServiceState", "Target", "Watch", "read_target"]
 
 _PAGE = 100  # DescribeTasks takes no more
 _POLL = 0.5  # seconds between questions whether the service is stable
@@ -256,3 +265,157 @@ def _deployment(deployment: dict[str, Any]) -> DeploymentRecord:
 
 def _seconds(moment: datetime | None) -> float | None:
     return moment.timestamp() if moment else None
+
+
+_NEEDED = ("gateway_url", "region", "cluster_name", "service_name")
+_OPTIONAL = ("namespace_name", "discovery_name", "comparison_url", "aws_endpoint_url")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A deployed stack, by its outputs `file`.
+
+    `aws_endpoint_url` is there where it is a twin, `comparison_url` where the same tasks have a load balancer too.
+    """
+
+    file: Path
+    stack: str
+    gateway_url: str
+    region: str
+    cluster_name: str
+    service_name: str
+    namespace_name: str | None = None
+    discovery_name: str | None = None
+    comparison_url: str | None = None
+    aws_endpoint_url: str | None = None
+
+    @property
+    def is_twin(self) -> bool:
+        """Whether it is on this machine, where more can be done to it than AWS's API offers."""
+        return self.aws_endpoint_url is not None
+
+
+def read_target(path: Path) -> Target:
+    """The target that an outputs file names.
+
+    Raises:
+        BadInput: the file is absent or malformed, holds other than one stack, or lacks an output.
+    """
+    try:
+        outputs = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise BadInput(
+            f"{path} is not there: start the twin with `twin up`, or deploy with `make deploy`, and name the outputs "
+            "file with --target."
+        ) from None
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read ({error.strerror}): name the outputs file with --target.") from None
+    except ValueError as error:
+        raise BadInput(f"{path} is not JSON ({error}): name the outputs file with --target.") from None
+    if not isinstance(outputs, dict) or len(outputs) != 1:
+        raise BadInput(f"{path} must be an object with one stack in it: name the outputs file of one with --target.")
+    stack, values = next(iter(outputs.items()))
+    missing = [name for name in _NEEDED if not (isinstance(values, dict) and isinstance(values.get(name), str))]
+    if missing:
+        raise BadInput(f"{path}: the stack {stack} has no output {', '.join(missing)}; is it this project's stack?")
+    return Target(path, stack, **_known(values))
+
+
+def _known(values: Mapping[str, Any]) -> dict[str, str]:
+    found = {name: values[name] for name in (*_NEEDED, *_OPTIONAL) if isinstance(values.get(name), str)}
+    return {name: value.rstrip("/") if name.endswith("_url") else value for name, value in found.items()}
+
+
+class Aws:
+    """The AWS API of *target*'s Region, or of the twin that it is."""
+
+    def __init__(self, target: Target) -> None:
+        self._url = target.aws_endpoint_url
+        self._where = self._url or f"AWS in {target.region}"
+        self._session = boto3.session.Session(region_name=target.region, **_credentials(self._url))
+
+    def client(self, service: str) -> Any:
+        """boto3's client of *service*; safe to be used by several threads."""
+        config = Config(
+            retries={"total_max_attempts": 3, "mode": "standard"},
+            connect_timeout=5,
+            read_timeout=30,
+            # Else DiscoverInstances looks for a host `data-<the twin's address>`.
+            inject_host_prefix=self._url is None,
+            # A twin is on this machine, where no proxy leads.
+            proxies=None if self._url is None else {},
+        )
+        return self._session.client(service, endpoint_url=self._url, config=config)
+
+    @contextlib.contextmanager
+    def asking(self) -> Iterator[None]:
+        """Around calls of a client.
+
+        Raises:
+            Missing: AWS does not answer, or takes no credentials.
+            BadInput: it refuses the request.
+        """
+        try:
+            yield
+        except NoCredentialsError:
+            raise Missing(
+                f"There are no credentials for {self._where}: set AWS_PROFILE, or log in with `aws sso login`."
+            ) from None
+        except ClientError as error:
+            code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+            if code.startswith(("ExpiredToken", "InvalidClientToken", "UnrecognizedClient")):
+                raise Missing(
+                    f"{self._where} takes no requests with these credentials ({code}): log in again."
+                ) from None
+            raise BadInput(f"{self._where} refuses {error.operation_name} ({code}): {message}") from None
+        except BotoCoreError as error:
+            raise Missing(f"{self._where} does not answer ({error}): is it up?") from None
+
+
+def _credentials(endpoint_url: str | None) -> dict[str, str]:
+    """A twin takes any credentials, so none need to be configured for it; AWS gets those of the environment."""
+    on_loopback = urlsplit(endpoint_url or "").hostname in ("127.0.0.1", "::1", "localhost")
+    if on_loopback and "AWS_ACCESS_KEY_ID" not in os.environ:
+        return {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    return {}
+
+
+_ON_THE_TWIN, _ON_AWS = 0.1, 1.0  # seconds between questions
+_MOST = 1000  # DiscoverInstances gives no more
+
+
+class Watch:
+    """A context manager: `changes` has what DiscoverInstances told, one entry for each change."""
+
+    def __init__(self, target: Target, aws: Aws) -> None:
+        self.changes: list[Discovered] = []
+        self._every = _ON_THE_TWIN if target.is_twin else _ON_AWS
+        self._query = {"NamespaceName": target.namespace_name, "ServiceName": target.discovery_name}
+        self._client: Any = aws.client("servicediscovery")
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="discovery", daemon=True)
+
+    def __enter__(self) -> Self:
+        if all(self._query.values()):
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._end.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._end.wait(self._every):
+            found = self._ask()
+            if not self.changes or self.changes[-1].instances != found:
+                self.changes.append(Discovered(time.time(), found))
+
+    def _ask(self) -> tuple[str, ...] | None:
+        try:
+            answer = self._client.discover_instances(**self._query, MaxResults=_MOST, HealthStatus="ALL")
+        except (BotoCoreError, ClientError):
+            return None
+        return tuple(sorted(instance["InstanceId"] for instance in answer["Instances"]))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lab.errors import BadInput
-from lab.experiments.sweep import by_task, cells, require_drains_end
+from lab.runner.actions import by_task, cells, require_drains_end
 
 
 def test_two_sweeps_are_a_grid() -> None:

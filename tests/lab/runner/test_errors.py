@@ -13,10 +13,8 @@ from typing import Any
 import pytest
 
 from lab.errors import BadInput, Missing
-from lab.experiments.aws import Aws
-from lab.experiments.load import Load, Plan, stop
-from lab.experiments.service import EcsService
-from lab.experiments.target import Target
+from lab.runner.load import Load, Plan, stop
+from lab.runner.service import Aws, EcsService, Target
 from tests.command import Command
 from tests.twin.running import wait_until
 
@@ -139,7 +137,7 @@ def test_both_ways_are_ended_at_the_same_time(serve: Serve, tmp_path: Path, monk
     """Each waits at its end for the other to be at its own, so that ended in turn they would not meet."""
     locustfile = tmp_path / "together.py"
     locustfile.write_text(TOGETHER)
-    monkeypatch.setattr("lab.experiments.load._LOCUSTFILE", locustfile)
+    monkeypatch.setattr("lab.runner.load._LOCUSTFILE", locustfile)
     outputs = tmp_path / "outputs.json"
     target = dataclasses.replace(serve((200, {})), file=outputs)
     values = {"gateway_url": target.gateway_url, "region": "eu-west-2"}

@@ -13,14 +13,14 @@ import pytest
 from rich.console import Console
 
 from lab.errors import Missing
-from lab.experiments import conductor
-from lab.experiments.actions import Bench
 from lab.experiments.catalogue import EXPERIMENTS, Experiment
-from lab.experiments.interrupts import Terminated, raise_on_sigterm, uninterrupted
-from lab.experiments.load import Plan
 from lab.experiments.records import Fault
-from lab.experiments.target import Target
 from lab.experiments.terminal import Progress
+from lab.runner import session
+from lab.runner.actions import Bench
+from lab.runner.load import Plan
+from lab.runner.service import Target
+from lab.runner.session import Terminated, raise_on_sigterm, uninterrupted
 
 
 @pytest.fixture(autouse=True)
@@ -108,15 +108,15 @@ def test_what_is_done_as_the_interrupt_comes_is_recorded_and_put_back_after_the_
 
     cut = {"complete": True, "duration_s": 4.0, "settings": {"run_time_s": 10}}  # as Locust leaves it after a signal
     (tmp_path / "run.json").write_text(json.dumps(cut))
-    monkeypatch.setattr(conductor, "ACTIONS", {"stop-task": action})
-    monkeypatch.setattr(conductor, "Load", Answered)
-    monkeypatch.setattr(conductor, "Watch", Watch)
-    monkeypatch.setattr(conductor, "stop", lambda loads, patience: happened.append(("load ends", patience)))
+    monkeypatch.setattr(session, "ACTIONS", {"stop-task": action})
+    monkeypatch.setattr(session, "Load", Answered)
+    monkeypatch.setattr(session, "Watch", Watch)
+    monkeypatch.setattr(session, "stop", lambda loads, patience: happened.append(("load ends", patience)))
     bench = Bench(NoEcs(), None, lambda text: None)  # type: ignore[arg-type]
     target = Target(Path("outputs.json"), "s", "http://127.0.0.1:9", "eu-west-2", "c", "s")
 
     with pytest.raises(error):
-        conductor.conduct(
+        session.conduct(
             EXPERIMENTS["stop-task"], bench, target, None, Plan(1, 10, None), tmp_path,  # type: ignore[arg-type]
             Progress(Console(quiet=True), 10), {},
         )  # fmt: skip

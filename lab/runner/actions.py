@@ -1,0 +1,350 @@
+"""What each experiment and each cell of a sweep does to the service, and how it is put back."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from lab.errors import BadInput, LabError, Missing
+from lab.experiments.catalogue import Experiment
+from lab.experiments.records import Fault, TaskRecord
+from lab.runner.service import EcsService
+from lab.runner.twin import TwinControl, in_words
+
+__all__ = [
+    "ACTIONS",
+    "Bench",
+    "NotPutBack",
+    "Setting",
+    "by_task",
+    "cells",
+    "parameters",
+    "putting_back",
+    "require_drains_end",
+    "revision",
+    "task_settings",
+]
+
+_ADDED = 2  # tasks, by scale-out
+# As fast as ECS lets a health check fail: the least interval and number of retries that it takes.
+_NEVER_HEALTHY = {
+    "healthCheck": {"command": ["CMD-SHELL", "exit 1"], "interval": 5, "timeout": 2, "retries": 1, "startPeriod": 0}
+}
+_MARK = "LAB_ROLLOUT"  # a variable of the new revision's environment, which the service does not read
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What an experiment acts on; `twin` is None on AWS. `note` tells the user what was done."""
+
+    service: EcsService
+    twin: TwinControl | None
+    note: Callable[[str], None]
+
+
+Action = Callable[[Bench, Experiment], AbstractContextManager[Fault]]
+
+
+@contextlib.contextmanager
+def stop_task(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
+    """The longest-running task; ECS replaces it, so there is nothing to put back."""
+    yield _stop_one(bench, experiment.name)
+
+
+@contextlib.contextmanager
+def rollout(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
+    """A revision that differs in a variable that nobody reads."""
+    with _revision(bench, experiment, environment={_MARK: f"{time.time():.0f}"}) as fault:
+        yield fault
+
+
+@contextlib.contextmanager
+def bad_rollout(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
+    """A revision whose tasks serve, but whose health check never passes."""
+    with _revision(bench, experiment, container=_NEVER_HEALTHY) as fault:
+        yield fault
+
+
+@contextlib.contextmanager
+def scale_out(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
+    """Two tasks more."""
+    with _scaled(bench, experiment, _ADDED) as fault:
+        yield fault
+
+
+@contextlib.contextmanager
+def scale_in(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
+    """One task fewer."""
+    with _scaled(bench, experiment, -1) as fault:
+        yield fault
+
+
+@contextlib.contextmanager
+def _on_a_task(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
+    twin, task = _twin(bench, experiment), _longest_running(bench.service.tasks())
+    at = time.time()
+    with twin.fault(experiment.name, task.id, experiment.fault_lasts):
+        bench.note(f"{experiment.name} of task {task.id} ({task.hostname})")
+        yield _fault(experiment, at, [task])
+
+
+@contextlib.contextmanager
+def _az_loss(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
+    """The zone of the longest-running task: with it at least one task goes."""
+    twin, tasks = _twin(bench, experiment), [task for task in bench.service.tasks() if task.is_running]
+    zone = _longest_running(tasks).availability_zone
+    at = time.time()
+    with twin.fault("az-down", zone, experiment.fault_lasts):
+        lost = [task for task in tasks if task.availability_zone == zone]
+        bench.note(f"{zone} is down, with {len(lost)} of {len(tasks)} tasks")
+        yield _fault(experiment, at, lost, zone)
+
+
+@contextlib.contextmanager
+def _discovery_down(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
+    at = time.time()
+    with _twin(bench, experiment).fault(experiment.name, None, experiment.fault_lasts):
+        bench.note(f"Cloud Map does not answer for {experiment.fault_lasts:g} s")
+        stopped = _stop_one(bench, experiment.name)
+        yield Fault(experiment.name, at, at + (experiment.fault_lasts or 0), stopped.tasks, stopped.hostnames)
+
+
+ACTIONS: Mapping[str, Action] = {
+    "stop-task": stop_task,
+    "rollout": rollout,
+    "bad-rollout": bad_rollout,
+    "scale-out": scale_out,
+    "scale-in": scale_in,
+    "crash": _on_a_task,
+    "proxy-crash": _on_a_task,
+    "hang": _on_a_task,
+    "unready": _on_a_task,
+    "az-loss": _az_loss,
+    "discovery-down": _discovery_down,
+}
+
+
+def _stop_one(bench: Bench, name: str) -> Fault:
+    task = _longest_running(bench.service.tasks())
+    at = time.time()
+    bench.service.stop_task(task, f"Stopped by the experiment {name}")
+    bench.note(f"stopped task {task.id} ({task.hostname})")
+    return Fault(name, at, tasks=(task.arn,), hostnames=(task.hostname,))
+
+
+@contextlib.contextmanager
+def _revision(
+    bench: Bench,
+    experiment: Experiment,
+    *,
+    environment: Mapping[str, str] | None = None,
+    container: Mapping[str, object] | None = None,
+) -> Iterator[Fault]:
+    """Deploy a changed revision; in the end go back to the one before, unless a circuit breaker did, and discard it."""
+    service = bench.service
+    before = service.state().task_definition
+    tasks = [task for task in service.tasks() if task.is_running]
+    revision = service.new_revision(before, environment=environment, container=container)
+    try:
+        at = time.time()
+        service.update(task_definition=revision)
+        name = revision.rsplit("/", 1)[-1]
+        bench.note(f"deploying {name}")
+        yield _fault(experiment, at, tasks, name)
+    finally:
+        with putting_back(service.left_at(revision, before)):
+            if service.state().task_definition != before:
+                service.update(task_definition=before)
+                bench.note(f"going back to {before.rsplit('/', 1)[-1]}")
+        with putting_back(service.left_registered(revision)):
+            service.discard(revision)
+
+
+@contextlib.contextmanager
+def _scaled(bench: Bench, experiment: Experiment, more: int) -> Iterator[Fault]:
+    desired = bench.service.state().desired
+    try:
+        at = time.time()
+        bench.service.update(desired_count=desired + more)
+        bench.note(f"scaling from {desired} to {desired + more} tasks")
+        yield Fault(experiment.name, at, detail=f"{desired} to {desired + more} tasks")
+    finally:
+        back = bench.service.command("update-service", desired_count=desired)
+        with putting_back(f"the service may still be scaled to {desired + more} tasks: put it back with `{back}`"):
+            bench.service.update(desired_count=desired)
+
+
+def _twin(bench: Bench, experiment: Experiment) -> TwinControl:
+    if bench.twin is None:
+        raise BadInput(f"{experiment.name} cannot be done on AWS: {experiment.not_on_aws}.")
+    return bench.twin
+
+
+def _fault(experiment: Experiment, at: float, tasks: list[TaskRecord], detail: str = "") -> Fault:
+    until = None if experiment.fault_lasts is None else at + experiment.fault_lasts
+    arns, hostnames = tuple(task.arn for task in tasks), tuple(task.hostname for task in tasks)
+    return Fault(experiment.name, at, until, arns, hostnames, detail)
+
+
+def _longest_running(tasks: list[TaskRecord]) -> TaskRecord:
+    running = [task for task in tasks if task.is_running]
+    if not running:
+        raise BadInput("no task of the service runs any more: there is none to pick; the results so far are kept.")
+    return min(running, key=lambda task: (task.started_at or 0.0, task.arn))
+
+
+class NotPutBack(Missing):
+    """Something is left as the experiment made it; the message says what, and how to put it back."""
+
+
+@contextlib.contextmanager
+def putting_back(left: str) -> Iterator[None]:
+    """Around what puts something back, with all that it reads for it; to be used where a `finally` begins.
+
+    Raises:
+        NotPutBack: it could not be: why, and what is *left*, after what an earlier one says of what it left.
+    """
+    meanwhile = sys.exception()  # it would be hidden by ours
+    try:
+        yield
+    except LabError as error:
+        told = [str(each).rstrip(".") for each in (meanwhile, error) if isinstance(each, LabError)]
+        if told[-1] in told[0]:
+            del told[1:]
+        raise NotPutBack(f"{'; '.join([*told, left])}.") from None
+
+
+Setting = Mapping[str, float]
+
+_MOST = 2  # names: a grid has rows and columns
+_DRAIN = "DRAIN_SECONDS"
+_OF_THE_TASK = ("drain_seconds", "stop_timeout")
+_STOP_TIMEOUT = (
+    2,
+    120,
+)  # seconds that Fargate takes, https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+_DEFAULT_STOP_TIMEOUT = 30.0
+
+
+def cells(texts: Sequence[str], *, on_aws: bool) -> list[Setting]:
+    """All combinations of the values, the last name's changing fastest; one empty cell without any.
+
+    Raises:
+        BadInput: what cannot be read, has more than two names, or cannot be set on AWS.
+    """
+    values: dict[str, list[float]] = {}
+    for text in texts:
+        name, _, listed = text.partition("=")
+        try:
+            numbers = [float(number) for number in listed.split(",")]
+        except ValueError:
+            raise BadInput(f"--sweep {text!r} is not a name and numbers: give it as discovery_ttl=0,1,5.") from None
+        if name in values or len(set(numbers)) < len(numbers):
+            raise BadInput(f"--sweep {text!r} names something twice: give each name and each of its numbers once.")
+        if on_aws and name not in _OF_THE_TASK:
+            raise BadInput(
+                f"--sweep {name} cannot be done on AWS, where nobody but AWS sets it: sweep "
+                f"{' or '.join(_OF_THE_TASK)}, or run it on the twin."
+            )
+        _check(name, numbers)
+        values[name] = numbers
+    if len(values) > _MOST:
+        raise BadInput(f"--sweep was given for {len(values)} names: a grid has {_MOST} at most.")
+    return [dict(zip(values, combination, strict=True)) for combination in itertools.product(*values.values())]
+
+
+def _check(name: str, numbers: Sequence[float]) -> None:
+    low, high = _STOP_TIMEOUT if name == "stop_timeout" else (0, 119 if name == "drain_seconds" else 3600)
+    for number in numbers:
+        if not low <= number <= high or (name == "stop_timeout" and number != int(number)):
+            whole = "a whole number" if name == "stop_timeout" else "a number"
+            raise BadInput(f"--sweep {name}={number:g} is out of range: give {whole} from {low} to {high}.")
+
+
+def task_settings(service: EcsService) -> dict[str, float]:
+    """`drain_seconds` and `stop_timeout` of the service's task definition."""
+    container = service.container(service.state().task_definition)
+    variables = {entry["name"]: entry["value"] for entry in container.get("environment", [])}
+    return {
+        "drain_seconds": float(variables.get(_DRAIN) or 0),
+        "stop_timeout": float(container.get("stopTimeout", _DEFAULT_STOP_TIMEOUT)),
+    }
+
+
+def require_drains_end(settings: Sequence[Setting], now: Setting) -> None:
+    """Refuse a drain that is cut off; *now* has the settings of the task that a cell does not change.
+
+    Raises:
+        BadInput: a cell has `drain_seconds` that do not end before the stop timeout, at which ECS sends SIGKILL.
+    """
+    for cell in settings:
+        drain, timeout = cell.get("drain_seconds", 0), {**now, **cell}["stop_timeout"]
+        if drain and drain >= timeout:
+            raise BadInput(
+                f"--sweep drain_seconds={drain:g} is cut off by the stop timeout of {timeout:g} s, at which ECS sends "
+                "SIGKILL: give less, or a longer stop timeout with --sweep stop_timeout."
+            )
+
+
+def by_task(settings: Sequence[Setting]) -> list[tuple[Setting, list[Setting]]]:
+    """The cells grouped by what they set of the task, which takes a deployment to change: (that, its cells)."""
+
+    def own(cell: Setting) -> list[tuple[str, float]]:
+        return sorted((name, value) for name, value in cell.items() if name in _OF_THE_TASK)
+
+    return [(dict(key), list(group)) for key, group in itertools.groupby(sorted(settings, key=own), key=own)]
+
+
+@contextlib.contextmanager
+def parameters(bench: Bench, cell: Setting) -> Iterator[None]:
+    """Set the twin's parameters that a cell names and, in the end, put them back.
+
+    Raises:
+        BadInput: one is neither a parameter of the twin nor of the task.
+    """
+    values = {name: value for name, value in cell.items() if name not in _OF_THE_TASK}
+    if not values or bench.twin is None:
+        yield
+        return
+    before = bench.twin.parameters()
+    if unknown := [name for name in values if name not in before]:
+        raise BadInput(
+            f"--sweep {unknown[0]} is no parameter of the twin nor of the task: choose from "
+            f"{', '.join([*_OF_THE_TASK, *before])}."
+        )
+    bench.twin.set(values)
+    try:
+        yield
+    finally:
+        old = {name: before[name] for name in values}
+        with putting_back(f"the twin may still have its new parameters: put them back with `twin set {in_words(old)}`"):
+            bench.twin.set(old)
+
+
+@contextlib.contextmanager
+def revision(bench: Bench, values: Setting, stable: Callable[[], Any]) -> Iterator[None]:
+    """Deploy a revision of the task with *values* and, in the end, go back; *stable* waits until that is done."""
+    now = task_settings(bench.service)
+    if now == {**now, **values}:
+        yield
+        return
+    service = bench.service
+    before = service.state().task_definition
+    environment = {_DRAIN: f"{values['drain_seconds']:g}"} if "drain_seconds" in values else None
+    container = {"stopTimeout": int(values["stop_timeout"])} if "stop_timeout" in values else None
+    changed = service.new_revision(before, environment=environment, container=container)
+    try:
+        service.update(task_definition=changed)
+        stable()
+        yield
+    finally:
+        with putting_back(service.left_at(changed, before)):
+            service.update(task_definition=before)
+        with putting_back(service.left_registered(changed)):
+            service.discard(changed)
