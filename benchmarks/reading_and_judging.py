@@ -76,7 +76,7 @@ def peak(file: Path) -> float:
     """Megabytes of a process that reads the file; each in a process of its own, as a maximum never falls."""
     code = (
         "import resource, sys; from lab.distribution.analysis import analyse; "
-        "from lab.distribution.reading import read; analyse(read(sys.argv[1])); "
+        "from lab.records.answers import read; analyse(read(sys.argv[1])); "
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
     output = subprocess.run([sys.executable, "-c", code, file], capture_output=True, text=True, check=True).stdout

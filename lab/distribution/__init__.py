@@ -1,8 +1,6 @@
 """Is it even? What the requests per host say, and what they cannot say."""
 
 # General layout
-#   reading       what a file is, and its reader; layout, lines: raw answers one a line, streamed
-#   observations  what was read: counts, and windows (time), sequence (order), zones where there are any
 #   subject       what is judged, checked and in one order
 #   exposure      who was there when: epochs with unchanged hosts, and what an even split expects of each
 #   goodness      chi-square with both tails, exact or simulated where it must be; power: requests that it takes
@@ -13,6 +11,6 @@
 #   zones         the same by availability zone
 #   analysis      all of it together: analyse()
 #   terminal, pictures, command    the edges
-# All but reading, lines and the edges are functions from values to values. `lab.simulation` and the report import from
-# here; nothing here imports them. scipy takes a second to import and matplotlib half of one, so this package's front
-# door imports nothing, and command only inside of what it does: `lab --help` and other commands wait for neither.
+# What is judged was read by lab.records. All but the edges are functions from values to values. `lab.simulation` and
+# the report import from here; nothing here imports them. scipy takes a second to import and matplotlib half of one, so
+# this front door imports nothing, and command only inside of what it does: `lab --help` waits for neither.

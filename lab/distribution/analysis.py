@@ -9,10 +9,10 @@ from typing import Any
 from lab.distribution.intervals import Share, shares
 from lab.distribution.judgement import Judgement, judge_exposure, order_of
 from lab.distribution.longer import LongerRun, longer_run
-from lab.distribution.observations import Observations
 from lab.distribution.subject import Subject, expose
 from lab.distribution.zones import Zones, by_zone
 from lab.errors import BadInput
+from lab.records.observations import Observations
 
 __all__ = ["Analysis", "analyse"]
 

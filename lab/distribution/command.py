@@ -37,8 +37,8 @@ def distribution(
     columns hostname and requests; or it is the folder of a run.
     """
     from lab.distribution.analysis import analyse
-    from lab.distribution.reading import read
     from lab.distribution.terminal import new_console, print_analysis
+    from lab.records.answers import read
 
     analysis = analyse(
         read(source),

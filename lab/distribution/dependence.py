@@ -17,8 +17,7 @@ from fractions import Fraction
 import numpy as np
 from scipy import stats
 
-from lab.distribution.sequence import Sequence
-from lab.distribution.windows import Integers, Windows
+from lab.records.observations import Integers, Sequence, Windows
 
 __all__ = ["Dependence", "Matrix", "dependence", "repeat_moments"]
 

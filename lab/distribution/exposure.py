@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from lab.distribution.windows import Integers, Windows
+from lab.records.observations import Integers, Windows
 
 __all__ = ["Exposure", "constant_exposure", "exposure_over"]
 

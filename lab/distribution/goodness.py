@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy import linalg, special, stats
 
 from lab.distribution.exposure import Exposure
-from lab.distribution.windows import Integers
+from lab.records.observations import Integers
 
 __all__ = ["Goodness", "Method", "goodness_of_fit"]
 

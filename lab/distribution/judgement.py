@@ -13,11 +13,10 @@ from lab.distribution.dependence import Dependence, dependence
 from lab.distribution.exposure import Exposure
 from lab.distribution.goodness import Goodness, Method, goodness_of_fit
 from lab.distribution.power import ALPHA, requests_needed, skew_visible
-from lab.distribution.sequence import Sequence
 from lab.distribution.subject import expose
-from lab.distribution.windows import Windows
 from lab.distribution.wording import Verdict
 from lab.errors import BadInput
+from lab.records.observations import Sequence, Windows
 
 __all__ = ["Judgement", "Verdict", "judge", "judge_exposure", "order_of"]
 

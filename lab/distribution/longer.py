@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from lab.distribution.windows import Integers, Windows
 from lab.distribution.wording import p_words, percent
+from lab.records.observations import Integers, Windows
 
 __all__ = ["LongerRun", "coarse", "longer_run"]
 

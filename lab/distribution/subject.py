@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lab.distribution.exposure import Exposure, constant_exposure, exposure_over
-from lab.distribution.windows import Windows
 from lab.errors import BadInput
+from lab.records.observations import Windows
 
 __all__ = ["Subject", "expose"]
 

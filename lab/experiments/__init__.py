@@ -2,10 +2,9 @@
 
 # General layout
 #   catalogue.py  the experiments in words and numbers
-#   records.py    what was done and told, as run.json keeps it
 #   findings.py, times.py    a run's files -> what clients saw (pure)
 #   study.py, matrix.py      several runs -> figures with their spread (pure but for reading)
 #   compare.py    do two sets of runs differ by more than chance? (pure)
 #   calibration.py    which assumed parameters agree with measured runs? (pure)
 #   wording.py, terminal.py, command.py, analysis_commands.py    the edges
-# What is done during a run is in lab.runner.
+# Files are read by lab.records; what is done during a run is in lab.runner.

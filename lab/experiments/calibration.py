@@ -21,12 +21,12 @@ import numpy as np
 from scipy import stats
 
 from lab.distribution.analysis import analyse
-from lab.distribution.observations import observe
 from lab.errors import BadInput
 from lab.experiments.catalogue import DIRECT
 from lab.experiments.findings import find, is_failure, of_period
-from lab.experiments.records import TaskRecord
 from lab.experiments.study import Measured
+from lab.records.observations import observe
+from lab.records.run import TaskRecord
 from lab.simulation.likeness import ALPHA, compare, measured
 from load.results import Run
 

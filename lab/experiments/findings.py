@@ -14,8 +14,8 @@ from scipy import stats
 from lab.distribution.judgement import Judgement, judge
 from lab.errors import BadInput
 from lab.experiments.catalogue import DIRECT, EXPERIMENTS, Experiment
-from lab.experiments.records import Fault, TaskRecord
 from lab.experiments.times import Times, times_of
+from lab.records.run import Fault, TaskRecord
 from load.latency import SECOND_BITS, percentiles
 from load.results import HostRow, Run, TimelineRow, is_whole, planned
 

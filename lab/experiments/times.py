@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lab.experiments.catalogue import LOAD_BALANCER
-from lab.experiments.records import Discovered, EventRecord, Fault, TaskRecord
+from lab.records.run import Discovered, EventRecord, Fault, TaskRecord
 from load.results import Run
 
 __all__ = ["Times", "times_of"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from lab.distribution.analysis import Analysis, analyse
-from lab.distribution.observations import observe
 from lab.distribution.pictures import convergence_svg, convergence_title, distribution_svg, distribution_title
 from lab.distribution.wording import percent
 from lab.errors import BadInput
@@ -14,6 +13,7 @@ from lab.experiments.matrix import WAYS
 from lab.experiments.study import Measured
 from lab.experiments.wording import BESIDE, failures_in_words, missed_rate, period_in_words, times_in_words
 from lab.pictures import colours_of
+from lab.records.observations import observe
 from lab.report import html, pictures
 from load.results import Run
 

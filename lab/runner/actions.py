@@ -13,7 +13,7 @@ from typing import Any
 
 from lab.errors import BadInput, LabError, Missing
 from lab.experiments.catalogue import Experiment
-from lab.experiments.records import Fault, TaskRecord
+from lab.records.run import Fault, TaskRecord
 from lab.runner.service import EcsService
 from lab.runner.twin import TwinControl, in_words
 

@@ -21,7 +21,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from lab.errors import BadInput, Missing
-from lab.experiments.records import DeploymentRecord, Discovered, EventRecord, TaskRecord
+from lab.records.run import DeploymentRecord, Discovered, EventRecord, TaskRecord
 
 __all__ = ["Aws", "EcsService", "ServiceState", "Target", "Watch", "read_target"]
 

@@ -17,8 +17,8 @@ from rich.console import Console
 
 from lab.errors import BadInput, LabError, Missing
 from lab.experiments.catalogue import DIRECT, LOAD_BALANCER, Experiment
-from lab.experiments.records import Fault
 from lab.experiments.terminal import Progress
+from lab.records.run import Fault
 from lab.runner.actions import ACTIONS, Bench, Setting, by_task, parameters, revision, task_settings
 from lab.runner.load import Load, Plan, stop
 from lab.runner.service import Aws, EcsService, Target, Watch

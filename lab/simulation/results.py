@@ -8,7 +8,7 @@ import numpy as np
 
 from lab.distribution.analysis import analyse
 from lab.distribution.judgement import Judgement, judge
-from lab.distribution.reading import read
+from lab.records.answers import read
 from lab.simulation.gateway import Gateway
 from lab.simulation.likeness import Candidate, Measured, compare, measured
 from lab.simulation.sampling import sample

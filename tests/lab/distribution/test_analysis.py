@@ -11,13 +11,10 @@ from hypothesis import strategies as st
 
 from lab.distribution.analysis import analyse
 from lab.distribution.judgement import Judgement, judge
-from lab.distribution.layout import layout_of
-from lab.distribution.lines import read_lines
-from lab.distribution.observations import Observations
 from lab.distribution.pictures import convergence_svg, distribution_svg
-from lab.distribution.sequence import SequenceCounter
-from lab.distribution.windows import Integers, WindowCounter
 from lab.errors import BadInput
+from lab.records.answers import layout_of, read_lines
+from lab.records.observations import Integers, Observations, SequenceCounter, WindowCounter
 
 
 def observed(hosts: Integers) -> Observations:

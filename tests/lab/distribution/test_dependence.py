@@ -8,8 +8,7 @@ import pytest
 
 from lab.distribution.dependence import Dependence, dependence, repeat_moments
 from lab.distribution.power import ALPHA
-from lab.distribution.sequence import SequenceCounter
-from lab.distribution.windows import Integers
+from lab.records.observations import Integers, SequenceCounter
 
 
 def found_in(hosts: Integers, connections: Integers | None = None) -> Dependence | None:

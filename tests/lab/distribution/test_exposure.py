@@ -8,10 +8,8 @@ import pytest
 from lab.distribution.analysis import analyse
 from lab.distribution.exposure import exposure_over
 from lab.distribution.judgement import judge
-from lab.distribution.observations import Observations
-from lab.distribution.sequence import SequenceCounter
-from lab.distribution.windows import Integers, WindowCounter, Windows
 from lab.errors import BadInput
+from lab.records.observations import Integers, Observations, SequenceCounter, WindowCounter, Windows
 
 
 def by_second(hosts: Integers, per_second: int = 50, size: int | None = None) -> Windows:

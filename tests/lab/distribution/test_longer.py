@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from lab.distribution.longer import LongerRun, coarse, longer_run
-from lab.distribution.windows import Integers, Windows
+from lab.records.observations import Integers, Windows
 
 SHARES = np.full(3, 1 / 3)
 

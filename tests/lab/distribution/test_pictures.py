@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from lab.distribution.analysis import Analysis, analyse
-from lab.distribution.observations import Observations
 from lab.distribution.pictures import (
     analysis_figure,
     convergence_svg,
@@ -16,8 +15,8 @@ from lab.distribution.pictures import (
     distribution_svg,
     distribution_title,
 )
-from lab.distribution.sequence import SequenceCounter
 from lab.pictures import INK
+from lab.records.observations import Observations, SequenceCounter
 
 
 def analysis_of(hosts: int, requests: int) -> Analysis:

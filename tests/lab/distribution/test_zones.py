@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from lab.distribution.analysis import analyse
-from lab.distribution.observations import Observations
 from lab.distribution.zones import Zones
 from lab.errors import BadInput
+from lab.records.observations import Observations
 
 COUNTS = {"a1": 1_000, "a2": 1_020, "b1": 980, "c1": 1_000}
 ZONES = {"a1": "eu-west-2a", "a2": "eu-west-2a", "b1": "eu-west-2b", "c1": "eu-west-2c"}

@@ -20,12 +20,12 @@ from lab.costs.study import Study as CostStudy
 from lab.costs.traffic import scenario_of_run
 from lab.distribution.analysis import analyse
 from lab.distribution.judgement import Judgement, judge
-from lab.distribution.reading import read
 from lab.experiments.calibration import calibrate
 from lab.experiments.compare import compare, compare_ways
 from lab.experiments.findings import Findings
 from lab.experiments.matrix import rows
 from lab.experiments.study import figures, read_measured, read_study
+from lab.records.answers import read
 from lab.simulation.gateway import Gateway, Policy
 from lab.simulation.results import likeness, simulation
 from load.results import read_run

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.distribution.layout import Layout, layout_of, parse_time
-from lab.distribution.observations import observe
-from lab.distribution.reading import read
 from lab.errors import BadInput
+from lab.records.answers import Layout, layout_of, parse_time, read
+from lab.records.observations import observe
 from load.results import HostRow, Run, TimelineRow
 
 Write = Callable[..., str]

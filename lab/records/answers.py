@@ -1,0 +1,371 @@
+"""Recognises what a file is, and reads it: results of a run, a table, the output of `uniq -c`, or raw answers."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import re
+import sys
+from codecs import BOM_UTF8
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from lab.errors import BadInput
+from lab.records.observations import Integers, Observations, SequenceCounter, host_of, observe
+from load.answers import UNKNOWN_HOST
+from load.errors import LoadError
+from load.results import read_run
+
+__all__ = ["Layout", "layout_of", "parse_time", "read", "read_lines", "shown", "split_lines"]
+
+_BLOCK = 1 << 20
+_COUNTED = re.compile(r"\s*([+-]?\d+)(?:\s+(\S+))?\s*")
+_FORMS = (
+    "hostnames one a line (with or without a time), the output of `sort | uniq -c`, a table with the columns hostname "
+    "and requests, or the folder of a run"
+)
+
+
+def read(source: str) -> Observations:
+    """Read a file, the folder of a run, or standard input ("-").
+
+    Raises BadInput with the line that cannot be used.
+    """
+    if source == "-":
+        return _read_stream("standard input", sys.stdin.buffer)
+    path = Path(source)
+    if path.is_dir():
+        return _read_run(path)
+    try:
+        with path.open("rb") as stream:
+            return _read_stream(source, stream)
+    except OSError as error:
+        raise BadInput(f"{source} cannot be read: {(error.strerror or str(error)).lower()}") from None
+
+
+def _read_run(path: Path) -> Observations:
+    try:
+        return observe(read_run(path))
+    except LoadError as error:
+        raise BadInput(str(error)) from None
+
+
+def _read_stream(source: str, stream: BinaryIO) -> Observations:
+    blocks = iter(lambda: stream.read(_BLOCK), b"")
+    head = next(blocks, b"")
+    if not head.strip():
+        raise BadInput(f"{source}, line 1: the file is empty; give {_FORMS}")
+    everything = itertools.chain([head.removeprefix(BOM_UTF8)], blocks)
+    number, line = next((number, line) for number, line in enumerate(head.split(b"\n"), start=1) if line.strip())
+    if b"\0" in line:
+        raise BadInput(f"{source}, line {number}: a zero byte, so this is a binary file; give {_FORMS}")
+    first = _decoded(source, number, line)
+    if "hostname" in next(csv.reader([first.lower()])):
+        return _read_table(source, _text(source, everything))
+    if _is_counted(first):
+        return _read_counts(source, _text(source, everything))
+    layout = layout_of(line)
+    if layout is None:
+        raise BadInput(f"{source}, line {number}: {first[:60]!r} is none of {_FORMS}")
+    return read_lines(source, everything, layout)
+
+
+def _is_counted(line: str) -> bool:
+    """A count and a name; `uniq -c` puts blanks before a count of up to seven digits, and no time has them."""
+    match = _COUNTED.fullmatch(line)
+    if match is None or line[:1].isspace():
+        return match is not None
+    layout = layout_of(line.encode())
+    return match[2] is not None and layout is not None and not layout.time
+
+
+def _read_counts(source: str, lines: Iterable[str]) -> Observations:
+    counts: dict[str, int] = {}
+    number = 0
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        match = _COUNTED.fullmatch(line)
+        if not match:
+            raise BadInput(f"{source}, line {number}: {line[:60]!r} is not a count and a hostname")
+        if int(match[1]) < 0:
+            raise BadInput(f"{source}, line {number}: the count {int(match[1])} is negative; counts start at 0")
+        host = match[2] or UNKNOWN_HOST
+        counts[host] = counts.get(host, 0) + int(match[1])
+    return Observations(source, "counts, as `sort | uniq -c` writes them", number, counts)
+
+
+def _read_table(source: str, lines: Iterable[str]) -> Observations:
+    """A table with the columns hostname and requests, and perhaps availability_zone, in any order."""
+    rows = csv.reader(lines)
+    header = [name.strip().lower() for name in next(rows)]
+    if "requests" not in header:
+        raise BadInput(f"{source}, line 1: a column named requests is needed, there are {', '.join(header)}")
+    if "second" in header:
+        raise BadInput(f"{source} is the timeline of a run, which is read with its folder: give {Path(source).parent}")
+    counts: dict[str, int] = {}
+    zones: dict[str, str] = {}
+    for row in rows:
+        if not row:
+            continue
+        where = f"{source}, line {rows.line_num}"
+        if len(row) != len(header):
+            raise BadInput(f"{where}: {len(row)} columns where the header has {len(header)}")
+        cells = dict(zip(header, row, strict=True))
+        host = host_of(cells["hostname"])
+        try:
+            requests = int(cells["requests"])
+        except ValueError:
+            raise BadInput(f"{where}: {cells['requests']!r} requests is not a whole number") from None
+        if requests < 0:
+            raise BadInput(f"{where}: the count {requests} is negative; counts start at 0")
+        counts[host] = counts.get(host, 0) + requests
+        if cells.get("availability_zone"):
+            zones[host] = cells["availability_zone"]
+    return Observations(source, "a table of requests by hostname", rows.line_num, counts, zones)
+
+
+def _text(source: str, blocks: Iterable[bytes]) -> Iterator[str]:
+    lines = itertools.chain.from_iterable(split_lines(source, blocks))
+    return (_decoded(source, number, line) for number, line in enumerate(lines, start=1))
+
+
+def _decoded(source: str, number: int, line: bytes) -> str:
+    try:
+        return line.decode().removesuffix("\r")
+    except UnicodeDecodeError:
+        raise BadInput(f"{source}, line {number}: this is not UTF-8 text; give {_FORMS}") from None
+
+
+_SECONDS_FROM, _MILLISECONDS_FROM, _TO = 1e9, 1e12, 1e14  # 2001 in seconds and in milliseconds, year 5138
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Indexes of the columns of host, time (two: date and time) and connection, and what parts them."""
+
+    columns: int
+    commas: bool
+    host: int
+    time: tuple[int, ...] = ()
+    connection: int | None = None
+
+    @property
+    def words(self) -> str:
+        """What lines of this layout are taken for."""
+        extras = [name for name, there in (("times", self.time), ("connections", self.connection is not None)) if there]
+        return "raw hostnames, one a line" + (f", with {' and '.join(extras)}" if extras else "")
+
+
+def layout_of(line: bytes) -> Layout | None:
+    """The layout of a line that is not blank; None if it has none."""
+    # A comma may also belong to the time, as in 16:00:00,123.
+    for commas, columns in ((False, line.split()), (True, line.replace(b",", b" ").split())):
+        time = _time_columns(columns)
+        rest = [index for index in range(len(columns)) if index not in time]
+        if 1 <= len(rest) <= 2 and not any(b"," in columns[index] for index in rest):
+            return Layout(len(columns), commas, rest[-1], time, rest[0] if len(rest) == 2 else None)
+    return None
+
+
+def _time_columns(columns: list[bytes]) -> tuple[int, ...]:
+    last = len(columns) - 1
+    for candidate in ((0, 1), (last - 1, last), (0,), (last,)):
+        if last >= len(candidate):
+            try:
+                parse_time(b" ".join(columns[index] for index in candidate))
+            except ValueError:
+                continue
+            return candidate
+    return ()
+
+
+def parse_time(text: bytes) -> int:
+    """The second since the Unix epoch; a time without a zone is UTC, and a date alone is no time. Raises ValueError."""
+    with suppress(ValueError):
+        number = float(text)
+        if _SECONDS_FROM <= number < _TO:
+            return int(number / 1000 if number >= _MILLISECONDS_FROM else number)
+    with suppress(ValueError):
+        moment = datetime.fromisoformat(text.decode("ascii"))
+        if len(text) > len("2026-11-24"):
+            return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    raise ValueError(f"{shown(text)} is no time")
+
+
+def shown(text: bytes) -> str:
+    """What was read, for a message: quoted, in one line, and not too long."""
+    return repr(text[:40].decode("utf-8", "backslashreplace")) + ("..." if len(text) > 40 else "")
+
+
+_MOST_NAMES = 100_000  # of hosts, and of connections: with more it is no list of answers, and would fill the memory
+_LONGEST_NAME = 253  # characters of a domain name, RFC 1035 section 2.3.4
+_LONGEST_LINE = 1 << 20
+_END = b" \0 "  # of a line, as a word
+
+
+def read_lines(source: str, blocks: Iterable[bytes], layout: Layout) -> Observations:
+    """Read all blocks of a file. An empty line is an answer whose host is not known.
+
+    Raises BadInput with the line that does not fit.
+    """
+    parser = _Parser(layout)
+    counter = SequenceCounter(timed=bool(layout.time))
+    totals = np.zeros(0, dtype=np.int64)
+    unknown = lines_before = 0
+    if layout.commas:
+        blocks = (block.replace(b",", b" ") for block in blocks)
+    for lines in split_lines(source, blocks):
+        try:
+            host, second, connection = parser.parse(lines)
+        except ValueError:
+            raise _complaint(source, parser, lines, lines_before) from None
+        lines_before += len(lines)
+        known = host >= 0
+        if not known.all():
+            host = host[known]
+            second = None if second is None else second[known]
+            connection = None if connection is None else connection[known]
+        unknown += len(lines) - len(host)
+        counts = np.bincount(host, minlength=len(totals))
+        counts[: len(totals)] += totals
+        totals = counts
+        counter.add(host, second, connection)
+    return _observations(source, layout, lines_before, parser.hosts.names, totals, unknown, counter)
+
+
+def _observations(
+    source: str, layout: Layout, lines: int, names: list[str], totals: Integers, unknown: int, counter: SequenceCounter
+) -> Observations:
+    windows, sequence = counter.result(names)
+    counts = dict(zip(names, totals.tolist(), strict=True))
+    if unknown:
+        counts[""] = unknown
+    repeats = int(windows.repeats.sum())
+    if layout.connection is None and repeats > 0 and repeats == totals.sum() - len(names):
+        note = "All answers of a host follow each other, as in a sorted file, so their order was not used."
+        kept = windows.without_order() if layout.time else None
+        return Observations(source, layout.words, lines, counts, windows=kept, notes=(note,))
+    return Observations(source, layout.words, lines, counts, windows=windows, sequence=sequence)
+
+
+class _Parser:
+    """Turns lines into numbers of hosts (-1: not known), seconds and numbers of connections."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self.hosts, self._connections, self._seconds = _Names("hostname"), _Names("connection"), _Seconds()
+
+    def parse(self, lines: list[bytes]) -> tuple[Integers, Integers | None, Integers | None]:
+        """Raises ValueError with what is wrong with some line."""
+        layout = self._layout
+        if layout.columns == 1:
+            return _mapped(self.hosts, lines), None, None
+        column = self._split(lines)
+        second = connection = None
+        if len(layout.time) == 1:
+            second = self._seconds.of(column[layout.time[0]])
+        elif layout.time:
+            date, time = (column[index] for index in layout.time)
+            second = self._seconds.of([b"%b %b" % both for both in zip(date, time, strict=True)])
+        if layout.connection is not None:
+            connection = _mapped(self._connections, column[layout.connection])
+        return _mapped(self.hosts, column[layout.host]), second, connection
+
+    def _split(self, lines: list[bytes]) -> list[list[bytes]]:
+        """The columns, without blank lines; all lines at once, for a list for each would take most of the time."""
+        width = self._layout.columns
+        words = _END.join([*lines, b""]).split()
+        if len(words) == len(lines) * (width + 1) and words[width :: width + 1].count(b"\0") == len(lines):
+            return [words[index :: width + 1] for index in range(width)]
+        filled = [line for line in lines if line.strip()]
+        if len(filled) < len(lines):
+            return self._split(filled)
+        wrong = next(count for count in (len(line.split()) for line in lines) if count != width)
+        raise ValueError(f"{wrong} column{'s' if wrong > 1 else ''} where the first line has {width}")
+
+
+def _mapped(numbers: dict[bytes, int], texts: Collection[bytes]) -> Integers:
+    return np.fromiter(map(numbers.__getitem__, texts), dtype=np.int64, count=len(texts))
+
+
+class _Names(dict[bytes, int]):
+    """Numbers names from 0 as they come; no name is -1. A name is checked when it is first met."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__({b"": -1})
+        self._what = what
+        self.names: list[str] = []
+
+    def __missing__(self, text: bytes) -> int:
+        name = text.strip()
+        if name != text:
+            number = self[text] = self[name]
+            return number
+        if len(name) > _LONGEST_NAME or any(byte <= 0x20 or byte in b",\x7f" for byte in name):
+            raise ValueError(f"{shown(name)} is no {self._what}")
+        if len(self.names) == _MOST_NAMES:
+            raise ValueError(f"more than {_MOST_NAMES:,} different {self._what}s")
+        try:
+            self.names.append(name.decode())
+        except UnicodeDecodeError:
+            raise ValueError(f"{shown(name)} is not UTF-8 text") from None
+        number = self[name] = len(self.names) - 1
+        return number
+
+
+class _Seconds(dict[bytes, int]):
+    """Times as seconds since the Unix epoch; remembers those it has parsed, while there are not too many."""
+
+    def __missing__(self, text: bytes) -> int:
+        if len(self) >= _MOST_NAMES:
+            self.clear()
+        second = self[text] = parse_time(text)
+        return second
+
+    def of(self, texts: list[bytes]) -> Integers:
+        """The second of each time; neighbours that are the same up to the second are parsed once."""
+        if not texts:
+            return np.zeros(0, dtype=np.int64)
+        first = _changes(texts, len("1764000000"))
+        if not all(texts[index][:10].isdigit() for index in first):
+            first = _changes(texts, len("2025-11-24T16:00:00"))
+        seconds = np.array([self[texts[index]] for index in first], dtype=np.int64)
+        return np.repeat(seconds, np.diff(first, append=len(texts)))
+
+
+def _changes(texts: list[bytes], length: int) -> Integers:
+    """Where a text begins otherwise than the one before."""
+    beginnings = np.array(texts).astype(f"S{length}")
+    return np.concatenate(([0], np.flatnonzero(beginnings[1:] != beginnings[:-1]) + 1))
+
+
+def split_lines(source: str, blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """The lines of each block. Raises BadInput for a line too long to be one."""
+    rest = b""
+    for block in blocks:
+        lines = block.split(b"\n")
+        lines[0] = rest + lines[0]
+        rest = lines.pop()
+        if len(rest) > _LONGEST_LINE:
+            raise BadInput(f"{source} has a line of more than {_LONGEST_LINE:,} bytes: this is no list of hostnames")
+        if lines:
+            yield lines
+    if rest:
+        yield [rest]
+
+
+def _complaint(source: str, parser: _Parser, lines: list[bytes], lines_before: int) -> BadInput:
+    """The first of the lines that does not parse, by its number."""
+    for number, line in enumerate(lines, start=lines_before + 1):
+        try:
+            parser.parse([line])
+        except ValueError as error:
+            return BadInput(f"{source}, line {number}: {error}")
+    raise AssertionError("some line does not parse")

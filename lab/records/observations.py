@@ -1,0 +1,272 @@
+"""What was read about a distribution: counts, and windows of time, order and zones where the source has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lab.errors import BadInput
+from load.answers import UNKNOWN_HOST
+from load.hostnames import OTHER_HOSTS
+from load.results import Run
+
+__all__ = [
+    "MOST_IN_MATRIX",
+    "Observations",
+    "Sequence",
+    "SequenceCounter",
+    "Unit",
+    "WindowCounter",
+    "Windows",
+    "host_of",
+    "observe",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """`counts` by hostname, with "" for requests whose host is not known; columns of the rest are in the order of
+    `counts` without "". `taken_for` says what the source was taken for, `lines` how long it is, `notes` what was left
+    aside and why."""
+
+    source: str
+    taken_for: str
+    lines: int
+    counts: Mapping[str, int]
+    zones: Mapping[str, str] = field(default_factory=dict)
+    windows: Windows | None = None
+    sequence: Sequence | None = None
+    notes: tuple[str, ...] = ()
+
+
+def host_of(name: str) -> str:
+    """The host that a row of a table is about; the row of the hosts beyond the limit is about no known one."""
+    return UNKNOWN_HOST if name == OTHER_HOSTS else name
+
+
+def observe(run: Run) -> Observations:
+    """Take the counts of a run from its hosts, and when they were from its timeline.
+
+    Raises BadInput for a negative count, with its line.
+    """
+    counts: dict[str, int] = {}
+    zones: dict[str, str] = {}
+    for line, row in enumerate(run.hosts, start=2):
+        if row.requests < 0:
+            raise BadInput(f"{run.path / 'hostnames.csv'}, line {line}: {row.requests} requests is negative")
+        host = host_of(row.hostname)
+        counts[host] = counts.get(host, 0) + row.requests
+        if row.availability_zone:
+            zones[host] = row.availability_zone
+    number = {host: index for index, host in enumerate(host for host in counts if host)}
+    known = [row for row in run.timeline if row.hostname in number and row.requests > 0]
+    windows = None
+    if known:
+        counter = WindowCounter("seconds", 1)
+        counter.add(
+            np.array([row.second for row in known], dtype=np.int64),
+            np.array([number[row.hostname] for row in known], dtype=np.int64),
+            np.array([row.requests for row in known], dtype=np.int64),
+        )
+        windows = counter.windows(len(number))
+    notes = (
+        ("Hosts beyond the limit of the run were not counted apart, so they are left out.",)
+        if any(row.hostname == OTHER_HOSTS for row in run.hosts)
+        else ()
+    )
+    return Observations(str(run.path), "the results of a run", len(run.hosts) + 1, counts, zones, windows, None, notes)
+
+
+Unit = Literal["seconds", "requests"]
+Integers = NDArray[np.int64]
+
+_MOST_WINDOWS = 1024
+_MOST_CELLS = 4_000_000  # 32 MB
+_PAIRS, _REPEATS, _FIRST_HOST = 0, 1, 2  # columns of a row while counting
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Requests `counts` (windows, hosts) in windows of `width` units that begin at `starts` (windows,).
+
+    `starts` are seconds since the Unix epoch or positions in the sequence. Of the requests of a window, `pairs` follow
+    another one whose host is known (on the same connection, where connections are), and `repeats` of these went to
+    the same host again; both are zero where the order within a window is not known.
+    """
+
+    unit: Unit
+    width: int
+    starts: Integers
+    counts: Integers
+    pairs: Integers
+    repeats: Integers
+
+    def columns(self, order: Integers) -> Windows:
+        """The same windows with the hosts in another order; a number beyond the last is a host without requests."""
+        missing = int(order.max()) + 1 - self.counts.shape[1]
+        counts = np.pad(self.counts, ((0, 0), (0, max(0, missing))))
+        return Windows(self.unit, self.width, self.starts, counts[:, order], self.pairs, self.repeats)
+
+    def without_order(self) -> Windows:
+        """The same counts, with nothing said about the order within."""
+        nothing = np.zeros_like(self.pairs)
+        return Windows(self.unit, self.width, self.starts, self.counts, nothing, nothing)
+
+    def rows(self, chosen: NDArray[np.bool_]) -> Windows:
+        """Only the chosen windows."""
+        return Windows(
+            self.unit,
+            self.width,
+            self.starts[chosen],
+            self.counts[chosen],
+            self.pairs[chosen],
+            self.repeats[chosen],
+        )
+
+
+class WindowCounter:
+    """Counts into windows; whenever there are too many, twice as wide ones take their place.
+
+    Memory: at most 1024 windows and 32 MB.
+    """
+
+    def __init__(self, unit: Unit, width: int) -> None:
+        self._unit: Unit = unit
+        self._width = width
+        self._rows: dict[int, Integers] = {}
+
+    def add(
+        self,
+        positions: Integers,
+        hosts: Integers,
+        requests: Integers | None = None,
+        follows: NDArray[np.bool_] | None = None,
+        repeats: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Count requests, (n,) each: when or where, host number, how many (1), whether a pair, whether a repeat."""
+        if len(hosts) == 0:
+            return
+        keys, window = _numbered(positions // self._width)
+        columns = int(hosts.max()) + 1
+        cells = np.bincount(window * columns + hosts, requests, minlength=len(keys) * columns)
+        rows = np.zeros((len(keys), _FIRST_HOST + columns), dtype=np.int64)
+        rows[:, _FIRST_HOST:] = cells.reshape(len(keys), columns)
+        if follows is not None and repeats is not None:
+            rows[:, _PAIRS] = np.bincount(window[follows], minlength=len(keys))
+            rows[:, _REPEATS] = np.bincount(window[repeats], minlength=len(keys))
+        for key, row in zip(keys.tolist(), rows, strict=True):
+            self._add_row(key, row)
+        while len(self._rows) > max(2, min(_MOST_WINDOWS, _MOST_CELLS // columns)):
+            self._widen()
+
+    def _add_row(self, key: int, row: Integers) -> None:
+        present = self._rows.get(key)
+        if present is None:
+            self._rows[key] = row
+        elif len(present) >= len(row):
+            present[: len(row)] += row
+        else:
+            row[: len(present)] += present
+            self._rows[key] = row
+
+    def _widen(self) -> None:
+        narrow, self._rows = self._rows, {}
+        self._width *= 2
+        for key, row in narrow.items():
+            self._add_row(key // 2, row)
+
+    def windows(self, hosts: int) -> Windows:
+        """What was counted, in order, for so many hosts."""
+        keys = sorted(self._rows)
+        table = np.zeros((len(keys), _FIRST_HOST + hosts), dtype=np.int64)
+        for row, key in zip(table, keys, strict=True):
+            row[: len(self._rows[key])] = self._rows[key]
+        starts = np.array(keys, dtype=np.int64) * self._width
+        return Windows(self._unit, self._width, starts, table[:, _FIRST_HOST:], table[:, _PAIRS], table[:, _REPEATS])
+
+
+def _numbered(keys: Integers) -> tuple[Integers, Integers]:
+    """The distinct keys, and for each key its number among them; without sorting where the keys come in order."""
+    new = keys[1:] != keys[:-1]
+    first = np.concatenate(([0], np.flatnonzero(new) + 1))
+    distinct = keys[first]
+    if (distinct[1:] > distinct[:-1]).all():
+        return distinct, np.repeat(np.arange(len(first)), np.diff(first, append=len(keys)))
+    return np.unique(keys, return_inverse=True)
+
+
+MOST_IN_MATRIX = 128
+"""Hosts up to which every transition is counted; beyond, only whether a host is repeated."""
+
+_FIRST_WIDTH = 16  # requests
+
+
+@dataclass(frozen=True, eq=False)
+class Sequence:
+    """What the order of the answers of `hosts` (k) was.
+
+    `chains` are the connections with at least two answers (one, where connections are not known). `transitions` (k, k)
+    counts answers of host j that came next after one of host i, None for more than MOST_IN_MATRIX hosts.
+    """
+
+    hosts: tuple[str, ...]
+    chains: int
+    transitions: Integers | None
+
+
+class SequenceCounter:
+    """Takes in the hosts of consecutive answers, block by block."""
+
+    def __init__(self, *, timed: bool) -> None:
+        self._windows = WindowCounter("seconds", 1) if timed else WindowCounter("requests", _FIRST_WIDTH)
+        self._transitions: Integers | None = np.zeros((MOST_IN_MATRIX, MOST_IN_MATRIX), dtype=np.int64)
+        self._last = np.full(1, -1, dtype=np.int64)
+        self._chained = np.zeros(1, dtype=np.bool_)
+        self._taken = 0
+
+    def add(self, hosts: Integers, seconds: Integers | None = None, connections: Integers | None = None) -> None:
+        """Take in answers, (n,) each: host number from 0, the second where timed, connection number from 0."""
+        if len(hosts) == 0:
+            return
+        if connections is None:
+            before = np.concatenate((self._last, hosts[:-1]))
+            self._last = hosts[-1:].copy()
+            self._chained[0] |= self._taken + len(hosts) > 1
+        else:
+            before = self._before_on_connection(hosts, connections)
+        follows = before >= 0
+        positions = seconds if seconds is not None else np.arange(self._taken, self._taken + len(hosts))
+        self._windows.add(positions, hosts, follows=follows, repeats=before == hosts)
+        self._taken += len(hosts)
+        if hosts.max() >= MOST_IN_MATRIX:
+            self._transitions = None
+        if self._transitions is not None:
+            cells = before[follows] * MOST_IN_MATRIX + hosts[follows]
+            self._transitions += np.bincount(cells, minlength=MOST_IN_MATRIX**2).reshape(self._transitions.shape)
+
+    def _before_on_connection(self, hosts: Integers, connections: Integers) -> Integers:
+        missing = int(connections.max()) + 1 - len(self._last)
+        if missing > 0:
+            self._last = np.concatenate((self._last, np.full(max(missing, len(self._last)), -1)))
+            self._chained = np.concatenate((self._chained, np.zeros(max(missing, len(self._chained)), np.bool_)))
+        by_connection = np.argsort(connections, kind="stable")
+        connection, host = connections[by_connection], hosts[by_connection]
+        first = np.concatenate(([True], connection[1:] != connection[:-1]))
+        last = np.concatenate((first[1:], [True]))
+        sorted_before = np.concatenate(([-1], host[:-1]))
+        sorted_before[first] = self._last[connection[first]]
+        self._last[connection[last]] = host[last]
+        self._chained[connection[sorted_before >= 0]] = True
+        before = np.empty_like(sorted_before)
+        before[by_connection] = sorted_before
+        return before
+
+    def result(self, names: list[str]) -> tuple[Windows, Sequence]:
+        """The windows and the order, for hosts of these names, by their numbers."""
+        size = len(names)
+        transitions = None if self._transitions is None else self._transitions[:size, :size].copy()
+        return self._windows.windows(size), Sequence(tuple(names), int(self._chained.sum()), transitions)
