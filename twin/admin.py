@@ -1,21 +1,25 @@
-"""Envoy's admin interface (https://www.envoyproxy.io/docs/envoy/latest/operations/admin)."""
+"""Envoy's admin interface (https://www.envoyproxy.io/docs/envoy/latest/operations/admin), without threads.
+
+An Envoy that stands still holds up whoever asks it, for at most `_TIMEOUT` seconds, and nobody else.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from twin.errors import StartFailed
-from twin.network import Address
 from twin.process import Process
 
 __all__ = ["Admin"]
 
 _POLL = 0.02  # seconds
+_TIMEOUT = 5.0  # seconds for an answer
 
 
 class Admin:
@@ -24,7 +28,7 @@ class Admin:
     def __init__(self, process: Process, address_file: Path) -> None:
         self._process = process
         self._address_file = address_file
-        self._address: Address | None = None
+        self._address: tuple[str, str] | None = None
 
     async def ready(self, timeout: float = 10.0) -> None:
         """Wait until Envoy serves.
@@ -47,27 +51,38 @@ class Admin:
         return status == 200
 
     async def json(self, path: str) -> dict[str, Any]:
-        """What Envoy tells at *path*; empty if it does not answer."""
+        """What Envoy answers at *path*; empty if it does not answer."""
         status, body = await self.request("GET", path)
         return dict(json.loads(body)) if status == 200 else {}
 
     async def text(self, path: str) -> str:
-        """What Envoy tells at *path*; empty if it does not answer."""
+        """What Envoy answers at *path*; empty if it does not answer."""
         status, body = await self.request("GET", path)
         return body.decode() if status == 200 else ""
 
     async def request(self, method: str, path: str) -> tuple[int, bytes]:
         """Status and body; status 0 if there was no answer."""
-        return await asyncio.to_thread(self._request, method, path)
-
-    def _request(self, method: str, path: str) -> tuple[int, bytes]:
-        try:
-            if self._address is None:
-                host, port = self._address_file.read_text().rsplit(":", 1)
-                self._address = Address(host, int(port))
-            with contextlib.closing(HTTPConnection(self._address.host, self._address.port, timeout=5)) as connection:
-                connection.request(method, path)
-                answer = connection.getresponse()
+        # No address yet; nobody listens, or no longer; no answer in time, or not a whole one.
+        with contextlib.suppress(OSError, ValueError, HTTPException):
+            async with asyncio.timeout(_TIMEOUT):
+                if self._address is None:
+                    host, port = self._address_file.read_text().rsplit(":", 1)
+                    self._address = host, port
+                reader, writer = await asyncio.open_connection(*self._address)
+                with contextlib.closing(writer):
+                    writer.write(f"{method} {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n".encode())
+                    received = await reader.read()
+                answer = HTTPResponse(cast(Any, _Received(received)), method=method)
+                answer.begin()
                 return answer.status, answer.read()
-        except (OSError, ValueError, HTTPException):  # not written yet; not listening, or not any more
-            return 0, b""
+        return 0, b""
+
+
+class _Received:
+    """What was read from a socket, in its place: http.client parses the answer."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def makefile(self, mode: str) -> io.BytesIO:
+        return io.BytesIO(self._content)

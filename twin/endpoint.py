@@ -11,9 +11,7 @@ import io
 import json
 import random
 import re
-import sys
 import threading
-import traceback
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -34,6 +32,7 @@ from twin.gateway.listener import AUTHORIZATION_PATH
 from twin.gateway.signature import is_signed
 from twin.network import Address, is_free
 from twin.stages import update_stage
+from twin.supervision import report
 
 __all__ = ["Endpoint"]
 
@@ -62,7 +61,6 @@ class Endpoint:
         balancers_changed: Callable[[], None] = lambda: None,
         control: Callable[[str, Any], Json] | None = None,
         secrets: Mapping[str, str] | None = None,
-        log: Callable[..., None] = lambda kind, **details: None,
     ) -> None:
         """
         Args:
@@ -73,7 +71,6 @@ class Endpoint:
             balancers_changed: told after each request to Elastic Load Balancing.
             control: does what a command of the twin asks: (operation, request) -> answer, or raises BadInput.
             secrets: the secret keys, by access key, with which requests to the gateway may be signed. None: none.
-            log: told of an error of the twin itself, as `log("error", where=operation, error=text)`.
         """
         self.address = address
         self._account = account
@@ -85,7 +82,6 @@ class Endpoint:
         self._balancers_changed = balancers_changed
         self._control = control
         self._secrets = secrets or {}
-        self._log = log
         self.discovery_is_down = False  # a fault: DiscoverInstances fails
         self._moto = DomainDispatcherApplication(create_backend_app)
         # For each request moto tries the URL patterns of all services: a quarter of the time that an answer took.
@@ -190,10 +186,8 @@ class Endpoint:
 
     def _server_exception(self, where: str, error: Exception) -> Response:
         """The answer where the twin itself has failed; its log tells how."""
+        report(f"the endpoint's {where}", error)
         text = f"{type(error).__name__}: {error}"
-        self._log("error", where=where, error=text)
-        print(f"twin: an error of the twin's endpoint, {where}", file=sys.stderr)
-        traceback.print_exception(error)
         return _json({"__type": "ServerException", "message": f"The twin itself has failed ({text})."}, 500)
 
     def _authorize(self, request: Request) -> Response:

@@ -92,7 +92,7 @@ class Processes:
     async def start(self) -> None:
         """Start the watchdog; children can be spawned from then on."""
         await self._start_watchdog()
-        keeping = kept("the watchdog", self._keep_watchdog, self._log)
+        keeping = kept("the watchdog", self._keep_watchdog)
         self._keeper = asyncio.get_running_loop().create_task(keeping)
 
     async def spawn(

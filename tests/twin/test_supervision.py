@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,11 @@ import pytest
 
 from tests.twin.running import PROJECT, STARTS_WITHIN, TwinFactory, events_in
 from twin.network import free_port
-from twin.supervision import kept
+from twin.supervision import kept, reporting
 
 
 def test_work_that_fails_begins_again_without_a_busy_loop(capsys: pytest.CaptureFixture[str]) -> None:
+    """And is reported once, however often it fails."""
     logged: list[dict[str, Any]] = []
     begun: list[float] = []
 
@@ -25,19 +28,41 @@ def test_work_that_fails_begins_again_without_a_busy_loop(capsys: pytest.Capture
 
     async def scenario() -> None:
         async with asyncio.timeout(1):
-            await kept("a loop", fails, lambda kind, **details: logged.append({"kind": kind, **details}))
+            await kept("a loop", fails)
 
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimeoutError), reporting(lambda kind, **details: logged.append({"kind": kind, **details})):
         asyncio.run(scenario())
 
     assert 2 <= len(begun) <= 4  # after 0.1, 0.2, 0.4 and 0.8 s
-    first = logged[0]
-    assert (first["kind"], first["step"], first["part"]) == ("twin", "failed", "a loop")
-    assert first["error"] == "KeyError: 'on purpose'"
-    assert "in fails" in first["traceback"]
-    told = capsys.readouterr().err
-    assert told.startswith("twin: a loop failed:\nTraceback")
-    assert told.count("Traceback") == len(begun) == len(logged)
+    (line,) = logged
+    assert (line["kind"], line["step"], line["message"]) == ("twin", "failed", "a loop failed")
+    assert line["error"] == "KeyError: 'on purpose'"
+    assert "in fails" in line["traceback"]
+    said = "twin: a loop failed (KeyError: 'on purpose'); its traceback is in the event log\n"
+    assert capsys.readouterr().err == said
+
+
+def test_what_a_thread_or_a_forgotten_task_raises_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    logged: list[dict[str, Any]] = []
+
+    async def raises() -> None:
+        raise KeyError("in a task")
+
+    async def forgets() -> None:
+        forgotten = asyncio.create_task(raises())
+        await asyncio.wait([forgotten])
+        del forgotten
+        gc.collect()
+
+    with reporting(lambda kind, **details: logged.append(details)):
+        thread = threading.Thread(target=lambda: [][0], name="counter")
+        thread.start()
+        thread.join()
+        asyncio.run(forgets())
+
+    assert [line["message"] for line in logged] == ["thread counter failed", "Task exception was never retrieved"]
+    assert all("Traceback" in line["traceback"] for line in logged)
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_work_that_returns_is_done_and_a_log_that_fails_ends_nothing() -> None:
@@ -50,7 +75,8 @@ def test_work_that_returns_is_done_and_a_log_that_fails_ends_nothing() -> None:
     def full(kind: str, **details: object) -> None:
         raise OSError("No space left on device")
 
-    asyncio.run(kept("work", work, full))
+    with reporting(full):
+        asyncio.run(kept("work", work))
     assert next(turns, "done") == "done"
 
 
@@ -95,12 +121,12 @@ def test_no_part_that_fails_ends_a_twin(tmp_path: Path) -> None:
     ]
     failures = [event for event in events_in(tmp_path) if event.get("step") == "failed"]
     parts = {
-        *("controller", "discovery", "the API's changes", "the gateway's Envoy"),
+        *("the controller", "discovery", "the API's changes", "the gateway's Envoy"),
         *("the load balancers", "the load balancers' changes"),
     }
-    assert {event["part"] for event in failures} == parts
+    assert {event["message"] for event in failures} == {f"{part} failed" for part in parts}
     assert all(event["error"].startswith("RuntimeError: on purpose in ") for event in failures)
-    assert done.stderr.count("Traceback") == len(failures) == 6
+    assert done.stderr.count("its traceback is in the event log") == len(failures) == 6
 
 
 def test_a_port_that_is_none_fails_the_start_in_one_sentence(

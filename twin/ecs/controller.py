@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
-import sys
 import time
-import traceback
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,6 +28,7 @@ from twin.ecs.model import (
     main_container,
 )
 from twin.parameters import Parameters
+from twin.supervision import report
 
 __all__ = ["Controller", "Ecs", "Launcher", "NoRoom", "Placement", "Placements"]
 
@@ -111,12 +110,10 @@ class Controller:
         *,
         clock: Callable[[], float] = time.time,
         remove_discovery: Callable[[str], None],
-        log: Callable[..., None] = lambda kind, **details: None,
     ) -> None:
         """
         Args:
             remove_discovery: removes a service of Cloud Map, by its id, some time after its ECS service is gone.
-            log: told of an error of the twin itself, as `log("error", where=ARN, error=text)`.
         """
         self.ecs = ecs
         self.launcher = launcher
@@ -124,8 +121,6 @@ class Controller:
         self.parameters = parameters
         self.clock = clock
         self._remove_discovery = remove_discovery
-        self._log = log
-        self._troubles: dict[str, str] = {}  # the last error of each service that had one, by ARN
         self._changed = asyncio.Event()
         self._ids = itertools.count()
 
@@ -151,26 +146,17 @@ class Controller:
                 try:
                     self._reconcile(service)
                 except Exception as error:  # of the twin itself: the other services, and the twin, go on
-                    self._tell(service.arn, error)
+                    report(f"the service {service.name}", error)
         for clean_up in [c for c in self.ecs.clean_ups if c.due <= self.clock()]:
             self.ecs.clean_ups.remove(clean_up)
             try:
                 self._clean_up(clean_up)
             except Exception as error:
-                self._tell("Cloud Map", error)
+                report("the clean-up of Cloud Map", error)
         horizon = self.clock() - STOPPED_TASKS_STAY
         for task in [t for t in self.ecs.tasks.values() if t.steps.get("STOPPED", horizon) < horizon]:
             del self.ecs.tasks[task.id]
             self.ecs.tags.pop(task.arn, None)
-
-    def _tell(self, where: str, error: Exception) -> None:
-        """Tell what went wrong, but not again and again: what stays so errs in every round."""
-        text = f"{type(error).__name__}: {error}"
-        if self._troubles.get(where) != text:
-            self._troubles[where] = text
-            self._log("error", where=where, error=text)
-            print(f"twin: an error of the twin's ECS, {where}", file=sys.stderr)
-            traceback.print_exception(error)
 
     def task_changed(self, task: Task) -> None:
         """The launcher tells that *task* took a step."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from twin.gateway.routes import clusters_of, table
 from twin.network import Address
 from twin.parameters import Parameters
 from twin.process import Processes
+from twin.supervision import report
 
 __all__ = ["Gateway"]
 
@@ -89,6 +91,7 @@ class Gateway:
         self._refused = ""  # why Envoy does not take over what is written; empty: it does
         self._log_read = 0  # bytes of Envoy's log, from when it last had taken over everything
         self._busy = asyncio.Lock()
+        self._discovery = ThreadPoolExecutor(1, "discovery")  # its own: whatever else waits, instances are found
         self._api_has_changed = asyncio.Event()  # since it was last read, or while
 
     @property
@@ -177,11 +180,11 @@ class Gateway:
             await self._survive(self.discover())
 
     async def _survive(self, work: Awaitable[None]) -> None:
-        """Do it; what nobody has foreseen is told, and what is served stays as it was until the next change."""
+        """Do it; where it fails, what is served stays as it was until the next change."""
         try:
             await work
         except Exception as error:
-            self._log("gateway", step="failed", reason=f"{type(error).__name__}: {error}")
+            report("the gateway's configuration", error)
 
     async def _read(self) -> Api:
         """The API as it is at one moment: it takes several calls, so what changes meanwhile is read again."""
@@ -221,7 +224,8 @@ class Gateway:
     async def _find(self, integration: Integration) -> Instances:
         match integration.target:
             case CloudMapService() as service:
-                return await asyncio.to_thread(discover, self._aws, service)
+                loop = asyncio.get_running_loop()
+                return await loop.run_in_executor(self._discovery, discover, self._aws, service)
             case balancer:
                 address = self._listener_address(balancer.arn)
                 return Instances(frozenset([address] if address else []))

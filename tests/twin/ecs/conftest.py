@@ -28,6 +28,13 @@ def world() -> World:
     return World()
 
 
+@pytest.fixture(autouse=True)
+def no_errors(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Nothing fails inside the twin; a test about that clears `caplog`."""
+    yield
+    assert caplog.get_records("call") == []
+
+
 @dataclass
 class Server:
     """An endpoint; each test puts a world of its own behind it."""

@@ -504,8 +504,8 @@ def test_the_clean_up_leaves_what_another_service_uses() -> None:
     assert world.ecs.clean_ups == []
 
 
-def test_a_clean_up_that_fails_is_told_and_the_others_are_done() -> None:
-    world = World(parameters=Parameters(namespace_cleanup=0), may_err=True)
+def test_a_clean_up_that_fails_is_reported_and_the_others_are_done(caplog: pytest.LogCaptureFixture) -> None:
+    world = World(parameters=Parameters(namespace_cleanup=0))
     world.start()
     world.call("CreateService", service(serviceName="other", serviceConnectConfiguration=named("other")))
     world.cloud_map.services.clear()  # by somebody else
@@ -514,15 +514,15 @@ def test_a_clean_up_that_fails_is_told_and_the_others_are_done() -> None:
         world.call("DeleteService", {"cluster": "shop", "service": name, "force": True})
     world.advance(20)
 
-    assert [line["where"] for line in world.log] == ["Cloud Map", "Cloud Map"]
+    assert [record.getMessage() for record in caplog.records] == ["the clean-up of Cloud Map failed"] * 2
+    caplog.clear()
     assert world.ecs.clean_ups == []
     assert names_in_cloud_map(world) == {"kept"}
 
 
-def test_an_error_in_one_service_is_told_once_and_the_others_go_on(
-    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_an_error_in_one_service_is_reported_and_the_others_go_on(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.may_err = True
     start = world.tasks.start
 
     def fail_for_shop(task: Task) -> None:
@@ -537,8 +537,9 @@ def test_an_error_in_one_service_is_told_once_and_the_others_go_on(
 
     other = world.ecs.services["shop", "other"]
     assert [task.last_status for task in world.ecs.tasks_of(other)] == [TaskStatus.RUNNING] * 3
-    assert world.log == [{"kind": "error", "where": world.service.arn, "error": "OverflowError: port must be 0-65535"}]
-    assert capsys.readouterr().err.count("Traceback") == 1
+    assert {record.getMessage() for record in caplog.records} == {"the service shop failed"}
+    assert {str(record.exc_info[1]) for record in caplog.records if record.exc_info} == {"port must be 0-65535"}
+    caplog.clear()
     assert (world.ecs.tasks_of(world.service), len(world.subnets.used)) == ([], 3)
     assert world.service.primary.failed_tasks < 20  # held back like any start that fails
 
@@ -555,13 +556,16 @@ async def loop_for_a_moment(world: World) -> None:
     assert running.cancelled()
 
 
-def test_the_loop_outlives_an_error(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_loop_outlives_an_error(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     world.start()
     monkeypatch.setattr(world.tasks, "start", lambda task: 1 / 0)
 
     asyncio.run(loop_for_a_moment(world))
 
-    assert [line["error"] for line in world.log] == ["ZeroDivisionError: division by zero"]
+    assert [record.exc_info and record.exc_info[0] for record in caplog.records] == [ZeroDivisionError]
+    caplog.clear()
 
 
 @pytest.mark.parametrize(
