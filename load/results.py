@@ -56,6 +56,7 @@ META, HOSTS, TIMELINE, LATENCY = "run.json", "hostnames.csv", "timeline.csv", "l
 FORMAT = 1
 """Of the files of a run and of a study; it rises when one can no longer be read as it was. A file without is of 1."""
 
+_LARGEST = 2**53  # of a number in the files: beyond it floating-point numbers are not exact
 _EARLY = 1.0  # seconds by which Locust's own timer may end a run before its time
 
 
@@ -235,7 +236,7 @@ def read_run(path: Path | str) -> Run:
 
 def is_known_format(value: object) -> bool:
     """Whether files of this format, as their JSON has it, can be read."""
-    return isinstance(value, int) and 1 <= value <= FORMAT
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= FORMAT
 
 
 def _require_agreement(path: Path, meta: Mapping[str, Any], hosts: Iterable[HostRow], in_timeline: int) -> None:
@@ -260,15 +261,17 @@ def read_meta(path: Path) -> dict[str, Any]:
         meta = json.loads(text)
     except json.JSONDecodeError as error:
         raise ResultsMalformed(f"{path / META}, line {error.lineno}: not JSON ({error.msg}).") from None
+    except (ValueError, RecursionError):  # a number of thousands of digits, or thousands of brackets
+        raise ResultsMalformed(f"{path / META}: a number too long or JSON nested too deeply to be read.") from None
     if not isinstance(meta, dict):
         raise ResultsMalformed(f"{path / META}, line 1: a JSON object is needed.")
     if not is_known_format(meta.get("format", FORMAT)):
         raise ResultsMalformed(
-            f"{path / META} is of format {meta['format']!r}, and this version reads {FORMAT} at most: read it with the "
-            "version that wrote it, or a newer one."
+            f"{path / META} is of format {repr(meta['format'])[:40]}, and this version reads {FORMAT} at most: read it "
+            "with the version that wrote it, or a newer one."
         )
-    if "requests" in meta and not isinstance(meta["requests"], int):
-        raise ResultsMalformed(f"{path / META}: requests must be a whole number, not {meta['requests']!r}.")
+    if "requests" in meta and not (isinstance(meta["requests"], int) and 0 <= meta["requests"] <= _LARGEST):
+        raise ResultsMalformed(f"{path / META}: requests must be a whole number, not {str(meta['requests'])[:40]!r}.")
     return meta
 
 
@@ -276,7 +279,7 @@ Row = TypeVar("Row", HostRow, TimelineRow, LatencyRow)
 
 
 def _whole(cell: str) -> int:
-    if (number := int(cell)) < 0:
+    if not 0 <= (number := int(cell)) <= _LARGEST:
         raise ValueError
     return number
 
@@ -289,7 +292,7 @@ def _finite(cell: str) -> float:
 
 _PARSERS: Mapping[str, tuple[Callable[[str], object], str]] = {
     "str": (str, "text"),
-    "int": (_whole, "a whole number of 0 or more"),
+    "int": (_whole, f"a whole number of 0 to {_LARGEST:,}"),
     "float": (_finite, "a number"),
 }
 
@@ -297,7 +300,10 @@ _PARSERS: Mapping[str, tuple[Callable[[str], object], str]] = {
 def _read_rows(file: Path, row_type: type[Row]) -> list[Row]:
     text = _read(file)
     # A run that was killed in the middle of a write leaves a last line without an end.
-    lines = list(csv.reader(text[: text.rfind("\n") + 1].splitlines()))
+    try:
+        lines = list(csv.reader(text[: text.rfind("\n") + 1].splitlines()))
+    except csv.Error as error:
+        raise ResultsMalformed(f"{file}: not CSV as Locust's run writes it ({error}).") from None
     names = [f.name for f in fields(row_type)]
     if not lines or lines[0] != names:
         raise ResultsMalformed(f"{file}, line 1: the header must be {','.join(names)}.")
@@ -311,7 +317,7 @@ def _read_rows(file: Path, row_type: type[Row]) -> list[Row]:
             try:
                 values.append(parse(cell))
             except ValueError:
-                raise ResultsMalformed(f"{file}, line {number}: {f.name} must be {what}, not {cell!r}.") from None
+                raise ResultsMalformed(f"{file}, line {number}: {f.name} must be {what}, not {cell[:40]!r}.") from None
         rows.append(row_type(*values))  # type: ignore[arg-type]
     return rows
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from lab.costs.scenario import Scenario
 from lab.errors import BadInput
+from lab.records.run import record_of
 from load.errors import ResultsMalformed
 from load.results import Run, read_run
 
@@ -60,8 +61,8 @@ def asked_rate(run: Run) -> Decimal | None:
     The rate of a closed loop, in which every user asks again once answered, is what the machines could do: nobody has a
     month of it.
     """
-    settings = run.meta.get("settings") or {}
-    return _number(run, settings["rate"], "rate") if settings.get("rate") else None
+    rate = record_of(run).settings.rate
+    return Decimal(str(rate)) if rate else None
 
 
 def scenario_of_run(run: Run, scenario: Scenario, response_bytes: Decimal | None = None) -> Scenario:

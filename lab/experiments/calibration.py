@@ -26,7 +26,7 @@ from lab.experiments.catalogue import DIRECT
 from lab.experiments.findings import find, is_failure, of_period
 from lab.experiments.study import Measured
 from lab.records.observations import observe
-from lab.records.run import TaskRecord
+from lab.records.run import record_of
 from lab.simulation.likeness import ALPHA, compare, measured
 from load.results import Run
 
@@ -123,7 +123,7 @@ def calibrate(runs: Sequence[Measured], rng: np.random.Generator) -> Calibration
 
 
 def _require_one_setting(runs: Sequence[Measured]) -> None:
-    known = [run.runs[DIRECT].meta.get("experiment", {}).get("assumed") or {} for run in runs]
+    known = [record_of(run.runs[DIRECT]).experiment.assumed or {} for run in runs]
     for name in sorted(set().union(*known)):
         values = list(dict.fromkeys("unknown" if name not in each else str(each[name]) for each in known))
         if len(values) > 1:
@@ -150,14 +150,14 @@ def _window(run: Run) -> Window | None:
     fault, deregistered = findings.fault, findings.times.deregister
     if fault is None or deregistered is None:
         return None
-    tasks = [TaskRecord.of(entry) for entry in run.meta["tasks"]]
-    gone = {task.hostname for task in tasks if task.created_at < fault.at <= (task.stopping_at or 0)}
+    record = record_of(run)
+    gone = {task.hostname for task in record.tasks if task.created_at < fault.at <= (task.stopping_at or 0)}
     answered = [host.last_seen for host in run.hosts if host.hostname in gone]
     if len(gone) != 1 or not answered:
         return None
     # It left Cloud Map after the fault, and no later than the lab saw it.
     left = fault.at + deregistered
-    drain = float(run.meta.get("experiment", {}).get("task", {}).get("drain_seconds", 0.0))
+    drain = record.experiment.task.drain_seconds
     failed = [row for row in run.timeline if is_failure(row) and row.second + 1 > fault.at]
     in_drain = [row for row in failed if row.second >= left and row.second + 1 <= left + drain]
     gap = _MOST_GAPS * findings.duration * len(run.hosts) / max(findings.requests, 1)

@@ -13,9 +13,9 @@ from scipy import stats
 
 from lab.distribution.judgement import Judgement, judge
 from lab.errors import BadInput
-from lab.experiments.catalogue import DIRECT, EXPERIMENTS, Experiment
+from lab.experiments.catalogue import EXPERIMENTS, Experiment
 from lab.experiments.times import Times, times_of
-from lab.records.run import Fault, TaskRecord
+from lab.records.run import Fault, RunRecord, TaskRecord, record_of
 from load.latency import SECOND_BITS, percentiles
 from load.results import HostRow, Run, TimelineRow, is_whole, planned
 
@@ -116,10 +116,9 @@ def find(run: Run) -> Findings:
     Raises:
         BadInput: it is of an experiment that is not known.
     """
-    faults = [Fault.of(entry) for entry in run.meta.get("faults", [])]
-    fault = faults[0] if faults else None
-    tasks = [TaskRecord.of(entry) for entry in run.meta.get("tasks", [])]
-    what = run.meta.get("experiment", {})
+    record = record_of(run)
+    fault = record.faults[0] if record.faults else None
+    tasks = record.tasks
     failed = [row for row in run.timeline if is_failure(row)]
     by_cause: Counter[Cause] = Counter()
     for row in failed:
@@ -130,19 +129,19 @@ def find(run: Run) -> Findings:
     went = _went(fault, tasks)
     periods = _periods(run, fault, went)
     return Findings(
-        experiment=_experiment(run, what.get("name"), fault),
-        arm=what.get("arm", DIRECT),
+        experiment=_experiment(run, record.experiment.name, fault),
+        arm=record.experiment.arm,
         requests=sum(row.requests for row in run.timeline),
         failures=by_cause.total(),
         failures_by_status=dict(sorted(by_status.items())),
         failures_by_cause=dict(sorted(by_cause.items())),
         failure_window=_window(failed, fault.at if fault else run.timeline[0].second) if failed else None,
         fault=fault,
-        times=times_of(run, fault, tasks, _even_from(run.timeline, periods, went)) if fault else Times(),
-        unhealthy_answers=_from_unhealthy(run, fault, tasks),
+        times=times_of(run, record, fault, _even_from(run.timeline, periods, went)) if fault else Times(),
+        unhealthy_answers=_from_unhealthy(run, record),
         periods=periods,
         hosts=run.hosts,
-        duration=_duration(run),
+        duration=_duration(run, record),
         planned=planned(run.meta),
         is_whole=is_whole(run.meta),
         too_short=fault is not None and _is_too_short(run.timeline, periods, went),
@@ -161,10 +160,10 @@ def _experiment(run: Run, name: str | None, fault: Fault | None) -> Experiment:
     return EXPERIMENTS[named[0] if named else "baseline"]
 
 
-def _duration(run: Run) -> float:
+def _duration(run: Run, record: RunRecord) -> float:
     """In seconds; of a run that was killed, which does not say it, what its timeline spans."""
-    if run.meta.get("duration_s") is not None:
-        return float(run.meta["duration_s"])
+    if record.duration_s is not None:
+        return record.duration_s
     return float(run.timeline[-1].second - run.timeline[0].second + 1) if run.timeline else 0.0
 
 
@@ -210,14 +209,15 @@ def _window(failed: Iterable[TimelineRow], since: float) -> tuple[float, float] 
     return (0.0 if first == math.floor(since) else first - since), max(seconds) + 1 - since
 
 
-def _from_unhealthy(run: Run, fault: Fault | None, tasks: Iterable[TaskRecord]) -> int:
+def _from_unhealthy(run: Run, record: RunRecord) -> int:
     """Of the tasks made after the fault, those that are unhealthy or, as the events say, were given up for it."""
-    events = [event["message"] for event in run.meta.get("events", [])]
-    given_up = " ".join(message for message in events if "failed container health checks" in message)
+    messages = [event.message for event in record.events]
+    given_up = " ".join(message for message in messages if "failed container health checks" in message)
+    since = record.faults[0].at if record.faults else math.inf
     never = {
         task.hostname
-        for task in tasks
-        if fault and task.created_at >= fault.at and (task.id in given_up or task.health == "UNHEALTHY")
+        for task in record.tasks
+        if task.created_at >= since and (task.id in given_up or task.health == "UNHEALTHY")
     }
     return sum(host.requests for host in run.hosts if host.hostname in never)
 

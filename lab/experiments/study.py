@@ -19,8 +19,8 @@ from typing import Any
 from lab.errors import BadInput
 from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
 from lab.experiments.findings import Findings, find
-from load.errors import LoadError
-from load.results import FORMAT, Run, is_known_format, read_run
+from lab.records.run import read_folder, read_study_record, record_of
+from load.results import FORMAT, Run
 
 __all__ = ["FIGURES", "Measured", "Study", "figures", "is_study", "read_measured", "read_study", "write_study"]
 
@@ -43,7 +43,7 @@ class Measured:
     @property
     def parameters(self) -> Mapping[str, float]:
         """What was swept, and where in the sweep this is."""
-        return dict(self.runs[DIRECT].meta.get("experiment", {}).get("parameters", {}))
+        return dict(record_of(self.runs[DIRECT]).experiment.parameters)
 
     @property
     def flaw(self) -> str:
@@ -60,7 +60,7 @@ class Measured:
     @property
     def repeat(self) -> int:
         """Which of its repeats it is, from 1."""
-        return int(self.runs[DIRECT].meta.get("experiment", {}).get("repeat", 1))
+        return record_of(self.runs[DIRECT]).experiment.repeat
 
 
 @dataclass(frozen=True)
@@ -121,14 +121,8 @@ def read_measured(folder: Path) -> Measured:
         BadInput: it is no folder of a run, or one of its files cannot be read.
     """
     paths = {DIRECT: folder, LOAD_BALANCER: folder / LOAD_BALANCER}
-    try:
-        runs = {arm: read_run(path) for arm, path in paths.items() if arm == DIRECT or path.is_dir()}
-    except LoadError as error:
-        raise BadInput(str(error)) from None
-    try:
-        return Measured(folder, runs, {arm: find(run) for arm, run in runs.items()})
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadInput(f"{folder / 'run.json'} is not as `lab run` writes it ({error!r}).") from None
+    runs = {arm: read_folder(path) for arm, path in paths.items() if arm == DIRECT or path.is_dir()}
+    return Measured(folder, runs, {arm: find(run) for arm, run in runs.items()})
 
 
 def is_study(folder: Path) -> bool:
@@ -144,17 +138,8 @@ def read_study(folder: Path) -> Study:
     """
     if not is_study(folder):
         return Study(folder, (read_measured(folder),), {})
-    try:
-        content = json.loads((folder / _STUDY).read_text())
-        if not is_known_format(content.get("format", FORMAT)):
-            raise BadInput(
-                f"{folder / _STUDY} is of format {content['format']!r}, and this version reads {FORMAT} at most: read "
-                "it with the version that wrote it, or a newer one."
-            )
-        runs, left_out = [folder / name for name in content["runs"]], dict(content["left_out"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInput(f"{folder / _STUDY} cannot be read ({error}).") from None
-    return Study(folder, tuple(map(read_measured, runs)), left_out)
+    record = read_study_record(folder / _STUDY)
+    return Study(folder, tuple(read_measured(folder / name) for name in record.runs), record.left_out)
 
 
 def write_study(folder: Path, runs: Sequence[Path], left_out: Mapping[str, str]) -> Study:

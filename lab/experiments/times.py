@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lab.experiments.catalogue import LOAD_BALANCER
-from lab.records.run import Discovered, EventRecord, Fault, TaskRecord
+from lab.records.run import Discovered, Fault, RunRecord
 from load.results import Run
 
 __all__ = ["Times", "times_of"]
@@ -30,29 +30,27 @@ class Times:
     replaced_by: tuple[str, ...] = ()
 
 
-def times_of(run: Run, fault: Fault, tasks: Sequence[TaskRecord], even_from: int | None) -> Times:
+def times_of(run: Run, record: RunRecord, fault: Fault, even_from: int | None) -> Times:
     """The times of a run; *even_from* is the second from which on the split was even."""
-    gone = [task for task in tasks if task.created_at < fault.at <= (task.stopping_at or 0)]
-    new = [task for task in tasks if task.created_at >= fault.at]
+    gone = [task for task in record.tasks if task.created_at < fault.at <= (task.stopping_at or 0)]
+    new = [task for task in record.tasks if task.created_at >= fault.at]
     acts = [task.stopping_at for task in gone if task.stopping_at is not None] + [task.created_at for task in new]
     came = {task.hostname for task in new if task.stopping_at is None}
     first_seen = {host.hostname: host.first_seen for host in run.hosts if host.hostname in came}
-    discovered = [Discovered.of(entry) for entry in run.meta.get("discovery", [])]
     return Times(
         detect=max(0.0, min(acts) - fault.at) if acts else None,
-        deregister=_out_of_target_group(run, fault.at)
-        if run.meta.get("experiment", {}).get("arm") == LOAD_BALANCER
-        else _deregistered(discovered, {task.id for task in gone}, fault.at),
+        deregister=_out_of_target_group(record, fault.at)
+        if record.experiment.arm == LOAD_BALANCER
+        else _deregistered(record.discovery, {task.id for task in gone}, fault.at),
         replace=max(first_seen.values()) - fault.at if came and set(first_seen) == came else None,
         even=None if even_from is None else max(0.0, even_from - fault.at),
         replaced_by=tuple(sorted(first_seen, key=first_seen.__getitem__)),
     )
 
 
-def _out_of_target_group(run: Run, at: float) -> float | None:
+def _out_of_target_group(record: RunRecord, at: float) -> float | None:
     """From events such as `(service x) deregistered 1 targets in (target-group ...)`."""
-    events = map(EventRecord.of, run.meta.get("events", []))
-    return max((e.at - at for e in events if e.at >= at and ") deregistered " in e.message), default=None)
+    return max((e.at - at for e in record.events if e.at >= at and ") deregistered " in e.message), default=None)
 
 
 def _deregistered(discovered: Iterable[Discovered], gone: set[str], at: float) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import json
 import re
 import sys
 from codecs import BOM_UTF8
@@ -18,12 +19,13 @@ import numpy as np
 
 from lab.errors import BadInput
 from lab.records.observations import Integers, Observations, SequenceCounter, host_of, observe
+from lab.records.run import read_folder
 from load.answers import UNKNOWN_HOST
-from load.errors import LoadError
-from load.results import read_run
 
 __all__ = ["Layout", "layout_of", "parse_time", "read", "read_lines", "shown", "split_lines"]
 
+_LARGEST = 2**53  # of a count: beyond it floating-point numbers are not exact
+_LONGEST_HEADER = 10_000  # characters
 _BLOCK = 1 << 20
 _COUNTED = re.compile(r"\s*([+-]?\d+)(?:\s+(\S+))?\s*")
 _FORMS = (
@@ -50,10 +52,7 @@ def read(source: str) -> Observations:
 
 
 def _read_run(path: Path) -> Observations:
-    try:
-        return observe(read_run(path))
-    except LoadError as error:
-        raise BadInput(str(error)) from None
+    return observe(read_folder(path))
 
 
 def _read_stream(source: str, stream: BinaryIO) -> Observations:
@@ -66,7 +65,9 @@ def _read_stream(source: str, stream: BinaryIO) -> Observations:
     if b"\0" in line:
         raise BadInput(f"{source}, line {number}: a zero byte, so this is a binary file; give {_FORMS}")
     first = _decoded(source, number, line)
-    if "hostname" in next(csv.reader([first.lower()])):
+    if first.lstrip()[:1] in ("{", "["):
+        return _read_objects(source, _text(source, everything))
+    if "hostname" in next(csv.reader([first.lower()[:_LONGEST_HEADER]])):
         return _read_table(source, _text(source, everything))
     if _is_counted(first):
         return _read_counts(source, _text(source, everything))
@@ -94,15 +95,21 @@ def _read_counts(source: str, lines: Iterable[str]) -> Observations:
         match = _COUNTED.fullmatch(line)
         if not match:
             raise BadInput(f"{source}, line {number}: {line[:60]!r} is not a count and a hostname")
-        if int(match[1]) < 0:
-            raise BadInput(f"{source}, line {number}: the count {int(match[1])} is negative; counts start at 0")
+        count = _count(match[1], f"{source}, line {number}")
         host = match[2] or UNKNOWN_HOST
-        counts[host] = counts.get(host, 0) + int(match[1])
+        counts[host] = counts.get(host, 0) + count
     return Observations(source, "counts, as `sort | uniq -c` writes them", number, counts)
 
 
 def _read_table(source: str, lines: Iterable[str]) -> Observations:
     """A table with the columns hostname and requests, and perhaps availability_zone, in any order."""
+    try:
+        return _read_cells(source, lines)
+    except csv.Error as error:
+        raise BadInput(f"{source}: this is not CSV ({error}); give {_FORMS}") from None
+
+
+def _read_cells(source: str, lines: Iterable[str]) -> Observations:
     rows = csv.reader(lines)
     header = [name.strip().lower() for name in next(rows)]
     if "requests" not in header:
@@ -119,16 +126,43 @@ def _read_table(source: str, lines: Iterable[str]) -> Observations:
             raise BadInput(f"{where}: {len(row)} columns where the header has {len(header)}")
         cells = dict(zip(header, row, strict=True))
         host = host_of(cells["hostname"])
-        try:
-            requests = int(cells["requests"])
-        except ValueError:
-            raise BadInput(f"{where}: {cells['requests']!r} requests is not a whole number") from None
-        if requests < 0:
-            raise BadInput(f"{where}: the count {requests} is negative; counts start at 0")
+        requests = _count(cells["requests"], where)
         counts[host] = counts.get(host, 0) + requests
         if cells.get("availability_zone"):
             zones[host] = cells["availability_zone"]
     return Observations(source, "a table of requests by hostname", rows.line_num, counts, zones)
+
+
+def _count(text: str, where: str) -> int:
+    try:
+        count = int(text)
+    except ValueError:  # of more than 4,300 digits too
+        raise BadInput(f"{where}: {shown(text.encode())} requests is not a whole number") from None
+    if count < 0:
+        raise BadInput(f"{where}: the count {count} is negative; counts start at 0")
+    if count > _LARGEST:
+        raise BadInput(f"{where}: the count {shown(text.encode())} is beyond exact arithmetic: {_LARGEST:,} at most")
+    return count
+
+
+def _read_objects(source: str, lines: Iterable[str]) -> Observations:
+    """An object of JSON a line, with the key `hostname`."""
+    counts: dict[str, int] = {}
+    number = 0
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            host = json.loads(line)["hostname"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            host = None
+        if not isinstance(host, str):
+            raise BadInput(
+                f"{source}, line {number}: {shown(line.encode())} is no JSON object with a text named hostname; give "
+                "one on each line, or the hostnames alone"
+            )
+        counts[host_of(host)] = counts.get(host_of(host), 0) + 1
+    return Observations(source, "JSON with hostnames, one object a line", number, counts)
 
 
 def _text(source: str, blocks: Iterable[bytes]) -> Iterator[str]:

@@ -1,38 +1,83 @@
-"""What was done and what ECS and Cloud Map told, as run.json keeps it; times in seconds since the Unix epoch."""
+"""run.json and study.json, checked: what was asked for, what was done, and what ECS and Cloud Map said meanwhile.
+
+Each type, size and range is checked here and nowhere else; times are seconds since the Unix epoch. Format 2 has
+`unfinished`, `accidents` and rates as numbers; format 1, which has them not or as text, is still read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Self
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
 
-__all__ = ["DeploymentRecord", "Discovered", "EventRecord", "Fault", "TaskRecord"]
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from lab.errors import BadInput
+from load.errors import LoadError
+from load.results import FORMAT, Run, is_known_format, read_run
+
+__all__ = [
+    "Accident",
+    "DeploymentRecord",
+    "Discovered",
+    "EventRecord",
+    "ExperimentRecord",
+    "Fault",
+    "LostWorker",
+    "RunRecord",
+    "SettingsRecord",
+    "StudyRecord",
+    "TaskRecord",
+    "read_folder",
+    "read_study_record",
+    "record_of",
+]
+
+_LARGEST = 2**53  # counts are compared as floating-point numbers, which are exact up to here
+_LATEST = 1e11  # seconds since the Unix epoch: the year 5138
+_LONGEST = 32 * 86_400  # seconds from the first to the last of a run: what is drawn and searched second by second
+_SHOWN = 60  # characters of a value in a message
+_DEEP = "its JSON is nested deeper than `lab run` writes it: copy the folder anew from where it was made."
 
 
-class _Record:
-    @classmethod
-    def of(cls, entry: Mapping[str, Any]) -> Self:
-        """The record of an entry in run.json; what it does not know is passed over."""
-        known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
-        values = {name: tuple(v) if isinstance(v, list) else v for name, v in entry.items() if name in known}
-        return cls(**values)
+def _number_in_text(value: Any) -> Any:
+    """Format 1 has options of Locust as they were typed; the empty text is none."""
+    if isinstance(value, str):
+        try:
+            return float(value) if value.strip() else None
+        except ValueError:
+            return value
+    return value
 
 
-@dataclass(frozen=True)
-class Fault(_Record):
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(strict=True, ge=0, le=_LATEST)]
+Count = Annotated[int, Field(strict=True, ge=0, le=_LARGEST)]
+Flag = Annotated[bool, Field(strict=True)]
+Name = Annotated[str, Field(max_length=200)]
+Folder = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]+$")]
+Amount = Annotated[Annotated[float, Field(strict=True, ge=0, le=_LATEST)] | None, BeforeValidator(_number_in_text)]
+
+_CHECKED = ConfigDict(extra="ignore")
+
+
+@dataclass(frozen=True, config=_CHECKED)
+class Fault:
     """What was done, from when to when (None: it has no end of its own), and to which tasks (ARNs) and hosts."""
 
-    kind: str
-    at: float
-    until: float | None = None
+    kind: Name
+    at: Seconds
+    until: Seconds | None = None
     tasks: tuple[str, ...] = ()
     hostnames: tuple[str, ...] = ()
     detail: str = ""
 
 
-@dataclass(frozen=True)
-class TaskRecord(_Record):
-    """A task as DescribeTasks tells it; times are None where it has not come so far."""
+@dataclass(frozen=True, config=_CHECKED)
+class TaskRecord:
+    """A task as DescribeTasks describes it; times are None where it has not come so far."""
 
     arn: str
     hostname: str
@@ -41,10 +86,10 @@ class TaskRecord(_Record):
     last_status: str
     desired_status: str
     health: str
-    created_at: float
-    started_at: float | None
-    stopping_at: float | None
-    stopped_at: float | None
+    created_at: Seconds
+    started_at: Seconds | None
+    stopping_at: Seconds | None
+    stopped_at: Seconds | None
     stop_code: str | None
     stopped_reason: str | None
 
@@ -58,31 +103,203 @@ class TaskRecord(_Record):
         return self.last_status == "RUNNING" and self.desired_status == "RUNNING"
 
 
-@dataclass(frozen=True)
-class EventRecord(_Record):
+@dataclass(frozen=True, config=_CHECKED)
+class EventRecord:
     """An event of the service."""
 
-    at: float
+    at: Seconds
     message: str
 
 
-@dataclass(frozen=True)
-class DeploymentRecord(_Record):
-    """A deployment as DescribeServices tells it."""
+@dataclass(frozen=True, config=_CHECKED)
+class DeploymentRecord:
+    """A deployment as DescribeServices describes it."""
 
     id: str
     status: str
     task_definition: str
     rollout_state: str
     rollout_reason: str
-    failed_tasks: int
-    created_at: float
-    updated_at: float
+    failed_tasks: Count
+    created_at: Seconds
+    updated_at: Seconds
 
 
-@dataclass(frozen=True)
-class Discovered(_Record):
+@dataclass(frozen=True, config=_CHECKED)
+class Discovered:
     """The instances (ids, which are those of the tasks) in Cloud Map from `at` on; None: it did not answer."""
 
-    at: float
+    at: Seconds
     instances: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, config=_CHECKED)
+class Accident:
+    """What the twin itself lost, such as a proxy: no finding about AWS."""
+
+    at: Seconds
+    what: str
+
+
+@dataclass(frozen=True, config=_CHECKED)
+class LostWorker:
+    """A process of Locust that stopped reporting; `requests` of its last report."""
+
+    worker: str
+    last_report: Seconds
+    requests: Count
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class TaskSettings(_Model):
+    """Of the service's task definition, in seconds."""
+
+    drain_seconds: Seconds = 0.0
+    stop_timeout: Seconds = 30.0
+
+
+class ExperimentRecord(_Model):
+    """Which experiment a run is of; `arm` is the way to the tasks, `assumed` the twin's parameters."""
+
+    name: Name | None = None
+    arm: Literal["direct", "alb"] = "direct"
+    parameters: dict[str, Number] = {}
+    repeat: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 1
+    task: TaskSettings = TaskSettings()
+    assumed: dict[str, Flag | Number | str | None] | None = None
+
+
+class SettingsRecord(_Model):
+    """What Locust was asked for; `rate` in requests per second, None for a closed loop."""
+
+    rate: Amount = None
+    run_time_s: Amount = None
+
+
+class RunRecord(_Model):
+    """run.json. A run of Locust alone has neither experiment nor faults; one that was killed has no totals."""
+
+    format: int = 1
+    complete: Flag = False
+    target: str | None = None
+    users: Count | None = None
+    settings: Annotated[SettingsRecord, BeforeValidator(lambda value: {} if value is None else value)] = (
+        SettingsRecord()
+    )
+    versions: dict[str, str] = {}
+    start: Seconds | None = None
+    end: Seconds | None = None
+    duration_s: Seconds | None = None
+    requests: Count | None = None
+    failures: Count | None = None
+    unfinished: Count = 0
+    resets: tuple[Seconds, ...] = ()
+    workers_lost: tuple[LostWorker, ...] = ()
+    response_bytes_mean: Annotated[float, Field(strict=True, ge=0, le=_LARGEST)] | None = None
+    request_bytes_mean: Annotated[float, Field(strict=True, ge=0, le=_LARGEST)] | None = None
+    experiment: ExperimentRecord = ExperimentRecord()
+    faults: tuple[Fault, ...] = ()
+    tasks: tuple[TaskRecord, ...] = ()
+    events: tuple[EventRecord, ...] = ()
+    deployments: tuple[DeploymentRecord, ...] = ()
+    discovery: tuple[Discovered, ...] = ()
+    accidents: tuple[Accident, ...] = ()
+
+
+class StudyRecord(_Model):
+    """study.json: the folders of the runs, relative to its own, and what was left out and why."""
+
+    format: int = 1
+    runs: Annotated[tuple[Folder, ...], Field(min_length=1)]
+    left_out: dict[str, str] = {}
+
+
+def read_folder(path: Path) -> Run:
+    """The run in a folder, with all of its files checked.
+
+    Raises:
+        BadInput: a file is absent, cut off, or has a value of the wrong type or size.
+    """
+    try:
+        run = read_run(path)
+    except LoadError as error:
+        raise BadInput(str(error)) from None
+    _require_span(path / "timeline.csv", (row.second for row in run.timeline))
+    _require_span(path / "latency.csv", (row.second for row in run.latency))
+    record = record_of(run)
+    if record.faults and run.timeline:
+        at, first, last = record.faults[0].at, run.timeline[0].second, run.timeline[-1].second
+        if not first - _LONGEST <= at <= last + _LONGEST:
+            raise BadInput(f"{path / 'run.json'}: faults.0.at = {at:g} is no time of this run ({first} to {last}).")
+    return run
+
+
+def _require_span(file: Path, seconds: Iterable[int]) -> None:
+    known = list(seconds)
+    if known and (max(known) > _LATEST or max(known) - min(known) > _LONGEST):
+        raise BadInput(
+            f"{file}: its seconds go from {min(known)} to {max(known)}, and a run has {_LONGEST:,} at most: "
+            "copy the folder anew from where it was made."
+        )
+
+
+def record_of(run: Run) -> RunRecord:
+    """What run.json of *run* has.
+
+    Raises:
+        BadInput: a value of it has the wrong type or size.
+    """
+    return _checked(TypeAdapter(RunRecord), run.meta, run.path / "run.json")
+
+
+def read_study_record(file: Path) -> StudyRecord:
+    """What a study.json has.
+
+    Raises:
+        BadInput: it cannot be read, is of a newer format, or has a value of the wrong type or size.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInput(f"{file} cannot be read ({(error.strerror or str(error)).lower()}).") from None
+    except RecursionError:
+        raise BadInput(
+            f"{file} cannot be read: its JSON is nested too deeply for `lab run` to have written it."
+        ) from None
+    except ValueError as error:
+        raise BadInput(f"{file} is not JSON ({error}).") from None
+    if isinstance(content, dict) and not is_known_format(content.get("format", 1)):
+        raise BadInput(
+            f"{file} is of format {_shown(content['format'])}, and this version reads {FORMAT} at most: read it with "
+            "the version that wrote it, or a newer one."
+        )
+    return _checked(TypeAdapter(StudyRecord), content, file)
+
+
+_Record = TypeVar("_Record", bound=BaseModel)
+
+
+def _checked(schema: TypeAdapter[_Record], content: Mapping[str, Any], file: Path) -> _Record:
+    try:
+        return schema.validate_python(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the whole of it"
+        value = "" if first["type"] == "missing" else f" = {_shown(first['input'])}"
+        raise BadInput(
+            f"{file}: {where}{value} is not as `lab run` and Locust write it "
+            f"({first['msg'][0].lower()}{first['msg'][1:]}): copy the folder anew from where it was made."
+        ) from None
+    except RecursionError:
+        raise BadInput(f"{file}: {_DEEP}") from None
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of too many digits
+        text = type(value).__name__
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -84,12 +84,12 @@ def test_a_place_that_is_no_folder_is_refused_in_one_sentence(tmp_path: Path) ->
         (
             "timeline.csv",
             "second,hostname,status,requests\n1,a,200,1\nx,a,200,1\n",
-            r"line 3: second must be a whole number of 0 or more, not 'x'",
+            r"line 3: second must be a whole number of 0 to 9,007,199,254,740,992, not 'x'",
         ),
         (
             "timeline.csv",
             "second,hostname,status,requests\n1,a,200,-1\n",
-            r"line 2: requests must be a whole number of 0 or more, not '-1'",
+            r"line 2: requests must be a whole number of 0 to 9,007,199,254,740,992, not '-1'",
         ),
         (
             "hostnames.csv",

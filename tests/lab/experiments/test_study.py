@@ -84,7 +84,7 @@ def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
 
 def test_a_study_whose_file_is_broken(tmp_path: Path) -> None:
     (tmp_path / "study.json").write_text("{")
-    with pytest.raises(BadInput, match=r"study\.json cannot be read"):
+    with pytest.raises(BadInput, match=r"study\.json is not JSON"):
         read_study(tmp_path)
 
 
@@ -93,7 +93,9 @@ def test_records_of_a_run_that_make_no_sense(tmp_path: Path) -> None:
     meta = json.loads((folder / "run.json").read_text())
     (folder / "run.json").write_text(json.dumps({**meta, "faults": [{"at": "noon"}]}))
 
-    with pytest.raises(BadInput, match=r"run\.json is not as `lab run` writes it"):
+    with pytest.raises(
+        BadInput, match=r"run\.json: faults\.0\.kind is not as `lab run` and Locust write it \(field required\)"
+    ):
         read_measured(folder)
 
 
