@@ -42,7 +42,7 @@ $(VENV)/.installed: Pipfile.lock pyproject.toml | $(VENV)/bin/pipenv
 
 # But of what the commands import, so that the first call of each is like the others.
 $(VENV)/.compiled: $(VENV)/.installed
-	@$(BIN)/python -c 'import lab.runner.session, lab.experiments.terminal, lab.report.page'
+	@$(BIN)/python -c 'import lab.runner.session, lab.report.pages, lab.report.html'
 	@$(BIN)/python -c 'import app.server, twin.supervisor' && $(BIN)/python -c 'import load.listener'
 	@touch $@
 

@@ -6,5 +6,4 @@
 #   study.py, matrix.py      several runs -> figures with their spread (pure but for reading)
 #   compare.py    do two sets of runs differ by more than chance? (pure)
 #   calibration.py    which assumed parameters agree with measured runs? (pure)
-#   wording.py, terminal.py, command.py, analysis_commands.py    the edges
 # Files are read by lab.records; what is done during a run is in lab.runner.

@@ -1,11 +1,11 @@
-"""report.html of a run or a study: one self-contained file that needs no manual."""
+"""What the lab says: values become one Document, which is written to the terminal, as a page, or as JSON."""
 
 # General layout
-#   pictures.py   the pictures that belong to runs alone, as SVG text
-#   html.py       pieces of a page as text
-#   runs.py       one experiment: facts, pictures, numbers
-#   overview.py   several: the answer, the matrix (matrix.py), the grid of a sweep and what it says (rule.py)
-#   costs.py      what the measured traffic would cost
-#   glossary.py   how to read it
-#   page.py       the page around them
-#   command.py    `lab report`
+#   document.py   Heading, Sentence, Table, Picture, Document; as_json
+#   words.py      every sentence about runs, once; numbers and names in words
+#   pages.py      a run, a study -> Document
+#   answers.py    a split, a simulated gateway, two studies, a calibration -> Document
+#   costs.py      a cost study -> Document
+#   terminal.py, html.py    the writers
+#   pictures/     SVG, drawn when a page is written
+# Nothing here imports the runner, which makes what is read here.

@@ -1,71 +1,120 @@
-"""Pieces of a page as text."""
+"""Writes a Document as report.html: one self-contained file that loads nothing from elsewhere."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
-__all__ = ["definitions", "figure", "paragraph", "section", "table", "text"]
+from lab.errors import BadInput
+from lab.report.document import Document, Heading, Part, Picture, Sentence, Table
 
+__all__ = ["render", "write_report"]
+
+_STYLE = Path(__file__).with_name("report.css")
 _CODE = re.compile("`([^`]+)`")
 
 
-def text(words: str) -> str:
-    """Text that keeps a number and its percent sign on one line."""
-    return escape(words).replace(" %", "&nbsp;%")
+def write_report(document: Document, folder: Path) -> Path:
+    """Write report.html into the *folder* of a run or a study; its path.
+
+    Raises:
+        BadInput: it cannot be written.
+    """
+    path = folder / "report.html"
+    temporary = path.with_name(".report.html.new")
+    try:
+        temporary.write_text(render(document), encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise BadInput(
+            f"{path} cannot be written ({error.strerror}): free some space and run `lab report {folder}`."
+        ) from None
+    return path
 
 
-def paragraph(words: str, kind: str = "") -> str:
-    """A paragraph, of the class *kind*, with code where there are `backticks`; nothing for no text."""
+def render(document: Document) -> str:
+    """The page as text."""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{escape(document.title)}</title>\n<style>\n{_STYLE.read_text()}</style>\n</head>\n<body>\n"
+        f"<h1>{_text(document.title)}</h1>\n" + "\n".join(_body(document)) + "\n</body>\n</html>\n"
+    )
+
+
+def _body(document: Document) -> list[str]:
+    lines: list[str] = []
+    open_sections: list[Heading] = []
+
+    def close(level: int) -> None:
+        while open_sections and open_sections[-1].level >= level:
+            lines.append("</details>\n</section>" if open_sections.pop().folded else "</section>")
+
+    for part in document.parts:
+        if isinstance(part, Heading):
+            close(part.level)
+            open_sections.append(part)
+        lines.append(_part(part))
+    close(0)
+    return [line for line in lines if line]
+
+
+def _part(part: Part) -> str:
+    if isinstance(part, Heading):
+        identity = f' id="{escape(part.anchor)}"' if part.anchor else ""
+        title = f"<h{part.level}>{_text(part.text)}</h{part.level}>"
+        if not part.folded:
+            return f"<section{identity}>\n{title}"
+        # A link to what is inside of closed details opens them.
+        return f"<section>\n<details>\n<summary>{title}</summary>\n<a class=target{identity}></a>"
+    if isinstance(part, Sentence):
+        return _paragraph(part.text, part.kind)
+    return _table(part) if isinstance(part, Table) else _figure(part)
+
+
+def _text(words: str) -> str:
+    """Text that keeps a number and its unit on one line, with code where there are `backticks`."""
+    return _CODE.sub(r"<code>\1</code>", re.sub(r"(?<=\d) (?=(?:%|ms|s|USD)\b|%)", "&nbsp;", escape(words)))
+
+
+def _paragraph(words: str, kind: str = "") -> str:
     attribute = f' class="{kind}"' if kind else ""
-    content = _CODE.sub(r"<code>\1</code>", text(words))
-    return f"<p{attribute}>{content}</p>" if words else ""
+    return f"<p{attribute}>{_text(words)}</p>" if words else ""
 
 
-def figure(caption: str, svg: str | None, words: str = "") -> str:
-    """A picture with its caption and what is to be said about it; nothing where there is no picture."""
+def _figure(picture: Picture) -> str:
+    svg = picture.draw()
     if svg is None:
         return ""
-    return f"<figure>\n<figcaption>{text(caption)}</figcaption>\n{paragraph(words)}\n{svg}</figure>"
+    label = escape(picture.alternative or picture.caption)
+    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+    return (
+        f"<figure>\n<figcaption>{_text(picture.caption)}</figcaption>\n{_paragraph(picture.words)}\n"
+        f'<div class="wide">{svg}</div></figure>'
+    )
 
 
-def table(
-    head: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    *,
-    text_columns: int = 1,
-    over: Sequence[tuple[str, int]] = (),
-) -> str:
-    """A table; the first *text_columns* columns are text, the others numbers.
+def _table(table: Table) -> str:
+    shown = [number for number in range(len(table.head)) if number not in table.only_terminal]
 
-    over: titles above the head, each with the number of columns that it is for.
-    """
-
-    def line(tag: str, cells: Sequence[str]) -> str:
+    def line(tag: str, cells: list[str]) -> str:
         marked = (
-            f"<{tag}{' class=text' if number < text_columns else ''}>{text(cell)}</{tag}>"
+            f"<{tag}{' class=text' if number < table.text_columns else ''}>{cell}</{tag}>"
             for number, cell in enumerate(cells)
         )
         return "<tr>" + "".join(marked) + "</tr>"
 
-    groups = "".join(
-        f"<th colspan={columns} class=over>{text(title)}</th>" if title else f"<td colspan={columns}></td>"
-        for title, columns in over
-    )
-    heads = (f"<tr>{groups}</tr>\n" if groups else "") + line("th", head)
-    body = "\n".join(line("td", row) for row in rows)
-    return f'<div class="wide"><table>\n<thead>{heads}</thead>\n<tbody>\n{body}\n</tbody>\n</table></div>'
-
-
-def definitions(terms: Sequence[tuple[str, str]]) -> str:
-    """A list of terms and what they mean."""
-    entries = "\n".join(f"<dt>{text(term)}</dt><dd>{text(meaning)}</dd>" for term, meaning in terms)
-    return f"<dl>\n{entries}\n</dl>"
-
-
-def section(title: str, parts: Sequence[str], *, level: int = 2, anchor: str = "") -> str:
-    """A heading and what is under it."""
-    identity = f' id="{escape(anchor)}"' if anchor else ""
-    content = "\n".join(part for part in parts if part)
-    return f"<section{identity}>\n<h{level}>{text(title)}</h{level}>\n{content}\n</section>"
+    head = line("th", [_text(table.head[number]) for number in shown])
+    rows = []
+    for index, row in enumerate(table.rows):
+        cells = [_text(row[number]) for number in shown]
+        if table.links and table.links[index]:
+            cells[0] = f'<a href="#{escape(table.links[index])}">{cells[0]}</a>'
+        rows.append(line("td", cells))
+    caption = f"<caption>{_text(table.caption)}</caption>" if table.caption else ""
+    body = "\n".join(rows)
+    return f'<div class="wide"><table>{caption}\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table></div>'

@@ -17,8 +17,8 @@ from rich.console import Console
 
 from lab.errors import BadInput, LabError, Missing
 from lab.experiments.catalogue import DIRECT, LOAD_BALANCER, Experiment
-from lab.experiments.terminal import Progress
 from lab.records.run import Fault
+from lab.report.terminal import Progress
 from lab.runner.actions import ACTIONS, Bench, Setting, by_task, parameters, revision, task_settings
 from lab.runner.load import Load, Plan, stop
 from lab.runner.service import Aws, EcsService, Target, Watch
@@ -183,7 +183,14 @@ class _Run:
                 return False
             if min(load.elapsed for load in self.loads) >= seconds:
                 return True
-            self._progress.show([load.seen for load in self.loads], max(load.elapsed for load in self.loads))
+            seen = [load.seen for load in self.loads]
+            self._progress.show(
+                max(load.elapsed for load in self.loads),
+                sum(each.requests for each in seen),
+                sum(each.rate for each in seen),
+                sum(each.failures for each in seen),
+                len(set().union(*(each.hosts for each in seen))),
+            )
             time.sleep(_POLL)  # the pace of the progress line; Locust writes once a second
 
     def require_answers(self) -> None:

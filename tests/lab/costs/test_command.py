@@ -279,7 +279,7 @@ def test_an_unreachable_price_list_ends_with_3(lab: Command, tmp_path: Path) -> 
 
 def test_help_does_not_wait_for_heavy_libraries() -> None:
     code = (
-        "import sys, lab.costs.command\n"
+        "import sys, lab.cli\n"
         "heavy = {'matplotlib', 'rich', 'httpx', 'boto3', 'scipy', 'lab.costs.study'} & set(sys.modules)\n"
         "sys.exit(str(heavy) if heavy else 0)"
     )

@@ -16,13 +16,13 @@ from lab.costs.breakeven import break_even
 from lab.costs.fargate import BUSY_REQUESTS_PER_SECOND
 from lab.costs.lines import mixed_steps
 from lab.costs.options import OPTIONS, PUBLIC_ALB, SERVICE_CONNECT, Option, bill, common_cost, option_named
-from lab.costs.pictures import bars_svg, rate_svg, size_svg
 from lab.costs.prices import PriceBook
 from lab.costs.quantities import Requests, Usd
 from lab.costs.scenario import GB, HOURS, KB, SECONDS_PER_HOUR, Scenario
 from lab.costs.stack import scenario_of_settings
 from lab.costs.study import Study
-from lab.costs.verdict import where_cheaper
+from lab.report.costs import where_cheaper
+from lab.report.pictures.costs import bars_svg, rate_svg, size_svg
 from serviceconnect.settings import Settings
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "costs.md"

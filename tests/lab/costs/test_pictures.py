@@ -8,12 +8,12 @@ from xml.etree import ElementTree
 import pytest
 
 from lab.costs.options import OPTIONS
-from lab.costs.pictures import bars_svg, rate_svg, size_svg, write_pictures
 from lab.costs.prices import PriceBook
 from lab.costs.scenario import Scenario
 from lab.costs.study import Study
 from lab.errors import BadInput
-from lab.pictures import INK
+from lab.report.pictures.costs import bars_svg, rate_svg, size_svg, write_pictures
+from lab.report.pictures.style import INK
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from lab.distribution.analysis import analyse
 from lab.distribution.judgement import Judgement, judge
-from lab.distribution.pictures import convergence_svg, distribution_svg
 from lab.errors import BadInput
 from lab.records.answers import layout_of, read_lines
 from lab.records.observations import Integers, Observations, SequenceCounter, WindowCounter
+from lab.report.pictures.split import convergence_svg, distribution_svg
 
 
 def observed(hosts: Integers) -> Observations:

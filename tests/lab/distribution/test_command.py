@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lab.distribution.command import fraction, ratios
+from lab.cli import fraction, ratios
 from lab.errors import BadInput
 from tests.command import Command
 
@@ -45,7 +45,7 @@ def test_the_run_that_started_the_project(lab: Command, seed_run: str) -> None:
     assert "taken for counts, as `sort | uniq -c` writes them" in out
     assert "Uneven: 3,551 requests over 3 hosts" in out
     assert "33.39% to 37.23%" in out
-    assert "█" in out
+    assert "─●─" in out
 
 
 def test_json_has_what_scripts_need(lab: Command, seed_run: str) -> None:

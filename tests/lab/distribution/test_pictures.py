@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from lab.distribution.analysis import Analysis, analyse
-from lab.distribution.pictures import (
+from lab.records.observations import Observations, SequenceCounter
+from lab.report.pictures.split import (
     analysis_figure,
     convergence_svg,
     convergence_title,
     distribution_svg,
     distribution_title,
 )
-from lab.pictures import INK
-from lab.records.observations import Observations, SequenceCounter
+from lab.report.pictures.style import INK
 
 
 def analysis_of(hosts: int, requests: int) -> Analysis:

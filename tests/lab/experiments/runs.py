@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from lab.experiments.study import Measured, Study
+from lab.report.html import write_report
+from lab.report.pages import run_page, study_page
 from load.latency import bucket_of, coarser
 from load.results import (
     HostRow,
@@ -127,3 +130,9 @@ def cut_short(folder: Path, *, after_event: bool = False) -> Path:
     """Make of a run one of 60 s whose load was ended early, before anything happened unless *after_event*."""
     update_meta(folder, {"complete": False, "settings": {"run_time_s": 60}} | ({} if after_event else {"faults": []}))
     return folder
+
+
+def written(subject: Measured | Study) -> Path:
+    """The report.html of a run or a study."""
+    page = run_page(subject) if isinstance(subject, Measured) else study_page(subject)
+    return write_report(page, subject.folder)

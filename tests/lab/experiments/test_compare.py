@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lab.cli import compare as command
 from lab.errors import BadInput
-from lab.experiments.analysis_commands import compare as command
 from lab.experiments.compare import Comparison, Verdict, compare, compare_ways
 from lab.experiments.study import Study, read_study, write_study
 from tests.lab.experiments.runs import cut_short, write_run

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lab.errors import BadInput
 from lab.experiments.findings import find, of_period
-from lab.experiments.wording import answer, failures_in_words, missed_rate, periods_table, times_in_words
+from lab.report.words import answer, failures, missed_rate, times
 from load.results import HostRow, Run, TimelineRow, read_run
 from tests.lab.experiments.runs import START, task, write_run
 
@@ -85,10 +85,10 @@ def test_failures_from_before_the_fault_are_not_in_its_window() -> None:
 
     assert both.failures == 13
     assert both.failure_window == find(run).failure_window
-    assert ", of these 5 before the stop, from 0.0 s to 1.6 s after the stop" in failures_in_words(both)
+    assert "from 0.0 s to 1.6 s after the stop, 5 of them before the stop" in failures(both)
     assert only_before.failures == 8
     assert only_before.failure_window is None
-    assert failures_in_words(only_before).endswith("of these 8 before the stop")
+    assert "8 of them before the stop" in failures(only_before)
 
 
 def test_causes_say_who_failed() -> None:
@@ -122,17 +122,17 @@ def changed(run: Run, **of_rows: Any) -> Run:
 @pytest.mark.parametrize(
     ("requests", "even", "words"),
     [
-        ({"a": 10, "b": 10, "d": 10}, True, "the split was even again"),
-        ({"a": 4, "b": 4, "d": 4}, False, "too little to tell whether the split was even again"),
-        ({"a": 40, "b": 60, "d": 50}, False, "it did not come to an even split"),
-        ({"a": 10, "b": 10, "c": 10}, False, "it did not come to an even split"),
+        ({"a": 10, "b": 10, "d": 10}, True, "The split was even again"),
+        ({"a": 4, "b": 4, "d": 4}, False, "Too little load was left to say whether the split evened out"),
+        ({"a": 40, "b": 60, "d": 50}, False, "The split had not evened out"),
+        ({"a": 10, "b": 10, "c": 10}, False, "The split had not evened out"),
     ],
 )
 def test_even_again_takes_enough_requests_of_tasks_that_stay(requests: dict[str, int], even: bool, words: str) -> None:
     findings = find(changed(run_with_a_stop(), **requests))
 
     assert (findings.times.even is not None) == even
-    assert words in " ".join(times_in_words(findings))
+    assert words in " ".join(times(findings))
 
 
 def test_two_seconds_are_too_few_to_be_even_again() -> None:
@@ -189,21 +189,7 @@ def test_of_few_requests_it_is_said_that_they_are_too_few(records: bool) -> None
     for _ in range(20):
         found = find(random_run(rng, 12, 10, records=records))
         assert found.times.even is None
-        assert "too little to tell whether the split was even again" in " ".join(times_in_words(found))
-
-
-def test_hosts_before_during_and_after_in_one_table() -> None:
-    head, lines = periods_table(find(run_with_a_stop()))
-
-    assert head == ["host", "before (10 s)", "during (4 s)", "after (6 s)"]
-    assert lines == [
-        ["a", "100 (33.3%)", "40 (40.0%)", "60 (33.3%)"],
-        ["b", "100 (33.3%)", "40 (40.0%)", "60 (33.3%)"],
-        ["c", "100 (33.3%)", "10 (10.0%)", "-"],
-        ["d", "-", "10 (10.0%)", "60 (33.3%)"],
-        ["failed", "0", "8", "0"],
-        ["p99 ms", "-", "-", "-"],
-    ]
+        assert "Too little load was left to say whether the split evened out" in " ".join(times(found))
 
 
 @pytest.mark.parametrize(
@@ -239,10 +225,10 @@ def test_a_load_balancer_lets_go_of_a_task_when_the_events_say_so() -> None:
 
     silent = find(Run(run.path, meta, run.hosts, run.timeline))
     assert silent.times.deregister is None
-    assert "out of" not in " ".join(times_in_words(silent))
+    assert "out of" not in " ".join(times(silent))
     found = find(Run(run.path, {**meta, "events": told}, run.hosts, run.timeline))
     assert found.times.deregister == pytest.approx(1.0)
-    assert "the last task that went was out of the target group 1.0 s" in " ".join(times_in_words(found))
+    assert "out of the target group after 1.0 s" in " ".join(times(found))
 
 
 def test_a_task_that_is_still_in_cloud_map_is_not_deregistered() -> None:

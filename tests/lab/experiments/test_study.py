@@ -10,7 +10,7 @@ import pytest
 from lab.errors import BadInput
 from lab.experiments.matrix import layout, rows
 from lab.experiments.study import is_study, read_measured, read_study, write_study
-from lab.experiments.wording import flaws
+from lab.report.words import flaws
 from tests.lab.experiments.runs import cut_short, write_run
 
 

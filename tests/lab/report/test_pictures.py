@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 
-from lab.report.pictures import heat_map
+from lab.report.pictures.timeline import heat_map
 
 
 def colours(shares: list[float]) -> list[str]:

@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from lab.report.rule import rule
+from lab.report.words import rule
 
 TTLS, DRAINS = (0.0, 1.0, 10.0, 30.0), (0.0, 5.0, 20.0)
 

@@ -14,8 +14,8 @@ from rich.console import Console
 
 from lab.errors import Missing
 from lab.experiments.catalogue import EXPERIMENTS, Experiment
-from lab.experiments.terminal import Progress
 from lab.records.run import Fault
+from lab.report.terminal import Progress
 from lab.runner import session
 from lab.runner.actions import Bench
 from lab.runner.load import Plan

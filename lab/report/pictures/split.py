@@ -12,9 +12,8 @@ from scipy import stats
 
 from lab.distribution.analysis import Analysis
 from lab.distribution.intervals import CONFIDENCE, Share
-from lab.distribution.terminal import furthest
-from lab.distribution.wording import percent
-from lab.pictures import COLOURS, INK, STYLE, new_figure, svg, title
+from lab.report.pictures.style import COLOURS, INK, STYLE, new_figure, svg, title
+from lab.report.words import furthest, percent
 
 __all__ = [
     "analysis_figure",

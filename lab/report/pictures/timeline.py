@@ -10,9 +10,9 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 
-from lab.distribution.wording import percent
 from lab.experiments.findings import Findings, is_failure
-from lab.pictures import FAILURE, INK, STYLE, new_figure, svg
+from lab.report.pictures.style import FAILURE, INK, STYLE, new_figure, svg
+from lab.report.words import percent
 from load.results import Run
 
 __all__ = ["heat_map", "timeline"]

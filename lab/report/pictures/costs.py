@@ -18,7 +18,7 @@ from lab.costs.quantities import rounded
 from lab.costs.scenario import KB, Scenario
 from lab.costs.study import Alternative, Study
 from lab.errors import BadInput
-from lab.pictures import COLOURS, INK, STYLE, new_figure, save, svg
+from lab.report.pictures.style import COLOURS, INK, STYLE, new_figure, save, svg
 
 __all__ = [
     "bars_svg",

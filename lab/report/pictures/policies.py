@@ -8,8 +8,8 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, NullFormatter
 
-from lab.distribution.pictures import percents
-from lab.pictures import COLOURS, INK, STYLE, new_figure, title
+from lab.report.pictures.split import percents
+from lab.report.pictures.style import COLOURS, INK, STYLE, new_figure, title
 from lab.simulation.gateway import Gateway
 from lab.simulation.skew import Curve
 

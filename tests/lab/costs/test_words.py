@@ -13,7 +13,7 @@ from lab.costs.prices import PriceBook
 from lab.costs.quantities import Usd
 from lab.costs.scenario import KB, Scenario
 from lab.costs.study import Study
-from lab.costs.verdict import mixed_in_words, share_in_words, verdict, where_cheaper
+from lab.report.costs import mixed_in_words, share_in_words, verdict, where_cheaper
 
 D = Decimal
 LARGEST = Scenario(rates=(D(1),), cpu=16384, memory=122880)

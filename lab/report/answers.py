@@ -1,0 +1,244 @@
+"""The pages of the other questions: a split of one's own, a simulated gateway, two studies, what agrees with AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from lab.distribution.analysis import Analysis
+from lab.distribution.intervals import Share
+from lab.distribution.longer import LongerRun
+from lab.distribution.zones import Zones
+from lab.experiments.calibration import Calibration, in_words
+from lab.experiments.compare import Comparison, Verdict
+from lab.experiments.study import Study
+from lab.report.document import Document, Heading, Part, Sentence, Table
+from lab.report.words import WAYS, flaws, furthest, p_words, percent
+from lab.simulation.gateway import Gateway, Policy
+from lab.simulation.likeness import Candidate
+from lab.simulation.results import Likeness, Simulation
+from lab.simulation.skew import Band
+
+__all__ = ["calibration_page", "comparison_page", "distribution_page", "simulation_page"]
+
+_MOST_ROWS = 40  # hosts in a table
+_STRIP = 25  # characters
+
+
+# lab distribution
+
+
+def distribution_page(analysis: Analysis) -> Document:
+    """Shares, order, time and zones of one split."""
+    judgement = analysis.judgement
+    shown = furthest(analysis.shares, _MOST_ROWS)
+    some = f"The {len(shown)} of {len(analysis.shares):,} hosts that are furthest off:"
+    parts: list[Part] = [
+        Sentence(f"{analysis.source}: taken for {analysis.taken_for}."),
+        *map(Sentence, analysis.notes),
+        _shares("host", shown, some if len(shown) < len(analysis.shares) else ""),
+    ]
+    if judgement.unknown_host:
+        unknown = f"{judgement.unknown_host:,} more requests have no known host; they are left out of the test."
+        parts.append(Sentence(unknown))
+    if judgement.left_out:
+        left_out = f"{judgement.left_out:,} requests fell into windows in which a host came or went, and are left out."
+        parts.append(Sentence(left_out))
+    spread = (
+        f"Dispersion {judgement.dispersion:.3g} (chance: 1), Cramér's V {judgement.cramers_v:.3g}, "
+        f"{p_words(judgement.p_value)} for as much spread, {p_words(judgement.p_value_lower)} for as little "
+        f"({judgement.method})."
+    )
+    parts += [Sentence(judgement.explanation), Sentence(spread)]
+    order = judgement.dependence
+    if order is not None:
+        repeats = (
+            f"Order: {order.repeats:,} of {order.pairs:,} answers repeat the host of the one before, "
+            f"{order.expected_repeats:,.0f} by chance; {p_words(order.p_sticky)} for so many, "
+            f"{p_words(order.p_in_turn)} for so few."
+        )
+        parts.append(Sentence(repeats))
+    if order is not None and order.matrix is not None:
+        matrix = order.matrix
+        independence = (
+            f"Transition matrix against independence: chi-square {matrix.chi_square:.2f} on "
+            f"{matrix.degrees_of_freedom} degrees of freedom, {p_words(matrix.p_value)}."
+        )
+        parts.append(Sentence(independence))
+    if analysis.longer_run is not None:
+        parts += _longer(analysis.longer_run)
+    if analysis.zones is not None:
+        parts += _zones(analysis.zones)
+    return Document("", parts, analysis.as_dict())
+
+
+def _shares(what: str, shares: Sequence[Share], caption: str = "") -> Table:
+    widest = max((abs(end) for share in shares for end in _ends(share)), default=0.0) or 1.0
+    lines = [
+        [
+            share.host + (" (joined)" if share.joined else "") + (" (left)" if share.left else ""),
+            f"{share.requests:,}",
+            f"{share.share:.2%}",
+            f"{share.low:.2%} to {share.high:.2%}",
+            f"{share.deviation:+.2%}",
+            strip(_ends(share), share.deviation, widest),
+        ]
+        for share in shares
+    ]
+    head = (what, "requests", "share", "95 % interval", "vs even", f"{-widest:+.0%} to {widest:+.0%}".center(_STRIP))
+    return Table(head, lines, caption, only_terminal=(5,))
+
+
+def _ends(share: Share) -> tuple[float, float]:
+    """The interval of the deviation from the host's even part."""
+    if not share.expected_share:
+        return 0.0, 0.0
+    return share.low / share.expected_share - 1, share.high / share.expected_share - 1
+
+
+def strip(ends: tuple[float, float], value: float, widest: float) -> str:
+    """A picture of characters: the interval and the value on a scale from minus to plus *widest*, with zero marked."""
+
+    def place(number: float) -> int:
+        return round((min(max(number / widest, -1.0), 1.0) + 1) / 2 * (_STRIP - 1))
+
+    cells = [" "] * _STRIP
+    for number in range(place(ends[0]), place(ends[1]) + 1):
+        cells[number] = "─"
+    cells[place(0.0)] = "│" if cells[place(0.0)] == " " else "┼"
+    cells[place(value)] = "●"
+    return "".join(cells)
+
+
+def _longer(longer_run: LongerRun) -> list[Part]:
+    parts: list[Part] = [Heading("Would a longer run help?"), Sentence(longer_run.explanation)]
+    if longer_run.p_heterogeneity is not None and longer_run.p_trend is not None:
+        windows = (
+            f"Windows: {longer_run.windows_uneven} of {longer_run.windows} are uneven each by itself at 5 %, "
+            f"{longer_run.windows / 20:.2g} by chance; {p_words(longer_run.p_heterogeneity)} for the differences "
+            f"between them, {p_words(longer_run.p_trend)} for a trend."
+        )
+        parts.append(Sentence(windows))
+    return parts
+
+
+def _zones(zones: Zones) -> list[Part]:
+    parts: list[Part] = [Heading("By Availability Zone"), _shares("zone", [zone.share for zone in zones.zones])]
+    if zones.between is not None:
+        parts.append(Sentence(f"Between zones: {zones.between.explanation}"))
+    parts += [
+        Sentence(f"Within {zone.zone}: {zone.within.explanation}") for zone in zones.zones if zone.within is not None
+    ]
+    entry = ", ".join(f"{zone} {percent(fraction)}" for zone, fraction in zones.entry.items())
+    supposed = "supposing that requests come in evenly" if zones.entry_assumed else "with requests that come in"
+    crossed = (
+        f"Crossed zones: {percent(zones.crossed)} of the requests, {supposed} by zone ({entry}) and that the host is "
+        "picked without regard to it."
+    )
+    return [*parts, Sentence(crossed)]
+
+
+# lab simulate
+
+
+def simulation_page(result: Simulation | Likeness) -> Document:
+    """What a gateway would do, or which policies a measured run is compatible with."""
+    parts = _simulation(result) if isinstance(result, Simulation) else _likeness(result)
+    return Document("", parts, asdict(result))
+
+
+_PARAMETERS = {
+    Policy.RANDOM: "",
+    Policy.ROUND_ROBIN: "front ends",
+    Policy.LEAST_REQUEST: "requests in flight at each front end",
+    Policy.STICKY: "requests of a connection",
+}
+
+
+def _simulation(result: Simulation) -> list[Part]:
+    gateway = result.gateway
+    parts: list[Part] = [Sentence(f"{gateway.policy}: {_gateway(gateway)}, {result.requests:,} requests.")]
+    if gateway.policy is Policy.LEAST_REQUEST and result.requests < 20 * gateway.in_flight * gateway.front_ends:
+        few = "With so few requests for those in flight the spread is less than this says: the start is left out."
+        parts.append(Sentence(few))
+    lines = [
+        ["task furthest off its share", *_band(result.skew.max_deviation, percents=True)],
+        ["dispersion (chance: 1)", *_band(result.skew.dispersion)],
+    ]
+    table = Table(("", "median", "95 % of them"), lines, f"{result.skew.runs:,} runs:")
+    return [*parts, Sentence(f"One run: {result.run.explanation}"), table]
+
+
+def _gateway(gateway: Gateway) -> str:
+    words = f"{gateway.tasks:,} tasks, {gateway.front_ends:,} front end{'s' if gateway.front_ends > 1 else ''}"
+    if gateway.policy is Policy.LEAST_REQUEST:
+        words += f", {gateway.in_flight:,} requests in flight at each"
+    if gateway.policy is Policy.STICKY:
+        words += f", {gateway.run_length:,} requests a connection"
+    return words
+
+
+def _likeness(result: Likeness) -> list[Part]:
+    run = result.measured
+    part = "" if run.whole else " (its longest stretch with unchanged hosts)"
+    about = (
+        f"{result.source}{part}: {run.requests:,} requests over {run.tasks:,} tasks, chi-square {run.chi_square:.2f}, "
+        f"dispersion {run.chi_square / (run.tasks - 1):.3g}. Would a policy spread requests like this?"
+    )
+    lines = []
+    for policy in Policy:
+        mine = [candidate for candidate in result.candidates if candidate.policy is policy]
+        yes = ", ".join(_value(candidate) for candidate in mine if candidate.compatible)
+        no = ", ".join(_value(candidate) for candidate in mine if not candidate.compatible)
+        lines.append([policy.value, _PARAMETERS[policy], yes, no])
+    return [Sentence(about), Table(("policy", "parameter", "compatible", "not compatible"), lines, text_columns=4)]
+
+
+def _value(candidate: Candidate) -> str:
+    if candidate.parameter is None:
+        return f"p = {candidate.p_value:.2g}"
+    return f"{candidate.parameter:,}"
+
+
+def _band(band: Band, percents: bool = False) -> tuple[str, str]:
+    low, median, high = (percent(v) if percents else f"{v:.3g}" for v in (band.low, band.median, band.high))
+    return median, f"{low} to {high}"
+
+
+# lab compare, lab calibrate
+
+
+def comparison_page(found: Sequence[Comparison], studies: Sequence[Study]) -> Document:
+    """Two studies beside each other, or the two ways of one."""
+    both = len(studies) > 1
+    heads = ("A", "B") if both else tuple(WAYS.values())
+    head = ("experiment", *(["way"] if both else []), "figure", *heads, "test", "p", "difference")
+    lines = []
+    for each in found:
+        way = [WAYS[each.arm]] if both else []
+        p_value = "" if each.p_value is None else f"{each.p_value:.2g}"
+        difference = f"{each.verdict.value}{f', {each.reason}' if each.reason else ''}"
+        lines.append([each.subject, *way, each.figure, each.first, each.second, each.test, p_value, difference])
+    different = [f"{each.subject} in {each.figure}" for each in found if each.verdict is Verdict.DIFFERENT]
+    parts: list[Part] = [
+        *_not_used(studies),
+        Table(head, lines, text_columns=3 if both else 2),
+        Sentence(f"They differ by more than chance: {', '.join(different) or 'in nothing that can be told'}."),
+    ]
+    if any(each.verdict is Verdict.UNKNOWN for each in found):
+        few = (
+            "Where it cannot be told there are too few repeats (lab run --repeat), for an event costs something else "
+            "each time: of a single run nobody knows which part of its figures is chance."
+        )
+        parts.append(Sentence(few))
+    return Document("", parts, {"experiments": [asdict(each) for each in found]})
+
+
+def calibration_page(calibration: Calibration, studies: Sequence[Study]) -> Document:
+    """Which assumed parameters agree with the runs."""
+    return Document("", [*_not_used(studies), *map(Sentence, in_words(calibration))], asdict(calibration))
+
+
+def _not_used(studies: Sequence[Study]) -> list[Part]:
+    told = [flaw for study in studies for flaw in flaws(study)]
+    return [Sentence(f"Left out: {'; '.join(told)}.")] if told else []

@@ -1,0 +1,304 @@
+"""The pages of runs and studies: what was measured, as Documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from lab.distribution.analysis import Analysis, analyse
+from lab.errors import BadInput
+from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
+from lab.experiments.findings import Findings, Period, of_period
+from lab.experiments.matrix import Row, Spread, rows
+from lab.experiments.study import Measured, Study, figures
+from lab.records.observations import observe
+from lab.report import words
+from lab.report.document import Document, Heading, Part, Picture, Sentence, Table
+from load.results import Run
+
+__all__ = ["run_page", "study_page"]
+
+# The matrix: head of a column, and the figure under it; those of the second list are on pages alone.
+_CLIENTS = (
+    ("requests", "requests"),
+    ("failed", "failures"),
+    ("failed %", "failed_percent"),
+    ("from s", "failures_from_s"),
+    ("to s", "failures_to_s"),
+    ("even again s", "even_s"),
+    ("p99 before ms", "p99_before_ms"),
+    ("p99 during ms", "p99_during_ms"),
+)
+_SERVICE = (("ECS acts s", "detect_s"), ("left Cloud Map s", "deregister_s"), ("replaced s", "replace_s"))
+_PAGE_ONLY = {"failed_percent", "p99_before_ms", "p99_during_ms", "detect_s", "deregister_s", "replace_s"}
+_FORMS = {"": "{:,.0f}", "%": "{:.2f}", "s": "{:.1f}", "ms": "{:,.1f}"}  # by unit
+
+
+def run_page(measured: Measured) -> Document:
+    """The page of one run."""
+    parts = [*_run(measured, 2), *_what_it_costs(measured), *_how_to_read()]
+    return Document(words.answer(measured.findings), parts, _values(measured))
+
+
+def study_page(study: Study) -> Document:
+    """The page of several runs: the answer, the grid of a sweep, the matrix, then each run."""
+    matrix = rows(study.measured)
+    parts: list[Part] = [*_grids(matrix), *(_matrix(matrix, study) if matrix else []), *_left_out(study)]
+    for number, measured in enumerate(study.measured):
+        title = f"{measured.label}: {words.answer(measured.findings)}"
+        parts += [Heading(title, 2, f"run-{number}", folded=True, detail=True), *_run(measured, 3)]
+    values = {
+        "answer": words.study_answer(matrix),
+        "runs": [_values(measured) for measured in study.measured],
+        "left_out": dict(study.left_out),
+    }
+    return Document(words.study_answer(matrix), [*parts, *_how_to_read()], values)
+
+
+# One run
+
+
+def _run(measured: Measured, level: int) -> list[Part]:
+    """All that is to be shown of an experiment; with two ways each has a heading of this *level*."""
+    both = len(measured.runs) > 1
+    roles = _roles(measured)
+    parts: list[Part] = []
+    for arm, run in measured.runs.items():
+        if both:
+            parts.append(Heading(f"Through the {words.WAYS[arm]}".replace("the Cloud", "Cloud"), level))
+        parts += _way(run, measured.findings[arm], roles, first=not parts)
+    parts.append(Sentence(words.load_of(measured), "facts", detail=True))
+    if both:
+        parts.append(Sentence(words.BESIDE, "facts", detail=True))
+    return [*parts, Sentence(" ".join(words.source_of(measured)), "facts", detail=True)]
+
+
+def _way(run: Run, findings: Findings, roles: Mapping[str, str], *, first: bool) -> list[Part]:
+    parts: list[Part] = [
+        Sentence(words.missed_rate(run) or "", "warning"),
+        Sentence(words.failures(findings)),
+        *map(Sentence, words.times(findings)),
+    ]
+    if not run.timeline:
+        return parts
+    parts += [Sentence(words.split(period)) for period in findings.periods if period.judgement is not None]
+    parts.append(Picture("Requests per second by host", partial(_timeline, run, findings, roles)))
+    parts.append(_hosts(findings, roles))
+    for period in findings.periods:
+        if period.judgement is not None and (analysis := _analysis(of_period(run, period))):
+            parts.append(_shares(analysis, roles, period))
+    if (analysis := _analysis(run)) and first:
+        from lab.report.pictures.split import convergence_svg, convergence_title
+
+        parts.append(Picture(convergence_title(analysis), partial(convergence_svg, analysis, _colours(roles))))
+    return parts
+
+
+def _timeline(run: Run, findings: Findings, roles: Mapping[str, str]) -> str:
+    from lab.report.pictures.timeline import timeline
+
+    return timeline(run, findings, _colours(roles))
+
+
+def _shares(analysis: Analysis, roles: Mapping[str, str], period: Period) -> Picture:
+    from lab.report.pictures.split import distribution_svg, distribution_title
+
+    caption = f"{distribution_title(analysis)}, {period.name}"
+    return Picture(caption, partial(distribution_svg, analysis, _colours(roles)), words.split(period))
+
+
+def _colours(roles: Mapping[str, str]) -> dict[str, str]:
+    from lab.report.pictures.style import colours_of
+
+    return colours_of(roles)
+
+
+def _roles(measured: Measured) -> dict[str, str]:
+    """Each host's part in the event, in the order of their first answers: `stopped`, `new`, or "" where it stays."""
+    seen = {host.hostname: host.first_seen for run in measured.runs.values() for host in run.hosts if host.hostname}
+    findings = measured.findings[DIRECT]
+    gone = set(findings.fault.hostnames) if findings.fault and findings.times.deregister is not None else set()
+    new = set(findings.times.replaced_by)
+    return {
+        host: "stopped" if host in gone else "new" if host in new else "" for host in sorted(seen, key=seen.__getitem__)
+    }
+
+
+def _analysis(run: Run) -> Analysis | None:
+    try:
+        return analyse(observe(run))
+    except BadInput:  # fewer than two hosts
+        return None
+
+
+def _hosts(findings: Findings, roles: Mapping[str, str]) -> Table:
+    """The one table of hosts: requests, the share of each period, failures, latencies, and who came or went."""
+    names = words.short(host.hostname for host in findings.hosts)
+    periods = findings.periods
+    totals = [sum(period.counts.values()) for period in periods]
+    lines = []
+    for host in findings.hosts:
+        shares = [
+            f"{100 * period.counts[host.hostname] / total:.1f} %" if period.counts.get(host.hostname) else "-"
+            for period, total in zip(periods, totals, strict=True)
+        ]
+        latencies = (f"{host.p50_ms:,.1f}", f"{host.p95_ms:,.1f}", f"{host.p99_ms:,.1f}")
+        name, role = names.get(host.hostname, host.hostname), roles.get(host.hostname, "")
+        lines.append(
+            [name, host.availability_zone, f"{host.requests:,}", *shares, f"{host.failures:,}", *latencies, role]
+        )
+    requests = sum(period.failures for period in periods)
+    failed = [f"{period.failures:,}" for period in periods]
+    p99 = ["-" if period.p99_ms is None else f"{period.p99_ms:,.1f}" for period in periods]
+    if len(periods) > 1:
+        lines.append(["failed", "", "", *failed, f"{requests:,}", "", "", "", ""])
+        lines.append(["p99 ms", "", "", *p99, "", "", "", "", ""])
+    spans = [f"{p.name} ({p.last_second - p.first_second + 1} s)" if len(periods) > 1 else "share" for p in periods]
+    head = ["host", "zone", "requests", *spans, "failed", "p50 ms", "p95 ms", "p99 ms", ""]
+    return Table(head, lines, text_columns=2, only_page=(len(head) - 4, len(head) - 3))
+
+
+def _what_it_costs(measured: Measured) -> list[Part]:
+    text = f"What a month of traffic like this costs, six ways: `lab costs --results {measured.folder}`."
+    return [Heading("What would it cost?", detail=True), Sentence(text, detail=True)]
+
+
+def _how_to_read() -> list[Part]:
+    return [
+        Heading("How to read this", folded=True, detail=True),
+        Table(("term", "meaning"), words.GLOSSARY, text_columns=2, detail=True),
+    ]
+
+
+def _values(measured: Measured) -> dict[str, Any]:
+    """One run as --json prints it: of the way through Cloud Map at the top, the other under `load_balancer`."""
+    beside = measured.findings.get(LOAD_BALANCER)
+    return {
+        "experiment": measured.name,
+        "parameters": dict(measured.parameters),
+        "repeat": measured.repeat,
+        "folder": str(measured.folder),
+        "complete": not measured.flaw,
+        "flaw": measured.flaw,
+        "answer": words.answer(measured.findings),
+        **_way_values(measured.findings[DIRECT]),
+        "load_balancer": None if beside is None else _way_values(beside),
+    }
+
+
+def _way_values(findings: Findings) -> dict[str, Any]:
+    return {
+        **figures(findings),
+        "rate": findings.rate,
+        "duration_s": findings.duration,
+        "failures_by_status": {str(status): number for status, number in findings.failures_by_status.items()},
+        "replacements": list(findings.times.replaced_by),
+        "windows": [_window(period) for period in findings.periods],
+    }
+
+
+def _window(period: Period) -> dict[str, Any]:
+    judgement = period.judgement
+    return {
+        "name": period.name,
+        "seconds": period.last_second - period.first_second + 1,
+        "hosts": dict(period.counts),
+        "failures": period.failures,
+        "p99_ms": period.p99_ms,
+        "p": None if judgement is None else judgement.p_value,
+    }
+
+
+# Several runs
+
+
+def _matrix(matrix: Sequence[Row], study: Study) -> list[Part]:
+    runs = max(row.runs for row in matrix)
+    spread = f" Each cell is the median of {runs} runs, with the least and the most." if runs > 1 else ""
+    beside = words.BESIDE if len({row.arm for row in matrix}) > 1 else ""
+    return [
+        Heading("The matrix"),
+        _table(matrix, study),
+        Sentence(f"{words.MATRIX}{spread}", "facts", detail=True),
+        Sentence(beside, "facts", detail=True),
+    ]
+
+
+def _table(matrix: Sequence[Row], study: Study) -> Table:
+    """A line for each experiment, setting and way, with a link to its first run."""
+    swept = list(dict.fromkeys(name for row in matrix for name in row.parameters))
+    both = len({row.arm for row in matrix}) > 1
+    first: dict[tuple[object, ...], str] = {}
+    for number, measured in enumerate(study.measured):
+        if not measured.flaw:
+            first.setdefault((measured.name, *map(measured.parameters.get, swept)), f"run-{number}")
+    columns = [*_CLIENTS, *_SERVICE]
+    lines = [
+        [
+            row.experiment.name,
+            *(f"{row.parameters[name]:g}" for name in swept),
+            *([words.WAYS[row.arm]] if both else []),
+            *(_cell(row, figure) for _, figure in columns),
+        ]
+        for row in matrix
+    ]
+    head = ["experiment", *swept, *(["way"] if both else [])]
+    return Table(
+        [*head, *(title for title, _ in columns)],
+        lines,
+        text_columns=len(head),
+        links=[first[row.experiment.name, *map(row.parameters.get, swept)] for row in matrix],
+        only_page=[len(head) + number for number, (_, figure) in enumerate(columns) if figure in _PAGE_ONLY],
+    )
+
+
+def _cell(row: Row, figure: str) -> str:
+    """A dash where no run came to it, `in 2 of 5` where only some did."""
+    if (spread := row.figures.get(figure)) is None:
+        return "-"
+    some = f", in {spread.count} of {row.runs}" if spread.count < row.runs else ""
+    return f"{_spread(spread)}{some}"
+
+
+def _spread(spread: Spread) -> str:
+    low, median, high = (_FORMS[spread.unit].format(value) for value in (spread.low, spread.median, spread.high))
+    # A narrow column breaks before the parenthesis, not inside of it.
+    return median if low == high else f"{median} " + f"({low} to {high})".replace(" ", "\xa0")
+
+
+def _left_out(study: Study) -> list[Part]:
+    parts: list[Part] = []
+    if told := words.flaws(study):
+        parts.append(Sentence(f"In none of this: {'; '.join(told)}.", "warning"))
+    if study.left_out:
+        reasons = "; ".join(f"{name}, for {reason}" for name, reason in study.left_out.items())
+        parts.append(Sentence(f"Left out: {reasons}.", "facts"))
+    if missed := [each.label for each in study.measured if any(map(words.missed_rate, each.runs.values()))]:
+        parts.append(Sentence(f"Sent less than was asked for: {'; '.join(missed)}.", "warning"))
+    return parts
+
+
+def _grids(matrix: Sequence[Row]) -> list[Part]:
+    swept = list(dict.fromkeys(name for row in matrix for name in row.parameters))
+    if not swept:
+        return []
+    names = (swept[0], swept[1] if len(swept) > 1 else "")
+    parts: list[Part] = []
+    for name, arm in dict.fromkeys((row.experiment.name, row.arm) for row in matrix):
+        own = [row for row in matrix if (row.experiment.name, row.arm) == (name, arm)]
+        way = f", {words.WAYS[arm]}" if len({row.arm for row in matrix}) > 1 else ""
+        parts.append(Picture(f"Requests that failed, {name}{way}", _heat_map(names, own), _COLOURS))
+    return parts
+
+
+_COLOURS = "The stronger the colour, the more: by powers of ten from 0.01 % to 100 %, alike in every report."
+
+
+def _heat_map(names: tuple[str, str], own: Sequence[Row]) -> Callable[[], str]:
+    def draw() -> str:
+        from lab.report.pictures.timeline import heat_map
+
+        return heat_map(names, [row.parameters for row in own], [words.failed_share(row) for row in own])
+
+    return draw

@@ -1,0 +1,406 @@
+"""What the lab says in English: each sentence once, from values. A sentence claims no more than its data show."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from lab.distribution.intervals import Share
+from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
+from lab.experiments.findings import Cause, Findings, Period
+from lab.experiments.matrix import Row
+from lab.experiments.study import Measured, Study
+from load.results import Run
+
+__all__ = [
+    "BESIDE",
+    "GLOSSARY",
+    "MATRIX",
+    "NO_HOST",
+    "WAYS",
+    "answer",
+    "began",
+    "capital",
+    "failed_share",
+    "failures",
+    "flaws",
+    "furthest",
+    "joined",
+    "load_of",
+    "missed_rate",
+    "p_words",
+    "percent",
+    "rule",
+    "short",
+    "source_of",
+    "split",
+    "study_answer",
+    "sums",
+    "times",
+]
+
+NO_HOST = "no host known"
+WAYS = {DIRECT: "Cloud Map", LOAD_BALANCER: "load balancer"}
+"""How the gateway finds the tasks, as the head of a column; `through the ...` in a sentence."""
+_THROUGH = {DIRECT: "through Cloud Map", LOAD_BALANCER: "through the load balancer"}
+_LEFT = {DIRECT: "Cloud Map", LOAD_BALANCER: "the target group"}  # where each way looks for tasks
+_ASKED = 0.98  # of the rate that was asked for, below which it is said
+_MOST_CLAUSES = 3  # of a rule
+
+BESIDE = (
+    "A service with a load balancer keeps each task that leaves for the target group's deregistration delay before it "
+    "is stopped, which also serves the requests that still come through Cloud Map: what clients see without any load "
+    "balancer is measured on a stack that has none."
+)
+"""What must be known to read both ways side by side."""
+
+MATRIX = (
+    "Times are seconds after the event: when requests began to fail and when they ceased; when the split over the "
+    "hosts was even again; when ECS began to stop or to start a task; when the last stopped task was out of Cloud Map; "
+    "when the last new task first answered. A dash: it did not happen in the run, or there is no such thing in it."
+)
+
+GLOSSARY = (
+    ("failed", "The request got no answer, or one with a status of 400 or above."),
+    ("seconds of traffic", "Failed requests by the rate: so many seconds without any answer would cost as much."),
+    ("p50, p95, p99", "Half, 95 % and 99 % of the requests were answered within so many milliseconds."),
+    ("share", "Of the requests whose host is known."),
+    (
+        "before, during, after",
+        "Before the event; from it until the hosts and the failures are what they are in the end; from then on.",
+    ),
+    (
+        "off its share",
+        "How many more or fewer requests a host got than an even split gives it in the time in which it was there.",
+    ),
+    (
+        "p",
+        "How often hosts would differ by as much (or by as little, where that is said) if each request went to a host "
+        "at random.",
+    ),
+    (
+        "chi-square, degrees of freedom",
+        "How far the hosts' requests are from an even split, squared and added up: random choice makes it about as "
+        "large as the degrees of freedom, which are the number of hosts less one.",
+    ),
+    ("80 % power", "With so many requests four of five runs would show such a host."),
+    (
+        "95 % interval",
+        "Where the host's share in the long run is, with 95 % confidence that this holds for all hosts of the picture.",
+    ),
+    (
+        "95 % of chance",
+        "The grey area: random choice keeps all hosts inside of it at any one number of requests in 95 of 100 runs.",
+    ),
+)
+
+
+# Numbers and names
+
+
+def percent(fraction: float) -> str:
+    """5 %, 0.0123 %, 1100 %: three significant digits, or whole."""
+    value = 100 * fraction
+    return f"{value:.0f} %" if value >= 100 else f"{value:.3g} %"
+
+
+def p_words(probability: float) -> str:
+    """p = 0.018, p < 0.0001."""
+    return "p < 0.0001" if probability < 0.0001 else f"p = {probability:.2g}"
+
+
+def capital(text: str) -> str:
+    """With a capital letter in front."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+def joined(names: Sequence[str]) -> str:
+    """Such as `a, b and c`."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def short(hosts: Iterable[str]) -> dict[str, str]:
+    """Hostnames up to the first dot, where that tells them apart; "" is no host."""
+    names = [host for host in hosts if host]
+    cut = [host.partition(".")[0] for host in names]
+    told = dict(zip(names, cut if all(cut) and len(set(cut)) == len(set(names)) else names, strict=True))
+    return {**told, "": NO_HOST}
+
+
+def furthest(shares: Sequence[Share], most: int) -> list[Share]:
+    """The shares furthest off what is expected, so many at most, in the order given."""
+    chosen = sorted(shares, key=lambda share: -abs(share.deviation))[:most]
+    return [share for share in shares if share in chosen] if len(chosen) < len(shares) else list(shares)
+
+
+# One run
+
+
+def answer(findings: Mapping[str, Findings]) -> str:
+    """What clients saw, in one sentence, from the findings of each way."""
+    direct = findings[DIRECT]
+    if not direct.requests:
+        return "No request was answered or failed: nothing was measured."
+    flaw = next((each.flaw for each in findings.values() if each.flaw), "")
+    if flaw and direct.fault is None:
+        return f"{capital(flaw)}, so nothing was seen of it: {_failed(direct).lower()} until then."
+    text = f"{_failed(direct)} {direct.experiment.when}"
+    if beside := findings.get(LOAD_BALANCER):
+        text += f"; through a load balancer {_failed(beside).lower()}"
+    return f"{text}, but {flaw}: what came later is not known." if flaw else f"{text}."
+
+
+def _failed(findings: Findings) -> str:
+    failed = f"{findings.failures:,}" if findings.failures else "None"
+    return f"{failed} of {findings.requests:,} requests failed"
+
+
+def failures(findings: Findings) -> str:
+    """Why and when requests failed, such as `All 81 with 503 from the gateway or a proxy, 0.0 s to 1.7 s after ...`."""
+    if not findings.failures:
+        return ""
+    causes = [f"{count:,} {_cause(cause)}" for cause, count in findings.failures_by_cause.items()]
+    words = f"Failed: {'all ' if len(causes) == 1 and findings.failures > 1 else ''}{joined(causes)}"
+    if findings.fault and findings.failure_window:
+        first, last = findings.failure_window
+        words += f", from {first:.1f} s to {last:.1f} s after {findings.experiment.event}"
+    if findings.fault and (before := findings.period("before")) and before.failures:
+        words += f", {before.failures:,} of them before {findings.experiment.event}"
+    return f"{words}; that is {findings.failures / findings.rate:.1f} s of traffic." if findings.rate else f"{words}."
+
+
+def _cause(cause: Cause) -> str:
+    if not cause.status:
+        return "without an answer"
+    return f"with {cause.status} from {'a task' if cause.from_host else 'the gateway or a proxy'}"
+
+
+def times(findings: Findings) -> list[str]:
+    """What happened when after the event, a sentence each; none without an event."""
+    if findings.fault is None:
+        return []
+    sentences = [_story(findings)] if _story(findings) else []
+    even = findings.times.even
+    if even is not None:
+        sentences.append(f"The split was even again {even:.1f} s after {findings.experiment.event}.")
+    elif findings.too_short:
+        sentences.append("Too little load was left to say whether the split evened out.")
+    else:
+        sentences.append("The split had not evened out when the load ended.")
+    if findings.unhealthy_answers:
+        sentences.append(f"{findings.unhealthy_answers:,} requests were answered by tasks that never got healthy.")
+    return sentences
+
+
+def _story(findings: Findings) -> str:
+    """With the hosts' names where one task went and one came: out of Cloud Map, first answer, last answer."""
+    fault, at, steps = findings.fault, findings.times, []
+    assert fault is not None
+    names = short([host.hostname for host in findings.hosts])
+    old = [names.get(name, name) for name in fault.hostnames]
+    new = [names.get(name, name) for name in at.replaced_by]
+    went = old[0] if len(old) == 1 else "the last of the stopped tasks"
+    if at.detect is not None and at.detect >= 0.05:
+        steps.append(f"ECS acted after {at.detect:.1f} s")
+    if at.deregister is not None:
+        steps.append(f"{went} was out of {_LEFT[findings.arm]} after {at.deregister:.1f} s")
+    if at.replace is not None:
+        came = f"{new[0]}, its replacement," if len(new) == 1 == len(old) else new[0] if len(new) == 1 else ""
+        steps.append(f"{came or f'the last of {len(new)} new tasks'} first answered after {at.replace:.1f} s")
+    last = [host.last_seen - fault.at for host in findings.hosts if host.hostname in fault.hostnames]
+    if at.deregister is not None and last and max(last) > 0:
+        steps.append(f"{went} last answered after {max(last):.1f} s")
+    event = findings.experiment.event
+    return f"After {event}: {'; '.join(steps)}." if steps else ""
+
+
+def missed_rate(run: Run) -> str | None:
+    """A sentence where less than 98 % of the rate that was asked for was sent: the load was not what was planned."""
+    asked, seconds = float(run.meta.get("settings", {}).get("rate") or 0), float(run.meta.get("duration_s") or 0)
+    requests = sum(row.requests for row in run.timeline)
+    # Each user's first request is due within an interval of its own, so the sum may be one a user short by nature.
+    if not seconds or requests >= _ASKED * asked * seconds - int(run.meta.get("users") or 0):
+        return None
+    return (
+        f"{requests / seconds:,.0f} of {asked:,g} requests/s could be sent: for more give more --users, each of whom "
+        "has 256 requests under way at most, or take a faster machine."
+    )
+
+
+def split(period: Period) -> str:
+    """How even a period's split was."""
+    span = f"{capital(period.name)} ({period.last_second - period.first_second + 1} s)"
+    if period.judgement is None:
+        return f"{span}: hosts came and went, or fewer than two answered, so there is no split to judge."
+    return f"{span}: {period.judgement.explanation}"
+
+
+def load_of(measured: Measured) -> str:
+    """How much load on what, and when."""
+    runs = list(measured.runs.values())
+    first = runs[0]
+    users = sum(int(run.meta.get("users", 0)) for run in runs)
+    rate = sum(findings.rate for findings in measured.findings.values())
+    ways = ", half of it each way" if len(runs) > 1 else ""
+    loop = ", each of whom asks again once answered" if not first.meta.get("settings", {}).get("rate") else ""
+    seconds = float(first.meta.get("duration_s") or 0)
+    return (
+        f"{seconds:.0f} s of load with {users} users{loop}, on {first.meta.get('target')} "
+        f"({rate:,.0f} requests per second{ways}), from {began(first):%Y-%m-%d %H:%M:%S} UTC."
+    )
+
+
+def began(run: Run) -> datetime:
+    """When the load began."""
+    return datetime.fromtimestamp(float(run.meta.get("start", 0)), UTC)
+
+
+def source_of(measured: Measured) -> list[str]:
+    """Where the numbers come from: what was measured on, the drain, versions, and the command that repeats it."""
+    run = measured.runs[DIRECT]
+    what: Mapping[str, Any] = run.meta.get("experiment", {})
+    settings: Mapping[str, Any] = run.meta.get("settings", {})
+    sentences = []
+    if what.get("assumed"):
+        sentences.append(
+            "Measured on the twin, an emulation on one machine, in which what AWS does not document is assumed."
+        )
+    if (drain := what.get("task", {}).get("drain_seconds")) is not None:
+        sentences.append(f"The service kept serving for {drain:g} s after SIGTERM." if drain else _NO_DRAIN)
+    if versions := run.meta.get("versions"):
+        sentences.append(f"Versions: {', '.join(f'{name} {version}' for name, version in versions.items())}.")
+    if what.get("name"):
+        users = sum(int(each.meta.get("users", 0)) for each in measured.runs.values())
+        rate = sum(float(each.meta.get("settings", {}).get("rate") or 0) for each in measured.runs.values())
+        options = [f"--users {users}", *([f"--rate {rate:g}"] if rate else [])]
+        if seconds := settings.get("run_time_s"):
+            options.append(f"--duration {seconds:g}")
+        options += [f"--sweep {name}={value:g}" for name, value in measured.parameters.items()]
+        sentences.append(f"The command that repeats it: `lab run {what['name']} {' '.join(options)}`.")
+    return sentences
+
+
+_NO_DRAIN = "The service ended at once on SIGTERM."
+
+
+# Several runs
+
+
+def flaws(study: Study) -> list[str]:
+    """The runs of a study that say nothing, each with the reason: `stop-task, repeat 2 (the load ended ...)`."""
+    return [f"{measured.label} ({measured.flaw})" for measured in study.measured if measured.flaw]
+
+
+def study_answer(matrix: Sequence[Row]) -> str:
+    """What several runs say, in one sentence."""
+    swept = list(dict.fromkeys(name for row in matrix for name in row.parameters))
+    ways = _THROUGH if len({row.arm for row in matrix}) > 1 else {DIRECT: "without a load balancer"}
+    sentences = []
+    for arm, way in ways.items():
+        own = [row for row in matrix if row.arm == arm]
+        if own:
+            sentences.append(_lossless_settings(own, swept, way) if swept else _worst(own, way))
+    if not sentences:
+        return "No run came to its end, so there is nothing to say of them together."
+    single = "Single runs: " if all(row.runs == 1 for row in matrix) and len(matrix) > 1 else ""
+    text = "; ".join(sentences)
+    return f"{single}{text if single else capital(text)}."
+
+
+def _worst(matrix: Sequence[Row], way: str) -> str:
+    events = [row for row in matrix if row.experiment.has_event]
+    if not events:
+        failed, requests = sums(matrix)
+        return f"{way} {failed:,} of {requests:,} requests failed while nothing happened"
+    lossless = [row for row in events if not sums([row])[0]]
+    counted = f"{way} {len(lossless)} of {len(events)} events lost no request"
+    if len(lossless) == len(events):
+        return counted
+    worst = max(events, key=failed_share)
+    failed, requests = sums([worst])
+    lost = f"{failed:,} of {requests:,}"
+    share = percent(failed_share(worst))
+    if len(events) == 1:
+        return f"{way} {lost} requests failed {worst.experiment.when} ({share})"
+    return f"{counted}, and {worst.experiment.name} lost most ({lost}, {share})"
+
+
+def _lossless_settings(matrix: Sequence[Row], swept: Sequence[str], way: str) -> str:
+    lossless: dict[tuple[float, ...], bool] = {}
+    for row in matrix:
+        setting = tuple(row.parameters[name] for name in swept)
+        lossless[setting] = lossless.get(setting, True) and not sums([row])[0]
+    good = sum(lossless.values())
+    named = rule(swept, lossless) if 0 < good < len(lossless) else ""
+    return f"{way} {good} of {len(lossless)} settings lost no request{': ' if named else ''}{named}"
+
+
+def sums(matrix: Sequence[Row]) -> tuple[int, int]:
+    """Failed and all requests of these rows."""
+    found = [findings for row in matrix for findings in row.findings]
+    return sum(f.failures for f in found), sum(f.requests for f in found)
+
+
+def failed_share(row: Row) -> float:
+    """Of all requests, from 0 to 1."""
+    failed, requests = sums([row])
+    return failed / requests if requests else 0.0
+
+
+Setting = tuple[float, ...]
+
+
+def rule(names: Sequence[str], lossless: Mapping[Setting, bool]) -> str:
+    """Such as `drain_seconds of 5 or more with discovery_ttl of 10 or less`; "" where no short rule says it all.
+
+    lossless: whether a setting, the values of one or two *names*, lost nothing. The rule tells all that did, and there
+    is none where a combination of values is missing.
+    """
+    values = [sorted(set(column)) for column in zip(*lossless, strict=True)]
+    if set(lossless) != set(itertools.product(*values)):
+        return ""
+    if len(names) == 1:
+        return _stretch(names[0], values[0], [value for (value,), is_lossless in lossless.items() if is_lossless])
+    (one, other), (first, second) = names, values
+    found = [
+        _clauses(one, first, other, second, {a: tuple(b for b in second if lossless[a, b]) for a in first}),
+        _clauses(other, second, one, first, {b: tuple(a for a in first if lossless[a, b]) for b in second}),
+    ]
+    # Few clauses, and the first of them as wide as may be.
+    clauses = min((each for each in found if each), key=lambda each: (len(each), -each[0][0]), default=[])
+    return ", and ".join(clause for _, clause in clauses) if len(clauses) <= _MOST_CLAUSES else ""
+
+
+def _clauses(
+    name: str, values: Sequence[float], other: str, others: Sequence[float], good: Mapping[float, Setting]
+) -> list[tuple[int, str]]:
+    """A clause for each stretch of values of *name* with the same *good* values of the other, and of how many settings.
+
+    The widest comes first; there are none where the good values of one are no stretch.
+    """
+    sized = []
+    for same, group in itertools.groupby(values, key=good.__getitem__):
+        if same:
+            stretch = list(group)
+            first, second = _stretch(name, values, stretch), _stretch(other, others, same)
+            if not second:
+                return []
+            sized.append((len(stretch) * len(same), f"{first} with {second}"))
+    return sorted(sized, key=lambda pair: -pair[0])
+
+
+def _stretch(name: str, values: Sequence[float], chosen: Sequence[float]) -> str:
+    """The *chosen* of the rising *values* in words; "" where there is none, or where they do not follow each other."""
+    chosen = sorted(chosen)
+    if not chosen or chosen != values[values.index(chosen[0]) :][: len(chosen)]:
+        return ""
+    low, high = chosen[0], chosen[-1]
+    if len(chosen) == len(values):
+        return f"every {name}"
+    if low == high:
+        return f"{name} {low:g}"
+    if high == values[-1]:
+        return f"{name} of {low:g} or more"
+    return f"{name} of {high:g} or less" if low == values[0] else f"{name} of {low:g} to {high:g}"
