@@ -14,14 +14,13 @@ The first and the fifth take no time; the others end by themselves. Nothing need
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from twin.endpoint import Endpoint
 from twin.errors import BadInput
-from twin.process import Process
+from twin.sidecar import Disturbance
 from twin.task import Life, TaskLauncher
 
 __all__ = ["KINDS", "Faults"]
@@ -46,7 +45,13 @@ class _Active:
     kind: str
     target: str
     delay: float
+    host_name: str | None = None  # a task's
     timer: asyncio.TimerHandle | None = None
+
+    def is_on(self, name: str) -> bool:
+        """Whether *name* means its target: a task's id, the beginning of it, its ARN or host name; a zone."""
+        name = name.rsplit("/", 1)[-1]
+        return bool(name) and (self.target.startswith(name) or self.host_name == name.split(".")[0])
 
 
 class Faults:
@@ -58,7 +63,7 @@ class Faults:
         self._endpoint = endpoint
         self._log = log
         self._active: list[_Active] = []
-        self._still: set[Process] = set()  # those that stand still
+        self._busy = asyncio.Lock()
         self._ending: set[asyncio.Task[None]] = set()
 
     async def begin(self, kind: str, target: str | None, seconds: float | None, delay: float) -> dict[str, Any]:
@@ -82,23 +87,23 @@ class Faults:
                 raise BadInput(f"{option} {value:g} is out of range: give seconds, above 0 and up to {_LONGEST:g}.")
         if seconds is None and kind not in _AT_ONCE:
             seconds = _DEFAULT
-        name = self._strike(kind, target)
-        active = _Active(kind, name, delay)
+        active = self._strike(kind, target, delay)
         if seconds is not None:
             self._active.append(active)
-            await self._apply()
-        self._log("fault", step="begins", fault=kind, target=name, seconds=seconds)
-        if seconds is not None:  # its time counts from when it is in effect
-            active.timer = asyncio.get_running_loop().call_later(seconds, self._expire, active)
-        return {"fault": kind, "target": name, "seconds": seconds}
+            try:
+                await self._apply()
+            finally:  # its time counts from when it is in effect
+                active.timer = asyncio.get_running_loop().call_later(seconds, self._expire, active)
+        self._log("fault", step="begins", fault=kind, target=active.target, seconds=seconds)
+        return {"fault": kind, "target": active.target, "seconds": seconds}
 
     async def undo(self, kind: str, target: str | None) -> dict[str, Any]:
-        """End faults before their time: those of *kind*, on *target* if it is given.
+        """End faults before their time: those of *kind*, on *target* if it is given, named as for `begin`.
 
         Raises:
             BadInput: there are none.
         """
-        found = [a for a in self._active if a.kind == kind and (target is None or a.target.startswith(target))]
+        found = [a for a in self._active if a.kind == kind and (target is None or a.is_on(target))]
         if not found:
             raise BadInput(f"There is no fault {kind}{f' on {target}' if target else ''} to undo.")
         for active in found:
@@ -119,49 +124,36 @@ class Faults:
         await self._apply()
         self._log("fault", step="ends", fault=active.kind, target=active.target, how=how)
 
-    def _strike(self, kind: str, target: str | None) -> str:
-        """Do what takes no time; the target's full name."""
+    def _strike(self, kind: str, target: str | None, delay: float) -> _Active:
+        """Do what takes no time; the fault."""
         if kind == "discovery-down":
             if target is not None:
                 raise BadInput(f"discovery-down is everywhere: leave {target} out.")
-            return "discovery"
+            return _Active(kind, "discovery", delay)
         if target is None:
             raise BadInput(f"{kind} needs {'a zone' if kind == 'az-down' else 'a task'}: `twin ps` lists them.")
         if kind == "az-down":
             if target not in (names := self._zones.names()):
                 raise BadInput(f"{target} is no zone of the stack: give one of {', '.join(sorted(names))}.")
-            return target
+            return _Active(kind, target, delay)
         life = self._launcher.find(target)
-        if kind in _AT_ONCE:
-            _signal(life.application if kind == "crash" else life.proxy, signal.SIGKILL)
-        return life.task.id
+        if kind == "crash" and life.application is not None and life.application.returncode is None:
+            life.application.kill_group()
+        elif kind == "proxy-crash":
+            life.crash_proxy()
+        return _Active(kind, life.task.id, delay, life.task.host_name.split(".")[0])
 
     async def _apply(self) -> None:
         """Make everything as the faults that are active want it: those that overlap do not undo each other."""
-        down = {active.target for active in self._active if active.kind == "az-down"}
-        self._zones.closed = down
-        self._endpoint.discovery_is_down = any(active.kind == "discovery-down" for active in self._active)
-        lives = list(self._launcher.lives.values())
-        still = set()
-        for life in lives:
-            if life.application and (life.task.zone in down or self._on(life, "hang")):
-                still.add(life.application)
-            if life.proxy and life.task.zone in down:
-                still.add(life.proxy)
-        for process in self._still - still:
-            _signal(process, signal.SIGCONT)
-        for process in still - self._still:
-            _signal(process, signal.SIGSTOP)
-        self._still = still
-        for life in lives:
-            delay = max((active.delay for active in self._on(life, "slow")), default=0.0)
-            await life.disturb(delay=delay, unready=bool(self._on(life, "unready")))
+        async with self._busy:  # one after the other: no older state comes after a newer one
+            down = {active.target for active in self._active if active.kind == "az-down"}
+            self._zones.closed = down
+            self._endpoint.discovery_is_down = any(active.kind == "discovery-down" for active in self._active)
+            lives = list(self._launcher.lives.values())
+            await asyncio.gather(*(life.disturb(self._on(life, down)) for life in lives))
 
-    def _on(self, life: Life, kind: str) -> list[_Active]:
-        return [active for active in self._active if active.kind == kind and active.target == life.task.id]
-
-
-def _signal(process: Process | None, number: int) -> None:
-    """To the whole group, unless it has ended: its number may be another's by now."""
-    if process is not None and process.returncode is None:
-        process.signal_group(number)
+    def _on(self, life: Life, down: set[str]) -> Disturbance:
+        here = [active for active in self._active if active.target == life.task.id]
+        kinds = {active.kind for active in here}
+        delay = max((active.delay for active in here if active.kind == "slow"), default=0.0)
+        return Disturbance(delay, "unready" in kinds, hang="hang" in kinds, frozen=life.task.zone in down)

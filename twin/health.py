@@ -8,9 +8,10 @@ the container has started; failures in the start period do not count, and a succ
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 from twin.ecs.model import HealthStatus
 from twin.network import Address
 
-__all__ = ["HealthCheck", "HealthState", "health_paths", "search_path"]
+__all__ = ["HealthCheck", "HealthState", "health_paths", "search_path", "statuses"]
 
 # With a blank before the port as nc takes them.
 _LOCALHOST = re.compile(r"\b(?:localhost|127\.0\.0\.1)(?:([: ])(\d+)\b)?")
@@ -68,6 +69,18 @@ class HealthState:
             return self
         failures = self.failures + 1
         return HealthState(HealthStatus.UNHEALTHY if failures >= check.retries else self.status, failures)
+
+
+async def statuses(check: HealthCheck, passes: Callable[[], Awaitable[bool]]) -> AsyncIterator[HealthStatus]:
+    """Do the checks, from the container's start on and without end, and give each new status."""
+    clock = asyncio.get_running_loop().time
+    started, state = clock(), HealthState()
+    while True:
+        await asyncio.sleep(check.interval)
+        seconds = clock() - started
+        before, state = state, state.after(check, await passes(), seconds)
+        if state.status is not before.status:
+            yield state.status
 
 
 def health_paths(definition: dict[str, Any]) -> list[str]:

@@ -41,6 +41,7 @@ class Process:
         self.log = log
         self._process = process
         self._exited = asyncio.Event()
+        self._held = False
 
     @property
     def pid(self) -> int:
@@ -65,6 +66,12 @@ class Process:
         """Send a signal to the whole group."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
+
+    def hold(self, still: bool) -> None:
+        """Let the whole group stand still, or go on; nothing happens once the leader has exited."""
+        if still is not self._held and self.returncode is None:  # else its number may be another's by now
+            self._held = still
+            self.signal_group(signal.SIGSTOP if still else signal.SIGCONT)
 
     def kill_group(self) -> None:
         """Send SIGKILL to the whole group."""

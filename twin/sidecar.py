@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +16,49 @@ from twin.admin import Admin
 from twin.errors import StartFailed
 from twin.files import write_json
 from twin.process import Process, Processes
+from twin.supervision import accident
 
-__all__ = ["Sidecar"]
+__all__ = ["Disturbance", "Sidecar"]
 
 _STOP_TIMEOUT = 10  # seconds; Envoy ends at once unless it hangs
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """What faults do to a task.
+
+    Attributes:
+        delay: seconds for which the proxy holds each request, and the twin each health check.
+        unready: health checks fail, and their paths at the proxy.
+        hang: the application stands still.
+        frozen: so does everything of the task, and what is to start waits.
+    """
+
+    delay: float = 0.0
+    unready: bool = False
+    hang: bool = False
+    frozen: bool = False
 
 
 class Sidecar:
     """`process` is its Envoy: the one that serves, or the last one that did; None before the first start."""
 
     def __init__(
-        self, name: str, bootstrap: Mapping[str, Any], *, folder: Path, processes: Processes, envoy_binary: str
+        self,
+        name: str,
+        bootstrap: Mapping[str, Any],
+        *,
+        folder: Path,
+        processes: Processes,
+        envoy_binary: str,
+        thawed: asyncio.Event,
     ) -> None:
         """
         Args:
             name: for messages.
             bootstrap: Envoy's configuration.
             folder: where its configuration, its admin interface's address and its log are.
+            thawed: set while it may start.
         """
         self.process: Process | None = None
         self._name = name
@@ -40,7 +67,10 @@ class Sidecar:
         self._processes = processes
         self._envoy_binary = envoy_binary
         self._admin: Admin | None = None
-        self._disturbance: tuple[float, bool] = (0.0, False)
+        self._thawed = thawed
+        self._disturbance = Disturbance()
+        self._done = envoy.disturbance(0.0, False)  # the last order that Envoy has taken
+        self._crashed_on_purpose = False
 
     async def start(self) -> None:
         """Start it, and wait until it serves.
@@ -48,6 +78,7 @@ class Sidecar:
         Raises:
             StartFailed: it does not.
         """
+        await self._thawed.wait()
         configuration, address_file = self._folder / "proxy.json", self._folder / "proxy.admin"
         write_json(configuration, self._bootstrap)
         address_file.unlink(missing_ok=True)
@@ -57,16 +88,26 @@ class Sidecar:
             env={"PATH": os.defpath},
             log=self._folder / "proxy.log",
         )
-        self._admin = Admin(self.process, address_file)
+        self._admin, self._done = Admin(self.process, address_file), envoy.disturbance(0.0, False)
+        self.process.hold(self._disturbance.frozen)
         await self._admin.ready()
-        if any(self._disturbance):
-            await self._admin.post(envoy.disturbance(*self._disturbance))
+        await self.disturb(self._disturbance)
 
-    async def disturb(self, *, delay: float, unready: bool) -> None:
-        """Hold each request for *delay* seconds, and fail the health checks' paths while *unready*."""
-        self._disturbance = (delay, unready)
-        if self._admin is not None:
-            await self._admin.post(envoy.disturbance(delay, unready))
+    async def disturb(self, disturbance: Disturbance) -> None:
+        """Let faults have this effect, once it has started and again after each start."""
+        self._disturbance = disturbance
+        if self.process is None or self._admin is None:
+            return
+        self.process.hold(disturbance.frozen)
+        order = envoy.disturbance(disturbance.delay, disturbance.unready)
+        if order != self._done and not disturbance.frozen and await self._admin.post(order):
+            self._done = order
+
+    def crash(self) -> None:
+        """Kill it, as a fault does."""
+        if self.process is not None and self.process.returncode is None:
+            self._crashed_on_purpose = True
+            self.process.kill_group()
 
     async def keep(self, restarts: Callable[[], int], step: Callable[..., None]) -> str:
         """Start it anew whenever it has crashed, *restarts* times, as its agent does [sc-agent].
@@ -77,7 +118,10 @@ class Sidecar:
         done = 0
         while True:
             assert self.process is not None
-            step("proxy exited", code=await self.process.wait())
+            step("proxy exited", code=(code := await self.process.wait()))
+            if not self._crashed_on_purpose:
+                accident(f"{self._name} exited with {code}")
+            self._crashed_on_purpose = False
             if done >= restarts():
                 return "Service Connect proxy exited"
             done += 1

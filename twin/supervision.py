@@ -13,16 +13,19 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Iterator
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
-__all__ = ["kept", "report", "reporting"]
+__all__ = ["Accident", "accident", "kept", "report", "reporting"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds before work that failed begins again; doubled each time
 _RECOVERED_AFTER = 60.0  # seconds: what has worked for so long begins with the first pause again
 _REPEATED_AFTER = 60.0  # seconds in which the same is reported once
 
 _logger = logging.getLogger("twin")
+_accidents = logging.getLogger("twin.accidents")
 
+Accident = Mapping[str, object]  # `at`, seconds since the Unix epoch, and `what`
 Log = Callable[..., None]
 
 
@@ -47,18 +50,24 @@ def report(part: str, error: BaseException) -> None:
     _logger.error("%s failed", part, exc_info=error)
 
 
+def accident(what: str) -> None:
+    """Report that the twin has lost something by itself, by no fault: AWS has no part in what clients see of it."""
+    _accidents.warning(what)
+
+
 @contextlib.contextmanager
-def reporting(log: Log) -> Iterator[None]:
-    """Within it all warnings and errors of this process go to *log* and to stderr.
+def reporting(log: Log) -> Iterator[Sequence[Accident]]:
+    """Within it all warnings and errors of this process go to *log* and to stderr; the last 1,000 accidents.
 
     Args:
-        log: called as `log("twin", step="failed" or "warning", message=..., error=..., traceback=...)`.
+        log: called as `log("twin", step="failed" or "warning", message=..., error=..., traceback=...)`, and of an
+            accident as `log("accident", what=...)`.
     """
     handler, hook = _Reports(log), threading.excepthook
     logging.getLogger().addHandler(handler)
     threading.excepthook = _of_thread
     try:
-        yield
+        yield handler.accidents
     finally:
         threading.excepthook = hook
         logging.getLogger().removeHandler(handler)
@@ -68,9 +77,15 @@ class _Reports(logging.Handler):
     def __init__(self, log: Log) -> None:
         super().__init__(logging.WARNING)
         self._log = log
+        self.accidents: deque[Accident] = deque(maxlen=1_000)
         self._reported: dict[str, float] = {}  # when, on the monotonic clock, by what was said
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.name == _accidents.name:
+            self.accidents.append({"at": round(record.created, 3), "what": record.getMessage()})
+            with contextlib.suppress(Exception):
+                self._log("accident", what=record.getMessage())
+            return
         error = record.exc_info[1] if record.exc_info else None
         message = record.getMessage().partition("\n")[0]
         details = {"message": message}

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
+import shutil
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
@@ -20,18 +22,23 @@ from twin.command import Command
 from twin.ecs.controller import Controller
 from twin.ecs.model import HealthStatus, StopCode, Task, TaskStatus
 from twin.errors import BadInput, StartFailed
-from twin.health import HealthCheck, HealthState, health_paths, search_path
+from twin.files import last_line
+from twin.health import HealthCheck, health_paths, search_path, statuses
 from twin.network import Address, LoopbackAddresses
 from twin.parameters import Parameters
 from twin.process import Process, Processes
 from twin.registry import Registry
-from twin.sidecar import Sidecar
+from twin.sidecar import Disturbance, Sidecar
+from twin.supervision import report
 
 __all__ = ["Life", "TaskLauncher"]
 
 _PER_REQUEST_TIMEOUT = 15  # seconds [ecs: TimeoutConfiguration]
 _IDLE_TIMEOUT = 300  # seconds, for HTTP [ecs: TimeoutConfiguration]
 _POLL = 0.02  # seconds
+_AGAIN_AND_AGAIN = 2  # tasks of a service that become UNHEALTHY, and none HEALTHY, before the terminal says so
+
+_logger = logging.getLogger("twin")
 
 
 def served_service(task: Task) -> dict[str, Any]:
@@ -101,6 +108,7 @@ class TaskLauncher:
         # More tasks starting at once would only slow each other down, until the registration wait is over for all.
         self.starting = asyncio.Semaphore(2 * (os.cpu_count() or 1))
         self._running: set[asyncio.Task[None]] = set()
+        self._unhealthy: dict[str, int] = {}  # tasks that became UNHEALTHY since one was HEALTHY, by service
 
     def start(self, task: Task) -> None:
         """Begin the life of *task*."""
@@ -112,7 +120,8 @@ class TaskLauncher:
 
     def stop(self, task: Task) -> None:
         """Begin its end; a second call changes nothing."""
-        self.lives[task.id].stopping.set()
+        if life := self.lives.get(task.id):
+            life.stopping.set()
 
     def find(self, name: str) -> Life:
         """The life of the task that is *name*: its id, the beginning of it, its ARN or host name.
@@ -129,6 +138,20 @@ class TaskLauncher:
             raise BadInput(f"{name} {what}: give one of {running or 'those that run, but none does'}.")
         return found[0]
 
+    def health_changed(self, task: Task, output: str | None) -> None:
+        """*task* has become UNHEALTHY, with the last *output* of its health check, or healthy (None)."""
+        service = task.service_name
+        self._unhealthy[service] = self._unhealthy.get(service, 0) + 1 if output is not None else 0
+        if self._unhealthy[service] >= _AGAIN_AND_AGAIN:
+            said = f"its last output is {output!r}" if output else "it writes nothing"
+            _logger.warning(
+                "Tasks of service %s become UNHEALTHY again and again by their health check: %s", service, said
+            )
+
+    def forget(self, task: Task) -> None:
+        """Remove what is left of a task that has stopped: its configuration and logs."""
+        shutil.rmtree(self.folder / task.id, ignore_errors=True)
+
     async def close(self) -> None:
         """Abandon all lives where they are: the twin goes down, and with it every process."""
         for running in self._running:
@@ -138,11 +161,12 @@ class TaskLauncher:
 
 
 class Life:
-    """One task from PROVISIONING to STOPPED."""
+    """One task from PROVISIONING to STOPPED. Whatever its work raises ends it, with a reason."""
 
     def __init__(self, task: Task, launcher: TaskLauncher) -> None:
         self.task = task
         self.stopping = asyncio.Event()
+        self.application: Process | None = None
         self._launcher = launcher
         self._definition = task.definition
         self._folder = launcher.folder / task.id
@@ -150,76 +174,106 @@ class Life:
         self._container_port = served_port(task)
         self._application_address: Address
         self._proxy_address: Address
-        self._watchers: list[asyncio.Task[None]] = []
-        self._application: Process | None = None
+        self._work: set[asyncio.Task[None]] = set()
         self._sidecar: Sidecar | None = None
         self._registered = False
-        self._delay = 0.0
-        self._unready = False
-
-    @property
-    def application(self) -> Process | None:
-        return self._application
+        self._disturbance = Disturbance()
+        self._thawed = asyncio.Event()
+        self._thawed.set()
 
     @property
     def proxy(self) -> Process | None:
         return self._sidecar.process if self._sidecar is not None else None
 
-    async def disturb(self, *, delay: float, unready: bool) -> None:
-        """Hold each request, and each health check, for *delay* seconds; fail health checks while *unready*."""
-        if (delay, unready) == (self._delay, self._unready):
-            return
-        self._delay, self._unready = delay, unready
+    async def disturb(self, disturbance: Disturbance) -> None:
+        """Let faults have this effect, on what has started and on what will."""
+        self._disturbance = disturbance
+        if disturbance.frozen:
+            self._thawed.clear()
+        else:
+            self._thawed.set()
+        if self.application is not None:
+            self.application.hold(disturbance.hang or disturbance.frozen)
         if self._sidecar is not None:
-            await self._sidecar.disturb(delay=delay, unready=unready)
+            await self._sidecar.disturb(disturbance)
+
+    def crash_proxy(self) -> None:
+        """Kill the proxy, as a fault does; nothing happens if there is none."""
+        if self._sidecar is not None:
+            self._sidecar.crash()
 
     async def live(self) -> None:
         """Run the task to its end."""
+        self._do(self._begin())
         try:
-            self._enter(TaskStatus.PROVISIONING)
-            await self._unless_stopping(self._begin())
             await self.stopping.wait()
-        except (StartFailed, OSError) as error:
-            self._fail(StopCode.TASK_FAILED_TO_START, str(error))
         finally:
-            for watcher in self._watchers:
-                watcher.cancel()
-            if self._watchers:
-                await asyncio.wait(self._watchers)
-        await self._end()
+            for work in (ending := set(self._work)):
+                work.cancel()
+            if ending:
+                await asyncio.wait(ending)
+        for step in (self._leave, self._stop_application, self._stop_proxy, self._deprovision):
+            try:
+                await step()
+            except Exception as error:  # the other steps of its end are due all the same
+                report(f"the end of task {self.task.id}", error)
+        del self._launcher.lives[self.task.id]
+        self._enter(TaskStatus.STOPPED)
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it as long as the task lives. A task one of whose parts has failed is no task: it ends."""
+        doing = asyncio.create_task(work, name=f"task {self.task.id}")
+        self._work.add(doing)
+        doing.add_done_callback(self._done)
+
+    def _done(self, doing: asyncio.Task[None]) -> None:
+        self._work.discard(doing)
+        if doing.cancelled() or (error := doing.exception()) is None:
+            return
+        reason = str(error)
+        if not isinstance(error, StartFailed | OSError):
+            report(f"task {self.task.id}", error)
+            reason = f"The twin itself has failed ({type(error).__name__}: {error})"
+        started = "RUNNING" in self.task.steps
+        self._fail(StopCode.ESSENTIAL_CONTAINER_EXITED if started else StopCode.TASK_FAILED_TO_START, reason)
 
     async def _begin(self) -> None:
+        self._enter(TaskStatus.PROVISIONING)
         allocate = self._launcher.addresses.allocate
         self._application_address = allocate(self._container_port)
         self._proxy_address = allocate(self._served.get("ingressPortOverride") or self._container_port)
         self._folder.mkdir(parents=True, exist_ok=True)
         if self.task.deployment.service_connect:
             self._sidecar = self._make_sidecar()
-            await self._sidecar.disturb(delay=self._delay, unready=self._unready)
+            await self._sidecar.disturb(self._disturbance)
         self._enter(TaskStatus.PENDING)
+        await self._thawed.wait()
         async with self._launcher.starting:
-            await self._start()
-            watches = [self._watch_application(), self._watch_health()]
+            application = await self._start()
+            self._do(self._watch_application(application))
+            self._do(self._watch_health())
             if self._sidecar is not None:
-                watches.append(self._watch_proxy(self._sidecar))
-            self._watchers += map(asyncio.create_task, watches)
+                self._do(self._watch_proxy(self._sidecar))
             await self._until_listening(self._launcher.parameters().registration_wait)
+        await self._thawed.wait()
         self._enter(TaskStatus.RUNNING)
         await self._register()
         await self._launcher.instances_changed()
 
-    async def _start(self) -> None:
+    async def _start(self) -> Process:
         if self._sidecar is not None:  # the application starts when its proxy is healthy [ecs-agent]
             await self._sidecar.start()
-        self._application = await self._launcher.processes.spawn(
+        self.application = await self._launcher.processes.spawn(
             f"the application of task {self.task.id}",
             self._launcher.command.fill(self._application_address),
             env=self._environment(),
             cwd=self._launcher.command.folder,
             log=self._folder / "application.log",
         )
+        self.application.hold(self._disturbance.frozen)
         self.task.container.last_status = "RUNNING"
         self._enter(TaskStatus.ACTIVATING)
+        return self.application
 
     def _make_sidecar(self) -> Sidecar:
         timeouts = self._served.get("timeout") or {}
@@ -235,6 +289,7 @@ class Life:
             folder=self._folder,
             processes=self._launcher.processes,
             envoy_binary=self._launcher.envoy_binary,
+            thawed=self._thawed,
         )
 
     def _environment(self) -> Mapping[str, str]:
@@ -268,9 +323,9 @@ class Life:
         await self._launcher.balancers.register(self.task, address)
         if self._sidecar is None:
             return
+        self._registered = True
         for service_id in self._discovery_services():
             self._launcher.registry.register(service_id, self.task.id, self._proxy_address, self._attributes())
-        self._registered = True
         self._step("registered", address=str(self._proxy_address))
 
     def _attributes(self) -> dict[str, str]:
@@ -291,10 +346,8 @@ class Life:
             if service["portName"] == self._served["portName"]
         ]
 
-    async def _watch_application(self) -> None:
-        assert self._application is not None
-        code = await self._application.wait()
-        self._container_stopped(code)
+    async def _watch_application(self, application: Process) -> None:
+        self._container_stopped(await application.wait())
         self._fail(StopCode.ESSENTIAL_CONTAINER_EXITED, "Essential container in task exited")
 
     async def _watch_proxy(self, sidecar: Sidecar) -> None:
@@ -305,32 +358,32 @@ class Life:
         check = HealthCheck.of(self._definition, self._container_port, self._application_address)
         if check is None:
             return
-        container, state = self.task.container, HealthState()
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        while True:
-            await asyncio.sleep(check.interval)
-            seconds = loop.time() - started
-            state = state.after(check, await self._check_health(check), seconds)
-            if state.status is not container.health:
-                container.health = state.status
-                self._step(f"health {state.status.value}")
-                self._launcher.controller.task_changed(self.task)
+        async for status in statuses(check, lambda: self._is_healthy(check)):
+            self.task.container.health = status
+            said = last_line(self._folder / "health.log") if status is HealthStatus.UNHEALTHY else None
+            self._step(f"health {status.value}", **({"output": said} if said is not None else {}))
+            if self._disturbance == Disturbance():  # else the fault is in the event log, and on purpose
+                self._launcher.health_changed(self.task, said)
+            self._launcher.controller.task_changed(self.task)
 
-    async def _check_health(self, check: HealthCheck) -> bool:
-        if self._unready:
+    async def _is_healthy(self, check: HealthCheck) -> bool:
+        if self._disturbance.unready:
             return False
         environment = {**self._environment(), "PATH": search_path(self._launcher.command.path)}
-        process = await self._launcher.processes.spawn(
-            f"a health check of task {self.task.id}",
-            check.command,
-            env=environment,
-            cwd=self._launcher.command.folder,
-            log=self._folder / "health.log",
-        )
+        try:
+            process = await self._launcher.processes.spawn(
+                f"a health check of task {self.task.id}",
+                check.command,
+                env=environment,
+                cwd=self._launcher.command.folder,
+                log=self._folder / "health.log",
+            )
+        except OSError as error:  # no process, no space: as on a machine that is out of them
+            report(f"a health check of task {self.task.id}", error)
+            return False
         try:
             async with asyncio.timeout(check.timeout):
-                await asyncio.sleep(self._delay)
+                await asyncio.sleep(self._disturbance.delay)
                 return await process.wait() == 0
         except TimeoutError:
             return False
@@ -338,9 +391,10 @@ class Life:
             if process.returncode is None:
                 process.kill_group()
 
-    async def _end(self) -> None:
+    async def _leave(self) -> None:
+        """Deregister it, and wait as long as ECS does before anything of it ends."""
         parameters = self._launcher.parameters()
-        crashed = self._application is None or self._application.returncode is not None
+        crashed = self.application is None or self.application.returncode is not None
         self._enter(TaskStatus.DEACTIVATING)
         delay = await self._launcher.balancers.deregister(self.task)
         if self._registered:
@@ -354,43 +408,36 @@ class Life:
         self._enter(TaskStatus.STOPPING)
         if self._sidecar is not None and await self._sidecar.refuse_connections():
             self._step("proxy drains")
-        await self._stop_application(parameters)
-        if self._sidecar is not None and self._sidecar.process is not None:  # else it never started
-            await self._sidecar.stop(parameters.proxy_drain if self._registered else 0)
-            self._step("proxy stopped")
-        self._enter(TaskStatus.DEPROVISIONING)
-        for container in self.task.containers:
-            container.last_status = "STOPPED"
-        self._enter(TaskStatus.STOPPED)
-        del self._launcher.lives[self.task.id]
 
-    async def _stop_application(self, parameters: Parameters) -> None:
-        if self._application is None:
+    async def _stop_application(self) -> None:
+        if self.application is None:
             return
-        if self._application.returncode is None:
+        if self.application.returncode is None:
             self._step("SIGTERM")
-            self._application.signal(signal.SIGTERM)
+            self.application.signal(signal.SIGTERM)
             try:
-                async with asyncio.timeout(self._definition.get("stopTimeout", parameters.stop_timeout)):
-                    await self._application.wait()
+                default = self._launcher.parameters().stop_timeout
+                async with asyncio.timeout(self._definition.get("stopTimeout", default)):
+                    await self.application.wait()
             except TimeoutError:
                 self._step("SIGKILL")
-                self._application.kill_group()
-        self._container_stopped(await self._application.wait())
+                self.application.kill_group()
+        self._container_stopped(await self.application.wait())
         self._step("application stopped")
 
-    async def _unless_stopping(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do *work*, and leave it where it is when the task is to stop."""
-        doing = asyncio.create_task(work)
-        stop = asyncio.create_task(self.stopping.wait())
-        try:
-            await asyncio.wait([doing, stop], return_when=asyncio.FIRST_COMPLETED)
-            if doing.done():
-                doing.result()
-        finally:
-            for task in (doing, stop):
-                task.cancel()
-            await asyncio.wait([doing, stop])
+    async def _stop_proxy(self) -> None:
+        if self._sidecar is not None and self._sidecar.process is not None:  # else it never started
+            await self._sidecar.stop(self._launcher.parameters().proxy_drain if self._registered else 0)
+            self._step("proxy stopped")
+
+    async def _deprovision(self) -> None:
+        for process in (self.application, self.proxy):
+            if process is not None and process.returncode is None:  # a step before this one has failed
+                process.kill_group()
+                await process.wait()
+        for container in self.task.containers:
+            container.last_status = "STOPPED"
+        self._enter(TaskStatus.DEPROVISIONING)
 
     def _container_stopped(self, code: int) -> None:
         container = self.task.container
@@ -399,6 +446,8 @@ class Life:
         container.health = HealthStatus.UNKNOWN
 
     def _fail(self, code: StopCode, reason: str) -> None:
+        self._launcher.log("task", task=self.task.id, step="fails", code=code, reason=reason)
+        self.stopping.set()  # first of all: whatever comes of telling the controller, it ends
         self._launcher.controller.task_failed(self.task, code, reason)
 
     def _enter(self, status: TaskStatus) -> None:

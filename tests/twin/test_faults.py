@@ -104,6 +104,16 @@ def test_unready_fails_health_checks_and_is_undone_on_demand(twin: RunningTwin, 
     assert faults(twin, "unready")[-1]["how"] == "undone"
 
 
+def test_what_a_fault_takes_as_name_its_end_takes_too(twin: RunningTwin) -> None:
+    victim = running(twin)[0]
+    task = next(task for task in twin.tasks() if task["taskArn"].endswith(victim))
+    host = next(d["value"] for d in task["attachments"][0]["details"] if d["name"] == "privateDnsName")
+
+    for name in (victim, victim[:8], task["taskArn"], host, host.split(".")[0]):
+        fault(twin, "slow", name, "--for", "60")
+        assert fault(twin, "slow", name, "--undo") == f"slow on {victim} is undone\n"
+
+
 def test_proxy_crash_is_survived(twin: RunningTwin, ask: httpx.Client) -> None:
     victim = running(twin)[0]
     fault(twin, "proxy-crash", victim)

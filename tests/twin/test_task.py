@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import signal
 import sys
@@ -30,6 +31,7 @@ from twin.ecs.model import (
 from twin.network import Address, LoopbackAddresses
 from twin.parameters import Parameters
 from twin.process import Processes, require
+from twin.sidecar import Disturbance
 from twin.task import TaskLauncher
 
 APPLICATION = """
@@ -191,6 +193,7 @@ async def running(
     definition: dict[str, Any] | None = None,
     connection: dict[str, Any] | None = CONNECTION,
     envoy: str | None = None,
+    sabotage: Callable[[TaskLauncher], object] | None = None,
     instances_changed: Callable[[Bench], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Bench]:
     """A task that has begun; everything of it is gone in the end."""
@@ -220,6 +223,8 @@ async def running(
     launcher.controller = clock  # type: ignore[assignment]
     clock.launcher = launcher
     bench = Bench(launcher, registry, make_task(definition or {}, connection), steps)
+    if sabotage:
+        sabotage(launcher)
     launcher.start(bench.task)
     try:
         yield bench
@@ -464,6 +469,196 @@ def test_a_health_check_that_hangs_has_failed_and_leaves_nothing_behind(tmp_path
     async def scenario() -> None:
         async with running(tmp_path, definition={"healthCheck": check}) as bench:
             await bench.until("health UNHEALTHY")
+
+    asyncio.run(scenario())
+
+
+def breaking(name: str, on: str = "", after: int = 0) -> Callable[[TaskLauncher], None]:
+    """Lets a method of one of the launcher's parts, or of it, raise what nobody expects once it was called *after*
+    times."""
+
+    def sabotage(launcher: TaskLauncher) -> None:
+        owner = getattr(launcher, on) if on else launcher
+        right, calls = getattr(owner, name), itertools.count()
+
+        def called(*arguments: Any, **named: Any) -> Any:
+            if next(calls) < after:
+                return right(*arguments, **named)
+            raise LookupError(f"on purpose in {name}")
+
+        setattr(owner, name, called)
+
+    return sabotage
+
+
+ODD = {"environment": [{"name": "COLOUR"}]}
+CHECKED = {"healthCheck": {"command": ["CMD", "true"], "interval": 0.1}}
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "definition", "code"),
+    [
+        (breaking("allocate", "addresses"), {}, StopCode.TASK_FAILED_TO_START),
+        (breaking("spawn", "processes"), {}, StopCode.TASK_FAILED_TO_START),
+        (breaking("spawn", "processes", after=1), {}, StopCode.TASK_FAILED_TO_START),
+        (None, ODD, StopCode.TASK_FAILED_TO_START),
+        (breaking("task_changed", "controller", after=2), {}, StopCode.TASK_FAILED_TO_START),
+        (breaking("register", "balancers"), {}, StopCode.ESSENTIAL_CONTAINER_EXITED),
+        (breaking("register", "registry"), {}, StopCode.ESSENTIAL_CONTAINER_EXITED),
+        (breaking("instances_changed"), {}, StopCode.ESSENTIAL_CONTAINER_EXITED),
+        (breaking("health_changed"), CHECKED, None),  # the first check may come before RUNNING
+    ],
+    ids=["addresses", "proxy", "application", "environment", "ecs", "balancer", "cloud-map", "gateway", "health"],
+)
+def test_whatever_a_life_raises_it_ends_with_a_reason(
+    tmp_path: Path,
+    sabotage: Callable[[TaskLauncher], object] | None,
+    definition: dict[str, Any],
+    code: StopCode | None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> Bench:
+        async with running(tmp_path, definition=definition, sabotage=sabotage) as bench:
+            await bench.until("STOPPED")
+            return bench
+
+    bench = asyncio.run(scenario())
+
+    assert "fails" in bench.steps
+    assert (bench.task.last_status, bench.task.stop_code) == (
+        TaskStatus.STOPPED,
+        code or bench.task.stop_code,
+    )
+    assert bench.task.stop_code is not None
+    reason = bench.task.stopped_reason or ""
+    assert reason.startswith("The twin itself has failed (")
+    assert "on purpose" in reason or reason.endswith("(KeyError: 'value')")
+    assert {container.last_status for container in bench.task.containers} == {"STOPPED"}
+    assert (bench.launcher.lives, bench.registry.addresses) == ({}, {})
+    assert f"task {bench.task.id} failed" in [record.getMessage() for record in caplog.records]
+
+
+def test_a_proxy_whose_watcher_fails_is_no_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("twin.sidecar.accident", lambda what: 1 / 0)
+
+    async def scenario() -> Bench:
+        async with running(tmp_path) as bench:
+            await bench.until("registered")
+            bench.life.proxy.signal(signal.SIGKILL)
+            await bench.until("STOPPED")
+            return bench
+
+    assert "ZeroDivisionError" in (asyncio.run(scenario()).task.stopped_reason or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "on"),
+    [("deregister", "balancers"), ("deregister", "registry"), ("task_changed", "controller"), ("parameters", "")],
+)
+def test_whatever_its_end_raises_it_stops_and_leaves_no_process(
+    tmp_path: Path, name: str, on: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> Bench:
+        async with running(tmp_path) as bench:
+            await bench.until("registered")
+            breaking(name, on)(bench.launcher)
+            bench.stop()
+            await bench.until("STOPPED")
+            assert len(bench.launcher.processes) == 0
+            return bench
+
+    bench = asyncio.run(scenario())
+
+    assert bench.task.last_status is TaskStatus.STOPPED
+    assert bench.launcher.lives == {}
+    assert f"the end of task {bench.task.id} failed" in [record.getMessage() for record in caplog.records]
+
+
+def test_a_health_check_that_cannot_be_started_has_failed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    check = {"command": ["CMD", "true"], "interval": 0.1, "retries": 2}
+
+    async def scenario() -> Bench:
+        async with running(tmp_path, definition={"healthCheck": check}) as bench:
+            await bench.until("health HEALTHY")
+            health = tmp_path / "tasks" / bench.task.id / "health.log"
+            health.unlink()
+            health.mkdir()  # as on a machine where nothing can be written
+            await bench.until("health UNHEALTHY")
+            return bench
+
+    assert asyncio.run(scenario()).task.health is HealthStatus.UNHEALTHY
+    assert "health check" in caplog.text
+
+
+def test_tasks_that_are_unhealthy_again_and_again_are_reported_with_what_their_check_says(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    check = {"command": ["CMD-SHELL", "echo no such table; exit 1"], "interval": 0.1, "retries": 1}
+
+    async def scenario() -> None:
+        async with running(tmp_path, definition={"healthCheck": check}) as bench:
+            await bench.until("health UNHEALTHY")
+            assert caplog.records == []  # once is no news: it is in the event log
+            other = replace(
+                bench.task, id="f" * 32, containers=[Container("app", "arn", "shop", "runtime-2")], steps={}
+            )
+            bench.launcher.start(other)
+            async with asyncio.timeout(20):
+                while bench.steps.count("health UNHEALTHY") < 2:
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(scenario())
+
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "Tasks of service shop become UNHEALTHY again and again by their health check: "
+        "its last output is 'no such table'"
+    )
+
+
+def test_a_frozen_task_starts_once_it_is_thawed(tmp_path: Path) -> None:
+    async def scenario() -> Bench:
+        async with running(tmp_path) as bench:
+            await bench.life.disturb(Disturbance(frozen=True))
+            await bench.until("PENDING")
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert bench.launcher.lives[bench.task.id].proxy is None
+            await bench.life.disturb(Disturbance())
+            await bench.until("registered")
+            assert (await get(bench.proxy)).status_code == 200
+            return bench
+
+    assert asyncio.run(scenario()).task.last_status is TaskStatus.RUNNING
+
+
+def test_a_proxy_that_was_frozen_takes_what_faults_have_changed_meanwhile(tmp_path: Path) -> None:
+    check = {"command": ["CMD-SHELL", "wget -q --spider http://localhost:8080/ready"], "interval": 60}
+
+    async def scenario() -> list[int]:
+        async with running(tmp_path, definition={"healthCheck": check}) as bench, httpx.AsyncClient() as client:
+            await bench.until("registered")
+            url = f"http://{bench.proxy}/ready"
+            await bench.life.disturb(Disturbance(frozen=True))
+            await bench.life.disturb(Disturbance(frozen=True, unready=True))
+            await bench.life.disturb(Disturbance(unready=True))
+            unready = (await client.get(url)).status_code
+            await bench.life.disturb(Disturbance())
+            return [unready, (await client.get(url)).status_code]
+
+    assert asyncio.run(scenario()) == [503, 200]
+
+
+def test_a_stopped_task_leaves_its_folder_until_it_is_forgotten(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running(tmp_path) as bench:
+            await bench.until("registered")
+            bench.stop()
+            await bench.until("STOPPED")
+            folder = tmp_path / "tasks" / bench.task.id
+            assert (folder / "application.log").exists()
+            bench.launcher.forget(bench.task)
+            assert not folder.exists()
 
     asyncio.run(scenario())
 

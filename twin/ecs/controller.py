@@ -46,6 +46,9 @@ class Launcher(Protocol):
     def stop(self, task: Task) -> None:
         """Begin its end; a second call changes nothing."""
 
+    def forget(self, task: Task) -> None:
+        """Remove what is left of a task that has stopped."""
+
 
 class NoRoom(Exception):
     """A task cannot be placed; the text says why, as ECS's event does."""
@@ -157,6 +160,7 @@ class Controller:
         for task in [t for t in self.ecs.tasks.values() if t.steps.get("STOPPED", horizon) < horizon]:
             del self.ecs.tasks[task.id]
             self.ecs.tags.pop(task.arn, None)
+            self.launcher.forget(task)
 
     def task_changed(self, task: Task) -> None:
         """The launcher tells that *task* took a step."""

@@ -29,6 +29,9 @@ class NoLauncher:
     def stop(self, task: Task) -> None:
         raise AssertionError("the controller does not run")
 
+    def forget(self, task: Task) -> None:
+        raise AssertionError("the controller does not run")
+
 
 @pytest.fixture(scope="module")
 def ecs_requests() -> list[tuple[str, dict[str, Any]]]:

@@ -42,6 +42,9 @@ class Tasks:
         self.registered.discard(task.id)
         self._enter(task, TaskStatus.DEACTIVATING)
 
+    def forget(self, task: Task) -> None:
+        assert task.last_status is TaskStatus.STOPPED
+
     def crash(self, task: Task) -> None:
         """The application exits."""
         self.controller.task_failed(task, StopCode.ESSENTIAL_CONTAINER_EXITED, "Essential container in task exited")
