@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lab.distribution.intervals import Share, shares
+from lab.distribution.exposure import SETTLE, Stay
+from lab.distribution.intervals import Share, dispersion_seen, shares
 from lab.distribution.judgement import Judgement, judge_exposure, order_of
 from lab.distribution.longer import LongerRun, longer_run
 from lab.distribution.subject import Subject, expose
@@ -50,10 +51,12 @@ def analyse(
     weights: Mapping[str, float] | None = None,
     detect: float = 0.05,
     entry: Mapping[str, float] | None = None,
+    presence: Mapping[str, Stay] | None = None,
+    settle: float = SETTLE,
 ) -> Analysis:
-    """Judge what was read; see `judge` for weights and detect, `by_zone` for entry. Raises BadInput."""
+    """Judge what was read; see `judge` for most, `by_zone` for entry. Raises BadInput."""
     try:
-        return _analyse(observations, weights, detect, entry)
+        return _analyse(observations, weights, detect, entry, presence, settle)
     except BadInput as error:
         raise BadInput(f"{observations.source}, lines 1 to {observations.lines}: {error}") from None
 
@@ -63,19 +66,21 @@ def _analyse(
     weights: Mapping[str, float] | None,
     detect: float,
     entry: Mapping[str, float] | None,
+    presence: Mapping[str, Stay] | None,
+    settle: float,
 ) -> Analysis:
-    subject = expose(observations.counts, weights, observations.windows)
+    subject = expose(observations.counts, weights, observations.windows, presence, settle)
     exposure = subject.exposure
-    judgement = judge_exposure(
-        exposure, subject.hosts, detect, subject.unknown, order_of(exposure, observations.sequence)
-    )
+    found = order_of(exposure, observations.sequence)
+    seen = dispersion_seen(exposure, found)
+    judgement = judge_exposure(exposure, subject.hosts, detect, subject.unknown, found, seen=seen)
     longest = exposure.counts.sum(axis=1).argmax()
     return Analysis(
         source=observations.source,
         taken_for=observations.taken_for,
         notes=observations.notes,
         judgement=judgement,
-        shares=tuple(sorted(shares(exposure, subject.hosts), key=lambda share: share.host)),
+        shares=tuple(sorted(shares(exposure, subject.hosts, seen), key=lambda share: share.host)),
         longer_run=longer_run(
             judgement.chi_square,
             judgement.degrees_of_freedom,
@@ -83,6 +88,6 @@ def _analyse(
             exposure.longest,
             exposure.shares[longest],
         ),
-        zones=by_zone(subject, observations.zones, detect, entry),
+        zones=by_zone(subject, observations.zones, detect, entry, seen),
         subject=subject,
     )

@@ -41,7 +41,9 @@ class Dependence:
     """Of `pairs` consecutive answers `repeats` came from one host, of which chance explains `expected_repeats`.
 
     `p_sticky` is the chance of at least so many repeats, `p_in_turn` of at most so many. `run_length` is the mean
-    number of answers from one host in a row. `matrix` is None where hosts came or went, or are too many.
+    number of answers from one host in a row. `dispersion` is the number of answers for each independent draw of a host:
+    1 under chance, L where a host is drawn for L answers at a time. `matrix` is None where hosts came or went, or are
+    too many.
     """
 
     pairs: int
@@ -51,6 +53,7 @@ class Dependence:
     p_in_turn: float
     run_length: float
     expected_run_length: float
+    dispersion: float
     sticky: bool
     matrix: Matrix | None
 
@@ -61,7 +64,8 @@ def dependence(windows: Windows, sequence: Sequence, alpha: float, whole: bool) 
     pairs, repeats = int(windows.pairs.sum()), int(windows.repeats.sum())
     if counts.sum() < 4 or pairs < 2:
         return None
-    mean, variance = repeat_moments([int(count) for count in counts], pairs, min(sequence.chains, pairs))
+    chains = min(sequence.chains, pairs)
+    mean, variance = repeat_moments([int(count) for count in counts], pairs, chains)
     if min(mean, pairs - mean) < _ENOUGH or variance <= 0:
         return None
     deviation = math.sqrt(variance)
@@ -75,6 +79,8 @@ def dependence(windows: Windows, sequence: Sequence, alpha: float, whole: bool) 
         p_in_turn=in_turn,
         run_length=pairs / max(1, pairs - repeats),
         expected_run_length=pairs / (pairs - mean),
+        # A change of host is a draw, and so are the first of each chain and the draws that met the same host again.
+        dispersion=(pairs + chains) / (chains + (pairs - repeats) * pairs / (pairs - mean)),
         sticky=sticky <= alpha,
         matrix=_matrix(sequence.hosts, sequence.transitions) if whole and sequence.transitions is not None else None,
     )

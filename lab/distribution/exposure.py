@@ -1,12 +1,18 @@
 """Who was there when: hosts that joined or left part-way are judged over their own time.
 
-A host is taken to have been there from its first answer to its last. That it answered nothing before or after may be
-chance, so it counts as joined late or gone early only where the silence is longer than chance would make it. Answers
-that come in runs are no independent evidence, so a run counts once.
+Where the run's records say from when to when a host was there, they are believed. Otherwise a host is taken to have
+been there from its first answer to its last. That it answered nothing before or after may be chance, so it counts as
+joined late or gone early only where the silence is longer than chance would make it. Answers that come in runs are no
+independent evidence, so a run counts once.
+
+Front ends that cache discovery learn of a host that comes or goes one after the other, over one lifetime of the cache.
+So a settle time is left out around each arrival and departure: of a host that comes, from its first answer on; of one
+that goes, before its last.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +21,15 @@ from scipy import stats
 
 from lab.records.observations import Integers, Windows
 
-__all__ = ["Exposure", "constant_exposure", "exposure_over"]
+__all__ = ["SETTLE", "Exposure", "Stay", "constant_exposure", "exposure_over"]
+
+SETTLE = 5.0
+"""Seconds: the lifetime of a front end's cache, as the twin assumes it."""
+
+Stay = tuple[float | None, float | None]
+"""From when to when a host was there, in the windows' unit; None for since ever, or to the end."""
+
+Numbers = NDArray[np.float64]
 
 _CONFIDENCE = 0.01
 _SILENCE = 0.001  # chance that any host at all is taken for a latecomer or leaver by mistake
@@ -26,8 +40,9 @@ class Exposure:
     """Epochs (e) with unchanged hosts (k): what was observed and what an even split expects.
 
     counts (e, k): requests by epoch and host. shares (e, k): each host's expected share of its epoch, 0 where it was
-    away; rows sum to 1. left_out: requests in the windows in which a host came or went, which belong to no epoch.
-    longest: the windows of the epoch with the most requests, None without windows.
+    away; rows sum to 1. left_out: requests in the windows in which a host came or went or the front ends had yet to
+    learn of it, which belong to no epoch. settle: the seconds that were left out around each arrival and departure,
+    None where times are not known. longest: the windows of the epoch with the most requests, None without windows.
     """
 
     counts: Integers
@@ -35,6 +50,7 @@ class Exposure:
     joined: NDArray[np.bool_]
     left: NDArray[np.bool_]
     left_out: int = 0
+    settle: float | None = None
     longest: Windows | None = None
 
     @property
@@ -62,7 +78,7 @@ class Exposure:
         member = np.zeros((len(groups), size), dtype=np.int64)
         member[np.arange(len(groups)), groups] = 1
         nobody = np.zeros(size, dtype=np.bool_)
-        return Exposure(self.counts @ member, self.shares @ member, nobody, nobody, self.left_out)
+        return Exposure(self.counts @ member, self.shares @ member, nobody, nobody, self.left_out, self.settle)
 
     def only(self, chosen: NDArray[np.bool_]) -> Exposure:
         """The chosen hosts alone, in the epochs in which any of them was there."""
@@ -81,19 +97,32 @@ def constant_exposure(observed: Integers, weights: NDArray[np.float64], windows:
     return Exposure(observed[np.newaxis, :], shares[np.newaxis, :], nobody, nobody, longest=windows)
 
 
-def exposure_over(observed: Integers, weights: NDArray[np.float64], windows: Windows) -> Exposure:
-    """Epochs by which hosts were there; a single one, of all requests, where none came or went."""
-    joined, left, first, last = _presence(windows)
-    if not (joined.any() or left.any()):
-        return constant_exposure(observed, weights, windows)
-    number = np.arange(len(windows.starts))[:, np.newaxis]
-    # In its first and last window a host may have been there for a part only.
-    partly = ((number == first) & joined) | ((number == last) & left)
-    there = ((number > first) | ~joined) & ((number < last) | ~left)
-    whole = ~partly.any(axis=1)
+def exposure_over(
+    observed: Integers,
+    weights: NDArray[np.float64],
+    windows: Windows,
+    stays: Sequence[Stay | None] | None = None,
+    settle: float = SETTLE,
+) -> Exposure:
+    """Epochs by which hosts were there; a single one, of all requests, where none came or went.
+
+    stays: of each host (k) from the records, None where they do not name it. settle: in seconds.
+    """
+    timed = windows.unit == "seconds"
+    arrives, arrived, leaves, gone = _moves(windows, stays or [None] * len(weights), settle if timed else 0.0)
+    start, end = windows.starts[:, np.newaxis], windows.starts[:, np.newaxis] + windows.width
+    begin, finish = windows.starts[0], windows.starts[-1] + windows.width
+    joined, left = arrives > begin, leaves < finish
+    settled = settle if timed else None
+    if not ((arrived > begin).any() or left.any()):
+        return replace(constant_exposure(observed, weights, windows), settle=settled)
+    # While it comes or goes a host gets a part of its share only.
+    partly = ((end > arrives) & (start < arrived)) | ((end > leaves) & (start < gone))
+    there = (start >= arrived) & (end <= leaves)
+    whole: NDArray[np.bool_] = ~np.any(partly, axis=1)
     if not whole.any():
         nothing = constant_exposure(np.zeros_like(observed), weights)
-        return replace(nothing, joined=joined, left=left, left_out=int(windows.counts.sum()))
+        return replace(nothing, joined=joined, left=left, left_out=int(windows.counts.sum()), settle=settled)
     kept = windows.rows(whole)
     patterns, epoch = np.unique(there[whole], axis=0, return_inverse=True)
     counts = np.zeros((len(patterns), len(weights)), dtype=np.int64)
@@ -105,8 +134,36 @@ def exposure_over(observed: Integers, weights: NDArray[np.float64], windows: Win
         joined=joined,
         left=left,
         left_out=int(windows.counts.sum() - counts.sum()),
+        settle=settled,
         longest=kept.rows(epoch == int(np.argmax(counts.sum(axis=1)))),
     )
+
+
+def _moves(windows: Windows, stays: Sequence[Stay | None], settle: float) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+    """Per host (k,), in the windows' unit: between when and when it arrives, and it leaves; infinite for never.
+
+    A record says when a host began to be there, and its answers when that had reached the first front end; the later of
+    the two begins the time to settle.
+    """
+    joined, left, first, last = _presence(windows)
+    first_start, last_start = windows.starts[first].astype(np.float64), windows.starts[last].astype(np.float64)
+    first_end, last_end = first_start + windows.width, last_start + windows.width
+    arrives, arrived = np.where(joined, first_start, -np.inf), np.where(joined, first_end + settle, -np.inf)
+    leaves, gone = np.where(left, last_start - settle, np.inf), np.where(left, last_end, np.inf)
+    silent = windows.counts.sum(axis=0) == 0
+    for host, stay in enumerate(stays):
+        if stay is None:
+            continue
+        since, until = stay
+        arrives[host] = arrived[host] = -np.inf
+        leaves[host] = gone[host] = np.inf
+        if since is not None:
+            arrives[host] = since if silent[host] else min(since, first_start[host])
+            arrived[host] = (since if silent[host] else max(since, first_end[host])) + settle
+        if until is not None:
+            leaves[host] = until
+            gone[host] = until + settle if silent[host] else max(until + settle, last_end[host])
+    return arrives, arrived, leaves, gone
 
 
 def _presence(windows: Windows) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Integers, Integers]:

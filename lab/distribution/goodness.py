@@ -12,6 +12,7 @@ rule of five expected is not enough for the lower tail; docs/statistics.md has t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,7 +23,7 @@ from scipy import linalg, special, stats
 from lab.distribution.exposure import Exposure
 from lab.records.observations import Integers
 
-__all__ = ["Goodness", "Method", "goodness_of_fit"]
+__all__ = ["Goodness", "Method", "evidence", "goodness_of_fit", "holm"]
 
 Method = Literal["exact", "simulated", "chi-square"]
 Numbers = NDArray[np.float64]
@@ -123,3 +124,18 @@ def _simulated_tails(statistic: float, quadratic: _QuadraticForm, exposure: Expo
         above += int(np.count_nonzero(null >= statistic * (1 - _TIE)))
         below += int(np.count_nonzero(null <= statistic * (1 + _TIE)))
     return (above + 1) / (samples + 1), (below + 1) / (samples + 1)
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """The p-values of one family, adjusted so that any level holds for all of them at once (Holm 1979)."""
+    adjusted = [1.0] * len(p_values)
+    largest = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return tuple(adjusted)
+
+
+def evidence(p_values: Sequence[float], level: float = 0.05) -> tuple[bool, ...]:
+    """Which of the p-values of one page are evidence, with a chance of `level` that any of them is so by accident."""
+    return tuple(adjusted <= level for adjusted in holm(p_values))

@@ -1,19 +1,46 @@
-"""Confidence intervals of the hosts' shares that all hold at once.
+"""Confidence intervals of the hosts' shares that all hold at once, and the bound on the skew that follows from them.
 
-Goodman's intervals (Technometrics 7, 1965): Wilson's score interval for each host at the level 1 - alpha / hosts.
+Goodman's intervals (Technometrics 7, 1965): Wilson's score interval for each host at the level 1 - alpha / hosts. They
+are for independent requests. Requests that come in runs carry less: with a dispersion of D, n of them say as much as n
+/ D independent ones. D is taken to be what is seen, at least 1 (quasi-likelihood: McCullagh and Nelder 1989, section
+4.5):
+
+- between windows: chi-square of the heterogeneity by its degrees of freedom. As D is then an estimate, the quantile is
+  Student's, with these degrees of freedom, in place of the normal one;
+- in the order: requests for each independent draw of a host (`Dependence.dispersion`), which also sees connections that
+  are tied to one host for longer than a window.
+
+What neither shows, such as runs on connections that are not told apart in a short run, is not allowed for.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
+from lab.distribution.dependence import Dependence
 from lab.distribution.exposure import Exposure
+from lab.records.observations import Integers, Windows
 
-__all__ = ["Share", "shares"]
+__all__ = ["LEAST_WINDOWS", "Seen", "Share", "bound", "coarse", "dispersion_seen", "heterogeneity", "shares"]
 
 CONFIDENCE = 0.95
+LEAST_WINDOWS = 4
+_MOST_WINDOWS = 32  # enough for the estimate, and few enough for each to outlast runs of answers
+_EXPECTED = 5.0  # requests at every host in every window
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The dispersion that is seen, at least 1, and the degrees of freedom of its estimate (infinite from the order)."""
+
+    dispersion: float
+    degrees_of_freedom: float
 
 
 @dataclass(frozen=True)
@@ -34,28 +61,96 @@ class Share:
     left: bool
 
 
-def shares(exposure: Exposure, hosts: list[str]) -> list[Share]:
+def dispersion_seen(exposure: Exposure, found: Dependence | None = None) -> Seen | None:
+    """What windows and order of the longest epoch show; None where neither is known, or they are too few."""
+    seen = [] if found is None else [Seen(found.dispersion, math.inf)]
+    if exposure.longest is not None:
+        expected = exposure.shares[int(exposure.requests.argmax())]
+        table = coarse(exposure.longest, expected)
+        if len(table) >= LEAST_WINDOWS and table.shape[1] > 1:
+            chi_square, freedom = heterogeneity(table, expected[expected > 0])
+            seen.append(Seen(chi_square / freedom, freedom))
+    if not seen:
+        return None
+    most = max(seen, key=lambda each: each.dispersion)
+    return Seen(max(1.0, most.dispersion), most.degrees_of_freedom)
+
+
+def heterogeneity(table: Integers, expected: NDArray[np.float64]) -> tuple[float, int]:
+    """Chi-square between the windows (n, hosts), and its degrees of freedom."""
+    requests = table.sum(axis=1, keepdims=True)
+    each = ((table - requests * expected) ** 2 / (requests * expected)).sum()
+    pooled = ((table.sum(axis=0) - requests.sum() * expected) ** 2 / (requests.sum() * expected)).sum()
+    return float(each - pooled), (len(table) - 1) * (len(expected) - 1)
+
+
+def coarse(windows: Windows, expected: NDArray[np.float64], most: int = _MOST_WINDOWS) -> Integers:
+    """Neighbouring windows put together: at most so many, (n, hosts present), each with _EXPECTED at every host."""
+    counts = windows.counts[:, expected > 0]
+    requests = counts.sum(axis=1)
+    size = max(requests.sum() / most, _EXPECTED / expected[expected > 0].min())
+    number = ((np.cumsum(requests) - requests) // size).astype(np.int64)
+    _, group = np.unique(number, return_inverse=True)
+    table = np.zeros((int(group.max(initial=-1)) + 1, counts.shape[1]), dtype=np.int64)
+    np.add.at(table, group, counts)
+    if len(table) > 1 and table[-1].sum() < size / 2:
+        table[-2] += table[-1]
+        table = table[:-1]
+    return table
+
+
+def shares(exposure: Exposure, hosts: list[str], seen: Seen | None = None) -> list[Share]:
     """The share of each of the hosts (k), in the order given."""
-    own_time = exposure.requests @ (exposure.shares > 0)
-    level = 1 - (1 - CONFIDENCE) / len(hosts)
+    own_time = np.asarray(exposure.requests @ (exposure.shares > 0), dtype=np.int64)
+    low, high = _wilson(exposure.observed, own_time, len(hosts), seen or Seen(1.0, math.inf))
     rows = []
-    for host, observed, expected, total, joined, left in zip(
-        hosts, exposure.observed, exposure.expected, own_time, exposure.joined, exposure.left, strict=True
+    for host, observed, expected, total, least, most, joined, left in zip(
+        hosts,
+        exposure.observed.tolist(),
+        exposure.expected.tolist(),
+        own_time.tolist(),
+        low.tolist(),
+        high.tolist(),
+        exposure.joined.tolist(),
+        exposure.left.tolist(),
+        strict=True,
     ):
-        low, high = (0.0, 1.0)
-        if total:
-            low, high = stats.binomtest(int(observed), int(total)).proportion_ci(level, method="wilson")
         rows.append(
             Share(
                 host=host,
-                requests=int(observed),
+                requests=observed,
                 share=observed / total if total else 0.0,
-                low=float(low),
-                high=float(high),
-                expected_share=float(expected / total) if total else 0.0,
-                deviation=float(observed / expected - 1) if expected > 0 else 0.0,
-                joined=bool(joined),
-                left=bool(left),
+                low=least,
+                high=most,
+                expected_share=expected / total if total else 0.0,
+                deviation=observed / expected - 1 if expected > 0 else 0.0,
+                joined=joined,
+                left=left,
             )
         )
     return rows
+
+
+def _wilson(
+    observed: Integers, requests: Integers, hosts: int, seen: Seen
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both ends for each host (k,); from 0 to 1 for one that had no requests to get."""
+    tail = (1 - CONFIDENCE) / hosts / 2
+    quantile = float(stats.t.isf(tail, seen.degrees_of_freedom))
+    weight = quantile**2 * seen.dispersion
+    n = np.maximum(requests, 1).astype(np.float64)
+    p = observed / n
+    middle = (p + weight / (2 * n)) / (1 + weight / n)
+    half = np.sqrt(weight * (p * (1 - p) / n + weight / (4 * n**2))) / (1 + weight / n)
+    there = requests > 0
+    low, high = np.where(there, middle - half, 0.0), np.where(there, middle + half, 1.0)
+    # Rounding must not exclude what was seen.
+    return np.where(observed == 0, 0.0, low), np.where(observed == requests, 1.0, high)
+
+
+def bound(rows: Sequence[Share]) -> float | None:
+    """The largest deviation of any host from its share that the intervals allow; None for no requests."""
+    expected = [row for row in rows if row.expected_share > 0]
+    if not any(row.requests for row in rows):
+        return None
+    return max(max(row.high / row.expected_share - 1, 1 - row.low / row.expected_share) for row in expected)

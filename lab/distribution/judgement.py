@@ -10,8 +10,9 @@ import numpy as np
 
 from lab.distribution import wording
 from lab.distribution.dependence import Dependence, dependence
-from lab.distribution.exposure import Exposure
+from lab.distribution.exposure import SETTLE, Exposure, Stay
 from lab.distribution.goodness import Goodness, Method, goodness_of_fit
+from lab.distribution.intervals import Seen, bound, dispersion_seen, shares
 from lab.distribution.power import ALPHA, requests_needed, skew_visible
 from lab.distribution.subject import expose
 from lab.distribution.wording import Verdict
@@ -30,9 +31,12 @@ _ALPHA_AMONG_MANY = (
 class Judgement:
     """Is it even? `explanation` says it in one sentence; the rest are the numbers behind it.
 
-    `requests` are those with a known host, `unknown_host` those without; `left_out` of the known ones were answered
-    while a host came or went. `p_value` is the chance of at least this much spread, `p_value_lower` of at most this
-    much; `method` says how both were found. `dispersion` is chi-square by its degrees of freedom: about 1 under random
+    `bound` is the largest deviation of any host from its share that the data allow with 95 % confidence, as a fraction;
+    None for no requests. It allows for `dispersion_seen`; where that is None, as neither time nor order tells it, the
+    bound holds only if requests are independent. `requests` are those with a known host, `unknown_host` those without;
+    `left_out` of the known ones were answered while a host came or went, or within `settle` seconds of that (None:
+    times are not known). `p_value` is the chance of at least this much spread, `p_value_lower` of at most this much;
+    `method` says how both were found. `dispersion` is chi-square by its degrees of freedom: about 1 under random
     choice, 0 under perfect round robin. `max_deviation` is the largest |requests / expected - 1| over the hosts, at
     `furthest_host`. `cramers_v` runs from 0 (even) to 1 (all at one host). `requests_needed` would show one host
     `detect` off its share with 80 % power; `skew_visible` is what these requests show, None if there are none.
@@ -42,7 +46,10 @@ class Judgement:
     requests: int
     unknown_host: int
     left_out: int
+    settle: float | None
     hosts: int
+    bound: float | None
+    dispersion_seen: float | None
     chi_square: float
     degrees_of_freedom: int
     p_value: float
@@ -67,6 +74,8 @@ def judge(
     detect: float = 0.05,
     windows: Windows | None = None,
     sequence: Sequence | None = None,
+    presence: Mapping[str, Stay] | None = None,
+    settle: float = SETTLE,
     among_many: bool = False,
 ) -> Judgement:
     """Judge the requests that each host answered.
@@ -77,19 +86,24 @@ def judge(
     detect: the skew of interest as a fraction; see `lab.distribution.power`.
     windows: the same requests over time, a column for each host of `counts` but ""; then hosts that joined or left
         part-way are judged over their own time.
-    sequence: the order of the answers, with the windows that were counted with it.
+    sequence: the order of the answers, with the windows that were counted with it. presence: from when to when each
+    host was there, in the windows' unit, as the run's records say; of a host that is not
+        in it, the answers say so.
+    settle: seconds to leave out around each arrival and departure; without times nothing can be.
     among_many: it is one of many judgements that are read together, so "uneven" and "more regular than chance" take
         p < 0.001.
     Raises BadInput for fewer than two hosts at a time, a count that is negative or not whole, an unusable weight or
     skew.
     """
-    subject = expose(counts, weights, windows)
+    subject = expose(counts, weights, windows, presence, settle)
+    found = order_of(subject.exposure, sequence)
     return judge_exposure(
         subject.exposure,
         subject.hosts,
         detect,
         subject.unknown,
-        order_of(subject.exposure, sequence),
+        found,
+        seen=dispersion_seen(subject.exposure, found),
         among_many=among_many,
     )
 
@@ -110,6 +124,7 @@ def judge_exposure(
     found: Dependence | None = None,
     what: str = "host",
     *,
+    seen: Seen | None = None,
     among_many: bool = False,
 ) -> Judgement:
     """Judge what is observed of `hosts` (k) against what is expected of them; `what` they are is said in words."""
@@ -132,7 +147,10 @@ def judge_exposure(
         requests=requests + exposure.left_out,
         unknown_host=unknown,
         left_out=exposure.left_out,
+        settle=exposure.settle,
         hosts=len(hosts),
+        bound=bound(shares(exposure, hosts, seen)),
+        dispersion_seen=None if seen is None else seen.dispersion,
         chi_square=goodness.chi_square,
         degrees_of_freedom=freedom,
         p_value=goodness.upper,

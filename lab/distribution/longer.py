@@ -17,14 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from lab.distribution.intervals import LEAST_WINDOWS, coarse, heterogeneity
 from lab.distribution.wording import p_words, percent
 from lab.records.observations import Integers, Windows
 
-__all__ = ["LongerRun", "coarse", "longer_run"]
+__all__ = ["LongerRun", "longer_run"]
 
-_MOST = 32  # windows; enough for the tests, and few enough for each to outlast runs of answers
-_LEAST = 4
-_EXPECTED = 5.0  # requests at every host in every window
 _ALPHA = 0.025  # for each of two ways in which a longer run would not help
 _RARE = 0.025  # each side of the 95 % interval of the skew that remains
 
@@ -64,8 +62,8 @@ def longer_run(
     """
     if requests == 0:
         return None
-    table = coarse(windows, shares, _MOST) if windows is not None else np.empty((0, len(shares)), dtype=np.int64)
-    parts = _partition(table, shares[shares > 0]) if len(table) >= _LEAST else None
+    table = coarse(windows, shares) if windows is not None else np.empty((0, len(shares)), dtype=np.int64)
+    parts = _partition(table, shares[shares > 0]) if len(table) >= LEAST_WINDOWS else None
     inflation = max(1.0, parts.between) if parts is not None else 1.0
     remaining, low, high = _remaining(chi_square / inflation, degrees_of_freedom)
     scale = math.sqrt(inflation / requests)
@@ -106,18 +104,18 @@ def _partition(table: Integers, shares: NDArray[np.float64]) -> _Partition:
     hosts = len(shares)
     each = stats.chisquare(table, requests[:, np.newaxis] * shares, axis=1)
     pooled = stats.chisquare(table.sum(axis=0), requests.sum() * shares).statistic
-    heterogeneity, freedom = float(each.statistic.sum() - pooled), (len(table) - 1) * (hosts - 1)
+    between_windows, freedom = heterogeneity(table, shares)
     # Linear trend over the windows: the mean score of each host (Cochran-Mantel-Haenszel; two hosts: Cochran-Armitage).
     when = np.arange(len(table)) - np.average(np.arange(len(table)), weights=requests)
     trend = float((((when @ table) ** 2) / shares).sum() / (requests @ when**2))
-    rest = (heterogeneity - trend) / (freedom - (hosts - 1))
-    between = heterogeneity / freedom
+    rest = (between_windows - trend) / (freedom - (hosts - 1))
+    between = between_windows / freedom
     return _Partition(
         uneven=int(np.count_nonzero(each.pvalue <= 0.05)),
-        heterogeneity=heterogeneity,
+        heterogeneity=between_windows,
         freedom=freedom,
         between=between,
-        p_heterogeneity=float(stats.chi2.sf(heterogeneity, freedom)),
+        p_heterogeneity=float(stats.chi2.sf(between_windows, freedom)),
         p_stays=_f_test(pooled / (hosts - 1), between, hosts - 1, freedom),
         p_trend=_f_test(trend / (hosts - 1), rest, hosts - 1, freedom - (hosts - 1)),
     )
@@ -127,21 +125,6 @@ def _f_test(mean_square: float, rest: float, freedom: int, rest_freedom: int) ->
     if rest <= 0:
         return 1.0 if mean_square <= 0 else 0.0
     return float(stats.f.sf(mean_square / rest, freedom, rest_freedom))
-
-
-def coarse(windows: Windows, shares: NDArray[np.float64], most: int) -> Integers:
-    """Neighbouring windows put together: at most so many, (n, hosts present), each with _EXPECTED at every host."""
-    counts = windows.counts[:, shares > 0]
-    requests = counts.sum(axis=1)
-    size = max(requests.sum() / most, _EXPECTED / shares[shares > 0].min())
-    number = ((np.cumsum(requests) - requests) // size).astype(np.int64)
-    _, group = np.unique(number, return_inverse=True)
-    table = np.zeros((int(group.max(initial=-1)) + 1, counts.shape[1]), dtype=np.int64)
-    np.add.at(table, group, counts)
-    if len(table) > 1 and table[-1].sum() < size / 2:
-        table[-2] += table[-1]
-        table = table[:-1]
-    return table
 
 
 def _remaining(chi_square: float, freedom: int) -> tuple[float, float, float]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lab.distribution.exposure import Exposure, constant_exposure, exposure_over
+from lab.distribution.exposure import SETTLE, Exposure, Stay, constant_exposure, exposure_over
 from lab.errors import BadInput
 from lab.records.observations import Windows
 
@@ -28,9 +28,15 @@ class Subject:
 
 
 def expose(
-    counts: Mapping[str, int], weights: Mapping[str, float] | None = None, windows: Windows | None = None
+    counts: Mapping[str, int],
+    weights: Mapping[str, float] | None = None,
+    windows: Windows | None = None,
+    presence: Mapping[str, Stay] | None = None,
+    settle: float = SETTLE,
 ) -> Subject:
     """Check what `judge` is given, and set out what is expected of each host when. Raises BadInput."""
+    if not 0 <= settle < math.inf:
+        raise BadInput(f"a settle time of {settle:g} s cannot be left out: give 0 or more seconds")
     known, weight, unknown = _checked(counts, weights or {})
     # One order for all: sums of floating-point numbers depend on it, and a verdict must not.
     names = list(known)
@@ -40,7 +46,8 @@ def expose(
     factors = np.array([weight[host] for host in hosts], dtype=np.float64)
     if windows is None:
         return Subject(hosts, constant_exposure(observed, factors), unknown)
-    return Subject(hosts, exposure_over(observed, factors, windows.columns(order)), unknown)
+    stays = [(presence or {}).get(host) for host in hosts]
+    return Subject(hosts, exposure_over(observed, factors, windows.columns(order), stays, settle), unknown)
 
 
 def _checked(counts: Mapping[str, int], weights: Mapping[str, float]) -> tuple[dict[str, int], dict[str, float], int]:

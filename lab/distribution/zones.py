@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lab.distribution.intervals import Share, shares
+from lab.distribution.intervals import Seen, Share, shares
 from lab.distribution.judgement import Judgement, judge_exposure
 from lab.distribution.subject import Subject
 from lab.errors import BadInput
@@ -42,10 +42,15 @@ class Zones:
 
 
 def by_zone(
-    subject: Subject, zone_of: Mapping[str, str], detect: float, entry: Mapping[str, float] | None = None
+    subject: Subject,
+    zone_of: Mapping[str, str],
+    detect: float,
+    entry: Mapping[str, float] | None = None,
+    seen: Seen | None = None,
 ) -> Zones | None:
     """Judge zones and the hosts in each; hosts whose zone is not known are left out. None if no zone is known.
 
+    seen: the dispersion of the hosts' requests, which is taken to be that of the zones'.
     entry: ratio of the requests that come in by each zone. Raises BadInput for one that is not positive.
     """
     located = np.array([bool(zone_of.get(host)) for host in subject.hosts])
@@ -57,19 +62,24 @@ def by_zone(
     exposure = subject.exposure.only(located)
     grouped = exposure.grouped(groups, len(names))
     zones = []
-    for number, share in enumerate(shares(grouped, names)):
+    for number, share in enumerate(shares(grouped, names, seen)):
         members = [host for host, group in zip(hosts, groups, strict=True) if group == number]
         inside = exposure.only(groups == number)
         together = len(members) > 1 and bool(((inside.shares > 0).sum(axis=1) > 1).any())
         zones.append(
-            Zone(share.host, len(members), share, judge_exposure(inside, members, detect) if together else None)
+            Zone(
+                share.host,
+                len(members),
+                share,
+                judge_exposure(inside, members, detect, seen=seen) if together else None,
+            )
         )
     split = _fractions(entry or dict.fromkeys(names, 1.0))
     total = sum(zone.share.requests for zone in zones)
     stayed = sum(split.get(zone.zone, 0.0) * zone.share.requests for zone in zones) / total if total else 0.0
     return Zones(
         zones=tuple(zones),
-        between=judge_exposure(grouped, names, detect, what="zone") if len(names) > 1 else None,
+        between=judge_exposure(grouped, names, detect, what="zone", seen=seen) if len(names) > 1 else None,
         crossed=1 - stayed if total else 0.0,
         entry=split,
         entry_assumed=not entry,

@@ -45,8 +45,9 @@ def test_a_replaced_host_is_judged_over_its_own_time() -> None:
     assert exposure.left.tolist() == [False, False, True, False]
     assert exposure.shares.shape == (2, 4)
     assert sorted((exposure.shares > 0).sum(axis=0).tolist()) == [1, 1, 2, 2]
-    # The last second of the one and the first of the other.
-    assert exposure.left_out == pytest.approx(100, abs=50)
+    # The last second of the one and the first of the other, and five seconds before and after.
+    assert (exposure.left_out, exposure.settle) == (600, 5.0)
+    assert exposure_over(np.bincount(hosts), np.ones(4), by_second(hosts), settle=0.0).left_out == 100
     assert exposure.counts.sum() + exposure.left_out == 6_000
     counts_alone = {f"host-{i}": int(n) for i, n in enumerate(np.bincount(hosts))}
     assert judge(counts_alone).verdict == "uneven"
@@ -109,3 +110,23 @@ def test_the_analysis_says_who_came_and_went() -> None:
     ]
     assert analysis.shares[3].expected_share == pytest.approx(1 / 3)
     assert analysis.judgement.left_out > 0
+
+
+def test_records_of_who_was_there_win_over_the_answers() -> None:
+    """A host that was there from the beginning and silent for half of the run got too little; it did not join late."""
+    hosts = replaced_half_way(np.random.default_rng(7), 6_000)
+    counts = {f"host-{i}": int(n) for i, n in enumerate(np.bincount(hosts))}
+    begin = 1_764_000_000
+    there = judge(counts, windows=by_second(hosts), presence={"host-3": (None, None)})
+    known = judge(
+        counts, windows=by_second(hosts), presence={"host-2": (None, begin + 60.4), "host-3": (begin + 58.2, None)}
+    )
+    assert there.p_value < 1e-6
+    assert known.p_value > 0.01
+    # Of 50 a second: from the arrival at 58.2, or the first answer at 60, to 5 s after the first answer or departure.
+    assert known.left_out == 50 * (66 - 58)
+
+
+def test_a_settle_time_that_cannot_be() -> None:
+    with pytest.raises(BadInput, match="a settle time of -1 s"):
+        judge({"a": 1, "b": 1}, settle=-1)

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from lab.distribution.exposure import Exposure, constant_exposure
-from lab.distribution.goodness import goodness_of_fit
+from lab.distribution.goodness import evidence, goodness_of_fit, holm
 
 
 def one_epoch(counts: list[int], weights: list[float] | None = None) -> Exposure:
@@ -103,3 +103,15 @@ def test_two_fleets_one_after_the_other_are_compared_each_by_itself() -> None:
     alone = [goodness_of_fit(one_epoch([n for n in counts if n])).chi_square for counts in (first, second)]
     assert both.degrees_of_freedom == 2
     assert both.chi_square == pytest.approx(sum(alone))
+
+
+def test_the_example_of_holm() -> None:
+    """The smallest of m is compared with level / m, the next with level / (m - 1), up to the first that is above."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert evidence([0.01, 0.04, 0.03, 0.005]) == (True, False, False, True)
+    assert evidence([]) == ()
+
+
+def test_some_evidence_among_true_null_hypotheses_is_as_rare_as_the_level() -> None:
+    p_values = np.random.default_rng(1).uniform(size=(4_000, 8))
+    assert np.mean([any(evidence(row.tolist())) for row in p_values]) == pytest.approx(0.05, abs=0.01)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lab.distribution.longer import LongerRun, coarse, longer_run
+from lab.distribution.intervals import coarse
+from lab.distribution.longer import LongerRun, longer_run
 from lab.records.observations import Integers, Windows
 
 SHARES = np.full(3, 1 / 3)
