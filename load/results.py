@@ -41,8 +41,6 @@ __all__ = [
     "create_run",
     "hosts_csv",
     "is_known_format",
-    "is_whole",
-    "planned",
     "read_meta",
     "read_run",
     "update_meta",
@@ -57,7 +55,6 @@ FORMAT = 1
 """Of the files of a run and of a study; it rises when one can no longer be read as it was. A file without is of 1."""
 
 _LARGEST = 2**53  # of a number in the files: beyond it floating-point numbers are not exact
-_EARLY = 1.0  # seconds by which Locust's own timer may end a run before its time
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +104,6 @@ class Run:
     hosts: tuple[HostRow, ...]
     timeline: tuple[TimelineRow, ...]
     latency: tuple[LatencyRow, ...] = ()
-
-
-def planned(meta: Mapping[str, Any]) -> float | None:
-    """Seconds of load that were asked for, as run.json has it; None where that was not said."""
-    seconds = meta.get("settings", {}).get("run_time_s")
-    return float(seconds) if isinstance(seconds, int | float) and seconds else None
-
-
-def is_whole(meta: Mapping[str, Any]) -> bool:
-    """Whether the load of a run came to its end, as run.json has it: neither killed, nor ended before its time."""
-    if not meta.get("complete", False):
-        return False
-    asked = planned(meta)
-    return asked is None or float(meta.get("duration_s") or 0) >= asked - _EARLY
 
 
 def create_run(path: Path | None = None, root: Path = Path("results")) -> Path:

@@ -17,7 +17,7 @@ from lab.experiments.catalogue import EXPERIMENTS, Experiment
 from lab.experiments.times import Times, times_of
 from lab.records.run import Fault, RunRecord, TaskRecord, record_of
 from load.latency import SECOND_BITS, percentiles
-from load.results import HostRow, Run, TimelineRow, is_whole, planned
+from load.results import HostRow, Run, TimelineRow
 
 __all__ = ["Cause", "Findings", "Period", "find", "is_failure", "of_period"]
 
@@ -142,8 +142,8 @@ def find(run: Run) -> Findings:
         periods=periods,
         hosts=run.hosts,
         duration=_duration(run, record),
-        planned=planned(run.meta),
-        is_whole=is_whole(run.meta),
+        planned=record.settings.run_time_s or None,
+        is_whole=record.is_whole,
         too_short=fault is not None and _is_too_short(run.timeline, periods, went),
     )
 

@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass
 
 from lab.errors import BadInput
 from load.errors import LoadError
-from load.results import FORMAT, Run, is_known_format, read_run
+from load.results import FORMAT, Run, is_known_format, read_meta, read_run
 
 __all__ = [
     "Accident",
@@ -32,12 +32,14 @@ __all__ = [
     "TaskRecord",
     "read_folder",
     "read_study_record",
+    "record_in",
     "record_of",
 ]
 
 _LARGEST = 2**53  # counts are compared as floating-point numbers, which are exact up to here
 _LATEST = 1e11  # seconds since the Unix epoch: the year 5138
 _LONGEST = 32 * 86_400  # seconds from the first to the last of a run: what is drawn and searched second by second
+_EARLY = 1.0  # seconds by which Locust's own timer may end a run before its time
 _SHOWN = 60  # characters of a value in a message
 _DEEP = "its JSON is nested deeper than `lab run` writes it: copy the folder anew from where it was made."
 
@@ -50,6 +52,10 @@ def _number_in_text(value: Any) -> Any:
         except ValueError:
             return value
     return value
+
+
+def _none_is_empty(value: Any) -> Any:
+    return {} if value is None else value
 
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -208,6 +214,24 @@ class RunRecord(_Model):
     discovery: tuple[Discovered, ...] = ()
     accidents: tuple[Accident, ...] = ()
 
+    @property
+    def ended_early(self) -> bool:
+        """Whether the load is known to have ended before the time that was asked for."""
+        asked = self.settings.run_time_s
+        return bool(asked) and self.duration_s is not None and self.duration_s < (asked or 0) - _EARLY
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the load came to its end: neither killed, nor ended before its time."""
+        return self.complete and not self.ended_early and (not self.settings.run_time_s or self.duration_s is not None)
+
+    @property
+    def counted_s(self) -> float | None:
+        """Seconds for which requests were counted: those since the last reset of Locust's statistics."""
+        if self.duration_s is None or self.end is None or not self.resets:
+            return self.duration_s
+        return min(self.duration_s, max(0.0, self.end - self.resets[-1]))
+
 
 class StudyRecord(_Model):
     """study.json: the folders of the runs, relative to its own, and what was left out and why."""
@@ -253,6 +277,19 @@ def record_of(run: Run) -> RunRecord:
         BadInput: a value of it has the wrong type or size.
     """
     return _checked(TypeAdapter(RunRecord), run.meta, run.path / "run.json")
+
+
+def record_in(folder: Path) -> RunRecord:
+    """What run.json in *folder* has, whatever its other files are.
+
+    Raises:
+        BadInput: it cannot be read, or a value of it has the wrong type or size.
+    """
+    try:
+        meta = read_meta(folder)
+    except LoadError as error:
+        raise BadInput(str(error)) from None
+    return _checked(TypeAdapter(RunRecord), meta, folder / "run.json")
 
 
 def read_study_record(file: Path) -> StudyRecord:

@@ -17,14 +17,13 @@ from rich.console import Console
 
 from lab.errors import BadInput, LabError, Missing
 from lab.experiments.catalogue import DIRECT, LOAD_BALANCER, Experiment
-from lab.records.run import Fault
+from lab.records.run import Fault, record_in
 from lab.report.terminal import Progress
 from lab.runner.actions import ACTIONS, Bench, Setting, by_task, parameters, revision, task_settings
 from lab.runner.load import Load, Plan, stop
 from lab.runner.service import Aws, EcsService, Target, Watch
 from lab.runner.twin import TwinControl
-from load.errors import LoadError
-from load.results import is_whole, read_meta, update_meta
+from load.results import update_meta
 
 __all__ = ["Request", "Session", "Terminated", "conduct", "new_folder", "raise_on_sigterm", "uninterrupted"]
 
@@ -241,8 +240,8 @@ class _Run:
 
 def _came_to_its_end(load: Load) -> bool:
     try:
-        return is_whole(read_meta(load.results))
-    except LoadError:  # it never began
+        return record_in(load.results).is_whole
+    except BadInput:  # it never began
         return False
 
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -157,17 +156,3 @@ def test_the_files_of_a_run_that_goes_on_need_not_agree(tmp_path: Path) -> None:
     path = results.create_run(tmp_path / "run")
     results.append_timeline(path, ROWS)
     assert len(results.read_run(path).timeline) == 2
-
-
-@pytest.mark.parametrize(
-    ("meta", "whole"),
-    [
-        ({}, False),
-        ({"complete": False, "duration_s": 30}, False),
-        ({"complete": True, "duration_s": 7.0, "settings": {"run_time_s": 30}}, False),
-        ({"complete": True, "duration_s": 29.9, "settings": {"run_time_s": 30}}, True),
-        ({"complete": True, "duration_s": 7.0, "settings": {"run_time_s": None}}, True),
-    ],
-)
-def test_a_load_that_was_ended_before_its_time_is_not_whole(meta: dict[str, Any], whole: bool) -> None:
-    assert results.is_whole(meta) is whole

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from lab.errors import BadInput
 from lab.experiments.study import read_study
 from lab.records.answers import read
-from lab.records.run import read_folder, record_of
+from lab.records.run import RunRecord, read_folder, record_of
 from load.results import read_run
 from tests.command import Command
 from tests.lab.experiments.runs import write_run
@@ -262,3 +262,17 @@ def test_lines_of_json_with_a_hostname(tmp_path: Path) -> None:
     path = tmp_path / "list"
     path.write_text('{"hostname": "a"}\n{"hostname": "b", "status": 200}\n\n{"hostname": "a"}\n')
     assert read(str(path)).counts == {"a": 2, "b": 1}
+
+
+@pytest.mark.parametrize(
+    ("meta", "whole"),
+    [
+        ({}, False),
+        ({"complete": False, "duration_s": 30.0}, False),
+        ({"complete": True, "duration_s": 7.0, "settings": {"run_time_s": 30}}, False),
+        ({"complete": True, "duration_s": 29.9, "settings": {"run_time_s": 30}}, True),
+        ({"complete": True, "duration_s": 7.0, "settings": {"run_time_s": None}}, True),
+    ],
+)
+def test_a_load_that_was_ended_before_its_time_is_not_whole(meta: dict[str, Any], whole: bool) -> None:
+    assert RunRecord.model_validate(meta).is_whole is whole
