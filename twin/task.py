@@ -129,7 +129,7 @@ class TaskLauncher:
         Raises:
             BadInput: none of those whose application has started, or more than one.
         """
-        name = name.rsplit("/", 1)[-1]
+        name = name.rsplit("/", 1)[-1].split(".")[0]
         lives = [life for life in self.lives.values() if life.application is not None]
         found = [life for life in lives if life.task.id.startswith(name) or life.task.host_name.split(".")[0] == name]
         if len(found) != 1:
