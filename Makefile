@@ -22,7 +22,7 @@ WEB_PORT ?= 8089
 TWIN_UP := twin up --with-parent --port $(GATEWAY_PORT) --aws-port $(AWS_PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock synth ready run ui test pytest lint deploy destroy diff diagram settings checkov clean
+.PHONY: help install lock synth ready run ui test pytest lint deploy destroy diff diagram settings checkov conformance clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -131,6 +131,9 @@ test: $(VENV)/.installed ## All of lint, and all tests
 # More processes than cores: much of a test is waiting.
 pytest: synth install
 	pytest -n 5 --dist loadfile --no-loadscope-reorder
+
+conformance: $(VENV)/.installed ## The stack's variants by the real Terraform on an empty twin (K=default: one of them)
+	pytest tests/conformance $(if $(K),-k '$(K)')
 
 clean: ## Remove what was made, .venv included
 	rm -rf $(VENV) .venv-checkov node_modules cdktf.out cdktf.endpoint.out .twin

@@ -5,7 +5,7 @@
 #   cli.py           the commands: up.py starts a twin; control.py and listing.py ask one that runs
 #   supervisor.py    the one process that owns a twin, and ties these together:
 #     deploy/          cdk.tf.json, read by terraform.py and references.py, put on the endpoint
-#     endpoint.py      the AWS endpoint, with stages.py, autoscaling.py and metadata.py, and aws.py as its client
+#     endpoint.py      the AWS endpoint, with metadata.py, and aws.py as its client;  moto/  what moto lacks
 #     ecs/             the ECS that is ours; placement.py and registry.py are its hands in EC2 and Cloud Map
 #     task.py          a task's life as processes: command.py, dockerfile.py, health.py
 #     gateway/         API Gateway as an Envoy;  load_balancer/  an ALB as an Envoy

@@ -1,25 +1,18 @@
-"""The AWS endpoint: one URL for every service. moto serves all but ECS, and two rules of Cloud Map.
+"""The AWS endpoint: one URL for every service. ECS is the twin's own; the others are moto's, completed by `twin.moto`.
 
-The rules that moto does not keep: a namespace with services is not deleted, and DiscoverInstances answers
-in random order [Cloud Map API reference]. UpdateStage of API Gateway, which it lacks, is here. Task metadata is served
-here too, under /v4/, and under /_twin/ what the twin's own commands and its gateway ask.
+Task metadata is served here too, under /v4/, and under /_twin/ what the twin's own commands and its gateway ask.
 """
 
 from __future__ import annotations
 
-import io
 import json
-import random
-import re
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote
 
-from moto.backends import get_backend
 from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
@@ -30,8 +23,8 @@ from twin.ecs.errors import EcsError, SerializationException
 from twin.errors import BadInput, PortTaken
 from twin.gateway.listener import AUTHORIZATION_PATH
 from twin.gateway.signature import is_signed
+from twin.moto import complete
 from twin.network import Address, is_free
-from twin.stages import update_stage
 from twin.supervision import report
 
 __all__ = ["Endpoint"]
@@ -42,7 +35,6 @@ _CLOUD_MAP = "Route53AutoNaming_v20170314"
 _JSON = "application/x-amz-json-1.1"
 _API_PATH = "/v2/apis"
 _OF_ELB = "/elasticloadbalancing/"  # in the scope of a signature
-_STAGE = re.compile(r"/v2/apis/([^/]+)/stages/([^/]+)")
 
 
 class Endpoint:
@@ -83,6 +75,7 @@ class Endpoint:
         self._control = control
         self._secrets = secrets or {}
         self.discovery_is_down = False  # a fault: DiscoverInstances fails
+        complete()
         self._moto = DomainDispatcherApplication(create_backend_app)
         # For each request moto tries the URL patterns of all services: a quarter of the time that an answer took.
         self._moto.get_backend_for_host = lru_cache(1_024)(self._moto.get_backend_for_host)
@@ -129,17 +122,10 @@ class Endpoint:
             return self._serve_control(request)(environ, start_response)
         if request.path.startswith("/v4/"):
             return self._serve_metadata(request.path)(environ, start_response)
-        if prefix == _CLOUD_MAP and operation == "DeleteNamespace":
-            body = request.get_data()
-            environ["wsgi.input"] = io.BytesIO(body)  # for moto to read again
-            if refusal := self._refuse_deletion(body):
-                return refusal(environ, start_response)
-        if prefix == _CLOUD_MAP and operation == "DiscoverInstances":
-            if self.discovery_is_down:
-                return _json({"__type": "InternalFailure", "message": "twin fault"}, 500)(environ, start_response)
-            return _shuffled(Response.from_app(self._moto, environ))(environ, start_response)
+        if self.discovery_is_down and (prefix, operation) == (_CLOUD_MAP, "DiscoverInstances"):
+            return _json({"__type": "InternalFailure", "message": "twin fault"}, 500)(environ, start_response)
         if request.path.startswith(_API_PATH):
-            response = self._update_stage(request) or self._with_gateway(Response.from_app(self._moto, environ))
+            response = self._with_gateway(Response.from_app(self._moto, environ))
             if request.method != "GET":
                 self._api_changed()
             return response(environ, start_response)
@@ -204,23 +190,6 @@ class Endpoint:
         )
         return Response(status=200 if signed else 403)
 
-    def _update_stage(self, request: Request) -> Response | None:
-        """The answer to UpdateStage; None for any other operation."""
-        match = _STAGE.fullmatch(request.path)
-        if match is None or request.method != "PATCH":
-            return None
-        stage = update_stage(self._account, self._region, match[1], unquote(match[2]), _json_of(request))
-        return _json(stage, 200) if stage else _json({"message": "Invalid stage identifier specified"}, 404)
-
-    def _refuse_deletion(self, body: bytes) -> Response | None:
-        """ResourceInUse while a service is left in the namespace."""
-        namespace = json.loads(body).get("Id", "").rsplit("/", 1)[-1]
-        services = get_backend("servicediscovery")[self._account][self._region].list_services()
-        if not any(service.namespace_id == namespace for service in services):
-            return None
-        message = f"Namespace {namespace} contains services and can't be deleted."
-        return _json({"__type": "ResourceInUse", "Message": message}, 400)
-
 
 def _json_of(request: Request) -> Any:
     try:
@@ -234,14 +203,6 @@ class _QuietHandler(MotoRequestHandler):  # type: ignore[misc]
 
     def log(self, type: str, message: str, *args: Any) -> None:
         return
-
-
-def _shuffled(response: Response) -> Response:
-    answer = json.loads(response.get_data())
-    if "Instances" in answer:
-        random.shuffle(answer["Instances"])
-        response.set_data(json.dumps(answer))
-    return response
 
 
 def _json(answer: Json, status: int) -> Response:

@@ -13,7 +13,6 @@ from dataclasses import asdict
 from typing import Any
 
 from twin import control, metadata
-from twin.autoscaling import know_services
 from twin.aws import Aws
 from twin.command import Command
 from twin.credentials import ACCESS_KEY, SECRET_KEY, environment
@@ -30,6 +29,7 @@ from twin.files import last_line, write_json
 from twin.gateway import Gateway
 from twin.load_balancer import LoadBalancers
 from twin.load_balancer.model import TargetState
+from twin.moto.scaling import know_services
 from twin.network import Address, LoopbackAddresses
 from twin.placement import Subnets
 from twin.process import Process, Processes

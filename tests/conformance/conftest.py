@@ -1,0 +1,83 @@
+"""An empty twin, and the stack as Terraform puts it there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from tests.conformance.terraform import Lacking, Terraform
+from tests.twin.conftest import synthesize
+from tests.twin.running import PROJECT, RunningTwin, TwinFactory, twin_command, wait_until
+
+
+@dataclass
+class Endpoint:
+    """An empty twin, and what leads its clients there."""
+
+    twin: RunningTwin
+    environment: Mapping[str, str]
+    clients: dict[str, Any] = field(default_factory=dict)
+
+    def client(self, service: str) -> Any:
+        """boto3's client of *service*, as a user has it after `eval "$(twin env)"`."""
+        if service not in self.clients:
+            given = {name.lower(): self.environment[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")}
+            self.clients[service] = boto3.client(
+                service,
+                endpoint_url=self.environment["AWS_ENDPOINT_URL"],
+                region_name=self.environment["AWS_REGION"],
+                config=Config(inject_host_prefix=False),
+                **{f"aws_{name}": value for name, value in given.items()},
+            )
+        return self.clients[service]
+
+
+@pytest.fixture
+def endpoint(start_twin: TwinFactory) -> Endpoint:
+    """`twin up --empty`, and the environment that `eval "$(twin env)"` makes."""
+    twin = start_twin("--empty", wait=False)
+    wait_until(lambda: "aws_endpoint_url" in said(twin) or twin.process.poll() is not None, "the endpoint is there")
+    ask = ["sh", "-c", 'eval "$("$@")" && env -0', "sh", *twin_command("env", "--state", str(twin.state))]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SC_", "TF_CLI"))}
+    done = subprocess.run(ask, cwd=PROJECT, env=clean, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    pairs = (pair.partition("=") for pair in done.stdout.split("\0") if pair)
+    return Endpoint(twin, {name: value for name, _, value in pairs})
+
+
+def said(twin: RunningTwin) -> str:
+    """What the twin says of itself."""
+    file = twin.state / "twin.json"
+    return file.read_text() if file.exists() else ""
+
+
+Deploy = Callable[..., Terraform]
+
+
+@pytest.fixture
+def deploy(endpoint: Endpoint, tmp_path: Path) -> Iterator[Deploy]:
+    """Synthesizes the stack with settings and applies it; a further call changes in place what is there."""
+    (tmp_path / "constructs").symlink_to(PROJECT / "constructs")  # where the stack's scripts are
+    stacks = tmp_path / "out" / "stacks" / "serviceconnect"
+
+    def deploy(**settings: str) -> Terraform:
+        synthesize(tmp_path / "out", AWS_ENDPOINT_URL=endpoint.environment["AWS_ENDPOINT_URL"], **settings)
+        terraform = Terraform(stacks, endpoint.environment)
+        try:
+            terraform.init()
+        except Lacking as lacking:
+            pytest.skip(f"conformance: {lacking}")
+        terraform.apply()
+        return terraform
+
+    yield deploy
+    shutil.rmtree(stacks / ".terraform", ignore_errors=True)

@@ -1,0 +1,144 @@
+"""Terraform and the AWS provider as this machine has them: a binary on PATH, a provider in a folder or a registry.
+
+Variables of the environment:
+    TERRAFORM_BINARY_NAME  terraform, if not given; the name that the cdktf command goes by as well.
+    TF_PLUGIN_MIRROR       a folder that holds `registry.terraform.io`. Not given: the first with the provider of
+                           Terraform's implied local mirrors and of the folders below /opt and /usr/local/share.
+    TF_AWS_PROVIDER        the provider's version. Not given: the stack's, if the mirror has it or there is no mirror,
+                           else the mirror's newest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Lacking", "Provider", "Terraform", "find_provider"]
+
+PROVIDER = "registry.terraform.io/hashicorp/aws"
+_IMPLIED = ("~/.terraform.d/plugins", "~/.local/share/terraform/plugins", "/usr/local/share/terraform/plugins")
+_BELOW = ("/opt", "/usr/local/share")
+_WITHIN = 600.0  # seconds for one command
+
+
+class Lacking(Exception):
+    """This machine lacks what the tests need; the text says what."""
+
+
+@dataclass(frozen=True)
+class Provider:
+    """The AWS provider: its version, and the folder that has it; None: a registry has."""
+
+    version: str
+    mirror: Path | None
+
+
+def find_provider(wanted: str, environment: Mapping[str, str] = os.environ) -> Provider:
+    """The provider for a stack that wants this version.
+
+    Raises:
+        Lacking: TF_PLUGIN_MIRROR has none, or not the version of TF_AWS_PROVIDER.
+    """
+    named = environment.get("TF_PLUGIN_MIRROR")
+    for folder in [Path(named).expanduser()] if named else _mirrors():
+        versions = {binary.parents[1].name for binary in (folder / PROVIDER).glob("*/*/terraform-provider-aws*")}
+        if not versions:
+            continue
+        asked = environment.get("TF_AWS_PROVIDER") or (wanted if wanted in versions else max(versions, key=_numbers))
+        if asked not in versions:
+            raise Lacking(f"{folder} has {PROVIDER} {', '.join(sorted(versions))}, not {asked}")
+        return Provider(asked, folder)
+    if named:
+        raise Lacking(f"TF_PLUGIN_MIRROR={named} has no {PROVIDER}")
+    return Provider(environment.get("TF_AWS_PROVIDER") or wanted, None)
+
+
+def _mirrors() -> Iterator[Path]:
+    yield from (Path(path).expanduser() for path in _IMPLIED)
+    for parent in map(Path, _BELOW):
+        yield from sorted(found.parent for found in parent.glob("**/registry.terraform.io") if found.is_dir())
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version))
+
+
+class Terraform:
+    """Runs Terraform in *folder* on the stack that is there; *environment* leads it to the endpoint."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._environment = {**environment, "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
+
+    def init(self) -> Provider:
+        """Install the provider, and make the stack ask for its version.
+
+        Raises:
+            Lacking: there is no Terraform, or no provider.
+        """
+        binary = self._environment.get("TERRAFORM_BINARY_NAME", "terraform")
+        if shutil.which(binary) is None:
+            raise Lacking(f"{binary} is not on PATH")
+        stack = self._folder / "cdk.tf.json"
+        content = json.loads(stack.read_text())
+        required = content["terraform"]["required_providers"]["aws"]
+        provider = find_provider(required["version"], self._environment)
+        if provider.mirror:
+            configuration = self._folder / "terraform.rc"
+            mirror = f"filesystem_mirror {{\n    path = {json.dumps(str(provider.mirror))}\n  }}"
+            configuration.write_text(f"provider_installation {{\n  {mirror}\n}}\n")
+            self._environment["TF_CLI_CONFIG_FILE"] = str(configuration)
+        required["version"] = provider.version
+        stack.write_text(json.dumps(content))
+        done = self._run("init")
+        if done.returncode:
+            what = "the registry gives none" if provider.mirror is None else f"{provider.mirror} gives none"
+            raise Lacking(f"no provider {PROVIDER} {provider.version}: {what} ({_last_error(done)})")
+        return provider
+
+    def apply(self) -> None:
+        """Make the endpoint what the stack says."""
+        self._must("apply", "-auto-approve")
+
+    def changes(self) -> str:
+        """What another plan would change, as Terraform says it; empty: nothing."""
+        done = self._run("plan", "-detailed-exitcode", "-lock=false")
+        assert done.returncode in (0, 2), done.stderr
+        return done.stdout if done.returncode else ""
+
+    def output(self) -> dict[str, str]:
+        """The stack's outputs."""
+        values = json.loads(self._must("output", "-json"))
+        return {name: value["value"] for name, value in values.items()}
+
+    def destroy(self) -> None:
+        """Remove what the stack has made."""
+        self._must("destroy", "-auto-approve")
+
+    def _must(self, *arguments: str) -> str:
+        done = self._run(*arguments)
+        assert done.returncode == 0, f"terraform {arguments[0]}: {done.stdout[-2000:]}{done.stderr}"
+        return done.stdout
+
+    def _run(self, command: str, *options: str) -> subprocess.CompletedProcess[str]:
+        binary = self._environment.get("TERRAFORM_BINARY_NAME", "terraform")
+        inputs = [] if command == "output" else ["-input=false"]
+        return subprocess.run(
+            [binary, command, "-no-color", *inputs, *options],
+            cwd=self._folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=_WITHIN,
+        )
+
+
+def _last_error(done: subprocess.CompletedProcess[str]) -> str:
+    lines = [line.strip(" │╷╵") for line in done.stderr.splitlines()]
+    return " ".join(line for line in lines if line)[:200]

@@ -1,0 +1,230 @@
+"""API Gateway's HTTP APIs on moto's store: what moto lacks, and what it accepts and AWS does not.
+
+Sources: the API reference (https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/), the developer guide's page
+on routes, and for the messages about route keys the reports plutomi 271, sst 5031 and w3infra pull request 166.
+Assumed: two keys conflict if they differ in nothing but the names of variables; other names below a common path do not.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+from moto.apigatewayv2 import urls
+from moto.apigatewayv2.exceptions import APIGatewayV2Error, BadRequestException
+from moto.apigatewayv2.models import Stage
+from moto.apigatewayv2.responses import ApiGatewayV2Response
+
+__all__ = ["complete", "route_key_fault", "without_names"]
+
+Json = dict[str, Any]
+Answer = tuple[int, Json, str]
+
+_METHODS = ("ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+_VARIABLE = re.compile(r"\{([^{}]*?)(\+?)\}")
+_TIMEOUT_MS = (50, 30_000)  # of an integration of an HTTP API [API reference, TimeoutInMillis]
+_STAGE_ARN = re.compile(r".*:apigateway:[^:]*:[^:]*:/apis/([^/]+)/stages/(.+)")
+_API = "{0}/v2/apis/(?P<api_id>[^/]+)"
+_TAGS = "{0}/v2/tags/(?P<resource_arn_pt1>[^/]+)/apis/(?P<resource_arn_pt2>[^/]+)/stages/(?P<stage_name>[^/]+)$"
+
+
+class _Conflict(APIGatewayV2Error):  # type: ignore[misc]
+    code = 409
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ConflictException", message)
+
+
+class _NotFound(APIGatewayV2Error):  # type: ignore[misc]
+    code = 404
+
+    def __init__(self, what: str) -> None:
+        super().__init__("NotFoundException", f"Invalid {what} identifier specified")
+
+
+def route_key_fault(key: str) -> str | None:
+    """Why *key* is none of an HTTP API; None if it is one."""
+    if key == "$default":
+        return None
+    method, _, path = key.partition(" ")
+    if method not in _METHODS or not path.startswith("/"):
+        return f"it must be $default, or one of {', '.join(_METHODS)} and a path that begins with /"
+    if path != "/" and (path.endswith("/") or "//" in path):
+        return "no segment of its path may be empty, so it cannot end with /"
+    names = [match[1] for match in _VARIABLE.finditer(path)]
+    if any(not name for name in names) or "{" in _VARIABLE.sub("", path) or "}" in _VARIABLE.sub("", path):
+        return "a variable is written {name}"
+    if repeated := {name for name in names if names.count(name) > 1}:
+        return f"the variable {min(repeated)} is there twice"
+    if any(match[2] and match.end() < len(path) for match in _VARIABLE.finditer(path)):
+        return "a greedy variable must be the last segment"
+    return None
+
+
+def without_names(key: str) -> str:
+    """*key* with every variable's name left out: what two routes of an API may not share."""
+    return _VARIABLE.sub(r"{\2}", key)
+
+
+def _checked_route(method: Callable[[Any], Answer], own: int | None) -> Callable[[Any], Answer]:
+    """*method*, which sets a route key, after the key's checks; *own*: which segment of the path is the route's id."""
+
+    def call(self: Any) -> Answer:
+        segments = self.path.split("/")
+        api = self.apigatewayv2_backend.get_api(segments[segments.index("apis") + 1])
+        key = json.loads(self.body).get("routeKey")
+        if api.protocol_type == "HTTP" and key is not None:
+            if fault := route_key_fault(key):
+                raise BadRequestException(
+                    f"The provided route key is not formatted properly for HTTP protocol: {fault}"
+                )
+            for route in api.routes.values():
+                if own is not None and route.route_id == segments[own]:
+                    continue
+                if route.route_key == key:
+                    raise _Conflict(f"Route with key {key} already exists for this API")
+                if without_names(route.route_key) == without_names(key):
+                    raise _Conflict(
+                        f"Unable to create route with key {key}: it has a conflicting variable on the same "
+                        f"hierarchical level as the route {route.route_key}"
+                    )
+        return method(self)
+
+    return call
+
+
+def _checked_integration(method: Callable[[Any], Answer]) -> Callable[[Any], Answer]:
+    def call(self: Any) -> Answer:
+        timeout = json.loads(self.body).get("timeoutInMillis")
+        least, most = _TIMEOUT_MS
+        if timeout is not None and not least <= timeout <= most:
+            raise BadRequestException(f"Timeout should be between {least} ms and {most} ms, is {timeout}")
+        return method(self)
+
+    return call
+
+
+def _update_stage(self: Any) -> Answer:
+    api, name = _stage_of(self, self.path.split("/")[-3], unquote(self.path.split("/")[-1]))
+    changes, before = json.loads(self.body), api.stages[name]
+    # Settings of routes are added to those that are there; everything else is replaced.
+    routes = {**before.config.get("routeSettings", {}), **changes.get("routeSettings", {})}
+    after = Stage(api, {**before.config, **changes, "routeSettings": routes, "stageName": name})
+    after.created, after.tags = before.created, before.tags
+    api.stages[name] = after
+    return 200, {}, json.dumps(after.to_json())
+
+
+def _stage_of(self: Any, api_id: str, name: str) -> tuple[Any, str]:
+    api = self.apigatewayv2_backend.get_api(api_id)
+    if name not in api.stages:
+        raise _NotFound("stage")
+    return api, name
+
+
+def _stage_tags(self: Any) -> dict[str, str] | None:
+    """The tags of the stage whose ARN the path has; None if it is another resource's."""
+    match = _STAGE_ARN.fullmatch(unquote(self.path.split("/tags/")[1]))
+    if match is None:
+        return None
+    api, name = _stage_of(self, match[1], match[2])
+    tags: dict[str, str] = api.stages[name].tags
+    return tags
+
+
+def _get_tags(self: Any) -> Answer:
+    tags = _stage_tags(self)
+    return _ORIGINAL["get_tags"](self) if tags is None else (200, {}, json.dumps({"tags": tags}))
+
+
+def _tag_resource(self: Any) -> Answer:
+    tags = _stage_tags(self)
+    if tags is None:
+        return _ORIGINAL["tag_resource"](self)
+    tags.update(json.loads(self.body).get("tags", {}))
+    return 201, {}, "{}"
+
+
+def _untag_resource(self: Any) -> Answer:
+    tags = _stage_tags(self)
+    if tags is None:
+        return _ORIGINAL["untag_resource"](self)
+    for key in self.querystring.get("tagKeys") or []:
+        tags.pop(key, None)
+    return 204, {}, ""
+
+
+def _get_authorizers(self: Any) -> Answer:
+    api = self.apigatewayv2_backend.get_api(self.path.split("/")[-2])
+    return 200, {}, json.dumps({"items": [authorizer.to_json() for authorizer in api.authorizers.values()]})
+
+
+def _deployments(self: Any, segment: int) -> dict[str, Json]:
+    api = self.apigatewayv2_backend.get_api(self.path.split("/")[segment])
+    found: dict[str, Json] = api.__dict__.setdefault("deployments", {})
+    return found
+
+
+def _create_deployment(self: Any) -> Answer:
+    identifier = secrets.token_hex(3)
+    deployment = {
+        "deploymentId": identifier,
+        "autoDeployed": False,
+        "createdDate": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "deploymentStatus": "DEPLOYED",
+        "description": json.loads(self.body or "{}").get("description"),
+    }
+    _deployments(self, -2)[identifier] = deployment
+    return 201, {}, json.dumps(deployment)
+
+
+def _get_deployment(self: Any) -> Answer:
+    found = _deployments(self, -3).get(self.path.split("/")[-1])
+    if found is None:
+        raise _NotFound("deployment")
+    return 200, {}, json.dumps(found)
+
+
+def _get_deployments(self: Any) -> Answer:
+    return 200, {}, json.dumps({"items": list(_deployments(self, -2).values())})
+
+
+def _delete_deployment(self: Any) -> Answer:
+    if _deployments(self, -3).pop(self.path.split("/")[-1], None) is None:
+        raise _NotFound("deployment")
+    return 204, {}, ""
+
+
+_CHANGED = (
+    *("create_integration", "create_route", "get_tags", "tag_resource", "untag_resource"),
+    *("update_integration", "update_route"),
+)
+_ORIGINAL: dict[str, Callable[[Any], Answer]] = {name: getattr(ApiGatewayV2Response, name) for name in _CHANGED}
+_NEW: dict[str, Callable[[Any], Answer]] = {
+    "create_deployment": _create_deployment,
+    "create_integration": _checked_integration(_ORIGINAL["create_integration"]),
+    "create_route": _checked_route(_ORIGINAL["create_route"], None),
+    "delete_deployment": _delete_deployment,
+    "get_authorizers": _get_authorizers,
+    "get_deployment": _get_deployment,
+    "get_deployments": _get_deployments,
+    "get_tags": _get_tags,
+    "tag_resource": _tag_resource,
+    "untag_resource": _untag_resource,
+    "update_integration": _checked_integration(_ORIGINAL["update_integration"]),
+    "update_route": _checked_route(_ORIGINAL["update_route"], -1),
+    "update_stage": _update_stage,
+}
+
+
+def complete() -> None:
+    """Put it on moto's classes."""
+    for name, method in _NEW.items():
+        setattr(ApiGatewayV2Response, name, method)
+    for path in (f"{_API}/deployments$", f"{_API}/deployments/(?P<deployment_id>[^/]+)$", _TAGS):
+        urls.url_paths[path] = ApiGatewayV2Response.dispatch
