@@ -21,6 +21,7 @@ _REQUESTS: Mapping[str, Mapping[str, str]] = {
     "undo": {"kind": _TEXT, "target": f"{_TEXT} or null"},
     "stop": {"task": _TEXT, "reason": _TEXT},
     "gateway": {},
+    "accidents": {},
 }
 _TIMEOUT = 60.0  # seconds: a change of parameters waits until the gateway has it
 

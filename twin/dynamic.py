@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from twin.admin import Admin
 from twin.errors import StartFailed
 from twin.files import write_json
 from twin.process import Process, Processes
+from twin.supervision import accident
 
 __all__ = ["DynamicEnvoy"]
 
@@ -88,6 +89,7 @@ class DynamicEnvoy:
         while True:
             assert self._process is not None
             code = await self._process.wait()
+            accident(f"{self._process.name} exited with {code}")
             self._log(self.name, step="Envoy exited", code=code)
             await self.start()
             self._log(self.name, step="Envoy restarted")
@@ -101,14 +103,20 @@ class DynamicEnvoy:
         kind = _KINDS.get(name, "config.endpoint.v3.ClusterLoadAssignment")
         write_json(self.files / f"{name}.json", envoy.discovery_response(kind, str(self._version), resources))
 
+    def forget(self, clusters: Iterable[str]) -> None:
+        """Remove the files of *clusters* that are in `cds` no longer: Envoy takes none of them over any more."""
+        for name in clusters:
+            self._written.pop(name, None)
+            (self.files / f"{name}.json").unlink(missing_ok=True)
+
     async def applied(self) -> bool:
         """Wait until it has taken over every file; whether it has. True before it is started."""
-        if self.admin is None:
+        if self.admin is None or self._process is None:
             return True
-        waiting: list[str] = []
+        waiting = list(self._written)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_APPLIED_WITHIN):
-                while True:
+                while self._process.returncode is None:
                     waiting = self._not_applied(await self.admin.text("/stats?filter=version_text"))
                     if not waiting:
                         return True

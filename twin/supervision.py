@@ -16,10 +16,11 @@ import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
-__all__ = ["Accident", "accident", "kept", "report", "reporting"]
+__all__ = ["Accident", "accident", "kept", "report", "reporting", "watch_clock"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds before work that failed begins again; doubled each time
 _RECOVERED_AFTER = 60.0  # seconds: what has worked for so long begins with the first pause again
+_BEAT, _STOOD_STILL = 0.5, 2.0  # seconds
 _REPEATED_AFTER = 60.0  # seconds in which the same is reported once
 
 _logger = logging.getLogger("twin")
@@ -55,9 +56,21 @@ def accident(what: str) -> None:
     _accidents.warning(what)
 
 
+async def watch_clock() -> None:
+    """Report each time in which the whole twin stood still (stopped, or on a machine that slept or is overloaded)."""
+    while True:
+        before = time.monotonic()
+        await asyncio.sleep(_BEAT)
+        late = time.monotonic() - before - _BEAT
+        if late > _STOOD_STILL:
+            accident(f"the twin stood still for {late:.1f} s")
+
+
 @contextlib.contextmanager
 def reporting(log: Log) -> Iterator[Sequence[Accident]]:
-    """Within it all warnings and errors of this process go to *log* and to stderr; the last 1,000 accidents.
+    """Within it all warnings and errors of this process go to *log* and to stderr.
+
+    Its value: the last 1,000 accidents, errors among them.
 
     Args:
         log: called as `log("twin", step="failed" or "warning", message=..., error=..., traceback=...)`, and of an
@@ -81,10 +94,12 @@ class _Reports(logging.Handler):
         self._reported: dict[str, float] = {}  # when, on the monotonic clock, by what was said
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.name == _accidents.name or record.levelno >= logging.ERROR:
+            what = record.getMessage().partition("\n")[0]
+            self.accidents.append({"at": round(record.created, 3), "what": what})
         if record.name == _accidents.name:
-            self.accidents.append({"at": round(record.created, 3), "what": record.getMessage()})
             with contextlib.suppress(Exception):
-                self._log("accident", what=record.getMessage())
+                self._log("accident", what=what)
             return
         error = record.exc_info[1] if record.exc_info else None
         message = record.getMessage().partition("\n")[0]

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -20,12 +20,11 @@ from twin.deploy import Deployment, deploy
 from twin.ecs import api, wire
 from twin.ecs.context import Context
 from twin.ecs.controller import Controller, Ecs
-from twin.ecs.model import Service, Task, TaskStatus
+from twin.ecs.model import Task, TaskStatus
 from twin.ecs.unsupported import unsupported
 from twin.endpoint import Endpoint
-from twin.errors import StartFailed
 from twin.faults import Faults
-from twin.files import last_line, write_json
+from twin.files import write_json
 from twin.gateway import Gateway
 from twin.load_balancer import LoadBalancers
 from twin.load_balancer.model import TargetState
@@ -34,8 +33,9 @@ from twin.network import Address, LoopbackAddresses
 from twin.placement import Subnets
 from twin.process import Process, Processes
 from twin.registry import Registry
+from twin.start import until_up
 from twin.state import StateFolder
-from twin.supervision import kept
+from twin.supervision import Accident, kept, watch_clock
 from twin.task import TaskLauncher
 from twin.terraform import Stack
 from twin.up import Options
@@ -43,8 +43,6 @@ from twin.up import Options
 __all__ = ["Supervisor"]
 
 ACCOUNT = "123456789012"  # moto's
-_POLL = 0.02  # seconds
-_START_FAILURES = 3  # so many tasks that end by themselves before the first is up, and `twin up` gives up
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PARENT_POLL = 0.5  # seconds
 _COMMAND_PATIENCE = 45.0  # seconds for a command to end after a signal: it may have results to write
@@ -54,15 +52,24 @@ class Supervisor:
     """Builds the parts of a twin and ties them together."""
 
     def __init__(
-        self, options: Options, state: StateFolder, stack: Stack, command: Command, envoy_binary: str, started: float
+        self,
+        options: Options,
+        state: StateFolder,
+        stack: Stack,
+        command: Command,
+        envoy_binary: str,
+        accidents: Sequence[Accident],
+        started: float,
     ) -> None:
         """
         Args:
+            accidents: what the twin has lost by itself, as `twin.supervision.reporting` gives it.
             started: when the start began, on the monotonic clock.
         """
         self._options = options
         self._state = state
         self._stack = stack
+        self._accidents = accidents
         self._started = started
         self.parameters = options.parameters
         region = stack.region
@@ -147,7 +154,10 @@ class Supervisor:
             await self.processes.start()
             self.endpoint.start()
             async with asyncio.TaskGroup() as group:
-                background = [group.create_task(kept("the controller", self.controller.run))]
+                background = [
+                    group.create_task(kept("the controller", self.controller.run)),
+                    group.create_task(watch_clock()),
+                ]
                 try:
                     deployment = (
                         Deployment({}, {}, ())
@@ -157,7 +167,8 @@ class Supervisor:
                     await self.balancers.configure()
                     await self.gateway.start()
                     background += [group.create_task(work) for work in self._kept_work()]
-                    await self._until_serving()
+                    await until_up(self.ecs, self._state.path / "tasks")
+                    await self.gateway.discover()
                     self._announce(deployment)
                     self._serves = True
                     gc.freeze()  # what is here now stays
@@ -182,31 +193,6 @@ class Supervisor:
             await self.processes.close()
             await asyncio.to_thread(self.endpoint.stop)
             self.addresses.close()
-
-    async def _until_serving(self) -> None:
-        """Wait until every service has its tasks running, and the gateway sends requests to all of them.
-
-        Raises:
-            StartFailed: tasks end by themselves.
-        """
-        while not all(self._is_running(service) for service in self.ecs.services.values()):
-            ended = [t for t in self.ecs.tasks.values() if t.stop_code is not None]
-            if len(ended) >= _START_FAILURES:
-                raise StartFailed(self._why_not_up(ended[-1]))
-            await asyncio.sleep(_POLL)
-        await self.gateway.discover()
-
-    def _why_not_up(self, task: Task) -> str:
-        folder = self._state.path / "tasks" / task.id
-        last = last_line(folder / "application.log")
-        said = f", its last words are {last!r}" if last else ""
-        where = f": see the logs in {folder}" if folder.exists() else ""
-        return f"Tasks do not stay up ({task.stopped_reason}){said}{where}."
-
-    def _is_running(self, service: Service) -> bool:
-        tasks = self.ecs.tasks_of(service)
-        running = [t for t in tasks if t.last_status is TaskStatus.RUNNING and t.is_registered]
-        return len(running) >= service.desired_count
 
     def _kept_work(self) -> list[Coroutine[Any, Any, None]]:
         """What goes on behind the gateway, each by itself: the failure of one ends none of the others."""
@@ -326,6 +312,8 @@ class Supervisor:
                 work = self.faults.undo(request["kind"], request["target"])
             case "stop":
                 work = self._stop_task(request["task"], request["reason"])
+            case "accidents":
+                return {"accidents": list(self._accidents)}
             case _:
                 work = self._tell_gateway()
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

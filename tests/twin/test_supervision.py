@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.twin.running import PROJECT, STARTS_WITHIN, TwinFactory, events_in
 from twin.network import free_port
-from twin.supervision import kept, reporting
+from twin.supervision import kept, reporting, watch_clock
 
 
 def test_work_that_fails_begins_again_without_a_busy_loop(capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,6 +79,22 @@ def test_work_that_returns_is_done_and_a_log_that_fails_ends_nothing() -> None:
     with reporting(full):
         asyncio.run(kept("work", work))
     assert next(turns, "done") == "done"
+
+
+def test_a_twin_that_stood_still_says_for_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock is the test's: it jumps once, by ten seconds."""
+    times = iter([0.0, 0.5, 0.5, 11.0, 11.0])
+    monkeypatch.setattr("twin.supervision.time", SimpleNamespace(monotonic=lambda: next(times)))
+
+    async def no_time(seconds: float) -> None:
+        return None
+
+    monkeypatch.setattr("twin.supervision.asyncio", SimpleNamespace(sleep=no_time))
+    with reporting(lambda *args, **details: None) as accidents, pytest.raises(RuntimeError, match="StopIteration"):
+        asyncio.run(watch_clock())
+
+    (accident,) = accidents
+    assert accident["what"] == "the twin stood still for 10.0 s"
 
 
 FAILING_ONCE = """

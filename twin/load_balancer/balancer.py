@@ -66,6 +66,7 @@ class LoadBalancers:
         self._envoy: DynamicEnvoy | None = None
         self._balancing = Balancing()
         self._listening: dict[str, Address] = {}  # by listener ARN
+        self._published: set[str] = set()  # the ids of the target groups that Envoy knows
         self._targets: list[Target] = []
         self._failures = folder / "health-checks.jsonl"  # those that failed, as Envoy logs them
         self._failures_read = 0  # bytes
@@ -85,6 +86,8 @@ class LoadBalancers:
         """Read the load balancers anew, and serve them as they are now."""
         async with self._busy:
             self._balancing = read(self._backend)
+            here = {listener.arn for listener in self._balancing.listeners}
+            self._listening = {arn: address for arn, address in self._listening.items() if arn in here}
             for listener in self._balancing.listeners:
                 if listener.arn not in self._listening:
                     port = listener.port if listener.port >= _UNPRIVILEGED else 8000 + listener.port
@@ -143,6 +146,9 @@ class LoadBalancers:
         envoy.write(
             "cds", [configuration.cluster(g, envoy.files / f"{g.id}.json", self._failures) for g in groups.values()]
         )
+        ids = {group.id for group in groups.values()}
+        envoy.forget(self._published - ids)
+        self._published = ids
         await envoy.applied()
         listeners = self._balancing.listeners
         envoy.write("lds", [configuration.listener(x, groups, self._listening[x.arn]) for x in listeners])

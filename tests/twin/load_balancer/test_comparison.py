@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -231,6 +234,32 @@ def test_a_target_that_fails_its_health_checks_is_told_and_replaced(twin: Runnin
     stopped = next(task for task in twin.tasks("STOPPED") if task["taskArn"] == victim)
     assert stopped["stoppedReason"] == f"Task failed ELB health checks in (target-group {group})"
     both_healthy(twin, group)
+
+
+def test_a_target_group_that_is_gone_leaves_nothing_behind(twin: RunningTwin, ask: httpx.Client) -> None:
+    """And an Envoy that is killed afterwards is started again."""
+    files = twin.state / "load-balancer" / "xds"
+    before = {file.name for file in files.iterdir()}
+    elb = twin.client("elbv2")
+    vpc = twin.client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
+    made = elb.create_target_group(Name="other", Protocol="HTTP", Port=80, VpcId=vpc, TargetType="ip")
+    wait_until(lambda: {file.name for file in files.iterdir()} - before, "it is configured")
+    elb.delete_target_group(TargetGroupArn=made["TargetGroups"][0]["TargetGroupArn"])
+    wait_until(lambda: {file.name for file in files.iterdir()} == before, "it is gone")
+
+    command = f"pgrep -f {twin.state}/load-balancer/bootstrap.json"
+    (envoy,) = subprocess.run(command.split(), capture_output=True, text=True).stdout.split()
+    os.kill(int(envoy), signal.SIGKILL)
+
+    def steps() -> list[str]:
+        return [event["step"] for event in twin.events() if event["kind"] == "load-balancer"]
+
+    wait_until(lambda: "Envoy restarted" in steps(), "another Envoy serves")
+    wait_until(lambda: ask.get("/alb/hostname").status_code == 200, "it serves the targets")
+    assert "not taken over" not in steps()
+    (accident,) = order({"aws_endpoint_url": twin.aws_endpoint_url}, "accidents")["accidents"]
+    assert accident["what"] == "the load-balancer's Envoy exited with -9"
+    assert [e["what"] for e in twin.events() if e["kind"] == "accident"] == [accident["what"]]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,96 @@
+"""Why a twin that starts gives up: ECS in virtual time, whose tasks fail as each test wants."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.twin.ecs.world import Subnets, World
+from twin.ecs.model import Task
+from twin.errors import StartFailed
+from twin.start import until_up, why_not_up
+
+BREAKER_AT_ONE = {
+    "deploymentCircuitBreaker": {
+        "enable": True,
+        "rollback": True,
+        "thresholdConfiguration": {"type": "COUNT", "value": 1},
+    }
+}
+
+
+def wait(world: World, logs: Path) -> None:
+    asyncio.run(until_up(world.ecs, logs, patience=0))
+
+
+def why(world: World, logs: Path) -> str:
+    with pytest.raises(StartFailed) as error:
+        wait(world, logs)
+    return str(error.value)
+
+
+def failing(world: World) -> None:
+    world.tasks.cannot_start.add(world.service.primary.task_definition.arn)
+
+
+def test_a_service_that_runs_is_up(tmp_path: Path) -> None:
+    world = World()
+    world.start()
+    world.advance(10)
+    for task in world.running:
+        task.steps["registered"] = world.now
+
+    wait(world, tmp_path)
+
+
+def test_three_tasks_that_end_are_enough(tmp_path: Path) -> None:
+    world = World()
+    world.start(deploymentConfiguration={})
+    failing(world)
+    world.advance(2)
+    assert why_not_up(world.ecs, world.service, tmp_path) is None
+    world.advance(5)
+    ended: list[Task] = [task for task in world.ecs.tasks.values() if task.stop_code is not None]
+    (tmp_path / ended[-1].id).mkdir()
+    (tmp_path / ended[-1].id / "application.log").write_text("starting\nno database\n")
+
+    said = why(world, tmp_path)
+
+    assert said.startswith("Tasks do not stay up (CannotStartContainerError), its last words are 'no database': see")
+
+
+def test_a_circuit_breaker_at_one_ends_the_start_with_its_first_task(tmp_path: Path) -> None:
+    world = World()
+    world.start(desiredCount=1, deploymentConfiguration=BREAKER_AT_ONE)
+    failing(world)
+    world.advance(10)
+
+    said = why(world, tmp_path)
+
+    assert "circuit breaker: tasks failed to start" in said
+    assert "CannotStartContainerError" in said
+
+
+def test_subnets_that_are_full_end_it(tmp_path: Path) -> None:
+    world = World(subnets=Subnets(size=1))
+    world.start(deploymentConfiguration={})
+    world.advance(15)
+
+    said = why(world, tmp_path)
+
+    assert said.startswith("Service shop does not come up: it was unable to place a task. Reason: The subnets of")
+    assert said.endswith("Give its subnets more addresses, or want fewer tasks.")
+
+
+def test_what_never_runs_ends_it_with_what_is_missing(tmp_path: Path) -> None:
+    world = World()
+    world.start()
+    world.advance(1)
+
+    said = why(world, tmp_path)
+
+    assert said.startswith("For 0 s no further task has come up. Of service shop 0 of 3 tasks run (there are: ")
+    assert said.count("PROVISIONING") == 3
+    assert "its newest event: (service shop) has started 3 tasks" in said
