@@ -13,7 +13,7 @@ from lab.experiments.calibration import Calibration, in_words
 from lab.experiments.compare import Comparison, Verdict
 from lab.experiments.study import Study
 from lab.report.document import Document, Heading, Part, Sentence, Table
-from lab.report.words import WAYS, flaws, furthest, p_words, percent
+from lab.report.words import WAYS, deviation_ends, flaws, furthest, p_words, percent
 from lab.simulation.gateway import Gateway, Policy
 from lab.simulation.likeness import Candidate
 from lab.simulation.results import Likeness, Simulation
@@ -73,7 +73,7 @@ def distribution_page(analysis: Analysis) -> Document:
 
 
 def _shares(what: str, shares: Sequence[Share], caption: str = "") -> Table:
-    widest = max((abs(end) for share in shares for end in _ends(share)), default=0.0) or 1.0
+    widest = max((abs(end) for share in shares for end in deviation_ends(share)), default=0.0) or 1.0
     lines = [
         [
             share.host + (" (joined)" if share.joined else "") + (" (left)" if share.left else ""),
@@ -81,19 +81,12 @@ def _shares(what: str, shares: Sequence[Share], caption: str = "") -> Table:
             f"{share.share:.2%}",
             f"{share.low:.2%} to {share.high:.2%}",
             f"{share.deviation:+.2%}",
-            strip(_ends(share), share.deviation, widest),
+            strip(deviation_ends(share), share.deviation, widest),
         ]
         for share in shares
     ]
     head = (what, "requests", "share", "95 % interval", "vs even", f"{-widest:+.0%} to {widest:+.0%}".center(_STRIP))
     return Table(head, lines, caption, only_terminal=(5,))
-
-
-def _ends(share: Share) -> tuple[float, float]:
-    """The interval of the deviation from the host's even part."""
-    if not share.expected_share:
-        return 0.0, 0.0
-    return share.low / share.expected_share - 1, share.high / share.expected_share - 1
 
 
 def strip(ends: tuple[float, float], value: float, widest: float) -> str:

@@ -62,13 +62,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """What `draw` gives as SVG text (None: there is nothing to see); the terminal leaves it out.
+    """What `draw` gives as SVG text of a width in inches (None: there is nothing to see); the terminal leaves it out.
 
     words: what is to be said about it. alternative: what it shows, for those who cannot see it; the caption without.
     """
 
     caption: str
-    draw: Callable[[], str | None]
+    draw: Callable[[float], str | None]
     words: str = ""
     alternative: str = ""
 

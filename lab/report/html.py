@@ -13,6 +13,9 @@ from lab.report.document import Document, Heading, Part, Picture, Sentence, Tabl
 __all__ = ["render", "write_report"]
 
 _STYLE = Path(__file__).with_name("report.css")
+_WIDTHS = {"broad": 9.2, "narrow": 3.9}  # inches
+_UNIT = re.compile(r"(?<=\d) (?=(?:ms|s|USD)\b|%)")
+_HOST = re.compile(r"(?<![\w./-])[a-z][\w.]*(?:-\d+){2,}(?![\w./-])")  # such as ip-10-0-0-4
 _CODE = re.compile("`([^`]+)`")
 
 
@@ -77,8 +80,9 @@ def _part(part: Part) -> str:
 
 
 def _text(words: str) -> str:
-    """Text that keeps a number and its unit on one line, with code where there are `backticks`."""
-    return _CODE.sub(r"<code>\1</code>", re.sub(r"(?<=\d) (?=(?:%|ms|s|USD)\b|%)", "&nbsp;", escape(words)))
+    """Text that keeps a number and its unit, and a hostname, on one line, with code where there are `backticks`."""
+    words = _UNIT.sub("&nbsp;", escape(words))
+    return _CODE.sub(r"<code>\1</code>", _HOST.sub(r"<span class=host>\g<0></span>", words))
 
 
 def _paragraph(words: str, kind: str = "") -> str:
@@ -87,15 +91,24 @@ def _paragraph(words: str, kind: str = "") -> str:
 
 
 def _figure(picture: Picture) -> str:
-    svg = picture.draw()
-    if svg is None:
-        return ""
+    """Drawn twice: as wide as the page, and for a narrow screen, where the first would be too small to read."""
     label = escape(picture.alternative or picture.caption)
-    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+    drawn = [
+        svg.replace("<svg ", f'<svg class={kind} role="img" aria-label="{label}" ', 1)
+        for kind, width in _WIDTHS.items()
+        if (svg := picture.draw(width)) is not None
+    ]
+    if not drawn:
+        return ""
+    inside = "\n".join(_apart(svg, kind) for svg, kind in zip(drawn, _WIDTHS, strict=True))
     return (
-        f"<figure>\n<figcaption>{_text(picture.caption)}</figcaption>\n{_paragraph(picture.words)}\n"
-        f'<div class="wide">{svg}</div></figure>'
+        f"<figure>\n<figcaption>{_text(picture.caption)}</figcaption>\n{_paragraph(picture.words)}\n{inside}</figure>"
     )
+
+
+def _apart(svg: str, kind: str) -> str:
+    """With names of its own for what is referred to inside: two pictures of one page may have the same."""
+    return svg if kind == "broad" else re.sub(r'(\sid="|href="#|url\(#)', rf"\1{kind}-", svg)
 
 
 def _table(table: Table) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from lab.distribution.analysis import Analysis, analyse
+from lab.distribution.intervals import Share
 from lab.errors import BadInput
 from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
 from lab.experiments.findings import Findings, Period, of_period
@@ -63,18 +63,22 @@ def _run(measured: Measured, level: int) -> list[Part]:
     """All that is to be shown of an experiment; with two ways each has a heading of this *level*."""
     both = len(measured.runs) > 1
     roles = _roles(measured)
-    parts: list[Part] = []
-    for arm, run in measured.runs.items():
-        if both:
-            parts.append(Heading(f"Through the {words.WAYS[arm]}".replace("the Cloud", "Cloud"), level))
-        parts += _way(run, measured.findings[arm], roles, first=not parts)
-    parts.append(Sentence(words.load_of(measured), "facts", detail=True))
+    parts: list[Part] = [Sentence(words.load_of(measured), "facts", detail=True)]
     if both:
         parts.append(Sentence(words.BESIDE, "facts", detail=True))
-    return [*parts, Sentence(" ".join(words.source_of(measured)), "facts", detail=True)]
+    for arm, run in measured.runs.items():
+        if both:
+            parts.append(Heading(words.capital(words.THROUGH[arm]), level))
+        parts += _way(run, measured.findings[arm], roles)
+    if analysis := _analysis(measured.runs[DIRECT]):
+        way = f", {words.THROUGH[DIRECT]}" if both else ""
+        parts.append(Heading(f"As requests add up{way}", level, folded=True, detail=True))
+        parts.append(_convergence(analysis, roles))
+    parts.append(Heading("How this was measured", level, folded=True, detail=True))
+    return [*parts, *(Sentence(text, detail=True) for text in words.source_of(measured))]
 
 
-def _way(run: Run, findings: Findings, roles: Mapping[str, str], *, first: bool) -> list[Part]:
+def _way(run: Run, findings: Findings, roles: Mapping[str, str]) -> list[Part]:
     parts: list[Part] = [
         Sentence(words.missed_rate(run) or "", "warning"),
         Sentence(words.failures(findings)),
@@ -82,36 +86,42 @@ def _way(run: Run, findings: Findings, roles: Mapping[str, str], *, first: bool)
     ]
     if not run.timeline:
         return parts
-    parts += [Sentence(words.split(period)) for period in findings.periods if period.judgement is not None]
-    parts.append(Picture("Requests per second by host", partial(_timeline, run, findings, roles)))
-    parts.append(_hosts(findings, roles))
-    for period in findings.periods:
-        if period.judgement is not None and (analysis := _analysis(of_period(run, period))):
-            parts.append(_shares(analysis, roles, period))
-    if (analysis := _analysis(run)) and first:
-        from lab.report.pictures.split import convergence_svg, convergence_title
-
-        parts.append(Picture(convergence_title(analysis), partial(convergence_svg, analysis, _colours(roles))))
+    judged = {period.name: period for period in findings.periods if period.judgement is not None}
+    parts += [Sentence(words.split(period)) for period in judged.values()]
+    parts += [_timeline(run, findings, roles), _hosts(findings, roles)]
+    analyses = {name: found for name, period in judged.items() if (found := _analysis(of_period(run, period)))}
+    if analyses:
+        parts.append(_deviations({name: found.shares for name, found in analyses.items()}, roles))
     return parts
 
 
-def _timeline(run: Run, findings: Findings, roles: Mapping[str, str]) -> str:
-    from lab.report.pictures.timeline import timeline
+def _timeline(run: Run, findings: Findings, roles: Mapping[str, str]) -> Picture:
+    def draw(width: float) -> str | None:
+        from lab.report.pictures.timeline import timeline
 
-    return timeline(run, findings, _colours(roles))
+        return timeline(run, findings, roles, width)
 
-
-def _shares(analysis: Analysis, roles: Mapping[str, str], period: Period) -> Picture:
-    from lab.report.pictures.split import distribution_svg, distribution_title
-
-    caption = f"{distribution_title(analysis)}, {period.name}"
-    return Picture(caption, partial(distribution_svg, analysis, _colours(roles)), words.split(period))
+    below = ", failures below the axis" if findings.failures else ""
+    beneath = "; latencies beneath" if run.latency else ""
+    return Picture(f"Requests per second by host{below}{beneath}", draw, alternative=words.timeline_shows(findings))
 
 
-def _colours(roles: Mapping[str, str]) -> dict[str, str]:
-    from lab.report.pictures.style import colours_of
+def _deviations(splits: Mapping[str, Sequence[Share]], roles: Mapping[str, str]) -> Picture:
+    def draw(width: float) -> str:
+        from lab.report.pictures.split import deviations_svg
 
-    return colours_of(roles)
+        return deviations_svg(splits if len(splits) > 1 else {"": next(iter(splits.values()))}, roles, width)
+
+    return Picture(words.deviations_title(splits), draw, alternative=words.deviations_show(splits))
+
+
+def _convergence(analysis: Analysis, roles: Mapping[str, str]) -> Picture:
+    def draw(width: float) -> str | None:
+        from lab.report.pictures.split import convergence_svg
+
+        return convergence_svg(analysis, roles, width)
+
+    return Picture(words.convergence_title(analysis), draw)
 
 
 def _roles(measured: Measured) -> dict[str, str]:
@@ -144,19 +154,16 @@ def _hosts(findings: Findings, roles: Mapping[str, str]) -> Table:
             for period, total in zip(periods, totals, strict=True)
         ]
         latencies = (f"{host.p50_ms:,.1f}", f"{host.p95_ms:,.1f}", f"{host.p99_ms:,.1f}")
-        name, role = names.get(host.hostname, host.hostname), roles.get(host.hostname, "")
-        lines.append(
-            [name, host.availability_zone, f"{host.requests:,}", *shares, f"{host.failures:,}", *latencies, role]
-        )
-    requests = sum(period.failures for period in periods)
-    failed = [f"{period.failures:,}" for period in periods]
-    p99 = ["-" if period.p99_ms is None else f"{period.p99_ms:,.1f}" for period in periods]
+        who = [names.get(host.hostname, host.hostname), roles.get(host.hostname, ""), host.availability_zone]
+        lines.append([*who, f"{host.requests:,}", *shares, f"{host.failures:,}", *latencies])
     if len(periods) > 1:
-        lines.append(["failed", "", "", *failed, f"{requests:,}", "", "", "", ""])
-        lines.append(["p99 ms", "", "", *p99, "", "", "", "", ""])
+        failed = [f"{period.failures:,}" for period in periods]
+        p99 = ["-" if period.p99_ms is None else f"{period.p99_ms:,.1f}" for period in periods]
+        lines.append(["failed", "", "", "", *failed, f"{sum(period.failures for period in periods):,}", "", "", ""])
+        lines.append(["p99 ms", "", "", "", *p99, "", "", "", ""])
     spans = [f"{p.name} ({p.last_second - p.first_second + 1} s)" if len(periods) > 1 else "share" for p in periods]
-    head = ["host", "zone", "requests", *spans, "failed", "p50 ms", "p95 ms", "p99 ms", ""]
-    return Table(head, lines, text_columns=2, only_page=(len(head) - 4, len(head) - 3))
+    head = ["host", "", "zone", "requests", *spans, "failed", "p50 ms", "p95 ms", "p99 ms"]
+    return Table(head, lines, text_columns=3, only_page=(len(head) - 3, len(head) - 2))
 
 
 def _what_it_costs(measured: Measured) -> list[Part]:
@@ -295,10 +302,10 @@ def _grids(matrix: Sequence[Row]) -> list[Part]:
 _COLOURS = "The stronger the colour, the more: by powers of ten from 0.01 % to 100 %, alike in every report."
 
 
-def _heat_map(names: tuple[str, str], own: Sequence[Row]) -> Callable[[], str]:
-    def draw() -> str:
+def _heat_map(names: tuple[str, str], own: Sequence[Row]) -> Callable[[float], str]:
+    def draw(width: float) -> str:
         from lab.report.pictures.timeline import heat_map
 
-        return heat_map(names, [row.parameters for row in own], [words.failed_share(row) for row in own])
+        return heat_map(names, [row.parameters for row in own], [words.failed_share(row) for row in own], width)
 
     return draw

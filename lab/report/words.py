@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from lab.distribution.analysis import Analysis
 from lab.distribution.intervals import Share
 from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
 from lab.experiments.findings import Cause, Findings, Period
@@ -18,11 +19,17 @@ __all__ = [
     "BESIDE",
     "GLOSSARY",
     "MATRIX",
+    "MOST_DRAWN",
     "NO_HOST",
+    "THROUGH",
     "WAYS",
     "answer",
     "began",
     "capital",
+    "convergence_title",
+    "deviation_ends",
+    "deviations_show",
+    "deviations_title",
     "failed_share",
     "failures",
     "flaws",
@@ -38,16 +45,19 @@ __all__ = [
     "split",
     "study_answer",
     "sums",
+    "timeline_shows",
     "times",
 ]
 
 NO_HOST = "no host known"
 WAYS = {DIRECT: "Cloud Map", LOAD_BALANCER: "load balancer"}
-"""How the gateway finds the tasks, as the head of a column; `through the ...` in a sentence."""
-_THROUGH = {DIRECT: "through Cloud Map", LOAD_BALANCER: "through the load balancer"}
+THROUGH = {DIRECT: "through Cloud Map", LOAD_BALANCER: "through the load balancer"}
+"""How the gateway finds the tasks, as the head of a column and in a sentence."""
 _LEFT = {DIRECT: "Cloud Map", LOAD_BALANCER: "the target group"}  # where each way looks for tasks
 _ASKED = 0.98  # of the rate that was asked for, below which it is said
 _MOST_CLAUSES = 3  # of a rule
+
+MOST_DRAWN = 30  # hosts in a picture
 
 BESIDE = (
     "A service with a load balancer keeps each task that leaves for the target group's deregistration delay before it "
@@ -133,6 +143,13 @@ def furthest(shares: Sequence[Share], most: int) -> list[Share]:
     """The shares furthest off what is expected, so many at most, in the order given."""
     chosen = sorted(shares, key=lambda share: -abs(share.deviation))[:most]
     return [share for share in shares if share in chosen] if len(chosen) < len(shares) else list(shares)
+
+
+def deviation_ends(share: Share) -> tuple[float, float]:
+    """The interval of a share as that of the deviation from its even part."""
+    if not share.expected_share:
+        return 0.0, 0.0
+    return share.low / share.expected_share - 1, share.high / share.expected_share - 1
 
 
 # One run
@@ -246,8 +263,10 @@ def load_of(measured: Measured) -> str:
     ways = ", half of it each way" if len(runs) > 1 else ""
     loop = ", each of whom asks again once answered" if not first.meta.get("settings", {}).get("rate") else ""
     seconds = float(first.meta.get("duration_s") or 0)
+    twin = bool(first.meta.get("experiment", {}).get("assumed"))
+    where = "Measured on the twin, an emulation on one machine, in which what AWS does not document is assumed. "
     return (
-        f"{seconds:.0f} s of load with {users} users{loop}, on {first.meta.get('target')} "
+        f"{where if twin else ''}{seconds:.0f} s of load with {users} users{loop}, on {first.meta.get('target')} "
         f"({rate:,.0f} requests per second{ways}), from {began(first):%Y-%m-%d %H:%M:%S} UTC."
     )
 
@@ -258,17 +277,18 @@ def began(run: Run) -> datetime:
 
 
 def source_of(measured: Measured) -> list[str]:
-    """Where the numbers come from: what was measured on, the drain, versions, and the command that repeats it."""
+    """Where the numbers come from: the drain, what was assumed, versions, and the command that repeats it."""
     run = measured.runs[DIRECT]
     what: Mapping[str, Any] = run.meta.get("experiment", {})
     settings: Mapping[str, Any] = run.meta.get("settings", {})
     sentences = []
-    if what.get("assumed"):
-        sentences.append(
-            "Measured on the twin, an emulation on one machine, in which what AWS does not document is assumed."
-        )
     if (drain := what.get("task", {}).get("drain_seconds")) is not None:
         sentences.append(f"The service kept serving for {drain:g} s after SIGTERM." if drain else _NO_DRAIN)
+    if assumed := what.get("assumed"):
+        told = ", ".join(
+            f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in assumed.items()
+        )
+        sentences.append(f"The twin's parameters, those that are assumed among them: {told}.")
     if versions := run.meta.get("versions"):
         sentences.append(f"Versions: {', '.join(f'{name} {version}' for name, version in versions.items())}.")
     if what.get("name"):
@@ -285,6 +305,41 @@ def source_of(measured: Measured) -> list[str]:
 _NO_DRAIN = "The service ended at once on SIGTERM."
 
 
+# Pictures
+
+
+def timeline_shows(findings: Findings) -> str:
+    """The picture of seconds, for those who cannot see it."""
+    rates = f"Stacked areas of the requests per second that each of {len(findings.hosts)} hosts answered"
+    failed = f"; {findings.failures:,} failed ones hang below the axis" if findings.failures else "; none failed"
+    event = f"; a dashed line marks {findings.experiment.event}" if findings.fault else ""
+    return f"{rates}{failed}{event}."
+
+
+def deviations_show(splits: Mapping[str, Sequence[Share]]) -> str:
+    """The picture of deviations, for those who cannot see it."""
+    told = []
+    for name, shares in splits.items():
+        names = short(share.host for share in shares)
+        hosts = [f"{names[share.host]} {100 * share.deviation:+.1f} %" for share in furthest(shares, MOST_DRAWN)]
+        told.append(f"{name}: {', '.join(hosts)}")
+    return f"How far each host is off its share. {'; '.join(told)}."
+
+
+def deviations_title(splits: Mapping[str, Sequence[Share]]) -> str:
+    """The caption of the deviations of one split or of several."""
+    hosts = len({share.host for shares in splits.values() for share in shares})
+    some = f": the {MOST_DRAWN} of {hosts:,} that are furthest off" if hosts > MOST_DRAWN else ""
+    moved = any(row.joined or row.left for shares in splits.values() for row in shares)
+    return f"How far each host is off its share{', in its own time' if moved else ''}{some}"
+
+
+def convergence_title(analysis: Analysis) -> str:
+    """The caption of the deviations against the requests so far."""
+    stretch = "" if analysis.subject.exposure.constant else ", in the longest stretch with the same hosts"
+    return f"How far each host is off its share as requests add up{stretch}"
+
+
 # Several runs
 
 
@@ -296,7 +351,7 @@ def flaws(study: Study) -> list[str]:
 def study_answer(matrix: Sequence[Row]) -> str:
     """What several runs say, in one sentence."""
     swept = list(dict.fromkeys(name for row in matrix for name in row.parameters))
-    ways = _THROUGH if len({row.arm for row in matrix}) > 1 else {DIRECT: "without a load balancer"}
+    ways = THROUGH if len({row.arm for row in matrix}) > 1 else {DIRECT: "without a load balancer"}
     sentences = []
     for arm, way in ways.items():
         own = [row for row in matrix if row.arm == arm]
@@ -304,9 +359,10 @@ def study_answer(matrix: Sequence[Row]) -> str:
             sentences.append(_lossless_settings(own, swept, way) if swept else _worst(own, way))
     if not sentences:
         return "No run came to its end, so there is nothing to say of them together."
-    single = "Single runs: " if all(row.runs == 1 for row in matrix) and len(matrix) > 1 else ""
+    most = max(row.runs for row in matrix)
+    runs = "Single runs: " if most == 1 and len(matrix) > 1 else f"{most} runs each: " if most > 1 else ""
     text = "; ".join(sentences)
-    return f"{single}{text if single else capital(text)}."
+    return f"{runs}{text if runs else capital(text)}."
 
 
 def _worst(matrix: Sequence[Row], way: str) -> str:
@@ -314,17 +370,16 @@ def _worst(matrix: Sequence[Row], way: str) -> str:
     if not events:
         failed, requests = sums(matrix)
         return f"{way} {failed:,} of {requests:,} requests failed while nothing happened"
-    lossless = [row for row in events if not sums([row])[0]]
-    counted = f"{way} {len(lossless)} of {len(events)} events lost no request"
-    if len(lossless) == len(events):
-        return counted
     worst = max(events, key=failed_share)
     failed, requests = sums([worst])
     lost = f"{failed:,} of {requests:,}"
     share = percent(failed_share(worst))
     if len(events) == 1:
-        return f"{way} {lost} requests failed {worst.experiment.when} ({share})"
-    return f"{counted}, and {worst.experiment.name} lost most ({lost}, {share})"
+        failed_words = f"{lost} requests failed" if failed else f"none of {requests:,} requests failed"
+        return f"{way} {failed_words} {worst.experiment.when}{f' ({share})' if failed else ''}"
+    lossless = [row for row in events if not sums([row])[0]]
+    counted = f"{way} {len(lossless)} of {len(events)} events lost no request"
+    return f"{counted}, and {worst.experiment.name} lost most ({lost}, {share})" if failed else counted
 
 
 def _lossless_settings(matrix: Sequence[Row], swept: Sequence[str], way: str) -> str:

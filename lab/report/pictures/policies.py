@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, NullFormatter
 
 from lab.report.pictures.split import percents
-from lab.report.pictures.style import COLOURS, INK, STYLE, new_figure, title
+from lab.report.pictures.style import COLOURS, DASHES, INK, STYLE, new_figure, title
 from lab.simulation.gateway import Gateway
 from lab.simulation.skew import Curve
 
@@ -24,10 +24,10 @@ def skew_figure(curves: Sequence[Curve], gateway: Gateway, requests: int, measur
     with matplotlib.rc_context(STYLE):
         figure = new_figure(4.2)
         axes = figure.subplots()
-        for curve, colour in zip(curves, COLOURS, strict=False):
+        for curve, colour, dashes in zip(curves, COLOURS, DASHES, strict=False):
             low, median, high = zip(*((b.low, b.median, b.high) for b in curve.max_deviation), strict=True)
             axes.fill_between(curve.requests, low, high, color=colour, alpha=0.2, linewidth=0)
-            axes.plot(curve.requests, median, color=colour, linewidth=1.6, label=curve.policy.value)
+            axes.plot(curve.requests, median, color=colour, linewidth=1.6, linestyle=dashes, label=curve.policy.value)
         if measured is not None:
             axes.plot([requests], [measured], "o", color=INK, label="measured")
         axes.set_xscale("log")

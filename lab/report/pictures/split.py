@@ -1,91 +1,75 @@
-"""Pictures of a distribution, for the report (SVG text) and for files."""
+"""Pictures of a split over hosts, for the report (SVG text) and for files: how far each host is from its even part."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import EngFormatter, FuncFormatter, Locator, LogLocator, MaxNLocator, NullFormatter
 from scipy import stats
 
 from lab.distribution.analysis import Analysis
 from lab.distribution.intervals import CONFIDENCE, Share
-from lab.report.pictures.style import COLOURS, INK, STYLE, new_figure, svg, title
-from lab.report.words import furthest, percent
+from lab.report.pictures.style import COLOURS, DASHES, INK, LINES, STYLE, WIDTH, new_figure, svg, title
+from lab.report.words import MOST_DRAWN, convergence_title, deviation_ends, deviations_title, furthest, percent, short
 
 __all__ = [
     "analysis_figure",
     "convergence_svg",
-    "convergence_title",
-    "distribution_svg",
-    "distribution_title",
+    "deviations_svg",
     "percents",
 ]
 
 _CONVERGENCE_HEIGHT = 3.6
-_MOST_BARS = 30
-_DASHES = (0, (2, 1))
 _MOST_LINES = 100
 _MOST_COLOURED = 6  # hosts furthest off; the others are thin lines without a name
 _MOST_POINTS = 200  # of a line, closer together where it begins
+_MARKS = ("o", "s", "D")  # of the splits that are drawn beside each other; the first are hollow
 
 
-def distribution_svg(analysis: Analysis, colours: Mapping[str, str] | None = None) -> str:
-    """Each host's share with its interval and what an even split expects, as an `<svg>` element without title.
+def deviations_svg(
+    splits: Mapping[str, Sequence[Share]], roles: Mapping[str, str] | None = None, width: float = WIDTH
+) -> str:
+    """Each host's deviation from its even part with its interval round a zero line, as an `<svg>` element.
 
-    `colours` are those of the hosts; without them all have the same.
+    splits: the shares of one split or of several by name, such as before and after. roles: each host's part in the
+    event.
     """
-    shares = furthest(analysis.shares, _MOST_BARS)
-    figure = new_figure(_height(shares))
     with matplotlib.rc_context(STYLE):
-        _draw_shares(figure, shares, colours or {})
-    return svg(figure)
+        figure = new_figure(_height(splits), width)
+        _draw_deviations(figure, splits, roles or {}, width)
+        return svg(figure)
 
 
-def convergence_svg(analysis: Analysis, colours: Mapping[str, str] | None = None) -> str | None:
-    """How each host's deviation shrinks as requests add up, as an `<svg>` element without title; None without time.
-
-    `colours` are those of the hosts; without them they follow each other.
-    """
+def convergence_svg(analysis: Analysis, roles: Mapping[str, str] | None = None, width: float = WIDTH) -> str | None:
+    """How each host's deviation shrinks as requests add up, as an `<svg>` element without title; None without time."""
     if not _has_time(analysis):
         return None
-    figure = new_figure(_CONVERGENCE_HEIGHT)
     with matplotlib.rc_context(STYLE):
-        _draw_convergence(figure, analysis, colours or {})
-    return svg(figure)
-
-
-def distribution_title(analysis: Analysis) -> str:
-    """What `distribution_svg` shows."""
-    hosts = len(analysis.shares)
-    some = f": the {_MOST_BARS} of {hosts:,} that are furthest off" if hosts > _MOST_BARS else ""
-    moved = any(row.joined or row.left for row in analysis.shares)
-    return f"What each host got{' in its own time' if moved else ''}{some}"
-
-
-def convergence_title(analysis: Analysis) -> str:
-    """What `convergence_svg` shows."""
-    stretch = "" if analysis.subject.exposure.constant else ", in the longest stretch with the same hosts"
-    return f"How far each host is from an even split as requests add up{stretch}"
+        figure = new_figure(_CONVERGENCE_HEIGHT, width)
+        _draw_convergence(figure, analysis, roles, width)
+        return svg(figure)
 
 
 def analysis_figure(analysis: Analysis) -> Figure:
     """Both pictures in one figure, the second where there is time or order."""
-    shares = furthest(analysis.shares, _MOST_BARS)
-    height = _height(shares)
+    splits = {"": analysis.shares}
+    height = _height(splits)
     with matplotlib.rc_context(STYLE):
         if not _has_time(analysis):
             figure = new_figure(height)
-            _draw_shares(figure, shares, {})
-            title(figure, distribution_title(analysis))
+            _draw_deviations(figure, splits, {}, WIDTH)
+            title(figure, deviations_title(splits))
             return figure
         figure = new_figure(height + _CONVERGENCE_HEIGHT)
         upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=(height, _CONVERGENCE_HEIGHT))[:, 0]
-        _draw_shares(upper, shares, {})
-        title(upper, distribution_title(analysis))
-        _draw_convergence(lower, analysis, {})
+        _draw_deviations(upper, splits, {}, WIDTH)
+        title(upper, deviations_title(splits))
+        _draw_convergence(lower, analysis, None, WIDTH)
         title(lower, convergence_title(analysis))
     return figure
 
@@ -95,8 +79,17 @@ def percents(value: float, _: object = None) -> str:
     return percent(value)
 
 
-def _height(shares: list[Share]) -> float:
-    return 1.2 + 0.28 * len(shares)
+def _signed(value: float, _: object = None) -> str:
+    return "even" if abs(value) < 1e-12 else f"{'+' if value > 0 else '-'}{percent(abs(value))}"
+
+
+def _hosts(splits: Mapping[str, Sequence[Share]]) -> list[str]:
+    shown = {share.host for shares in splits.values() for share in furthest(shares, MOST_DRAWN)}
+    return [host for host in dict.fromkeys(s.host for shares in splits.values() for s in shares) if host in shown]
+
+
+def _height(splits: Mapping[str, Sequence[Share]]) -> float:
+    return 1.0 + (0.2 + 0.12 * len(splits)) * len(_hosts(splits))
 
 
 def _has_time(analysis: Analysis) -> bool:
@@ -104,32 +97,42 @@ def _has_time(analysis: Analysis) -> bool:
     return longest is not None and int(np.count_nonzero(longest.counts.sum(axis=1))) > 1
 
 
-def _short(hosts: list[str]) -> list[str]:
-    """Hostnames up to the first dot, where that tells them apart."""
-    short = [host.partition(".")[0] for host in hosts]
-    return short if all(short) and len(set(short)) == len(hosts) else hosts
+def _draw_deviations(
+    figure: FigureBase, splits: Mapping[str, Sequence[Share]], roles: Mapping[str, str], width: float
+) -> None:
+    axes: Axes = figure.subplots()
+    hosts = _hosts(splits)
+    names = short(hosts)
+    space = 0.7 / len(splits)
+    axes.axvline(0, color=INK, linewidth=1)
+    for number, (name, shares) in enumerate(splits.items()):
+        label = f"{name}: " if name else ""
+        hollow = len(splits) > 1 and number == 0
+        for share in shares:
+            if share.host not in names or not share.expected_share:
+                continue
+            low, high = deviation_ends(share)
+            row = hosts.index(share.host) + (number - (len(splits) - 1) / 2) * space
+            colour = LINES[roles.get(share.host, "")]
+            axes.plot([low, high], [row, row], color=colour, linewidth=2.2, alpha=0.75, solid_capstyle="butt")
+            face = "none" if hollow else colour
+            axes.plot(share.deviation, row, _MARKS[number % 3], color=colour, markerfacecolor=face, markersize=6)
+        interval = f"{label}measured, and {percent(CONFIDENCE)} interval for all hosts at once"
+        face = "none" if hollow else INK
+        axes.plot([], [], f"{_MARKS[number % 3]}-", color=INK, markerfacecolor=face, markersize=6, label=interval)
+    axes.set_yticks(range(len(hosts)), [names[host] for host in hosts])
+    axes.set_ylim(len(hosts) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    # Symmetric, and never so close that a deviation of no consequence looks large.
+    reach = max(0.02, *(abs(end) for end in axes.get_xlim()))
+    axes.set_xlim(-reach, reach)
+    axes.xaxis.set_major_locator(MaxNLocator(8 if width > 5 else 4, symmetric=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(_signed))
+    figure.legend(loc="outside lower center", ncols=2 if width > 5 else 1)
 
 
-def _draw_shares(figure: FigureBase, shares: list[Share], colours: Mapping[str, str]) -> None:
-    axes = figure.subplots()
-    rows = np.arange(len(shares))
-    share = np.array([row.share for row in shares])
-    low, high = np.array([row.low for row in shares]), np.array([row.high for row in shares])
-    bars = [colours.get(row.host, COLOURS[0]) for row in shares]
-    axes.barh(rows, share, height=0.62, color=bars, alpha=0.7, label="share of the requests")
-    interval = f"{percent(CONFIDENCE)} interval, for all hosts at once"
-    axes.errorbar(
-        share, rows, xerr=(share - low, high - share), fmt="none", ecolor=INK, capsize=3, elinewidth=1.4, label=interval
-    )
-    expected = [row.expected_share for row in shares]
-    axes.vlines(expected, rows - 0.45, rows + 0.45, color=INK, linewidth=1.8, linestyles=_DASHES, label="even split")
-    axes.set_yticks(rows, _short([row.host for row in shares]))
-    axes.invert_yaxis()
-    axes.xaxis.set_major_formatter(FuncFormatter(percents))
-    figure.legend(loc="outside lower center", ncols=3, fontsize="small")
-
-
-def _draw_convergence(figure: FigureBase, analysis: Analysis, colours: Mapping[str, str]) -> None:
+def _draw_convergence(figure: FigureBase, analysis: Analysis, roles: Mapping[str, str] | None, width: float) -> None:
     """Deviation of every host after n requests, in the longest epoch, and where chance keeps 95 % of them."""
     axes = figure.subplots()
     exposure, hosts = analysis.subject.exposure, analysis.subject.hosts
@@ -138,7 +141,8 @@ def _draw_convergence(figure: FigureBase, analysis: Analysis, colours: Mapping[s
     expected_shares = exposure.shares[exposure.counts.sum(axis=1).argmax()]
     there = np.flatnonzero(expected_shares > 0)
     share = expected_shares[there]
-    names = _short([hosts[column] for column in there])
+    told = short(hosts)
+    names = [told[hosts[column]] for column in there]
     sofar = np.cumsum(windows.counts[:, there], axis=0)
     sofar = sofar[np.unique(np.geomspace(1, len(sofar), _MOST_POINTS).astype(int)) - 1]
     requests = sofar.sum(axis=1)
@@ -148,21 +152,15 @@ def _draw_convergence(figure: FigureBase, analysis: Analysis, colours: Mapping[s
     grid = np.geomspace(max(1, requests[0]), requests[-1], _MOST_POINTS)
     smallest = float(share.min())
     limit = _limit(len(there)) * np.sqrt((1 - smallest) / (smallest * grid))
-    axes.fill_between(
-        grid,
-        -limit,
-        limit,
-        color=INK,
-        alpha=0.2,
-        linewidth=0,
-        label=f"{percent(CONFIDENCE)} of chance, at any one point",
-    )
+    area = f"{percent(CONFIDENCE)} of chance, at any one point"
+    axes.fill_between(grid, -limit, limit, color=INK, alpha=0.2, linewidth=0, label=area)
     axes.axhline(0, color=INK, linewidth=0.8)
     for column in order[_MOST_COLOURED:_MOST_LINES]:
         axes.plot(requests, deviation[:, column], color=INK, linewidth=0.7, alpha=0.7)
     for number, column in enumerate(sorted(order[:_MOST_COLOURED], key=names.__getitem__)):
-        colour = colours.get(hosts[there[column]], COLOURS[number])
-        axes.plot(requests, deviation[:, column], color=colour, linewidth=1.5, label=names[column])
+        colour = COLOURS[number] if roles is None else LINES[roles.get(hosts[there[column]], "")]
+        style: dict[str, Any] = {"color": colour, "linestyle": DASHES[number], "linewidth": 1.5}
+        axes.plot(requests, deviation[:, column], label=names[column], **style)
     axes.set_xscale("log")
     axes.set_xlim(max(grid[0], grid[-1] / 1000), grid[-1])
     top = 1.15 * max(float(np.interp(grid[-1] / 20, grid, limit)), float(final.max()))
@@ -170,10 +168,9 @@ def _draw_convergence(figure: FigureBase, analysis: Analysis, colours: Mapping[s
     axes.xaxis.set_major_locator(_ticks(*axes.get_xlim()))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_major_formatter(FuncFormatter(percents))
+    axes.yaxis.set_major_formatter(FuncFormatter(_signed))
     axes.set_xlabel("requests so far")
-    axes.set_ylabel("off an even split")
-    figure.legend(loc="outside lower center", ncols=4, fontsize="small")
+    figure.legend(loc="outside lower center", ncols=4 if width > 5 else 2)
 
 
 def _ticks(low: float, high: float) -> Locator:

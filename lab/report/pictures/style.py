@@ -1,13 +1,15 @@
-"""The style of all pictures of the lab: ink, colours, figures, and how they become SVG text or a file.
+"""The style of all pictures of the lab: ink, colours by role, figures, and how they become SVG text or a file.
 
-Backgrounds are transparent and everything is drawn in tones that have about the same contrast (4.2:1 to 5:1) against
-white and against black, so that one file serves light and dark pages. In a page the ink is the page's own.
+Backgrounds are transparent, and areas are light enough for the dark text on them, so that one file serves light and
+dark pages. In a page the ink is the page's own. Roles differ in lightness as well as in hue: who stays is grey, who
+goes orange, who is new blue, and what failed is dark red and hatched. That can be told apart with any colour blindness
+(grey, orange and blue differ for each of the three kinds) and in print.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,38 @@ from matplotlib.figure import Figure, FigureBase
 
 from lab.errors import BadInput
 
-__all__ = ["COLOURS", "FAILURE", "INK", "STYLE", "colours_of", "new_figure", "save", "svg", "title"]
+__all__ = [
+    "COLOURS",
+    "DASHES",
+    "FAILURE",
+    "INK",
+    "LINES",
+    "STYLE",
+    "WIDTH",
+    "areas",
+    "new_figure",
+    "save",
+    "svg",
+    "title",
+]
+
+WIDTH = 9.2
+"""Inches of a picture as wide as the page; a narrow screen gets one of less than half of that."""
 
 INK = "#757575"  # no other part of a picture has this colour: in a page it becomes the page's own
-COLOURS = ("#2a7ab9", "#c25a1c", "#3a8a3a", "#a050b8", "#8a701a", "#1d8583", "#6a6ad8", "#9a6248")
-FAILURE = "#d0305a"
+COLOURS = ("#2f7fd0", "#d17f0b", "#6f7782", "#a0508f", "#1d8583", "#9a6248", "#6a6ad8", "#8a701a")
+"""Of lines that are told apart by their dashes as well."""
+DASHES = ("-", "--", ":", "-.", (0, (6, 2, 1, 2, 1, 2)), (0, (1, 3)))
+FAILURE = "#c8193f"
+LINES = {"": "#6f7782", "stopped": "#d17f0b", "new": "#2f7fd0"}
+"""A host's line by its part in the event: "" stays."""
+_AREAS = {
+    "": ("#b9c0ca", "#a3abb7", "#cdd3da"),
+    "stopped": ("#f2a33a", "#e08f1f", "#f7ba69"),
+    "new": ("#7db8f0", "#5fa3e6", "#9dccf7"),
+}
 STYLE: dict[Any, Any] = {
+    "font.size": 9,
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.titlecolor": INK,
@@ -31,6 +59,7 @@ STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "grid.color": INK,
+    "hatch.linewidth": 0.8,
     "xtick.color": INK,
     "ytick.color": INK,
     "legend.frameon": False,
@@ -40,7 +69,7 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def new_figure(height: float, width: float = 7.2) -> Figure:
+def new_figure(height: float, width: float = WIDTH) -> Figure:
     """A figure of `width` by `height` inches, with a transparent background."""
     return Figure(figsize=(width, height), layout="constrained", facecolor="none")
 
@@ -50,9 +79,18 @@ def title(figure: FigureBase, text: str) -> None:
     figure.suptitle(text, x=0.01, ha="left", fontsize="medium")
 
 
-def colours_of(hosts: Iterable[str]) -> dict[str, str]:
-    """A colour for each host, by their order; from the ninth on colours repeat."""
-    return {host: COLOURS[number % len(COLOURS)] for number, host in enumerate(hosts)}
+def areas(roles: Mapping[str, str]) -> dict[str, str]:
+    """The colour of each host's area, by its role; neighbours of one role have three shades in turn."""
+    found: dict[str, str] = {}
+    for role in dict.fromkeys(roles.values()):
+        shades = _AREAS[role]
+        for number, host in enumerate(_of(roles, role)):
+            found[host] = shades[number % len(shades)]
+    return found
+
+
+def _of(roles: Mapping[str, str], role: str) -> Iterable[str]:
+    return (host for host, own in roles.items() if own == role)
 
 
 def svg(figure: Figure) -> str:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import textwrap
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from numpy.typing import NDArray
 
 from lab.experiments.findings import Findings, is_failure
-from lab.report.pictures.style import FAILURE, INK, STYLE, new_figure, svg
-from lab.report.words import percent
+from lab.report.pictures.style import COLOURS, FAILURE, INK, LINES, STYLE, WIDTH, areas, new_figure, svg
+from lab.report.words import NO_HOST, percent, short
+from load.latency import SECOND_BITS, percentiles
 from load.results import Run
 
 __all__ = ["heat_map", "timeline"]
@@ -32,55 +38,148 @@ _MEANING = {
     "namespace_cleanup": "seconds until a deleted service is out of Cloud Map",
 }
 
-_MOST_NAMED = 12  # hosts in the legend
 _FAULT = (0, (4, 3))  # dashes
 _LEAST = 0.0001  # share of failed requests that has the lightest colour
-_NO_HOST = "#9a9a9a"
+_NO_HOST = "#e3e3e3"
+_ON_AREAS = "#14181d"  # text
+_LETTER = 0.085  # inches, at most, of a name's letter
+_LINE = 0.17  # inches that a name needs in height
+_ROLES = {"": "stays", "stopped": "stopped", "new": "new"}
+_FEWEST = 3  # whole seconds
 
 
-def timeline(run: Run, findings: Findings, colours: Mapping[str, str]) -> str:
-    """Requests per second by host, stacked, with failures below the axis and the fault marked."""
+def timeline(run: Run, findings: Findings, roles: Mapping[str, str], width: float = WIDTH) -> str | None:
+    """Requests per second by host, stacked, with failures below the axis and the event marked; latencies beneath.
+
+    Whole seconds only: the first and the last of a run are not. None where too few are left. roles: each host's part.
+    """
     start = min(row.second for row in run.timeline)
-    # A second's value holds from its beginning to its end: one step more than there are seconds.
-    seconds = range(start, max(row.second for row in run.timeline) + 2)
-    x = [second - start for second in seconds]
-    answered: Mapping[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    failed: dict[int, int] = defaultdict(int)
+    last = max(row.second for row in run.timeline)
+    seconds = range(start, last + 1) if last - start < _FEWEST else range(start + 1, last)
+    answered: dict[str, Counter[int]] = defaultdict(Counter)
+    failed: Counter[int] = Counter()
     for row in run.timeline:
         if is_failure(row):
             failed[row.second] += row.requests
         else:
             answered[row.hostname][row.second] += row.requests
-    # Known hosts in the order of the page's colours, then answers in which no host named itself.
-    hosts = [host for host in (*colours, "") if host in answered]
-    figure = new_figure(3.2, 8.4)
+    # Who stays is at the bottom, so that who goes and who is new change places on top.
+    order = [host for role in ("", "stopped", "new") for host in roles if roles[host] == role]
+    hosts = [host for host in (*order, "") if host in answered]
     with matplotlib.rc_context(STYLE):
-        axes = figure.subplots()
-        series = [[answered[host].get(second, 0) for second in seconds] for host in hosts]
-        labels = [(host or "no host known") if number < _MOST_NAMED else "_" for number, host in enumerate(hosts)]
-        colors = [colours.get(host, _NO_HOST) for host in hosts]
-        if hosts:
-            axes.stackplot(x, series, labels=labels, colors=colors, step="post", linewidth=0)
+        figure = new_figure(4.4 if run.latency else 3.2, width)
+        rows = (3, 1) if run.latency else (1,)
+        axes, *below = figure.subplots(len(rows), 1, sharex=True, squeeze=False, height_ratios=rows)[:, 0]
+        # A second's value holds from its beginning to its end.
+        x = np.array([*seconds, seconds[-1] + 1]) - start
+        counts = np.array([[answered[host][second] for second in seconds] for host in hosts]).reshape(-1, len(seconds))
+        colours = {**areas(roles), "": _NO_HOST}
+        fault = findings.fault
+        event = len(x) if fault is None else int(min(max(fault.at - start - x[0], 0), len(x)))
+        _stack(axes, x, hosts, counts, colours, width, event)
+        patches = [
+            Patch(color=colours[next(host for host in hosts if roles.get(host) == role)], label=label)
+            for role, label in _ROLES.items()
+            if any(roles.get(host) == role for host in hosts)
+        ]
+        if "" in hosts:
+            patches.append(Patch(color=_NO_HOST, label=NO_HOST))
         if failed:
-            depths = [-failed.get(second, 0) for second in seconds]
-            axes.fill_between(x, depths, step="post", color=FAILURE, linewidth=0, label="failed (below the axis)")
-            axes.axhline(0, color=INK, linewidth=0.6)
-        if fault := findings.fault:
-            axes.axvline(fault.at - start, color=INK, linewidth=1, linestyle=_FAULT)
-            where, anchor = (fault.at - start, 1), ("data", "axes fraction")
-            axes.annotate(fault.kind, where, xycoords=anchor, ha="right", va="bottom")
-            if fault.until is not None and fault.until < seconds[-1]:
-                axes.axvline(fault.until - start, color=INK, linewidth=1, linestyle=_FAULT)
-                axes.annotate("its end", (fault.until - start, 1), xycoords=anchor, ha="left", va="bottom")
-        axes.set_xlim(x[0], x[-1])
+            depths = np.array([-failed[second] for second in seconds])
+            style: dict[str, Any] = {"facecolor": FAILURE, "edgecolor": INK, "hatch": "////", "linewidth": 0}
+            axes.fill_between(x, np.append(depths, depths[-1]), step="post", **style)
+            axes.axhline(0, color=INK, linewidth=0.8)
+            patches.append(Patch(label="failed (below the axis)", **style))
+        for each in (axes, *below):
+            _event(each, findings, start, x, named=each is axes)
+            each.set_xlim(x[0], x[-1])
         axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):,.0f}")
-        axes.set_xlabel("seconds since the first answer")
         axes.set_ylabel("requests per second")
-        figure.legend(loc="outside lower center", ncols=2, fontsize="small")
-    return svg(figure)
+        if run.latency:
+            _latencies(below[0], run, seconds, x)
+        (below or [axes])[-1].set_xlabel("seconds since the first answer")
+        figure.legend(handles=patches, loc="outside lower center", ncols=5 if width > 5 else 2)
+        return svg(figure)
 
 
-def heat_map(names: tuple[str, str], values: Sequence[Mapping[str, float]], failures: Sequence[float]) -> str:
+def _stack(
+    axes: Axes,
+    x: NDArray[np.int64],
+    hosts: Sequence[str],
+    counts: NDArray[np.int64],
+    colours: Mapping[str, str],
+    width: float,
+    event: int,
+) -> None:
+    """The areas, each with the host's name where there is room for it, before or after the column of the *event*."""
+    bottom = np.zeros(counts.shape[1])
+    top = max(float(counts.sum(axis=0).max(initial=0)), 1.0)
+    names = short(hosts)
+    inches, high = (width - 0.9) / len(x), 2.2 / top  # of a second, and of a request
+    for host, own in zip(hosts, counts, strict=True):
+        upper = bottom + own
+        axes.fill_between(
+            x, np.append(bottom, bottom[-1]), np.append(upper, upper[-1]), step="post", color=colours[host], linewidth=0
+        )
+        room = own * high >= _LINE
+        room[event : event + 1] = False
+        begin, length = _longest(room)
+        if length * inches >= _LETTER * len(names[host]):
+            middle = begin + length // 2
+            where = (x[0] + begin + length / 2, float(bottom[middle] + own[middle] / 2))
+            axes.annotate(names[host], where, ha="center", va="center", color=_ON_AREAS, annotation_clip=False)
+        bottom = upper
+
+
+def _longest(room: NDArray[np.bool_]) -> tuple[int, int]:
+    """Where the longest stretch without a gap begins, and how long it is."""
+    best, begin = (0, 0), None
+    for number, there in enumerate([*room, False]):
+        if there and begin is None:
+            begin = number
+        elif not there and begin is not None:
+            best, begin = max(best, (begin, number - begin), key=lambda pair: pair[1]), None
+    return best
+
+
+def _event(axes: Axes, findings: Findings, start: int, x: NDArray[np.int64], *, named: bool) -> None:
+    if (fault := findings.fault) is None:
+        return
+    ends = [(fault.at, findings.experiment.event.removeprefix("the "), "right")]
+    if fault.until is not None and fault.until - start < x[-1]:
+        ends.append((fault.until, "its end", "left"))
+    for at, text, side in ends:
+        axes.axvline(at - start, color=INK, linewidth=1, linestyle=_FAULT)
+        if named:
+            axes.annotate(text, (at - start, 1), xycoords=("data", "axes fraction"), ha=side, va="bottom")
+
+
+def _latencies(axes: Axes, run: Run, seconds: range, x: NDArray[np.int64]) -> None:
+    """The median and the 99th percentile of each second."""
+    by_second: dict[int, Counter[int]] = defaultdict(Counter)
+    for row in run.latency:
+        by_second[row.second][row.latency_us] += row.requests
+    values = np.array(
+        [percentiles(by_second[s], (50, 99), SECOND_BITS) if by_second[s] else (np.nan, np.nan) for s in seconds]
+    )
+    for column, (name, colour, dashes) in enumerate((("p50", LINES[""], "-"), ("p99", COLOURS[3], "-"))):
+        own = values[:, column]
+        axes.step(x, np.append(own, own[-1]), where="post", color=colour, linestyle=dashes, linewidth=1.4)
+        known = np.flatnonzero(~np.isnan(own))
+        if len(known):
+            where = (x[-1], own[known[-1]])
+            axes.annotate(name, where, xytext=(3, 0), textcoords="offset points", va="center", annotation_clip=False)
+    axes.set_yscale("log")
+    low, high = np.nanmin(values, initial=1e3), np.nanmax(values, initial=1.0)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 50 * low else (1.0,), numticks=9))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_ylabel("ms")
+
+
+def heat_map(
+    names: tuple[str, str], values: Sequence[Mapping[str, float]], failures: Sequence[float], width: float = WIDTH
+) -> str:
     """The share of requests that failed at each setting: one name goes right, the other, if there is one, up.
 
     Colours are the same in every report: a share below the least that is told apart is as light as that one.
@@ -93,7 +192,7 @@ def heat_map(names: tuple[str, str], values: Sequence[Mapping[str, float]], fail
         grid[rows.index(setting.get(up, 0.0)), columns.index(setting[across])] = value
     colours = LinearSegmentedColormap.from_list("failures", [f"{FAILURE}30", f"{FAILURE}d0"])
     lossy = np.ma.masked_invalid(np.where(grid > 0, np.maximum(grid, _LEAST), np.nan))
-    figure = new_figure(1.3 + 0.5 * len(rows))
+    figure = new_figure(1.3 + 0.5 * len(rows), width)
     with matplotlib.rc_context(STYLE):
         axes = figure.subplots()
         axes.pcolormesh(lossy, cmap=colours, norm=LogNorm(_LEAST, 1.0), edgecolors=INK, linewidth=0.6)
@@ -104,7 +203,7 @@ def heat_map(names: tuple[str, str], values: Sequence[Mapping[str, float]], fail
         axes.set_xticks(np.arange(len(columns)) + 0.5, [f"{value:g}" for value in columns])
         axes.set_yticks(np.arange(len(rows)) + 0.5, [f"{value:g}" for value in rows] if up else [""])
         axes.tick_params(length=0)
-        axes.set_xlabel(_axis(across))
+        axes.set_xlabel(textwrap.fill(_axis(across), int(width * 12)))
         axes.set_ylabel(textwrap.fill(_axis(up), 8 + 6 * len(rows)))
     return svg(figure)
 

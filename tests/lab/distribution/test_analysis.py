@@ -14,7 +14,7 @@ from lab.distribution.judgement import Judgement, judge
 from lab.errors import BadInput
 from lab.records.answers import layout_of, read_lines
 from lab.records.observations import Integers, Observations, SequenceCounter, WindowCounter
-from lab.report.pictures.split import convergence_svg, distribution_svg
+from lab.report.pictures.split import convergence_svg, deviations_svg
 
 
 def observed(hosts: Integers) -> Observations:
@@ -97,7 +97,7 @@ def test_any_lines_give_numbers_or_a_sentence(hosts: list[str], columns: str, rn
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=50), st.booleans())
 def test_any_lines_can_be_drawn(hosts: list[int], skewed: bool) -> None:
     analysis = analyse(observed(np.array([0, 1, *hosts] * (1 + 3 * skewed), dtype=np.int64)))
-    assert distribution_svg(analysis).startswith("<svg")
+    assert deviations_svg({"": analysis.shares}).startswith("<svg")
     picture = convergence_svg(analysis)
     assert picture is None or picture.startswith("<svg")
 

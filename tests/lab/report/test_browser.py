@@ -62,7 +62,7 @@ def test_it_shows_everything_and_asks_for_nothing(browser: Browser, report: Path
     assert "lost no request" in page.locator("h1").inner_text()
     assert page.locator("a[id^=run-]").count() == 3
     page.locator("details").evaluate_all("all => all.forEach(e => e.open = true)")
-    pictures = page.locator("figure svg").all()
+    pictures = page.locator("figure svg.broad").all()
     assert len(pictures) >= 10
     for picture in pictures:
         box = picture.bounding_box()

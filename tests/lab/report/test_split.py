@@ -9,14 +9,9 @@ import pytest
 
 from lab.distribution.analysis import Analysis, analyse
 from lab.records.observations import Observations, SequenceCounter
-from lab.report.pictures.split import (
-    analysis_figure,
-    convergence_svg,
-    convergence_title,
-    distribution_svg,
-    distribution_title,
-)
+from lab.report.pictures.split import analysis_figure, convergence_svg, deviations_svg
 from lab.report.pictures.style import INK
+from lab.report.words import convergence_title, deviations_title
 
 
 def analysis_of(hosts: int, requests: int) -> Analysis:
@@ -35,12 +30,22 @@ def texts(svg: str) -> str:
     )
 
 
-def test_the_distribution_is_an_svg_element_that_names_the_hosts() -> None:
-    svg = distribution_svg(analysis_of(3, 2_000))
+def test_the_deviations_are_an_svg_element_that_names_the_hosts() -> None:
+    svg = deviations_svg({"": analysis_of(3, 2_000).shares})
     assert svg.startswith("<svg")
-    assert "95 % interval, for all hosts at once" in texts(svg)
+    assert "measured, and 95 % interval for all hosts at once" in texts(svg)
     assert all(f"ip-10-0-0-{number}" in texts(svg) for number in range(3))
     assert "compute.internal" not in texts(svg)
+
+
+def test_before_and_after_are_in_one_picture_round_a_line_that_says_even() -> None:
+    before, after = analysis_of(3, 2_000), analysis_of(4, 3_000)
+    words = texts(deviations_svg({"before": before.shares, "after": after.shares}, {"ip-10-0-0-3": "new"}))
+
+    assert "before: measured" in words
+    assert "after: measured" in words
+    assert " even " in words
+    assert all(words.count(f"ip-10-0-0-{number}") == 1 for number in range(4))
 
 
 def test_convergence_shows_the_envelope_and_stays_small() -> None:
@@ -57,13 +62,16 @@ def test_without_time_or_order_there_is_nothing_to_converge() -> None:
 
 def test_pictures_are_reproducible() -> None:
     analysis = analysis_of(3, 500)
-    assert distribution_svg(analysis) == distribution_svg(analysis)
+    assert deviations_svg({"": analysis.shares}) == deviations_svg({"": analysis.shares})
 
 
 def test_many_hosts_are_cut_to_those_furthest_off() -> None:
     analysis = analysis_of(100, 5_000)
-    assert distribution_title(analysis) == "What each host got: the 30 of 100 that are furthest off"
-    written = texts(distribution_svg(analysis)).split()
+    assert (
+        deviations_title({"": analysis.shares})
+        == "How far each host is off its share: the 30 of 100 that are furthest off"
+    )
+    written = texts(deviations_svg({"": analysis.shares})).split()
     assert sum(f"ip-10-0-0-{number}" in written for number in range(100)) == 30
 
 
@@ -74,7 +82,7 @@ def test_titles_are_in_files_alone() -> None:
     analysis_figure(analysis).savefig(figure, format="svg", metadata={"Date": None})
     with_titles = figure.getvalue()
     for title, picture in (
-        (distribution_title(analysis), distribution_svg(analysis)),
+        (deviations_title({"": analysis.shares}), deviations_svg({"": analysis.shares})),
         (convergence_title(analysis), convergence_svg(analysis)),
     ):
         assert picture is not None
@@ -101,4 +109,4 @@ def test_text_has_the_contrast_of_small_text_on_white_and_on_black() -> None:
 
 def test_a_hostname_with_dollars_is_no_formula() -> None:
     counts = {"a$x$": 10, "b<c>": 12}
-    assert "a$x$" in texts(distribution_svg(analyse(Observations("counts", "counts", 2, counts))))
+    assert "a$x$" in texts(deviations_svg({"": analyse(Observations("counts", "counts", 2, counts)).shares}))

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from lab.experiments.findings import find
+from lab.report.pictures.style import FAILURE, areas
+from lab.report.pictures.timeline import heat_map, timeline
+from load.results import read_run
+from tests.lab.experiments.runs import write_run
+
+
+def colours(shares: list[float]) -> list[str]:
+    """The fills of the cells, from left to right; cells in which nothing failed have none."""
+    svg = heat_map(("discovery_ttl", ""), [{"discovery_ttl": float(n)} for n in range(len(shares))], shares)
+    cells = svg[svg.index('id="QuadMesh') : svg.index('id="matplotlib.axis')]
+    return re.findall(r'style="fill: (?!none)([^"]*?)(?:; stroke[^"]*)?"', cells)
+
+
+def test_a_share_has_the_same_colour_beside_any_other() -> None:
+    assert colours([0.012])[0] == colours([0.012, 0.17])[0] == colours([0.9, 0.012])[1]
+    assert len(set(colours([0.0001, 0.001, 0.01, 0.1, 1.0]))) == 5
+
+
+def test_what_is_hardly_lossy_is_not_drawn_as_lossless() -> None:
+    assert colours([0.0, 0.0]) == []
+    assert len(colours([0.0, 0.00001])) == 1
+
+
+# Linear RGB as it is seen without the cones for red, green or blue (Machado, Oliveira and Fernandes 2009, severity 1).
+SEEN = {
+    "all": np.eye(3),
+    "no red": np.array([[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]]),
+    "no green": np.array([[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]]),
+    "no blue": np.array([[1.256, -0.077, -0.179], [-0.078, 0.931, 0.148], [0.005, 0.691, 0.304]]),
+}
+
+
+def lab_of(colour: str, seen: np.ndarray) -> np.ndarray:
+    """CIE L*a*b* of a colour such as #2f7fd0."""
+    srgb = np.array([int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)])
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    linear = np.clip(seen @ linear, 0, 1)
+    xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]) @ linear
+    t = xyz / np.array([0.9505, 1.0, 1.089])
+    f = np.where(t > (6 / 29) ** 3, np.cbrt(t), t / (3 * (6 / 29) ** 2) + 4 / 29)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("kind", SEEN)
+def test_parts_in_the_event_can_be_told_apart_by_everybody(kind: str) -> None:
+    """CIE76: a difference of 2.3 is just seen; areas side by side want several times that."""
+    roles = {f"{role}{n}": role for role in ("", "stopped", "new") for n in range(3)}
+    colours = {
+        role: [colour for host, colour in areas(roles).items() if roles[host] == role] for role in roles.values()
+    }
+    colours["failed"] = [FAILURE]
+
+    for one, other in itertools.combinations(colours, 2):
+        for a, b in itertools.product(colours[one], colours[other]):
+            assert np.linalg.norm(lab_of(a, SEEN[kind]) - lab_of(b, SEEN[kind])) > 15, (one, other, a, b)
+
+
+def test_the_timeline_names_hosts_in_their_areas_and_leaves_out_seconds_that_are_not_whole(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", np.random.default_rng(1), lingers=2.5))
+    roles = {"alpha": "", "beta": "", "gamma": "stopped", "delta": "new"}
+    for width in (9.2, 3.9):
+        svg = timeline(run, find(run), roles, width)
+        assert svg is not None
+        words = [e.text for e in ElementTree.fromstring(svg).iter() if e.tag.endswith("text")]
+        assert {*roles, "stop", "stays", "stopped", "new", "failed (below the axis)", "p50", "p99"} <= set(words)
+
+
+def test_the_first_and_the_last_second_are_not_drawn(tmp_path: Path) -> None:
+    """They are not whole: every run would seem to begin and to end with a collapse."""
+    folder = write_run(tmp_path / "run", np.random.default_rng(1), name="baseline", at=None, seconds=10)
+    run = read_run(folder)
+    first, last = run.timeline[0].second, run.timeline[-1].second
+    fewer = tuple(replace(row, requests=1) if row.second in (first, last) else row for row in run.timeline)
+    roles = dict.fromkeys(("alpha", "beta", "gamma"), "")
+
+    assert timeline(replace(run, timeline=fewer), find(run), roles) == timeline(run, find(run), roles)

@@ -1,0 +1,97 @@
+"""One Document, three writers."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from lab.errors import BadInput
+from lab.report.document import Document, Heading, Picture, Sentence, Table, as_json
+from lab.report.html import render, write_report
+from lab.report.terminal import write
+
+SVG = '<svg width="5"><g id="a"/><use href="#a"/><path d="" clip-path="url(#b)" style="fill: #aabbcc"/></svg>'
+DOCUMENT = Document(
+    "3 of 5 <requests> failed",
+    [
+        Sentence("It took 5 ms on ip-10-0-0-4: run `lab run`."),
+        Sentence("A detail.", "facts", detail=True),
+        Picture("A picture", lambda width: SVG if width > 5 else SVG.replace("5", "3"), alternative="What it shows"),
+        Heading("Hosts"),
+        Table(("host", "", "requests", "strip"), [["a", "new", "5", "-o-"]], only_terminal=(3,), links=["one"]),
+        Heading("More", folded=True, detail=True, anchor="one"),
+        Sentence("Under a detail."),
+        Heading("Less", level=3),
+        Table(("x", "y"), [["1", "2"]], only_page=(1,)),
+        Heading("End"),
+        Sentence(""),
+    ],
+    {"requests": 5},
+)
+
+
+def printed(width: int, document: Document = DOCUMENT) -> str:
+    text = io.StringIO()
+    write(document, Console(file=text, width=width, highlight=False, markup=False))
+    return text.getvalue()
+
+
+def test_the_terminal_has_all_but_details_and_pictures() -> None:
+    assert [line.split() for line in printed(200).splitlines()] == [
+        ["3", "of", "5", "<requests>", "failed"],
+        ["It", "took", "5", "ms", "on", "ip-10-0-0-4:", "run", "`lab", "run`."],
+        [],
+        ["Hosts"],
+        ["host", "requests", "strip"],
+        ["a", "new", "5", "-o-"],
+        [],
+        ["End"],
+    ]
+
+
+def test_where_it_is_no_terminal_no_line_is_wrapped() -> None:
+    long = Document("word " * 100, [Sentence("more " * 100)])
+
+    assert [len(line.split()) for line in printed(40, long).splitlines()] == [100, 100]
+
+
+def test_no_cell_is_cut_on_a_narrow_terminal() -> None:
+    name = "a-very-long-hostname-that-is-wider-than-the-terminal"
+    text = printed(30, Document("", [Table(("host", "requests"), [[name, "12,345"]])]))
+
+    assert name in "".join(line.split()[0] for line in text.splitlines()[1:])
+    assert "12,345" in text
+
+
+def test_the_page_draws_for_wide_and_narrow_screens() -> None:
+    page = render(DOCUMENT)
+
+    assert page.count('role="img" aria-label="What it shows"') == 2
+    assert 'id="narrow-a"' in page
+    assert 'href="#narrow-a"' in page
+    assert "url(#narrow-b)" in page
+    assert page.count("fill: #aabbcc") == 2
+    assert "<title>3 of 5 &lt;requests&gt; failed</title>" in page
+    assert "5&nbsp;ms" in page
+    assert "<code>lab run</code>" in page
+    assert "<span class=host>ip-10-0-0-4</span>" in page
+    assert "-o-" not in page
+    assert '<a href="#one">a</a>' in page
+    assert page.count("<section") == page.count("</section>") == 4
+    assert page.count("<details>") == page.count("</details>") == 1
+    assert page.index("</details>") > page.index("<th>y</th>")
+
+
+def test_json_is_the_values_and_no_number_is_none() -> None:
+    assert json.loads(as_json(DOCUMENT)) == {"requests": 5}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        as_json(Document("", [], {"p": float("nan")}))
+
+
+def test_a_report_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"report\.html cannot be written .*: free some space and run `lab report"):
+        write_report(DOCUMENT, tmp_path / "no-such-folder")
