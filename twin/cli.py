@@ -85,11 +85,16 @@ def up(
     jwt_issuer: Annotated[
         str | None, typer.Option(help="URL on this machine with the keys of the JWT issuer. Default: its own address.")
     ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="A page of this origin may ask the AWS endpoint; no other may. Repeatable."),
+    ] = None,
     with_parent: Annotated[
         bool, typer.Option("--with-parent", help="End when the process that started it has gone, however it went.")
     ] = False,
 ) -> None:
     """Start a twin and stay with it; Ctrl-C or `twin down` ends it and everything it started."""
+    from twin.guard import checked_origin
     from twin.up import Options, run
 
     parameters = Parameters(
@@ -106,7 +111,19 @@ def up(
         running_grace=running_grace,
         namespace_cleanup=namespace_cleanup,
     )
-    options = Options(synth, state, port, aws_port, parameters, command, jwt_issuer, then or None, empty, with_parent)
+    options = Options(
+        synth,
+        state,
+        port,
+        aws_port,
+        parameters,
+        command=command,
+        jwt_issuer=jwt_issuer,
+        then=then or None,
+        empty=empty,
+        with_parent=with_parent,
+        allow_origin=[checked_origin(origin) for origin in allow_origin or []],
+    )
     sys.exit(run(options))
 
 

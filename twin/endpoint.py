@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+from moto.moto_server import werkzeug_app
 from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
@@ -23,6 +24,7 @@ from twin.ecs.errors import EcsError, SerializationException
 from twin.errors import BadInput, PortTaken
 from twin.gateway.listener import AUTHORIZATION_PATH
 from twin.gateway.signature import is_signed
+from twin.guard import Guard
 from twin.moto import complete
 from twin.network import Address, is_free
 from twin.supervision import report
@@ -35,6 +37,7 @@ _CLOUD_MAP = "Route53AutoNaming_v20170314"
 _JSON = "application/x-amz-json-1.1"
 _API_PATH = "/v2/apis"
 _OF_ELB = "/elasticloadbalancing/"  # in the scope of a signature
+werkzeug_app.DISABLE_GLOBAL_CORS = True  # moto would let every page read its answers: see twin.guard
 
 
 class Endpoint:
@@ -53,6 +56,7 @@ class Endpoint:
         balancers_changed: Callable[[], None] = lambda: None,
         control: Callable[[str, Any], Json] | None = None,
         secrets: Mapping[str, str] | None = None,
+        origins: Collection[str] = (),
     ) -> None:
         """
         Args:
@@ -63,6 +67,7 @@ class Endpoint:
             balancers_changed: told after each request to Elastic Load Balancing.
             control: does what a command of the twin asks: (operation, request) -> answer, or raises BadInput.
             secrets: the secret keys, by access key, with which requests to the gateway may be signed. None: none.
+            origins: of pages in a browser that may ask; no other page may.
         """
         self.address = address
         self._account = account
@@ -79,6 +84,8 @@ class Endpoint:
         self._moto = DomainDispatcherApplication(create_backend_app)
         # For each request moto tries the URL patterns of all services: a quarter of the time that an answer took.
         self._moto.get_backend_for_host = lru_cache(1_024)(self._moto.get_backend_for_host)
+        # Under that path the gateway asks with its client's Host and Origin; all that it learns is 200 or 403.
+        self._guarded = Guard(self._serve, port=address.port, origins=origins, except_under=AUTHORIZATION_PATH)
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
 
@@ -97,7 +104,7 @@ class Endpoint:
             raise taken
         try:
             self._server = make_server(
-                self.address.host, self.address.port, self._serve, threaded=True, request_handler=_QuietHandler
+                self.address.host, self.address.port, self._guarded, threaded=True, request_handler=_QuietHandler
             )
         except SystemExit:  # werkzeug's way to say that the port was taken in between
             raise taken from None
@@ -113,11 +120,11 @@ class Endpoint:
 
     def _serve(self, environ: Json, start_response: Any) -> Iterable[bytes]:
         request = Request(environ)
+        if request.path.startswith(AUTHORIZATION_PATH):
+            return self._authorize(request)(environ, start_response)
         prefix, _, operation = request.headers.get("X-Amz-Target", "").partition(".")
         if prefix == TARGET_PREFIX:
             return self._serve_ecs(operation, request)(environ, start_response)
-        if request.path.startswith(AUTHORIZATION_PATH):
-            return self._authorize(request)(environ, start_response)
         if request.path.startswith(PATH):
             return self._serve_control(request)(environ, start_response)
         if request.path.startswith("/v4/"):

@@ -88,6 +88,7 @@ class Supervisor:
             balancers_changed=self._on_balancer_change,
             control=self._control_call,
             secrets={ACCESS_KEY: SECRET_KEY},
+            origins=options.allow_origin,
         )
         self.addresses = addresses = LoopbackAddresses(options.aws_port)
         self.balancers = LoadBalancers(

@@ -43,6 +43,7 @@ class Options:
         command: the service's command line; None: the CMD of the Dockerfile in the current folder.
         then: a command to run once the twin serves; the twin goes down when it ends. None: stay up.
         with_parent: go down when the process that started this one is no more.
+        allow_origin: origins of pages in a browser that may ask the endpoint.
     """
 
     synth: Path
@@ -55,6 +56,7 @@ class Options:
     then: Sequence[str] | None = None
     empty: bool = False
     with_parent: bool = False
+    allow_origin: Sequence[str] = ()
 
 
 def run(options: Options) -> int:

@@ -20,6 +20,9 @@ Json = dict[str, Any]
 
 _TYPE = "type.googleapis.com/envoy."
 _VARIABLE = re.compile(r"\{([\w.-]+)(\+)?\}")
+# At any port: it may be forwarded, by ssh or an editor.
+_DOMAINS = [f"{name}{port}" for name in ("127.0.0.1", "localhost", "[::1]") for port in ("", ":*")]
+_FORBIDDEN: dict[str, Any] = {"match": {"prefix": ""}, "direct_response": {"status": 403}}
 _REQUEST_PATH = re.compile(r"\$\{?request\.path(?:\.([\w-]+))?\}?")
 
 
@@ -35,11 +38,14 @@ def table(api: Api, *, front_ends: int, connect_retries: int, keyless: Iterable[
         "virtual_hosts": [
             {
                 "name": "api",
-                "domains": ["*"],
+                "domains": _DOMAINS,
                 "routes": envoy_routes(
                     api, front_ends=front_ends, connect_retries=connect_retries, keyless=frozenset(keyless)
                 ),
-            }
+            },
+            # Another Host is another API's. Here it may be a page's that has made its name lead to this machine, and
+            # it must not read what the service answers.
+            {"name": "others", "domains": ["*"], "routes": [_FORBIDDEN]},
         ],
         "request_headers_to_add": [
             {**envoy.header("via", "HTTP/1.1 AmazonAPIGateway"), "append_action": "APPEND_IF_EXISTS_OR_ADD"},

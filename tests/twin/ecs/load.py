@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-REQUEST = b"GET /hostname HTTP/1.1\r\nhost: shop\r\n\r\n"
+REQUEST = b"GET /hostname HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
 
 @dataclass
