@@ -27,6 +27,7 @@ from twin.gateway.signature import is_signed
 from twin.guard import Guard
 from twin.moto import complete
 from twin.network import Address, is_free
+from twin.stores import Serialized
 from twin.supervision import report
 
 __all__ = ["Endpoint"]
@@ -81,9 +82,10 @@ class Endpoint:
         self._secrets = secrets or {}
         self.discovery_is_down = False  # a fault: DiscoverInstances fails
         complete()
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        moto = DomainDispatcherApplication(create_backend_app)
         # For each request moto tries the URL patterns of all services: a quarter of the time that an answer took.
-        self._moto.get_backend_for_host = lru_cache(1_024)(self._moto.get_backend_for_host)
+        moto.get_backend_for_host = lru_cache(1_024)(moto.get_backend_for_host)
+        self._moto = Serialized(moto)
         # Under that path the gateway asks with its client's Host and Origin; all that it learns is 200 or 403.
         self._guarded = Guard(self._serve, port=address.port, origins=origins, except_under=AUTHORIZATION_PATH)
         self._server: BaseWSGIServer | None = None

@@ -9,6 +9,7 @@ from moto.ec2.exceptions import InvalidSubnetIdError
 
 from twin.ecs.controller import NoRoom, Placement
 from twin.network import PrivateAddresses
+from twin.stores import locked
 
 __all__ = ["Subnets"]
 
@@ -23,6 +24,7 @@ class Subnets:
         self._used: dict[str, set[str]] = {}
         self.closed: set[str] = set()  # zones where no task starts
 
+    @locked
     def names(self) -> set[str]:
         """The Availability Zones of all subnets, but for those of the default VPC, which moto makes by itself."""
         return {each.availability_zone for each in self._backend.describe_subnets() if not each.default_for_az}
@@ -58,6 +60,7 @@ class Subnets:
         """The address can be given to another task."""
         self._used[subnet_id].discard(private_address)
 
+    @locked
     def _subnets(self, network_configuration: dict[str, Any]) -> list[Any]:
         wanted = network_configuration["awsvpcConfiguration"]["subnets"]
         return [self._backend.get_subnet(identifier) for identifier in wanted]

@@ -5,14 +5,18 @@ ECS is a part of AWS, so it works on moto's store of Cloud Map directly; everybo
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from moto.backends import get_backend
 from moto.servicediscovery.exceptions import InstanceNotFound, ServiceNotFound
 
 from twin.network import Address
+from twin.stores import locked
 
 __all__ = ["Registry"]
+
+OPERATIONS_STAY = 1_000
 
 
 class Registry:
@@ -21,16 +25,19 @@ class Registry:
     def __init__(self, account: str, region: str) -> None:
         self._backend: Any = get_backend("servicediscovery")[account][region]
 
+    @locked
     def namespace_arn(self, namespace: str) -> str | None:
         """The ARN of *namespace* (its ARN or name), None if there is no such namespace."""
         found = self._namespace(namespace)
         return str(found.arn) if found else None
 
+    @locked
     def create_namespace(self, name: str) -> str:
         """The ARN of a new HTTP namespace."""
         self._backend.create_http_namespace(name, creator_request_id="", description="Managed by Amazon ECS", tags=[])
         return str(self._namespace(name).arn)
 
+    @locked
     def create_service(self, namespace: str, name: str) -> tuple[str, str]:
         """The (id, ARN) of the service *name* in *namespace* (its ARN or name), made if it is not there.
 
@@ -40,7 +47,7 @@ class Registry:
         found = self._namespace(namespace)
         if found is None:
             raise LookupError(namespace)
-        for service in list(self._backend.list_services()):  # the endpoint's threads add to them
+        for service in self._backend.list_services():
             if service.namespace_id == found.id and service.name == name:
                 return service.id, service.arn
         service = self._backend.create_service(
@@ -57,10 +64,12 @@ class Registry:
         )
         return service.id, service.arn
 
+    @locked
     def delete_service(self, service_id: str) -> None:
         """Remove a service; nothing happens if it is gone."""
         self._backend.delete_service(service_id)
 
+    @locked
     def register(self, service_id: str, instance_id: str, address: Address, attributes: dict[str, str]) -> None:
         """Register an instance; nothing happens if its service is gone."""
         where = {"AWS_INSTANCE_IPV4": address.host, "AWS_INSTANCE_PORT": str(address.port)}
@@ -68,14 +77,19 @@ class Registry:
             self._backend.register_instance(service_id, instance_id, "", {**where, **attributes})
         except ServiceNotFound:
             return
+        self._forget_operations()
 
+    @locked
     def deregister(self, service_id: str, instance_id: str) -> None:
         """Remove an instance; nothing happens if it, or its service, is gone."""
         try:
             self._backend.deregister_instance(service_id, instance_id)
+            self._backend.get_service(service_id).instances_revision.pop(instance_id, None)
         except (InstanceNotFound, ServiceNotFound):
             return
+        self._forget_operations()
 
+    @locked
     def instances(self, service_id: str) -> list[str]:
         """The ids of a service's instances."""
         try:
@@ -83,8 +97,14 @@ class Registry:
         except ServiceNotFound:
             return []
 
+    def _forget_operations(self) -> None:
+        """Each registration is an operation, which moto keeps for ever; Cloud Map for some months."""
+        operations = self._backend.operations
+        for identifier in list(itertools.islice(operations, max(0, len(operations) - OPERATIONS_STAY))):
+            del operations[identifier]
+
     def _namespace(self, reference: str) -> Any:
-        for namespace in list(self._backend.list_namespaces()):
+        for namespace in self._backend.list_namespaces():
             if reference in (namespace.arn, namespace.name):
                 return namespace
         return None

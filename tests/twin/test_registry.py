@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
@@ -10,9 +12,11 @@ import httpx
 import pytest
 from botocore.config import Config
 from moto.server import ThreadedMotoServer
+from werkzeug.test import Client
 
 from twin.network import Address
 from twin.registry import Registry
+from twin.stores import LOCK, Serialized
 
 REGION = "eu-west-2"
 
@@ -96,3 +100,47 @@ def test_what_is_gone_is_passed_over(registry: Registry) -> None:
     registry.deregister(identifier, "task-1")
 
     assert registry.instances(identifier) == []
+
+
+def test_operations_are_kept_up_to_a_number(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("twin.registry.OPERATIONS_STAY", 5)
+    registry.create_namespace("shop")
+    identifier, _ = registry.create_service("shop", "http")
+    for number in range(9):
+        registry.register(identifier, f"task-{number}", Address("127.64.1.1", 8080), {})
+        registry.deregister(identifier, f"task-{number}")
+
+    assert len(registry._backend.operations) == 5
+    assert not registry._backend.get_service(identifier).instances_revision
+
+
+class HalfAnswered:
+    """In the place of moto: in the middle of a request it lets another thread try to change a store."""
+
+    def __init__(self, change: Callable[[], None]) -> None:
+        self.change = threading.Thread(target=change)
+        self.changed_meanwhile = False
+
+    def get_application(self, environ: Any) -> Any:
+        return self
+
+    def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
+        self.change.start()
+        with ThreadPoolExecutor(1) as other:
+            self.changed_meanwhile = other.submit(LOCK.acquire, blocking=False).result()
+        self.changed_meanwhile |= not self.change.is_alive()
+        start_response("200 OK", [])
+        return [environ["wsgi.input"].read()]
+
+
+def test_no_store_changes_while_moto_answers(registry: Registry) -> None:
+    registry.create_namespace("shop")
+    identifier, _ = registry.create_service("shop", "http")
+    moto = HalfAnswered(lambda: registry.register(identifier, "task-1", Address("127.64.1.1", 8080), {}))
+
+    answer = Client(Serialized(moto)).post("/", data=b"the whole body")
+
+    assert answer.data == b"the whole body"
+    assert not moto.changed_meanwhile
+    moto.change.join()
+    assert registry.instances(identifier) == ["task-1"]

@@ -19,6 +19,7 @@ from twin.load_balancer.model import Target, TargetState
 from twin.load_balancer.reading import Balancing, read
 from twin.network import Address, LoopbackAddresses
 from twin.process import Processes
+from twin.stores import LOCK
 
 __all__ = ["LoadBalancers"]
 
@@ -85,7 +86,8 @@ class LoadBalancers:
     async def configure(self) -> None:
         """Read the load balancers anew, and serve them as they are now."""
         async with self._busy:
-            self._balancing = read(self._backend)
+            with LOCK:
+                self._balancing = read(self._backend)
             here = {listener.arn for listener in self._balancing.listeners}
             self._listening = {arn: address for arn, address in self._listening.items() if arn in here}
             for listener in self._balancing.listeners:
@@ -117,7 +119,8 @@ class LoadBalancers:
         """Register a task with the target groups of its service."""
         groups = self._groups_of(task)
         for group in groups:
-            self._backend.register_targets(group, [{"Id": address.host, "Port": address.port}])
+            with LOCK:
+                self._backend.register_targets(group, [{"Id": address.host, "Port": address.port}])
             self._targets.append(Target(group, task.id, address.host, address.port))
             self._state_changed(task.id, group, TargetState.INITIAL)
         if groups:
@@ -204,7 +207,8 @@ class LoadBalancers:
         await asyncio.sleep(delay)
         for target in targets:
             self._targets.remove(target)
-            with contextlib.suppress(InvalidTargetError, TargetGroupNotFoundError):  # somebody else was first
+            # Somebody else may have been first.
+            with LOCK, contextlib.suppress(InvalidTargetError, TargetGroupNotFoundError):
                 self._backend.deregister_targets(target.group, [{"Id": target.host, "Port": target.port}])
         await self.configure()
 
