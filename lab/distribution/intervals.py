@@ -24,14 +24,14 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lab.distribution.dependence import Dependence
-from lab.distribution.exposure import Exposure
+from lab.distribution.presence import Exposure
 from lab.records.observations import Integers, Windows
 
-__all__ = ["LEAST_WINDOWS", "Seen", "Share", "bound", "coarse", "dispersion_seen", "heterogeneity", "shares"]
+__all__ = ["CONFIDENCE", "LEAST_WINDOWS", "MOST_WINDOWS", "Seen", "Share", "bound", "coarse", "dispersion_seen", "heterogeneity", "shares"]
 
 CONFIDENCE = 0.95
 LEAST_WINDOWS = 4
-_MOST_WINDOWS = 32  # enough for the estimate, and few enough for each to outlast runs of answers
+MOST_WINDOWS = 32  # enough for the estimate, and few enough for each to outlast runs of answers
 _EXPECTED = 5.0  # requests at every host in every window
 
 
@@ -84,7 +84,7 @@ def heterogeneity(table: Integers, expected: NDArray[np.float64]) -> tuple[float
     return float(each - pooled), (len(table) - 1) * (len(expected) - 1)
 
 
-def coarse(windows: Windows, expected: NDArray[np.float64], most: int = _MOST_WINDOWS) -> Integers:
+def coarse(windows: Windows, expected: NDArray[np.float64], most: int = MOST_WINDOWS) -> Integers:
     """Neighbouring windows put together: at most so many, (n, hosts present), each with _EXPECTED at every host."""
     counts = windows.counts[:, expected > 0]
     requests = counts.sum(axis=1)

@@ -1,46 +1,48 @@
-"""The verdict on a distribution of requests over hosts, with the numbers behind it."""
+"""Is it even? What the requests that each host answered allow, and what they are evidence of.
+
+The null hypothesis is random choice: each request goes to one of the hosts that are there, with equal chances (or with
+those of `weights`), whatever happened before. What is said first is a bound, as a null hypothesis is never shown to hold;
+then evidence against it. All that one page could assert is one family of tests, at 5 % in all (Holm), and numbers of
+requests are counted for the level that a test of the page has.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 
-from lab.distribution import wording
 from lab.distribution.dependence import Dependence, dependence
-from lab.distribution.exposure import SETTLE, Exposure, Stay
-from lab.distribution.goodness import Goodness, Method, goodness_of_fit
-from lab.distribution.intervals import Seen, bound, dispersion_seen, shares
-from lab.distribution.power import ALPHA, requests_needed, skew_visible
-from lab.distribution.subject import expose
-from lab.distribution.wording import Verdict
+from lab.distribution.goodness import ALPHA, Goodness, Method, goodness_of_fit, holm, requests_needed, skew_visible
+from lab.distribution.intervals import Seen, Share, bound, dispersion_seen, shares
+from lab.distribution.longer import LongerRun, longer_run, partition
+from lab.distribution.presence import SETTLE, Exposure, Stay, Subject, expose
 from lab.errors import BadInput
-from lab.records.observations import Sequence, Windows
+from lab.records.observations import Observations, Sequence, Windows
 
-__all__ = ["Judgement", "Verdict", "judge", "judge_exposure", "order_of"]
+__all__ = ["Analysis", "Judgement", "Tested", "What", "Zone", "Zones", "analyse", "by_zone", "judge"]
 
-_LOWER_ALPHA = 0.025
-_ALPHA_AMONG_MANY = (
-    0.001  # of either tail: a matrix has some thirty splits, of which chance alone would make two uneven
-)
+What = Literal["hosts", "regular", "order", "transitions", "windows", "stays", "drifts", "zones", "within"]
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """Is it even? `explanation` says it in one sentence; the rest are the numbers behind it.
+    """How even it is, in numbers.
 
     `bound` is the largest deviation of any host from its share that the data allow with 95 % confidence, as a fraction;
     None for no requests. It allows for `dispersion_seen`; where that is None, as neither time nor order tells it, the
     bound holds only if requests are independent. `requests` are those with a known host, `unknown_host` those without;
     `left_out` of the known ones were answered while a host came or went, or within `settle` seconds of that (None:
-    times are not known). `p_value` is the chance of at least this much spread, `p_value_lower` of at most this much;
-    `method` says how both were found. `dispersion` is chi-square by its degrees of freedom: about 1 under random
-    choice, 0 under perfect round robin. `max_deviation` is the largest |requests / expected - 1| over the hosts, at
-    `furthest_host`. `cramers_v` runs from 0 (even) to 1 (all at one host). `requests_needed` would show one host
-    `detect` off its share with 80 % power; `skew_visible` is what these requests show, None if there are none.
-    `dependence` is None where the order of the answers is not known.
+    times are not known). `p_value` is the chance of at least this much spread under random choice, `p_value_lower` of
+    at most this much; `method` says how both were found. `dispersion` is chi-square by its degrees of freedom: about 1
+    under random choice, 0 under perfect round robin. `furthest_host` has the largest |requests / expected - 1|, which
+    is `furthest_deviation` with its sign and `max_deviation` without. `cramers_v` runs from 0 (even) to 1 (all at one
+    host). `requests_needed` would show one host `detect` off its share with 80 % power in a test at `level`;
+    `skew_visible` is what these requests show so, None if there are none. `dependence` is None where the order of the
+    answers is not known.
     """
 
     requests: int
@@ -58,13 +60,13 @@ class Judgement:
     dispersion: float
     max_deviation: float
     furthest_host: str
+    furthest_deviation: float
     cramers_v: float
     detect: float
+    level: float
     requests_needed: int
     skew_visible: float | None
     dependence: Dependence | None
-    verdict: Verdict
-    explanation: str
 
 
 def judge(
@@ -76,39 +78,31 @@ def judge(
     sequence: Sequence | None = None,
     presence: Mapping[str, Stay] | None = None,
     settle: float = SETTLE,
-    among_many: bool = False,
+    level: float = ALPHA,
 ) -> Judgement:
     """Judge the requests that each host answered.
 
     counts: requests by hostname. The key "" means that no host is known: left out of the test, but counted. A host that
         should have answered and did not belongs in here with 0.
     weights: the expected ratio between hosts, 1 where not given. A host named only here counts as 0.
-    detect: the skew of interest as a fraction; see `lab.distribution.power`.
+    detect: the skew of interest as a fraction; see `lab.distribution.goodness`.
     windows: the same requests over time, a column for each host of `counts` but ""; then hosts that joined or left
         part-way are judged over their own time.
-    sequence: the order of the answers, with the windows that were counted with it. presence: from when to when each
-    host was there, in the windows' unit, as the run's records say; of a host that is not
-        in it, the answers say so.
+    sequence: the order of the answers, with the windows that were counted with it.
+    presence: from when to when each host was there, in the windows' unit, as the run's records say; of a host that is
+        not in it, the answers say so.
     settle: seconds to leave out around each arrival and departure; without times nothing can be.
-    among_many: it is one of many judgements that are read together, so "uneven" and "more regular than chance" take
-        p < 0.001.
-    Raises BadInput for fewer than two hosts at a time, a count that is negative or not whole, an unusable weight or
-    skew.
+    level: that of the test which `requests_needed` is counted for: 5 % divided by the tests that a page makes.
+    Raises BadInput for fewer than two hosts at a time, a count that is negative or not whole, an unusable weight, skew
+    or settle time.
     """
     subject = expose(counts, weights, windows, presence, settle)
-    found = order_of(subject.exposure, sequence)
-    return judge_exposure(
-        subject.exposure,
-        subject.hosts,
-        detect,
-        subject.unknown,
-        found,
-        seen=dispersion_seen(subject.exposure, found),
-        among_many=among_many,
-    )
+    found = _order(subject.exposure, sequence)
+    seen = dispersion_seen(subject.exposure, found)
+    return _judged(subject.exposure, subject.hosts, detect, level, seen, subject.unknown, found)
 
 
-def order_of(exposure: Exposure, sequence: Sequence | None) -> Dependence | None:
+def _order(exposure: Exposure, sequence: Sequence | None) -> Dependence | None:
     """What the order of the answers says, in the longest epoch; None where it is not known or too short."""
     if sequence is None or exposure.longest is None:
         return None
@@ -116,35 +110,28 @@ def order_of(exposure: Exposure, sequence: Sequence | None) -> Dependence | None
     return dependence(exposure.longest, sequence, ALPHA, whole)
 
 
-def judge_exposure(
+def _judged(
     exposure: Exposure,
     hosts: list[str],
     detect: float,
+    level: float,
+    seen: Seen | None,
     unknown: int = 0,
     found: Dependence | None = None,
-    what: str = "host",
-    *,
-    seen: Seen | None = None,
-    among_many: bool = False,
 ) -> Judgement:
-    """Judge what is observed of `hosts` (k) against what is expected of them; `what` they are is said in words."""
+    """Judge what is observed of `hosts` (k) against what is expected of them."""
     if not 0 < detect <= 1:
         raise BadInput(f"a skew of {detect:g} cannot be looked for: give more than 0 % and at most 100 %")
     goodness = goodness_of_fit(exposure)
     freedom = goodness.degrees_of_freedom
     if freedom == 0:
         raise BadInput("no two hosts were there at the same time: evenness needs at least two hosts to compare")
-    requests = int(exposure.requests.sum())
-    alpha, lower_alpha = (_ALPHA_AMONG_MANY, _ALPHA_AMONG_MANY) if among_many else (ALPHA, _LOWER_ALPHA)
-    needed = requests_needed(exposure, freedom, detect, alpha)
-    visible = skew_visible(exposure, freedom, alpha)
+    visible = skew_visible(exposure, freedom, level)
     expected = exposure.expected
     deviation = np.where(expected > 0, exposure.observed / np.where(expected > 0, expected, 1.0) - 1, 0.0)
     furthest = int(np.argmax(np.abs(deviation)))
-    enough = requests >= needed
-    verdict = _verdict(goodness, found, enough, alpha, lower_alpha)
     return Judgement(
-        requests=requests + exposure.left_out,
+        requests=int(exposure.requests.sum()) + exposure.left_out,
         unknown_host=unknown,
         left_out=exposure.left_out,
         settle=exposure.settle,
@@ -159,38 +146,14 @@ def judge_exposure(
         dispersion=goodness.chi_square / freedom,
         max_deviation=float(abs(deviation[furthest])),
         furthest_host=hosts[furthest],
+        furthest_deviation=float(deviation[furthest]),
         cramers_v=_cramers_v(goodness, exposure),
         detect=detect,
-        requests_needed=needed,
+        level=level,
+        requests_needed=requests_needed(exposure, freedom, detect, level),
         skew_visible=visible if math.isfinite(visible) else None,
         dependence=found,
-        verdict=verdict,
-        explanation=wording.explain(
-            verdict,
-            goodness,
-            found,
-            requests=requests,
-            hosts=len(hosts),
-            furthest=hosts[furthest],
-            deviation=float(deviation[furthest]),
-            needed=needed,
-            detect=detect,
-            visible=visible,
-            what=what,
-            among_many=among_many,
-        ),
     )
-
-
-def _verdict(goodness: Goodness, found: Dependence | None, enough: bool, alpha: float, lower_alpha: float) -> Verdict:
-    """A rejection always wins over too few requests: what is seen is seen."""
-    if goodness.upper <= alpha:
-        return "uneven"
-    # With the order known there are two ways to see less than chance, and they share the false alarms.
-    less = goodness.lower if found is None else 2 * min(goodness.lower, found.p_in_turn)
-    if less <= lower_alpha:
-        return "round-robin"
-    return "random" if enough else "too-few"
 
 
 def _cramers_v(goodness: Goodness, exposure: Exposure) -> float:
@@ -201,3 +164,208 @@ def _cramers_v(goodness: Goodness, exposure: Exposure) -> float:
     expected = exposure.expected
     smallest = float(expected[expected > 0].min() / requests)
     return min(1.0, math.sqrt(goodness.chi_square / (requests * (1 - smallest) / smallest)))
+
+
+@dataclass(frozen=True)
+class Zone:
+    """The share of one zone, and the judgement on the hosts within it (None for a single host)."""
+
+    zone: str
+    hosts: int
+    share: Share
+    within: Judgement | None
+
+
+@dataclass(frozen=True)
+class Zones:
+    """`between` judges the zones against the hosts that they have, None for a single zone.
+
+    `crossed` is the share of requests that were answered in another zone than they came in by, given the shares of
+    requests that come in by each zone (`entry`). Answers do not say where they came in, so this supposes that the
+    host is picked without regard to it. `entry_assumed`: nothing was said about it, so evenly over the zones.
+    """
+
+    zones: tuple[Zone, ...]
+    between: Judgement | None
+    crossed: float
+    entry: Mapping[str, float]
+    entry_assumed: bool
+
+
+def by_zone(
+    subject: Subject,
+    zone_of: Mapping[str, str],
+    detect: float,
+    level: float = ALPHA,
+    entry: Mapping[str, float] | None = None,
+    seen: Seen | None = None,
+) -> Zones | None:
+    """Judge zones and the hosts in each; hosts whose zone is not known are left out. None if no zone is known.
+
+    entry: ratio of the requests that come in by each zone. seen: the dispersion of the hosts' requests, which is taken
+    to be that of the zones'. Raises BadInput for a ratio that is not positive.
+    """
+    located = np.array([bool(zone_of.get(host)) for host in subject.hosts])
+    if not located.any():
+        return None
+    hosts = [host for host in subject.hosts if zone_of.get(host)]
+    names = sorted({zone_of[host] for host in hosts})
+    groups = np.array([names.index(zone_of[host]) for host in hosts])
+    exposure = subject.exposure.only(located)
+    grouped = exposure.grouped(groups, len(names))
+    zones = []
+    for number, share in enumerate(shares(grouped, names, seen)):
+        members = [host for host, group in zip(hosts, groups, strict=True) if group == number]
+        inside = exposure.only(groups == number)
+        together = len(members) > 1 and bool(((inside.shares > 0).sum(axis=1) > 1).any())
+        within = _judged(inside, members, detect, level, seen) if together else None
+        zones.append(Zone(share.host, len(members), share, within))
+    split = _fractions(entry or dict.fromkeys(names, 1.0))
+    total = sum(zone.share.requests for zone in zones)
+    stayed = sum(split.get(zone.zone, 0.0) * zone.share.requests for zone in zones) / total if total else 0.0
+    together = bool(((grouped.shares > 0).sum(axis=1) > 1).any())
+    return Zones(
+        zones=tuple(zones),
+        between=_judged(grouped, names, detect, level, seen) if together else None,
+        crossed=1 - stayed if total else 0.0,
+        entry=split,
+        entry_assumed=not entry,
+    )
+
+
+def _fractions(ratios: Mapping[str, float]) -> dict[str, float]:
+    for zone, ratio in ratios.items():
+        if not 0 < ratio < float("inf"):
+            raise BadInput(f"the weight {ratio:g} of zone {zone} is not a positive number")
+    return {zone: ratio / sum(ratios.values()) for zone, ratio in ratios.items()}
+
+
+@dataclass(frozen=True)
+class Tested:
+    """One thing that a page could assert: its p-value, and adjusted for all that the page tests; `shown` at 5 %.
+
+    hosts: more spread over the hosts than random choice makes; regular: less. order: more or fewer repeats of the host
+    of the answer before; transitions: an order that depends on it in any way. windows: shares that vary over time more
+    than random choice makes them. stays: a difference in all windows alike, beyond what varies between them. drifts: a
+    trend. zones: spread over the zones; within: over the hosts of the `zone`.
+    """
+
+    what: What
+    p_value: float
+    p_adjusted: float
+    shown: bool
+    zone: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """All that can be said about what was read, and the `subject` that it is about; `shares` by host name.
+
+    `tested` is the family of all tests that were made, at 5 % together.
+    """
+
+    source: str
+    taken_for: str
+    notes: tuple[str, ...]
+    judgement: Judgement
+    tested: tuple[Tested, ...]
+    shares: tuple[Share, ...]
+    longer_run: LongerRun | None
+    zones: Zones | None
+    subject: Subject
+
+    def shown(self, what: What, zone: str = "") -> bool:
+        """Whether there is evidence of it."""
+        return any(each.shown for each in self.tested if each.what == what and each.zone == zone)
+
+    @property
+    def evidence(self) -> bool:
+        """Whether there is evidence that the requests are spread unevenly over the hosts."""
+        return self.shown("hosts")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON: the judgement's at the top, then the rest by name."""
+        limit = self.judgement.bound
+        return {
+            "source": self.source,
+            "taken_for": self.taken_for,
+            "notes": list(self.notes),
+            "bound_percent": None if limit is None else 100 * limit,
+            "evidence": self.evidence,
+            **asdict(self.judgement),
+            "tested": [asdict(each) for each in self.tested],
+            "shares": [asdict(share) for share in self.shares],
+            "longer_run": None if self.longer_run is None else asdict(self.longer_run),
+            "zones": None if self.zones is None else asdict(self.zones),
+        }
+
+
+def analyse(
+    observations: Observations,
+    *,
+    weights: Mapping[str, float] | None = None,
+    detect: float = 0.05,
+    entry: Mapping[str, float] | None = None,
+    presence: Mapping[str, Stay] | None = None,
+    settle: float = SETTLE,
+) -> Analysis:
+    """Judge what was read; see `judge` for most, `by_zone` for entry. Raises BadInput."""
+    try:
+        subject = expose(observations.counts, weights, observations.windows, presence, settle)
+        return _analysed(subject, observations, detect, entry)
+    except BadInput as error:
+        raise BadInput(f"{observations.source}, lines 1 to {observations.lines}: {error}") from None
+
+
+def _analysed(
+    subject: Subject, observations: Observations, detect: float, entry: Mapping[str, float] | None
+) -> Analysis:
+    exposure = subject.exposure
+    found = _order(exposure, observations.sequence)
+    seen = dispersion_seen(exposure, found)
+    parts = partition(exposure)
+
+    def judged(level: float) -> tuple[Judgement, Zones | None, list[tuple[What, float, str]]]:
+        judgement = _judged(exposure, subject.hosts, detect, level, seen, subject.unknown, found)
+        zones = by_zone(subject, observations.zones, detect, level, entry, seen)
+        tests: list[tuple[What, float, str]] = [("hosts", judgement.p_value, ""), ("regular", judgement.p_value_lower, "")]
+        if found is not None:
+            tests.append(("order", min(1.0, 2 * min(found.p_sticky, found.p_in_turn)), ""))
+            if found.matrix is not None:
+                tests.append(("transitions", found.matrix.p_value, ""))
+        if parts is not None:
+            tests += [("windows", parts.p_windows, ""), ("stays", parts.p_stays, ""), ("drifts", parts.p_trend, "")]
+        if zones is not None:
+            if zones.between is not None:
+                tests.append(("zones", zones.between.p_value, ""))
+            tests += [("within", zone.within.p_value, zone.zone) for zone in zones.zones if zone.within is not None]
+        return judgement, zones, tests
+
+    # How many tests there are is not known before, and the level depends on it.
+    level = ALPHA / len(judged(ALPHA)[2])
+    judgement, zones, tests = judged(level)
+    adjusted = holm([p_value for _, p_value, _ in tests])
+    tested = tuple(
+        Tested(what, p_value, p_adjusted, p_adjusted <= ALPHA, zone)
+        for (what, p_value, zone), p_adjusted in zip(tests, adjusted, strict=True)
+    )
+    return Analysis(
+        source=observations.source,
+        taken_for=observations.taken_for,
+        notes=observations.notes,
+        judgement=judgement,
+        tested=tested,
+        shares=tuple(sorted(shares(exposure, subject.hosts, seen), key=lambda share: share.host)),
+        longer_run=longer_run(
+            exposure,
+            parts,
+            judgement.chi_square,
+            judgement.degrees_of_freedom,
+            judgement.bound,
+            detect,
+            level,
+            {each.what for each in tested if each.shown},
+        ),
+        zones=zones,
+        subject=subject,
+    )

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from lab.distribution.power import noncentrality
+from lab.distribution.goodness import noncentrality
 from lab.records.observations import Integers
 
 __all__ = ["EvenAgain", "even_again"]
