@@ -75,7 +75,7 @@ def sort(file: Path, environment: dict[str, str]) -> None:
 def peak(file: Path) -> float:
     """Megabytes of a process that reads the file; each in a process of its own, as a maximum never falls."""
     code = (
-        "import resource, sys; from lab.distribution.analysis import analyse; "
+        "import resource, sys; from lab.distribution.judgement import analyse; "
         "from lab.records.answers import read; analyse(read(sys.argv[1])); "
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )

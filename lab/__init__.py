@@ -5,7 +5,6 @@
 #   cli.py           `lab`: every command and option, nothing else
 #   errors.py        the whole error tree, with exit codes
 #   distribution/    is a set of counts even? (pure statistics, readers)
-#   simulation/      what a gateway of F front ends would give
 #   costs/           prices, cost model, break-even
 #   experiments/     drive load and the AWS API, record what happened
 #   report/          values -> one Document -> terminal, report.html, JSON; every sentence and picture

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lab.distribution.gateway import Gateway, Policy
 from lab.errors import AnswerIsNo, BadInput, LabError
 from lab.experiments.catalogue import ALL, EXPERIMENTS, chosen, fitting
-from lab.simulation.gateway import Gateway, Policy
 
 if TYPE_CHECKING:
     from lab.costs.scenario import Scenario
@@ -255,14 +255,14 @@ def distribution(
     ] = None,
     picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it, as .svg or .png.")] = None,
     as_json: _Json = False,
-    check: Annotated[bool, typer.Option("--check", help="Exit with 1 if uneven.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit with 1 if there is evidence that it is uneven.")] = False,
 ) -> None:
-    """Is it even? Shares, verdict, order, time and zones of the requests that each host answered.
+    """Is it even? Bound, evidence, shares, order, time and zones of the requests that each host answered.
 
     FILE holds hostnames one a line (with or without a time), the output of `sort | uniq -c`, or a table with the
     columns hostname and requests; or it is the folder of a run.
     """
-    from lab.distribution.analysis import analyse
+    from lab.distribution.judgement import analyse
     from lab.records.answers import read
     from lab.report.answers import distribution_page
 
@@ -278,8 +278,8 @@ def distribution(
 
         save(analysis_figure(analysis), picture)
     _print(distribution_page(analysis), as_json=as_json)
-    if check and analysis.judgement.verdict == "uneven":
-        raise AnswerIsNo(f"{analysis.source} is uneven")
+    if check and analysis.evidence:
+        raise AnswerIsNo(f"{analysis.source}: there is evidence that it is uneven")
 
 
 def fraction(text: str, option: str) -> float:
@@ -334,9 +334,10 @@ def simulate(
     """
     import numpy as np
 
+    from lab.distribution.judgement import analyse
+    from lab.distribution.policies import Likeness, Simulation, curves, likeness, points, simulation
+    from lab.records.answers import read
     from lab.report.answers import simulation_page
-    from lab.simulation.results import Likeness, Simulation, likeness, simulation
-    from lab.simulation.skew import curves, points
 
     rng = np.random.default_rng(seed)
     gateway = Gateway(policy, tasks, front_ends, in_flight, run_length)
@@ -346,7 +347,7 @@ def simulate(
     if like is None:
         result = simulation(gateway, total, rng)
     else:
-        result = likeness(like, rng)
+        result = likeness(analyse(read(like)), rng)
         run = result.measured
         gateway, total, point = replace(gateway, tasks=run.tasks), run.requests, run.max_deviation
     if picture is not None:

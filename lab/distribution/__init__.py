@@ -1,16 +1,15 @@
-"""Is it even? What the requests per host say, and what they cannot say."""
+"""Is it even? What the requests per host say, and what they cannot say. Pure, and without English."""
 
 # General layout
-#   subject       what is judged, checked and in one order
-#   exposure      who was there when: epochs with unchanged hosts, and what an even split expects of each
-#   goodness      chi-square with both tails, exact or simulated where it must be; power: requests that it takes
-#   dependence    order against independence: sticky, or in turn
-#   judgement     the verdict: judge(); wording: in plain words
-#   intervals     shares with simultaneous confidence intervals
-#   longer        would a longer run help? windows, bias, trend
-#   zones         the same by availability zone
-#   analysis      all of it together: analyse()
-#   terminal, pictures, command    the edges
-# What is judged was read by lab.records. All but the edges are functions from values to values. `lab.simulation` and
-# the report import from here; nothing here imports them. scipy takes a second to import and matplotlib half of one, so
-# this front door imports nothing, and command only inside of what it does: `lab --help` waits for neither.
+#   presence       what is judged: who was there when, and what an even split expects of each host
+#   goodness       chi-square with both tails, exact or simulated where it must be; power; Holm
+#   dependence     order against independence: sticky, or in turn
+#   intervals      shares with simultaneous confidence intervals, and the bound on the skew
+#   longer         would a longer run help? windows, a lasting difference, a trend
+#   judgement      judge() of counts; analyse() of all that was read, with zones, and the tests of a page as one family
+#   recovery       when was the split even again after an event?
+#   gateway        the gateway that is simulated: policy, tasks, front ends
+#   policies       what it would do, and which policies are compatible with a measured run
+#   least_request  how much of the randomness is left when the less busy of two tasks is taken
+# All are functions from values to values; lab.report.words says them. scipy takes a second to import, so this front
+# door imports nothing, and gateway nothing but errors: `lab --help` waits for neither. docs/statistics.md is for users.

@@ -9,8 +9,8 @@ Where the chi-square distribution is only a rough approximation of the statistic
 binomial) or simulated. Counts are whole numbers, so near "perfectly even" the statistic has few values and the usual
 rule of five expected is not enough for the lower tail; `_enough` has the table behind that.
 
-Power is asked about one host that gets `detect` more than its share (0.05: 5 %) while the others split the rest as before.
-That is the hardest skew of its size to see: any further imbalance among the others only adds to it.
+Power is asked about one host that gets `detect` more than its share (0.05: 5 %) while the others split the rest as
+before. That is the hardest skew of its size to see: any further imbalance among the others only adds to it.
 """
 
 from __future__ import annotations

@@ -27,7 +27,18 @@ from lab.distribution.dependence import Dependence
 from lab.distribution.presence import Exposure
 from lab.records.observations import Integers, Windows
 
-__all__ = ["CONFIDENCE", "LEAST_WINDOWS", "MOST_WINDOWS", "Seen", "Share", "bound", "coarse", "dispersion_seen", "heterogeneity", "shares"]
+__all__ = [
+    "CONFIDENCE",
+    "LEAST_WINDOWS",
+    "MOST_WINDOWS",
+    "Seen",
+    "Share",
+    "bound",
+    "coarse",
+    "dispersion_seen",
+    "heterogeneity",
+    "shares",
+]
 
 CONFIDENCE = 0.95
 LEAST_WINDOWS = 4

@@ -1,9 +1,9 @@
 """Is it even? What the requests that each host answered allow, and what they are evidence of.
 
 The null hypothesis is random choice: each request goes to one of the hosts that are there, with equal chances (or with
-those of `weights`), whatever happened before. What is said first is a bound, as a null hypothesis is never shown to hold;
-then evidence against it. All that one page could assert is one family of tests, at 5 % in all (Holm), and numbers of
-requests are counted for the level that a test of the page has.
+those of `weights`), whatever happened before. What is said first is a bound, as a null hypothesis is never shown to
+hold; then evidence against it. All that one page could assert is one family of tests, at 5 % in all (Holm), and numbers
+of requests are counted for the level that a test of the page has.
 """
 
 from __future__ import annotations
@@ -328,7 +328,10 @@ def _analysed(
     def judged(level: float) -> tuple[Judgement, Zones | None, list[tuple[What, float, str]]]:
         judgement = _judged(exposure, subject.hosts, detect, level, seen, subject.unknown, found)
         zones = by_zone(subject, observations.zones, detect, level, entry, seen)
-        tests: list[tuple[What, float, str]] = [("hosts", judgement.p_value, ""), ("regular", judgement.p_value_lower, "")]
+        tests: list[tuple[What, float, str]] = [
+            ("hosts", judgement.p_value, ""),
+            ("regular", judgement.p_value_lower, ""),
+        ]
         if found is not None:
             tests.append(("order", min(1.0, 2 * min(found.p_sticky, found.p_in_turn)), ""))
             if found.matrix is not None:

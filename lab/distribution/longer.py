@@ -120,7 +120,9 @@ def longer_run(
     answer: Answer = "unknown"
     if parts is not None:
         within = limit is not None and limit <= detect
-        answer = "stays" if "stays" in shown else "drifts" if "drifts" in shown else "within" if within else "cannot-tell"
+        answer = (
+            "stays" if "stays" in shown else "drifts" if "drifts" in shown else "within" if within else "cannot-tell"
+        )
     return LongerRun(
         answer=answer,
         skew=math.sqrt(chi_square / requests),
@@ -136,6 +138,8 @@ def _needed(exposure: Exposure, parts: Partition | None, freedom: int, detect: f
     rest = freedom * (MOST_WINDOWS - 1)
     critical = special.fdtri(freedom, rest, 1 - level)
     chance = noncentrality(freedom, level)
-    power = optimize.brentq(lambda nc: special.ncfdtr(freedom, rest, nc, critical) - (1 - POWER), chance / 2, 4 * chance)
+    power = optimize.brentq(
+        lambda nc: special.ncfdtr(freedom, rest, nc, critical) - (1 - POWER), chance / 2, 4 * chance
+    )
     dispersion = 1.0 if parts is None else max(1.0, parts.heterogeneity / parts.degrees_of_freedom)
-    return math.ceil(requests_needed(exposure, freedom, detect, level) * power / chance * dispersion)
+    return math.ceil(requests_needed(exposure, freedom, detect, level) * float(power) / chance * dispersion)

@@ -20,14 +20,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from lab.distribution.analysis import analyse
+from lab.distribution.judgement import analyse
+from lab.distribution.policies import ALPHA, compare, measured
 from lab.errors import BadInput
 from lab.experiments.catalogue import DIRECT
 from lab.experiments.findings import find, is_failure, of_period
 from lab.experiments.study import Measured
 from lab.records.observations import observe
 from lab.records.run import record_of
-from lab.simulation.likeness import ALPHA, compare, measured
 from load.results import Run
 
 __all__ = ["Assumption", "Calibration", "Leaving", "Lifetime", "Window", "calibrate", "fit_leaving", "in_words"]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from scipy import stats
 
+from lab.distribution.goodness import ALPHA
 from lab.distribution.judgement import Judgement, judge
 from lab.errors import BadInput
 from lab.experiments.catalogue import EXPERIMENTS, Experiment
@@ -292,7 +293,7 @@ def _even_from(timeline: Sequence[TimelineRow], periods: Sequence[Period], went:
     None where that period is judged uneven, while a task that *went* still answers, and where too little is left.
     """
     after = next((period for period in periods if period.name == "after"), None)
-    if after is None or (after.judgement is not None and after.judgement.verdict == "uneven"):
+    if after is None or (after.judgement is not None and after.judgement.p_value <= _BY_CHANCE):
         return None
     for second in range(after.first_second, after.last_second):
         counts, _ = _count(timeline, second, after.last_second)
@@ -322,7 +323,7 @@ def _period(name: str, run: Run, first: int, last: int, *, judged: bool) -> Peri
     judgement = None
     if judged:
         with contextlib.suppress(BadInput):  # fewer than two hosts
-            judgement = judge(counts, among_many=True)  # a matrix has dozens
+            judgement = judge(counts, level=ALPHA / 2)  # before and after
     return Period(name, first, last, counts, failures, p99, judgement)
 
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from lab.distribution.analysis import Analysis
+from lab.distribution.gateway import Gateway, Policy
 from lab.distribution.intervals import Share
+from lab.distribution.judgement import Analysis, Zones
 from lab.distribution.longer import LongerRun
-from lab.distribution.zones import Zones
+from lab.distribution.policies import Band, Candidate, Likeness, Simulation
 from lab.experiments.calibration import Calibration, in_words
 from lab.experiments.compare import Comparison, Verdict
 from lab.experiments.study import Study
 from lab.report.document import Document, Heading, Part, Sentence, Table
-from lab.report.words import WAYS, deviation_ends, flaws, furthest, p_words, percent
-from lab.simulation.gateway import Gateway, Policy
-from lab.simulation.likeness import Candidate
-from lab.simulation.results import Likeness, Simulation
-from lab.simulation.skew import Band
+from lab.report.words import WAYS, deviation_ends, evenness, flaws, furthest, p_words, percent
 
 __all__ = ["calibration_page", "comparison_page", "distribution_page", "simulation_page"]
 
@@ -49,7 +46,13 @@ def distribution_page(analysis: Analysis) -> Document:
         f"{p_words(judgement.p_value)} for as much spread, {p_words(judgement.p_value_lower)} for as little "
         f"({judgement.method})."
     )
-    parts += [Sentence(judgement.explanation), Sentence(spread)]
+    parts += [Sentence(evenness(judgement, shown=analysis.evidence)), Sentence(spread)]
+    if analysis.shown("regular"):
+        regular = f"More regular than random choice: {p_words(judgement.p_value_lower)} for so little spread."
+        parts.append(Sentence(regular))
+    if judgement.dispersion_seen is not None and analysis.shown("windows"):
+        varies = f"The shares vary over time, {judgement.dispersion_seen:.3g} times as much as by chance."
+        parts.append(Sentence(varies))
     order = judgement.dependence
     if order is not None:
         repeats = (
@@ -66,9 +69,9 @@ def distribution_page(analysis: Analysis) -> Document:
         )
         parts.append(Sentence(independence))
     if analysis.longer_run is not None:
-        parts += _longer(analysis.longer_run)
+        parts += _longer(analysis.longer_run, judgement.detect)
     if analysis.zones is not None:
-        parts += _zones(analysis.zones)
+        parts += _zones(analysis, analysis.zones)
     return Document("", parts, analysis.as_dict())
 
 
@@ -103,24 +106,40 @@ def strip(ends: tuple[float, float], value: float, widest: float) -> str:
     return "".join(cells)
 
 
-def _longer(longer_run: LongerRun) -> list[Part]:
-    parts: list[Part] = [Heading("Would a longer run help?"), Sentence(longer_run.explanation)]
-    if longer_run.p_heterogeneity is not None and longer_run.p_trend is not None:
+def _longer(run: LongerRun, detect: float) -> list[Part]:
+    now = (
+        f"The hosts are {percent(run.skew)} off their share on average (root mean square; chance alone makes it "
+        f"{percent(run.skew_by_chance)})."
+    )
+    answer = {
+        "stays": "A longer run would not help: the same difference is in all windows alike "
+        f"({p_words(run.parts.p_stays) if run.parts else ''}).",
+        "drifts": f"A longer run would not help: the shares drift ({p_words(run.parts.p_trend) if run.parts else ''}).",
+        "within": f"There is little for it to take away: no host is more than {percent(run.bound or 0)} off.",
+        "cannot-tell": f"Cannot tell yet: {run.requests_needed:,} requests would show whether a host stays "
+        f"{percent(detect)} off.",
+        "unknown": "Without the time or the order of the answers, or enough of them, it cannot be told.",
+    }[run.answer]
+    parts: list[Part] = [Heading("Would a longer run help?"), Sentence(f"{answer} {now}")]
+    if run.parts is not None:
         windows = (
-            f"Windows: {longer_run.windows_uneven} of {longer_run.windows} are uneven each by itself at 5 %, "
-            f"{longer_run.windows / 20:.2g} by chance; {p_words(longer_run.p_heterogeneity)} for the differences "
-            f"between them, {p_words(longer_run.p_trend)} for a trend."
+            f"Windows: {run.parts.uneven} of {run.parts.windows} are uneven each by itself at 5 %, "
+            f"{run.parts.windows / 20:.2g} by chance; {p_words(run.parts.p_windows)} for the differences "
+            f"between them, {p_words(run.parts.p_trend)} for a trend."
         )
         parts.append(Sentence(windows))
     return parts
 
 
-def _zones(zones: Zones) -> list[Part]:
+def _zones(analysis: Analysis, zones: Zones) -> list[Part]:
     parts: list[Part] = [Heading("By Availability Zone"), _shares("zone", [zone.share for zone in zones.zones])]
     if zones.between is not None:
-        parts.append(Sentence(f"Between zones: {zones.between.explanation}"))
+        between = evenness(zones.between, shown=analysis.shown("zones"), what="zone")
+        parts.append(Sentence(f"Between zones: {between}"))
     parts += [
-        Sentence(f"Within {zone.zone}: {zone.within.explanation}") for zone in zones.zones if zone.within is not None
+        Sentence(f"Within {zone.zone}: {evenness(zone.within, shown=analysis.shown('within', zone.zone))}")
+        for zone in zones.zones
+        if zone.within is not None
     ]
     entry = ", ".join(f"{zone} {percent(fraction)}" for zone, fraction in zones.entry.items())
     supposed = "supposing that requests come in evenly" if zones.entry_assumed else "with requests that come in"
@@ -159,7 +178,7 @@ def _simulation(result: Simulation) -> list[Part]:
         ["dispersion (chance: 1)", *_band(result.skew.dispersion)],
     ]
     table = Table(("", "median", "95 % of them"), lines, f"{result.skew.runs:,} runs:")
-    return [*parts, Sentence(f"One run: {result.run.explanation}"), table]
+    return [*parts, Sentence(f"One run: {evenness(result.run, shown=result.run.p_value <= result.run.level)}"), table]
 
 
 def _gateway(gateway: Gateway) -> str:

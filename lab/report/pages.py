@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lab.distribution.analysis import Analysis, analyse
 from lab.distribution.intervals import Share
+from lab.distribution.judgement import Analysis, analyse
 from lab.errors import BadInput
 from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
 from lab.experiments.findings import Findings, Period, of_period

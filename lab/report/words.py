@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from lab.distribution.analysis import Analysis
 from lab.distribution.intervals import Share
+from lab.distribution.judgement import Analysis, Judgement
 from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
 from lab.experiments.findings import Cause, Findings, Period
 from lab.experiments.matrix import Row
@@ -30,6 +30,7 @@ __all__ = [
     "deviation_ends",
     "deviations_show",
     "deviations_title",
+    "evenness",
     "failed_share",
     "failures",
     "flaws",
@@ -114,6 +115,28 @@ def percent(fraction: float) -> str:
     """5 %, 0.0123 %, 1100 %: three significant digits, or whole."""
     value = 100 * fraction
     return f"{value:.0f} %" if value >= 100 else f"{value:.3g} %"
+
+
+def evenness(judgement: Judgement, *, shown: bool, what: str = "host") -> str:
+    """How far off any host may be, and whether there is evidence that one is, `shown` at the page's level."""
+    if judgement.bound is None:
+        return f"No requests to judge a {what} by."
+    condition = "" if judgement.dispersion_seen is not None else " if requests are independent"
+    limit = f"No {what} is more than {percent(judgement.bound)} off its share (95 % confidence{condition})."
+    side = "above" if judgement.furthest_deviation > 0 else "below"
+    of = f"{judgement.requests - judgement.left_out:,} requests over {judgement.hosts:,} {what}s"
+    spread = (
+        f"{judgement.furthest_host} is {percent(judgement.max_deviation)} {side}; "
+        f"chi-square {judgement.chi_square:.2f}, {p_words(judgement.p_value)}"
+    )
+    if shown:
+        return f"{limit} Evidence of unevenness in {of} ({spread})."
+    visible = judgement.skew_visible
+    seen = f", these would one that is {percent(visible)} off" if visible is not None and visible <= 1 else ""
+    return (
+        f"{limit} No evidence of unevenness in {of} ({spread}); {judgement.requests_needed:,} would show a {what} "
+        f"{percent(judgement.detect)} off{seen} (80 % power)."
+    )
 
 
 def p_words(probability: float) -> str:
@@ -251,7 +274,7 @@ def split(period: Period) -> str:
     span = f"{capital(period.name)} ({period.last_second - period.first_second + 1} s)"
     if period.judgement is None:
         return f"{span}: hosts came and went, or fewer than two answered, so there is no split to judge."
-    return f"{span}: {period.judgement.explanation}"
+    return f"{span}: {evenness(period.judgement, shown=period.judgement.p_value <= period.judgement.level)}"
 
 
 def load_of(measured: Measured) -> str:

@@ -8,10 +8,10 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, NullFormatter
 
+from lab.distribution.gateway import Gateway
+from lab.distribution.policies import Curve
 from lab.report.pictures.split import percents
 from lab.report.pictures.style import COLOURS, DASHES, INK, STYLE, new_figure, title
-from lab.simulation.gateway import Gateway
-from lab.simulation.skew import Curve
 
 __all__ = ["skew_figure"]
 

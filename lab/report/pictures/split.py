@@ -12,8 +12,8 @@ from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import EngFormatter, FuncFormatter, Locator, LogLocator, MaxNLocator, NullFormatter
 from scipy import stats
 
-from lab.distribution.analysis import Analysis
 from lab.distribution.intervals import CONFIDENCE, Share
+from lab.distribution.judgement import Analysis
 from lab.report.pictures.style import COLOURS, DASHES, INK, LINES, STYLE, WIDTH, new_figure, svg, title
 from lab.report.words import MOST_DRAWN, convergence_title, deviation_ends, deviations_title, furthest, percent, short
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lab.distribution.dependence import Dependence, dependence, repeat_moments
-from lab.distribution.power import ALPHA
+from lab.distribution.goodness import ALPHA
 from lab.records.observations import Integers, SequenceCounter
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lab.distribution.exposure import Exposure, constant_exposure
 from lab.distribution.goodness import evidence, goodness_of_fit, holm
+from lab.distribution.presence import Exposure, constant_exposure
 
 
 def one_epoch(counts: list[int], weights: list[float] | None = None) -> Exposure:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from lab.distribution.dependence import Dependence, dependence
-from lab.distribution.exposure import Exposure, constant_exposure
 from lab.distribution.intervals import bound, dispersion_seen, shares
+from lab.distribution.presence import Exposure, constant_exposure
 from lab.records.observations import Integers, SequenceCounter, WindowCounter
 
 NAMES = list("abcdefghijkl")

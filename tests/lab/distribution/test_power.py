@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lab.distribution.exposure import Exposure, constant_exposure
-from lab.distribution.power import noncentrality, requests_needed, skew_visible
+from lab.distribution.goodness import noncentrality, requests_needed, skew_visible
+from lab.distribution.presence import Exposure, constant_exposure
 
 
 @pytest.mark.parametrize(("freedom", "published"), [(1, 7.85), (2, 9.63), (3, 10.90), (4, 11.94), (11, 16.80)])

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.distribution.analysis import analyse
-from lab.distribution.zones import Zones
+from lab.distribution.judgement import Zones, analyse
 from lab.errors import BadInput
 from lab.records.observations import Observations
 
@@ -26,8 +25,8 @@ def test_zones_are_judged_against_the_hosts_that_they_have() -> None:
     ]
     assert found.zones[0].share.expected_share == pytest.approx(0.5)
     assert found.between is not None
-    assert found.between.verdict == "too-few"
-    assert "over 3 zones" in found.between.explanation
+    assert found.between.hosts == 3
+    assert found.between.p_value == pytest.approx(0.7408, abs=5e-5)
     assert found.zones[0].within is not None
     assert found.zones[0].within.hosts == 2
     assert found.zones[1].within is None
@@ -36,9 +35,9 @@ def test_zones_are_judged_against_the_hosts_that_they_have() -> None:
 def test_a_zone_that_gets_more_than_its_hosts_explain_is_uneven() -> None:
     found = zones_of({"a1": 1_200, "a2": 1_200, "b1": 800, "c1": 800}, ZONES)
     assert found.between is not None
-    assert found.between.verdict == "uneven"
+    assert found.between.p_value < 1e-6
     assert found.zones[0].within is not None
-    assert found.zones[0].within.verdict != "uneven"
+    assert found.zones[0].within.p_value == 1
 
 
 def test_crossed_is_what_is_answered_elsewhere_than_it_came_in() -> None:

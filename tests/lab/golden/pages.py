@@ -18,16 +18,15 @@ from lab.costs.prices import load_prices
 from lab.costs.scenario import Scenario
 from lab.costs.study import Study as CostStudy
 from lab.costs.traffic import scenario_of_run
-from lab.distribution.analysis import analyse
-from lab.distribution.judgement import Judgement, judge
+from lab.distribution.gateway import Gateway, Policy
+from lab.distribution.judgement import Judgement, analyse, judge
+from lab.distribution.policies import likeness, simulation
 from lab.experiments.calibration import calibrate
 from lab.experiments.compare import compare, compare_ways
 from lab.experiments.findings import Findings
 from lab.experiments.matrix import rows
 from lab.experiments.study import figures, read_measured, read_study
 from lab.records.answers import read
-from lab.simulation.gateway import Gateway, Policy
-from lab.simulation.results import likeness, simulation
 from load.results import read_run
 
 HERE = Path(__file__).parent
@@ -107,7 +106,7 @@ def simulate() -> Any:
 
 
 def like() -> Any:
-    result = likeness(str(STUDY / "baseline-1"), np.random.default_rng(1))
+    result = likeness(analyse(read(str(STUDY / "baseline-1"))), np.random.default_rng(1))
     candidates = {f"{each.policy.value} {each.parameter}": each.p_value for each in result.candidates}
     return {"measured": asdict(result.measured), "p_values": candidates}
 

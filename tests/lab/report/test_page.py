@@ -188,8 +188,8 @@ def test_failures_by_cause(page: Tables, timeline: list[dict[str, str]], folder:
 
 
 @pytest.mark.parametrize(("name", "hosts"), [("Before", "alpha beta gamma"), ("After", "alpha beta delta")])
-def test_the_verdicts(page: Tables, timeline: list[dict[str, str]], name: str, hosts: str) -> None:
-    match = re.search(rf"{name} \((\d+) s\): .*?: ([\d,]+) requests over 3 hosts .*? \(chi-square ([\d.]+)", page.text)
+def test_the_splits(page: Tables, timeline: list[dict[str, str]], name: str, hosts: str) -> None:
+    match = re.search(rf"{name} \((\d+) s\): .*? in ([\d,]+) requests over 3 hosts .*?chi-square ([\d.]+)", page.text)
     assert match is not None
     length, requests, chi_square = int(match[1]), int(match[2].replace(",", "")), float(match[3])
     last = max(int(row["second"]) for row in timeline)
@@ -345,17 +345,14 @@ def test_answers_in_which_no_host_names_itself_are_drawn(tmp_path: Path) -> None
     assert "no host known" in written(read_measured(folder)).read_text()
 
 
-def test_a_split_is_called_regular_only_where_that_is_no_chance(tmp_path: Path) -> None:
-    """p = 0.011 in one of thirty splits says nothing; see `judge(among_many=True)`."""
+def test_a_split_more_regular_than_chance_is_no_evidence_of_anything_else(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", np.random.default_rng(8), name="baseline", at=None, seconds=3)
-    for counts, said in (((1_000, 1_002, 997), False), ((100_000, 100_001, 100_002), True)):
-        rows = [f"{START},{host},200,{number}" for host, number in zip(HOSTS, counts, strict=True)]
-        write_timeline_rows(folder, rows)
-        text = written(read_measured(folder)).read_text()
+    rows = [f"{START},{host},200,{number}" for host, number in zip(HOSTS, (100_000, 100_001, 100_002), strict=True)]
+    write_timeline_rows(folder, rows)
+    text = written(read_measured(folder)).read_text()
 
-        assert stats.chi2.cdf(stats.chisquare(counts).statistic, 2) < 0.025
-        assert "Round robin" not in text
-        assert ("More even than random choice usually is (p" in text) is said
+    assert "No evidence of unevenness" in text
+    assert "ound robin" not in text
 
 
 def headline(report: Path) -> str:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from lab.distribution.analysis import Analysis, analyse
+from lab.distribution.judgement import Analysis, analyse
 from lab.records.observations import Observations, SequenceCounter
 from lab.report.pictures.split import analysis_figure, convergence_svg, deviations_svg
 from lab.report.pictures.style import INK

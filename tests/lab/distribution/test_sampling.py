@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from lab.distribution.gateway import Gateway, Policy
+from lab.distribution.policies import Integers, chi_square, max_deviation, sample
 from lab.errors import BadInput
-from lab.simulation.gateway import Gateway, Policy
-from lab.simulation.sampling import Integers, chi_square, max_deviation, sample
 
 RUNS = 1_500
 

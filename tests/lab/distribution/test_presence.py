@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 import pytest
 
-from lab.distribution.analysis import analyse
-from lab.distribution.exposure import exposure_over
-from lab.distribution.judgement import judge
+from lab.distribution.judgement import analyse, judge
+from lab.distribution.presence import exposure_over
 from lab.errors import BadInput
 from lab.records.observations import Integers, Observations, SequenceCounter, WindowCounter, Windows
 
@@ -26,9 +23,10 @@ def replaced_half_way(rng: np.random.Generator, requests: int, share: tuple[floa
     return np.concatenate((first, np.where(second == 2, 3, second)))
 
 
-def verdict(hosts: Integers, windows: Windows) -> str:
+def p_values(hosts: Integers, windows: Windows) -> tuple[float, float]:
     counts = np.bincount(hosts, minlength=windows.counts.shape[1])
-    return judge({f"host-{i}": int(n) for i, n in enumerate(counts)}, windows=windows).verdict
+    judgement = judge({f"host-{i}": int(n) for i, n in enumerate(counts)}, windows=windows)
+    return judgement.p_value, judgement.p_value_lower
 
 
 def test_hosts_that_stayed_make_one_epoch_of_all_requests() -> None:
@@ -50,21 +48,23 @@ def test_a_replaced_host_is_judged_over_its_own_time() -> None:
     assert exposure_over(np.bincount(hosts), np.ones(4), by_second(hosts), settle=0.0).left_out == 100
     assert exposure.counts.sum() + exposure.left_out == 6_000
     counts_alone = {f"host-{i}": int(n) for i, n in enumerate(np.bincount(hosts))}
-    assert judge(counts_alone).verdict == "uneven"
-    assert verdict(hosts, by_second(hosts)) != "uneven"
+    assert judge(counts_alone).p_value < 1e-6
+    assert p_values(hosts, by_second(hosts))[0] > 0.05
 
 
 def test_replacement_makes_no_false_alarms_and_hides_no_skew() -> None:
     rng = np.random.default_rng(3)
-    even, skewed = Counter[str](), Counter[str]()
+    even, regular, skewed = 0, 0, 0
     for _ in range(200):
         fair = replaced_half_way(rng, 6_000)
-        even[verdict(fair, by_second(fair))] += 1
+        upper, lower = p_values(fair, by_second(fair))
+        even += upper <= 0.05
+        regular += lower <= 0.025
         unfair = replaced_half_way(rng, 12_000, (1.15, 1, 1))
-        skewed[verdict(unfair, by_second(unfair))] += 1
-    assert 0.02 <= even["uneven"] / 200 <= 0.08
-    assert even["round-robin"] / 200 <= 0.05
-    assert skewed["uneven"] / 200 >= 0.8
+        skewed += p_values(unfair, by_second(unfair))[0] <= 0.05
+    assert 0.02 <= even / 200 <= 0.08
+    assert regular / 200 <= 0.05
+    assert skewed / 200 >= 0.8
 
 
 def test_a_late_first_answer_by_chance_is_not_a_late_host() -> None:
@@ -90,7 +90,7 @@ def test_a_sticky_order_is_not_taken_for_hosts_that_come_and_go() -> None:
 def test_a_host_that_never_answered_was_there() -> None:
     hosts = np.random.default_rng(5).integers(0, 2, 500)
     windows = by_second(hosts)
-    assert judge({"a": 250, "b": 250, "c": 0}, windows=windows).verdict == "uneven"
+    assert judge({"a": 250, "b": 250, "c": 0}, windows=windows).p_value < 1e-4
     assert judge({"a": 250, "b": 250}, weights={"c": 1}, windows=windows).hosts == 3
 
 

@@ -3,12 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lab.distribution.exposure import Exposure, constant_exposure
+from lab.distribution.gateway import Gateway, Policy
+from lab.distribution.policies import Candidate, compare, curves, measured, p_value, sample, skew
+from lab.distribution.presence import Exposure, constant_exposure
 from lab.errors import BadInput
-from lab.simulation.gateway import Gateway, Policy
-from lab.simulation.likeness import Candidate, compare, measured, p_value
-from lab.simulation.sampling import sample
-from lab.simulation.skew import curves, skew
 
 
 def candidates(counts: list[int]) -> dict[tuple[Policy, int | None], Candidate]:

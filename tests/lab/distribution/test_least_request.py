@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lab.simulation.least_request import dispersion
+from lab.distribution.least_request import dispersion
 
 
 def simulated(tasks: int, in_flight: int, runs: int, rounds: int) -> float:

@@ -1,0 +1,288 @@
+"""What a gateway of many front ends would do, drawn at once, and which policies are compatible with a measured run.
+
+Random choice is multinomial, whatever the front ends. Round robin: requests by front end are multinomial, whole rounds
+give every task the same, and the last round of m mod T requests reaches a random set of the T tasks. Sticky:
+connections are multinomial. These are exact. Least request spreads D N of N requests at random and the rest evenly,
+which has the covariance of the real thing: `lab.distribution.least_request`. With remainders spread evenly over 0 to T
+- 1 a task's variance under round robin of F front ends is F (T^2 - 1) / (6 T^2), so the dispersion is F (T + 1) / (6
+N); under sticky connections of L requests it is L. The request-by-request reference lives with the tests.
+
+A measured run's chi-square is compared with those of simulated runs of as many requests and tasks. The order of the
+answers is not looked at, and policies that the spread cannot tell apart are equally compatible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lab.distribution.gateway import Gateway, Policy
+from lab.distribution.judgement import Analysis, Judgement, judge
+from lab.distribution.least_request import dispersion
+from lab.distribution.presence import Exposure
+from lab.errors import BadInput
+
+__all__ = [
+    "ALPHA",
+    "Band",
+    "Candidate",
+    "Curve",
+    "Likeness",
+    "Measured",
+    "Simulation",
+    "Skew",
+    "chi_square",
+    "compare",
+    "curves",
+    "likeness",
+    "max_deviation",
+    "measured",
+    "p_value",
+    "points",
+    "sample",
+    "simulation",
+    "skew",
+]
+
+Integers = NDArray[np.int64]
+Numbers = NDArray[np.float64]
+
+_MOST_CELLS = 20_000_000
+_CELLS, _FEWEST = 20_000_000, 10  # numbers that are drawn at most, and runs whatever it takes
+_CURVE_CELLS = 2_000_000  # for each point of a curve
+_MOST_RUNS = 1000
+_POINTS = 11  # of a curve
+
+ALPHA = 0.05
+_GRID = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+_LIKE_CELLS = 1_000_000
+
+
+def sample(gateway: Gateway, requests: int, runs: int, rng: np.random.Generator) -> Integers:
+    """Requests by task of independent runs, (runs, tasks)."""
+    if gateway.policy is Policy.RANDOM:
+        return _random(requests, gateway.tasks, runs, rng)
+    if gateway.policy is Policy.ROUND_ROBIN:
+        return _round_robin(requests, gateway.tasks, gateway.front_ends, runs, rng)
+    if gateway.policy is Policy.LEAST_REQUEST:
+        return _least_request(requests, gateway.tasks, gateway.in_flight, runs, rng)
+    return _sticky(requests, gateway.tasks, gateway.run_length, runs, rng)
+
+
+def max_deviation(counts: Integers) -> Numbers:
+    """Largest |requests / even part - 1| over the tasks, for each run of (runs, tasks)."""
+    even = counts.sum(axis=1, keepdims=True) / counts.shape[1]
+    return np.asarray(np.abs(counts / even - 1).max(axis=1))
+
+
+def chi_square(counts: Integers) -> Numbers:
+    """Pearson's statistic against an even split, for each run of (runs, tasks)."""
+    even = counts.sum(axis=1, keepdims=True) / counts.shape[1]
+    return np.asarray(((counts - even) ** 2 / even).sum(axis=1))
+
+
+def _random(requests: int, tasks: int, runs: int, rng: np.random.Generator) -> Integers:
+    return rng.multinomial(requests, np.full(tasks, 1 / tasks), size=runs)
+
+
+def _round_robin(requests: int, tasks: int, front_ends: int, runs: int, rng: np.random.Generator) -> Integers:
+    """Whole rounds give every task the same; the last round of a front end reaches a random set of tasks."""
+    by_front_end = _random(requests, front_ends, runs, rng)
+    rounds, last = np.divmod(by_front_end, tasks)
+    counts = np.repeat(rounds.sum(axis=1, keepdims=True), tasks, axis=1)
+    block = max(1, _MOST_CELLS // (front_ends * tasks))
+    for start in range(0, runs, block):
+        reached = np.arange(tasks) < last[start : start + block].reshape(-1, 1)
+        reached = rng.permuted(reached, axis=1).reshape(-1, front_ends, tasks)
+        counts[start : start + block] += reached.sum(axis=1)
+    return counts
+
+
+def _least_request(requests: int, tasks: int, in_flight: int, runs: int, rng: np.random.Generator) -> Integers:
+    """A part D of the requests is spread at random and the rest evenly: D times the covariance of random choice."""
+    at_random = round(requests * dispersion(tasks, in_flight))
+    counts = _random(at_random, tasks, runs, rng) + (requests - at_random) // tasks
+    over = np.arange(tasks) < (requests - at_random) % tasks
+    return np.asarray(counts + rng.permuted(np.tile(over, (runs, 1)), axis=1))
+
+
+def _sticky(requests: int, tasks: int, run_length: int, runs: int, rng: np.random.Generator) -> Integers:
+    """Connections are spread at random; the last one may have fewer requests."""
+    connections, rest = divmod(requests, run_length)
+    counts = _random(connections, tasks, runs, rng) * run_length
+    counts[np.arange(runs), rng.integers(0, tasks, runs)] += rest
+    return counts
+
+
+@dataclass(frozen=True)
+class Band:
+    """What the middle run shows, and between what 95 % of the runs are."""
+
+    low: float
+    median: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Skew:
+    """The largest deviation of a task from an even split, and the dispersion (chi-square by degrees of freedom)."""
+
+    runs: int
+    max_deviation: Band
+    dispersion: Band
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The largest deviation of a task after so many requests, for one policy."""
+
+    policy: Policy
+    requests: tuple[int, ...]
+    max_deviation: tuple[Band, ...]
+
+
+def skew(gateway: Gateway, requests: int, rng: np.random.Generator) -> Skew:
+    """The skew of as many simulated runs as take about a second, a few seconds for the largest gateways."""
+    runs = _affordable(gateway, _CELLS, _FEWEST)
+    counts = sample(gateway, requests, runs, rng)
+    return Skew(runs, _band(max_deviation(counts)), _band(chi_square(counts) / (gateway.tasks - 1)))
+
+
+def points(gateway: Gateway, requests: int) -> list[int]:
+    """Numbers of requests for a curve, up to *requests*, evenly on a logarithmic scale."""
+    first = max(1, min(10 * gateway.tasks, requests // 100))
+    return [int(point) for point in np.unique(np.geomspace(first, requests, _POINTS).round())]
+
+
+def curves(gateway: Gateway, points: Sequence[int], rng: np.random.Generator) -> list[Curve]:
+    """All policies with the parameters of one gateway, at each number of requests."""
+    found = []
+    for policy in Policy:
+        one = replace(gateway, policy=policy)
+        runs = _affordable(one, _CURVE_CELLS, 1)
+        bands = tuple(_band(max_deviation(sample(one, requests, runs, rng))) for requests in points)
+        found.append(Curve(policy, tuple(points), bands))
+    return found
+
+
+def _affordable(gateway: Gateway, cells: int, fewest: int) -> int:
+    each = gateway.tasks * (gateway.front_ends if gateway.policy is Policy.ROUND_ROBIN else 1)
+    return int(np.clip(cells // each, fewest, _MOST_RUNS))
+
+
+def _band(values: Numbers) -> Band:
+    low, median, high = np.quantile(values, (0.025, 0.5, 0.975))
+    return Band(float(low), float(median), float(high))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The longest stretch of a run with unchanged hosts; `whole` if that is all of it."""
+
+    requests: int
+    tasks: int
+    chi_square: float
+    max_deviation: float
+    whole: bool
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A policy and its parameter, with the chance of a spread as far from its middle as the measured one.
+
+    `parameter` is the number of front ends for round robin, of requests in flight for least request, of requests of a
+    connection for sticky; None for random choice.
+    """
+
+    policy: Policy
+    parameter: int | None
+    p_value: float
+    compatible: bool
+
+
+def measured(exposure: Exposure) -> Measured:
+    """What is compared; BadInput for expected weights, which no policy here has, or a stretch with one host only."""
+    longest = int(exposure.requests.argmax())
+    there = exposure.shares[longest] > 0
+    shares, counts = exposure.shares[longest][there], exposure.counts[longest][there]
+    if not np.allclose(shares, shares[0]):
+        raise BadInput("only runs with equal weights can be compared with the simulated policies")
+    if len(counts) < 2 or counts.sum() == 0:
+        raise BadInput("the longest stretch with unchanged hosts has fewer than two of them: nothing to compare")
+    return Measured(
+        int(counts.sum()),
+        len(counts),
+        float(chi_square(counts[np.newaxis, :])[0]),
+        float(max_deviation(counts[np.newaxis, :])[0]),
+        exposure.constant and exposure.left_out == 0,
+    )
+
+
+def compare(run: Measured, rng: np.random.Generator) -> list[Candidate]:
+    """Every policy, over a grid of its parameter, against the measured run."""
+    found = []
+    for gateway, parameter in _candidates(run):
+        probability = p_value(run, gateway, rng)
+        found.append(Candidate(gateway.policy, parameter, probability, probability > ALPHA))
+    return found
+
+
+def p_value(run: Measured, gateway: Gateway, rng: np.random.Generator) -> float:
+    """The chance that a gateway spreads as many requests at least as far from the usual, to either side."""
+    cells = run.tasks * (gateway.front_ends if gateway.policy is Policy.ROUND_ROBIN else 1)
+    runs = int(np.clip(_LIKE_CELLS // cells, 99, 4_999))
+    null = chi_square(sample(gateway, run.requests, runs, rng))
+    above = int(np.count_nonzero(null >= run.chi_square * (1 - 1e-9)))
+    below = int(np.count_nonzero(null <= run.chi_square * (1 + 1e-9)))
+    return min(1.0, 2 * (min(above, below) + 1) / (runs + 1))
+
+
+def _candidates(run: Measured) -> Iterator[tuple[Gateway, int | None]]:
+    base = Gateway(tasks=run.tasks)
+    yield replace(base, policy=Policy.RANDOM), None
+    for value in _GRID:
+        if value <= run.requests:
+            yield replace(base, policy=Policy.ROUND_ROBIN, front_ends=value), value
+    for value in _GRID:
+        # Before a front end has many more requests behind it than in flight, its start is still to be seen.
+        if 20 * value <= run.requests:
+            yield replace(base, policy=Policy.LEAST_REQUEST, in_flight=value), value
+    for value in _GRID[1:]:
+        if 2 * value <= run.requests:
+            yield replace(base, policy=Policy.STICKY, run_length=value), value
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """One run of a gateway, judged, and the skew of many."""
+
+    gateway: Gateway
+    requests: int
+    run: Judgement
+    skew: Skew
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """A measured run, and the policies that were compared with it."""
+
+    source: str
+    measured: Measured
+    candidates: list[Candidate]
+
+
+def simulation(gateway: Gateway, requests: int, rng: np.random.Generator) -> Simulation:
+    """Send *requests* through *gateway*."""
+    one = sample(gateway, requests, 1, rng)[0]
+    width = len(str(gateway.tasks))
+    judgement = judge({f"task-{number:0{width}}": int(count) for number, count in enumerate(one, start=1)})
+    return Simulation(gateway, requests, judgement, skew(gateway, requests, rng))
+
+
+def likeness(analysis: Analysis, rng: np.random.Generator) -> Likeness:
+    """Compare a measured run with every policy. Raises BadInput for one that cannot be; see `measured`."""
+    run = measured(analysis.subject.exposure)
+    return Likeness(analysis.source, run, compare(run, rng))
