@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,7 @@ import typer
 
 from lab.distribution.gateway import Gateway, Policy
 from lab.errors import AnswerIsNo, BadInput, LabError
-from lab.experiments.catalogue import ALL, EXPERIMENTS, chosen, fitting
+from lab.experiments.catalogue import ALL, chosen, fitting
 
 if TYPE_CHECKING:
     from lab.costs.scenario import Scenario
@@ -36,8 +37,18 @@ costs_app = typer.Typer(help="What it costs a month to expose the service, six w
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text: docs/lab.md has its keys.")]
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"lab {version('serviceconnect')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _lab() -> None:
+def _lab(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Is it even, what did clients see, what does it cost?"""
 
 
@@ -63,11 +74,9 @@ def _print(document: Document, *, as_json: bool) -> None:
 @app.command()
 def run(
     experiments: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="EXPERIMENT...", help=f"What happens during the load: {', '.join(EXPERIMENTS)}; or {ALL} of it."
-        ),
-    ],
+        list[str] | None,
+        typer.Argument(metavar="EXPERIMENT", help=f"What happens during the load (see --list), or `{ALL}`."),
+    ] = None,
     target: Annotated[Path, typer.Option(help="The outputs file of the twin, or of `cdktf deploy`.")] = Path(
         ".twin/outputs.json"
     ),
@@ -97,12 +106,25 @@ def run(
     ] = None,
     results: Annotated[Path, typer.Option(help="Where the folders of the runs are made.")] = Path("results"),
     check: Annotated[bool, typer.Option("--check", help="End with 1 if a request failed.")] = False,
+    max_failed: Annotated[
+        str | None,
+        typer.Option(metavar="PERCENT", help="End with 1 if more of the requests failed, of any run and way."),
+    ] = None,
+    listing: Annotated[bool, typer.Option("--list", help="List the experiments, with their times, and end.")] = False,
     as_json: _Json = False,
 ) -> None:
     """Put load on the service while something happens to its tasks, and say what the clients saw.
 
     With a load balancer beside (the setting `comparison`), half of the load takes each of the two ways.
     """
+    if listing:
+        from lab.report.answers import experiments_page
+
+        _print(experiments_page(), as_json=as_json)
+        return
+    if not experiments:
+        raise BadInput(f"No experiment is named: `lab run --list` lists them; `{ALL}` runs every one.")
+    most = 0.0 if check and max_failed is None else None if max_failed is None else fraction(max_failed, "--max-failed")
     if users < 1:
         raise BadInput(f"--users {users} is too few: give 1 or more.")
     if users > _MOST_USERS:
@@ -168,17 +190,21 @@ def run(
             tell(study_page(study), study.folder, last=True)
     if interrupted:
         raise typer.Exit(_INTERRUPTED)
-    if check:
-        _check(folders)
+    if most is not None:
+        _check(folders, most)
 
 
-def _check(folders: list[Path]) -> None:
+def _check(folders: list[Path], most: float) -> None:
+    """Raises AnswerIsNo where more than *most* of the requests of a run failed, on either way."""
     from lab.experiments.study import read_measured
+    from lab.report.words import percent
 
-    found = [findings for folder in folders for findings in read_measured(folder).findings.values()]
-    failures, requests = sum(f.failures for f in found), sum(f.requests for f in found)
-    if failures:
-        raise AnswerIsNo(f"{failures:,} of {requests:,} requests failed.")
+    for measured in map(read_measured, folders):
+        for findings in measured.findings.values():
+            if findings.failed_share > most:
+                failed = f"{findings.failures:,} of {findings.requests:,} requests failed"
+                limit = f", more than {percent(most)}" if most else ""
+                raise AnswerIsNo(f"{failed} in {measured.label}{limit}.")
 
 
 @app.command()

@@ -291,7 +291,7 @@ class Supervisor:
             print(f"twin: {serve} at {outputs['gateway_url']} after {seconds:.1f} s", flush=True)
         print(f"twin: the AWS endpoint is {self.endpoint.url}", flush=True)
         if left_out := [*passed_over, *asked_in_vain]:
-            print(f"twin: it leaves {len(left_out)} things out of the stack; `twin ps` names them", flush=True)
+            print(f"twin: {len(left_out)} parts of the stack have no effect here: `twin ps` lists them", flush=True)
 
     def _ecs_call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Do an operation of ECS on the event loop; called from the endpoint's threads."""

@@ -11,15 +11,44 @@ from lab.distribution.judgement import Analysis, Zones
 from lab.distribution.longer import LongerRun
 from lab.distribution.policies import Band, Candidate, Likeness, Simulation
 from lab.experiments.calibration import Calibration, in_words
+from lab.experiments.catalogue import EXPERIMENTS
 from lab.experiments.compare import Comparison, Verdict
 from lab.experiments.study import Study
 from lab.report.document import Document, Heading, Part, Sentence, Table
-from lab.report.words import WAYS, deviation_ends, evenness, flaws, furthest, p_words, percent
+from lab.report.words import WAYS, deviation_ends, evenness, flaws, furthest, joined, p_words, percent
 
-__all__ = ["calibration_page", "comparison_page", "distribution_page", "simulation_page"]
+__all__ = ["calibration_page", "comparison_page", "distribution_page", "experiments_page", "simulation_page"]
 
 _MOST_ROWS = 40  # hosts in a table
 _STRIP = 25  # characters
+
+
+# lab run --list
+
+
+def experiments_page() -> Document:
+    """What each experiment does, how long its load lasts, and whether it can be done on AWS."""
+    lines = [
+        [e.name, e.sentence, f"{e.seconds:g}", "no" if e.not_on_aws else f"{e.seconds_on_aws:g}"]
+        for e in EXPERIMENTS.values()
+    ]
+    reasons = dict.fromkeys(e.not_on_aws for e in EXPERIMENTS.values() if e.not_on_aws)
+    names = {reason: [e.name for e in EXPERIMENTS.values() if e.not_on_aws == reason] for reason in reasons}
+    values = [
+        {
+            "name": e.name,
+            "sentence": e.sentence,
+            "seconds": e.seconds,
+            "seconds_on_aws": None if e.not_on_aws else e.seconds_on_aws,
+            "not_on_aws": e.not_on_aws,
+        }
+        for e in EXPERIMENTS.values()
+    ]
+    parts: list[Part] = [
+        Table(("experiment", "what happens", "s on the twin", "s on AWS"), lines, text_columns=2),
+        *(Sentence(f"Not on AWS: {joined(own)} ({reason}).") for reason, own in names.items()),
+    ]
+    return Document("", parts, {"experiments": values})
 
 
 # lab distribution

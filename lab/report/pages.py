@@ -35,9 +35,12 @@ _PAGE_ONLY = {"failed_percent", "p99_before_ms", "p99_during_ms", "detect_s", "d
 _FORMS = {"": "{:,.0f}", "%": "{:.2f}", "s": "{:.1f}", "ms": "{:,.1f}"}  # by unit
 
 
+_ALONE = 2  # level of the headings of a page about one run
+
+
 def run_page(measured: Measured) -> Document:
     """The page of one run."""
-    parts = [*_run(measured, 2), *_what_it_costs(measured), *_how_to_read()]
+    parts = [*_run(measured, _ALONE), *_what_it_costs(measured), *_how_to_read()]
     return Document(words.answer(measured.findings), parts, _values(measured))
 
 
@@ -70,7 +73,7 @@ def _run(measured: Measured, level: int) -> list[Part]:
         if both:
             parts.append(Heading(words.capital(words.THROUGH[arm]), level))
         parts += _way(run, measured.findings[arm], roles)
-    if analysis := _analysis(measured.runs[DIRECT]):
+    if level == _ALONE and (analysis := _analysis(measured.runs[DIRECT])):
         way = f", {words.THROUGH[DIRECT]}" if both else ""
         parts.append(Heading(f"As requests add up{way}", level, folded=True, detail=True))
         parts.append(_convergence(analysis, roles))

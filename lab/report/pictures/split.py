@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
@@ -14,7 +14,7 @@ from scipy import stats
 
 from lab.distribution.intervals import CONFIDENCE, Share
 from lab.distribution.judgement import Analysis
-from lab.report.pictures.style import COLOURS, DASHES, INK, LINES, STYLE, WIDTH, new_figure, svg, title
+from lab.report.pictures.style import COLOURS, DASHES, INK, LINES, STYLE, WIDTH, new_figure, placed, svg, title
 from lab.report.words import MOST_DRAWN, convergence_title, deviation_ends, deviations_title, furthest, percent, short
 
 __all__ = [
@@ -40,8 +40,10 @@ def deviations_svg(
     event.
     """
     with matplotlib.rc_context(STYLE):
-        figure = new_figure(_height(splits), width)
-        _draw_deviations(figure, splits, roles or {}, width)
+        longest = max(len(name) for name in short(_hosts(splits)).values())
+        below = 0.35 + 0.2 * (1 if width > 5 else len(splits))
+        figure = placed(_height(splits) + below - 0.5, width, 0.15 + 0.075 * longest, below)
+        _draw_deviations(figure, splits, roles or {}, width, "lower center")
         return svg(figure)
 
 
@@ -98,7 +100,11 @@ def _has_time(analysis: Analysis) -> bool:
 
 
 def _draw_deviations(
-    figure: FigureBase, splits: Mapping[str, Sequence[Share]], roles: Mapping[str, str], width: float
+    figure: FigureBase,
+    splits: Mapping[str, Sequence[Share]],
+    roles: Mapping[str, str],
+    width: float,
+    legend: Literal["lower center", "outside lower center"] = "outside lower center",
 ) -> None:
     axes: Axes = figure.subplots()
     hosts = _hosts(splits)
@@ -129,7 +135,7 @@ def _draw_deviations(
     axes.set_xlim(-reach, reach)
     axes.xaxis.set_major_locator(MaxNLocator(8 if width > 5 else 4, symmetric=True))
     axes.xaxis.set_major_formatter(FuncFormatter(_signed))
-    figure.legend(loc="outside lower center", ncols=2 if width > 5 else 1)
+    figure.legend(loc=legend, ncols=2 if width > 5 else 1)
 
 
 def _draw_convergence(figure: FigureBase, analysis: Analysis, roles: Mapping[str, str] | None, width: float) -> None:

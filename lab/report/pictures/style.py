@@ -28,6 +28,7 @@ __all__ = [
     "WIDTH",
     "areas",
     "new_figure",
+    "placed",
     "save",
     "svg",
     "title",
@@ -72,6 +73,16 @@ STYLE: dict[Any, Any] = {
 def new_figure(height: float, width: float = WIDTH) -> Figure:
     """A figure of `width` by `height` inches, with a transparent background."""
     return Figure(figsize=(width, height), layout="constrained", facecolor="none")
+
+
+def placed(height: float, width: float, left: float, below: float) -> Figure:
+    """A figure whose margins in inches are known: *left* and *below* the axes; three times as fast to draw.
+
+    Finding the margins, as `new_figure` does, draws everything twice more.
+    """
+    figure = Figure(figsize=(width, height), facecolor="none")
+    figure.subplots_adjust(left / width, below / height, 1 - 0.3 / width, 1 - 0.25 / height, hspace=0.12)
+    return figure
 
 
 def title(figure: FigureBase, text: str) -> None:

@@ -12,11 +12,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from lab.experiments.findings import Findings, is_failure
-from lab.report.pictures.style import COLOURS, FAILURE, INK, LINES, STYLE, WIDTH, areas, new_figure, svg
+from lab.report.pictures.style import COLOURS, FAILURE, INK, LINES, STYLE, WIDTH, areas, new_figure, placed, svg
 from lab.report.words import NO_HOST, percent, short
 from load.latency import SECOND_BITS, percentiles
 from load.results import Run
@@ -67,7 +67,9 @@ def timeline(run: Run, findings: Findings, roles: Mapping[str, str], width: floa
     order = [host for role in ("", "stopped", "new") for host in roles if roles[host] == role]
     hosts = [host for host in (*order, "") if host in answered]
     with matplotlib.rc_context(STYLE):
-        figure = new_figure(4.4 if run.latency else 3.2, width)
+        columns = 5 if width > 5 else 2
+        below_axes = 0.5 + 0.2 * (1 if width > 5 else 3)
+        figure = placed((4.0 if run.latency else 2.7) + below_axes, width, 0.65, below_axes)
         rows = (3, 1) if run.latency else (1,)
         axes, *below = figure.subplots(len(rows), 1, sharex=True, squeeze=False, height_ratios=rows)[:, 0]
         # A second's value holds from its beginning to its end.
@@ -97,8 +99,9 @@ def timeline(run: Run, findings: Findings, roles: Mapping[str, str], width: floa
         axes.set_ylabel("requests per second")
         if run.latency:
             _latencies(below[0], run, seconds, x)
+        axes.xaxis.set_major_locator(MaxNLocator(10 if width > 5 else 6, integer=True))
         (below or [axes])[-1].set_xlabel("seconds since the first answer")
-        figure.legend(handles=patches, loc="outside lower center", ncols=5 if width > 5 else 2)
+        figure.legend(handles=patches, loc="lower center", ncols=columns)
         return svg(figure)
 
 

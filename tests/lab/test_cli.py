@@ -1,0 +1,98 @@
+"""Every command of `lab` over recorded folders: what it prints, and the same as JSON."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab.experiments.catalogue import EXPERIMENTS
+from lab.experiments.study import read_measured
+from tests.command import Command
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A recorded run of both ways, to be written to."""
+    return Path(shutil.copytree(GOLDEN / "run", tmp_path / "run"))
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(GOLDEN / "study", tmp_path / "study"))
+
+
+def test_a_report_is_written_and_named(lab: Command, run: Path) -> None:
+    assert lab("report", str(run)).out == f"{run / 'report.html'}\n"
+    assert (run / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_run_as_json(lab: Command, run: Path) -> None:
+    found = lab("report", str(run), "--json").json
+    measured = read_measured(run)
+    direct, beside = measured.findings.values()
+
+    assert (found["experiment"], found["complete"]) == ("stop-task", True)
+    assert (found["requests"], found["failures"]) == (direct.requests, direct.failures)
+    assert found["load_balancer"]["requests"] == beside.requests
+    assert [window["name"] for window in found["windows"]] == ["before", "during", "after"]
+    for window, period in zip(found["windows"], direct.periods, strict=True):
+        assert window["hosts"] == period.counts
+        assert (window["p"] is None) == (period.judgement is None)
+    assert found["answer"] in (run / "report.html").read_text()
+
+
+def test_a_study_as_json(lab: Command, study: Path) -> None:
+    found = lab("report", str(study), "--json").json
+
+    assert [run["experiment"] for run in found["runs"]] == ["baseline", "stop-task"] * 3
+    assert found["left_out"].keys() == {"az-loss"}
+    assert found["answer"].startswith("3 runs each: through Cloud Map 282 of 7,200 requests failed")
+
+
+@pytest.mark.parametrize("command", [("compare",), ("calibrate",), ("distribution",)])
+def test_other_answers_about_folders_as_json(lab: Command, study: Path, command: tuple[str, ...]) -> None:
+    folder = study if command != ("distribution",) else study / "baseline-1"
+    code, out, err = lab(*command, str(folder), "--json")
+
+    assert (code, err) == (0, "")
+    assert json.loads(out)
+
+
+def test_the_experiments_are_listed(lab: Command) -> None:
+    code, out, _ = lab("run", "--list")
+    lines = {line.split()[0]: line for line in out.splitlines()}
+
+    assert code == 0
+    assert EXPERIMENTS.keys() <= lines.keys()
+    assert all(experiment.sentence in lines[name] for name, experiment in EXPERIMENTS.items())
+    assert lines["crash"].split()[-1] == "no"
+    listed = lab("run", "--list", "--json").json["experiments"]
+    assert [each["name"] for each in listed] == list(EXPERIMENTS)
+
+
+def test_a_run_of_nothing_says_what_there_is(lab: Command) -> None:
+    code, _, err = lab("run")
+
+    assert code == 2
+    assert err == "lab: No experiment is named: `lab run --list` lists them; `all` runs every one.\n"
+
+
+def test_the_version(lab: Command) -> None:
+    assert lab("--version").out == "lab 0.1.0\n"
+
+
+def test_help_does_not_wait_for_heavy_libraries() -> None:
+    code = (
+        "import sys, lab.cli\n"
+        "heavy = {'matplotlib', 'rich', 'httpx', 'boto3', 'scipy', 'numpy'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
