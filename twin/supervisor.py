@@ -137,7 +137,7 @@ class Supervisor:
             remove_discovery=registry.delete_service,
         )
         self.launcher.controller = self.controller
-        self._context = Context(self.ecs, self.controller, registry)
+        self._context = Context(self.ecs, self.controller, registry, self.balancers.target_groups)
 
     async def run(self) -> int:
         """Start, serve, end; the exit code."""

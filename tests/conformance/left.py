@@ -45,7 +45,8 @@ def _found(client: Callable[[str], Any]) -> Iterator[str]:
         else:
             answer = getattr(boto, call)()
         for item in answer.get(member, []):
-            yield f"{service} {item[name] if name else item}"
+            if not (name and item.get("State") == "deleted"):  # EC2 lists what is deleted for a while
+                yield f"{service} {item[name] if name else item}"
     scaling = client("application-autoscaling")
     for target in scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]:
         yield f"application-autoscaling {target['ResourceId']}"

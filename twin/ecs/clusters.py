@@ -38,9 +38,10 @@ def describe_clusters(context: Context, request: Json) -> Json:
     """Clusters by name or ARN, missing ones as failures; settings, configuration and tags where asked for."""
     found, failures = [], []
     for reference in request.get("clusters") or ["default"]:
-        cluster = context.ecs.clusters.get(name_of(reference))
+        name = name_of(context, reference, "cluster")
+        cluster = context.ecs.clusters.get(name)
         if cluster is None:
-            failures.append({"arn": context.ecs.arn(f"cluster/{name_of(reference)}"), "reason": "MISSING"})
+            failures.append({"arn": context.ecs.arn(f"cluster/{name}"), "reason": "MISSING"})
         else:
             found.append(wire.cluster(cluster, context.ecs, request.get("include", [])))
     return {"clusters": found, "failures": failures}
@@ -70,7 +71,10 @@ def delete_cluster(context: Context, request: Json) -> Json:
 
 def describe_capacity_providers(context: Context, request: Json) -> Json:
     """Fargate's two; tasks run here alike on both."""
-    wanted = [name_of(reference) for reference in request.get("capacityProviders", _CAPACITY_PROVIDERS)]
+    wanted = [
+        name_of(context, reference, "capacity-provider")
+        for reference in request.get("capacityProviders", _CAPACITY_PROVIDERS)
+    ]
     known = [name for name in wanted if name in _CAPACITY_PROVIDERS]
     providers: list[Json] = [
         {

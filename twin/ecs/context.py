@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -39,16 +39,17 @@ class CloudMap(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """What an operation works with."""
+    """What an operation works with; *target_groups* are the ARNs of Elastic Load Balancing's."""
 
     ecs: Ecs
     controller: Controller
     cloud_map: CloudMap
+    target_groups: Callable[[], Collection[str]] = tuple
 
 
 def find_cluster(context: Context, reference: str | None) -> Cluster:
     """The active cluster by name or ARN; none given means `default`, as in ECS."""
-    cluster = context.ecs.clusters.get(name_of(reference or "default"))
+    cluster = context.ecs.clusters.get(name_of(context, reference or "default", "cluster"))
     if cluster is None or cluster.status != "ACTIVE":
         raise ClusterNotFoundException("Cluster not found.")
     return cluster
@@ -56,7 +57,8 @@ def find_cluster(context: Context, reference: str | None) -> Cluster:
 
 def find_service(context: Context, cluster: str | None, reference: str) -> Service:
     """The service by name or ARN, whatever its status."""
-    service = context.ecs.services.get((find_cluster(context, cluster).name, name_of(reference)))
+    found = find_cluster(context, cluster)
+    service = context.ecs.services.get((found.name, name_of(context, reference, "service", found)))
     if service is None:
         raise ServiceNotFoundException("Service not found.")
     return service
@@ -73,9 +75,26 @@ def check_name(what: str, name: str) -> str:
     return name
 
 
-def name_of(reference: str) -> str:
-    """The name in *reference*, which is a name or an ARN."""
-    return reference.rsplit("/", 1)[-1]
+def name_of(context: Context, reference: str, kind: str, cluster: Cluster | None = None) -> str:
+    """The name in *reference*, which is a name or the ARN of a *kind* of this account and Region, and of *cluster*.
+
+    Raises:
+        InvalidParameterException: it is the ARN of something else. That it is refused for an account or a kind, and not
+            taken for missing, is assumed.
+    """
+    if not reference.startswith("arn:"):
+        return reference
+    _, _, service, region, account, resource = [*reference.split(":", 5), *[""] * 5][:6]
+    path = resource.split("/")
+    if service != "ecs" or path[0] != kind or len(path) < 2:
+        raise InvalidParameterException(f"Invalid identifier: {reference} is not the ARN of a {kind}.")
+    if region != context.ecs.region:
+        raise InvalidParameterException(f"Identifier is for {region}. Your accessing endpoint is {context.ecs.region}")
+    if account != context.ecs.account:
+        raise InvalidParameterException(f"Identifier is for account {account}. Your account is {context.ecs.account}")
+    if cluster is not None and len(path) == 3 and path[1] != cluster.name:
+        raise InvalidParameterException(f"Identifier is for cluster {path[1]}. Your cluster is {cluster.name}")
+    return path[-1]
 
 
 def page(items: Sequence[T], request: Json, default: int = 100) -> tuple[list[T], Json]:

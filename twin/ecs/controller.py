@@ -34,6 +34,11 @@ __all__ = ["Controller", "Ecs", "Launcher", "NoRoom", "Placement", "Placements"]
 
 STOPPED_TASKS_STAY = 3600.0  # seconds for which a stopped task is told [ecs]
 _EVENT_REPEATED_AFTER = 6 * 3600.0  # seconds for which the same event is not added again [ecs]
+_STEADY = "has reached a steady state."
+_BLOCKED = (  # developer guide, service event messages
+    "was unable to stop or start tasks during a deployment because of the service deployment configuration. "
+    "Update the minimumHealthyPercent or maximumPercent value and try again."
+)
 _TICK = 1.0  # seconds: when nothing happens, time alone may be a reason to act (back-off, running grace)
 
 
@@ -165,10 +170,10 @@ class Controller:
     def task_changed(self, task: Task) -> None:
         """The launcher tells that *task* took a step."""
         task.version += 1
-        if task.last_status is TaskStatus.RUNNING and task.counts_as_healthy(
-            self.clock(), self.parameters.running_grace
-        ):
-            self._forget_failures(self._service_of(task), task.deployment)
+        if task.last_status is TaskStatus.RUNNING:
+            task.deployment.has_run = True
+            if task.counts_as_healthy(self.clock(), self.parameters.running_grace):
+                self._forget_failures(self._service_of(task), task.deployment)
         if task.last_status is TaskStatus.STOPPED:
             self.placements.release(task.subnet_id, task.private_address)
         self.wake()
@@ -188,9 +193,13 @@ class Controller:
         self.task_changed(task)
 
     def task_failed(self, task: Task, code: StopCode, reason: str) -> None:
-        """*task* ends by itself: it could not start, or an essential container exited."""
+        """*task* ends by itself: it could not start, or an essential container exited.
+
+        Once a task is RUNNING, its end is no failure of its deployment: only health checks that fail are [ecs].
+        """
         if task.is_wanted:
-            self._count_failure(self._service_of(task), task.deployment)
+            if "RUNNING" not in task.steps:
+                self._start_failed(self._service_of(task), task.deployment)
             self.stop_task(task, code, reason)
 
     def stop_task(self, task: Task, code: StopCode, reason: str) -> None:
@@ -277,23 +286,27 @@ class Controller:
                         started.append(self._start(service, zone))
                     except NoRoom as error:
                         self.event(service, f"was unable to place a task. Reason: {error}.")
-                        self._count_failure(service, service.primary)
+                        self._start_failed(service, service.primary)
                         break
                 case scheduler.Stop(task, reason):
                     if reason == task.unhealthy_because:
                         self.event(service, f"(task {task.id}) {reason.removeprefix('Task ')}.")
-                        self._count_failure(service, task.deployment)
+                        task.deployment.failed_tasks += 1
                     stopped.append(task)
                     self.stop_task(task, StopCode.SERVICE_SCHEDULER_INITIATED, reason)
                 case scheduler.Complete():
                     self._complete(service)
                 case scheduler.Fail():
                     self._break_circuit(service)
+                case scheduler.Blocked():
+                    self.event(service, _BLOCKED)
         for verb, moved in (("started", started), ("stopped", stopped)):
             if moved:
                 names = " ".join(f"(task {task.id})" for task in moved)
                 what = "tasks" if verb == "started" else "running tasks"
                 self.event(service, f"has {verb} {len(moved)} {what}: {names}.")
+        if service.steady:
+            self.event(service, _STEADY)  # again every six hours
         alive = {task.deployment for task in tasks if task.last_status is not TaskStatus.STOPPED}
         service.deployments[1:] = [deployment for deployment in service.deployments[1:] if deployment in alive]
         if service.status == "DRAINING" and not any(t.last_status is not TaskStatus.STOPPED for t in tasks):
@@ -342,7 +355,7 @@ class Controller:
         except Exception:  # no life of it has begun, so nobody would ever end it
             del self.ecs.tasks[task.id], self.ecs.tags[task.arn]
             self.placements.release(task.subnet_id, task.private_address)
-            self._count_failure(service, deployment)
+            self._start_failed(service, deployment)
             raise
         return task
 
@@ -358,8 +371,10 @@ class Controller:
     def _service_of(self, task: Task) -> Service:
         return self.ecs.services[task.cluster.name, task.service_name]
 
-    def _count_failure(self, service: Service, deployment: Deployment) -> None:
-        deployment.failed_tasks += 1
+    def _start_failed(self, service: Service, deployment: Deployment) -> None:
+        """A task did not get to RUNNING: the circuit breaker counts it until one does [ecs]."""
+        if not deployment.has_run:
+            deployment.failed_tasks += 1
         deployment.failed_in_a_row += 1
         if deployment.failed_in_a_row == scheduler.IMPAIRED_AFTER:
             self.event(service, "is unable to consistently start tasks successfully.")
@@ -382,7 +397,7 @@ class Controller:
         self._forget_failures(service, primary)
         service.last_completed = primary
         service.steady = True
-        self.event(service, "has reached a steady state.")
+        self.event(service, _STEADY)
 
     def _break_circuit(self, service: Service) -> None:
         failed = service.primary

@@ -130,6 +130,7 @@ class Deployment:
     rollout_state_reason: str = ""
     failed_tasks: int = 0  # as the circuit breaker counts them: since a task of it became healthy, or in all
     failed_in_a_row: int = 0  # since a task of it became healthy
+    has_run: bool = False  # whether a task of it has got to RUNNING: the circuit breaker's first stage is over
     not_before: float = 0.0  # no task is started earlier: back-off
     replaces: Deployment | None = None  # the deployment that was completed last when this one began
     returns_to: Deployment | None = None  # a rollback: the deployment that it repeats

@@ -11,7 +11,7 @@ and what a failed deployment without a rollback still does: documented is that i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from twin.ecs.model import Deployment, RolloutState, Service, Task, TaskStatus, 
 
 IMPAIRED_AFTER = 3  # failed tasks in a row after which starts are held back
 
-__all__ = ["Complete", "Decision", "Fail", "Start", "Stop", "backoff", "circuit_breaker_threshold", "decide"]
+__all__ = ["Blocked", "Complete", "Decision", "Fail", "Start", "Stop", "backoff", "circuit_breaker_threshold", "decide"]
 
 
 @dataclass(frozen=True)
@@ -47,17 +47,22 @@ class Fail:
     """The circuit breaker stops the primary deployment."""
 
 
-Decision = Start | Stop | Complete | Fail
+@dataclass(frozen=True)
+class Blocked:
+    """The deployment can neither start nor stop a task, because of the service's percentages."""
+
+
+Decision = Start | Stop | Complete | Fail | Blocked
 
 
 def decide(
-    service: Service, tasks: Iterable[Task], now: float, *, zones: Sequence[str], running_grace: float
+    service: Service, tasks: Collection[Task], now: float, *, zones: Sequence[str], running_grace: float
 ) -> list[Decision]:
     """What to do now to bring *service* closer to its desired count and primary deployment.
 
     Args:
         service: its desired count, deployments (the primary first) and deployment configuration.
-        tasks: the service's tasks, stopped ones included.
+        tasks: the service's tasks, those that stop and have stopped included.
         now: seconds.
         zones: the Availability Zones of the primary deployment's subnets.
         running_grace: see `Task.counts_as_healthy`.
@@ -107,9 +112,13 @@ def decide(
 
     starts = max(0, min(missing, room)) if zones and not failed and now >= primary.not_before else 0
     decisions: list[Decision] = [*stops, *(Start(zone) for zone in _spread(current, zones, starts))]
-    settled = not failed and not decisions and not outdated and len(healthy_current) == desired == len(current)
+    # It is complete when nothing is left of the deployments before it, tasks that still stop included (assumed).
+    leaving = any(task.deployment is not primary and task.last_status is not TaskStatus.STOPPED for task in tasks)
+    settled = not failed and not decisions and not leaving and len(healthy_current) == desired == len(current)
     if settled and not service.steady:
         decisions.append(Complete())
+    if not decisions and outdated and not failed and missing > 0 and ceiling <= floor:
+        decisions.append(Blocked())
     return decisions
 
 

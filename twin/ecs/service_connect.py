@@ -7,7 +7,7 @@ from typing import Any
 
 from twin.ecs.context import Context
 from twin.ecs.errors import InvalidParameterException, NamespaceNotFoundException
-from twin.ecs.model import Cluster, Deployment, Service, TaskDefinition
+from twin.ecs.model import Cluster, Deployment, Service
 
 __all__ = ["configuration", "connect", "namespace_of"]
 
@@ -27,15 +27,10 @@ def connect(context: Context, service: Service, deployment: Deployment) -> None:
     if configuration is None:
         return
     namespace = configuration["namespace"]
-    ports = _named_ports(deployment.task_definition)
     names = []
     for entry in configuration.get("services", []):
-        if entry["portName"] not in ports:
-            raise InvalidParameterException(
-                f"Service Connect portName {entry['portName']!r} is no named port of {deployment.task_definition.arn}."
-            )
         name = entry.get("discoveryName", entry["portName"])
-        _check(entry, name)
+        _check(name)
         if name in names:
             raise InvalidParameterException(f"Service Connect discoveryName {name!r} is used by two of its services.")
         if _owner(context, namespace, name) not in (None, service):
@@ -71,22 +66,12 @@ def namespace_of(service: Service) -> str | None:
     return connection["namespace"] if connection else None
 
 
-def _check(entry: Json, name: str) -> None:
+def _check(name: str) -> None:
     if not _DISCOVERY_NAME.fullmatch(name):
         raise InvalidParameterException(
             f"Service Connect discoveryName {name!r} must be 1 to 64 lowercase letters, digits, underscores and "
             "hyphens, and not start with a hyphen."
         )
-    ports = [("ingressPortOverride", entry["ingressPortOverride"])] if "ingressPortOverride" in entry else []
-    ports += [("clientAliases port", alias["port"]) for alias in entry.get("clientAliases", [])]
-    for what, port in ports:
-        if not 1 <= port <= 65535:
-            raise InvalidParameterException(f"Service Connect {what} must be between 1 and 65535, is {port}.")
-
-
-def _named_ports(definition: TaskDefinition) -> set[str]:
-    mappings = (port for container in definition.containers for port in container.get("portMappings", []))
-    return {port["name"] for port in mappings if "name" in port}
 
 
 def _owner(context: Context, namespace: str, discovery_name: str) -> Service | None:

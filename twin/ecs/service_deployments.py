@@ -61,7 +61,7 @@ def list_service_deployments(context: Context, request: Json) -> Json:
 def describe_service_deployments(context: Context, request: Json) -> Json:
     """Up to twenty service deployments by ARN, missing ones as failures."""
     arns = _at_most_20(request["serviceDeploymentArns"], "serviceDeploymentArns")
-    known = {_arn(d, s): (d, s) for s in context.ecs.services.values() for d in _started(s)}
+    known = {wire.service_deployment_arn(d, s): (d, s) for s in context.ecs.services.values() for d in _started(s)}
     return {
         "serviceDeployments": [_whole(*known[arn], context) for arn in arns if arn in known],
         "failures": [{"arn": arn, "reason": "MISSING"} for arn in arns if arn not in known],
@@ -73,7 +73,7 @@ def stop_service_deployment(context: Context, request: Json) -> Json:
     arn = request["serviceDeploymentArn"]
     for service in context.ecs.services.values():
         for deployment in _started(service):
-            if _arn(deployment, service) != arn:
+            if wire.service_deployment_arn(deployment, service) != arn:
                 continue
             if status(deployment, service) != "IN_PROGRESS":
                 raise ConflictException("The service deployment is not in progress.")
@@ -90,7 +90,7 @@ def stop_service_deployment(context: Context, request: Json) -> Json:
 def describe_service_revisions(context: Context, request: Json) -> Json:
     """Up to twenty service revisions by ARN, missing ones as failures."""
     arns = _at_most_20(request["serviceRevisionArns"], "serviceRevisionArns")
-    known = {_revision_arn(d, s): (d, s) for s in context.ecs.services.values() for d in _started(s)}
+    known = {wire.service_revision_arn(d, s): (d, s) for s in context.ecs.services.values() for d in _started(s)}
     return {
         "serviceRevisions": [_revision(*known[arn]) for arn in arns if arn in known],
         "failures": [{"arn": arn, "reason": "MISSING"} for arn in arns if arn not in known],
@@ -105,13 +105,13 @@ def _brief(deployment: Deployment, service: Service) -> Json:
     end = deployment.rolled_back_by or deployment
     reason = end.rollout_state_reason
     members = {
-        "serviceDeploymentArn": _arn(deployment, service),
+        "serviceDeploymentArn": wire.service_deployment_arn(deployment, service),
         "serviceArn": service.arn,
         "clusterArn": service.cluster.arn,
         "createdAt": deployment.created_at,
         "startedAt": deployment.created_at,
         "finishedAt": end.finished_at,
-        "targetServiceRevisionArn": _revision_arn(deployment, service),
+        "targetServiceRevisionArn": wire.service_revision_arn(deployment, service),
         "status": status(deployment, service),
         "statusReason": reason or None,
     }
@@ -128,19 +128,10 @@ def _whole(deployment: Deployment, service: Service, context: Context) -> Json:
     fired = "TRIGGERED" if deployment.circuit_breaker_fired else monitoring
     source = deployment.replaces
 
-    def summary(of: Deployment) -> Json:
-        counts = wire.counts(task for task in tasks if task.deployment is of)
-        return {
-            "arn": _revision_arn(of, service),
-            "requestedTaskCount": service.desired_count if of is service.primary else 0,
-            "runningTaskCount": counts["runningCount"],
-            "pendingTaskCount": counts["pendingCount"],
-        }
-
     whole = brief | {
         "updatedAt": deployment.updated_at,
-        "sourceServiceRevisions": [summary(source)] if source else [],
-        "targetServiceRevision": summary(deployment),
+        "sourceServiceRevisions": [wire.revision_summary(source, service, tasks)] if source else [],
+        "targetServiceRevision": wire.revision_summary(deployment, service, tasks),
         "deploymentConfiguration": deployment.configuration,
         "deploymentCircuitBreaker": {
             "status": fired if breaker["enable"] else "DISABLED",
@@ -154,14 +145,14 @@ def _whole(deployment: Deployment, service: Service, context: Context) -> Json:
         whole["rollback"] = {
             "reason": deployment.rolled_back_by.rollout_state_reason,
             "startedAt": deployment.rolled_back_by.created_at,
-            "serviceRevisionArn": _revision_arn(deployment.rolled_back_by, service),
+            "serviceRevisionArn": wire.service_revision_arn(deployment.rolled_back_by, service),
         }
     return whole
 
 
 def _revision(deployment: Deployment, service: Service) -> Json:
     revision = {
-        "serviceRevisionArn": _revision_arn(deployment, service),
+        "serviceRevisionArn": wire.service_revision_arn(deployment, service),
         "serviceArn": service.arn,
         "clusterArn": service.cluster.arn,
         "taskDefinition": deployment.task_definition.arn,
@@ -181,15 +172,6 @@ def _revision(deployment: Deployment, service: Service) -> Json:
         "createdAt": deployment.created_at,
     }
     return {name: value for name, value in revision.items() if value is not None}
-
-
-def _arn(deployment: Deployment, service: Service) -> str:
-    return f"{service.arn.replace(':service/', ':service-deployment/')}/{deployment.service_deployment_id}"
-
-
-def _revision_arn(deployment: Deployment, service: Service) -> str:
-    # Terraform finds the service deployment of a deployment by the number that both contain.
-    return f"{service.arn.replace(':service/', ':service-revision/')}/{deployment.revision}"
 
 
 def _seconds(given: Any) -> float:

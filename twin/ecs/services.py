@@ -12,6 +12,7 @@ from twin.ecs.errors import (
     ServiceNotActiveException,
     ServiceNotFoundException,
 )
+from twin.ecs.limits import check_service
 from twin.ecs.model import DEPLOYED, Deployment, Service, TaskDefinition
 from twin.ecs.tags import checked_tags
 from twin.ecs.task_definitions import find_task_definition
@@ -28,7 +29,6 @@ _KEPT = (
     "healthCheckGracePeriodSeconds",
     "propagateTags",
 )
-_MOST = 2**31 - 1  # of an integer
 # What would change which tasks run, and does not here. (What tasks merely lack is told by unsupported.py.)
 _REFUSED = ("placementConstraints", "placementStrategy", "serviceRegistries", "gatewayConnectors", "monitoring")
 
@@ -57,6 +57,7 @@ def create_service(context: Context, request: Json) -> Json:
         created_from=content,
     )
     definition = _usable(context, request.get("taskDefinition", ""))
+    check_service(service.request, definition.request, context.target_groups())
     deployment = _deployment(context, service, definition, service.request)
     context.controller.deploy(service, deployment)
     context.ecs.services[cluster.name, name] = service
@@ -78,6 +79,7 @@ def update_service(context: Context, request: Json) -> Json:
     definition = service.primary.task_definition
     if "taskDefinition" in request:
         definition = _usable(context, request["taskDefinition"])
+    check_service(changed, definition.request, context.target_groups())
     if (
         request.get("forceNewDeployment", False)
         or definition is not service.primary.task_definition
@@ -99,9 +101,10 @@ def describe_services(context: Context, request: Json) -> Json:
     cluster = find_cluster(context, request.get("cluster"))
     found, failures = [], []
     for reference in request["services"]:
-        service = context.ecs.services.get((cluster.name, name_of(reference)))
+        name = name_of(context, reference, "service", cluster)
+        service = context.ecs.services.get((cluster.name, name))
         if service is None:
-            arn = context.ecs.arn(f"service/{cluster.name}/{name_of(reference)}")
+            arn = context.ecs.arn(f"service/{cluster.name}/{name}")
             failures.append({"arn": arn, "reason": "MISSING"})
         else:
             found.append(wire.service(service, context.ecs, tags="TAGS" in request.get("include", [])))
@@ -153,28 +156,15 @@ def _check(request: Json) -> None:
     for member in _REFUSED:
         if request.get(member):
             raise InvalidParameterException(f"{member} is not supported by this endpoint.")
-    deployment = request.get("deploymentConfiguration") or {}
+    strategy = (request.get("deploymentConfiguration") or {}).get("strategy")
     for what, given, here in (
         ("launch type", request.get("launchType"), "FARGATE"),
         ("scheduling strategy", request.get("schedulingStrategy"), "REPLICA"),
         ("deployment controller", (request.get("deploymentController") or {}).get("type"), "ECS"),
-        ("deployment strategy", deployment.get("strategy"), "ROLLING"),
+        ("deployment strategy", strategy, "ROLLING"),
     ):
         if given not in (None, here):
             raise InvalidParameterException(f"The {what} {given} is not supported by this endpoint: {here} is.")
-    minimum, maximum = deployment.get("minimumHealthyPercent", 0), deployment.get("maximumPercent", 200)
-    if not 0 <= minimum <= 100 or not 100 <= maximum <= 200:
-        raise InvalidParameterException(
-            "Both maximumPercent (100 to 200) and minimumHealthyPercent (0 to 100) must be within their bounds."
-        )
-    threshold = (deployment.get("deploymentCircuitBreaker") or {}).get("thresholdConfiguration") or {}
-    for what, value, least, most in (
-        ("thresholdConfiguration.value", threshold.get("value"), 1, _MOST),
-        ("bakeTimeInMinutes", deployment.get("bakeTimeInMinutes"), 0, _MOST),
-        ("healthCheckGracePeriodSeconds", request.get("healthCheckGracePeriodSeconds"), 0, _MOST),
-    ):
-        if value is not None and not least <= value <= most:
-            raise InvalidParameterException(f"{what} must be between {least} and {most}, is {value}.")
 
 
 def _count(desired: int) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 from twin.ecs import wire
 from twin.ecs.context import Context, check_name, name_of, page
 from twin.ecs.errors import ClientException, InvalidParameterException
+from twin.ecs.limits import check_task_definition
 from twin.ecs.model import TaskDefinition
 from twin.ecs.tags import checked_tags
 
@@ -17,7 +18,7 @@ Json = dict[str, Any]
 
 def register_task_definition(context: Context, request: Json) -> Json:
     """The next revision of its family."""
-    _check(request)
+    check_task_definition(request)
     tags = checked_tags(request.get("tags", []))
     family = check_name("Family", request["family"])
     revisions = context.ecs.task_definitions.setdefault(family, [])
@@ -45,7 +46,7 @@ def describe_task_definition(context: Context, request: Json) -> Json:
 
 def deregister_task_definition(context: Context, request: Json) -> Json:
     """It becomes INACTIVE: what runs goes on, and nothing new starts from it but its service's own tasks."""
-    if ":" not in name_of(request["taskDefinition"]):
+    if ":" not in name_of(context, request["taskDefinition"], "task-definition"):
         raise InvalidParameterException("taskDefinition must have a revision, as in family:1.")
     record = find_task_definition(context, request["taskDefinition"])
     if record.status == "ACTIVE":
@@ -105,34 +106,11 @@ def find_task_definition(
     Raises:
         ClientException: there is none; it says *missing*.
     """
-    family, _, revision = name_of(reference).partition(":")
+    family, _, revision = name_of(context, reference, "task-definition").partition(":")
     for record in reversed(context.ecs.task_definitions.get(family, [])):
         if str(record.revision) == revision or (not revision and record.status == "ACTIVE"):
             return record
     raise ClientException(missing)
-
-
-def _check(request: Json) -> None:
-    containers = request["containerDefinitions"]
-    if not containers:
-        raise ClientException("Container list cannot be empty.")
-    for container in containers:
-        for member in ("name", "image"):
-            if not container.get(member):
-                raise ClientException(f"Container.{member} should not be null or empty.")
-    names = [container["name"] for container in containers]
-    if len(set(names)) < len(names):
-        raise ClientException("Container names must be unique within a task definition.")
-    if not any(container.get("essential", True) for container in containers):
-        raise ClientException("At least one container must be essential.")
-    if "FARGATE" in request.get("requiresCompatibilities", []):
-        if request.get("networkMode") != "awsvpc":
-            raise ClientException("Fargate only supports network mode 'awsvpc'.")
-        if not request.get("cpu") or not request.get("memory"):
-            raise ClientException("Fargate requires that 'cpu' and 'memory' be defined at the task level.")
-    for port in (port for container in containers for port in container.get("portMappings", [])):
-        if not 1 <= port.get("containerPort", 0) <= 65535:
-            raise InvalidParameterException(f"Port {port.get('containerPort')} is not a valid container port.")
 
 
 OPERATIONS = {

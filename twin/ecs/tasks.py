@@ -20,14 +20,15 @@ def list_tasks(context: Context, request: Json) -> Json:
     status = request.get("desiredStatus", "RUNNING")
     if "containerInstance" in request:
         raise InvalidParameterException("There are no container instances: tasks run on Fargate.")
+    service = None
     if "serviceName" in request:
-        find_service(context, request.get("cluster"), request["serviceName"])
+        service = find_service(context, request.get("cluster"), request["serviceName"])
     found = [
         task.arn
         for task in context.ecs.tasks.values()
         if task.cluster is cluster
         and task.desired_status.value == status
-        and name_of(request.get("serviceName", task.service_name)) == task.service_name
+        and (service is None or service.name == task.service_name)
         and request.get("family", task.deployment.task_definition.family) == task.deployment.task_definition.family
         and request.get("startedBy", task.deployment.id) == task.deployment.id
         and request.get("launchType", "FARGATE") == "FARGATE"
@@ -43,9 +44,10 @@ def describe_tasks(context: Context, request: Json) -> Json:
         raise InvalidParameterException("tasks must have between 1 and 100 items.")
     found, failures = [], []
     for reference in request["tasks"]:
-        task = context.ecs.tasks.get(name_of(reference))
+        name = name_of(context, reference, "task", cluster)
+        task = context.ecs.tasks.get(name)
         if task is None or task.cluster is not cluster:
-            arn = context.ecs.arn(f"task/{cluster.name}/{name_of(reference)}")
+            arn = context.ecs.arn(f"task/{cluster.name}/{name}")
             failures.append({"arn": arn, "reason": "MISSING"})
         else:
             found.append(wire.task(task, context.ecs, tags="TAGS" in request.get("include", [])))
@@ -55,7 +57,7 @@ def describe_tasks(context: Context, request: Json) -> Json:
 def stop_task(context: Context, request: Json) -> Json:
     """The task is deregistered and stopped; its service starts another."""
     cluster = find_cluster(context, request.get("cluster"))
-    task: Task | None = context.ecs.tasks.get(name_of(request["task"]))
+    task: Task | None = context.ecs.tasks.get(name_of(context, request["task"], "task", cluster))
     if task is None or task.cluster is not cluster:
         raise InvalidParameterException("The referenced task was not found.")
     reason = request.get("reason", "Task stopped by user")

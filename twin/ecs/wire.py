@@ -8,7 +8,18 @@ from typing import Any
 from twin.ecs.controller import Ecs
 from twin.ecs.model import Cluster, Container, Deployment, Service, Task, TaskDefinition, TaskStatus
 
-__all__ = ["cluster", "counts", "launch_type", "platform_version", "service", "task", "task_definition"]
+__all__ = [
+    "cluster",
+    "counts",
+    "launch_type",
+    "platform_version",
+    "revision_summary",
+    "service",
+    "service_deployment_arn",
+    "service_revision_arn",
+    "task",
+    "task_definition",
+]
 
 Json = dict[str, Any]
 
@@ -87,6 +98,8 @@ def service(record: Service, ecs: Ecs, *, tags: bool) -> Json:
         propagateTags=request.get("propagateTags", "NONE"),
         enableExecuteCommand=request.get("enableExecuteCommand", False),
         availabilityZoneRebalancing=request.get("availabilityZoneRebalancing", "ENABLED"),
+        currentServiceDeployment=service_deployment_arn(_began(record), record),
+        currentServiceRevisions=[revision_summary(d, record, tasks) for d in record.deployments],
         tags=ecs.tags.get(record.arn, []) if tags else None,
     )
 
@@ -115,6 +128,34 @@ def _deployment(record: Deployment, parent: Service, tasks: Iterable[Task]) -> J
         volumeConfigurations=record.request.get("volumeConfigurations"),
         vpcLatticeConfigurations=record.request.get("vpcLatticeConfigurations"),
     )
+
+
+def _began(service: Service) -> Deployment:
+    """The deployment of the service deployment under way, or the last: a rollback is part of the one that failed."""
+    primary = service.primary
+    return next((d for d in service.history if d.rolled_back_by is primary), primary)
+
+
+def service_deployment_arn(deployment: Deployment, service: Service) -> str:
+    """The ARN of the service deployment that began with *deployment*."""
+    return f"{service.arn.replace(':service/', ':service-deployment/')}/{deployment.service_deployment_id}"
+
+
+def service_revision_arn(deployment: Deployment, service: Service) -> str:
+    """The ARN of the service revision that *deployment* deploys."""
+    # Terraform finds the service deployment of a deployment by the number that both contain.
+    return f"{service.arn.replace(':service/', ':service-revision/')}/{deployment.revision}"
+
+
+def revision_summary(deployment: Deployment, service: Service, tasks: Iterable[Task]) -> Json:
+    """`ServiceCurrentRevisionSummary`, and `ServiceRevisionSummary` as far as it is the same."""
+    own = counts(task for task in tasks if task.deployment is deployment)
+    return {
+        "arn": service_revision_arn(deployment, service),
+        "requestedTaskCount": service.desired_count if deployment is service.primary else 0,
+        "runningTaskCount": own["runningCount"],
+        "pendingTaskCount": own["pendingCount"],
+    }
 
 
 def task(record: Task, ecs: Ecs, *, tags: bool) -> Json:
@@ -159,15 +200,16 @@ def task(record: Task, ecs: Ecs, *, tags: bool) -> Json:
 
 
 def _container(record: Container, parent: Task) -> Json:
+    is_run = record is parent.container
     return _given(
         containerArn=record.arn,
         taskArn=parent.arn,
         name=record.name,
         image=record.image,
         runtimeId=record.runtime_id,
-        lastStatus=record.last_status,
+        lastStatus=parent.container.last_status,  # one that is not run goes the way of the one that is
         exitCode=record.exit_code,
-        reason=record.reason,
+        reason=record.reason if is_run else "This container is not run by the twin.",
         networkBindings=[],
         networkInterfaces=[
             {"attachmentId": _attachment_id(parent), "privateIpv4Address": parent.private_address},

@@ -74,6 +74,10 @@ class LoadBalancers:
         self._forgetting: set[asyncio.Task[None]] = set()
         self._busy = asyncio.Lock()
 
+    def target_groups(self) -> list[str]:
+        """The ARNs of all target groups of the endpoint."""
+        return list(self._backend.target_groups)
+
     @property
     def left_out(self) -> list[str]:
         """What the load balancers ask for and the twin does not do."""

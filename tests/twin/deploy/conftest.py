@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from moto.backends import get_backend
 
 from twin.aws import Aws
 from twin.ecs import api
@@ -45,7 +46,12 @@ def endpoint_url(ecs_requests: list[tuple[str, dict[str, Any]]]) -> Iterator[str
     controller = Controller(
         ecs, NoLauncher(), Subnets(ACCOUNT, REGION), Parameters(), remove_discovery=lambda identifier: None
     )
-    context = Context(ecs, controller, Registry(ACCOUNT, REGION))
+    context = Context(
+        ecs,
+        controller,
+        Registry(ACCOUNT, REGION),
+        lambda: list(get_backend("elbv2")[ACCOUNT][REGION].target_groups),
+    )
 
     def serve_ecs(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         ecs_requests.append((operation, request))

@@ -27,7 +27,8 @@ def message_of(error: pytest.ExceptionInfo[ClientError]) -> str:
 
 def connected(*services: Json) -> Json:
     """The Service Connect configuration of a service, as a change of CreateService's request."""
-    return {"serviceConnectConfiguration": {"enabled": True, "namespace": "shop", "services": list(services)}}
+    whole = [{"clientAliases": [{"port": 8080}], **service} for service in services]
+    return {"serviceConnectConfiguration": {"enabled": True, "namespace": "shop", "services": whole}}
 
 
 def threshold(kind: str, value: int) -> Json:
@@ -343,13 +344,7 @@ def test_the_same_creation_twice_is_one_service(ecs: Any, world: World) -> None:
         ),
         ({"serviceConnectConfiguration": {"enabled": True}}, "InvalidParameterException", "needs a namespace"),
         (
-            {
-                "serviceConnectConfiguration": {
-                    "enabled": True,
-                    "namespace": "shop",
-                    "services": [{"portName": "http"}, {"portName": "grpc"}],
-                }
-            },
+            connected({"portName": "http"}, {"portName": "grpc"}),
             "InvalidParameterException",
             "'grpc' is no named port",
         ),
@@ -366,7 +361,7 @@ def test_the_same_creation_twice_is_one_service(ecs: Any, world: World) -> None:
         (
             connected({"portName": "http", "clientAliases": [{"port": 65536}]}),
             "InvalidParameterException",
-            "clientAliases port must be between 1 and 65535, is 65536",
+            "clientAliases.port must be between 1 and 65535, is 65536",
         ),
         (connected({"portName": "http", "ingressPortOverride": 0}), "InvalidParameterException", "1 and 65535, is 0"),
         (connected({"portName": "http", "ingressPortOverride": 70000}), "InvalidParameterException", "65535, is 70000"),
@@ -411,7 +406,7 @@ def test_a_discovery_name_belongs_to_one_service(ecs: Any, world: World) -> None
 def test_the_cluster_default_namespace_is_used(ecs: Any, world: World) -> None:
     ecs.create_cluster(clusterName="shop", serviceConnectDefaults={"namespace": NAMESPACE})
     ecs.register_task_definition(**task_definition())
-    connection = {"enabled": True, "services": [{"portName": "http"}]}
+    connection = {"enabled": True, "services": [{"portName": "http", "clientAliases": [{"port": 80}]}]}
 
     answer = ecs.create_service(**service(serviceConnectConfiguration=connection))
 
@@ -569,7 +564,7 @@ def test_lists_come_in_pages(ecs: Any, world: World, operation: str, member: str
         connection = {
             "enabled": True,
             "namespace": NAMESPACE,
-            "services": [{"portName": "http", "discoveryName": name}],
+            "services": [{"portName": "http", "discoveryName": name, "clientAliases": [{"port": 80}]}],
         }
         ecs.create_service(**service(serviceName=name, serviceConnectConfiguration=connection, desiredCount=0))
     world.advance(1)

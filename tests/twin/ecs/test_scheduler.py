@@ -240,7 +240,7 @@ def test_a_rollback_restores_all_that_was_deployed_and_later_updates_start_from_
         serviceConnectConfiguration={
             "enabled": True,
             "namespace": "shop",
-            "services": [{"portName": "http", "discoveryName": "renamed"}],
+            "services": [{"portName": "http", "discoveryName": "renamed", "clientAliases": [{"port": 80}]}],
         },
         capacityProviderStrategy=[{"capacityProvider": "FARGATE_SPOT", "weight": 1}],
         platformVersion="1.3.0",
@@ -459,7 +459,8 @@ def test_a_new_service_of_the_same_name_keeps_the_cloud_map_service_that_it_took
 
 def named(*names: str) -> dict[str, Any]:
     """A Service Connect configuration with these discovery names."""
-    services = [{"portName": "http", "discoveryName": name} for name in names]
+    aliases = [{"port": 80}]
+    services = [{"portName": "http", "discoveryName": name, "clientAliases": aliases} for name in names]
     return {"enabled": True, "namespace": "shop", "services": services}
 
 
@@ -607,22 +608,26 @@ def test_a_healthy_task_between_resets_the_count_of_failures_unless_that_is_off(
     breaker = {"enable": True, "rollback": False} | ({} if reset is None else {"resetOnHealthyTask": reset})
     world.start(desiredCount=1, deploymentConfiguration={"deploymentCircuitBreaker": breaker})
 
-    def lose_one() -> None:
-        world.advance(5)  # it runs, and is not healthy yet
-        (task,) = world.running
-        assert task.health is HealthStatus.UNKNOWN
-        world.tasks.crash(task)
-
     deployment = world.service.primary
-    lose_one()
-    lose_one()
+
+    def fail_all_until(failed_tasks: int, but: Task | None = None) -> None:
+        for _ in range(60):
+            if deployment.failed_tasks == failed_tasks:
+                return
+            world.advance(1)
+            for task in world.running:
+                if task.is_wanted and task is not but:
+                    world.tasks.set_health(task, HealthStatus.UNHEALTHY)
+        pytest.fail(f"{deployment.failed_tasks} failed tasks")
+
+    fail_all_until(2)
     world.service.desired_count = 2  # so that one healthy task does not complete the deployment
-    world.advance(5)
-    first, second = world.running
-    world.tasks.set_health(first, HealthStatus.HEALTHY)
-    assert deployment.failed_tasks == (0 if reset is not False else 2)
-    assert deployment.failed_in_a_row == 0
-    world.tasks.crash(second)
+    world.advance(4)
+    healthy = next(task for task in world.running if task.health is HealthStatus.UNKNOWN)
+    world.tasks.set_health(healthy, HealthStatus.HEALTHY)
+    left = 0 if reset is not False else 2
+    assert deployment.failed_tasks == left
+    fail_all_until(left + 1, but=healthy)
     world.advance(1)
 
     assert (deployment.rollout_state is RolloutState.FAILED) is failed

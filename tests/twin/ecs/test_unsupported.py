@@ -27,6 +27,8 @@ def test_what_the_twin_does_is_not_told() -> None:
 
     assert not [line for line in told if any(f", {name}:" in line for name in container)]
     assert told == [
+        # Service Connect takes no service without one.
+        "service shop, Service Connect port http, clientAliases: no task of the twin is a client of Service Connect",
         "task definition shop:1, cpu: processes on this machine are not limited",
         "task definition shop:1, memory: processes on this machine are not limited",
         "task definition shop:1, container app, image: no image is pulled: the Dockerfile's CMD, or --command, "
@@ -69,7 +71,7 @@ def test_ports_that_are_not_served_and_names_for_clients_are_told() -> None:
     definition["containerDefinitions"][0]["portMappings"].append({"name": "grpc", "containerPort": 9000})
     services = [
         {"portName": "http", "clientAliases": [{"port": 80}]},
-        {"portName": "grpc", "tls": {"issuerCertificateAuthority": {}}},
+        {"portName": "grpc", "clientAliases": [{"port": 81}], "tls": {"issuerCertificateAuthority": {}}},
     ]
 
     told = lines(

@@ -234,7 +234,7 @@ def service(**changes: Any) -> Json:
         "serviceConnectConfiguration": {
             "enabled": True,
             "namespace": NAMESPACE,
-            "services": [{"portName": "http", "discoveryName": "shop-http"}],
+            "services": [{"portName": "http", "discoveryName": "shop-http", "clientAliases": [{"port": 8080}]}],
         },
         **changes,
     }
