@@ -1,207 +1,196 @@
-"""Prices with their unit, Region, source, date and confidence, read from prices.json.
+"""Prices in tiers, each with its Region, source, date and confidence: the schema of prices.json, and what costs what.
 
-A price takes only the quantity that it is quoted for: `prices.alb_hour.cost(Requests(...))` is an error to mypy and,
-at run time, a TypeError.
+Confidence of a tier: "published" was read from AWS's price list by `lab costs update`; "typed" was copied by hand from
+the *source* at the *date*; "assumed" is not this Region's own published price, and has a range.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
-from decimal import Decimal, InvalidOperation
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, Literal
 
-from lab.costs.quantities import (
-    Calls,
-    GbHours,
-    GbMonths,
-    Gigabytes,
-    Hours,
-    LcuHours,
-    MetricMonths,
-    NlcuHours,
-    Quantity,
-    Requests,
-    ResourceMonths,
-    Usd,
-    VcpuHours,
-)
-from lab.errors import BadInput
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-__all__ = ["PRICE_FILE", "Price", "PriceBook", "Tier", "load_prices", "read_price_file"]
+from lab.errors import BadInput, Missing
+
+__all__ = ["PRICE_FILE", "UNITS", "Price", "PriceBook", "PriceFile", "Tier", "load_prices", "read_price_file", "wrong"]
 
 PRICE_FILE = Path(__file__).with_name("prices.json")
+ZERO = Decimal(0)
 
-Q = TypeVar("Q", bound=Quantity)
+# Every price of a Region, and the unit that it is quoted for.
+UNITS = {
+    "fargate_x86_vcpu": "vCPU-hour",
+    "fargate_x86_memory": "GB-hour",
+    "fargate_arm_vcpu": "vCPU-hour",
+    "fargate_arm_memory": "GB-hour",
+    "http_api": "request",
+    "rest_api": "request",
+    "alb_hour": "hour",
+    "alb_lcu": "LCU-hour",
+    "nlb_hour": "hour",
+    "nlb_nlcu": "NLCU-hour",
+    "lattice_hour": "hour",
+    "lattice_data": "GB",
+    "lattice_request": "request",
+    "cloudfront_request": "request",
+    "cloudfront_egress": "GB",
+    "endpoint_hour": "hour",
+    "endpoint_data": "GB",
+    "nat_hour": "hour",
+    "nat_data": "GB",
+    "ipv4_hour": "hour",
+    "cloud_map_resource": "resource-month",
+    "cloud_map_call": "call",
+    "hosted_zone": "zone-month",
+    "egress": "GB",
+    "cross_az": "GB",
+    "log_ingest": "GB",
+    "log_storage": "GB-month",
+    "insights_metric": "metric-month",
+    "image_storage": "GB-month",
+}
+
+Usd = Annotated[Decimal, Field(ge=0, le=10**6)]
+Amount = Annotated[Decimal, Field(ge=0, le=10**15)]
 
 
-@dataclass(frozen=True)
-class Tier:
-    """A price from an amount on. *low* and *high* are the range within which an assumed price is taken to lie."""
+class Tier(BaseModel):
+    """US dollars from the amount *start* on. *low* and *high* are where an assumed price is taken to lie between."""
 
-    start: Decimal
-    usd: Decimal
-    region: str
-    assumed: bool
-    low: Decimal
-    high: Decimal
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    start: Amount = Field(alias="from")
+    usd: Usd
+    region: str = Field(max_length=100)
+    confidence: Literal["published", "typed", "assumed"]
+    low: Usd | None = None
+    high: Usd | None = None
+
+    @model_validator(mode="after")
+    def _in_its_range(self) -> Tier:
+        if self.confidence == "assumed":
+            if self.low is None or self.high is None or not self.low <= self.usd <= self.high:
+                raise ValueError("an assumed price needs low and high, with usd between them")
+        elif self.low is not None or self.high is not None:
+            raise ValueError("only an assumed price has low and high")
+        return self
 
 
-@dataclass(frozen=True)
-class Price(Generic[Q]):
+class Price(BaseModel):
     """US dollars for *per* units, in tiers that are counted after the *free* amount of a month (Lattice: an hour)."""
 
-    name: str
-    unit: type[Q]
-    per: Decimal
-    free: Decimal
+    model_config = ConfigDict(frozen=True)
+
+    unit: str
+    per: Decimal = Field(gt=0, le=10**12)
+    free: Amount
     tiers: tuple[Tier, ...]
-    source: str
-    date: str
+    source: str = Field(max_length=1000)
+    date: str = Field(max_length=40)
+    history: list[dict[str, Any]] = Field(default_factory=list)
 
-    def cost(self, quantity: Q) -> Usd:
-        """What *quantity* costs, the free amount taken off. Raises TypeError for another unit."""
-        self._check(quantity)
-        return self._cost(self._beyond_free(quantity))
+    @model_validator(mode="after")
+    def _tiers_rise(self) -> Price:
+        starts = [tier.start for tier in self.tiers]
+        if not starts or starts[0] != 0 or starts != sorted(set(starts)):
+            raise ValueError("tiers must start at 0 and rise")
+        return self
 
-    def cost_beyond_free(self, quantity: Q) -> Usd:
-        """What *quantity* costs when the free amount is already taken off."""
-        self._check(quantity)
-        return self._cost(quantity.value)
+    def cost(self, amount: Decimal, *, free: bool = True) -> Decimal:
+        """US dollars for *amount*, the free amount taken off unless *free* is false."""
+        beyond = max(ZERO, amount - self.free) if free else amount
+        if len(self.tiers) == 1:  # as most are; a break-even point asks for thousands
+            return beyond * self.tiers[0].usd / self.per
+        return sum((part * tier.usd for tier, part in self._split(beyond)), ZERO) / self.per
 
-    def billable(self, quantity: Q) -> Q:
-        """*quantity* less the free amount."""
-        self._check(quantity)
-        return self.unit(self._beyond_free(quantity))
+    def assumed(self, amount: Decimal) -> tuple[Tier, ...]:
+        """The assumed tiers that *amount* reaches."""
+        if not self._has_assumed:
+            return ()
+        parts = self._split(max(ZERO, amount - self.free))
+        return tuple(tier for tier, part in parts if part and tier.confidence == "assumed")
 
     @cached_property
     def kinks(self) -> tuple[Decimal, ...]:
         """The amounts, free amount included, at which the price of one more unit changes."""
         return tuple(self.free + tier.start for tier in self.tiers if self.free + tier.start > 0)
 
-    def assumed(self, quantity: Q) -> str:
-        """Which of the tiers that *quantity* reaches are assumed, in words; empty if none."""
-        if not self._has_assumed:
-            return ""
-        amounts = self._split(self._beyond_free(quantity))
-        reached = {tier.region for tier, amount in amounts if amount and tier.assumed}
-        return f"price of {' and '.join(sorted(reached))}" if reached else ""
-
-    def at(self, start: Decimal, usd: Decimal) -> Price[Q]:
-        """This price with the tier from *start* on at *usd*."""
-        return replace(
-            self, tiers=tuple(replace(tier, usd=usd) if tier.start == start else tier for tier in self.tiers)
-        )
-
     @cached_property
     def _has_assumed(self) -> bool:
-        return any(tier.assumed for tier in self.tiers)
+        return any(tier.confidence == "assumed" for tier in self.tiers)
 
-    def _check(self, quantity: Quantity) -> None:
-        if type(quantity) is not self.unit:
-            raise TypeError(f"{self.name} is a price of {self.unit.unit}, not of {quantity.unit}")
-
-    def _beyond_free(self, quantity: Q) -> Decimal:
-        return max(Decimal(0), quantity.value - self.free)
-
-    def _cost(self, amount: Decimal) -> Usd:
-        if len(self.tiers) == 1:  # as most are; a break-even point asks for thousands
-            return Usd(amount * self.tiers[0].usd / self.per)
-        return Usd(sum((part * tier.usd for tier, part in self._split(amount)), Decimal(0)) / self.per)
+    def at(self, start: Decimal, usd: Decimal) -> Price:
+        """This price with the tier from *start* on at *usd*."""
+        tiers = [tier.model_copy(update={"usd": usd}) if tier.start == start else tier for tier in self.tiers]
+        return Price.model_construct(**{**dict(self), "tiers": tuple(tiers)})
 
     def _split(self, amount: Decimal) -> Iterator[tuple[Tier, Decimal]]:
         for tier, following in zip(self.tiers, (*self.tiers[1:], None), strict=True):
             upper = min(amount, following.start) if following else amount
-            yield tier, max(Decimal(0), upper - tier.start)
+            yield tier, max(ZERO, upper - tier.start)
+
+
+class PriceFile(BaseModel):
+    """prices.json: for each Region its prices by name."""
+
+    currency: Literal["USD"] = "USD"
+    regions: dict[str, dict[str, Price]]
 
 
 @dataclass(frozen=True)
 class PriceBook:
-    """All prices of a Region."""
+    """All prices of a Region, by the names of `UNITS`."""
 
     region: str
-    fargate_x86_vcpu: Price[VcpuHours]
-    fargate_x86_memory: Price[GbHours]
-    fargate_arm_vcpu: Price[VcpuHours]
-    fargate_arm_memory: Price[GbHours]
-    http_api: Price[Requests]
-    rest_api: Price[Requests]
-    alb_hour: Price[Hours]
-    alb_lcu: Price[LcuHours]
-    nlb_hour: Price[Hours]
-    nlb_nlcu: Price[NlcuHours]
-    lattice_hour: Price[Hours]
-    lattice_data: Price[Gigabytes]
-    lattice_request: Price[Requests]
-    endpoint_hour: Price[Hours]
-    endpoint_data: Price[Gigabytes]
-    nat_hour: Price[Hours]
-    nat_data: Price[Gigabytes]
-    ipv4_hour: Price[Hours]
-    cloud_map_resource: Price[ResourceMonths]
-    cloud_map_call: Price[Calls]
-    egress: Price[Gigabytes]
-    cross_az: Price[Gigabytes]
-    log_ingest: Price[Gigabytes]
-    log_storage: Price[GbMonths]
-    insights_metric: Price[MetricMonths]
-    image_storage: Price[GbMonths]
+    prices: Mapping[str, Price]
 
-    def prices(self) -> tuple[Price[Any], ...]:
-        """Every price, in the order of the fields."""
-        return tuple(getattr(self, field.name) for field in fields(self) if field.name != "region")
+    def __getitem__(self, name: str) -> Price:
+        return self.prices[name]
+
+    def at(self, name: str, start: Decimal, usd: Decimal) -> PriceBook:
+        """The same with the tier of *name* from *start* on at *usd*."""
+        return PriceBook(self.region, {**self.prices, name: self.prices[name].at(start, usd)})
 
 
-def read_price_file(path: Path = PRICE_FILE) -> dict[str, Any]:
-    """The price file as JSON. Raises BadInput if it cannot be read."""
+def wrong(error: ValidationError) -> tuple[str, str]:
+    """The place and the rule of the first thing that is wrong, the value with it."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    rule = first["msg"].removeprefix("Value error, ").replace("Input should", "must", 1)
+    shown = f" = {first['input']!r:.60}" if isinstance(first["input"], str | int | float | bool | None) else ""
+    return place[:120], f"{place[:120]}{shown}: {rule}".removeprefix(": ")
+
+
+def read_price_file(path: Path = PRICE_FILE) -> PriceFile:
+    """The price file. Raises BadInput with what is wrong in it."""
     try:
-        content = json.loads(path.read_text())
-        regions = content["regions"]
+        return PriceFile.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise BadInput(
-            f"the price file {path} cannot be read ({error.strerror}); name another with --prices"
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadInput(f'the price file {path} is not JSON with "regions"; name another with --prices') from error
-    if not isinstance(regions, dict):
-        raise BadInput(f'"regions" in the price file {path} must map Regions to prices')
-    return dict(content)
+        reason = error.strerror
+    except ValidationError as error:
+        reason = wrong(error)[1]
+    raise BadInput(f"the price file {path} cannot be used ({reason}); name another with --prices")
 
 
 def load_prices(region: str, path: Path = PRICE_FILE) -> PriceBook:
-    """The prices of *region*. Raises BadInput for a Region or an item that the file lacks."""
-    regions = read_price_file(path)["regions"]
+    """The prices of *region*. Raises Missing for a Region that the file lacks, and BadInput for a file that is wrong."""
+    regions = read_price_file(path).regions
     if region not in regions:
-        raise BadInput(
-            f"there are no prices for Region {region!r}, only for {', '.join(sorted(regions)) or 'none'}; "
-            f"fetch them with `lab costs update --region {region}`"
+        raise Missing(
+            f"there are no prices for Region {region!r:.60}, only for {', '.join(sorted(regions)) or 'none'}; "
+            f"fetch them with `lab costs update --region {region:.60}`"
         )
-    units = {name: get_args(hint)[0] for name, hint in get_type_hints(PriceBook).items() if name != "region"}
-    try:
-        prices = {name: _price(name, unit, regions[region][name]) for name, unit in units.items()}
-    except (KeyError, TypeError, ValueError, InvalidOperation) as error:
-        raise BadInput(f"the price file {path} is wrong for Region {region}: {type(error).__name__} {error}") from error
-    return PriceBook(region=region, **prices)
-
-
-def _price(name: str, unit: type[Quantity], item: dict[str, Any]) -> Price[Any]:
-    if item["unit"] != unit.unit:
-        raise ValueError(f"{name} is in {item['unit']}, not in {unit.unit}")
-    tiers = tuple(
-        Tier(
-            start=Decimal(tier["from"]),
-            usd=Decimal(tier["usd"]),
-            region=tier["region"],
-            assumed=tier["confidence"] != "published",
-            low=Decimal(tier.get("low", tier["usd"])),
-            high=Decimal(tier.get("high", tier["usd"])),
-        )
-        for tier in item["tiers"]
-    )
-    starts = [tier.start for tier in tiers]
-    if not tiers or starts != sorted(set(starts)) or starts[0] != 0 or any(tier.usd < 0 for tier in tiers):
-        raise ValueError(f"{name} must have tiers that start at 0 and rise, with prices of at least 0")
-    return Price(name, unit, Decimal(item["per"]), Decimal(item["free"]), tiers, item["source"], item["date"])
+    prices = regions[region]
+    for name, unit in UNITS.items():
+        if name not in prices:
+            raise BadInput(
+                f"the price file {path} lacks {name} for Region {region}; add it, or start anew from {PRICE_FILE.name}"
+            )
+        if prices[name].unit != unit:
+            raise BadInput(f"the price file {path} has {name} by the {prices[name].unit:.60}, and it must be by the {unit}")
+    return PriceBook(region, prices)

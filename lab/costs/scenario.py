@@ -1,25 +1,43 @@
-"""What is priced: traffic, tasks and network, as one frozen, validated set of inputs."""
+"""What is priced: traffic, tasks and network, as one validated set of inputs, from options, a stack or a measured run.
+
+Every input is declared once, here: its name, unit, range and help. `OPTIONS` is what `lab costs` offers of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import csv
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
-from lab.costs.fargate import BUSY_REQUESTS_PER_SECOND, SIZES, Size, fit, is_size, proxy_share
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lab.costs.prices import wrong
 from lab.errors import BadInput
+from lab.records.run import record_of
+from load.results import Run
+from serviceconnect.settings import Settings
+from serviceconnect.settings.service import FARGATE_MEMORY
 
 __all__ = [
     "GB",
     "HOURS",
     "KB",
-    "METER_BOTH",
-    "METER_LARGER",
-    "METER_REQUEST",
-    "SECONDS_PER_HOUR",
+    "OPTIONS",
+    "Option",
     "Scenario",
-    "TaskSizes",
+    "asked_rate",
+    "default_scenario",
+    "fit",
+    "read_profile",
+    "scenario_of_run",
+    "scenario_of_settings",
+    "scenario_of_stack",
+    "with_options",
 ]
 
 # A month as AWS's own pricing examples count it: 8,760 hours / 12.
@@ -33,135 +51,132 @@ GB = Decimal(2**30)
 GATEWAY_LOG_BYTES = Decimal(400)
 PROXY_LOG_BYTES = Decimal(300)
 
-# Container Insights with enhanced observability: metrics of cluster, service and task family together. AWS publishes no
-# count, hence assumed.
-INSIGHTS_BASE_METRICS = 36
+# What AWS advises to add to a task for the Service Connect proxy, in CPU units and MiB, and above which rate of each
+# task it is twice the CPU: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-connect-concepts-deploy.html
+PROXY_CPU, PROXY_CPU_BUSY, PROXY_MEMORY = 256, 512, 64
+BUSY_REQUESTS_PER_SECOND = 500
 
-# Far beyond anything real, and small enough for sums to be exact.
-LARGEST = 10**12
+# Container Insights with enhanced observability: metrics of cluster and service. AWS publishes no count, hence assumed.
+INSIGHTS_BASE_METRICS = 36
 
 # What an HTTP API counts in steps of 512 KB. AWS says that requests are metered in such increments, so that 513 KB of
 # data are two, and not whether the response is part of the data: https://aws.amazon.com/api-gateway/pricing/
-METER_REQUEST, METER_LARGER, METER_BOTH = Decimal(0), Decimal(1), Decimal(2)
+METER_REQUEST, METER_LARGER, METER_BOTH = 0, 1, 2
 
-AT_LEAST_ONE = ("tasks", "azs", "nat_gateways", "log_retention_days")
-SHARES = ("cross_az_share", "nlb_cross_az_share", "alb_cross_az_share")
-AT_LEAST_ZERO = (
-    "request_bytes",
-    "response_bytes",
-    "connections_per_request",
-    "connection_seconds",
-    "listener_rules",
-    "endpoints",
-    "proxy_endpoints",
-    "gateway_log_bytes",
-    "proxy_log_bytes",
-    "app_log_bytes",
-    "image_mb",
-    "images_kept",
-    "discovery_calls_per_request",
-    "gateway_connections_per_request",
-    "lattice_entry",
-    "insights_metrics_per_task",
-)
+# The interface endpoints that only the Service Connect proxy needs.
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/vpc-endpoints.html
+PROXY_ENDPOINTS = {"ecs-agent", "ecs", "ecs-telemetry"}
+SYNTHESIZED = Path("cdktf.out/stacks")
+
+# Far beyond anything real, and small enough for sums to be exact; what is smaller than a picounit is nothing.
+LARGEST = 10**12
+Amount = Annotated[Decimal, Field(ge=0, le=LARGEST), AfterValidator(lambda value: round(value, 12))]
+Share = Annotated[Decimal, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
-class TaskSizes:
-    """Fargate's size of a task without and with the Service Connect proxy."""
+class Option:
+    """An option of `lab costs`: *field* of the scenario is its number times *factor*."""
 
-    plain: Size
-    proxied: Size
+    name: str
+    field: str
+    help: str
+    factor: int = 1
+    flag: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Scenario:
-    """The inputs of the cost model. Raises BadInput for a value that cannot be.
+def _option(help: str, default: Any, name: str = "", factor: int = 1, **rules: Any) -> Any:
+    return Field(default, description=help, json_schema_extra={"option": name, "factor": factor}, **rules)
+
+
+def _assumed(help: str, default: Any, low: Any, high: Any) -> Any:
+    """*low* is the end at which bills are lowest, and *high* at which they are highest."""
+    return Field(default, description=help, json_schema_extra={"low": str(low), "high": str(high)})
+
+
+class Scenario(BaseModel):
+    """The inputs of the cost model. The last block is assumed: AWS documents none of it.
 
     *rates* are requests/s in equal parts of a day (one entry: a constant rate). *cpu* and *memory* are the size of a
-    task as Fargate has it; with *proxy* "within" it holds the Service Connect proxy too, as a deployed stack's does,
-    with "on-top" it is what the application needs alone, and with "unreserved" nothing is set aside for the proxy.
-    *proxy_endpoints* are those that only the proxy needs.
-    The last block is assumed: AWS documents none of it. *http_api_metering* is one of the METER_ constants,
-    *lattice_entry* 0 leaves out the public entry that VPC Lattice
-    lacks.
+    task, the same for every way; that with the proxy's share on top is a way of its own. *http_api_metering* is one
+    of the METER_ constants. A share of None is `even_crossing`, for an ALB half of it.
     """
 
-    region: str = "eu-west-2"
-    rates: tuple[Decimal, ...] = (Decimal(10),)
-    request_bytes: Decimal = 1 * KB
-    response_bytes: Decimal = 10 * KB
-    connections_per_request: Decimal = Decimal(1)
-    connection_seconds: Decimal = Decimal(1)
-    listener_rules: int = 1
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    tasks: int = 3
-    cpu: int = 256
-    memory: int = 512
-    architecture: Literal["X86_64", "ARM64"] = "X86_64"
-    proxy: Literal["within", "on-top", "unreserved"] = "within"
+    region: str = _option(
+        "Region; without prices in the price file they are fetched.",
+        "eu-west-2",
+        pattern=r"^[a-z]{2}(-[a-z]{2,12}){1,3}-[0-9]{1,2}$",
+    )
+    rates: tuple[Amount, ...] = Field((Decimal(10),), min_length=1, max_length=24)
+    request_bytes: Amount = _option("Size of a request in KB of 1,024 bytes. Default: 1.", KB, "request-kb", 1024)
+    response_bytes: Amount = _option("Size of a response in KB. Default: 10.", 10 * KB, "response-kb", 1024)
+    connections_per_request: Amount = Decimal(1)
+    connection_seconds: Amount = _option("How long a connection lasts. Default: 1.", Decimal(1))
+    listener_rules: int = _option("Rules that an ALB goes through. Default: 1.", 1, ge=0, le=10_000)
+    alb_services: int = _option("Services that share the ALB of the shared way. Default: 10.", 10, ge=1, le=10_000)
 
-    azs: int = 2
-    network: Literal["endpoints", "nat", "public", "none"] = "endpoints"
-    endpoints: int = 3
-    proxy_endpoints: int = 1
-    nat_gateways: int = 1
-    load_balancer_addresses: int | None = None
+    tasks: int = _option("Number of tasks.", 3, ge=1, le=100_000)
+    cpu: int = _option("CPU units of a task.", 256)
+    memory: int = _option("Memory of a task in MiB.", 512)
+    architecture: Literal["X86_64", "ARM64"] = _option("X86_64 or ARM64.", "X86_64")
 
-    gateway_log_bytes: Decimal = GATEWAY_LOG_BYTES
-    proxy_log_bytes: Decimal = Decimal(0)
-    app_log_bytes: Decimal = Decimal(0)
-    log_retention_days: int = 30
-    insights: bool = False
-    image_mb: Decimal = Decimal(60)
-    images_kept: int = 20
+    azs: int = _option("Number of availability zones.", 2, ge=1, le=6)
+    network: Literal["endpoints", "nat", "public", "none"] = _option(
+        "The tasks' way out: endpoints, nat, public, or none (paid for already).", "endpoints"
+    )
+    endpoints: int = _option("Interface endpoints that every way needs.", 3, ge=0, le=1000)
+    proxy_endpoints: int = _option("Those that only Service Connect needs.", 1, ge=0, le=1000)
+    nat_gateways: int = _option("Number of NAT gateways.", 1, ge=1, le=1000)
+    load_balancer_addresses: int | None = _option(
+        "Public IPv4 addresses of a public load balancer. Default: one in each zone.", None, ge=0, le=1000
+    )
 
-    discovery_calls_per_request: Decimal = Decimal(0)
-    cross_az_share: Decimal | None = None
-    nlb_cross_az_share: Decimal | None = None
-    alb_cross_az_share: Decimal = Decimal(0)
-    gateway_connections_per_request: Decimal = Decimal(1)
-    http_api_metering: Decimal = METER_LARGER
-    lattice_entry: Decimal = Decimal(1)
-    insights_metrics_per_task: Decimal = Decimal(20)
+    gateway_log_bytes: Amount = _option("API Gateway's log for each request.", GATEWAY_LOG_BYTES)
+    proxy_log_bytes: Amount = _option("Service Connect's access log for each request.", Decimal(0))
+    app_log_bytes: Amount = _option("The application's log for each request.", Decimal(0))
+    log_retention_days: int = _option("How long logs are kept.", 30, ge=1, le=3653)
+    insights: bool = _option("Container Insights.", False)
+    image_mb: Amount = _option("Size of the image in MB. Default: 60.", Decimal(60))
+    images_kept: int = _option("Images kept in ECR. Default: 20.", 20, ge=0, le=100_000)
 
-    def __post_init__(self) -> None:
-        if not self.rates:
-            raise BadInput("a daily profile must have at least one rate")
-        for rate in self.rates:
-            _at_least(0, "requests per second", rate)
-        for name in AT_LEAST_ZERO:
-            _at_least(0, name.replace("_", " "), getattr(self, name))
-        for name in AT_LEAST_ONE:
-            _at_least(1, name.replace("_", " "), getattr(self, name))
-        if self.azs > 6:
-            raise BadInput(f"azs = {self.azs} must be at most 6: no Region has more availability zones")
-        if self.load_balancer_addresses is not None:
-            _at_least(0, "load balancer addresses", self.load_balancer_addresses)
-        for name in SHARES:
-            share = getattr(self, name)
-            if share is not None and not 0 <= share <= 1:
-                raise BadInput(f"{name.replace('_', ' ')} = {share} must be from 0 to 1")
-        if self.http_api_metering not in (METER_REQUEST, METER_LARGER, METER_BOTH):
-            raise BadInput(
-                f"http api metering = {self.http_api_metering} must be 0 (the request alone), 1 (the larger of request "
-                "and response) or 2 (both together)"
+    front_ends: Annotated[Decimal, Field(ge=1, le=10**6)] = _assumed(
+        "front ends of API Gateway, each with a cache of its own", Decimal(10), 1, 100
+    )
+    discovery_cache_seconds: Annotated[Decimal, Field(ge=Decimal("0.1"), le=86_400)] = _assumed(
+        "for so long a front end uses an answer of Cloud Map", Decimal(5), 50, "0.5"
+    )
+    cross_az_share: Share | None = _assumed(
+        "share of API Gateway's requests that reach a task, or a network load balancer's node, in another zone", None, 0, 1
+    )
+    alb_cross_az_share: Share | None = _assumed(
+        "share of API Gateway's requests to an internal ALB that is billed between zones", None, 0, "even"
+    )
+    http_api_metering: Annotated[int, Field(ge=0, le=2)] = _assumed(
+        "what an HTTP API counts in steps of 512 KB: 0 the request, 1 the larger of it and its response, 2 both", 1, 0, 2
+    )
+    gateway_connections_per_request: Share = _assumed(
+        "new connections of API Gateway to a load balancer, for each request", Decimal("0.5"), 0, 1
+    )
+    insights_metrics_per_task: Amount = _assumed("metrics of a task that Container Insights bills", Decimal(20), 10, 30)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.cpu not in FARGATE_MEMORY:
+            raise ValueError(
+                f"Fargate has no task of {self.cpu} CPU units; choose one of {', '.join(map(str, FARGATE_MEMORY))}"
             )
-        _one_of("architecture", self.architecture, ("X86_64", "ARM64"))
-        _one_of("proxy", self.proxy, ("within", "on-top", "unreserved"))
-        _one_of("network", self.network, ("endpoints", "nat", "public", "none"))
-        self._check_size()
-
-    def _check_size(self) -> None:
-        size = Size(self.cpu, self.memory)
-        if self.cpu not in SIZES:
-            raise BadInput(f"Fargate has no task of {self.cpu} CPU units; choose one of {_listed(list(SIZES))}")
-        if not is_size(size):
-            raise BadInput(
-                f"Fargate has no task of {size}; with {self.cpu} CPU units it has {_listed(SIZES[self.cpu])} MiB"
+        if self.memory not in (sizes := FARGATE_MEMORY[self.cpu]):
+            listed = ", ".join(map(str, sizes)) if len(sizes) <= 8 else f"{sizes[0]} to {sizes[-1]}"
+            raise ValueError(
+                f"Fargate has no task of {self.cpu} CPU units with {self.memory} MiB; with so many units it has {listed} MiB"
             )
-        if self.proxy == "on-top" and fit(size + proxy_share(busy=False)) is None:
-            raise BadInput(f"Fargate has no task that holds {size} and the Service Connect proxy; choose a smaller one")
+        return self
+
+    def replace(self, **changes: Any) -> Self:
+        """The same with *changes*, which are values that the model computed and not checked again."""
+        return self.model_copy(update=changes)
 
     @property
     def mean_rate(self) -> Decimal:
@@ -181,11 +196,8 @@ class Scenario:
     @property
     def metered_bytes(self) -> Decimal:
         """Bytes of a request that an HTTP API counts in steps of 512 KB."""
-        if self.http_api_metering == METER_REQUEST:
-            return self.request_bytes
-        if self.http_api_metering == METER_BOTH:
-            return self.exchanged_bytes
-        return max(self.request_bytes, self.response_bytes)
+        both = (self.request_bytes, self.response_bytes)
+        return (both[0], max(both), sum(both, Decimal(0)))[self.http_api_metering]
 
     @property
     def even_crossing(self) -> Decimal:
@@ -194,13 +206,13 @@ class Scenario:
 
     @property
     def crossing_share(self) -> Decimal:
-        """Share of API Gateway's traffic that goes to a task in another zone."""
+        """Share of API Gateway's traffic that goes to a task, or to an NLB's node, in another zone."""
         return self.even_crossing if self.cross_az_share is None else self.cross_az_share
 
     @property
-    def nlb_crossing_share(self) -> Decimal:
-        """Share of API Gateway's traffic that goes to a node of an NLB in another zone."""
-        return self.even_crossing if self.nlb_cross_az_share is None else self.nlb_cross_az_share
+    def alb_crossing_share(self) -> Decimal:
+        """Share of API Gateway's traffic to an internal ALB that is billed as between zones."""
+        return self.even_crossing / 2 if self.alb_cross_az_share is None else self.alb_cross_az_share
 
     @property
     def public_addresses(self) -> int:
@@ -208,69 +220,249 @@ class Scenario:
         return self.azs if self.load_balancer_addresses is None else self.load_balancer_addresses
 
     @property
-    def insights_metrics(self) -> Decimal:
-        """Metrics that Container Insights bills."""
-        return INSIGHTS_BASE_METRICS + self.insights_metrics_per_task * self.tasks if self.insights else Decimal(0)
-
-    @property
     def busy_rate(self) -> Decimal:
         """Requests/s of all tasks above which AWS advises the proxy's greater share."""
         return Decimal(BUSY_REQUESTS_PER_SECOND * self.tasks)
 
     @property
-    def task_sizes(self) -> TaskSizes:
-        """Sizes without and with the proxy; they differ only where its share makes Fargate's next step necessary."""
-        size = Size(self.cpu, self.memory)
-        if self.proxy == "unreserved":
-            return TaskSizes(size, size)
-        base = proxy_share(busy=False)
-        need = size if self.proxy == "on-top" else size.less(base)
-        # The largest size of all cannot grow further.
-        proxied = fit(need + self.advised_share) or fit(need + base) or size
-        return TaskSizes(plain=fit(need) or size, proxied=proxied)
+    def size_with_share(self) -> tuple[int, int] | None:
+        """CPU units and MiB of the task that holds the application and AWS's advised share; None if Fargate has none."""
+        cpu = PROXY_CPU_BUSY if max(self.rates) > self.busy_rate else PROXY_CPU
+        largest = fit(self.cpu + PROXY_CPU, self.memory + PROXY_MEMORY)  # where none holds the greater share
+        return fit(self.cpu + cpu, self.memory + PROXY_MEMORY) or largest
 
-    @property
-    def advised_share(self) -> Size:
-        """What AWS advises to reserve for the proxy in a task at this rate."""
-        return proxy_share(busy=max(self.rates) > self.busy_rate)
-
-    @property
-    def without_share(self) -> Scenario:
-        """The same, with tasks whose size is not raised for the proxy."""
-        sizes = self.task_sizes
-        if sizes.proxied == sizes.plain:
-            return self
-        return replace(self, cpu=sizes.plain.cpu, memory=sizes.plain.memory, proxy="unreserved")
-
-    @property
-    def with_share(self) -> Scenario | None:
-        """The same, with tasks whose size is raised for the proxy; None if Fargate has none as large."""
-        if self.task_sizes.proxied != self.task_sizes.plain:
-            return self
-        if fit(Size(self.cpu, self.memory) + proxy_share(busy=False)) is None:
-            return None
-        return replace(self, proxy="on-top")
-
-    def at_rate(self, rate: Decimal) -> Scenario:
+    def at_rate(self, rate: Decimal) -> Self:
         """The same day's profile at a mean of *rate* requests/s (a constant rate if the profile is all zero)."""
-        if self.mean_rate == 0:
-            return replace(self, rates=(rate,))
-        return replace(self, rates=tuple(each * rate / self.mean_rate for each in self.rates))
+        mean = self.mean_rate
+        return self.replace(rates=tuple(each * rate / mean for each in self.rates) if mean else (rate,))
 
 
-def _at_least(lowest: int, name: str, value: Decimal | int) -> None:
-    if not Decimal(value).is_finite() or not lowest <= value <= LARGEST:
-        raise BadInput(f"{name} = {value} must be a number from {lowest} to {LARGEST:,}")
+def _declared() -> tuple[Option, ...]:
+    found = []
+    for field, info in Scenario.model_fields.items():
+        extra = info.json_schema_extra
+        if isinstance(extra, dict) and "option" in extra:
+            name = f"--{extra['option'] or field.replace('_', '-')}"
+            found.append(Option(name, field, info.description or "", int(str(extra["factor"])), info.annotation is bool))
+    return tuple(found)
 
 
-def _one_of(name: str, value: str, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        raise BadInput(f"{name} = {value!r} must be one of {', '.join(allowed)}")
+OPTIONS = _declared()
 
 
-def _listed(values: Sequence[int]) -> str:
-    return (
-        ", ".join(map(str, values))
-        if len(values) <= 8
-        else f"{values[0]} to {values[-1]} in steps of {values[1] - values[0]}"
+def with_options(scenario: Scenario, given: Mapping[str, Any]) -> Scenario:
+    """*scenario* with each *given* field, as text or value. Raises BadInput that names the option and the rule."""
+    names = {option.field: option for option in OPTIONS}
+    values = dict(scenario)
+    for field, value in given.items():
+        factor = names[field].factor if field in names else 1
+        try:
+            values[field] = Decimal(value) * factor if factor != 1 else value
+        except ArithmeticError as error:
+            raise BadInput(f"{names[field].name} {value!r:.60} is not a number that can be priced") from error
+    try:
+        return Scenario.model_validate(values)
+    except ValidationError as error:
+        place, words = wrong(error)
+        field = place.partition(".")[0]
+        if field in names and field in given:
+            rule = words.partition(": ")[2]
+            raise BadInput(f"{names[field].name} {str(given[field])!r:.60}: {rule}") from None
+        raise BadInput(words.replace("rates.0", "--requests-per-second")) from None
+
+
+def fit(cpu: int, memory: int) -> tuple[int, int] | None:
+    """The smallest task of Fargate with so much CPU and memory, which is also the cheapest; None if there is none."""
+    for units, memories in FARGATE_MEMORY.items():
+        for mebibytes in memories:
+            if units >= cpu and mebibytes >= memory:
+                return units, mebibytes
+    return None
+
+
+def read_profile(path: Path) -> tuple[Decimal, ...]:
+    """The requests/s of each hour of a day, from a CSV file with the columns hour (0 to 23, in order) and
+    requests_per_second. Raises BadInput with the line."""
+    try:
+        rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read ({error.strerror})") from error
+    except (ValueError, csv.Error) as error:
+        raise BadInput(f"{path} is not a CSV file ({error})") from error
+    if not rows or rows[0] != ["hour", "requests_per_second"]:
+        raise BadInput(f"{path}, line 1: the header must be hour,requests_per_second")
+    rates = []
+    for hour, row in enumerate(rows[1:]):
+        if len(row) != 2 or row[0].strip() != str(hour) or hour > 23:
+            raise BadInput(f"{path}, line {hour + 2}: hour {hour} and its requests per second are needed, for 0 to 23")
+        try:
+            rates += Scenario(rates=(row[1].strip(),)).rates  # type: ignore[arg-type]
+        except ValidationError as error:
+            raise BadInput(f"{path}, line {hour + 2}: {wrong(error)[1].replace('rates.0', 'requests_per_second')}") from None
+    if len(rates) != 24:
+        raise BadInput(f"{path} has {len(rates)} hours; a day has 24")
+    return tuple(rates)
+
+
+def asked_rate(run: Run) -> Decimal | None:
+    """The requests/s that the load of *run* was asked for; None for a closed loop.
+
+    The rate of a closed loop, in which every user asks again once answered, is what the machines could do: nobody has a
+    month of it. Raises BadInput for a run.json that is wrong.
+    """
+    rate = record_of(run).settings.rate
+    return Decimal(str(rate)) if rate else None
+
+
+def scenario_of_run(run: Run, scenario: Scenario, response_bytes: Decimal | None = None) -> Scenario:
+    """*scenario* with the payloads, hosts and zones of *run*, and with the rate of an open loop.
+
+    *response_bytes*, if given, stands in for a size not measured. Raises BadInput if the run states no payload size.
+    """
+    record = record_of(run)
+    if not record.duration_s:
+        raise BadInput(f"{run.path} has no duration_s above 0 in run.json: the run did not end, or had no requests")
+    if response_bytes is None and record.response_bytes_mean is None:
+        raise BadInput(
+            f"{run.path} has no payload sizes (response_bytes_mean in run.json); give the size with --response-kb"
+        )
+    hosts = [host for host in run.hosts if host.hostname]
+    # Hosts at one time, on average: a task that was replaced half-way and its successor count as one.
+    seen = sum(host.last_seen - host.first_seen for host in hosts)
+    zones = {host.availability_zone for host in hosts} - {""}
+    sent = record.request_bytes_mean
+    rate = asked_rate(run)
+    measured = {
+        "rates": scenario.rates if rate is None else (rate,),
+        "request_bytes": scenario.request_bytes if sent is None else sent,
+        "response_bytes": record.response_bytes_mean if response_bytes is None else response_bytes,
+        "tasks": max(1, round(seen / record.duration_s)) if hosts else scenario.tasks,
+        "azs": len(zones) or scenario.azs,
+    }
+    try:
+        return Scenario.model_validate({**dict(scenario), **measured})
+    except (ValidationError, ValueError) as error:
+        why = wrong(error)[1] if isinstance(error, ValidationError) else str(error)
+        raise BadInput(f"{run.path} cannot be priced: {why}") from None
+
+
+def default_scenario(stack: Path | None = None) -> Scenario:
+    """The scenario of *stack*, else of the one that is synthesized, else of the default settings. Raises BadInput."""
+    if stack is not None:
+        return scenario_of_stack(stack)
+    found = sorted(SYNTHESIZED.glob("*/cdk.tf.json"))
+    if len(found) > 1:
+        names = ", ".join(path.parent.name for path in found)
+        raise BadInput(f"{SYNTHESIZED} holds several stacks ({names}); choose one with --stack PATH")
+    return scenario_of_stack(found[0]) if found else scenario_of_settings(Settings())
+
+
+def scenario_of_settings(settings: Settings) -> Scenario:
+    """The scenario of the stack that *settings* would give."""
+    return Scenario(
+        region=settings.region,
+        tasks=settings.desired_count,
+        cpu=settings.cpu,
+        memory=settings.memory,
+        architecture=settings.architecture,  # type: ignore[arg-type]
+        azs=len(settings.zones),
+        log_retention_days=settings.log_retention_days,
+        insights=settings.container_insights != "disabled",
     )
+
+
+def scenario_of_stack(path: Path) -> Scenario:
+    """The scenario of the stack in *path*, a cdk.tf.json. Raises BadInput if it cannot be read or lacks the service."""
+    try:
+        return _scenario(path, json.loads(path.read_bytes()))
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read ({error.strerror}); `make synth` writes it") from error
+    except ValidationError as error:
+        raise BadInput(f"{path} cannot be priced: {wrong(error)[1]}") from None
+    except json.JSONDecodeError as error:
+        raise BadInput(f"{path} is not JSON ({error}); `make synth` writes it anew") from error
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
+        why = f"{type(error).__name__} {error}"
+        raise BadInput(f"{path} is not the stack that this model knows: {why:.200}; `make synth` writes it") from None
+
+
+Resources = Mapping[str, Mapping[str, Any]]
+
+
+def _scenario(path: Path, stack: Mapping[str, Any]) -> Scenario:
+    resources: Mapping[str, Resources] = stack["resource"]
+    services = [
+        service
+        for service in resources.get("aws_ecs_service", {}).values()
+        if _block(service.get("service_connect_configuration")).get("service")
+    ]
+    if len(services) != 1:
+        raise BadInput(f"{path} has {len(services)} ECS services behind Service Connect; exactly one can be priced")
+    (service,) = services
+    task = _referred(resources, "aws_ecs_task_definition", service["task_definition"])
+    connect = _block(service["service_connect_configuration"])
+    stages = resources.get("aws_apigatewayv2_stage", {}).values()
+    kept = [int(group.get("retention_in_days", 0)) for group in resources.get("aws_cloudwatch_log_group", {}).values()]
+    settings = [
+        setting
+        for cluster in resources.get("aws_ecs_cluster", {}).values()
+        for setting in _blocks(cluster.get("setting"))
+    ]
+    return Scenario(
+        region=_block(stack["provider"]["aws"])["region"],
+        tasks=service["desired_count"],
+        cpu=task["cpu"],
+        memory=task["memory"],
+        architecture=_block(task.get("runtime_platform")).get("cpu_architecture", "X86_64"),
+        gateway_log_bytes=GATEWAY_LOG_BYTES if any(s.get("access_log_settings") for s in stages) else Decimal(0),
+        proxy_log_bytes=PROXY_LOG_BYTES if connect.get("access_log_configuration") else Decimal(0),
+        insights=any(
+            s.get("name") == "containerInsights" and s.get("value") in ("enhanced", "enabled") for s in settings
+        ),
+        images_kept=_images_kept(resources),
+        log_retention_days=max(kept, default=0) or 30,
+        **_network(resources, _block(service["network_configuration"])),
+    )
+
+
+def _network(resources: Mapping[str, Resources], configuration: Mapping[str, Any]) -> dict[str, Any]:
+    subnets = configuration["subnets"]
+    zones = {_referred(resources, "aws_subnet", subnet).get("availability_zone", subnet) for subnet in subnets}
+    interfaces = [
+        endpoint["service_name"].split(".", 3)[-1]
+        for endpoint in resources.get("aws_vpc_endpoint", {}).values()
+        if endpoint.get("vpc_endpoint_type") == "Interface"
+    ]
+    for_proxy = len([name for name in interfaces if name in PROXY_ENDPOINTS])
+    gateways = len(resources.get("aws_nat_gateway", {}))
+    network = "public" if configuration.get("assign_public_ip") else "none"
+    network = "endpoints" if interfaces else "nat" if gateways else network
+    found = {"azs": len(zones), "network": network, "nat_gateways": max(1, gateways)}
+    return found | {"endpoints": len(interfaces) - for_proxy, "proxy_endpoints": for_proxy}
+
+
+def _images_kept(resources: Mapping[str, Resources]) -> int:
+    if not resources.get("aws_ecr_repository"):
+        return 0
+    counts = [
+        int(count)
+        for policy in resources.get("aws_ecr_lifecycle_policy", {}).values()
+        for count in re.findall(r'"imageCountMoreThan".*?"countNumber":\s*(\d{1,9})', policy["policy"])
+    ]
+    return max(counts, default=20)
+
+
+def _referred(resources: Mapping[str, Resources], kind: str, reference: str) -> Mapping[str, Any]:
+    """The resource that a Terraform reference names; empty if it is the id of something outside the stack."""
+    match = re.fullmatch(rf"\$\{{{kind}\.([^.]+)\.\w+\}}", reference)
+    return resources[kind][match[1]] if match else {}
+
+
+def _blocks(value: Any) -> list[Mapping[str, Any]]:
+    # Terraform's JSON allows one block to stand alone or in a list.
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
+def _block(value: Any) -> Mapping[str, Any]:
+    blocks = _blocks(value)
+    return blocks[0] if blocks else {}

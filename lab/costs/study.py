@@ -1,123 +1,318 @@
-"""Everything that is said about one scenario, for the terminal, the files and the pictures."""
+"""What follows from a scenario: the bill of every way with its range, and where two ways cost the same.
+
+A bill is piecewise linear in the request rate, and in the response size between the steps of 512 KB. So between two
+neighbouring kinks the difference of two bills is a straight line that two points determine, and its zero is exact.
+
+An assumption is a field of the scenario or a tier of a price that is not the Region's own. No bill falls as one goes
+from its low to its high end, so the totals with all at their low and all at their high ends bound what is known.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from typing import Any, Literal
 
-from lab.costs.assumptions import Effect, break_even_range, effects, total_range
-from lab.costs.breakeven import BreakEven, break_evens
-from lab.costs.options import OPTIONS, PUBLIC_ALB, SERVICE_CONNECT, Bill, Option, bill, bills, common_cost, possible
-from lab.costs.prices import PriceBook, load_prices
-from lab.costs.quantities import Usd
-from lab.costs.scenario import Scenario
-from lab.costs.sensitivity import Sensitivity, sensitivities
-from lab.costs.stack import default_scenario
-from lab.costs.traffic import scenario_of_run
-from load.results import Run
+from lab.costs.bill import (
+    GATEWAY_PAYLOAD_BYTES,
+    PUBLIC_ALB,
+    SERVICE_CONNECT,
+    STEP_BYTES,
+    WAYS,
+    Bill,
+    Way,
+    bill,
+    lcus_beside_data,
+    nlcus_beside_data,
+)
+from lab.costs.prices import ZERO, PriceBook
+from lab.costs.scenario import GB, METER_BOTH, SECONDS_PER_HOUR, Scenario, with_options
+from lab.errors import BadInput
 
-__all__ = ["Alternative", "Study", "study_of_run"]
+__all__ = ["Assumption", "BreakEven", "Study", "assume", "assumptions", "break_even", "crossings", "total_range"]
 
+Variable = Literal["requests_per_second", "response_bytes"]
+Case = tuple[Scenario, PriceBook]
 
-def study_of_run(run: Run) -> Study:
-    """The study of what *run* measured, with the rest from the synthesized stack or the default settings.
-
-    Raises BadInput if the run states no payload size, or if there are no prices for the stack's Region.
-    """
-    scenario = scenario_of_run(run, default_scenario())
-    return Study(scenario, load_prices(scenario.region))
+# Differences below this are rounding of Decimal's 28 digits: bills stay far under 10**9 dollars.
+NOTHING = Decimal("1e-12")
 
 
 @dataclass(frozen=True)
-class Alternative:
-    """Option (a) with the proxy's share of the tasks (*reserved*) if the scenario is without it, else without it."""
+class Assumption:
+    """A quantity that is assumed; bills are lowest at *low*, and *value* lies in the middle unless it was set.
 
-    reserved: bool
-    scenario: Scenario
-    bill: Bill
-    rates: tuple[BreakEven, ...]
+    *what* is the help of the scenario's field, or the Region whose price it is; *field* is empty for a price.
+    """
 
-    @property
-    def words(self) -> str:
-        """What is other than in the scenario."""
-        return "with the proxy's share on top" if self.reserved else "without the proxy's share"
+    name: str
+    what: str
+    value: Decimal
+    low: Decimal
+    high: Decimal
+    field: str = ""
+    price: str = ""
+    start: Decimal = ZERO
+
+    def set(self, value: Decimal, case: Case) -> Case:
+        """Scenario and prices with this assumption at *value*."""
+        scenario, prices = case
+        if not self.field:
+            return scenario, prices.at(self.price, self.start, value)
+        whole = Scenario.model_fields[self.field].annotation is int
+        return scenario.replace(**{self.field: int(value) if whole else value}), prices
+
+
+def assumptions(scenario: Scenario, prices: PriceBook) -> tuple[Assumption, ...]:
+    """Everything that is assumed, with its present value."""
+    effective = {"cross_az_share": scenario.crossing_share, "alb_cross_az_share": scenario.alb_crossing_share}
+    found = []
+    for name, info in Scenario.model_fields.items():
+        extra = info.json_schema_extra
+        if isinstance(extra, dict) and "low" in extra:
+            value = Decimal(effective.get(name, getattr(scenario, name)))
+            high = scenario.even_crossing if extra["high"] == "even" else Decimal(str(extra["high"]))
+            if name in effective and scenario.azs == 1:
+                high = ZERO
+            found.append(Assumption(name, info.description or "", value, Decimal(str(extra["low"])), high, field=name))
+    for price_name, price in prices.prices.items():
+        for tier in price.tiers:
+            if tier.confidence == "assumed" and tier.low is not None and tier.high is not None:
+                name = f"{price_name}@{tier.start:f}" if tier.start else price_name
+                found.append(
+                    Assumption(name, tier.region, tier.usd, tier.low, tier.high, price=price_name, start=tier.start)
+                )
+    return tuple(found)
+
+
+def assume(settings: Sequence[str], scenario: Scenario, prices: PriceBook) -> Case:
+    """Scenario and prices with each NAME=VALUE of *settings*. Raises BadInput for an unknown name or a bad value."""
+    known = {assumption.name: assumption for assumption in assumptions(scenario, prices)}
+    for setting in settings:
+        name, _, text = setting.partition("=")
+        if name not in known:
+            raise BadInput(f"{name!r:.60} is not assumed; what is assumed: {', '.join(known)}")
+        try:
+            value = Decimal(text)
+        except ArithmeticError as error:
+            example = f"{name}={known[name].high.normalize():f}"
+            raise BadInput(f"--assume {setting!r:.60} must be NAME=NUMBER, such as {example}") from error
+        if not value.is_finite() or not 0 <= value <= 10**6:
+            raise BadInput(f"--assume {setting!r:.60} must be a number from 0 to 1,000,000")
+        if known[name].field:
+            scenario = with_options(scenario, {known[name].field: value})
+        else:
+            scenario, prices = known[name].set(value, (scenario, prices))
+    return scenario, prices
+
+
+def total_range(way: Way, scenario: Scenario, prices: PriceBook) -> tuple[Decimal, Decimal]:
+    """The total of *way* with every assumption at its low end, and with every one at its high end."""
+    low = high = (scenario, prices)
+    for assumption in assumptions(scenario, prices):
+        # A value that was set beyond its range is its own end.
+        ends = _ends_of(assumption)
+        low, high = assumption.set(ends[0], low), assumption.set(ends[1], high)
+    return bill(way, *low).total, bill(way, *high).total
+
+
+def _ends_of(assumption: Assumption) -> tuple[Decimal, Decimal]:
+    value, low, high = assumption.value, assumption.low, assumption.high
+    return (min(low, value), max(high, value)) if low <= high else (max(low, value), min(high, value))
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """A point at which a difference changes its sign; *rises* if it is negative below and positive above."""
+
+    at: Decimal
+    rises: bool
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """Where *way* and *against* cost the same as *variable* grows; at a step, where the cheaper one changes."""
+
+    variable: Variable
+    way: Way
+    against: Way
+    at: Decimal
+    usd: Decimal
+    cheaper_below: Way
+    cheaper_above: Way
+
+
+def crossings(
+    difference: Callable[[Decimal], Decimal], kinks: Iterable[Decimal], end: Decimal | None = None
+) -> Iterator[Crossing]:
+    """All sign changes of *difference* above 0 (and up to *end*), given that it is a straight line between its *kinks*.
+
+    At a kink it may jump, and its value there belongs to either side.
+    """
+    edges = [ZERO, *sorted({kink for kink in kinks if kink > 0 and (end is None or kink < end)})]
+    last: tuple[Decimal, Decimal] | None = None
+    zero: Decimal | None = None
+    for start, stop in zip(edges, [*edges[1:], end], strict=True):
+        for point, value in _ends(difference, start, stop):
+            if abs(value) < NOTHING:
+                zero = point if zero is None else zero
+                continue
+            if last is not None and (last[1] > 0) != (value > 0):
+                between = last[0] + (point - last[0]) * abs(last[1]) / (abs(last[1]) + abs(value))
+                yield Crossing(between if zero is None else zero, rises=value > 0)
+            last, zero = (point, value), None
+
+
+def _ends(
+    difference: Callable[[Decimal], Decimal], start: Decimal, stop: Decimal | None
+) -> Iterator[tuple[Decimal, Decimal]]:
+    """Both ends of the straight line from *start* to *stop*, as limits from within."""
+    quarter = (max(start, Decimal(1)) if stop is None else stop - start) / 4
+    first, second = difference(start + quarter), difference(start + 3 * quarter)
+    slope = (second - first) / (2 * quarter)
+    left = first - slope * quarter
+    yield start, left
+    if stop is not None:
+        yield stop, second + slope * quarter
+    elif left * slope < 0 and abs(left) >= NOTHING:
+        # Without an end the line meets zero if it runs towards it: a point as far beyond as the start is before.
+        yield start - 2 * left / slope, -left
+    else:
+        yield start + 4 * quarter, second + slope * quarter
+
+
+def rate_kinks(scenario: Scenario, prices: PriceBook, *ways: Way) -> set[Decimal]:
+    """The mean requests/s at which the slope of a bill changes, or at which it jumps."""
+    one = scenario.at_rate(Decimal(1))
+    return {kink for way in ways for line in bill(way, one, prices).lines for kink in line.kinks}
+
+
+def response_size_kinks(scenario: Scenario, prices: PriceBook) -> set[Decimal]:
+    """The response sizes in bytes at which the slope of a bill changes, or at which it jumps."""
+    # Of both together a step begins where the response fills up what the request leaves of it.
+    before = scenario.request_bytes if scenario.http_api_metering == METER_BOTH else ZERO
+    first = int(before / STEP_BYTES) + 1
+    kinks = {STEP_BYTES * (first + number) - before for number in range(int(GATEWAY_PAYLOAD_BYTES / STEP_BYTES) + 1)}
+    for connections in (scenario.connections_per_request, scenario.gateway_connections_per_request):
+        for units in (lcus_beside_data(scenario, connections), nlcus_beside_data(scenario, connections)):
+            # Above so many bytes the capacity units count the data.
+            kinks.add(units * GB / SECONDS_PER_HOUR - scenario.request_bytes)
+    if scenario.requests:
+        for price in (prices["egress"], prices["cloudfront_egress"]):
+            kinks |= {gigabytes * GB / scenario.requests for gigabytes in price.kinks}
+    return kinks
+
+
+def break_even(
+    scenario: Scenario, prices: PriceBook, way: Way, against: Way, variable: Variable = "requests_per_second"
+) -> Iterator[BreakEven]:
+    """Every point at which *way* and *against* change places as *variable* grows from 0 (a size up to 10 MB).
+
+    None where one of the two cannot carry the payloads.
+    """
+    by_rate = variable == "requests_per_second"
+
+    def vary(value: Decimal) -> Scenario:
+        return scenario.at_rate(value) if by_rate else scenario.replace(response_bytes=value)
+
+    def difference(value: Decimal) -> Decimal:
+        varied = vary(value)
+        return bill(way, varied, prices).total - bill(against, varied, prices).total
+
+    start = scenario if by_rate else vary(ZERO)
+    if not (way.carries(start) and against.carries(start)):
+        return
+    kinks = rate_kinks(scenario, prices, way, against) if by_rate else response_size_kinks(scenario, prices)
+    for crossing in crossings(difference, kinks, None if by_rate else GATEWAY_PAYLOAD_BYTES):
+        yield BreakEven(
+            variable=variable,
+            way=way,
+            against=against,
+            at=crossing.at,
+            usd=bill(way, vary(crossing.at), prices).total,
+            cheaper_below=way if crossing.rises else against,
+            cheaper_above=against if crossing.rises else way,
+        )
 
 
 @dataclass(frozen=True)
 class Study:
     """A scenario and what follows from it, each part computed when it is first asked for.
 
-    *against* is the option that the sensitivities compare option (a) with.
+    *against* is the way that differences are to.
     """
 
     scenario: Scenario
     prices: PriceBook
-    against: Option = PUBLIC_ALB
+    against: Way = PUBLIC_ALB
 
     @cached_property
-    def bills(self) -> tuple[Bill, ...]:
-        """The bill of every option, (a) first."""
-        return bills(self.scenario, self.prices)
+    def ways(self) -> tuple[Way, ...]:
+        """Every way that there is for the scenario, Service Connect without a load balancer first."""
+        return tuple(way for way in WAYS if way.offered(self.scenario))
 
     @cached_property
-    def ranges(self) -> dict[Option, tuple[Usd, Usd]]:
-        """The total of every option with all assumptions at their low ends, and with all at their high ends."""
-        return {option: total_range(option, self.scenario, self.prices) for option in OPTIONS}
+    def bills(self) -> dict[Way, Bill]:
+        """The bill of every way."""
+        return {way: bill(way, self.scenario, self.prices) for way in self.ways}
+
+    def difference(self, way: Way) -> Decimal:
+        """What *way* costs more than `against`, in US dollars."""
+        return self.bills[way].total - bill(self.against, self.scenario, self.prices).total
 
     @cached_property
-    def common(self) -> Usd:
-        """What the service costs however it is exposed."""
-        return common_cost(self.scenario, self.prices)
-
-    def exposing(self, of: Bill) -> Usd:
-        """The price of exposing the service: what is beyond the cost that all options share."""
-        return of.total - self.common
+    def ranges(self) -> dict[Way, tuple[Decimal, Decimal]]:
+        """The total of every way with all assumptions at their low ends, and with all at their high ends."""
+        return {way: total_range(way, self.scenario, self.prices) for way in self.ways}
 
     @cached_property
     def possible(self) -> bool:
-        """Whether option (a) can carry the payloads: if not, it is compared with nothing."""
-        return possible(SERVICE_CONNECT, self.scenario)
+        """Whether API Gateway can carry the payloads: if not, Service Connect is compared with nothing."""
+        return SERVICE_CONNECT.carries(self.scenario)
+
+    def break_evens(self, way: Way = SERVICE_CONNECT, variable: Variable = "requests_per_second") -> list[BreakEven]:
+        """The break-even points of *way* with every other."""
+        others = (other for other in self.ways if other is not way)
+        return [
+            point
+            for other in others
+            for point in break_even(self.scenario, self.prices, way, other, variable)
+        ]
 
     @cached_property
     def rates(self) -> tuple[BreakEven, ...]:
-        """The break-even points of option (a) with each other option as the request rate grows."""
-        return break_evens(self.scenario, self.prices, SERVICE_CONNECT)
-
-    @cached_property
-    def alternative(self) -> Alternative | None:
-        """The other answer to what the proxy takes of the tasks; None if there is none, or (a) is not possible.
-
-        AWS advises a share for the proxy, and nothing enforces it: this alone may decide which option is cheaper.
-        """
-        with_share = self.scenario.with_share
-        if with_share is None or not self.possible:
-            return None
-        reserved = with_share != self.scenario
-        other = with_share if reserved else self.scenario.without_share
-        rates = break_evens(other, self.prices, SERVICE_CONNECT)
-        return Alternative(reserved, other, bill(SERVICE_CONNECT, other, self.prices), rates)
-
-    @cached_property
-    def rate_ranges(self) -> dict[Option, tuple[Decimal | None, Decimal | None]]:
-        """How far the assumptions move the first break-even rate of option (a) with each other option."""
-        return {
-            other: break_even_range(self.scenario, self.prices, SERVICE_CONNECT, other)
-            for other in OPTIONS
-            if other is not SERVICE_CONNECT and self.possible
-        }
+        """The break-even points of Service Connect with each other way as the request rate grows."""
+        return tuple(self.break_evens())
 
     @cached_property
     def sizes(self) -> tuple[BreakEven, ...]:
-        """The break-even points of option (a) with each other option as the response grows, to 10 MB."""
-        return break_evens(self.scenario, self.prices, SERVICE_CONNECT, "response_bytes") if self.possible else ()
+        """The same as the response grows, to 10 MB."""
+        return tuple(self.break_evens(variable="response_bytes"))
 
     @cached_property
-    def effects(self) -> tuple[Effect, ...]:
-        """What each assumption does to the totals."""
-        return effects(self.scenario, self.prices)
+    def resting_on(self) -> tuple[Assumption, ...]:
+        """The assumptions that a line of a bill rests on here."""
+        used = {name for each in self.bills.values() for line in each.lines for name in line.assumed if line.usd}
+        # A share of no traffic costs nothing now and would cost something otherwise.
+        used |= {"cross_az_share", "alb_cross_az_share"} if self.scenario.azs > 1 else set()
+        return tuple(each for each in assumptions(self.scenario, self.prices) if each.name in used)
 
-    @cached_property
-    def sensitivities(self) -> tuple[Sensitivity, ...]:
-        """The inputs, that which moves (a) less *against* most first."""
-        return sensitivities(self.scenario, self.prices, self.against) if self.possible else ()
+    def rate_range(self, against: Way) -> tuple[Decimal | None, Decimal | None]:
+        """The lowest and the highest first break-even rate with *against*, each assumption alone moved to its ends.
+
+        None in either place where an end leaves no break-even point at all.
+        """
+        lines = [line for way in (SERVICE_CONNECT, against) for line in bill(way, self.scenario, self.prices).lines]
+        asked = {id(line.price) for line in lines}
+        here = (self.scenario, self.prices)
+        cases = [here]
+        for each in assumptions(*here):
+            if each.field or id(self.prices[each.price]) in asked:
+                cases += [each.set(end, here) for end in {*_ends_of(each)} - {each.value}]
+        firsts: list[Any] = [next(break_even(*case, SERVICE_CONNECT, against), None) for case in cases]
+        found = [point.at for point in firsts if point is not None]
+        if not found:
+            return None, None
+        return min(found), None if None in firsts else max(found)
