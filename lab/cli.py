@@ -6,21 +6,23 @@ inside of the functions, so that `lab --help` stays quick.
 
 from __future__ import annotations
 
+import inspect
 import sys
+from collections.abc import Callable
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
+from functools import wraps
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lab.costs.scenario import OPTIONS, Scenario
 from lab.distribution.gateway import Gateway, Policy
 from lab.errors import AnswerIsNo, BadInput, LabError
 from lab.experiments.catalogue import ALL, chosen, fitting
 
 if TYPE_CHECKING:
-    from lab.costs.scenario import Scenario
     from lab.report.document import Document
 
 __all__ = ["app", "fraction", "main", "ratios"]
@@ -32,7 +34,9 @@ _SEED = 1  # of the simulated gateways that runs are compared with: the same fil
 
 _plain: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None}
 app = typer.Typer(help="Is it even, what did clients see, what does it cost?", no_args_is_help=True, **_plain)
-costs_app = typer.Typer(help="What it costs a month to expose the service, six ways side by side.", **_plain)
+costs_app = typer.Typer(
+    help="What a month costs without a load balancer and with one: every way, line by line.", **_plain
+)
 
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text: docs/lab.md has its keys.")]
 
@@ -395,7 +399,31 @@ def _whole(text: str) -> int:
     return int(value)
 
 
+def _with_inputs(command: Callable[..., None]) -> Callable[..., None]:
+    """*command* with an option for every input that the cost model declares, all given to it as `inputs`."""
+    signature = inspect.signature(command, eval_str=True)
+    own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    declared = []
+    for option in OPTIONS:
+        names = (option.name, f"--no-{option.name[2:]}") if option.flag else (option.name,)
+        text = typer.Option("/".join(names), metavar=None if option.flag else "VALUE", help=option.help)
+        kind = Annotated[bool | None, text] if option.flag else Annotated[str | None, text]
+        declared.append(inspect.Parameter(option.field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind))
+
+    @wraps(command)
+    def with_inputs(**given: Any) -> None:
+        inputs = {option.field: given.pop(option.field) for option in OPTIONS}
+        command(**given, **{field: value for field, value in inputs.items() if value is not None})
+
+    del with_inputs.__wrapped__
+    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own] + declared
+    with_inputs.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    with_inputs.__annotations__ = {each.name: each.annotation for each in parameters}
+    return with_inputs
+
+
 @costs_app.callback(invoke_without_command=True)
+@_with_inputs
 def costs(
     context: typer.Context,
     requests_per_second: Annotated[str | None, typer.Option(help="Mean requests/s. Default: 10.")] = None,
@@ -409,113 +437,65 @@ def costs(
     stack: Annotated[
         Path | None, typer.Option(help="cdk.tf.json to take defaults from. Default: the one in cdktf.out, if any.")
     ] = None,
-    request_kb: Annotated[str | None, typer.Option(help="Size of a request in KB of 1,024 bytes. Default: 1.")] = None,
-    response_kb: Annotated[str | None, typer.Option(help="Size of a response in KB. Default: 10.")] = None,
     new_connections: Annotated[
         str | None, typer.Option(help="Clients' new connections/s. Default: one for each request.")
     ] = None,
-    connection_seconds: Annotated[str | None, typer.Option(help="How long a connection lasts. Default: 1.")] = None,
-    listener_rules: Annotated[int | None, typer.Option(help="Rules that an ALB goes through. Default: 1.")] = None,
-    tasks: Annotated[int | None, typer.Option(help="Number of tasks.")] = None,
-    cpu: Annotated[int | None, typer.Option(help="CPU units of a task.")] = None,
-    memory: Annotated[int | None, typer.Option(help="Memory of a task in MiB.")] = None,
-    architecture: Annotated[str | None, typer.Option(help="X86_64 or ARM64.")] = None,
-    proxy: Annotated[
-        str | None,
-        typer.Option(help="Service Connect's share of a task: within its size (default), on-top of it, or unreserved."),
-    ] = None,
-    azs: Annotated[int | None, typer.Option(help="Number of availability zones.")] = None,
-    network: Annotated[
-        str | None, typer.Option(help="The tasks' way out: endpoints, nat, public, or none (paid for already).")
-    ] = None,
-    endpoints: Annotated[int | None, typer.Option(help="Interface endpoints that any option needs.")] = None,
-    proxy_endpoints: Annotated[int | None, typer.Option(help="Those that only Service Connect needs.")] = None,
-    nat_gateways: Annotated[int | None, typer.Option(help="Number of NAT gateways.")] = None,
-    load_balancer_addresses: Annotated[
-        int | None, typer.Option(help="Public IPv4 addresses of a public load balancer. Default: one in each zone.")
-    ] = None,
-    gateway_log_bytes: Annotated[str | None, typer.Option(help="API Gateway's log for each request.")] = None,
-    proxy_log_bytes: Annotated[str | None, typer.Option(help="Service Connect's access log for each request.")] = None,
-    app_log_bytes: Annotated[str | None, typer.Option(help="The application's log for each request.")] = None,
-    log_retention_days: Annotated[int | None, typer.Option(help="How long logs are kept.")] = None,
-    insights: Annotated[bool | None, typer.Option(help="Container Insights.")] = None,
-    image_mb: Annotated[str | None, typer.Option(help="Size of the image in MB. Default: 60.")] = None,
-    images_kept: Annotated[int | None, typer.Option(help="Images kept in ECR. Default: 20.")] = None,
-    region: Annotated[str | None, typer.Option(help="Region, of which the price file must have prices.")] = None,
     assume: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Another value of an assumption. Repeatable.")
     ] = None,
-    against: Annotated[str, typer.Option(help="The option that the sensitivities compare (a) with.")] = "public-alb",
+    against: Annotated[str, typer.Option(help="The way that differences are to.")] = "public-alb",
     prices: Annotated[Path | None, typer.Option(help="Price file. Default: the one that comes with the lab.")] = None,
     as_json: _Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print one CSV row for each line of each bill.")] = False,
     pictures: Annotated[
         Path | None, typer.Option(help="Folder to write the three pictures to, as SVG and PNG.")
     ] = None,
+    **inputs: Any,
 ) -> None:
-    """What it costs a month to expose the service, six ways side by side: line by line, with break-even points.
+    """What it costs a month to expose the service, without a load balancer and with one: every way, and its difference.
 
     Defaults come from the synthesized stack, or without one from the stack's default settings.
     """
     if context.invoked_subcommand is not None:
         return
-    from lab.costs.assumptions import assume as apply
-    from lab.costs.options import option_named
-    from lab.costs.prices import PRICE_FILE, load_prices
-    from lab.costs.stack import default_scenario
+    from lab.costs.bill import way_named
+    from lab.costs.prices import PRICE_FILE
+    from lab.costs.scenario import asked_rate, default_scenario, read_profile, scenario_of_run, with_options
     from lab.costs.study import Study
-    from lab.costs.traffic import asked_rate, read_measured, scenario_of_run
+    from lab.costs.study import assume as apply
+    from lab.costs.update import prices_of
+    from lab.records.run import read_folder
+    from lab.report.costs import as_csv, costs_page
 
     if as_json and csv:
         raise BadInput("--json and --csv both print the result; choose one")
     if profile is not None and requests_per_second is not None:
         raise BadInput("--profile and --requests-per-second both set the rate; choose one")
-    kb = Decimal(1024)
-    size = _decimal("--response-kb", response_kb, kb)
-    scenario = default_scenario(stack)
+    way = way_named(against)
+    scenario = with_options(default_scenario(stack), inputs)
     reference = ""
     if results is not None:
-        run = read_measured(results)
-        scenario = scenario_of_run(run, scenario, size)
+        run = read_folder(results)
+        given = scenario.response_bytes if "response_bytes" in inputs else None
+        scenario = with_options(scenario_of_run(run, scenario, given), inputs)
         if asked_rate(run) is None and profile is None and requests_per_second is None:
             reference = "The run was a closed loop: its rate is no month's, so a reference is priced instead"
-    chosen: dict[str, Any] = {
-        "region": region,
-        "request_bytes": _decimal("--request-kb", request_kb, kb),
-        "response_bytes": size,
-        "connection_seconds": _decimal("--connection-seconds", connection_seconds),
-        "listener_rules": listener_rules,
-        "tasks": tasks,
-        "cpu": cpu,
-        "memory": memory,
-        "architecture": architecture,
-        "proxy": proxy,
-        "azs": azs,
-        "network": network,
-        "endpoints": endpoints,
-        "proxy_endpoints": proxy_endpoints,
-        "nat_gateways": nat_gateways,
-        "load_balancer_addresses": load_balancer_addresses,
-        "gateway_log_bytes": _decimal("--gateway-log-bytes", gateway_log_bytes),
-        "proxy_log_bytes": _decimal("--proxy-log-bytes", proxy_log_bytes),
-        "app_log_bytes": _decimal("--app-log-bytes", app_log_bytes),
-        "log_retention_days": log_retention_days,
-        "insights": insights,
-        "image_mb": _decimal("--image-mb", image_mb),
-        "images_kept": images_kept,
-        "rates": _rates(profile, _decimal("--requests-per-second", requests_per_second)),
-    }
-    scenario = replace(scenario, **{name: value for name, value in chosen.items() if value is not None})
-    scenario = _with_connections(scenario, _decimal("--new-connections", new_connections))
-    scenario, book = apply(assume or [], scenario, load_prices(scenario.region, prices or PRICE_FILE))
-    answer = Study(scenario, book, option_named(against))
-
+    if profile is not None:
+        scenario = scenario.replace(rates=read_profile(profile))
+    elif requests_per_second is not None:
+        scenario = with_options(scenario, {"rates": (requests_per_second,)})
+    if new_connections is not None:
+        scenario = with_options(scenario, {"new_connections": new_connections})
+    scenario, book = apply(assume or [], scenario, prices_of(scenario.region, prices or PRICE_FILE))
+    answer = Study(scenario, book, way)
+    if way not in answer.ways:
+        raise BadInput(
+            f"{against} is no way of its own for this scenario; choose one of {', '.join(w.name for w in answer.ways)}"
+        )
     if pictures is not None:
         from lab.report.pictures.costs import write_pictures
 
         write_pictures(answer, pictures)
-    from lab.report.costs import as_csv, costs_page
-
     if csv:
         print(as_csv(answer), end="")
     else:
@@ -544,51 +524,23 @@ def update(
     AmazonEC2's offer file has hundreds of MB, and of that only the NAT gateway's price is used: fetch it with --source
     api, or with --offer AmazonEC2.
     """
-    from lab.costs.offers import LISTINGS, OFFER_FILES, from_api, from_files
     from lab.costs.prices import PRICE_FILE
-    from lab.costs.update import update_prices
+    from lab.costs.scenario import with_options
+    from lab.costs.update import LISTINGS, OFFERS_BY_DEFAULT, from_api, from_files, update_prices
+    from lab.report.costs import change_in_words
 
     codes = {listing.offer for listing in LISTINGS.values()}
     if unknown := set(offer or ()) - codes:
         raise BadInput(
-            f"no price is taken from the offer {sorted(unknown)[0]!r}; choose from {', '.join(sorted(codes))}"
+            f"no price is taken from the offer {sorted(unknown)[0]!r:.60}; choose from {', '.join(sorted(codes))}"
         )
-    if source == "files":
-        products, offers = from_files(region, base_url or OFFER_FILES), codes - {"AmazonEC2"}
-    elif source == "api":
-        products, offers = from_api(region, base_url), codes
-    else:
-        raise BadInput(f"--source {source!r} must be files or api")
-    for sentence in update_prices(prices or PRICE_FILE, region, products, set(offer or offers), accept):
-        print(sentence)
-
-
-def _rates(profile: Path | None, rate: Decimal | None) -> tuple[Decimal, ...] | None:
-    from lab.costs.traffic import read_profile
-
-    if profile is not None:
-        return read_profile(profile)
-    return None if rate is None else (rate,)
-
-
-def _with_connections(scenario: Scenario, new_connections: Decimal | None) -> Scenario:
-    if new_connections is None:
-        return scenario
-    if not scenario.mean_rate:
-        raise BadInput(f"--new-connections {new_connections} cannot go with no requests at all")
-    return replace(scenario, connections_per_request=new_connections / scenario.mean_rate)
-
-
-def _decimal(option: str, text: str | None, unit: Decimal = Decimal(1)) -> Decimal | None:
-    if text is None:
-        return None
-    try:
-        value = Decimal(text)
-    except InvalidOperation as error:
-        raise BadInput(f"{option} {text!r} is not a number") from error
-    if not value.is_finite() or value < 0:
-        raise BadInput(f"{option} {text} must be a number that is at least 0")
-    return value * unit
+    if source not in ("files", "api"):
+        raise BadInput(f"--source {source!r:.60} must be files or api")
+    with_options(Scenario(), {"region": region})
+    products = from_files(region, base_url or "") if source == "files" else from_api(region, base_url)
+    offers = set(offer or (OFFERS_BY_DEFAULT if source == "files" else codes))
+    for change in update_prices(prices or PRICE_FILE, region, products, offers, accept):
+        print(change_in_words(change))
 
 
 app.add_typer(costs_app, name="costs")

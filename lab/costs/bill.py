@@ -174,7 +174,9 @@ def rest_api(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
     yield _line("REST API requests", "requests", scenario.requests, "rest_api", prices)
 
 
-def alb(scenario: Scenario, prices: PriceBook, connections: Decimal, *assumed: str, services: int = 1) -> Iterator[Line]:
+def alb(
+    scenario: Scenario, prices: PriceBook, connections: Decimal, *assumed: str, services: int = 1
+) -> Iterator[Line]:
     """An application load balancer: its hours, which *services* share, and the capacity units of this one."""
     yield _line("ALB hours", "load balancer", HOURS / services, "alb_hour", prices, grows=False)
     used = _unit_hours(scenario, lcus_beside_data(scenario, connections))
@@ -350,7 +352,7 @@ def _behind_alb(front: Lines) -> Lines:
     def lines(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
         yield from front(scenario, prices)
         yield from alb(scenario, prices, scenario.gateway_connections_per_request, CONNECTIONS)
-        yield from between_zones(scenario, prices, scenario.alb_crossing_share, "alb_cross_az_share")
+        yield from between_zones(scenario, prices, scenario.alb_cross_az_share, "alb_cross_az_share")
         yield from _service(scenario, prices)
         yield from operations(scenario, prices, scenario.gateway_log_bytes)
 

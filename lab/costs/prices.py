@@ -162,6 +162,8 @@ def wrong(error: ValidationError) -> tuple[str, str]:
     first = error.errors(include_url=False)[0]
     place = ".".join(map(str, first["loc"]))
     rule = first["msg"].removeprefix("Value error, ").replace("Input should", "must", 1)
+    if first["type"] == "string_pattern_mismatch":  # the one pattern there is
+        rule = "must be a Region's name such as eu-west-2"
     shown = f" = {first['input']!r:.60}" if isinstance(first["input"], str | int | float | bool | None) else ""
     return place[:120], f"{place[:120]}{shown}: {rule}".removeprefix(": ")
 
@@ -178,7 +180,7 @@ def read_price_file(path: Path = PRICE_FILE) -> PriceFile:
 
 
 def load_prices(region: str, path: Path = PRICE_FILE) -> PriceBook:
-    """The prices of *region*. Raises Missing for a Region that the file lacks, and BadInput for a file that is wrong."""
+    """The prices of *region*. Raises Missing for a Region that the file lacks, BadInput for a file that is wrong."""
     regions = read_price_file(path).regions
     if region not in regions:
         raise Missing(
@@ -192,5 +194,7 @@ def load_prices(region: str, path: Path = PRICE_FILE) -> PriceBook:
                 f"the price file {path} lacks {name} for Region {region}; add it, or start anew from {PRICE_FILE.name}"
             )
         if prices[name].unit != unit:
-            raise BadInput(f"the price file {path} has {name} by the {prices[name].unit:.60}, and it must be by the {unit}")
+            raise BadInput(
+                f"the price file {path} has {name} by the {prices[name].unit:.60}, and it must be by the {unit}"
+            )
     return PriceBook(region, prices)

@@ -99,7 +99,7 @@ class Scenario(BaseModel):
 
     *rates* are requests/s in equal parts of a day (one entry: a constant rate). *cpu* and *memory* are the size of a
     task, the same for every way; that with the proxy's share on top is a way of its own. *http_api_metering* is one
-    of the METER_ constants. A share of None is `even_crossing`, for an ALB half of it.
+    of the METER_ constants. A *cross_az_share* of None is `even_crossing`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -109,7 +109,7 @@ class Scenario(BaseModel):
         "eu-west-2",
         pattern=r"^[a-z]{2}(-[a-z]{2,12}){1,3}-[0-9]{1,2}$",
     )
-    rates: tuple[Amount, ...] = Field((Decimal(10),), min_length=1, max_length=24)
+    rates: tuple[Amount, ...] = Field(default=(Decimal(10),), min_length=1, max_length=24)
     request_bytes: Amount = _option("Size of a request in KB of 1,024 bytes. Default: 1.", KB, "request-kb", 1024)
     response_bytes: Amount = _option("Size of a response in KB. Default: 10.", 10 * KB, "response-kb", 1024)
     connections_per_request: Amount = Decimal(1)
@@ -145,19 +145,25 @@ class Scenario(BaseModel):
         "front ends of API Gateway, each with a cache of its own", Decimal(10), 1, 100
     )
     discovery_cache_seconds: Annotated[Decimal, Field(ge=Decimal("0.1"), le=86_400)] = _assumed(
-        "for so long a front end uses an answer of Cloud Map", Decimal(5), 50, "0.5"
+        "for so long a front end uses an answer of Cloud Map", Decimal(5), 25, 1
     )
     cross_az_share: Share | None = _assumed(
-        "share of API Gateway's requests that reach a task, or a network load balancer's node, in another zone", None, 0, 1
+        "share of API Gateway's requests that reach a task, or a network load balancer's node, in another zone",
+        None,
+        0,
+        1,
     )
-    alb_cross_az_share: Share | None = _assumed(
-        "share of API Gateway's requests to an internal ALB that is billed between zones", None, 0, "even"
+    alb_cross_az_share: Share = _assumed(
+        "share of API Gateway's requests to an internal ALB that is billed between zones", Decimal(0), 0, "even"
     )
     http_api_metering: Annotated[int, Field(ge=0, le=2)] = _assumed(
-        "what an HTTP API counts in steps of 512 KB: 0 the request, 1 the larger of it and its response, 2 both", 1, 0, 2
+        "what an HTTP API counts in steps of 512 KB: 0 the request, 1 the larger of it and its response, 2 both",
+        1,
+        0,
+        2,
     )
     gateway_connections_per_request: Share = _assumed(
-        "new connections of API Gateway to a load balancer, for each request", Decimal("0.5"), 0, 1
+        "new connections of API Gateway or CloudFront to a load balancer, for each request", Decimal("0.5"), 0, 1
     )
     insights_metrics_per_task: Amount = _assumed("metrics of a task that Container Insights bills", Decimal(20), 10, 30)
 
@@ -170,7 +176,8 @@ class Scenario(BaseModel):
         if self.memory not in (sizes := FARGATE_MEMORY[self.cpu]):
             listed = ", ".join(map(str, sizes)) if len(sizes) <= 8 else f"{sizes[0]} to {sizes[-1]}"
             raise ValueError(
-                f"Fargate has no task of {self.cpu} CPU units with {self.memory} MiB; with so many units it has {listed} MiB"
+                f"Fargate has no task of {self.cpu} CPU units with {self.memory} MiB; "
+                f"with so many units it has {listed} MiB"
             )
         return self
 
@@ -210,11 +217,6 @@ class Scenario(BaseModel):
         return self.even_crossing if self.cross_az_share is None else self.cross_az_share
 
     @property
-    def alb_crossing_share(self) -> Decimal:
-        """Share of API Gateway's traffic to an internal ALB that is billed as between zones."""
-        return self.even_crossing / 2 if self.alb_cross_az_share is None else self.alb_cross_az_share
-
-    @property
     def public_addresses(self) -> int:
         """Public IPv4 addresses of a load balancer that the internet reaches: one in each zone unless given."""
         return self.azs if self.load_balancer_addresses is None else self.load_balancer_addresses
@@ -226,7 +228,7 @@ class Scenario(BaseModel):
 
     @property
     def size_with_share(self) -> tuple[int, int] | None:
-        """CPU units and MiB of the task that holds the application and AWS's advised share; None if Fargate has none."""
+        """CPU units and MiB of the task that holds AWS's advised share as well; None if Fargate has none."""
         cpu = PROXY_CPU_BUSY if max(self.rates) > self.busy_rate else PROXY_CPU
         largest = fit(self.cpu + PROXY_CPU, self.memory + PROXY_MEMORY)  # where none holds the greater share
         return fit(self.cpu + cpu, self.memory + PROXY_MEMORY) or largest
@@ -243,7 +245,9 @@ def _declared() -> tuple[Option, ...]:
         extra = info.json_schema_extra
         if isinstance(extra, dict) and "option" in extra:
             name = f"--{extra['option'] or field.replace('_', '-')}"
-            found.append(Option(name, field, info.description or "", int(str(extra["factor"])), info.annotation is bool))
+            found.append(
+                Option(name, field, info.description or "", int(str(extra["factor"])), info.annotation is bool)
+            )
     return tuple(found)
 
 
@@ -255,6 +259,8 @@ def with_options(scenario: Scenario, given: Mapping[str, Any]) -> Scenario:
     names = {option.field: option for option in OPTIONS}
     values = dict(scenario)
     for field, value in given.items():
+        if field == "new_connections":
+            field, value = "connections_per_request", _per_request(value, scenario)
         factor = names[field].factor if field in names else 1
         try:
             values[field] = Decimal(value) * factor if factor != 1 else value
@@ -269,6 +275,15 @@ def with_options(scenario: Scenario, given: Mapping[str, Any]) -> Scenario:
             rule = words.partition(": ")[2]
             raise BadInput(f"{names[field].name} {str(given[field])!r:.60}: {rule}") from None
         raise BadInput(words.replace("rates.0", "--requests-per-second")) from None
+
+
+def _per_request(new_connections: str, scenario: Scenario) -> Decimal:
+    if not scenario.mean_rate:
+        raise BadInput(f"--new-connections {new_connections!r:.60} cannot go with no requests at all")
+    try:
+        return Decimal(new_connections) / scenario.mean_rate
+    except ArithmeticError as error:
+        raise BadInput(f"--new-connections {new_connections!r:.60} is not a number that can be priced") from error
 
 
 def fit(cpu: int, memory: int) -> tuple[int, int] | None:
@@ -291,14 +306,16 @@ def read_profile(path: Path) -> tuple[Decimal, ...]:
         raise BadInput(f"{path} is not a CSV file ({error})") from error
     if not rows or rows[0] != ["hour", "requests_per_second"]:
         raise BadInput(f"{path}, line 1: the header must be hour,requests_per_second")
-    rates = []
+    rates: list[Decimal] = []
     for hour, row in enumerate(rows[1:]):
         if len(row) != 2 or row[0].strip() != str(hour) or hour > 23:
             raise BadInput(f"{path}, line {hour + 2}: hour {hour} and its requests per second are needed, for 0 to 23")
         try:
             rates += Scenario(rates=(row[1].strip(),)).rates  # type: ignore[arg-type]
         except ValidationError as error:
-            raise BadInput(f"{path}, line {hour + 2}: {wrong(error)[1].replace('rates.0', 'requests_per_second')}") from None
+            raise BadInput(
+                f"{path}, line {hour + 2}: {wrong(error)[1].replace('rates.0', 'requests_per_second')}"
+            ) from None
     if len(rates) != 24:
         raise BadInput(f"{path} has {len(rates)} hours; a day has 24")
     return tuple(rates)

@@ -67,14 +67,13 @@ class Assumption:
 
 def assumptions(scenario: Scenario, prices: PriceBook) -> tuple[Assumption, ...]:
     """Everything that is assumed, with its present value."""
-    effective = {"cross_az_share": scenario.crossing_share, "alb_cross_az_share": scenario.alb_crossing_share}
     found = []
     for name, info in Scenario.model_fields.items():
         extra = info.json_schema_extra
         if isinstance(extra, dict) and "low" in extra:
-            value = Decimal(effective.get(name, getattr(scenario, name)))
+            value = scenario.crossing_share if name == "cross_az_share" else Decimal(getattr(scenario, name))
             high = scenario.even_crossing if extra["high"] == "even" else Decimal(str(extra["high"]))
-            if name in effective and scenario.azs == 1:
+            if name == "cross_az_share" and scenario.azs == 1:
                 high = ZERO
             found.append(Assumption(name, info.description or "", value, Decimal(str(extra["low"])), high, field=name))
     for price_name, price in prices.prices.items():
@@ -275,11 +274,7 @@ class Study:
     def break_evens(self, way: Way = SERVICE_CONNECT, variable: Variable = "requests_per_second") -> list[BreakEven]:
         """The break-even points of *way* with every other."""
         others = (other for other in self.ways if other is not way)
-        return [
-            point
-            for other in others
-            for point in break_even(self.scenario, self.prices, way, other, variable)
-        ]
+        return [point for other in others for point in break_even(self.scenario, self.prices, way, other, variable)]
 
     @cached_property
     def rates(self) -> tuple[BreakEven, ...]:
@@ -289,7 +284,7 @@ class Study:
     @cached_property
     def sizes(self) -> tuple[BreakEven, ...]:
         """The same as the response grows, to 10 MB."""
-        return tuple(self.break_evens(variable="response_bytes"))
+        return tuple(self.break_evens(variable="response_bytes")) if self.possible else ()
 
     @cached_property
     def resting_on(self) -> tuple[Assumption, ...]:

@@ -14,6 +14,7 @@ from lab.experiments.matrix import Row, Spread, rows
 from lab.experiments.study import Measured, Study, figures
 from lab.records.observations import observe
 from lab.report import words
+from lab.report.costs import where_to_price
 from lab.report.document import Document, Heading, Part, Picture, Sentence, Table
 from load.results import Run
 
@@ -170,8 +171,7 @@ def _hosts(findings: Findings, roles: Mapping[str, str]) -> Table:
 
 
 def _what_it_costs(measured: Measured) -> list[Part]:
-    text = f"What a month of traffic like this costs, six ways: `lab costs --results {measured.folder}`."
-    return [Heading("What would it cost?", detail=True), Sentence(text, detail=True)]
+    return [Heading("What would it cost?", detail=True), Sentence(where_to_price(measured.folder), detail=True)]
 
 
 def _how_to_read() -> list[Part]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -35,21 +34,13 @@ def exposure_only() -> Scenario:
     )
 
 
-@pytest.fixture(scope="session")
-def free_resources(prices: PriceBook) -> PriceBook:
-    """The prices with Cloud Map's resources at nothing, as under Service Connect by hearsay."""
-    return replace(prices, cloud_map_resource=prices.cloud_map_resource.at(Decimal(0), Decimal(0)))
-
-
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         pass
 
 
-@pytest.fixture(scope="session")
-def price_list_url() -> Iterator[str]:
-    """The recorded offer files over HTTP."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=PRICE_LIST))
+def running(server: ThreadingHTTPServer) -> Iterator[str]:
+    """The address of *server* while it serves."""
     thread = Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -58,3 +49,9 @@ def price_list_url() -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.fixture(scope="session")
+def price_list_url() -> Iterator[str]:
+    """The recorded offer files over HTTP."""
+    yield from running(ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=PRICE_LIST)))

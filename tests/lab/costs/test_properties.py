@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
-from typing import Literal
 
 import pytest
 from hypothesis import assume as given_that
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.costs.assumptions import assumptions, total_range
-from lab.costs.breakeven import break_even, crossings, rate_kinks, response_size_kinks
-from lab.costs.fargate import SIZES, Size, fit, proxy_share
-from lab.costs.options import GATEWAY_PAYLOAD_BYTES, OPTIONS, SERVICE_CONNECT, Option, bill, common_cost
+from lab.costs.bill import GATEWAY_PAYLOAD_BYTES, GROUPS, SERVICE_CONNECT, WAYS, Way, bill
 from lab.costs.prices import PriceBook, load_prices
-from lab.costs.quantities import Usd
-from lab.costs.scenario import KB, METER_BOTH, METER_LARGER, METER_REQUEST, Scenario
+from lab.costs.scenario import KB, Scenario
+from lab.costs.study import assumptions, break_even, crossings, rate_kinks, response_size_kinks, total_range
+from serviceconnect.settings.service import FARGATE_MEMORY
 
 PRICES = load_prices("eu-west-2")
 
 # How long a case takes says nothing about the model.
 unhurried = settings(deadline=None, max_examples=50)
 
-options = st.sampled_from(OPTIONS)
+ways = st.sampled_from(WAYS)
 
 
 def decimals(low: str, high: str, places: int = 3) -> st.SearchStrategy[Decimal]:
@@ -35,15 +31,12 @@ def decimals(low: str, high: str, places: int = 3) -> st.SearchStrategy[Decimal]
 
 rates = st.one_of(decimals("0", "1", 6), decimals("0", "20000"))
 sizes = st.one_of(decimals("0", "20"), decimals("0", "10240")).map(lambda kb: kb * KB)
-task_sizes = st.sampled_from([(cpu, memory) for cpu, memories in SIZES.items() for memory in memories])
+task_sizes = st.sampled_from([(cpu, memory) for cpu, memories in FARGATE_MEMORY.items() for memory in memories])
 
 
 @st.composite
 def scenarios(draw: st.DrawFn) -> Scenario:
     cpu, memory = draw(task_sizes)
-    proxy: Literal["within", "on-top", "unreserved"] = draw(st.sampled_from(["within", "on-top", "unreserved"]))
-    if fit(Size(cpu, memory) + proxy_share(busy=False)) is None:
-        proxy = "within"
     return Scenario(
         rates=tuple(draw(st.lists(rates, min_size=1, max_size=4))),
         request_bytes=draw(sizes),
@@ -55,98 +48,96 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         cpu=cpu,
         memory=memory,
         architecture=draw(st.sampled_from(["X86_64", "ARM64"])),
-        proxy=proxy,
         azs=draw(st.integers(1, 6)),
         network=draw(st.sampled_from(["endpoints", "nat", "public", "none"])),
         gateway_log_bytes=draw(decimals("0", "2000")),
         proxy_log_bytes=draw(decimals("0", "2000")),
         app_log_bytes=draw(decimals("0", "2000")),
         insights=draw(st.booleans()),
-        discovery_calls_per_request=draw(decimals("0", "1")),
+        front_ends=draw(decimals("1", "500")),
+        alb_services=draw(st.integers(1, 20)),
         gateway_connections_per_request=draw(decimals("0", "1")),
-        http_api_metering=draw(st.sampled_from([METER_REQUEST, METER_LARGER, METER_BOTH])),
+        http_api_metering=draw(st.integers(0, 2)),
     )
 
 
-def total(option: Option, scenario: Scenario) -> Decimal:
-    return bill(option, scenario, PRICES).total.value
+def total(way: Way, scenario: Scenario) -> Decimal:
+    return bill(way, scenario, PRICES).total
 
 
-@given(scenarios(), options)
+@given(scenarios(), ways)
 @unhurried
-def test_the_lines_add_up_to_the_total_and_none_is_negative(scenario: Scenario, option: Option) -> None:
-    found = bill(option, scenario, PRICES)
-    assert found.total.value == sum(line.cost.value for line in found.lines)
-    assert all(line.cost.value >= 0 and type(line.cost) is Usd for line in found.lines)
+def test_the_lines_add_up_to_the_total_and_none_is_negative(scenario: Scenario, way: Way) -> None:
+    found = bill(way, scenario, PRICES)
+    assert found.total == sum(line.usd for line in found.lines) == found.of(*GROUPS)
+    assert all(line.usd >= 0 for line in found.lines)
     assert len({line.item for line in found.lines}) == len(found.lines)
-    assert found.total.value >= common_cost(scenario, PRICES).value
 
 
-@given(scenarios(), options, st.lists(rates, min_size=4, max_size=4))
+@given(scenarios(), ways, st.lists(rates, min_size=4, max_size=4))
 @unhurried
-def test_cost_never_falls_when_the_rate_grows(scenario: Scenario, option: Option, more: list[Decimal]) -> None:
+def test_cost_never_falls_when_the_rate_grows(scenario: Scenario, way: Way, more: list[Decimal]) -> None:
     grown = tuple(rate + plus for rate, plus in zip(scenario.rates, more, strict=False))
-    assert total(option, replace(scenario, rates=grown)) >= total(option, scenario)
+    assert total(way, scenario.replace(rates=grown)) >= total(way, scenario)
 
 
-@given(scenarios(), options, sizes, sizes, decimals("0", "2"))
+@given(scenarios(), ways, sizes, sizes, decimals("0", "2"))
 @unhurried
 def test_cost_never_falls_when_payloads_or_connections_grow(
-    scenario: Scenario, option: Option, request: Decimal, response: Decimal, connections: Decimal
+    scenario: Scenario, way: Way, request: Decimal, response: Decimal, connections: Decimal
 ) -> None:
-    grown = replace(
-        scenario,
+    grown = scenario.replace(
         request_bytes=scenario.request_bytes + request,
         response_bytes=scenario.response_bytes + response,
         connections_per_request=scenario.connections_per_request + connections,
     )
-    assert total(option, grown) >= total(option, scenario)
+    assert total(way, grown) >= total(way, scenario)
 
 
-@given(scenarios(), options, st.integers(1, 50))
+@given(scenarios(), ways, st.integers(1, 50))
 @unhurried
-def test_cost_never_falls_when_tasks_are_added(scenario: Scenario, option: Option, more: int) -> None:
+def test_cost_never_falls_when_tasks_are_added(scenario: Scenario, way: Way, more: int) -> None:
     # While the proxies' greater share is not at stake: more tasks have less to do each.
     given_that(max(scenario.rates) <= scenario.busy_rate)
-    assert total(option, replace(scenario, tasks=scenario.tasks + more)) >= total(option, scenario)
+    assert total(way, scenario.replace(tasks=scenario.tasks + more)) >= total(way, scenario)
 
 
-@given(scenarios(), options)
+@given(scenarios(), ways)
 @unhurried
-def test_the_assumptions_bound_the_total(scenario: Scenario, option: Option) -> None:
-    low, high = total_range(option, scenario, PRICES)
-    assert low.value <= total(option, scenario) <= high.value
+def test_the_assumptions_bound_the_total(scenario: Scenario, way: Way) -> None:
+    low, high = total_range(way, scenario, PRICES)
+    assert low <= total(way, scenario) <= high
 
 
-@given(scenarios(), options)
+@given(scenarios(), ways)
 @unhurried
-def test_no_assumption_lowers_a_total_as_it_grows(scenario: Scenario, option: Option) -> None:
+def test_no_assumption_lowers_a_total_as_it_grows(scenario: Scenario, way: Way) -> None:
     for assumption in assumptions(scenario, PRICES):
-        low = bill(option, *assumption.set(assumption.low, scenario, PRICES)).total
-        high = bill(option, *assumption.set(assumption.high, scenario, PRICES)).total
+        low = bill(way, *assumption.set(assumption.low, (scenario, PRICES))).total
+        high = bill(way, *assumption.set(assumption.high, (scenario, PRICES))).total
         assert low <= high
 
 
-@given(scenarios(), options, st.data())
+@given(scenarios(), ways, st.data())
 @unhurried
 def test_a_bill_is_a_straight_line_in_the_rate_between_two_kinks(
-    scenario: Scenario, option: Option, data: st.DataObject
+    scenario: Scenario, way: Way, data: st.DataObject
 ) -> None:
     given_that(scenario.mean_rate > 0)
-    edges = [Decimal(0), *sorted(rate_kinks(scenario, PRICES, option)), Decimal(10**7)]
+    edges = [Decimal(0), *sorted(rate_kinks(scenario, PRICES, way)), Decimal(10**7)]
     start = data.draw(st.integers(0, len(edges) - 2))
-    _straight(lambda rate: total(option, scenario.at_rate(rate)), edges[start], edges[start + 1])
+    _straight(lambda rate: total(way, scenario.at_rate(rate)), edges[start], edges[start + 1])
 
 
-@given(scenarios(), options, st.data())
+@given(scenarios(), ways, st.data())
 @unhurried
 def test_a_bill_is_a_straight_line_in_the_response_size_between_two_kinks(
-    scenario: Scenario, option: Option, data: st.DataObject
+    scenario: Scenario, way: Way, data: st.DataObject
 ) -> None:
     kinks = {kink for kink in response_size_kinks(scenario, PRICES) if 0 < kink < GATEWAY_PAYLOAD_BYTES}
     edges = [Decimal(0), *sorted(kinks), GATEWAY_PAYLOAD_BYTES]
     start = data.draw(st.integers(0, len(edges) - 2))
-    _straight(lambda size: total(option, replace(scenario, response_bytes=size)), edges[start], edges[start + 1])
+    _straight(lambda size: total(way, scenario.replace(response_bytes=size)), edges[start], edges[start + 1])
 
 
 def _straight(cost: Callable[[Decimal], Decimal], start: Decimal, stop: Decimal) -> None:
@@ -156,9 +147,9 @@ def _straight(cost: Callable[[Decimal], Decimal], start: Decimal, stop: Decimal)
     assert middle == pytest.approx((low + high) / 2, rel=Decimal("1e-20"))
 
 
-@given(scenarios(), st.sampled_from(OPTIONS[1:]))
+@given(scenarios(), st.sampled_from(WAYS[1:]))
 @unhurried
-def test_no_break_even_point_is_missed(scenario: Scenario, against: Option) -> None:
+def test_no_break_even_point_is_missed(scenario: Scenario, against: Way) -> None:
     given_that(scenario.mean_rate > 0)
     points = list(break_even(scenario, PRICES, SERVICE_CONNECT, against))
     dearer_below = bool(points) and points[0].cheaper_below is against
@@ -191,8 +182,7 @@ def test_crossings_of_any_broken_line(bends: list[tuple[int, int]], offset: int)
 
 
 def test_money_is_decimal_throughout(prices: PriceBook) -> None:
-    for option in OPTIONS:
-        for line in bill(option, Scenario(), prices).lines:
-            assert isinstance(line.cost.value, Decimal)
-            assert isinstance(line.quantity.value, Decimal)
-            assert line.quantity.unit == line.price.unit.unit
+    for way in WAYS:
+        for line in bill(way, Scenario(), prices).lines:
+            assert isinstance(line.usd, Decimal)
+            assert isinstance(line.amount, Decimal)

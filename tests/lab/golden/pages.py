@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 
 from lab.costs.prices import load_prices
-from lab.costs.scenario import Scenario
+from lab.costs.scenario import Scenario, scenario_of_run
 from lab.costs.study import Study as CostStudy
-from lab.costs.traffic import scenario_of_run
 from lab.distribution.gateway import Gateway, Policy
 from lab.distribution.judgement import Judgement, analyse, judge
 from lab.distribution.policies import likeness, simulation
@@ -118,12 +117,9 @@ def costs() -> Any:
     for name, scenario in (("default", Scenario()), ("measured", measured)):
         study = CostStudy(scenario, prices)
         found[name] = {
-            "common": study.common.value,
-            "bills": {bill.option.letter: bill.total.value for bill in study.bills},
-            "lines": {
-                f"{bill.option.letter} {line.item}": line.cost.value for bill in study.bills for line in bill.lines
-            },
-            "break_even": [[each.against.letter, each.at, each.cost.value] for each in study.rates],
+            "bills": {way.name: bill.total for way, bill in study.bills.items()},
+            "lines": {f"{way.name} {line.item}": line.usd for way, bill in study.bills.items() for line in bill.lines},
+            "break_even": [[each.against.name, each.at, each.usd] for each in study.rates],
         }
     return found
 

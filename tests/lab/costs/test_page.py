@@ -1,0 +1,153 @@
+"""The page of a study: the answer in words, tables, JSON and CSV."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from lab.costs.bill import PUBLIC_ALB, SERVICE_CONNECT, WAYS, bill, way_named
+from lab.costs.prices import PriceBook
+from lab.costs.scenario import KB, Scenario
+from lab.costs.study import BreakEven, Study
+from lab.report.costs import TITLES, costs_page, where_cheaper
+from lab.report.document import Document, Sentence, Table
+
+D = Decimal
+HEAVY = Scenario(response_bytes=11 * 1024 * KB)
+
+
+def page(scenario: Scenario, prices: PriceBook, against: str = "public-alb") -> Document:
+    return costs_page(Study(scenario, prices, way_named(against)))
+
+
+def said(document: Document) -> str:
+    return " ".join([document.title, *(part.text for part in document.parts if isinstance(part, Sentence))])
+
+
+def tables(document: Document) -> list[Table]:
+    return [part for part in document.parts if isinstance(part, Table)]
+
+
+def test_every_way_has_a_title() -> None:
+    assert set(TITLES) == {way.name for way in WAYS}
+
+
+def test_the_answer_comes_first(prices: PriceBook) -> None:
+    found = page(Scenario(), prices)
+    own, alb = (bill(way, Scenario(), prices).total for way in (SERVICE_CONNECT, PUBLIC_ALB))
+    assert found.title == (
+        f"At 10 requests/s a month without a load balancer costs {own:.2f} USD, {own - alb:.2f} more than with a "
+        f"public ALB ({alb:.2f})."
+    )
+    first, second = found.parts[:2]
+    assert isinstance(first, Sentence)
+    assert isinstance(second, Sentence)
+    assert first.text.startswith(
+        "The interface endpoints of the tasks decide more than the balancer: they are 64.24 of"
+    )
+    assert first.text.endswith("and the hours of an ALB 19.32.")
+    assert second.text == (
+        "No load balancer is cheaper than a public ALB up to 3.4/s and than an internal ALB behind the same API up to "
+        "73.8/s; with the share of a task that AWS advises for its proxy at no rate."
+    )
+
+
+def test_less_is_said_where_it_is_less(prices: PriceBook) -> None:
+    assert " less than with a public ALB" in page(Scenario().at_rate(D("0.1")), prices).title
+    out = page(Scenario(network="none"), prices)
+    assert "The hours of the ALB that is left out are 19.32 USD a month." in said(out)
+
+
+def test_without_a_larger_task_there_is_one_answer(prices: PriceBook) -> None:
+    found = said(page(Scenario(cpu=16384, memory=122880), prices))
+    assert "Fargate has no larger task" in found
+    assert "; with the share" not in found
+
+
+def test_the_table_leads_with_names_and_differences(prices: PriceBook) -> None:
+    study = Study(Scenario(), prices)
+    ways = tables(page(Scenario(), prices))[0]
+    assert [row[0] for row in ways.rows] == [
+        each.way.name for each in sorted(study.bills.values(), key=lambda b: b.total)
+    ]
+    rows = {row[0]: row for row in ways.rows}
+    assert rows["public-alb"][2:4] == [f"{study.bills[PUBLIC_ALB].total:.2f}", "+0.00"]
+    assert rows["service-connect"][3] == f"{study.difference(SERVICE_CONNECT):+.2f}"
+    assert rows["internal-alb"][5] == "up to 73.8/s"
+    assert rows["shared-alb"][1] == "public ALB that 10 services share"
+
+
+def test_the_difference_is_made_of_lines(prices: PriceBook) -> None:
+    found = tables(page(Scenario(), prices, "internal-alb"))[1]
+    assert list(found.head) == ["", "service-connect", "internal-alb", "difference"]
+    differences = [D(row[3].strip()) for row in found.rows if row[3].strip()]
+    assert sum(differences[:-1]) == pytest.approx(differences[-1], abs=D("0.03"))  # each is rounded to the cent
+
+
+def test_payloads_above_10_mb_are_not_compared(prices: PriceBook) -> None:
+    found = page(HEAVY, prices)
+    assert found.title.endswith("API Gateway carries at most 10 MB in a request or response.")
+    rows = {row[0]: row for row in tables(found)[0].rows}
+    assert [name for name, row in rows.items() if row[2] != "-"] == [
+        way.name
+        for way, _ in sorted(Study(HEAVY, prices).bills.items(), key=lambda each: each[1].total)
+        if not way.gateway
+    ]
+    assert "is cheaper" not in said(found)
+    assert found.values["break_even"] == []
+    assert [each["name"] for each in found.values["ways"] if each["possible"]] == [
+        way.name for way in WAYS if not way.gateway
+    ]
+
+
+def test_the_quota_is_said_where_it_is_passed(prices: PriceBook) -> None:
+    assert "quota is 10,000 requests/s" in said(page(Scenario().at_rate(D(10_001)), prices))
+    assert "quota" not in said(page(Scenario().at_rate(D(10_000)), prices))
+
+
+def test_mixed_payloads_are_told_where_they_matter(prices: PriceBook) -> None:
+    found = said(page(Scenario(response_bytes=255 * KB), prices))
+    assert "count 1 for each; of payloads that are mixed it may count from 1.00 to 1.50, 30.48 to 45.73 USD" in found
+    found = said(page(Scenario(response_bytes=767 * KB), prices))
+    assert "count 2 for each; of payloads that are mixed it may count from 1.50 to 2.50" in found
+    assert "Mixed" not in said(page(Scenario(response_bytes=D(38)), prices))
+
+
+def test_the_values_hold_the_whole_study(prices: PriceBook) -> None:
+    values = page(Scenario(), prices).values
+    for way in values["ways"]:
+        assert sum(line["usd"] for line in way["lines"]) == pytest.approx(way["total_usd"])
+        assert way["range_usd"][0] <= way["total_usd"] <= way["range_usd"][1]
+        assert all(line["source"] and line["date"] for line in way["lines"])
+    named = {name for way in values["ways"] for line in way["lines"] for name in line["assumed"] if line["usd"]}
+    assert named <= {each["name"] for each in values["assumptions"]}
+    (point,) = (
+        each for each in values["break_even"] if (each["way"], each["against"]) == ("service-connect", "public-alb")
+    )
+    assert point["range"][0] < point["requests_per_second"] <= point["range"][1]
+    assert point["cheaper_below"] == "service-connect"
+    assert values["http_api_steps"]["counted"] == values["http_api_steps"]["of_mixed_payloads"][0] == 1
+
+
+def point(at: int, *, below: bool) -> BreakEven:
+    cheaper = (SERVICE_CONNECT, PUBLIC_ALB) if below else (PUBLIC_ALB, SERVICE_CONNECT)
+    return BreakEven("requests_per_second", SERVICE_CONNECT, PUBLIC_ALB, D(at), D(1), *cheaper)
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        ([point(1, below=True)], "up to 1.0/s"),
+        ([point(1, below=False)], "from 1.0/s on"),
+        ([point(1, below=False), point(2, below=True)], "from 1.0/s to 2.0/s"),
+        ([point(1, below=True), point(2, below=False)], "up to 1.0/s and from 2.0/s on"),
+    ],
+)
+def test_where_it_is_cheaper(points: list[BreakEven], words: str) -> None:
+    assert where_cheaper(points, SERVICE_CONNECT, cheaper_here=False) == words
+
+
+def test_where_nothing_breaks_even() -> None:
+    assert where_cheaper([], SERVICE_CONNECT, cheaper_here=True) == "at every rate"
+    assert where_cheaper([], SERVICE_CONNECT, cheaper_here=False) == "at no rate"
