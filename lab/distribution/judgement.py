@@ -307,11 +307,16 @@ def analyse(
     detect: float = 0.05,
     entry: Mapping[str, float] | None = None,
     presence: Mapping[str, Stay] | None = None,
-    settle: float = SETTLE,
+    settle: float | None = None,
 ) -> Analysis:
-    """Judge what was read; see `judge` for most, `by_zone` for entry. Raises BadInput."""
+    """Judge what was read; see `judge` for most, `by_zone` for entry.
+
+    presence, settle: in place of what was read of them. Raises BadInput.
+    """
+    there = observations.presence if presence is None else presence
+    known = next((seconds for seconds in (settle, observations.settle) if seconds is not None), SETTLE)
     try:
-        subject = expose(observations.counts, weights, observations.windows, presence, settle)
+        subject = expose(observations.counts, weights, observations.windows, there, known)
         return _analysed(subject, observations, detect, entry)
     except BadInput as error:
         raise BadInput(f"{observations.source}, lines 1 to {observations.lines}: {error}") from None

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from lab.errors import BadInput
 
-__all__ = ["ALL", "DIRECT", "EXPERIMENTS", "LOAD_BALANCER", "Experiment", "chosen", "fitting"]
+__all__ = ["ALL", "DIRECT", "EXPERIMENTS", "LOAD_BALANCER", "Course", "Experiment", "chosen", "fitting"]
 
 ALL = "all"
 
 DIRECT, LOAD_BALANCER = "direct", "alb"
 """The two ways to the tasks, by the names that results give them."""
+
+
+class Course(StrEnum):
+    """What must have happened to tasks by the end of a run that shows the whole of an experiment."""
+
+    NOTHING = "nothing"
+    TASKS_STOP = "tasks-stop"  # those that the event is about
+    ONE_STOPS = "one-stops"
+    TASKS_COME = "tasks-come"
+    ROLLED_BACK = "rolled-back"  # all tasks of the new revision were stopped
 
 
 @dataclass(frozen=True)
@@ -25,6 +37,9 @@ class Experiment:
         event: what times are counted from, as in `3.1 s after <event>`.
         planned: whether whoever runs the service does it on purpose; such an event should lose nothing.
         seconds, seconds_on_aws: of load, enough to see its end on the twin and on AWS (where minutes are usual).
+        course: what must have happened to tasks when the load ends; else the run says nothing.
+        shows_after: seconds from the event within which a twin with the default settings shows all of it.
+        times_out: whether requests may wait for the gateway's timeout, which is 30 s at most.
         fault_lasts: seconds until the fault ends by itself; None: it is over at once, or lasts until it is put back.
         deploys: whether it makes a deployment; the one before must be completed then, or ECS could not go back to it.
         not_on_aws: why AWS's API cannot do it; "" where it can.
@@ -38,6 +53,9 @@ class Experiment:
     planned: bool
     seconds: float
     seconds_on_aws: float
+    course: Course = Course.NOTHING
+    shows_after: float = 5.0
+    times_out: bool = False
     fault_lasts: float | None = None
     deploys: bool = False
     not_on_aws: str = ""
@@ -55,6 +73,14 @@ class Experiment:
             return min(duration / 3, 20.0)
         return min(duration / 2, 60.0)
 
+    @property
+    def least_duration(self) -> float:
+        """Whole seconds of load that a twin takes at least: until the event, and from it until it is all over."""
+        if not self.has_event:
+            return 4.0
+        after = max(self.shows_after, self.fault_lasts or 0.0) + (_TIMEOUT if self.times_out else 0.0)
+        return next(float(n) for n in itertools.count(4) if n - self.happens_after(n) >= after)
+
     def lacks(self, zones: Sequence[str]) -> str:
         """Why a service is too small for it, whose running tasks are in these *zones*; "" where it is not."""
         if len(zones) < self.least_tasks:
@@ -64,6 +90,7 @@ class Experiment:
         return ""
 
 
+_TIMEOUT = 31.0  # seconds: what waits for the gateway's timeout of 30 s is seen in the second after it
 _INSIDE = "no call of the AWS API reaches into a task of Fargate"
 
 _TABLE = (
@@ -72,25 +99,28 @@ _TABLE = (
     ),
     Experiment(
         "stop-task", "one task is stopped through the ECS API", "when a task was stopped", "the stop", True, 30, 240,
+        Course.TASKS_STOP,
     ),
     Experiment(
         "rollout", "a new revision takes the place of all tasks", "during a rollout", "the start of the rollout",
-        True, 45, 600, deploys=True,
+        True, 45, 600, Course.TASKS_STOP, 25, deploys=True,
     ),
     Experiment(
         "bad-rollout", "a revision whose health check never passes is deployed, and the circuit breaker takes it back",
-        "during a rollout that failed", "the start of the bad rollout", True, 65, 900, deploys=True,
+        "during a rollout that failed", "the start of the bad rollout", True, 65, 900,
+        Course.ROLLED_BACK, 40, deploys=True,
     ),
     Experiment(
         "scale-out", "two tasks are added", "when two tasks were added", "the scale-out", True, 30, 300,
+        Course.TASKS_COME,
     ),
     Experiment(
         "scale-in", "one task is taken away", "when a task was taken away", "the scale-in", True, 30, 180,
-        least_tasks=2,
+        Course.ONE_STOPS, least_tasks=2,
     ),
     Experiment(
         "crash", "the application of one task is killed (SIGKILL)", "when an application crashed", "the crash",
-        False, 30, 0, not_on_aws=_INSIDE,
+        False, 30, 0, Course.TASKS_STOP, not_on_aws=_INSIDE,
     ),
     Experiment(
         "proxy-crash", "the proxy of one task is killed (SIGKILL)", "when a proxy crashed", "the proxy's crash",
@@ -98,21 +128,24 @@ _TABLE = (
     ),
     Experiment(
         "hang", "the application of one task stands still: it takes connections and answers nothing",
-        "when an application hung", "the hang", False, 140, 0, fault_lasts=80, not_on_aws=_INSIDE,
+        "when an application hung", "the hang", False, 140, 0, times_out=True, fault_lasts=80, not_on_aws=_INSIDE,
     ),
     Experiment(
         "unready", "one task says for 60 s that it is not ready, and serves on", "when a task was not ready",
         "the loss of readiness", False, 90, 0, fault_lasts=60, not_on_aws=_INSIDE,
     ),
     Experiment(
-        "az-loss", "all tasks of one Availability Zone stand still, and none starts there, for 80 s",
-        "when an Availability Zone was lost", "the loss of the zone", False, 140, 0, fault_lasts=80,
+        # On a twin with the default health check its failures end by themselves after 86 s: ECS acts after 35 s, the
+        # last task is out of Cloud Map after 55 s, and what was sent to it waits 30 s for the gateway's timeout.
+        "az-loss", "all tasks of one Availability Zone stand still, and none starts there, for 110 s",
+        "when an Availability Zone was lost", "the loss of the zone", False, 170, 0, times_out=True, fault_lasts=110,
         not_on_aws="the AWS API cannot take an Availability Zone away (AWS Fault Injection Service can disrupt one)",
         least_zones=2,
     ),
     Experiment(
         "discovery-down", "Cloud Map answers nothing for 15 s, and one task is stopped meanwhile",
-        "when Cloud Map did not answer and a task was stopped", "the loss of discovery", False, 40, 0, fault_lasts=15,
+        "when Cloud Map did not answer and a task was stopped", "the loss of discovery", False, 40, 0,
+        Course.TASKS_STOP, fault_lasts=15,
         not_on_aws="no call of the AWS API makes Cloud Map fail",
     ),
 )  # fmt: skip

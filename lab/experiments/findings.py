@@ -1,4 +1,4 @@
-"""What clients saw, from the files of a run alone: every number can be found again from them. Pure."""
+"""What clients saw, from the files of a run alone: every number can be found again from them. Pure, without English."""
 
 from __future__ import annotations
 
@@ -8,23 +8,41 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
+import numpy as np
 from scipy import stats
 
 from lab.distribution.goodness import ALPHA
 from lab.distribution.judgement import Judgement, judge
+from lab.distribution.presence import SETTLE
+from lab.distribution.recovery import EvenAgain, even_again
 from lab.errors import BadInput
-from lab.experiments.catalogue import EXPERIMENTS, Experiment
-from lab.experiments.times import Times, times_of
-from lab.records.run import Fault, RunRecord, TaskRecord, record_of
+from lab.experiments.catalogue import EXPERIMENTS, LOAD_BALANCER, Course, Experiment
+from lab.records.observations import observe
+from lab.records.run import Accident, Discovered, Fault, LostWorker, RunRecord, TaskRecord, record_of
 from load.latency import SECOND_BITS, percentiles
 from load.results import HostRow, Run, TimelineRow
 
-__all__ = ["Cause", "Findings", "Period", "find", "is_failure", "of_period"]
+__all__ = ["Cause", "Findings", "Flaw", "Period", "Times", "find", "flaw_of", "is_failure", "of_period"]
 
-_LAST = 3  # whole seconds at the end of a run, at least, whose hosts are the ones it came to; the fewest that are even
-_BY_CHANCE = 0.001  # a split less probable than this is no chance: it is tested at every second of a period
+_LAST = 3  # whole seconds at the end of a run, at least, whose hosts are the ones it came to
 _EACH_ANSWERS = 30  # requests for each host, of which one gets none by chance once in 10^13
+_BY_CHANCE = 0.001  # a split of all that is left that is less probable than this is no even one
+_ASKED = 0.98  # of the rate that was asked for, below which the load was not what was planned
+
+
+class Flaw(StrEnum):
+    """Why a run says nothing of its experiment: it is in no matrix, comparison or calibration."""
+
+    NO_EVENT = "no-event"  # the load ended before the event
+    ENDED_EARLY = "ended-early"  # the load ended before its time
+    OLD_TASKS_STAYED = "old-tasks-stayed"  # a task that had to stop had not been stopped when the load ended
+    NEW_TASKS_MISSING = "new-tasks-missing"  # no task had been added
+    NOT_ROLLED_BACK = "not-rolled-back"  # tasks of the revision that never gets healthy still ran
+    FAULT_GOES_ON = "fault-goes-on"  # the load ended before the fault
+    ACCIDENT = "accident"  # the twin itself lost a part, which says nothing about AWS
+    NO_END = "no-end"  # the load was killed, or its files were never completed
 
 
 @dataclass(frozen=True, order=True)
@@ -34,10 +52,20 @@ class Cause:
     status: int
     from_host: bool
 
-    def __str__(self) -> str:
-        if not self.status:
-            return "no answer"
-        return f"{self.status} from {'a task' if self.from_host else 'the path to the tasks'}"
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds from the fault; None: it did not come to that within the run, or there is no such thing in it.
+
+    detect: until ECS acted: it began to stop a task, or made a new one.
+    deregister: until the last task that went was out of Cloud Map, as fine as Cloud Map was asked (0.1 s on a twin, 1 s
+        on AWS); on the way through a load balancer out of its target group, where the service's events say.
+    replace: until the last of the tasks that came, and stayed, answered its first request.
+    """
+
+    detect: float | None = None
+    deregister: float | None = None
+    replace: float | None = None
 
 
 @dataclass(frozen=True)
@@ -59,52 +87,68 @@ class Period:
 
 @dataclass(frozen=True)
 class Findings:
-    """What clients saw in a run.
+    """What clients saw in a run on one way to the tasks (`arm`).
 
-    `failures_by_status`: status 0 is no answer. `failure_window`: from when to when after the fault (or after the first
-    second) requests failed, in seconds, as fine as the timeline's whole seconds; None if none did after it.
-    `unhealthy_answers`: requests that were answered by tasks that never got healthy. `planned`: seconds of load that
-    were asked for, if that is known; `is_whole`: whether the load came to its end; `too_short`: whether what was left
-    of it after the event is too little to tell if the split was even again.
+    `failures`: no answer, or a status of 400 or above; `failures_by_status`: status 0 is no answer. `unfinished`:
+    requests that were under way when the load ended, of which nobody knows. `failure_window`: from when to when after
+    the fault (or after the first second) requests failed, in seconds, as fine as the timeline's whole seconds; None if
+    none did after it. `stopped`: hosts of the tasks that ECS stopped since the fault. `replacements`: hosts of the
+    tasks that came since and stayed, in the order of their first answers; `unserved`: those of them that answered
+    nothing. `even_again`: None without an event. `duration`: seconds for which requests were counted. `planned`:
+    seconds of load that were asked for, `asked_rate`: requests per second, where they are known. `unhealthy_answers`:
+    requests that were answered by tasks that never got healthy. `accidents`: what the twin itself lost meanwhile.
     """
 
     experiment: Experiment
     arm: str
+    flaw: Flaw | None
     requests: int
     failures: int
+    unfinished: int
     failures_by_status: Mapping[int, int]
     failures_by_cause: Mapping[Cause, int]
     failure_window: tuple[float, float] | None
     fault: Fault | None
     times: Times
+    stopped: tuple[str, ...]
+    replacements: tuple[str, ...]
+    unserved: tuple[str, ...]
+    even_again: EvenAgain | None
     unhealthy_answers: int
     periods: tuple[Period, ...]
     hosts: tuple[HostRow, ...]
     duration: float
     planned: float | None
-    is_whole: bool
-    too_short: bool
-
-    @property
-    def flaw(self) -> str:
-        """Why the run says nothing of the experiment, such as `the load ended before the stop`; "" where it does."""
-        if self.experiment.has_event and self.fault is None:
-            return f"the load ended before {self.experiment.event}"
-        if self.is_whole:
-            return ""
-        if self.planned is None or self.duration >= self.planned:
-            return "the load did not come to its end"
-        return f"the load ended after {self.duration:.0f} of {self.planned:.0f} s"
+    asked_rate: float | None
+    users: int
+    lost_workers: tuple[LostWorker, ...]
+    resets: tuple[float, ...]
+    accidents: tuple[Accident, ...]
 
     @property
     def rate(self) -> float:
-        """Requests per second."""
-        return self.requests / self.duration if self.duration else 0.0
+        """Requests per second that were sent."""
+        return (self.requests + self.unfinished) / self.duration if self.duration else 0.0
 
     @property
     def failed_share(self) -> float:
-        """Of all requests, from 0 to 1."""
+        """Of all requests that ended, from 0 to 1."""
         return self.failures / self.requests if self.requests else 0.0
+
+    @property
+    def failed_seconds(self) -> float:
+        """Failures by the rate, seconds of traffic: neither the rate nor the length of the load moves it."""
+        return self.failures / self.rate if self.rate else 0.0
+
+    @property
+    def missed_rate(self) -> bool:
+        """Whether less than 98 % of the rate that was asked for was sent: the load was not what was planned.
+
+        Each user's first request is due within an interval of its own, so the sum may be one a user short by nature.
+        """
+        if not self.asked_rate or not self.duration:
+            return False
+        return self.requests + self.unfinished < _ASKED * self.asked_rate * self.duration - self.users
 
     def period(self, name: str) -> Period | None:
         """The period of this name, if there is one."""
@@ -115,11 +159,11 @@ def find(run: Run) -> Findings:
     """The findings of a run.
 
     Raises:
-        BadInput: it is of an experiment that is not known.
+        BadInput: it is of an experiment that is not known, or run.json has a value of the wrong type or size.
     """
     record = record_of(run)
     fault = record.faults[0] if record.faults else None
-    tasks = record.tasks
+    experiment = _experiment(run, record)
     failed = [row for row in run.timeline if is_failure(row)]
     by_cause: Counter[Cause] = Counter()
     for row in failed:
@@ -127,35 +171,90 @@ def find(run: Run) -> Findings:
     by_status: Counter[int] = Counter()
     for cause, requests in by_cause.items():
         by_status[cause.status] += requests
-    went = _went(fault, tasks)
-    periods = _periods(run, fault, went)
+    went = _went(fault, record.tasks)
+    gone, came = _gone_and_come(fault, record.tasks)
+    first_seen = {host.hostname: host.first_seen for host in run.hosts}
+    served = sorted({task.hostname for task in came} & set(first_seen), key=first_seen.__getitem__)
+    unserved = tuple(sorted({task.hostname for task in came} - set(first_seen)))
     return Findings(
-        experiment=_experiment(run, record.experiment.name, fault),
+        experiment=experiment,
         arm=record.experiment.arm,
+        flaw=flaw_of(record, experiment),
         requests=sum(row.requests for row in run.timeline),
         failures=by_cause.total(),
+        unfinished=record.unfinished,
         failures_by_status=dict(sorted(by_status.items())),
         failures_by_cause=dict(sorted(by_cause.items())),
         failure_window=_window(failed, fault.at if fault else run.timeline[0].second) if failed else None,
         fault=fault,
-        times=times_of(run, record, fault, _even_from(run.timeline, periods, went)) if fault else Times(),
+        times=_times(record, fault, gone, came, first_seen) if fault else Times(),
+        stopped=tuple(dict.fromkeys(task.hostname for task in gone)) or _stopped_by(fault, record.tasks),
+        replacements=(*served, *unserved),
+        unserved=unserved,
+        even_again=_even_again(run, record, fault, went) if fault else None,
         unhealthy_answers=_from_unhealthy(run, record),
-        periods=periods,
+        periods=_periods(run, record, fault, went),
         hosts=run.hosts,
         duration=_duration(run, record),
         planned=record.settings.run_time_s or None,
-        is_whole=record.is_whole,
-        too_short=fault is not None and _is_too_short(run.timeline, periods, went),
+        asked_rate=record.settings.rate or None,
+        users=record.users or 0,
+        lost_workers=record.workers_lost,
+        resets=record.resets,
+        accidents=record.accidents,
     )
 
 
-def _experiment(run: Run, name: str | None, fault: Fault | None) -> Experiment:
+def flaw_of(record: RunRecord, experiment: Experiment) -> Flaw | None:
+    """Why the run says nothing of *experiment*: its load or what had to happen did not come to its end."""
+    fault = record.faults[0] if record.faults else None
+    if experiment.has_event and fault is None:
+        return Flaw.NO_EVENT
+    if record.ended_early:
+        return Flaw.ENDED_EARLY
+    if fault is not None and (flaw := _course(record, fault, experiment)):
+        return flaw
+    if record.accidents:
+        return Flaw.ACCIDENT
+    return None if record.is_whole else Flaw.NO_END
+
+
+def _course(record: RunRecord, fault: Fault, experiment: Experiment) -> Flaw | None:
+    """Whether what belongs to the experiment had happened when the load ended; where ECS told nothing, nobody knows."""
+    end = math.inf if record.end is None else record.end
+    if fault.until is not None and fault.until > end:
+        return Flaw.FAULT_GOES_ON
+    if not record.tasks:
+        return None
+    match experiment.course:
+        case Course.TASKS_STOP:
+            stay = [task for task in record.tasks if task.arn in fault.tasks and not _is_before(task.stopping_at, end)]
+            return Flaw.OLD_TASKS_STAYED if stay else None
+        case Course.ONE_STOPS:
+            stops = any(fault.at <= (task.stopping_at or 0) <= end for task in record.tasks)
+            return None if stops else Flaw.OLD_TASKS_STAYED
+        case Course.TASKS_COME:
+            come = any(task.created_at >= fault.at and _is_before(task.started_at, end) for task in record.tasks)
+            return None if come else Flaw.NEW_TASKS_MISSING
+        case Course.ROLLED_BACK:
+            new = [task for task in record.tasks if task.task_definition.endswith(f"/{fault.detail}")]
+            back = new and all(_is_before(task.stopping_at, end) for task in new)
+            return None if back else Flaw.NOT_ROLLED_BACK
+    return None
+
+
+def _is_before(moment: float | None, end: float) -> bool:
+    return moment is not None and moment <= end
+
+
+def _experiment(run: Run, record: RunRecord) -> Experiment:
     """A run of Locust alone names none, and nothing happens in it."""
-    named = [each for each in (name, fault.kind if fault else None) if each is not None]
-    for each in named:
-        if each not in EXPERIMENTS:
+    kinds = [fault.kind for fault in record.faults[:1]]
+    named = [name for name in (record.experiment.name, *kinds) if name is not None]
+    for name in named:
+        if name not in EXPERIMENTS:
             raise BadInput(
-                f"{run.path / 'run.json'} is of an experiment {each!r}, and this version knows "
+                f"{run.path / 'run.json'} is of an experiment {name!r}, and this version knows "
                 f"{', '.join(EXPERIMENTS)}: read it with the version that wrote it."
             )
     return EXPERIMENTS[named[0] if named else "baseline"]
@@ -163,8 +262,8 @@ def _experiment(run: Run, name: str | None, fault: Fault | None) -> Experiment:
 
 def _duration(run: Run, record: RunRecord) -> float:
     """In seconds; of a run that was killed, which does not say it, what its timeline spans."""
-    if record.duration_s is not None:
-        return record.duration_s
+    if record.counted_s is not None:
+        return record.counted_s
     return float(run.timeline[-1].second - run.timeline[0].second + 1) if run.timeline else 0.0
 
 
@@ -173,30 +272,29 @@ def is_failure(row: TimelineRow) -> bool:
     return row.status == 0 or row.status >= 400
 
 
-def _is_enough(counts: Mapping[str, int], first_second: int, last_second: int) -> bool:
-    """Whether requests by host say anything of an even split: of fewer than three whole seconds, or thirty requests
-    for each host, nearly anything could be said. The last second is taken for no whole one."""
-    return last_second - first_second >= _LAST and sum(counts.values()) >= _EACH_ANSWERS * len(counts)
-
-
 def of_period(run: Run, period: Period) -> Run:
     """The run as if it had been no longer than *period*: its hosts' requests and failures, without their latency."""
-    timeline = tuple(row for row in run.timeline if period.first_second <= row.second <= period.last_second)
+    return _between(run, period.first_second, period.last_second)
+
+
+def _between(run: Run, first_second: int, last_second: int) -> Run:
+    timeline = tuple(row for row in run.timeline if first_second <= row.second <= last_second)
     requests: Counter[str] = Counter()
     failures: Counter[str] = Counter()
     for row in timeline:
         requests[row.hostname] += row.requests
         failures[row.hostname] += row.requests if is_failure(row) else 0
     total = requests.total()
+    known = {host.hostname: host for host in run.hosts}
     hosts = tuple(
         replace(
-            host,
-            requests=requests[host.hostname],
-            failures=failures[host.hostname],
-            share=requests[host.hostname] / total,
+            known.get(name, HostRow(name, "", 0, 0, 0.0, 0.0, 0.0, 0.0, first_second, last_second)),
+            requests=requests[name],
+            failures=failures[name],
+            share=requests[name] / total,
         )
-        for host in run.hosts
-        if requests[host.hostname]
+        for name in (*known, *sorted(requests.keys() - known.keys()))
+        if requests[name]
     )
     return replace(run, hosts=hosts, timeline=timeline)
 
@@ -223,29 +321,139 @@ def _from_unhealthy(run: Run, record: RunRecord) -> int:
     return sum(host.requests for host in run.hosts if host.hostname in never)
 
 
-def _went(fault: Fault | None, tasks: Iterable[TaskRecord]) -> set[str]:
+# Tasks that go and come
+
+
+def _gone_and_come(
+    fault: Fault | None, tasks: Sequence[TaskRecord]
+) -> tuple[tuple[TaskRecord, ...], tuple[TaskRecord, ...]]:
+    """The tasks that ECS began to stop since the fault, and those that it made since and did not stop."""
+    if fault is None:
+        return (), ()
+    gone = tuple(task for task in tasks if task.created_at < fault.at <= (task.stopping_at or 0))
+    return gone, tuple(task for task in tasks if task.created_at >= fault.at and task.stopping_at is None)
+
+
+def _stopped_by(fault: Fault | None, tasks: Sequence[TaskRecord]) -> tuple[str, ...]:
+    """The hosts that were stopped through the API, where ECS said nothing of its tasks."""
+    by_api = fault is not None and not tasks and EXPERIMENTS[fault.kind].course is Course.TASKS_STOP
+    return fault.hostnames if fault is not None and by_api else ()
+
+
+def _went(fault: Fault | None, tasks: Sequence[TaskRecord]) -> set[str]:
     """The hosts of the tasks that ECS began to stop since the fault, but for a name that a running task has now.
 
     A task that comes may get the address, and so the name, of one that went.
     """
     if fault is None:
         return set()
-    tasks = list(tasks)
     went = {task.hostname for task in tasks if fault.at <= (task.stopping_at or 0)}
     return went - {task.hostname for task in tasks if task.stopping_at is None}
 
 
-def _periods(run: Run, fault: Fault | None, went: set[str]) -> tuple[Period, ...]:
+def _times(
+    record: RunRecord,
+    fault: Fault,
+    gone: Sequence[TaskRecord],
+    came: Sequence[TaskRecord],
+    first_seen: Mapping[str, float],
+) -> Times:
+    new = [task.created_at for task in record.tasks if task.created_at >= fault.at]
+    acts = [task.stopping_at for task in gone if task.stopping_at is not None] + new
+    answers = [first_seen.get(task.hostname) for task in came]
+    known = [moment for moment in answers if moment is not None]
+    return Times(
+        detect=max(0.0, min(acts) - fault.at) if acts else None,
+        deregister=_out_of_target_group(record, fault.at)
+        if record.experiment.arm == LOAD_BALANCER
+        else _deregistered(record.discovery, {task.id for task in gone}, fault.at),
+        replace=max(known) - fault.at if known and len(known) == len(answers) else None,
+    )
+
+
+def _out_of_target_group(record: RunRecord, at: float) -> float | None:
+    """From events such as `(service x) deregistered 1 targets in (target-group ...)`."""
+    return max((e.at - at for e in record.events if e.at >= at and ") deregistered " in e.message), default=None)
+
+
+def _deregistered(discovered: Iterable[Discovered], gone: set[str], at: float) -> float | None:
+    """None also where not all of them were seen there before, or one is still there in the end."""
+    seen: set[str] = set()
+    left: set[str] = set()
+    last = None
+    for change in discovered:
+        if change.instances is None:
+            continue
+        present = gone.intersection(change.instances)
+        seen |= present
+        if left != (left := seen - present):
+            last = change.at
+    return max(0.0, last - at) if gone and left == gone and last is not None else None
+
+
+# Before, during, after
+
+
+def _last_second(run: Run, record: RunRecord) -> int:
+    """The second in which the load ended, which is no whole one; answers that came later are no traffic."""
+    last = run.timeline[-1].second
+    return last if record.end is None else max(run.timeline[0].second, min(last, math.floor(record.end)))
+
+
+def _even_again(run: Run, record: RunRecord, fault: Fault, went: set[str]) -> EvenAgain | None:
+    """Over the hosts of the end, in the seconds of the load; None where none answers in the end."""
+    if not run.timeline:
+        return None
+    first, last = run.timeline[0].second, _last_second(run, record)
+    hosts = sorted({row.hostname for row in run.timeline if row.hostname})
+    number = {host: column for column, host in enumerate(hosts)}
+    counts = np.zeros((last - first + 1, len(hosts)), dtype=np.int64)
+    failures = np.zeros(len(counts), dtype=np.int64)
+    for row in run.timeline:
+        if row.second - first >= len(counts):
+            continue
+        if is_failure(row):
+            failures[row.second - first] += row.requests
+        elif row.hostname:
+            counts[row.second - first, number[row.hostname]] += row.requests
+    final = _final(_answers(run.timeline), fault, last) - went - {""}
+    if not final:
+        return None
+    columns = [number[host] for host in final]
+    found = even_again(counts, fault.at - first, columns, failures)
+    if found.seconds is None or len(final) < 2:
+        return found
+    # A host that stays off its share to the end is in no window enough to be seen, but in all of them together.
+    rest = counts[math.ceil(fault.at - first + found.seconds) :, columns].sum(axis=0)
+    lasting = rest.sum() > 0 and stats.chisquare(rest).pvalue < _BY_CHANCE
+    if lasting:
+        return EvenAgain(None, "uneven", found.resolution_s)
+    # Nor is it even before the last of them has answered, which a window may be too wide to see.
+    arrived = max(int(np.flatnonzero(counts[:, column])[0]) for column in columns) + first - fault.at
+    return replace(found, seconds=max(found.seconds, arrived))
+
+
+def _periods(run: Run, record: RunRecord, fault: Fault | None, went: set[str]) -> tuple[Period, ...]:
     """Before the fault; from it until hosts and failures are what they are in the end; from then on."""
     timeline = run.timeline
     if not timeline:
         return ()
-    first, last = timeline[0].second, timeline[-1].second
+    first, last = timeline[0].second, _last_second(run, record)
     if fault is None:
-        return (_period("whole run", run, first, last, judged=True),)
-    begin, settled = math.floor(fault.at), _settled(timeline, fault, went)
+        return (_period("whole run", run, record, first, last, judged=True),)
+    begin, settled = math.floor(fault.at), _settled(timeline, fault, went, last)
     spans = (("before", first, begin - 1), ("during", begin, settled - 1), ("after", settled, last))
-    return tuple(_period(name, run, start, end, judged=name != "during") for name, start, end in spans if start <= end)
+    return tuple(
+        _period(name, run, record, start, end, judged=name != "during") for name, start, end in spans if start <= end
+    )
+
+
+def _answers(timeline: Iterable[TimelineRow]) -> dict[int, Counter[str]]:
+    answers: dict[int, Counter[str]] = defaultdict(Counter)
+    for row in timeline:
+        if not is_failure(row):
+            answers[row.second][row.hostname] += row.requests
+    return answers
 
 
 def _final(answers: Mapping[int, Mapping[str, int]], fault: Fault, last: int) -> set[str]:
@@ -253,27 +461,21 @@ def _final(answers: Mapping[int, Mapping[str, int]], fault: Fault, last: int) ->
     to each, for of few requests a host may get none by chance. The last second is taken for no whole one."""
     hosts: set[str] = set()
     requests = 0
-    for second in range(last - 1, math.floor(fault.at), -1):
-        if last - second > _LAST and requests >= _EACH_ANSWERS * len(hosts):
+    for second in range(last - 1, max(math.floor(fault.at), min(answers, default=last)) - 1, -1):
+        if second <= math.floor(fault.at) or (last - second > _LAST and requests >= _EACH_ANSWERS * len(hosts)):
             break
         hosts |= set(answers.get(second, {}))
         requests += sum(answers.get(second, {}).values())
     return hosts
 
 
-def _settled(timeline: Sequence[TimelineRow], fault: Fault, went: set[str]) -> int:
+def _settled(timeline: Sequence[TimelineRow], fault: Fault, went: set[str], last: int) -> int:
     """The first second after the fault from which on the hosts are those of the end and no request fails.
 
     After the last second where there is none, as while a task that *went* still answers.
     """
-    last = timeline[-1].second
-    answers: dict[int, Counter[str]] = defaultdict(Counter)
-    failed = set()
-    for row in timeline:
-        if is_failure(row):
-            failed.add(row.second)
-        else:
-            answers[row.second][row.hostname] += row.requests
+    answers = _answers(timeline)
+    failed = {row.second for row in timeline if is_failure(row)}
     final = _final(answers, fault, last) - went
 
     def is_settled(second: int) -> bool:
@@ -281,40 +483,14 @@ def _settled(timeline: Sequence[TimelineRow], fault: Fault, went: set[str]) -> i
         complete = hosts == final or answers[second].total() < _EACH_ANSWERS * len(final)
         return second not in failed and hosts <= final and complete
 
-    seconds = range(last, math.floor(fault.at), -1)
+    seconds = range(last, max(math.floor(fault.at), timeline[0].second - 1), -1)
     settled = min(itertools.takewhile(is_settled, seconds), default=last + 1)
     arrived = [min(second for second, hosts in answers.items() if host in hosts) for host in final]
     return min(max([settled, *(second + 1 for second in arrived)]), last + 1)
 
 
-def _even_from(timeline: Sequence[TimelineRow], periods: Sequence[Period], went: set[str]) -> int | None:
-    """The first second of the last period from which on to its end the split is as chance could have it.
-
-    None where that period is judged uneven, while a task that *went* still answers, and where too little is left.
-    """
-    after = next((period for period in periods if period.name == "after"), None)
-    if after is None or (after.judgement is not None and after.judgement.p_value <= _BY_CHANCE):
-        return None
-    for second in range(after.first_second, after.last_second):
-        counts, _ = _count(timeline, second, after.last_second)
-        if went & set(counts) or not _is_enough(counts, second, after.last_second):
-            continue
-        if len(counts) < 2 or stats.chisquare(list(counts.values())).pvalue >= _BY_CHANCE:
-            return second
-    return None
-
-
-def _is_too_short(timeline: Sequence[TimelineRow], periods: Sequence[Period], went: set[str]) -> bool:
-    """Not where requests fail, or a task that *went* answers, to the end: that is no even split, however short."""
-    after = next((period for period in periods if period.name == "after"), None)
-    if after is not None:
-        return not _is_enough(after.counts, after.first_second, after.last_second)
-    trouble = [row.second for row in timeline if is_failure(row) or row.hostname in went]
-    return bool(timeline) and max(trouble, default=0) < timeline[-1].second - _LAST
-
-
-def _period(name: str, run: Run, first: int, last: int, *, judged: bool) -> Period:
-    counts, failures = _count(run.timeline, first, last)
+def _period(name: str, run: Run, record: RunRecord, first: int, last: int, *, judged: bool) -> Period:
+    part = _between(run, first, last)
     latencies: Counter[int] = Counter()
     for row in run.latency:
         if first <= row.second <= last:
@@ -322,18 +498,16 @@ def _period(name: str, run: Run, first: int, last: int, *, judged: bool) -> Peri
     p99 = percentiles(latencies, (99,), SECOND_BITS)[0] if latencies else None
     judgement = None
     if judged:
+        observed = observe(part)
         with contextlib.suppress(BadInput):  # fewer than two hosts
-            judgement = judge(counts, level=ALPHA / 2)  # before and after
-    return Period(name, first, last, counts, failures, p99, judgement)
-
-
-def _count(timeline: Iterable[TimelineRow], first: int, last: int) -> tuple[dict[str, int], int]:
-    """Requests by known host, and all failures, from second to second."""
-    counts: Counter[str] = Counter()
-    failures = 0
-    for row in timeline:
-        if first <= row.second <= last:
-            failures += row.requests if is_failure(row) else 0
-            if row.hostname:
-                counts[row.hostname] += row.requests
-    return dict(sorted(counts.items())), failures
+            settle = SETTLE if observed.settle is None else observed.settle
+            judgement = judge(
+                observed.counts,
+                windows=observed.windows,
+                presence=observed.presence,
+                settle=settle,
+                level=ALPHA / 2,  # before and after
+            )
+    counts = {host.hostname: host.requests for host in part.hosts if host.hostname}
+    failures = sum(row.requests for row in part.timeline if is_failure(row))
+    return Period(name, first, last, dict(sorted(counts.items())), failures, p99, judgement)

@@ -11,18 +11,30 @@ import csv
 import io
 import json
 import os
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lab.errors import BadInput
-from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
-from lab.experiments.findings import Findings, find
+from lab.experiments.catalogue import DIRECT, LOAD_BALANCER, Experiment
+from lab.experiments.figures import FIGURES, figures
+from lab.experiments.findings import Findings, Flaw, find
 from lab.records.run import read_folder, read_study_record, record_of
 from load.results import FORMAT, Run
 
-__all__ = ["FIGURES", "Measured", "Study", "figures", "is_study", "read_measured", "read_study", "write_study"]
+__all__ = [
+    "Measured",
+    "Row",
+    "Spread",
+    "Study",
+    "is_study",
+    "read_measured",
+    "read_study",
+    "rows",
+    "write_study",
+]
 
 _STUDY, _MATRIX = "study.json", "matrix.csv"
 
@@ -46,9 +58,9 @@ class Measured:
         return dict(record_of(self.runs[DIRECT]).experiment.parameters)
 
     @property
-    def flaw(self) -> str:
-        """Why it says nothing of the experiment; "" where it does."""
-        return next((findings.flaw for findings in self.findings.values() if findings.flaw), "")
+    def flaw(self) -> Flaw | None:
+        """Why it says nothing of the experiment; None where it does."""
+        return next((findings.flaw for findings in self.findings.values() if findings.flaw), None)
 
     @property
     def label(self) -> str:
@@ -72,46 +84,65 @@ class Study:
     left_out: Mapping[str, str]
 
 
-# The figures of a run, with their units, as matrix.csv names them; None: it did not come to that.
-FIGURES: Mapping[str, str] = {
-    "requests": "",
-    "failures": "",
-    "failed_percent": "%",
-    "unhealthy_answers": "",
-    "failures_from_s": "s",
-    "failures_to_s": "s",
-    "detect_s": "s",
-    "deregister_s": "s",
-    "replace_s": "s",
-    "even_s": "s",
-    "p99_before_ms": "ms",
-    "p99_during_ms": "ms",
-}
+@dataclass(frozen=True)
+class Spread:
+    """A figure over `count` repeats: the median with the lowest and the highest."""
+
+    low: float
+    median: float
+    high: float
+    count: int
+    unit: str = ""
+
+    @classmethod
+    def of(cls, values: Sequence[float], unit: str) -> Spread:
+        """The spread of one value or more."""
+        return cls(min(values), statistics.median(values), max(values), len(values), unit)
 
 
-def figures(findings: Findings) -> dict[str, float | None]:
-    """The figures of one run and arm, by the names of FIGURES."""
-    first, last = findings.failure_window or (None, None)
-    times = findings.times
-    return {
-        "requests": findings.requests,
-        "failures": findings.failures,
-        "failed_percent": 100 * findings.failed_share,
-        "unhealthy_answers": findings.unhealthy_answers,
-        "failures_from_s": first,
-        "failures_to_s": last,
-        "detect_s": times.detect,
-        "deregister_s": times.deregister,
-        "replace_s": times.replace,
-        "even_s": times.even,
-        "p99_before_ms": _p99(findings, "before"),
-        "p99_during_ms": _p99(findings, "during"),
-    }
+@dataclass(frozen=True)
+class Row:
+    """One experiment on one way with one setting; `figures` has those that any of its runs came to."""
+
+    experiment: Experiment
+    arm: str
+    parameters: Mapping[str, float]
+    figures: Mapping[str, Spread]
+    findings: tuple[Findings, ...]
+
+    @property
+    def runs(self) -> int:
+        """How many repeats there are, whether or not they came to each figure."""
+        return len(self.findings)
+
+    def values(self, figure: str) -> list[float | None]:
+        """The figure of each run."""
+        return [FIGURES[figure].of(findings) for findings in self.findings]
 
 
-def _p99(findings: Findings, name: str) -> float | None:
-    period = findings.period(name)
-    return period.p99_ms if period else None
+def rows(measured: Sequence[Measured]) -> list[Row]:
+    """The matrix, in the order in which experiments and settings were first run; the ways of one follow each other.
+
+    Runs that say nothing of their experiment are not in it.
+    """
+    grouped: dict[tuple[str, tuple[tuple[str, float], ...]], dict[str, list[Findings]]] = {}
+    for each in measured:
+        if each.flaw:
+            continue
+        arms = grouped.setdefault((each.name, tuple(sorted(each.parameters.items()))), {})
+        for findings in each.findings.values():
+            arms.setdefault(findings.arm, []).append(findings)
+    return [
+        Row(found[0].experiment, arm, dict(parameters), _spreads(found), tuple(found))
+        for (_, parameters), arms in grouped.items()
+        for arm, found in arms.items()
+    ]
+
+
+def _spreads(found: Sequence[Findings]) -> dict[str, Spread]:
+    values = [figures(findings) for findings in found]
+    known = {name: [value for row in values if (value := row[name]) is not None] for name in FIGURES}
+    return {name: Spread.of(numbers, FIGURES[name].unit) for name, numbers in known.items() if numbers}
 
 
 def read_measured(folder: Path) -> Measured:
@@ -172,7 +203,7 @@ def _matrix(study: Study) -> str:
         for arm, findings in measured.findings.items():
             swept = [_cell(measured.parameters.get(name)) for name in names]
             values = [_cell(value) for value in figures(findings).values()]
-            writer.writerow([measured.name, *swept, measured.repeat, arm, *values, measured.flaw, where])
+            writer.writerow([measured.name, *swept, measured.repeat, arm, *values, measured.flaw or "", where])
     return text.getvalue()
 
 

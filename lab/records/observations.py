@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.errors import BadInput
+from lab.records.run import presence_of, record_of
 from load.answers import UNKNOWN_HOST
 from load.hostnames import OTHER_HOSTS
 from load.results import Run
@@ -29,9 +30,13 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class Observations:
-    """`counts` by hostname, with "" for requests whose host is not known; columns of the rest are in the order of
-    `counts` without "". `taken_for` says what the source was taken for, `lines` how long it is, `notes` what was left
-    aside and why."""
+    """What was read, and how.
+
+    `counts` by hostname, with "" for requests whose host is not known; columns of the windows and of the order are in
+    the order of `counts` without "". `taken_for`: what the source was taken for, `lines`: how long it is, `notes`: what
+    was left aside and why. `presence`: from when to when each host was there, in seconds since the Unix epoch, where
+    the source says so; `settle`: seconds until its users have learned of a change, where that is known.
+    """
 
     source: str
     taken_for: str
@@ -41,6 +46,8 @@ class Observations:
     windows: Windows | None = None
     sequence: Sequence | None = None
     notes: tuple[str, ...] = ()
+    presence: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    settle: float | None = None
 
 
 def host_of(name: str) -> str:
@@ -78,7 +85,19 @@ def observe(run: Run) -> Observations:
         if any(row.hostname == OTHER_HOSTS for row in run.hosts)
         else ()
     )
-    return Observations(str(run.path), "the results of a run", len(run.hosts) + 1, counts, zones, windows, None, notes)
+    record = record_of(run)
+    assumed = (record.experiment.assumed or {}).get("discovery_ttl")
+    return Observations(
+        source=str(run.path),
+        taken_for="the results of a run",
+        lines=len(run.hosts) + 1,
+        counts=counts,
+        zones=zones,
+        windows=windows,
+        notes=notes,
+        presence=presence_of(record),
+        settle=float(assumed) if isinstance(assumed, float | int) and not isinstance(assumed, bool) else None,
+    )
 
 
 Unit = Literal["seconds", "requests"]

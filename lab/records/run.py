@@ -7,6 +7,7 @@ Each type, size and range is checked here and nowhere else; times are seconds si
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -30,6 +31,7 @@ __all__ = [
     "SettingsRecord",
     "StudyRecord",
     "TaskRecord",
+    "presence_of",
     "read_folder",
     "read_study_record",
     "record_in",
@@ -231,6 +233,25 @@ class RunRecord(_Model):
         if self.duration_s is None or self.end is None or not self.resets:
             return self.duration_s
         return min(self.duration_s, max(0.0, self.end - self.resets[-1]))
+
+
+def presence_of(record: RunRecord) -> dict[str, tuple[float | None, float | None]]:
+    """From when to when each host was in Cloud Map, as the run watched it; None where that lies outside of the watch.
+
+    Left out are names that two tasks had, one after the other, and all hosts where the way is not through Cloud Map.
+    """
+    known = [change for change in record.discovery if change.instances is not None]
+    if record.experiment.arm != "direct" or not known:
+        return {}
+    hosts = Counter(task.hostname for task in record.tasks)
+    found: dict[str, tuple[float | None, float | None]] = {}
+    for task in record.tasks:
+        there = [number for number, change in enumerate(known) if task.id in (change.instances or ())]
+        if there and hosts[task.hostname] == 1:
+            since = known[there[0]].at if there[0] > 0 else None
+            until = known[there[-1] + 1].at if there[-1] + 1 < len(known) else None
+            found[task.hostname] = since, until
+    return found
 
 
 class StudyRecord(_Model):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 from lab.distribution.gateway import Gateway, Policy
 from lab.distribution.intervals import Share
@@ -12,10 +13,25 @@ from lab.distribution.longer import LongerRun
 from lab.distribution.policies import Band, Candidate, Likeness, Simulation
 from lab.experiments.calibration import Calibration, in_words
 from lab.experiments.catalogue import EXPERIMENTS
-from lab.experiments.compare import Comparison, Verdict
+from lab.experiments.compare import Comparison
+from lab.experiments.figures import FIGURES
 from lab.experiments.study import Study
 from lab.report.document import Document, Heading, Part, Sentence, Table
-from lab.report.words import WAYS, deviation_ends, evenness, flaws, furthest, joined, p_words, percent
+from lab.report.words import (
+    COMPARED,
+    WAYS,
+    comparison_of,
+    comparison_subject,
+    deviation_ends,
+    evenness,
+    flaws,
+    furthest,
+    joined,
+    p_words,
+    percent,
+    rates_that_differ,
+    spread,
+)
 
 __all__ = ["calibration_page", "comparison_page", "distribution_page", "experiments_page", "simulation_page"]
 
@@ -253,26 +269,55 @@ def comparison_page(found: Sequence[Comparison], studies: Sequence[Study]) -> Do
     """Two studies beside each other, or the two ways of one."""
     both = len(studies) > 1
     heads = ("A", "B") if both else tuple(WAYS.values())
-    head = ("experiment", *(["way"] if both else []), "figure", *heads, "test", "p", "difference")
+    head = ("experiment", *(["way"] if both else []), *(f"{side}: s of traffic" for side in heads), "p", "difference")
     lines = []
     for each in found:
         way = [WAYS[each.arm]] if both else []
-        p_value = "" if each.p_value is None else f"{each.p_value:.2g}"
-        difference = f"{each.verdict.value}{f', {each.reason}' if each.reason else ''}"
-        lines.append([each.subject, *way, each.figure, each.first, each.second, each.test, p_value, difference])
-    different = [f"{each.subject} in {each.figure}" for each in found if each.verdict is Verdict.DIFFERENT]
+        p_value = f"{each.p_adjusted:.2g}"
+        lines.append([comparison_subject(each), *way, *map(spread, each.failed_seconds), p_value, comparison_of(each)])
     parts: list[Part] = [
         *_not_used(studies),
-        Table(head, lines, text_columns=3 if both else 2),
-        Sentence(f"They differ by more than chance: {', '.join(different) or 'in nothing that can be told'}."),
+        Table(head, lines, text_columns=2 if both else 1),
+        Sentence(COMPARED, "facts"),
+        *(Sentence(text, "warning") for text in rates_that_differ(found)),
+        _differences(found, heads, both),
     ]
-    if any(each.verdict is Verdict.UNKNOWN for each in found):
-        few = (
-            "Where it cannot be told there are too few repeats (lab run --repeat), for an event costs something else "
-            "each time: of a single run nobody knows which part of its figures is chance."
-        )
-        parts.append(Sentence(few))
-    return Document("", parts, {"experiments": [asdict(each) for each in found]})
+    return Document("", parts, {"experiments": [_compared(each) for each in found]})
+
+
+def _differences(found: Sequence[Comparison], heads: Sequence[str], both: bool) -> Table:
+    """The other figures, each with the interval of its difference."""
+    lines = [
+        [
+            comparison_subject(each),
+            *([WAYS[each.arm]] if both else []),
+            FIGURES[difference.figure].heading,
+            *("-" if side is None else spread(side) for side in (difference.first, difference.second)),
+            "-" if difference.low is None else f"{difference.low:+,.1f} to {difference.high:+,.1f}",
+        ]
+        for each in found
+        for difference in each.differences
+    ]
+    head = ("experiment", *(["way"] if both else []), "figure", *heads, "95 % interval of the difference")
+    return Table(head, lines, text_columns=3 if both else 2)
+
+
+def _compared(each: Comparison) -> dict[str, Any]:
+    return {
+        "experiment": each.experiment,
+        "parameters": dict(each.setting),
+        "way": each.arm or None,
+        "failed_seconds": [list(each.first), list(each.second)],
+        "p_value": each.p_value,
+        "p_adjusted": each.p_adjusted,
+        "shown": each.shown,
+        "would_show": each.would_show,
+        "repeats_needed": each.repeats_needed,
+        "rates": list(each.rates),
+        "rates_differ": each.rates_differ,
+        "outcomes": [asdict(outcome) for outcome in each.outcomes],
+        "differences": [asdict(difference) for difference in each.differences],
+    }
 
 
 def calibration_page(calibration: Calibration, studies: Sequence[Study]) -> Document:

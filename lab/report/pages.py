@@ -9,9 +9,9 @@ from lab.distribution.intervals import Share
 from lab.distribution.judgement import Analysis, analyse
 from lab.errors import BadInput
 from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
+from lab.experiments.figures import FIGURES, figures
 from lab.experiments.findings import Findings, Period, of_period
-from lab.experiments.matrix import Row, Spread, rows
-from lab.experiments.study import Measured, Study, figures
+from lab.experiments.study import Measured, Row, Study, rows
 from lab.records.observations import observe
 from lab.report import words
 from lab.report.costs import where_to_price
@@ -21,19 +21,11 @@ from load.results import Run
 __all__ = ["run_page", "study_page"]
 
 # The matrix: head of a column, and the figure under it; those of the second list are on pages alone.
-_CLIENTS = (
-    ("requests", "requests"),
-    ("failed", "failures"),
-    ("failed %", "failed_percent"),
-    ("from s", "failures_from_s"),
-    ("to s", "failures_to_s"),
-    ("even again s", "even_s"),
-    ("p99 before ms", "p99_before_ms"),
-    ("p99 during ms", "p99_during_ms"),
-)
-_SERVICE = (("ECS acts s", "detect_s"), ("left Cloud Map s", "deregister_s"), ("replaced s", "replace_s"))
+_SHOWN = (
+    "requests", "failures", "failed_seconds", "failed_percent", "failures_from_s", "failures_to_s", "even_again_s",
+    "p99_before_ms", "p99_during_ms", "detect_s", "deregister_s", "replace_s",
+)  # fmt: skip
 _PAGE_ONLY = {"failed_percent", "p99_before_ms", "p99_during_ms", "detect_s", "deregister_s", "replace_s"}
-_FORMS = {"": "{:,.0f}", "%": "{:.2f}", "s": "{:.1f}", "ms": "{:,.1f}"}  # by unit
 
 
 _ALONE = 2  # level of the headings of a page about one run
@@ -84,7 +76,7 @@ def _run(measured: Measured, level: int) -> list[Part]:
 
 def _way(run: Run, findings: Findings, roles: Mapping[str, str]) -> list[Part]:
     parts: list[Part] = [
-        Sentence(words.missed_rate(run) or "", "warning"),
+        *(Sentence(note, "warning") for note in words.load_notes(findings)),
         Sentence(words.failures(findings)),
         *map(Sentence, words.times(findings)),
     ]
@@ -133,7 +125,7 @@ def _roles(measured: Measured) -> dict[str, str]:
     seen = {host.hostname: host.first_seen for run in measured.runs.values() for host in run.hosts if host.hostname}
     findings = measured.findings[DIRECT]
     gone = set(findings.fault.hostnames) if findings.fault and findings.times.deregister is not None else set()
-    new = set(findings.times.replaced_by)
+    new = set(findings.replacements)
     return {
         host: "stopped" if host in gone else "new" if host in new else "" for host in sorted(seen, key=seen.__getitem__)
     }
@@ -190,7 +182,7 @@ def _values(measured: Measured) -> dict[str, Any]:
         "repeat": measured.repeat,
         "folder": str(measured.folder),
         "complete": not measured.flaw,
-        "flaw": measured.flaw,
+        "flaw": measured.flaw and measured.flaw.value,
         "answer": words.answer(measured.findings),
         **_way_values(measured.findings[DIRECT]),
         "load_balancer": None if beside is None else _way_values(beside),
@@ -203,7 +195,14 @@ def _way_values(findings: Findings) -> dict[str, Any]:
         "rate": findings.rate,
         "duration_s": findings.duration,
         "failures_by_status": {str(status): number for status, number in findings.failures_by_status.items()},
-        "replacements": list(findings.times.replaced_by),
+        "even_again_reason": findings.even_again and findings.even_again.reason,
+        "even_again_resolution_s": findings.even_again and findings.even_again.resolution_s,
+        "stopped": list(findings.stopped),
+        "replacements": list(findings.replacements),
+        "unserved": list(findings.unserved),
+        "lost_workers": len(findings.lost_workers),
+        "resets": len(findings.resets),
+        "accidents": [accident.what for accident in findings.accidents],
         "windows": [_window(period) for period in findings.periods],
     }
 
@@ -216,6 +215,7 @@ def _window(period: Period) -> dict[str, Any]:
         "hosts": dict(period.counts),
         "failures": period.failures,
         "p99_ms": period.p99_ms,
+        "bound_percent": None if judgement is None or judgement.bound is None else 100 * judgement.bound,
         "p": None if judgement is None else judgement.p_value,
     }
 
@@ -243,23 +243,22 @@ def _table(matrix: Sequence[Row], study: Study) -> Table:
     for number, measured in enumerate(study.measured):
         if not measured.flaw:
             first.setdefault((measured.name, *map(measured.parameters.get, swept)), f"run-{number}")
-    columns = [*_CLIENTS, *_SERVICE]
     lines = [
         [
             row.experiment.name,
             *(f"{row.parameters[name]:g}" for name in swept),
             *([words.WAYS[row.arm]] if both else []),
-            *(_cell(row, figure) for _, figure in columns),
+            *(_cell(row, figure) for figure in _SHOWN),
         ]
         for row in matrix
     ]
     head = ["experiment", *swept, *(["way"] if both else [])]
     return Table(
-        [*head, *(title for title, _ in columns)],
+        [*head, *(FIGURES[figure].heading for figure in _SHOWN)],
         lines,
         text_columns=len(head),
         links=[first[row.experiment.name, *map(row.parameters.get, swept)] for row in matrix],
-        only_page=[len(head) + number for number, (_, figure) in enumerate(columns) if figure in _PAGE_ONLY],
+        only_page=[len(head) + number for number, figure in enumerate(_SHOWN) if figure in _PAGE_ONLY],
     )
 
 
@@ -268,13 +267,7 @@ def _cell(row: Row, figure: str) -> str:
     if (spread := row.figures.get(figure)) is None:
         return "-"
     some = f", in {spread.count} of {row.runs}" if spread.count < row.runs else ""
-    return f"{_spread(spread)}{some}"
-
-
-def _spread(spread: Spread) -> str:
-    low, median, high = (_FORMS[spread.unit].format(value) for value in (spread.low, spread.median, spread.high))
-    # A narrow column breaks before the parenthesis, not inside of it.
-    return median if low == high else f"{median} " + f"({low} to {high})".replace(" ", "\xa0")
+    return f"{words.spread(spread)}{some}"
 
 
 def _left_out(study: Study) -> list[Part]:
@@ -284,7 +277,9 @@ def _left_out(study: Study) -> list[Part]:
     if study.left_out:
         reasons = "; ".join(f"{name}, for {reason}" for name, reason in study.left_out.items())
         parts.append(Sentence(f"Left out: {reasons}.", "facts"))
-    if missed := [each.label for each in study.measured if any(map(words.missed_rate, each.runs.values()))]:
+    if missed := [
+        each.label for each in study.measured if any(findings.missed_rate for findings in each.findings.values())
+    ]:
         parts.append(Sentence(f"Sent less than was asked for: {'; '.join(missed)}.", "warning"))
     return parts
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from lab.distribution.intervals import Share
 from lab.distribution.judgement import Analysis, Judgement
 from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
-from lab.experiments.findings import Cause, Findings, Period
-from lab.experiments.matrix import Row
-from lab.experiments.study import Measured, Study
+from lab.experiments.compare import Comparison
+from lab.experiments.findings import Cause, Findings, Flaw, Period
+from lab.experiments.study import Measured, Row, Spread, Study
+from lab.records.run import record_of
 from load.results import Run
 
 __all__ = [
     "BESIDE",
+    "COMPARED",
     "GLOSSARY",
     "MATRIX",
     "MOST_DRAWN",
@@ -26,6 +27,8 @@ __all__ = [
     "answer",
     "began",
     "capital",
+    "comparison_of",
+    "comparison_subject",
     "convergence_title",
     "deviation_ends",
     "deviations_show",
@@ -33,17 +36,20 @@ __all__ = [
     "evenness",
     "failed_share",
     "failures",
+    "flaw_of",
     "flaws",
     "furthest",
     "joined",
+    "load_notes",
     "load_of",
-    "missed_rate",
     "p_words",
     "percent",
+    "rates_that_differ",
     "rule",
     "short",
     "source_of",
     "split",
+    "spread",
     "study_answer",
     "sums",
     "timeline_shows",
@@ -55,7 +61,6 @@ WAYS = {DIRECT: "Cloud Map", LOAD_BALANCER: "load balancer"}
 THROUGH = {DIRECT: "through Cloud Map", LOAD_BALANCER: "through the load balancer"}
 """How the gateway finds the tasks, as the head of a column and in a sentence."""
 _LEFT = {DIRECT: "Cloud Map", LOAD_BALANCER: "the target group"}  # where each way looks for tasks
-_ASKED = 0.98  # of the rate that was asked for, below which it is said
 _MOST_CLAUSES = 3  # of a rule
 
 MOST_DRAWN = 30  # hosts in a picture
@@ -183,13 +188,31 @@ def answer(findings: Mapping[str, Findings]) -> str:
     direct = findings[DIRECT]
     if not direct.requests:
         return "No request was answered or failed: nothing was measured."
-    flaw = next((each.flaw for each in findings.values() if each.flaw), "")
+    flaw = next((flaw_of(each) for each in findings.values() if each.flaw), "")
     if flaw and direct.fault is None:
         return f"{capital(flaw)}, so nothing was seen of it: {_failed(direct).lower()} until then."
     text = f"{_failed(direct)} {direct.experiment.when}"
     if beside := findings.get(LOAD_BALANCER):
         text += f"; through a load balancer {_failed(beside).lower()}"
     return f"{text}, but {flaw}: what came later is not known." if flaw else f"{text}."
+
+
+_FLAWS = {
+    Flaw.NO_EVENT: "the load ended before {event}",
+    Flaw.OLD_TASKS_STAYED: "the load ended before the tasks that had to go were stopped",
+    Flaw.NEW_TASKS_MISSING: "the load ended before new tasks ran",
+    Flaw.NOT_ROLLED_BACK: "the load ended before the revision was rolled back",
+    Flaw.FAULT_GOES_ON: "the load ended before the fault did",
+    Flaw.ACCIDENT: "the twin itself lost a part meanwhile, which says nothing about AWS",
+    Flaw.NO_END: "the load did not come to its end",
+}
+
+
+def flaw_of(findings: Findings) -> str:
+    """Why a run says nothing of its experiment, such as `the load ended before the stop`; "" where it does."""
+    if findings.flaw is Flaw.ENDED_EARLY:
+        return f"the load ended after {findings.duration:.0f} of {findings.planned or 0:.0f} s"
+    return _FLAWS[findings.flaw].format(event=findings.experiment.event) if findings.flaw else ""
 
 
 def _failed(findings: Findings) -> str:
@@ -208,7 +231,7 @@ def failures(findings: Findings) -> str:
         words += f", from {first:.1f} s to {last:.1f} s after {findings.experiment.event}"
     if findings.fault and (before := findings.period("before")) and before.failures:
         words += f", {before.failures:,} of them before {findings.experiment.event}"
-    return f"{words}; that is {findings.failures / findings.rate:.1f} s of traffic." if findings.rate else f"{words}."
+    return f"{words}; that is {findings.failed_seconds:.1f} s of traffic." if findings.rate else f"{words}."
 
 
 def _cause(cause: Cause) -> str:
@@ -222,15 +245,50 @@ def times(findings: Findings) -> list[str]:
     if findings.fault is None:
         return []
     sentences = [_story(findings)] if _story(findings) else []
-    even = findings.times.even
-    if even is not None:
-        sentences.append(f"The split was even again {even:.1f} s after {findings.experiment.event}.")
-    elif findings.too_short:
-        sentences.append("Too little load was left to say whether the split evened out.")
-    else:
-        sentences.append("The split had not evened out when the load ended.")
+    even = findings.even_again
+    if even is not None and even.seconds is not None:
+        fine = f", give or take {even.resolution_s:.1f} s" if even.resolution_s else ""
+        sentences.append(f"The split was even again {even.seconds:.1f} s after {findings.experiment.event}{fine}.")
+    elif even is not None:
+        sentences.append(_NOT_EVEN[even.reason])
+    if findings.unserved:
+        names = short(findings.unserved)
+        sentences.append(f"{joined([names[name] for name in findings.unserved])} came and answered nothing.")
     if findings.unhealthy_answers:
         sentences.append(f"{findings.unhealthy_answers:,} requests were answered by tasks that never got healthy.")
+    return sentences
+
+
+_NOT_EVEN = {
+    "uneven": "The split had not evened out when the load ended.",
+    "failures": "Requests failed up to the end of the load.",
+    "other-hosts": "A task that was stopped still answered when the load ended.",
+    "too-few": "Too little load was left to say whether the split evened out.",
+}
+
+
+def load_notes(findings: Findings) -> list[str]:
+    """What was amiss with the load itself, or with the twin."""
+    sentences = []
+    if findings.unfinished:
+        sentences.append(
+            f"{findings.unfinished:,} more requests were under way when the load ended: what became of them is not "
+            "known."
+        )
+    if findings.missed_rate:
+        sentences.append(
+            f"{findings.rate:,.0f} of {findings.asked_rate:,g} requests/s could be sent: for more give more --users, "
+            "each of whom has 256 requests under way at most, or take a faster machine."
+        )
+    if findings.lost_workers:
+        last = sum(worker.requests for worker in findings.lost_workers)
+        sentences.append(
+            f"{len(findings.lost_workers)} of Locust's processes stopped reporting ({last:,} requests until then): "
+            "what they sent after their last report is missing."
+        )
+    if findings.resets:
+        sentences.append("Locust's statistics were reset during the run: only what came after is counted.")
+    sentences += [f"The twin had an accident of its own: {accident.what}." for accident in findings.accidents]
     return sentences
 
 
@@ -240,7 +298,7 @@ def _story(findings: Findings) -> str:
     assert fault is not None
     names = short([host.hostname for host in findings.hosts])
     old = [names.get(name, name) for name in fault.hostnames]
-    new = [names.get(name, name) for name in at.replaced_by]
+    new = [names.get(name, name) for name in findings.replacements if name not in findings.unserved]
     went = old[0] if len(old) == 1 else "the last of the stopped tasks"
     if at.detect is not None and at.detect >= 0.05:
         steps.append(f"ECS acted after {at.detect:.1f} s")
@@ -256,19 +314,6 @@ def _story(findings: Findings) -> str:
     return f"After {event}: {'; '.join(steps)}." if steps else ""
 
 
-def missed_rate(run: Run) -> str | None:
-    """A sentence where less than 98 % of the rate that was asked for was sent: the load was not what was planned."""
-    asked, seconds = float(run.meta.get("settings", {}).get("rate") or 0), float(run.meta.get("duration_s") or 0)
-    requests = sum(row.requests for row in run.timeline)
-    # Each user's first request is due within an interval of its own, so the sum may be one a user short by nature.
-    if not seconds or requests >= _ASKED * asked * seconds - int(run.meta.get("users") or 0):
-        return None
-    return (
-        f"{requests / seconds:,.0f} of {asked:,g} requests/s could be sent: for more give more --users, each of whom "
-        "has 256 requests under way at most, or take a faster machine."
-    )
-
-
 def split(period: Period) -> str:
     """How even a period's split was."""
     span = f"{capital(period.name)} ({period.last_second - period.first_second + 1} s)"
@@ -279,49 +324,48 @@ def split(period: Period) -> str:
 
 def load_of(measured: Measured) -> str:
     """How much load on what, and when."""
-    runs = list(measured.runs.values())
-    first = runs[0]
-    users = sum(int(run.meta.get("users", 0)) for run in runs)
-    rate = sum(findings.rate for findings in measured.findings.values())
-    ways = ", half of it each way" if len(runs) > 1 else ""
-    loop = ", each of whom asks again once answered" if not first.meta.get("settings", {}).get("rate") else ""
-    seconds = float(first.meta.get("duration_s") or 0)
-    twin = bool(first.meta.get("experiment", {}).get("assumed"))
+    found = list(measured.findings.values())
+    first = record_of(measured.runs[DIRECT])
+    users, rate = sum(findings.users for findings in found), sum(findings.rate for findings in found)
+    ways = ", half of it each way" if len(found) > 1 else ""
+    loop = "" if first.settings.rate else ", each of whom asks again once answered"
     where = "Measured on the twin, an emulation on one machine, in which what AWS does not document is assumed. "
     return (
-        f"{where if twin else ''}{seconds:.0f} s of load with {users} users{loop}, on {first.meta.get('target')} "
-        f"({rate:,.0f} requests per second{ways}), from {began(first):%Y-%m-%d %H:%M:%S} UTC."
+        f"{where if first.experiment.assumed else ''}{found[0].duration:.0f} s of load with {users} users{loop}, on "
+        f"{first.target} ({rate:,.0f} requests per second{ways}), from "
+        f"{began(measured.runs[DIRECT]):%Y-%m-%d %H:%M:%S} UTC."
     )
 
 
 def began(run: Run) -> datetime:
     """When the load began."""
-    return datetime.fromtimestamp(float(run.meta.get("start", 0)), UTC)
+    return datetime.fromtimestamp(record_of(run).start or 0, UTC)
 
 
 def source_of(measured: Measured) -> list[str]:
     """Where the numbers come from: the drain, what was assumed, versions, and the command that repeats it."""
-    run = measured.runs[DIRECT]
-    what: Mapping[str, Any] = run.meta.get("experiment", {})
-    settings: Mapping[str, Any] = run.meta.get("settings", {})
+    record = record_of(measured.runs[DIRECT])
+    what, found = record.experiment, measured.findings.values()
     sentences = []
-    if (drain := what.get("task", {}).get("drain_seconds")) is not None:
+    if "drain_seconds" in what.task.model_fields_set:
+        drain = what.task.drain_seconds
         sentences.append(f"The service kept serving for {drain:g} s after SIGTERM." if drain else _NO_DRAIN)
-    if assumed := what.get("assumed"):
+    if what.assumed:
         told = ", ".join(
-            f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in assumed.items()
+            f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in what.assumed.items()
         )
         sentences.append(f"The twin's parameters, those that are assumed among them: {told}.")
-    if versions := run.meta.get("versions"):
-        sentences.append(f"Versions: {', '.join(f'{name} {version}' for name, version in versions.items())}.")
-    if what.get("name"):
-        users = sum(int(each.meta.get("users", 0)) for each in measured.runs.values())
-        rate = sum(float(each.meta.get("settings", {}).get("rate") or 0) for each in measured.runs.values())
+    if record.versions:
+        sentences.append(f"Versions: {', '.join(f'{name} {version}' for name, version in record.versions.items())}.")
+    if what.name:
+        rate = sum(findings.asked_rate or 0 for findings in found)
+        users = sum(findings.users for findings in found)
         options = [f"--users {users}", *([f"--rate {rate:g}"] if rate else [])]
-        if seconds := settings.get("run_time_s"):
-            options.append(f"--duration {seconds:g}")
+        if record.settings.run_time_s:
+            options.append(f"--duration {record.settings.run_time_s:g}")
         options += [f"--sweep {name}={value:g}" for name, value in measured.parameters.items()]
-        sentences.append(f"The command that repeats it: `lab run {what['name']} {' '.join(options)}`.")
+        sentences.append(f"The command that repeats it: `lab run {what.name} {' '.join(options)}`.")
     return sentences
 
 
@@ -363,12 +407,54 @@ def convergence_title(analysis: Analysis) -> str:
     return f"How far each host is off its share as requests add up{stretch}"
 
 
+# Two studies, or two ways
+
+COMPARED = (
+    "Seconds of traffic: failed requests by the rate. The run is the unit; p is adjusted for all experiments here, and "
+    "a difference is shown at 5 %."
+)
+
+
+def spread(of: Spread) -> str:
+    """Such as `1.3 (0.9 to 2.1)`, in the figure's unit."""
+    forms = {"": "{:,.0f}", "%": "{:.2f}", "s": "{:.1f}", "ms": "{:,.1f}"}
+    low, median, high = (forms[of.unit].format(value) for value in (of.low, of.median, of.high))
+    # A narrow column breaks before the parenthesis, not inside of it.
+    return median if low == high else f"{median} " + f"({low} to {high})".replace(" ", "\xa0")
+
+
+def comparison_subject(each: Comparison) -> str:
+    """Such as `stop-task, discovery_ttl 5`."""
+    return ", ".join([each.experiment, *(f"{name} {value:g}" for name, value in each.setting.items())])
+
+
+def comparison_of(each: Comparison) -> str:
+    """What the runs show, or what they would have shown."""
+    if each.shown:
+        return "shown"
+    if each.would_show is not None:
+        return f"not shown; one of {each.would_show:.1f} s would have been, four times of five"
+    what = "pairs" if each.paired else "runs on each side"
+    return f"not shown; it takes {each.repeats_needed} {what} to show any"
+
+
+def rates_that_differ(found: Sequence[Comparison]) -> list[str]:
+    """A sentence for each experiment whose two sides were not asked the same."""
+    return [
+        f"{comparison_subject(each)}: the rates differ ({each.rates[0]:,.0f} and {each.rates[1]:,.0f} requests/s), so "
+        "more than one thing is compared."
+        for each in found
+        if each.rates_differ
+    ]
+
+
 # Several runs
 
 
 def flaws(study: Study) -> list[str]:
     """The runs of a study that say nothing, each with the reason: `stop-task, repeat 2 (the load ended ...)`."""
-    return [f"{measured.label} ({measured.flaw})" for measured in study.measured if measured.flaw]
+    found = [(measured, flaw_of(each)) for measured in study.measured for each in measured.findings.values()]
+    return list(dict.fromkeys(f"{measured.label} ({flaw})" for measured, flaw in found if flaw))
 
 
 def study_answer(matrix: Sequence[Row]) -> str:

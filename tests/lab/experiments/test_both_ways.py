@@ -62,7 +62,7 @@ def test_a_crash_is_noticed_by_ecs_and_replaced(study: Study) -> None:
 
     assert crash.times.detect is not None
     assert crash.times.deregister is not None
-    assert len(crash.times.replaced_by) == 1
+    assert len(crash.replacements) == 1
 
 
 def test_matrix_csv_has_a_row_for_each_way(study: Study) -> None:

@@ -22,9 +22,9 @@ from lab.distribution.judgement import Judgement, analyse, judge
 from lab.distribution.policies import likeness, simulation
 from lab.experiments.calibration import calibrate
 from lab.experiments.compare import compare, compare_ways
+from lab.experiments.figures import figures
 from lab.experiments.findings import Findings
-from lab.experiments.matrix import rows
-from lab.experiments.study import figures, read_measured, read_study
+from lab.experiments.study import read_measured, read_study, rows
 from lab.records.answers import read
 from load.results import read_run
 
@@ -46,7 +46,7 @@ def _found(findings: Findings) -> dict[str, Any]:
     return {
         "figures": figures(findings),
         "by_status": {str(status): number for status, number in findings.failures_by_status.items()},
-        "replaced_by": list(findings.times.replaced_by),
+        "replacements": list(findings.replacements),
         "duration": findings.duration,
         "flawed": bool(findings.flaw),
         "periods": {
@@ -126,10 +126,7 @@ def costs() -> Any:
 
 def compared() -> Any:
     def values(found: Any) -> Any:
-        return {
-            f"{each.subject}, {each.arm}, {each.figure}": {"first": each.first, "p_value": each.p_value}
-            for each in found
-        }
+        return {f"{each.experiment}, {each.arm}": [each.first, each.second, each.p_value] for each in found}
 
     whole = read_study(STUDY)
     part = replace(whole, measured=whole.measured[2:])
