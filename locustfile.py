@@ -4,13 +4,15 @@ import random
 import time
 
 import gevent
+from gevent import GreenletExit
 from gevent.pool import Pool
 from locust import FastHttpUser, events, task
+from locust.contrib.fasthttp import ResponseContextManager
 from locust.env import Environment
 
 from load import listener
 from load.arrivals import Arrivals, PathMix
-from load.connections import client_pool
+from load.connections import NotSent, client_pool
 from load.settings import CLOSE, LoadSettings
 from load.signing import authorizer
 
@@ -40,6 +42,7 @@ class HostnameUser(FastHttpUser):
         super().__init__(environment)
         self.authorize = authorizer(settings.authorization, settings.region)
         self.connection = {"Connection": "close"} if settings.connections.kind == CLOSE else {}
+        self.stopping = False
         self.paths = PathMix(settings.paths, random.Random())
 
     def on_start(self) -> None:
@@ -49,18 +52,34 @@ class HostnameUser(FastHttpUser):
             self.arrivals = Arrivals(users / self.settings.rate, time.perf_counter(), random.Random())
             self.in_flight = Pool(self.concurrency)
 
+    def stop(self, force: bool = False) -> bool:
+        """Send no more requests; Locust calls it when the load ends. Those under way have the time of --stop-timeout.
+
+        In a closed loop Locust waits for the request by itself. In an open one this greenlet only waits for requests
+        to be due, so it ends. Locust's way would send those that are still due.
+        """
+        if self.stopping and not force:
+            return False
+        self.stopping = True
+        if not self.settings.rate:
+            return bool(super().stop(force))
+        self.group.killone(self.greenlet)
+        return True
+
     def on_stop(self) -> None:
         """End what is in flight, after the time that --stop-timeout gives."""
         if self.settings.rate:
-            self.in_flight.join(self.environment.stop_timeout or 0)
-            self.in_flight.kill()
+            try:
+                self.in_flight.join(self.environment.stop_timeout)
+            finally:
+                self.in_flight.kill()
 
     @task
     def request(self) -> None:
         """One request; in an open loop, one that is due."""
         path = self.paths.choose()
         if not self.settings.rate:
-            self.client.get(path, headers=self.headers(path))
+            self.get(path)
             return
         due = self.arrivals.next()
         gevent.sleep(max(0.0, due - time.perf_counter()))
@@ -72,8 +91,18 @@ class HostnameUser(FastHttpUser):
         Else a service that stalls would hide the requests that it kept from being sent (coordinated omission).
         """
         late = time.perf_counter() - due
-        with self.client.get(path, headers=self.headers(path), catch_response=True) as response:
+        with self.get(path, catch_response=True) as response:
             response.request_meta["response_time"] += late * 1000
+
+    def get(self, path: str, catch_response: bool = False) -> ResponseContextManager:
+        """Send a request; it is answered, fails, or is counted as unfinished where the load ends first."""
+        try:
+            return self.client.get(path, headers=self.headers(path), catch_response=catch_response)
+        except NotSent:
+            raise
+        except GreenletExit:
+            listener.request_unfinished.fire(environment=self.environment)
+            raise
 
     def headers(self, path: str) -> dict[str, str]:
         """The request's own headers."""

@@ -1,21 +1,29 @@
 """Connections of the load: kept, closed or shared, and no request sent twice.
 
 geventhttpclient sends a GET again, unseen, when its connection was closed without an answer: up to eleven times with
-Locust's defaults. What is lost on the way would not show, so the pools here do not do that.
+Locust's defaults. What is lost on the way would not show, so the pools here do not do that. A request that is ended
+before it has a connection raises NotSent, so that it can be distinguished from one that was sent.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import gevent.ssl
+from gevent import GreenletExit
+from gevent.socket import socket
 from geventhttpclient.client import HTTPClient, HTTPClientPool
 from geventhttpclient.url import URL
 
 from load.settings import Connections
 
-__all__ = ["client_pool"]
+__all__ = ["NotSent", "client_pool"]
+
+
+class NotSent(GreenletExit):  # type: ignore[misc]
+    """The request was ended while it waited for a connection: nothing of it was sent."""
 
 
 class OnceOnlyPool(HTTPClientPool):
@@ -24,9 +32,22 @@ class OnceOnlyPool(HTTPClientPool):
     def get_client(self, url: str | URL) -> HTTPClient:
         """The client for the URL's host and port."""
         client = super().get_client(url)
+        pool = client._connection_pool
         # HTTPClient.request tries `size` + 1 times more; what bounds the pool is a semaphore of its own.
-        client._connection_pool.size = -1
+        if pool.size != -1:
+            pool.size = -1
+            pool.get_socket = _or_not_sent(pool.get_socket)  # type: ignore[method-assign]
         return client
+
+
+def _or_not_sent(get_socket: Callable[[], socket]) -> Callable[[], socket]:
+    def get_socket_or_raise() -> socket:
+        try:
+            return get_socket()
+        except GreenletExit:
+            raise NotSent from None
+
+    return get_socket_or_raise
 
 
 def client_pool(connections: Connections, in_flight: int, **arguments: Any) -> HTTPClientPool:

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from load.answers import UNKNOWN_HOST
+from load.answers import UNKNOWN_HOST, is_failure
 from load.latency import bucket_of, coarser, percentiles
 from load.results import HostRow, LatencyRow, TimelineRow
 
@@ -37,6 +37,8 @@ class Counts:
     """Counts of one process, or of all workers together.
 
     Times are seconds since the Unix epoch; the second of a request is the one in which its answer was complete.
+    `unfinished` is the number of requests that were sent and then ended with the load, before an answer or a failure:
+    they are in no other count.
     """
 
     def __init__(self, max_hosts: int = MAX_HOSTS) -> None:
@@ -45,6 +47,7 @@ class Counts:
 
     def clear(self) -> None:
         """Forget everything, as Locust does when a test starts or its statistics are reset."""
+        self.unfinished = 0
         self._hosts: dict[str, _Host] = {}
         self._timeline: dict[int, dict[tuple[str, int], int]] = {}
         self._latencies: dict[int, dict[int, int]] = {}
@@ -63,14 +66,14 @@ class Counts:
             self._hosts[hostname] = _Host(zone, now, now)
         return hostname
 
-    def record(self, now: float, hostname: str, status: int, failed: bool, latency_ms: float | None) -> None:
+    def record(self, now: float, hostname: str, status: int, latency_ms: float | None) -> None:
         """Count one request that ended at `now`; `hostname` "" and `status` 0 where there was no answer.
 
         Runs with every request of the load, so it does no more than it must. KeyError: `admit` the host first.
         """
         host = self._hosts[hostname]
         host.requests += 1
-        if failed:
+        if is_failure(status):
             host.failures += 1
         host.last_seen = now
         second = int(now)
@@ -98,12 +101,13 @@ class Counts:
                 for (name, status), requests in counts.items()
             ],
             "latency": list(self._latencies.items()),
+            "unfinished": self.unfinished,
         }
         self.clear()
         return report
 
     def merge(self, report: dict[str, Any]) -> int:
-        """Add what `drain` gave in another process, and say how many requests that were."""
+        """Add what `drain` gave in another process, and return how many requests that were, without the unfinished."""
         merged = 0
         for name, zone, first_seen, last_seen, requests, failures, latencies in report["hosts"]:
             host = self._hosts[self.admit(name, zone, first_seen)]
@@ -119,11 +123,12 @@ class Counts:
             counts[key] = counts.get(key, 0) + requests
         for second, buckets in report["latency"]:
             _add(self._latencies.setdefault(second, {}), buckets)
+        self.unfinished += report["unfinished"]
         return merged
 
     @property
     def requests(self) -> int:
-        """All requests counted, failures included."""
+        """All requests that were answered or failed."""
         return sum(host.requests for host in self._hosts.values())
 
     @property

@@ -20,7 +20,7 @@ import gevent
 import locust
 from locust.contrib.fasthttp import FastResponse
 from locust.env import Environment
-from locust.event import Events
+from locust.event import EventHook, Events
 from locust.exception import StopTest
 from locust.html import get_html_report, process_html_filename
 from locust.runners import STATE_MISSING, WORKER_REPORT_INTERVAL, MasterRunner, WorkerRunner
@@ -31,11 +31,14 @@ from load.errors import LoadError
 from load.hostnames import Counts
 from load.options import add_options, apply_shape, resolve, tell_users
 from load.recorder import Recorder
-from load.settings import DEFAULTS, LoadSettings
+from load.settings import DEFAULTS, LoadSettings, check
 from load.table import print_table
 from load.workers import LostWorker, Workers
 
-__all__ = ["HostnameListener", "register"]
+__all__ = ["HostnameListener", "register", "request_unfinished"]
+
+request_unfinished = EventHook()
+"""Fired with `environment` by a user whose request was sent and then ended, before an answer or a failure."""
 
 _EXIT_CODE = LoadError.exit_code
 
@@ -43,6 +46,14 @@ _EXIT_CODE = LoadError.exit_code
 # that live: one that died is known as missing after three, and one on a crowded machine may need long.
 _LAST_REPORT = "hostnames_last_report"
 _PATIENCE = 20.0
+
+# The master's message that ends the requests under way. After SIGTERM they have so many seconds: who sends it may
+# follow with SIGKILL, ECS after 30 s.
+_END_NOW = "hostnames_end_now"
+_TERMINATED_WITHIN = 5.0
+
+# Answers that take longer than this after the end of the load are worth a word in the terminal.
+_QUIET_WAIT = 2.0
 
 
 def register(events: Events) -> None:
@@ -86,6 +97,8 @@ class HostnameListener:
         self.is_worker = isinstance(environment.runner, WorkerRunner)
         self.is_master = isinstance(environment.runner, MasterRunner)
         self._quitting = False
+        self._ending = False
+        self._signals = 0
         folder = getattr(environment.parsed_options, "results_dir", "")
         # A worker's report says what happened up to so many seconds ago.
         delay = int(WORKER_REPORT_INTERVAL) + 1 if self.is_master else 0
@@ -95,8 +108,10 @@ class HostnameListener:
         """Hook into Locust; where load starts by itself, the run's folder is made before. Raises LoadError."""
         environment, events, options = self.environment, self.environment.events, self.environment.parsed_options
         resolve(environment)
-        _interrupt_between_requests()
+        gevent.signal_handler(signal.SIGINT, self._on_interrupt)
+        gevent.signal_handler(signal.SIGTERM, self._on_termination)
         events.request.add_listener(self._on_request)
+        request_unfinished.add_listener(self._on_unfinished)
         events.test_start.add_listener(self._on_test_start)
         events.spawning_complete.add_listener(self._on_spawning_complete)
         if self.is_worker:
@@ -106,8 +121,11 @@ class HostnameListener:
             events.report_to_master.add_listener(self._on_report_to_master)
             events.quitting.add_listener(self._send_last_report)
             assert environment.runner is not None
-            environment.runner.register_message(_LAST_REPORT, self._send_last_report)
+            environment.runner.register_message(_LAST_REPORT, self._send_last_report, concurrent=True)
+            environment.runner.register_message(_END_NOW, self._end_now)
+            events.test_stop.add_listener(self._be_ready_again)
             return
+        events.test_stopping.add_listener(self._on_test_stopping)
         events.test_stop.add_listener(self._on_test_stop)
         events.reset_stats.add_listener(self._on_reset)
         events.worker_report.add_listener(self._on_worker_report)
@@ -129,6 +147,8 @@ class HostnameListener:
     def notes(self) -> list[str]:
         """What whoever reads the counts must know about them."""
         notes = [report.lost_sentence(worker, WORKER_REPORT_INTERVAL) for worker in self._lost()]
+        if self.counts.unfinished:
+            notes.append(report.unfinished_sentence(self.counts.unfinished))
         return [*notes, report.FOLDED] if self.counts.folded else notes
 
     def quit(self) -> None:
@@ -174,10 +194,14 @@ class HostnameListener:
                 status = NO_ANSWER
         hostname = host_of(url, status, body, headers)
         try:
-            self.counts.record(now, hostname, status, bool(exception), response_time)
+            self.counts.record(now, hostname, status, response_time)
         except KeyError:
             hostname = self.counts.admit(hostname, zone_of(headers) if hostname else "", now)
-            self.counts.record(now, hostname, status, bool(exception), response_time)
+            self.counts.record(now, hostname, status, response_time)
+
+    def _on_unfinished(self, *, environment: Environment, **_: Any) -> None:
+        if environment is self.environment:
+            self.counts.unfinished += 1
 
     def _on_test_start(self, **_: Any) -> None:
         tell_users(self.environment)
@@ -192,11 +216,29 @@ class HostnameListener:
                 self.workers.start(self.environment.runner.clients, now)
         self.counts.clear()
 
+    def _on_test_stopping(self, **_: Any) -> None:
+        self.recorder.end(time.time())
+        if not self._ending:
+            self._ending = True
+            gevent.spawn_later(_QUIET_WAIT, self._say_what_is_awaited)
+
+    def _say_what_is_awaited(self) -> None:
+        if self._ending:
+            say(
+                f"The load has ended. Requests under way have up to {self.environment.stop_timeout:g} s to be answered "
+                "(--stop-timeout); Ctrl-C ends them now."
+            )
+
     def _on_test_stop(self, **_: Any) -> None:
         runner = self.environment.runner
         if isinstance(runner, MasterRunner):
             self._collect_last_reports(runner)
         self.recorder.stop(time.time())
+        self._ending = False
+
+    def _be_ready_again(self, **_: Any) -> None:
+        # Locust's worker sleeps for the stop timeout after it has stopped; the next test brings it anew.
+        self.environment.stop_timeout = 0.0
 
     def _collect_last_reports(self, master: MasterRunner) -> None:
         """Wait for what the workers have not reported; Locust by itself gives them half a second before it quits."""
@@ -234,6 +276,35 @@ class HostnameListener:
         # Both may happen at once, and the second stop() returns before the first has ended the users.
         runner.user_greenlets.join(self.environment.stop_timeout + _PATIENCE)
         runner._send_stats()
+
+    # Signals: the first ends the load, the second the requests that it left under way
+
+    def _on_interrupt(self) -> None:
+        self._signals += 1
+        # A terminal's Ctrl-C reaches workers as well as their master, who may be the first to tell them to stop.
+        if self._signals == 2 or (self._ending and not self.is_worker):
+            self._end_now()
+        if self._signals != 2:
+            # Python raises KeyboardInterrupt wherever it is, so now and then between Locust's count of a request and
+            # ours, and the sums would differ by one. In the main greenlet, no other runs.
+            gevent.kill(gevent.get_hub().parent, KeyboardInterrupt)
+
+    def _on_termination(self) -> None:
+        # Locust's own handler, which is called as well, ends the load.
+        self._signals += 1
+        if self._signals == 1:
+            gevent.spawn_later(_TERMINATED_WITHIN, self._end_now)
+        else:
+            self._end_now()
+
+    def _end_now(self, **_: Any) -> None:
+        """End the requests under way, each of which is then counted as unfinished."""
+        runner = self.environment.runner
+        if isinstance(runner, MasterRunner):
+            runner.send_message(_END_NOW)
+        elif runner is not None:
+            # The group itself would leave out those that were told to end before.
+            gevent.killall(list(runner.user_greenlets), block=False)
 
     # What becomes of the counts
 
@@ -285,18 +356,11 @@ class HostnameListener:
             "users": given.get("num_users") or 1,
             "settings": {
                 **{name: given.get(name, default) for name, default in DEFAULTS.items()},
+                "rate": check("rate", str(given.get("rate", ""))),
+                "payload_bytes": check("payload_bytes", str(given.get("payload_bytes", DEFAULTS["payload_bytes"]))),
                 "spawn_rate": given.get("spawn_rate"),
                 "run_time_s": given.get("run_time"),
                 "workers": getattr(environment.runner, "worker_count", 1),
             },
             "versions": {"locust": locust.__version__, "python": platform.python_version()},
         }
-
-
-def _interrupt_between_requests() -> None:
-    """Let Ctrl-C reach Locust's main greenlet only while no other runs.
-
-    Python raises KeyboardInterrupt wherever it is, so now and then between Locust's count of a request and ours,
-    and the sums would differ by one.
-    """
-    gevent.signal_handler(signal.SIGINT, gevent.kill, gevent.get_hub().parent, KeyboardInterrupt)

@@ -18,11 +18,16 @@ from load.shapes import SHAPES, users_at
 from load.signing import authorizer
 from load.target import read_outputs
 
-__all__ = ["OptionShape", "add_options", "apply_shape", "resolve", "tell_users"]
+__all__ = ["STOP_TIMEOUT", "OptionShape", "add_options", "apply_shape", "resolve", "tell_users"]
+
+STOP_TIMEOUT = 36.0
+"""Seconds that requests under way have when the load ends: longer than the 35 s that a user waits for an answer."""
 
 
 def add_options(parser: LocustArgumentParser, **_: Any) -> None:
     """Listener of `init_command_line_parser`."""
+    # Locust's own is 0: it drops what is under way, and counts it nowhere.
+    parser.set_defaults(stop_timeout=STOP_TIMEOUT)
 
     def add(name: str, metavar: str | None, help: str, **more: Any) -> None:
         parser.add_argument(

@@ -23,12 +23,13 @@ __all__ = ["Recorder"]
 class _Run:
     path: Path
     start: float | None = None
+    end: float | None = None
     stop: float | None = None
     resets: list[float] = field(default_factory=list)
     appended_before: int | None = None
     """The seconds before this one are in timeline.csv; None: it is to be written anew."""
-    completed: int | None = None
-    """How many requests the completed files have; None: they are not complete."""
+    completed: tuple[int, int] | None = None
+    """How many requests, and unfinished ones, the completed files have; None: they are not complete."""
 
 
 class Recorder:
@@ -70,8 +71,13 @@ class Recorder:
         self._run.start = now
         self._write(self._run, partial(results.update_meta, self._run.path, {"start": round(now, 3), **description}))
 
+    def end(self, now: float) -> None:
+        """The load ends: no further request is sent, those under way may be answered."""
+        if self._run is not None and self._run.start is not None and self._run.end is None:
+            self._run.end = now
+
     def stop(self, now: float) -> None:
-        """The test stopped; counts may still come in."""
+        """The test stopped: no request is under way; counts may still come in."""
         if self._run is not None and self._run.start is not None:
             self._run.stop = now
 
@@ -111,10 +117,11 @@ class Recorder:
         Counts that come in after it complete the files anew. A run whose test was never started stays incomplete.
         """
         run = self._run
-        if run is None or run.start is None or run.completed == self.counts.requests:
+        counted = (self.counts.requests, self.counts.unfinished)
+        if run is None or run.start is None or run.completed == counted:
             return False
         first = run.completed is None
-        run.completed = self.counts.requests
+        run.completed = counted
         self.failure = None
         self._write(run, partial(self._write_complete, run, now, more))
         return first
@@ -135,12 +142,13 @@ class Recorder:
         results.write_timeline(run.path, self.counts.timeline())
         self._append_latency(run, math.inf)
         results.write_hosts(run.path, self.counts.hosts())
-        end = run.stop or now
+        end = run.end or run.stop or now
         meta = {
             "end": round(end, 3),
             "duration_s": round(end - run.start, 3),
             "requests": self.counts.requests,
             "failures": self.counts.failures,
+            "unfinished": self.counts.unfinished,
             "resets": run.resets,
             **more,
             "complete": True,

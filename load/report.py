@@ -9,7 +9,7 @@ from load.results import HostRow
 from load.table import COLUMNS, cells, deviations
 from load.workers import LostWorker
 
-__all__ = ["FOLDED", "lost_sentence", "with_section"]
+__all__ = ["FOLDED", "lost_sentence", "unfinished_sentence", "with_section"]
 
 FOLDED = "There were more hosts than are counted each by itself; the row (other) has the rest."
 
@@ -33,6 +33,12 @@ def lost_sentence(worker: LostWorker, interval: float) -> str:
         f"Worker {worker.worker} stopped reporting: what it did after its last report is in no count, "
         f"at most {interval:g} s of its load{size}."
     )
+
+
+def unfinished_sentence(unfinished: int) -> str:
+    """How many requests the end of the load left without an answer or a failure."""
+    requests = "1 request was" if unfinished == 1 else f"{unfinished:,} requests were"
+    return f"{requests} unfinished: sent, but the load ended before an answer or a failure. No other count has them."
 
 
 def with_section(report: str, rows: Sequence[HostRow], notes: Sequence[str] = (), theme: str = "light") -> str:

@@ -1,6 +1,7 @@
 """The files of one run, `results/<run>/`: their rows, writers that replace a file as a whole, and `read_run`.
 
-    run.json       format, target, settings, versions, start, end, duration_s, users, requests, failures, complete
+    run.json       format, target, settings, versions, start, end, duration_s, users, requests, failures, unfinished,
+                   resets, workers_lost, complete
     hostnames.csv  one row for each host
     timeline.csv   one row for each second, host and status
     latency.csv    one row for each second and latency
@@ -9,7 +10,8 @@ While a run goes on, timeline.csv and latency.csv grow by the seconds that are c
 their requests may be met and are to be added up. At the end timeline.csv is written anew, complete and sorted, and
 run.json gets the totals last. The hostname "" takes everything for which no host is known, and the requests of
 hostnames.csv and of timeline.csv add up to Locust's own total, which `read_run` holds them to; latency.csv has those
-whose latency is known, which with FastHttpUser is all of them.
+whose latency is known, which with FastHttpUser is all of them. Every request that was sent is answered or failed, and
+then in the files, or is one of run.json's `unfinished`: under way when the load ended, and ended with it.
 """
 
 from __future__ import annotations
@@ -51,8 +53,12 @@ __all__ = [
 
 META, HOSTS, TIMELINE, LATENCY = "run.json", "hostnames.csv", "timeline.csv", "latency.csv"
 
-FORMAT = 1
-"""Of the files of a run and of a study; it rises when one can no longer be read as it was. A file without is of 1."""
+FORMAT = 2
+"""Of the files of a run and of a study; it rises when one can no longer be read as it was. A file without is of 1.
+
+2: run.json has `unfinished`; `rate` and `payload_bytes` of its settings are numbers, text in 1; failures of
+hostnames.csv are requests without an answer or with a status from 400, in 1 those that Locust called failures.
+"""
 
 _LARGEST = 2**53  # of a number in the files: beyond it floating-point numbers are not exact
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, jsonify, make_response, request, send_from_directory
-from locust.runners import STATE_RUNNING, STATE_SPAWNING
+from locust.runners import STATE_CLEANUP, STATE_RUNNING, STATE_SPAWNING, STATE_STOPPING
 from locust.web import WebUI
 
 from load import report
@@ -163,6 +163,8 @@ def _refusal(listener: HostnameListener, form: Mapping[str, str]) -> str:
     given = {**(vars(options) if options else {}), **{name: form[name] for name in DEFAULTS if name in form}}
     try:
         settings = LoadSettings.from_options(given)
+        if runner is not None and runner.state in (STATE_CLEANUP, STATE_STOPPING):
+            raise BadOption("The last test still waits for answers to the requests under way; start again after it.")
         if runner is not None and runner.state not in (STATE_SPAWNING, STATE_RUNNING):
             apply_shape(environment, settings.shape)
             listener.prepare()

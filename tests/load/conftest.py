@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -10,9 +11,11 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -112,6 +115,13 @@ class LocustRunner:
         assert requests == sum(row.requests for row in run.timeline)
         assert requests == run.meta.get("requests", requests)
         return run
+
+    @staticmethod
+    def seen(service: str) -> dict[str, Any]:
+        """What the service has received so far."""
+        with urllib.request.urlopen(f"{service}/seen", timeout=10) as answer:
+            said: dict[str, Any] = json.load(answer)
+        return said
 
     @staticmethod
     def total(stderr: str) -> int:

@@ -8,6 +8,7 @@
 /slow/hostname     as /hostname, a quarter of a second later
 /private/hostname  as /hostname, to requests with an Authorization header; else 401 from the gateway
 /hang-up           closes the connection in place of an answer
+/never             no answer, and the connection stays open
 /seen              what was asked so far, in JSON: requests, connections, the last Authorization header
 any other          404 from the gateway itself: JSON, and no header
 """
@@ -35,6 +36,8 @@ async def answer(target: str, headers: Mapping[str, str]) -> tuple[str, str, str
     seen["authorization"] = headers.get("authorization", "")
     host, zone = next(turns)
     names = f"x-hostname: {host}\r\nx-availability-zone: {zone}\r\n"
+    if path == "/never":
+        await asyncio.Event().wait()
     await asyncio.sleep(0.25 if path == "/slow/hostname" else LATENCY)
     match path:
         case "/hostname" | "/slow/hostname":

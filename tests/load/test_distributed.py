@@ -57,6 +57,7 @@ def test_workers_of_one_command_are_added_up(locust: Any, service: str, two_proc
     assert 0 < run.meta["requests"] == json.loads(stdout)[0]["num_requests"] < 150
     assert run.meta["workers_lost"] == []
     assert run.meta["settings"]["workers"] == 2
+    assert run.meta["settings"]["rate"] == 50
     assert run.meta["resets"]
     assert "in all" not in stderr
 

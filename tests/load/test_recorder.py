@@ -24,7 +24,7 @@ def recorder_in(folder: Path, delay: int = 0) -> tuple[Recorder, Counts, list[st
 def count(counts: Counts, now: float, host: str, status: int) -> None:
     """One request."""
     counts.admit(host, "", now)
-    counts.record(now, host, status, status >= 400, 1.0)
+    counts.record(now, host, status, 1.0)
 
 
 def meta(folder: Path) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def test_seconds_that_are_complete_are_appended_while_the_test_runs(tmp_path: Pa
     run = read_run(tmp_path / "run")
     assert run.timeline[1:] == (TimelineRow(1001, "alpha", 200, 1), TimelineRow(1001, "beta", 200, 1))
     assert [row.hostname for row in run.hosts] == ["alpha", "beta"]
-    assert run.meta == {"format": 1, "target": "http://a", "users": 2, "start": 1000.25, "complete": False}
+    assert run.meta == {"format": 2, "target": "http://a", "users": 2, "start": 1000.25, "complete": False}
 
 
 def test_late_counts_complete_the_files_anew(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert run.path == path
     assert run.hosts == (HOST,)
     assert run.timeline == tuple(ROWS)
-    assert run.meta == {"format": 1, "complete": False, "requests": 3}
+    assert run.meta == {"format": 2, "complete": False, "requests": 3}
 
 
 def test_rows_that_were_appended_are_added_up(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_keys_that_others_wrote_into_run_json_are_kept(tmp_path: Path) -> None:
     (path / "run.json").write_text(json.dumps({"faults": [{"at": 1.5}]}))
     results.create_run(path)
     results.update_meta(path, {"complete": True})
-    assert json.loads((path / "run.json").read_text()) == {"faults": [{"at": 1.5}], "format": 1, "complete": True}
+    assert json.loads((path / "run.json").read_text()) == {"faults": [{"at": 1.5}], "format": 2, "complete": True}
 
 
 def test_a_folder_without_a_name_is_named_by_the_time_and_never_taken_twice(tmp_path: Path) -> None:
@@ -96,8 +96,8 @@ def test_a_place_that_is_no_folder_is_refused_in_one_sentence(tmp_path: Path) ->
             "a,z,1,0,nan,1,1,1,1,1\n",
             r"line 2: share must be a number, not 'nan'",
         ),
-        ("run.json", '{"format": 2}', r"run\.json is of format 2, and this version reads 1 at most: read it with"),
-        ("run.json", '{"format": "new"}', r"run\.json is of format 'new', and this version reads 1 at most"),
+        ("run.json", '{"format": 3}', r"run\.json is of format 3, and this version reads 2 at most: read it with"),
+        ("run.json", '{"format": "new"}', r"run\.json is of format 'new', and this version reads 2 at most"),
         ("run.json", '{"requests": "many"}', r"run\.json: requests must be a whole number, not 'many'"),
     ],
 )

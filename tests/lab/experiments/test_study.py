@@ -105,9 +105,9 @@ def test_a_load_that_ended_early_is_in_no_figure_and_marked_in_matrix_csv(
 def test_a_study_of_a_later_format_is_refused(repeats: list[Path], tmp_path: Path) -> None:
     write_study(tmp_path, repeats[:1], {})
     content = json.loads((tmp_path / "study.json").read_text())
-    assert content.pop("format") == 1
+    assert content.pop("format") == 2
     (tmp_path / "study.json").write_text(json.dumps(content))
     assert read_study(tmp_path).measured
-    (tmp_path / "study.json").write_text(json.dumps({**content, "format": 2}))
-    with pytest.raises(BadInput, match=r"study\.json is of format 2, and this version reads 1 at most: read it with"):
+    (tmp_path / "study.json").write_text(json.dumps({**content, "format": 3}))
+    with pytest.raises(BadInput, match=r"study\.json is of format 3, and this version reads 2 at most: read it with"):
         read_study(tmp_path)
