@@ -505,28 +505,24 @@ def costs(
 @costs_app.command()
 def update(
     region: Annotated[str, typer.Option(help="Region to fetch prices of; a new one is added.")] = "eu-west-2",
-    source: Annotated[
-        str, typer.Option(help="files: AWS's public offer files; api: the Price List API, which needs credentials.")
-    ] = "files",
     offer: Annotated[
         list[str] | None,
         typer.Option(
             metavar="CODE",
-            help="Offer to fetch, such as AmazonECS. Repeatable. Default: all, from files but AmazonEC2.",
+            help="Offer to fetch, such as AmazonECS. Repeatable. Default: all but AmazonEC2.",
         ),
     ] = None,
-    base_url: Annotated[str | None, typer.Option(help="Another place of the files or the API.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Another place of the files.")] = None,
     prices: Annotated[Path | None, typer.Option(help="Price file. Default: the one that comes with the lab.")] = None,
     accept: Annotated[bool, typer.Option("--accept", help="Take prices that changed by more than half.")] = False,
 ) -> None:
-    """Refresh the price file from AWS's price list; what was there is kept as history.
+    """Refresh the price file from AWS's public offer files; what was there is kept as history.
 
-    AmazonEC2's offer file has hundreds of MB, and of that only the NAT gateway's price is used: fetch it with --source
-    api, or with --offer AmazonEC2.
+    AmazonEC2's offer file has hundreds of MB, and of that only the NAT gateway's price is used: --offer AmazonEC2.
     """
     from lab.costs.prices import PRICE_FILE
     from lab.costs.scenario import with_options
-    from lab.costs.update import LISTINGS, OFFERS_BY_DEFAULT, from_api, from_files, update_prices
+    from lab.costs.update import LISTINGS, OFFERS_BY_DEFAULT, from_files, update_prices
     from lab.report.costs import change_in_words
 
     codes = {listing.offer for listing in LISTINGS.values()}
@@ -534,11 +530,8 @@ def update(
         raise BadInput(
             f"no price is taken from the offer {sorted(unknown)[0]!r:.60}; choose from {', '.join(sorted(codes))}"
         )
-    if source not in ("files", "api"):
-        raise BadInput(f"--source {source!r:.60} must be files or api")
     with_options(Scenario(), {"region": region})
-    products = from_files(region, base_url or "") if source == "files" else from_api(region, base_url)
-    offers = set(offer or (OFFERS_BY_DEFAULT if source == "files" else codes))
+    products, offers = from_files(region, base_url or ""), set(offer or OFFERS_BY_DEFAULT)
     for change in update_prices(prices or PRICE_FILE, region, products, offers, accept):
         print(change_in_words(change))
 

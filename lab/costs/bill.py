@@ -333,41 +333,26 @@ Lines = Callable[[Scenario, PriceBook], Iterator[Line]]
 CONNECTIONS = "gateway_connections_per_request"
 
 
-def _direct(front: Lines, *parts: Lines) -> Lines:
-    """API Gateway straight to the tasks."""
+def _gateway(front: Lines, between: Lines, share: str, *parts: Lines) -> Lines:
+    """An API, what stands between it and the tasks, and the *share* of its traffic that is billed between zones."""
 
     def lines(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
-        yield from front(scenario, prices)
-        yield from _service(scenario, prices)
-        for part in parts:
+        crossing = scenario.crossing_share if share == "cross_az_share" else scenario.alb_cross_az_share
+        logs = scenario.gateway_log_bytes + (scenario.proxy_log_bytes if between is proxy_network else ZERO)
+        for part in (front, between, *parts, _service):
             yield from part(scenario, prices)
-        yield from between_zones(scenario, prices, scenario.crossing_share, "cross_az_share")
-        logs = scenario.proxy_log_bytes if proxy_network in parts else ZERO
-        yield from operations(scenario, prices, scenario.gateway_log_bytes + logs)
+        yield from between_zones(scenario, prices, crossing, share)
+        yield from operations(scenario, prices, logs)
 
     return lines
 
 
-def _behind_alb(front: Lines) -> Lines:
-    def lines(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
-        yield from front(scenario, prices)
-        yield from alb(scenario, prices, scenario.gateway_connections_per_request, CONNECTIONS)
-        yield from between_zones(scenario, prices, scenario.alb_cross_az_share, "alb_cross_az_share")
-        yield from _service(scenario, prices)
-        yield from operations(scenario, prices, scenario.gateway_log_bytes)
-
-    return lines
+def _inner_alb(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
+    yield from alb(scenario, prices, scenario.gateway_connections_per_request, CONNECTIONS)
 
 
-def _behind_nlb(front: Lines) -> Lines:
-    def lines(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
-        yield from front(scenario, prices)
-        yield from nlb(scenario, prices, scenario.gateway_connections_per_request, CONNECTIONS)
-        yield from between_zones(scenario, prices, scenario.crossing_share, "cross_az_share")
-        yield from _service(scenario, prices)
-        yield from operations(scenario, prices, scenario.gateway_log_bytes)
-
-    return lines
+def _inner_nlb(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
+    yield from nlb(scenario, prices, scenario.gateway_connections_per_request, CONNECTIONS)
 
 
 def _service(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
@@ -390,7 +375,7 @@ def _shared_alb(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
 
 def _cloudfront_alb(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
     yield from cloudfront(scenario, prices)
-    yield from alb(scenario, prices, scenario.gateway_connections_per_request, CONNECTIONS)
+    yield from _inner_alb(scenario, prices)
     yield from tasks(scenario, prices)
     yield from network(scenario, prices)
     yield from operations(scenario, prices, ZERO)
@@ -403,21 +388,22 @@ def _lattice(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
     yield from operations(scenario, prices, ZERO)
 
 
-SERVICE_CONNECT = Way("service-connect", _direct(http_api, proxy_network), gateway=True)
-WITH_SHARE = Way("service-connect-with-share", _direct(http_api, proxy_network, proxy_share), gateway=True)
+TASKS, ALB = "cross_az_share", "alb_cross_az_share"
+SERVICE_CONNECT = Way("service-connect", _gateway(http_api, proxy_network, TASKS), gateway=True)
+WITH_SHARE = Way("service-connect-with-share", _gateway(http_api, proxy_network, TASKS, proxy_share), gateway=True)
 PUBLIC_ALB = Way("public-alb", _public_alb)
 WAYS = (
     SERVICE_CONNECT,
     WITH_SHARE,
-    Way("service-connect-public-tasks", _direct(http_api, proxy_network), gateway=True, public=True),
-    Way("cloud-map", _direct(http_api, cloud_map), gateway=True),
-    Way("internal-alb", _behind_alb(http_api), gateway=True),
-    Way("internal-nlb", _behind_nlb(http_api), gateway=True),
+    Way("service-connect-public-tasks", SERVICE_CONNECT.lines, gateway=True, public=True),
+    Way("cloud-map", _gateway(http_api, cloud_map, TASKS), gateway=True),
+    Way("internal-alb", _gateway(http_api, _inner_alb, ALB), gateway=True),
+    Way("internal-nlb", _gateway(http_api, _inner_nlb, TASKS), gateway=True),
     PUBLIC_ALB,
-    Way("public-alb-public-tasks", _public_alb, public=True),
+    Way("public-alb-public-tasks", PUBLIC_ALB.lines, public=True),
     Way("shared-alb", _shared_alb),
-    Way("rest-alb", _behind_alb(rest_api), gateway=True),
-    Way("rest-nlb", _behind_nlb(rest_api), gateway=True),
+    Way("rest-alb", _gateway(rest_api, _inner_alb, ALB), gateway=True),
+    Way("rest-nlb", _gateway(rest_api, _inner_nlb, TASKS), gateway=True),
     Way("cloudfront-alb", _cloudfront_alb),
     Way("lattice", _lattice),
 )

@@ -24,35 +24,22 @@ ZERO = Decimal(0)
 
 # Every price of a Region, and the unit that it is quoted for.
 UNITS = {
-    "fargate_x86_vcpu": "vCPU-hour",
-    "fargate_x86_memory": "GB-hour",
-    "fargate_arm_vcpu": "vCPU-hour",
-    "fargate_arm_memory": "GB-hour",
-    "http_api": "request",
-    "rest_api": "request",
-    "alb_hour": "hour",
-    "alb_lcu": "LCU-hour",
-    "nlb_hour": "hour",
-    "nlb_nlcu": "NLCU-hour",
-    "lattice_hour": "hour",
-    "lattice_data": "GB",
-    "lattice_request": "request",
-    "cloudfront_request": "request",
-    "cloudfront_egress": "GB",
-    "endpoint_hour": "hour",
-    "endpoint_data": "GB",
-    "nat_hour": "hour",
-    "nat_data": "GB",
-    "ipv4_hour": "hour",
-    "cloud_map_resource": "resource-month",
-    "cloud_map_call": "call",
-    "hosted_zone": "zone-month",
-    "egress": "GB",
-    "cross_az": "GB",
-    "log_ingest": "GB",
-    "log_storage": "GB-month",
-    "insights_metric": "metric-month",
-    "image_storage": "GB-month",
+    name: unit
+    for unit, names in {
+        "vCPU-hour": "fargate_x86_vcpu fargate_arm_vcpu",
+        "GB-hour": "fargate_x86_memory fargate_arm_memory",
+        "request": "http_api rest_api lattice_request cloudfront_request",
+        "hour": "alb_hour nlb_hour lattice_hour endpoint_hour nat_hour ipv4_hour",
+        "LCU-hour": "alb_lcu",
+        "NLCU-hour": "nlb_nlcu",
+        "GB": "lattice_data cloudfront_egress endpoint_data nat_data egress cross_az log_ingest",
+        "resource-month": "cloud_map_resource",
+        "call": "cloud_map_call",
+        "zone-month": "hosted_zone",
+        "GB-month": "log_storage image_storage",
+        "metric-month": "insights_metric",
+    }.items()
+    for name in names.split()
 }
 
 Usd = Annotated[Decimal, Field(ge=0, le=10**6)]

@@ -1,8 +1,7 @@
-"""AWS's price list, and the price file brought up to date from it, with what was there kept as history.
+"""AWS's public offer files over HTTP, and the price file brought up to date from them, with history.
 
-The public offer files over HTTP, or the Price List API through boto3:
 https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/price-changes.html
-Both state a product with its attributes and, for its on-demand term, price dimensions with a range each.
+A file states products with their attributes and, for the on-demand term of each, price dimensions with a range.
 """
 
 from __future__ import annotations
@@ -26,7 +25,6 @@ __all__ = [
     "OFFER_FILES",
     "Change",
     "Listing",
-    "from_api",
     "from_files",
     "offered",
     "prices_of",
@@ -143,33 +141,6 @@ def from_files(region: str, base_url: str = "", timeout: float = 60.0) -> Produc
         for sku, product in content["products"].items():
             terms = content["terms"].get("OnDemand", {}).get(sku, {}).values()
             yield Product(product["attributes"], terms, url, content["publicationDate"][:10])
-
-    return products
-
-
-def from_api(region: str, endpoint_url: str | None = None) -> Products:
-    """Products of the Price List API, which needs credentials and sends only what is asked for. May raise Missing."""
-    import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    # The API is in few Regions, and has the prices of all of them.
-    client = boto3.client("pricing", region_name="us-east-1", endpoint_url=endpoint_url)
-    pages = client.get_paginator("get_products")
-
-    def products(listing: Listing) -> Iterator[Product]:
-        filters = [
-            {"Type": "TERM_MATCH", "Field": "regionCode", "Value": region},
-            {"Type": "CONTAINS", "Field": "usagetype", "Value": listing.usage_type},
-        ]
-        try:
-            for page in pages.paginate(ServiceCode=listing.offer, Filters=filters):
-                for text in page["PriceList"]:
-                    item = json.loads(text)
-                    terms = item["terms"].get("OnDemand", {}).values()
-                    source = f"AWS Price List API, {listing.offer}"
-                    yield Product(item["product"]["attributes"], terms, source, item["publicationDate"][:10])
-        except (BotoCoreError, ClientError) as error:
-            raise Missing(f"the Price List API gives no prices ({error}); check credentials and network") from error
 
     return products
 

@@ -121,7 +121,7 @@ def _answer(study: Study) -> list[str]:
     cheaper = f"No load balancer is cheaper {' and '.join(found)}"
     if WITH_SHARE in study.bills:
         shares = dict.fromkeys(_where(study, WITH_SHARE, way) for way in compared if way is not WITH_SHARE)
-        cheaper += f"; with the share of a task that AWS advises for its proxy {' and '.join(shares)}"
+        cheaper += f"; with the share of a task that AWS advises for its proxy: {', and '.join(shares)}"
     return [decides, f"{cheaper}."]
 
 
@@ -359,7 +359,7 @@ def _per_second(rate: Decimal) -> str:
 
 
 def _kb(size: Decimal) -> str:
-    return f"{size / KB:,.1f} KB"
+    return f"{size / KB:,.1f} KB" if size >= KB else f"{rounded(size)} bytes"
 
 
 def _plain(value: Any) -> Any:

@@ -202,7 +202,6 @@ def test_pictures_are_written(lab: Command, tmp_path: Path) -> None:
         (["update", "--region", "x"], "--region 'x'"),
         (["--against", "pigeon"], "there is no way 'pigeon'"),
         (["--prices", "nowhere.json"], "--prices"),
-        (["update", "--source", "crystal-ball"], "must be files or api"),
         (["update", "--offer", "AmazonMars"], "no price is taken from the offer 'AmazonMars'"),
     ],
 )

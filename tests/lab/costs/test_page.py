@@ -49,7 +49,7 @@ def test_the_answer_comes_first(prices: PriceBook) -> None:
     assert first.text.endswith("and the hours of an ALB 19.32.")
     assert second.text == (
         "No load balancer is cheaper than a public ALB up to 3.4/s and than an internal ALB behind the same API up to "
-        "73.8/s; with the share of a task that AWS advises for its proxy at no rate."
+        "73.8/s; with the share of a task that AWS advises for its proxy: at no rate."
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -18,7 +18,6 @@ from lab.costs.update import (
     LISTINGS,
     Change,
     Listing,
-    from_api,
     from_files,
     offered,
     prices_of,
@@ -189,69 +188,6 @@ def test_a_place_that_gives_no_files(url: str) -> None:
 def test_products_that_disagree_are_no_price(price_list_url: str) -> None:
     # Without the operation three load balancers match, of which one has another price.
     assert offered(Listing("AWSELB", "LoadBalancerUsage"), from_files("eu-west-2", price_list_url)) is None
-
-
-class PriceListApi(BaseHTTPRequestHandler):
-    """GetProducts of the Price List API over the recorded offer files, a product a page."""
-
-    asked: ClassVar[list[dict[str, Any]]] = []
-
-    def do_POST(self) -> None:
-        assert self.headers["X-Amz-Target"] == "AWSPriceListService.GetProducts"
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.asked.append(asked)
-        contains = {each["Field"]: each["Value"] for each in asked["Filters"]}
-        offer = json.loads((HERE / asked["ServiceCode"] / "current/eu-west-2/index.json").read_text())
-        found = [
-            json.dumps(
-                {
-                    "product": product,
-                    "serviceCode": asked["ServiceCode"],
-                    "terms": {"OnDemand": offer["terms"]["OnDemand"][sku]},
-                    "version": offer["version"],
-                    "publicationDate": offer["publicationDate"],
-                }
-            )
-            for sku, product in offer["products"].items()
-            if contains["usagetype"] in product["attributes"]["usagetype"]
-        ]
-        page = int(asked.get("NextToken", 0))
-        answer: dict[str, Any] = {"FormatVersion": "aws_v1", "PriceList": found[page : page + 1]}
-        if page + 1 < len(found):
-            answer["NextToken"] = str(page + 1)
-        self.send_response(200)
-        self.send_header("Content-Type", "application/x-amz-json-1.1")
-        self.end_headers()
-        self.wfile.write(json.dumps(answer).encode())
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def api_url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    PriceListApi.asked.clear()
-    yield from running(ThreadingHTTPServer(("127.0.0.1", 0), PriceListApi))
-
-
-def test_the_api_gives_the_same_as_the_files(tmp_path: Path, price_list_url: str, api_url: str) -> None:
-    found = []
-    for number, products in enumerate((from_files("eu-west-2", price_list_url), from_api("eu-west-2", api_url))):
-        path = Path(shutil.copy(PRICE_FILE, tmp_path / f"{number}.json"))
-        (update_prices(path, "eu-west-2", products, ALL, accept=False))
-        found.append({name: item["tiers"] for name, item in items(path).items()})
-    assert found[0] == found[1]
-    assert {"Type": "TERM_MATCH", "Field": "regionCode", "Value": "eu-west-2"} in PriceListApi.asked[0]["Filters"]
-
-
-def test_the_api_without_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    with pytest.raises(Missing, match="check credentials and network"):
-        offered(LISTINGS["alb_hour"], from_api("eu-west-2", "http://127.0.0.1:1"))
 
 
 def test_a_price_file_that_cannot_be_written(tmp_path: Path, price_list_url: str) -> None:
