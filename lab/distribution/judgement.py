@@ -9,6 +9,7 @@ of requests are counted for the level that a test of the page has.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -330,28 +331,22 @@ def _analysed(
     seen = dispersion_seen(exposure, found)
     parts = partition(exposure)
 
-    def judged(level: float) -> tuple[Judgement, Zones | None, list[tuple[What, float, str]]]:
-        judgement = _judged(exposure, subject.hosts, detect, level, seen, subject.unknown, found)
-        zones = by_zone(subject, observations.zones, detect, level, entry, seen)
-        tests: list[tuple[What, float, str]] = [
-            ("hosts", judgement.p_value, ""),
-            ("regular", judgement.p_value_lower, ""),
-        ]
-        if found is not None:
-            tests.append(("order", min(1.0, 2 * min(found.p_sticky, found.p_in_turn)), ""))
-            if found.matrix is not None:
-                tests.append(("transitions", found.matrix.p_value, ""))
-        if parts is not None:
-            tests += [("windows", parts.p_windows, ""), ("stays", parts.p_stays, ""), ("drifts", parts.p_trend, "")]
-        if zones is not None:
-            if zones.between is not None:
-                tests.append(("zones", zones.between.p_value, ""))
-            tests += [("within", zone.within.p_value, zone.zone) for zone in zones.zones if zone.within is not None]
-        return judgement, zones, tests
-
-    # How many tests there are is not known before, and the level depends on it.
-    level = ALPHA / len(judged(ALPHA)[2])
-    judgement, zones, tests = judged(level)
+    tests: list[tuple[What, float, str]] = []
+    if found is not None:
+        tests.append(("order", min(1.0, 2 * min(found.p_sticky, found.p_in_turn)), ""))
+        if found.matrix is not None:
+            tests.append(("transitions", found.matrix.p_value, ""))
+    if parts is not None:
+        tests += [("windows", parts.p_windows, ""), ("stays", parts.p_stays, ""), ("drifts", parts.p_trend, "")]
+    hosts_in = Counter(zone for host in subject.hosts if (zone := observations.zones.get(host)))
+    level = ALPHA / (2 + len(tests) + (len(hosts_in) > 1) + sum(hosts > 1 for hosts in hosts_in.values()))
+    judgement = _judged(exposure, subject.hosts, detect, level, seen, subject.unknown, found)
+    tests += [("hosts", judgement.p_value, ""), ("regular", judgement.p_value_lower, "")]
+    zones = by_zone(subject, observations.zones, detect, level, entry, seen)
+    if zones is not None:
+        if zones.between is not None:
+            tests.append(("zones", zones.between.p_value, ""))
+        tests += [("within", zone.within.p_value, zone.zone) for zone in zones.zones if zone.within is not None]
     adjusted = holm([p_value for _, p_value, _ in tests])
     tested = tuple(
         Tested(what, p_value, p_adjusted, p_adjusted <= ALPHA, zone)

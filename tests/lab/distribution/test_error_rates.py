@@ -1,0 +1,108 @@
+"""How often a page asserts something about a perfect gateway, and misses a skew; docs/statistics.md has the rates."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from lab.distribution.judgement import Analysis, analyse
+from lab.records.observations import Observations, SequenceCounter, WindowCounter
+
+TTL = 5.0
+"""Seconds for which a front end uses what it learned of the tasks."""
+
+
+def names(hosts: int) -> list[str]:
+    return [f"host-{number:02}" for number in range(hosts)]
+
+
+def counted(rng: np.random.Generator, hosts: int, requests: int = 4_000) -> Analysis:
+    """Counts alone, with zones: `sort | uniq -c` of a table of hosts."""
+    counts = rng.multinomial(requests, [1 / hosts] * hosts)
+    zones = {name: "abc"[number % 3] for number, name in enumerate(names(hosts))}
+    return analyse(Observations("x", "x", 1, dict(zip(names(hosts), counts.tolist(), strict=True)), zones))
+
+
+def ordered(rng: np.random.Generator, hosts: int, requests: int = 4_000) -> Analysis:
+    """Raw answers, in their order, with the time of each."""
+    answers = rng.integers(0, hosts, requests)
+    counter = SequenceCounter(timed=True)
+    counter.add(answers, np.arange(requests) // 100)
+    windows, sequence = counter.result(names(hosts))
+    counts = dict(zip(names(hosts), np.bincount(answers, minlength=hosts).tolist(), strict=True))
+    zones = {name: "abc"[number % 3] for number, name in enumerate(names(hosts))}
+    return analyse(Observations("x", "x", 1, counts, zones, windows, sequence))
+
+
+def replaced(rng: np.random.Generator, hosts: int, rate: int, settle: float = TTL, seconds: int = 60) -> Analysis:
+    """A run in which one of the tasks is replaced: 200 front ends learn of either at moments of their own."""
+    front_ends, leaves, comes = 200, seconds * 0.4, seconds * 0.4 + 3.3
+    requests = rng.poisson(rate * seconds)
+    at = np.sort(rng.uniform(0, seconds, requests))
+    phase = rng.uniform(0, TTL, front_ends)[rng.integers(0, front_ends, requests)]
+    knows_gone = at > leaves + phase
+    knows_new = at > comes + phase
+    # The last two columns are of the task that leaves and of the one that comes.
+    there = hosts - 1 + ~knows_gone + knows_new
+    pick = (rng.random(requests) * there).astype(np.int64)
+    host = np.where(pick < hosts - 1, pick, np.where((pick == hosts - 1) & ~knows_gone, hosts - 1, hosts))
+    counter = WindowCounter("seconds", 1)
+    counter.add(at.astype(np.int64), host)
+    windows = counter.windows(hosts + 1)
+    counts = dict(zip(names(hosts + 1), windows.counts.sum(axis=0).tolist(), strict=True))
+    zones = {name: "ab"[number % 2] for number, name in enumerate(names(hosts + 1))}
+    return analyse(Observations("x", "x", 1, counts, zones, windows), settle=settle)
+
+
+def alarms(pages: list[Analysis]) -> tuple[float, Counter[str]]:
+    """Pages that assert something, as a fraction of all, and what they assert."""
+    shown = [[each.what for each in page.tested if each.shown] for page in pages]
+    return float(np.mean([bool(each) for each in shown])), Counter(what for each in shown for what in each)
+
+
+def test_a_page_about_a_perfect_gateway_asserts_something_in_at_most_five_percent() -> None:
+    rng = np.random.default_rng(1)
+    rate, what = alarms([read(rng, hosts) for read in (counted, ordered) for hosts in (2, 3, 12) for _ in range(100)])
+    assert rate <= 0.05, what
+
+
+def test_so_does_one_in_which_a_task_was_replaced_and_caches_are_out_of_phase() -> None:
+    rng = np.random.default_rng(2)
+    runs = ((3, 100), (3, 1_000), (12, 300))
+    pages = [replaced(rng, hosts, per_second) for hosts, per_second in runs for _ in range(100)]
+    rate, what = alarms(pages)
+    assert rate <= 0.05, what
+    assert all(page.judgement.left_out > 0 for page in pages)
+
+
+def test_without_a_settle_time_it_would_be_most_of_them() -> None:
+    rng = np.random.default_rng(1)
+    assert alarms([replaced(rng, 3, 1_000, settle=0.0) for _ in range(20)])[0] > 0.5
+
+
+@pytest.mark.parametrize("hosts", [2, 3, 12])
+def test_twice_the_requests_that_a_page_names_are_evidence_of_a_host_five_percent_off(hosts: int) -> None:
+    rng = np.random.default_rng(hosts)
+    truth = np.full(hosts, (1 - 1.05 / hosts) / (hosts - 1))
+    truth[0] = 1.05 / hosts
+    needed = counted(rng, hosts).judgement.requests_needed
+    found = 0
+    for counts in rng.multinomial(2 * needed, truth, size=150).tolist():
+        found += analyse(Observations("x", "x", 1, dict(zip(names(hosts), counts, strict=True)))).evidence
+    assert found / 150 >= 0.8
+
+
+def test_they_are_with_time_and_order_too() -> None:
+    rng = np.random.default_rng(4)
+    requests = 2 * ordered(rng, 3).judgement.requests_needed
+    found = 0
+    for _ in range(30):
+        answers = rng.choice(3, requests, p=[1.05 / 3, 0.975 / 3, 0.975 / 3])
+        counter = SequenceCounter(timed=False)
+        counter.add(answers)
+        windows, sequence = counter.result(names(3))
+        counts = dict(zip(names(3), np.bincount(answers, minlength=3).tolist(), strict=True))
+        found += analyse(Observations("x", "x", 1, counts, windows=windows, sequence=sequence)).evidence
+    assert found / 30 >= 0.8
