@@ -283,6 +283,13 @@ def distribution(
         list[str] | None,
         typer.Option(metavar="ZONE=N", help="Ratio of requests that come in by a zone, even if not given; repeatable."),
     ] = None,
+    settle: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Left out around each arrival and departure of a host; if not given, the run's discovery_ttl, or 5.",
+        ),
+    ] = None,
     picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it, as .svg or .png.")] = None,
     as_json: _Json = False,
     check: Annotated[bool, typer.Option("--check", help="Exit with 1 if there is evidence that it is uneven.")] = False,
@@ -301,6 +308,7 @@ def distribution(
         weights=ratios(weights, "--weights"),
         detect=fraction(detect, "--detect"),
         entry=ratios(entry, "--entry"),
+        settle=settle,
     )
     if picture is not None:
         from lab.report.pictures.split import analysis_figure
@@ -369,6 +377,8 @@ def simulate(
     from lab.records.answers import read
     from lab.report.answers import simulation_page
 
+    if seed < 0:
+        raise BadInput(f"--seed {seed} is negative: give 0 or more")
     rng = np.random.default_rng(seed)
     gateway = Gateway(policy, tasks, front_ends, in_flight, run_length)
     total = _whole(requests)

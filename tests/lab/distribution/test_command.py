@@ -126,6 +126,7 @@ def test_pictures(lab: Command, seed_run: str, tmp_path: Path, suffix: str) -> N
         (["--weights", "a=-1"], "the weight -1 of host 'a'"),
         (["--detect", "5"], "--detect 5 could be 5% or a fraction: write 5%"),
         (["--detect", "much"], "--detect 'much' is not a percentage such as 5%"),
+        (["--settle", "-1"], "a settle time of -1 s cannot be left out"),
         (["--detect", "0"], "a skew of 0 cannot be looked for"),
     ],
 )
@@ -154,3 +155,13 @@ def test_ratios() -> None:
     assert ratios(None, "--weights") == {}
     with pytest.raises(BadInput, match="not a name"):
         ratios(["=2"], "--weights")
+
+
+def test_who_was_there_is_taken_from_the_run(lab: Command) -> None:
+    """Of one task stopped and one that came: what Cloud Map said, and five seconds around it."""
+    run = Path(__file__).parent.parent / "golden" / "run"
+    found = json.loads(lab(str(run), "--json")[1])
+    unsettled = json.loads(lab(str(run), "--settle", "0", "--json")[1])
+    assert found["settle"] == 5.0
+    assert 0 < unsettled["left_out"] < found["left_out"]
+    assert [share["host"] for share in found["shares"] if share["joined"]] == ["ip-10-0-0-6.eu-west-2.compute.internal"]

@@ -65,6 +65,7 @@ def test_like_a_measured_run(lab: Command, tmp_path: Path) -> None:
         (["--requests", "0"], "--requests '0' is not a whole number"),
         (["--requests", "1.5"], "--requests '1.5' is not a whole number"),
         (["--requests", "1e30"], "--requests '1e30' is not a whole number"),
+        (["--seed", "-1"], "--seed -1 is negative"),
         (["--tasks", "1"], "1 tasks cannot be simulated"),
         (["--like", "no-such-file"], "no-such-file cannot be read"),
     ],
