@@ -19,6 +19,7 @@ from twin.admin import Admin
 from twin.errors import StartFailed
 from twin.files import write_json
 from twin.process import Process, Processes
+from twin.rotation import move
 from twin.supervision import accident
 
 __all__ = ["DynamicEnvoy"]
@@ -93,6 +94,11 @@ class DynamicEnvoy:
             self._log(self.name, step="Envoy exited", code=code)
             await self.start()
             self._log(self.name, step="Envoy restarted")
+
+    async def rotate(self, log: Path) -> None:
+        """Begin its access log anew if it has grown too large; no line is lost."""
+        if self.admin is not None and move(log):
+            await self.admin.post("/reopen_logs")
 
     def write(self, name: str, resources: Sequence[Json]) -> None:
         """Replace the file *name* (`lds`, `rds`, `cds` or a cluster's), unless it says so already."""

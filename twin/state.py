@@ -3,7 +3,7 @@
 lock            held by the running supervisor, and by nobody else, however it ended
 twin.json       its pid, and what a client needs: URLs, Region, what was passed over
 outputs.json    there once the twin serves: the same form as `cdktf deploy --outputs-file` writes
-events.jsonl    every step of every task, and of the gateway
+events.jsonl    every step of every task, and of the gateway; events.jsonl.1: what was before
 tasks/<id>/     configuration and logs of a task; gateway/ and load-balancer/ likewise
 """
 
@@ -16,6 +16,7 @@ import json
 import os
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from typing import Any, TextIO
 
 from twin.errors import AlreadyUp, BadInput, NotUp
 from twin.files import write_json
+from twin.rotation import move
 
 __all__ = ["StateFolder"]
 
@@ -35,6 +37,7 @@ class StateFolder:
         self.outputs = self.path / "outputs.json"
         self._description = self.path / "twin.json"
         self._events: TextIO | None = None
+        self._writing = threading.Lock()
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
@@ -92,12 +95,17 @@ class StateFolder:
 
     def log(self, kind: str, **details: Any) -> None:
         """Add a line to the event log; where it cannot be written, it ends, and the twin goes on."""
-        if self._events is None:
-            return
+        line = json.dumps({"time": round(time.time(), 3), "kind": kind, **details}) + "\n"
         try:
-            self._events.write(json.dumps({"time": round(time.time(), 3), "kind": kind, **details}) + "\n")
+            with self._writing:  # any thread may
+                if self._events is None:
+                    return
+                self._events.write(line)
+                if move(self.path / "events.jsonl"):
+                    self._events.close()
+                    self._events = (self.path / "events.jsonl").open("w", buffering=1)
         except OSError as error:
-            print(f"twin: {self._events.name} cannot be written any more ({error.strerror})", file=sys.stderr)
+            print(f"twin: {self.path / 'events.jsonl'} cannot be written any more ({error.strerror})", file=sys.stderr)
             self._close_events()
 
     def _close_events(self) -> None:

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -33,6 +33,7 @@ from twin.network import Address, LoopbackAddresses
 from twin.placement import Subnets
 from twin.process import Process, Processes
 from twin.registry import Registry
+from twin.rotation import rotating
 from twin.start import until_up
 from twin.state import StateFolder
 from twin.supervision import Accident, kept, watch_clock
@@ -197,12 +198,13 @@ class Supervisor:
 
     def _kept_work(self) -> list[Coroutine[Any, Any, None]]:
         """What goes on behind the gateway, each by itself: the failure of one ends none of the others."""
-        work = {
+        work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "discovery": self.gateway.run,
             "the API's changes": self.gateway.follow,
             "the gateway's Envoy": self.gateway.keep,
             "the load balancers": self.balancers.run,
             "the load balancers' changes": self._follow_balancers,
+            "rotation": lambda: rotating(self._state.path, [self.gateway.rotate_log, self.balancers.rotate_log]),
         }
         return [kept(name, each) for name, each in work.items()]
 

@@ -32,6 +32,7 @@ from twin.supervision import report
 
 __all__ = ["Controller", "Ecs", "Launcher", "NoRoom", "Placement", "Placements"]
 
+HISTORY_STAYS = 200  # deployments of a service
 STOPPED_TASKS_STAY = 3600.0  # seconds for which a stopped task is told [ecs]
 _EVENT_REPEATED_AFTER = 6 * 3600.0  # seconds for which the same event is not added again [ecs]
 _STEADY = "has reached a steady state."
@@ -221,6 +222,9 @@ class Controller:
             other.finished_at = other.finished_at or deployment.created_at
         service.deployments.insert(0, deployment)
         service.history.append(deployment)
+        for forgotten in service.history[:-HISTORY_STAYS]:  # each refers to one before, which would stay with it
+            forgotten.replaces = forgotten.returns_to = forgotten.rolled_back_by = None
+        del service.history[:-HISTORY_STAYS]
         service.steady = False
         self.wake()
 

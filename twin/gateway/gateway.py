@@ -278,10 +278,14 @@ class Gateway:
     def _reason(self) -> str:
         """What Envoy's log says of the last configuration that it refused: the end, for all of it may come before."""
         with self._log_of_envoy.open("rb") as log:
-            log.seek(self._log_read)
+            log.seek(self._log_read if self._log_of_envoy.stat().st_size >= self._log_read else 0)  # it was emptied
             entries = re.split(r"^\[\d{4}-", log.read().decode(errors="replace"), flags=re.MULTILINE)
         told = [entry.partition("rejected: ")[2].split("\n") for entry in entries if "rejected: " in entry]
         return [line for line in told[-1] if line][-1].removeprefix(": ") if told else f"see {self._log_of_envoy}"
+
+    async def rotate_log(self) -> None:
+        """Begin the access log anew if it has grown too large."""
+        await self._envoy.rotate(self._access_log)
 
     def _make_clusters(self) -> dict[str, dict[str, Any]]:
         parameters = self._parameters()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,11 @@ class LoadBalancers:
         forgetting.add_done_callback(self._forgetting.discard)
         return delay
 
+    async def rotate_log(self) -> None:
+        """Begin the log of health checks anew if it has grown too large; what it had is read by then."""
+        if self._envoy is not None:
+            await self._envoy.rotate(self._failures)
+
     async def _publish(self, envoy: DynamicEnvoy) -> None:
         groups = {group.arn: group for group in self._balancing.groups}
         for group in groups.values():
@@ -192,6 +198,8 @@ class LoadBalancers:
     def _new_failures(self) -> list[str]:
         """The whole lines that Envoy has logged since the last look."""
         with contextlib.suppress(FileNotFoundError), self._failures.open("rb") as file:
+            if os.fstat(file.fileno()).st_size < self._failures_read:
+                self._failures_read = 0  # another file by now
             file.seek(self._failures_read)
             lines, _, _ = file.read().rpartition(b"\n")
             self._failures_read += len(lines) + 1 if lines else 0
