@@ -20,16 +20,19 @@ from lab.report.document import Document, Heading, Part, Sentence, Table
 from lab.report.words import (
     COMPARED,
     WAYS,
+    bound,
     comparison_of,
     comparison_subject,
     deviation_ends,
-    evenness,
+    evidence,
     flaws,
     furthest,
     joined,
+    left_out,
     p_words,
     percent,
     rates_that_differ,
+    short,
     spread,
 )
 
@@ -75,29 +78,30 @@ def distribution_page(analysis: Analysis) -> Document:
     judgement = analysis.judgement
     shown = furthest(analysis.shares, _MOST_ROWS)
     some = f"The {len(shown)} of {len(analysis.shares):,} hosts that are furthest off:"
-    parts: list[Part] = [
-        Sentence(f"{analysis.source}: taken for {analysis.taken_for}."),
-        *map(Sentence, analysis.notes),
-        _shares("host", shown, some if len(shown) < len(analysis.shares) else ""),
-    ]
-    if judgement.unknown_host:
-        unknown = f"{judgement.unknown_host:,} more requests have no known host; they are left out of the test."
-        parts.append(Sentence(unknown))
-    if judgement.left_out:
-        left_out = f"{judgement.left_out:,} requests fell into windows in which a host came or went, and are left out."
-        parts.append(Sentence(left_out))
-    spread = (
-        f"Dispersion {judgement.dispersion:.3g} (chance: 1), Cramér's V {judgement.cramers_v:.3g}, "
-        f"{p_words(judgement.p_value)} for as much spread, {p_words(judgement.p_value_lower)} for as little "
-        f"({judgement.method})."
-    )
-    parts += [Sentence(evenness(judgement, shown=analysis.evidence)), Sentence(spread)]
+    parts: list[Part] = [Sentence(evidence(judgement, shown=analysis.evidence))]
     if analysis.shown("regular"):
         regular = f"More regular than random choice: {p_words(judgement.p_value_lower)} for so little spread."
         parts.append(Sentence(regular))
     if judgement.dispersion_seen is not None and analysis.shown("windows"):
         varies = f"The shares vary over time, {judgement.dispersion_seen:.3g} times as much as by chance."
         parts.append(Sentence(varies))
+    if analysis.shown("order") and judgement.dependence is not None:
+        sticky = judgement.dependence.p_sticky < judgement.dependence.p_in_turn
+        parts.append(Sentence("Answers stick to a host." if sticky else "Hosts answer in turn."))
+    parts += [
+        Sentence(f"{analysis.source}: taken for {analysis.taken_for}.", "facts"),
+        *map(Sentence, analysis.notes),
+        _shares("host", shown, some if len(shown) < len(analysis.shares) else ""),
+    ]
+    if judgement.unknown_host:
+        unknown = f"{judgement.unknown_host:,} more requests have no known host; they are left out of the test."
+        parts.append(Sentence(unknown))
+    spread = (
+        f"Chi-square {judgement.chi_square:.2f} on {judgement.degrees_of_freedom} degrees of freedom, dispersion "
+        f"{judgement.dispersion:.3g} (chance: 1), Cramér's V {judgement.cramers_v:.3g}, {p_words(judgement.p_value)} "
+        f"for as much spread, {p_words(judgement.p_value_lower)} for as little ({judgement.method})."
+    )
+    parts += [Sentence(left_out(judgement)), Sentence(spread)]
     order = judgement.dependence
     if order is not None:
         repeats = (
@@ -117,14 +121,16 @@ def distribution_page(analysis: Analysis) -> Document:
         parts += _longer(analysis.longer_run, judgement.detect)
     if analysis.zones is not None:
         parts += _zones(analysis, analysis.zones)
-    return Document("", parts, analysis.as_dict())
+    family = f"{len(analysis.tested)} tests were made; what they show is shown at 5 % for all of them together (Holm)."
+    return Document(bound(judgement), [*parts, Sentence(family, "facts")], analysis.as_dict())
 
 
 def _shares(what: str, shares: Sequence[Share], caption: str = "") -> Table:
     widest = max((abs(end) for share in shares for end in deviation_ends(share)), default=0.0) or 1.0
+    names = short(share.host for share in shares)
     lines = [
         [
-            share.host + (" (joined)" if share.joined else "") + (" (left)" if share.left else ""),
+            names[share.host] + (" (joined)" if share.joined else "") + (" (left)" if share.left else ""),
             f"{share.requests:,}",
             f"{share.share:.2%}",
             f"{share.low:.2%} to {share.high:.2%}",
@@ -160,7 +166,7 @@ def _longer(run: LongerRun, detect: float) -> list[Part]:
         "stays": "A longer run would not help: the same difference is in all windows alike "
         f"({p_words(run.parts.p_stays) if run.parts else ''}).",
         "drifts": f"A longer run would not help: the shares drift ({p_words(run.parts.p_trend) if run.parts else ''}).",
-        "within": f"There is little for it to take away: no host is more than {percent(run.bound or 0)} off.",
+        "within": f"It would change little: no host is more than {percent(run.bound or 0)} off (95 % confidence).",
         "cannot-tell": f"Cannot tell yet: {run.requests_needed:,} requests would show whether a host stays "
         f"{percent(detect)} off.",
         "unknown": "Without the time or the order of the answers, or enough of them, it cannot be told.",
@@ -179,11 +185,11 @@ def _longer(run: LongerRun, detect: float) -> list[Part]:
 def _zones(analysis: Analysis, zones: Zones) -> list[Part]:
     parts: list[Part] = [Heading("By Availability Zone"), _shares("zone", [zone.share for zone in zones.zones])]
     if zones.between is not None:
-        between = evenness(zones.between, shown=analysis.shown("zones"), what="zone")
-        parts.append(Sentence(f"Between zones: {between}"))
+        between = evidence(zones.between, shown=analysis.shown("zones"), what="zone")
+        parts.append(Sentence(f"{bound(zones.between, 'zone')} {between}"))
     parts += [
-        Sentence(f"Within {zone.zone}: {evenness(zone.within, shown=analysis.shown('within', zone.zone))}")
-        for zone in zones.zones
+        Sentence(f"Within {zone.zone}: {bound(zone.within)} {evidence(zone.within, shown=shown)}")
+        for zone, shown in ((zone, analysis.shown("within", zone.zone)) for zone in zones.zones)
         if zone.within is not None
     ]
     entry = ", ".join(f"{zone} {percent(fraction)}" for zone, fraction in zones.entry.items())
@@ -223,7 +229,8 @@ def _simulation(result: Simulation) -> list[Part]:
         ["dispersion (chance: 1)", *_band(result.skew.dispersion)],
     ]
     table = Table(("", "median", "95 % of them"), lines, f"{result.skew.runs:,} runs:")
-    return [*parts, Sentence(f"One run: {evenness(result.run, shown=result.run.p_value <= result.run.level)}"), table]
+    one = f"One run: {bound(result.run)} {evidence(result.run, shown=result.run.p_value <= result.run.level)}"
+    return [*parts, Sentence(one), table]
 
 
 def _gateway(gateway: Gateway) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from lab.distribution.goodness import evidence
 from lab.distribution.intervals import Share
 from lab.distribution.judgement import Analysis, analyse
 from lab.errors import BadInput
@@ -33,29 +34,46 @@ _ALONE = 2  # level of the headings of a page about one run
 
 def run_page(measured: Measured) -> Document:
     """The page of one run."""
-    parts = [*_run(measured, _ALONE), *_what_it_costs(measured), *_how_to_read()]
-    return Document(words.answer(measured.findings), parts, _values(measured))
+    shown = _evidence([measured])
+    parts = [*_run(measured, _ALONE, shown), *_what_it_costs(measured), *_how_to_read()]
+    return Document(words.answer(measured.findings), parts, _values(measured, shown))
 
 
 def study_page(study: Study) -> Document:
     """The page of several runs: the answer, the grid of a sweep, the matrix, then each run."""
     matrix = rows(study.measured)
+    shown = _evidence(study.measured)
     parts: list[Part] = [*_grids(matrix), *(_matrix(matrix, study) if matrix else []), *_left_out(study)]
     for number, measured in enumerate(study.measured):
         title = f"{measured.label}: {words.answer(measured.findings)}"
-        parts += [Heading(title, 2, f"run-{number}", folded=True, detail=True), *_run(measured, 3)]
+        parts += [Heading(title, 2, f"run-{number}", folded=True, detail=True), *_run(measured, 3, shown)]
     values = {
         "answer": words.study_answer(matrix),
-        "runs": [_values(measured) for measured in study.measured],
+        "runs": [_values(measured, shown) for measured in study.measured],
         "left_out": dict(study.left_out),
     }
     return Document(words.study_answer(matrix), [*parts, *_how_to_read()], values)
 
 
+Split = tuple[str, str, str]  # folder of the run, way, and period
+
+
+def _evidence(measured: Sequence[Measured]) -> set[Split]:
+    """The splits of a page of which there is evidence that they are uneven, at 5 % for all of them together."""
+    splits = {
+        (str(each.folder), arm, period.name): period.judgement.p_value
+        for each in measured
+        for arm, findings in each.findings.items()
+        for period in findings.periods
+        if period.judgement is not None
+    }
+    return {split for split, is_shown in zip(splits, evidence(list(splits.values())), strict=True) if is_shown}
+
+
 # One run
 
 
-def _run(measured: Measured, level: int) -> list[Part]:
+def _run(measured: Measured, level: int, shown: Collection[Split]) -> list[Part]:
     """All that is to be shown of an experiment; with two ways each has a heading of this *level*."""
     both = len(measured.runs) > 1
     roles = _roles(measured)
@@ -65,7 +83,8 @@ def _run(measured: Measured, level: int) -> list[Part]:
     for arm, run in measured.runs.items():
         if both:
             parts.append(Heading(words.capital(words.THROUGH[arm]), level))
-        parts += _way(run, measured.findings[arm], roles)
+        own = [name for folder, way, name in shown if (folder, way) == (str(measured.folder), arm)]
+        parts += _way(run, measured.findings[arm], roles, own)
     if level == _ALONE and (analysis := _analysis(measured.runs[DIRECT])):
         way = f", {words.THROUGH[DIRECT]}" if both else ""
         parts.append(Heading(f"As requests add up{way}", level, folded=True, detail=True))
@@ -74,7 +93,7 @@ def _run(measured: Measured, level: int) -> list[Part]:
     return [*parts, *(Sentence(text, detail=True) for text in words.source_of(measured))]
 
 
-def _way(run: Run, findings: Findings, roles: Mapping[str, str]) -> list[Part]:
+def _way(run: Run, findings: Findings, roles: Mapping[str, str], shown: Sequence[str]) -> list[Part]:
     parts: list[Part] = [
         *(Sentence(note, "warning") for note in words.load_notes(findings)),
         Sentence(words.failures(findings)),
@@ -82,12 +101,14 @@ def _way(run: Run, findings: Findings, roles: Mapping[str, str]) -> list[Part]:
     ]
     if not run.timeline:
         return parts
-    judged = {period.name: period for period in findings.periods if period.judgement is not None}
-    parts += [Sentence(words.split(period)) for period in judged.values()]
-    parts += [_timeline(run, findings, roles), _hosts(findings, roles)]
-    analyses = {name: found for name, period in judged.items() if (found := _analysis(of_period(run, period)))}
-    if analyses:
-        parts.append(_deviations({name: found.shares for name, found in analyses.items()}, roles))
+    judged = {period.name: period.judgement for period in findings.periods if period.judgement is not None}
+    parts += [Sentence(words.split(judged, sorted(shown))), _timeline(run, findings, roles), _hosts(findings, roles)]
+    splits = {
+        p.name: found.shares for p in findings.periods if p.name in judged and (found := _analysis(of_period(run, p)))
+    }
+    if splits:
+        parts.append(_deviations(splits, roles))
+    parts += [Sentence(words.split_numbers(name, each), "facts", detail=True) for name, each in judged.items()]
     return parts
 
 
@@ -173,7 +194,7 @@ def _how_to_read() -> list[Part]:
     ]
 
 
-def _values(measured: Measured) -> dict[str, Any]:
+def _values(measured: Measured, shown: Collection[Split]) -> dict[str, Any]:
     """One run as --json prints it: of the way through Cloud Map at the top, the other under `load_balancer`."""
     beside = measured.findings.get(LOAD_BALANCER)
     return {
@@ -184,12 +205,13 @@ def _values(measured: Measured) -> dict[str, Any]:
         "complete": not measured.flaw,
         "flaw": measured.flaw and measured.flaw.value,
         "answer": words.answer(measured.findings),
-        **_way_values(measured.findings[DIRECT]),
-        "load_balancer": None if beside is None else _way_values(beside),
+        **_way_values(measured, DIRECT, shown),
+        "load_balancer": None if beside is None else _way_values(measured, LOAD_BALANCER, shown),
     }
 
 
-def _way_values(findings: Findings) -> dict[str, Any]:
+def _way_values(measured: Measured, arm: str, shown: Collection[Split]) -> dict[str, Any]:
+    findings = measured.findings[arm]
     return {
         **figures(findings),
         "rate": findings.rate,
@@ -203,20 +225,23 @@ def _way_values(findings: Findings) -> dict[str, Any]:
         "lost_workers": len(findings.lost_workers),
         "resets": len(findings.resets),
         "accidents": [accident.what for accident in findings.accidents],
-        "windows": [_window(period) for period in findings.periods],
+        "windows": [_window(period, (str(measured.folder), arm, period.name) in shown) for period in findings.periods],
     }
 
 
-def _window(period: Period) -> dict[str, Any]:
+def _window(period: Period, is_shown: bool) -> dict[str, Any]:
     judgement = period.judgement
+    limit = None if judgement is None else judgement.bound
     return {
         "name": period.name,
         "seconds": period.last_second - period.first_second + 1,
         "hosts": dict(period.counts),
         "failures": period.failures,
         "p99_ms": period.p99_ms,
-        "bound_percent": None if judgement is None or judgement.bound is None else 100 * judgement.bound,
+        "bound_percent": None if limit is None else 100 * limit,
         "p": None if judgement is None else judgement.p_value,
+        "evidence": None if judgement is None else is_shown,
+        "left_out": None if judgement is None else judgement.left_out,
     }
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from lab.distribution.intervals import Share
 from lab.distribution.judgement import Analysis, Judgement
 from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
 from lab.experiments.compare import Comparison
-from lab.experiments.findings import Cause, Findings, Flaw, Period
+from lab.experiments.findings import Cause, Findings, Flaw
 from lab.experiments.study import Measured, Row, Spread, Study
 from lab.records.run import record_of
 from load.results import Run
@@ -26,6 +26,7 @@ __all__ = [
     "WAYS",
     "answer",
     "began",
+    "bound",
     "capital",
     "comparison_of",
     "comparison_subject",
@@ -33,13 +34,14 @@ __all__ = [
     "deviation_ends",
     "deviations_show",
     "deviations_title",
-    "evenness",
+    "evidence",
     "failed_share",
     "failures",
     "flaw_of",
     "flaws",
     "furthest",
     "joined",
+    "left_out",
     "load_notes",
     "load_of",
     "p_words",
@@ -49,6 +51,7 @@ __all__ = [
     "short",
     "source_of",
     "split",
+    "split_numbers",
     "spread",
     "study_answer",
     "sums",
@@ -120,28 +123,6 @@ def percent(fraction: float) -> str:
     """5 %, 0.0123 %, 1100 %: three significant digits, or whole."""
     value = 100 * fraction
     return f"{value:.0f} %" if value >= 100 else f"{value:.3g} %"
-
-
-def evenness(judgement: Judgement, *, shown: bool, what: str = "host") -> str:
-    """How far off any host may be, and whether there is evidence that one is, `shown` at the page's level."""
-    if judgement.bound is None:
-        return f"No requests to judge a {what} by."
-    condition = "" if judgement.dispersion_seen is not None else " if requests are independent"
-    limit = f"No {what} is more than {percent(judgement.bound)} off its share (95 % confidence{condition})."
-    side = "above" if judgement.furthest_deviation > 0 else "below"
-    of = f"{judgement.requests - judgement.left_out:,} requests over {judgement.hosts:,} {what}s"
-    spread = (
-        f"{judgement.furthest_host} is {percent(judgement.max_deviation)} {side}; "
-        f"chi-square {judgement.chi_square:.2f}, {p_words(judgement.p_value)}"
-    )
-    if shown:
-        return f"{limit} Evidence of unevenness in {of} ({spread})."
-    visible = judgement.skew_visible
-    seen = f", these would one that is {percent(visible)} off" if visible is not None and visible <= 1 else ""
-    return (
-        f"{limit} No evidence of unevenness in {of} ({spread}); {judgement.requests_needed:,} would show a {what} "
-        f"{percent(judgement.detect)} off{seen} (80 % power)."
-    )
 
 
 def p_words(probability: float) -> str:
@@ -314,12 +295,86 @@ def _story(findings: Findings) -> str:
     return f"After {event}: {'; '.join(steps)}." if steps else ""
 
 
-def split(period: Period) -> str:
-    """How even a period's split was."""
-    span = f"{capital(period.name)} ({period.last_second - period.first_second + 1} s)"
-    if period.judgement is None:
-        return f"{span}: hosts came and went, or fewer than two answered, so there is no split to judge."
-    return f"{span}: {evenness(period.judgement, shown=period.judgement.p_value <= period.judgement.level)}"
+def split(periods: Mapping[str, Judgement], shown: Collection[str]) -> str:
+    """How even the splits of a run were, by period: bounds, then evidence, then what would have been seen.
+
+    shown: the periods of which there is evidence at the page's level.
+    """
+    known = {name: own for name, own in periods.items() if own.bound is not None}
+    if not known:
+        return ""
+    limits = [f"{percent(own.bound or 0)}{_when(name)}" for name, own in known.items()]
+    limits[0] = limits[0].replace(" %", " % off its share", 1)
+    text = f"No host is more than {joined(limits)} ({_confidence(list(known.values()))})."
+    for name in shown:
+        text += f" Uneven{_when(name)}: {_off(periods[name])} ({p_words(periods[name].p_value)})."
+    if len(shown) < len(known):
+        rest = " otherwise" if shown else ""
+        text += f" Unevenness is not shown{rest}{_would_show([own for n, own in known.items() if n not in shown])}."
+    return text
+
+
+def _when(period: str) -> str:
+    """A run in which nothing happened has one period only, which goes without saying."""
+    return "" if period == "whole run" else f" {period}"
+
+
+def split_numbers(name: str, judgement: Judgement) -> str:
+    """The numbers behind what is said of a split."""
+    freedom = judgement.degrees_of_freedom
+    requests = judgement.requests - judgement.left_out
+    text = (
+        f"{capital(name)}: {requests:,} requests over {judgement.hosts:,} hosts, chi-square {judgement.chi_square:.2f} "
+        f"on {freedom} degree{'s' if freedom > 1 else ''} of freedom, {p_words(judgement.p_value)}; with "
+        f"{judgement.requests_needed:,} four of five runs would show a host {percent(judgement.detect)} off"
+    )
+    return f"{text}; {_left_out(judgement)}." if judgement.left_out else f"{text}."
+
+
+def bound(judgement: Judgement, what: str = "host") -> str:
+    """What was measured: how far off its share any host may be."""
+    if judgement.bound is None:
+        return f"No request was answered by a known {what}."
+    return f"No {what} is more than {percent(judgement.bound)} off its share ({_confidence([judgement])})."
+
+
+def evidence(judgement: Judgement, *, shown: bool, what: str = "host") -> str:
+    """Whether the requests show that it is uneven, `shown` at the page's level; if not, what they would have shown."""
+    if shown:
+        return f"Uneven: {_off(judgement)} ({p_words(judgement.p_value)})."
+    needed = ""
+    if judgement.skew_visible is None or judgement.skew_visible > judgement.detect:
+        needed = f", and {judgement.requests_needed:,} requests one {percent(judgement.detect)} off"
+    seen = _would_show([judgement], what)
+    return f"Unevenness is not shown ({p_words(judgement.p_value)}){seen}{needed}."
+
+
+def _off(judgement: Judgement) -> str:
+    more = "more" if judgement.furthest_deviation > 0 else "fewer"
+    host = short([judgement.furthest_host])[judgement.furthest_host]
+    return f"{host} got {percent(judgement.max_deviation)} {more} requests than its share"
+
+
+def _would_show(judgements: Sequence[Judgement], what: str = "host") -> str:
+    seen = [own.skew_visible for own in judgements if own.skew_visible is not None and own.skew_visible <= 1]
+    if len(seen) < len(judgements):
+        return "; so few requests would hardly show any"
+    return f"; four of five such runs would show a {what} {percent(max(seen))} off"
+
+
+def _confidence(judgements: Sequence[Judgement]) -> str:
+    independent = any(own.dispersion_seen is None for own in judgements)
+    return f"95 % confidence{', if requests are independent' if independent else ''}"
+
+
+def _left_out(judgement: Judgement) -> str:
+    within = f" or within {judgement.settle:g} s of that" if judgement.settle else ""
+    return f"{judgement.left_out:,} requests are left out, answered while a host came or went{within}"
+
+
+def left_out(judgement: Judgement) -> str:
+    """What of a split was not judged, and why."""
+    return f"{_left_out(judgement)}." if judgement.left_out else ""
 
 
 def load_of(measured: Measured) -> str:

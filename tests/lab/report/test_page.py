@@ -14,6 +14,7 @@ import pytest
 from scipy import stats
 
 from lab.experiments.study import read_measured, write_study
+from lab.report.pages import run_page, study_page
 from load.results import HostRow, update_meta, write_hosts
 from tests.lab.experiments.runs import HOSTS, START, cut_short, write_run, written
 
@@ -189,9 +190,11 @@ def test_failures_by_cause(page: Tables, timeline: list[dict[str, str]], folder:
 
 @pytest.mark.parametrize(("name", "hosts"), [("Before", "alpha beta gamma"), ("After", "alpha beta delta")])
 def test_the_splits(page: Tables, timeline: list[dict[str, str]], name: str, hosts: str) -> None:
-    match = re.search(rf"{name} \((\d+) s\): .*? in ([\d,]+) requests over 3 hosts .*?chi-square ([\d.]+)", page.text)
+    match = re.search(rf"{name}: ([\d,]+) requests over 3 hosts, chi-square ([\d.]+) on 2 degrees", page.text)
     assert match is not None
-    length, requests, chi_square = int(match[1]), int(match[2].replace(",", "")), float(match[3])
+    requests, chi_square = int(match[1].replace(",", "")), float(match[2])
+    begin, end = periods(page, timeline)[name.lower()]
+    length = end - begin
     last = max(int(row["second"]) for row in timeline)
     first = START if name == "Before" else last + 1 - length
     counts = [
@@ -353,8 +356,30 @@ def test_a_split_more_regular_than_chance_is_no_evidence_of_anything_else(tmp_pa
     write_timeline_rows(folder, rows)
     text = written(read_measured(folder)).read_text()
 
-    assert "No evidence of unevenness" in text
+    assert "Unevenness is not shown" in text
     assert "ound robin" not in text
+
+
+def test_evidence_is_at_a_level_for_all_splits_of_the_page(tmp_path: Path) -> None:
+    """p = 0.04 is evidence on the page of its run, which has one split, and none on a page of two (Holm)."""
+    runs = []
+    for name, counts in (("a", (1_000, 1_000, 1_100)), ("b", (1_000, 1_001, 1_002))):
+        folder = write_run(tmp_path / name, np.random.default_rng(8), name="baseline", at=None, seconds=3)
+        rows = [f"{START},{host},200,{number}" for host, number in zip(HOSTS, counts, strict=True)]
+        write_timeline_rows(folder, rows)
+        runs.append(folder)
+    (tmp_path / "all").mkdir()
+    study = write_study(tmp_path / "all", runs, {})
+
+    assert 0.025 < stats.chisquare((1_000, 1_000, 1_100)).pvalue < 0.05
+    assert (
+        "Uneven: gamma got 6.45 % more requests than its share (p = 0.04)."
+        in Tables(written(read_measured(runs[0])).read_text()).text
+    )
+    assert run_page(read_measured(runs[0])).values["windows"][0]["evidence"] is True
+    page = study_page(study)
+    assert [window["evidence"] for run in page.values["runs"] for window in run["windows"]] == [False, False]
+    assert "Uneven: " not in Tables(written(study).read_text()).text
 
 
 def headline(report: Path) -> str:
