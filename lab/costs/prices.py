@@ -74,7 +74,7 @@ class Price(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     unit: str
-    per: Decimal = Field(gt=0, le=10**12)
+    per: Decimal = Field(ge=1, le=10**12)
     free: Amount
     tiers: tuple[Tier, ...]
     source: str = Field(max_length=1000)

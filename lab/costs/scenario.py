@@ -274,7 +274,8 @@ def with_options(scenario: Scenario, given: Mapping[str, Any]) -> Scenario:
         if field in names and field in given:
             rule = words.partition(": ")[2]
             raise BadInput(f"{names[field].name} {str(given[field])!r:.60}: {rule}") from None
-        raise BadInput(words.replace("rates.0", "--requests-per-second")) from None
+        names_of = {"rates.0": "--requests-per-second", "connections_per_request": "--new-connections by request"}
+        raise BadInput(words.replace(place, names_of.get(place, place), 1)) from None
 
 
 def _per_request(new_connections: str, scenario: Scenario) -> Decimal:

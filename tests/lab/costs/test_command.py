@@ -192,6 +192,16 @@ def test_pictures_are_written(lab: Command, tmp_path: Path) -> None:
         (["--network", "pigeon"], "--network 'pigeon': must be 'endpoints', 'nat', 'public' or 'none'"),
         (["--load-balancer-addresses", "-1"], "--load-balancer-addresses '-1': must be"),
         (["--new-connections", "3", "--requests-per-second", "0"], "cannot go with no requests at all"),
+        (["--new-connections", "-1"], "--new-connections by request: must be greater than or equal to 0"),
+        (
+            ["--new-connections", "1e12", "--requests-per-second", "1e-12"],
+            "must be less than or equal to 1000000000000",
+        ),
+        (["--results", "deep"], "is it the folder of a run"),
+        (["--stack", "deep/run.json"], "is not the stack that this model knows"),
+        (["--prices", "deep/run.json"], "cannot be used"),
+        (["--profile", "deep"], "cannot be read"),
+        (["--assume", ""], "'' is not assumed"),
         (["--json", "--csv"], "choose one"),
         (["--profile", "day.csv", "--requests-per-second", "1"], "choose one"),
         (["--profile", "day.csv"], "day.csv cannot be read"),
@@ -205,7 +215,11 @@ def test_pictures_are_written(lab: Command, tmp_path: Path) -> None:
         (["update", "--offer", "AmazonMars"], "no price is taken from the offer 'AmazonMars'"),
     ],
 )
-def test_bad_input_is_one_sentence_and_exit_code_2(lab: Command, arguments: list[str], says: str) -> None:
+def test_bad_input_is_one_sentence_and_exit_code_2(
+    lab: Command, tmp_path: Path, arguments: list[str], says: str
+) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "run.json").write_text("[" * 100_000)
     ran = lab(*arguments)
     assert (ran.code, ran.out) == (2, "")
     assert says in ran.err
@@ -242,3 +256,28 @@ def test_help_does_not_wait_for_heavy_libraries() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--requests-per-second", "1e12"],
+        ["--requests-per-second", "1e-300"],
+        ["--requests-per-second", "0", "--response-kb", "0", "--request-kb", "0"],
+        ["--image-mb", "1e12", "--images-kept", "100000", "--insights", "--tasks", "100000"],
+        ["--connection-seconds", "1e12", "--azs", "6", "--load-balancer-addresses", "0"],
+        ["--assume", "cross_az_share=0.5", "--azs", "1"],
+    ],
+)
+def test_what_can_be_priced_at_the_edge_is(lab: Command, arguments: list[str]) -> None:
+    ran = lab("--json", *arguments)
+    assert (ran.code, ran.err) == (0, "")
+    assert all(each["total_usd"] >= 0 for each in ran.json["ways"])
+
+
+def test_without_prices_or_a_network_the_command_is_said_with_3(lab: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.costs.update.OFFER_FILES", "http://127.0.0.1:1")
+    ran = lab("--region", "us-east-1")
+    assert (ran.code, ran.out) == (3, "")
+    assert "`lab costs update --region us-east-1`, on a machine that reaches" in ran.err
+    assert ran.err.count("\n") == 1
