@@ -21,6 +21,7 @@ from lab.report.words import (
     COMPARED,
     WAYS,
     bound,
+    comparison_answer,
     comparison_of,
     comparison_subject,
     deviation_ends,
@@ -289,7 +290,8 @@ def comparison_page(found: Sequence[Comparison], studies: Sequence[Study]) -> Do
         *(Sentence(text, "warning") for text in rates_that_differ(found)),
         _differences(found, heads, both),
     ]
-    return Document("", parts, {"experiments": [_compared(each) for each in found]})
+    answer = comparison_answer(found)
+    return Document(answer, parts, {"answer": answer, "experiments": [_compared(each) for each in found]})
 
 
 def _differences(found: Sequence[Comparison], heads: Sequence[str], both: bool) -> Table:

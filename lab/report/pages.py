@@ -21,12 +21,12 @@ from load.results import Run
 
 __all__ = ["run_page", "study_page"]
 
-# The matrix: head of a column, and the figure under it; those of the second list are on pages alone.
+# The figures of the matrix; those of the second list are on pages alone.
 _SHOWN = (
-    "requests", "failures", "failed_seconds", "failed_percent", "failures_from_s", "failures_to_s", "even_again_s",
-    "p99_before_ms", "p99_during_ms", "detect_s", "deregister_s", "replace_s",
+    "requests", "failures", "unfinished", "failed_seconds", "failed_percent", "failures_from_s", "failures_to_s",
+    "even_again_s", "p99_before_ms", "p99_during_ms", "detect_s", "deregister_s", "replace_s",
 )  # fmt: skip
-_PAGE_ONLY = {"failed_percent", "p99_before_ms", "p99_during_ms", "detect_s", "deregister_s", "replace_s"}
+_PAGE_ONLY = {"unfinished", "failed_percent", "p99_before_ms", "p99_during_ms", "detect_s", "deregister_s", "replace_s"}
 
 
 _ALONE = 2  # level of the headings of a page about one run
@@ -145,7 +145,7 @@ def _roles(measured: Measured) -> dict[str, str]:
     """Each host's part in the event, in the order of their first answers: `stopped`, `new`, or "" where it stays."""
     seen = {host.hostname: host.first_seen for run in measured.runs.values() for host in run.hosts if host.hostname}
     findings = measured.findings[DIRECT]
-    gone = set(findings.fault.hostnames) if findings.fault and findings.times.deregister is not None else set()
+    gone = set(findings.stopped)
     new = set(findings.replacements)
     return {
         host: "stopped" if host in gone else "new" if host in new else "" for host in sorted(seen, key=seen.__getitem__)

@@ -28,6 +28,7 @@ __all__ = [
     "began",
     "bound",
     "capital",
+    "comparison_answer",
     "comparison_of",
     "comparison_subject",
     "convergence_title",
@@ -481,6 +482,15 @@ def spread(of: Spread) -> str:
 def comparison_subject(each: Comparison) -> str:
     """Such as `stop-task, discovery_ttl 5`."""
     return ", ".join([each.experiment, *(f"{name} {value:g}" for name, value in each.setting.items())])
+
+
+def comparison_answer(found: Sequence[Comparison]) -> str:
+    """What two sets of runs show of a difference, in one sentence."""
+    different = [comparison_subject(each) for each in found if each.shown]
+    if not different:
+        return f"No difference is shown in {len(found)} experiment{'s' if len(found) > 1 else ''}."
+    rest = len(found) - len(different)
+    return f"They differ in {joined(different)}{f'; in {rest} more no difference is shown' if rest else ''}."
 
 
 def comparison_of(each: Comparison) -> str:

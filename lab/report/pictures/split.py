@@ -120,7 +120,7 @@ def _draw_deviations(
             low, high = deviation_ends(share)
             row = hosts.index(share.host) + (number - (len(splits) - 1) / 2) * space
             colour = LINES[roles.get(share.host, "")]
-            axes.plot([low, high], [row, row], color=colour, linewidth=2.2, alpha=0.75, solid_capstyle="butt")
+            axes.plot([low, high], [row, row], color=colour, linewidth=2.2, solid_capstyle="butt")
             face = "none" if hollow else colour
             axes.plot(share.deviation, row, _MARKS[number % 3], color=colour, markerfacecolor=face, markersize=6)
         interval = f"{label}measured, and {percent(CONFIDENCE)} interval for all hosts at once"

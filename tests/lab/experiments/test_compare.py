@@ -229,8 +229,9 @@ def test_ways_are_named_as_their_runs_name_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("twice", "words"), [(False, "load balancer"), (True, " way ")])
 def test_the_command(tmp_path: Path, lab: Command, twice: bool, words: str) -> None:
     folder = str(both_ways(tmp_path / "a", [1], [2], 17).folder)
-    head, *lines = lab("compare", folder, *([folder] if twice else [])).out.splitlines()
+    answer, head, *lines = lab("compare", folder, *([folder] if twice else [])).out.splitlines()
 
+    assert answer == f"No difference is shown in {'2 experiments' if twice else '1 experiment'}."
     assert words in head
     assert any(line.startswith("stop-task") and "not shown; it takes" in line for line in lines)
 
