@@ -5,6 +5,11 @@ request is sent independently, and the number of answers that repeat the host of
 and variance: the runs test for several categories (Mood 1940), here for any number of connections (the join count
 statistic of Cliff and Ord 1981, on paths). The whole transition matrix is tested against independence as well
 (Anderson and Goodman 1957); it also sees orders that repeat no host more or less often.
+
+Counts cannot tell two hosts in turn from chance when their number is odd: 501 and 500 have p = 0.0504 for so little
+spread. If a part r of the answers of k equal hosts sticks, 6.18 / ((k - 1) r^2) answers show it with 80 % power at 5 %:
+309 for 3 hosts and a tenth. With connections known, consecutive means consecutive on one connection. Without, the lines
+of many connections are interleaved, and stickiness of each can be hidden: forty sticky connections look independent.
 """
 
 from __future__ import annotations

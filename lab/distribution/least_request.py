@@ -7,7 +7,14 @@ gets less for a while. That takes back at most half of the variance, as it is ch
 D is the asymptotic variance of the arrivals at one task. The state is the number of requests in flight at that task
 and at the others, which are alike, so their numbers are kept sorted. With few states the chain is solved exactly. With
 more, the tasks are taken to be independent, which they are in the limit of many (Vvedenskaya, Dobrushin and Karpelevich
-1996; Mitzenmacher 2001), and the task in question is then a birth and death process.
+1996; Mitzenmacher 2001), and the task in question is then a birth and death process; where both can be computed they
+differ by at most 3 %.
+
+D is 1 for one request in flight (all tasks are idle: random), falls to about 1/2 where there are one or two for each
+task, and rises to 1 again with many. It holds from about 20 requests for each in flight on; before, the start from idle
+makes the spread smaller. Real requests do not end in random order. If tasks take equally long for each, the spread is
+smaller; if each works on one request at a time, busy tasks end requests at the same rate however many wait, and D comes
+nearer 1.
 """
 
 from __future__ import annotations
