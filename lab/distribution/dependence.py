@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from lab.records.observations import Integers, Sequence, Windows
 
@@ -74,8 +74,8 @@ def dependence(windows: Windows, sequence: Sequence, alpha: float, whole: bool) 
     if min(mean, pairs - mean) < _ENOUGH or variance <= 0:
         return None
     deviation = math.sqrt(variance)
-    sticky = float(stats.norm.sf((repeats - 0.5 - mean) / deviation))
-    in_turn = float(stats.norm.cdf((repeats + 0.5 - mean) / deviation))
+    sticky = float(special.ndtr((mean + 0.5 - repeats) / deviation))
+    in_turn = float(special.ndtr((repeats + 0.5 - mean) / deviation))
     return Dependence(
         pairs=pairs,
         repeats=repeats,

@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -99,6 +100,7 @@ class _QuadraticForm:
         return np.asarray(np.einsum("ni,ij,nj->n", difference, self._inverse, difference, optimize=True))
 
 
+@lru_cache(maxsize=4)  # asked for thrice of each exposure, which is equal to itself only
 def inverse_covariance(exposure: Exposure) -> tuple[Numbers, int]:
     """The generalised inverse of the covariance (k, k) of the observed requests, and its rank."""
     expected = exposure.expected
@@ -168,9 +170,10 @@ def evidence(p_values: Sequence[float], level: float = 0.05) -> tuple[bool, ...]
     return tuple(adjusted <= level for adjusted in holm(p_values))
 
 
+@lru_cache
 def noncentrality(degrees_of_freedom: int, alpha: float = ALPHA) -> float:
     """The noncentral chi-square's parameter at which the upper test at alpha has POWER (Cohen 1988, chapter 7)."""
-    critical = stats.chi2.isf(alpha, degrees_of_freedom)
+    critical = special.chdtri(degrees_of_freedom, alpha)
     return float(special.chndtrinc(critical, degrees_of_freedom, 1 - POWER))
 
 
@@ -187,6 +190,7 @@ def skew_visible(exposure: Exposure, degrees_of_freedom: int, alpha: float = ALP
     return math.sqrt(noncentrality(degrees_of_freedom, alpha) / (_information(exposure) * requests))
 
 
+@lru_cache(maxsize=4)
 def _information(exposure: Exposure) -> float:
     """Noncentrality for each request and squared skew, at the host where a skew is hardest to see.
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from lab.distribution.dependence import Dependence
 from lab.distribution.presence import Exposure
@@ -147,7 +147,8 @@ def _wilson(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Both ends for each host (k,); from 0 to 1 for one that had no requests to get."""
     tail = (1 - CONFIDENCE) / hosts / 2
-    quantile = float(stats.t.isf(tail, seen.degrees_of_freedom))
+    freedom = seen.degrees_of_freedom
+    quantile = -float(special.ndtri(tail) if math.isinf(freedom) else special.stdtrit(freedom, tail))
     weight = quantile**2 * seen.dispersion
     n = np.maximum(requests, 1).astype(np.float64)
     p = observed / n

@@ -9,7 +9,8 @@ Retries and shared connections. What happens to a request that is sent to a task
 is open (connections are reused) it is served while the application runs, and fails after; over a new one it is refused,
 which is a failure without retries and, with one or more, seen by hardly anybody.
 
-Balancing. The spread of the requests over unchanged hosts, against those of simulated gateways (lab.distribution.policies).
+Balancing. The spread of the requests over unchanged hosts, against those of simulated gateways
+(lab.distribution.policies).
 """
 
 from __future__ import annotations

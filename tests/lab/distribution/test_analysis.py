@@ -49,8 +49,8 @@ def test_false_alarms_with_the_order_known() -> None:
 def test_round_robin_is_more_regular_than_chance(requests: int, hosts: int, front_ends: int) -> None:
     """Its counts, or with few front ends its order."""
     rng = np.random.default_rng(2)
-    shown = [evident(in_turn(rng, requests, hosts, front_ends)) for _ in range(40)]
-    assert sum(bool(each & {"regular", "order"}) for each in shown) >= 32
+    shown = [evident(in_turn(rng, requests, hosts, front_ends)) for _ in range(30)]
+    assert sum(bool(each & {"regular", "order"}) for each in shown) >= 24
     assert not any("hosts" in each for each in shown)
 
 
