@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from types import TracebackType
 from typing import Self
@@ -16,6 +17,7 @@ from lab.report.document import Document, Heading, Sentence, Table
 __all__ = ["Progress", "new_console", "write"]
 
 _PLAIN_WIDTH = 10_000  # columns: where the output is no terminal nothing is wrapped
+_WHOLE = 20  # characters of a cell that is not wrapped
 _PLAIN_EVERY = 5.0  # seconds between lines where the output is no terminal
 
 
@@ -46,19 +48,28 @@ def write(document: Document, console: Console) -> None:
         elif isinstance(part, Table) and not part.detail:
             if part.caption:
                 _say(console, part.caption)
-            console.print(_columns(part))
+            console.print(_columns(part, console.width))
 
 
 def _say(console: Console, text: str, style: str = "") -> None:
     console.print(text, style=style or None, soft_wrap=not console.is_terminal)
 
 
-def _columns(table: Table) -> Columns:
-    columns = Columns(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+def _columns(table: Table, width: int) -> Columns:
+    """Where there is no room for it on one line, heads are folded; cells only where there is no room even so."""
     shown = [number for number in range(len(table.head)) if number not in table.only_page]
+    longest = {number: max((len(row[number]) for row in table.rows), default=0) for number in shown}
+    heads = {number: table.head[number] for number in shown}
+    wide = sum(max(longest[number], len(heads[number])) + 2 for number in shown) <= width
+    if not wide:
+        words = {number: max(map(len, head.split()), default=0) for number, head in heads.items()}
+        heads = {number: textwrap.fill(head, max(1, longest[number], words[number])) for number, head in heads.items()}
+        least = sum(max(min(longest[number], _WHOLE), words[number]) + 1 for number in shown)
+    columns = Columns(box=None, pad_edge=False, padding=(0, 2 if wide else 1, 0, 0))
     for number in shown:
-        is_text = number < table.text_columns or number in table.only_terminal
-        columns.add_column(table.head[number], justify="left" if is_text else "right", overflow="fold")
+        is_text = number < table.text_columns or number in table.only_terminal or longest[number] > _WHOLE
+        is_whole = longest[number] <= _WHOLE and (wide or least <= width)
+        columns.add_column(heads[number], justify="left" if is_text else "right", overflow="fold", no_wrap=is_whole)
     for row in table.rows:
         columns.add_row(*(row[number] for number in shown))
     return columns

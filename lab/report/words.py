@@ -291,7 +291,8 @@ def _story(findings: Findings) -> str:
         steps.append(f"{came or f'the last of {len(new)} new tasks'} first answered after {at.replace:.1f} s")
     last = [host.last_seen - fault.at for host in findings.hosts if host.hostname in fault.hostnames]
     if at.deregister is not None and last and max(last) > 0:
-        steps.append(f"{went} last answered after {max(last):.1f} s")
+        who = old[0] if len(old) == 1 else "a stopped task"
+        steps.append(f"{who} last answered after {max(last):.1f} s")
     event = findings.experiment.event
     return f"After {event}: {'; '.join(steps)}." if steps else ""
 

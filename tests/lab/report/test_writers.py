@@ -67,6 +67,16 @@ def test_no_cell_is_cut_on_a_narrow_terminal() -> None:
     assert "12,345" in text
 
 
+def test_heads_are_folded_before_cells_are() -> None:
+    head, cells = ("host", "before (15 s)", "after (12 s)"), ["ip-10-0-16-4", "33.3 %", "34.1 %"]
+    wide, narrow = (printed(width, Document("", [Table(head, [cells])])).splitlines() for width in (60, 30))
+
+    assert [line.split() for line in wide] == [" ".join(head).split(), " ".join(cells).split()]
+    assert [line.split() for line in narrow] == [
+        ["before", "after"], ["host", "(15", "s)", "(12", "s)"], " ".join(cells).split()
+    ]  # fmt: skip
+
+
 def test_the_page_draws_for_wide_and_narrow_screens() -> None:
     page = render(DOCUMENT)
 
