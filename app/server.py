@@ -21,10 +21,10 @@ from app.settings import Settings, SettingsError
 # For requests in flight at the end; API Gateway gives one up after 30 s, so none that anybody waits for is cut off.
 # From Python 3.12 on, closing the server waits for them anyway, before hypercorn looks at this.
 GRACE_S = 30.0
-# Longer than the gaps in a load, because a request that meets a connection just being closed fails, and failed requests
-# are what is counted here. Not longer still, because hypercorn 0.18 holds on to a connection that its client has closed
-# for this time too.
-KEEP_ALIVE_S = 75.0
+# Longer than the idle timeout of what is before it, Service Connect's proxy with 300 s: a request that meets a
+# connection just being closed fails, so the proxy must be the one that closes. Not longer still, because hypercorn 0.18
+# holds on to a connection that its client has closed for this time too.
+KEEP_ALIVE_S = 310.0
 # Connections that wait to be accepted: a load test opens hundreds in one moment.
 BACKLOG = 1_024
 

@@ -57,6 +57,9 @@ def up(
     reuse_connections: Annotated[
         bool, typer.Option(help="Keep connections to tasks open between requests.")
     ] = _DEFAULT.reuse_connections,
+    timeout_status: Annotated[
+        int, typer.Option(help="Of the gateway's answer when an integration takes too long: 504 or 503.")
+    ] = _DEFAULT.timeout_status,
     deregistration_delay: Annotated[
         float, typer.Option(help="Seconds between a task's deregistration and its stop.")
     ] = _DEFAULT.deregistration_delay,
@@ -66,6 +69,9 @@ def up(
     registration_wait: Annotated[
         float, typer.Option(help="Seconds for which a task that does not listen yet is held back from registration.")
     ] = _DEFAULT.registration_wait,
+    proxy_idle_timeout: Annotated[
+        float, typer.Option(help="Seconds after which the proxy closes an unused connection to the application.")
+    ] = _DEFAULT.proxy_idle_timeout,
     proxy_drain: Annotated[
         float, typer.Option(help="Seconds that the proxy serves on after the application has stopped.")
     ] = _DEFAULT.proxy_drain,
@@ -103,9 +109,11 @@ def up(
         discovery_ttl=discovery_ttl,
         connect_retries=connect_retries,
         reuse_connections=reuse_connections,
+        timeout_status=timeout_status,
         deregistration_delay=deregistration_delay,
         stop_timeout=stop_timeout,
         registration_wait=registration_wait,
+        proxy_idle_timeout=proxy_idle_timeout,
         proxy_drain=proxy_drain,
         proxy_restarts=proxy_restarts,
         running_grace=running_grace,

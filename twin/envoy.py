@@ -60,9 +60,12 @@ def sidecar(
     *,
     request_timeout: float,
     idle_timeout: float,
+    upstream_idle_timeout: float,
     health_paths: Sequence[str] = (),
 ) -> Json:
     """The bootstrap of a task's Service Connect proxy: from *ingress* to *application*; timeouts in seconds (0: none).
+
+    *idle_timeout* is of its clients' connections, *upstream_idle_timeout* of its own to the application.
 
     The listener is marked INBOUND: `drain_listeners?inboundonly` acts on no other. *health_paths* are those that
     `disturbance` makes fail.
@@ -77,8 +80,7 @@ def sidecar(
         "route_config": {"virtual_hosts": [{"name": "application", "domains": ["*"], "routes": routes}]},
         "http_filters": [_DELAY, router()],
     }
-    # Below the keep-alive of common servers, so that no request meets a connection that is closing.
-    upstream = static_cluster("application", [application], idle_timeout=4)
+    upstream = static_cluster("application", [application], idle_timeout=upstream_idle_timeout)
     inbound = listener("ingress", ingress, manager, idle_timeout=idle_timeout) | {"traffic_direction": "INBOUND"}
     runtime = {"layers": [{"name": "admin", "admin_layer": {}}]}
     bootstrap = _bootstrap("ingress", static={"listeners": [inbound], "clusters": [upstream]})

@@ -37,6 +37,8 @@ class Parameters:
         connect_retries: how often a refused connection is tried on another instance. Assumed: no client error was
             seen when a task was stopped by hand.
         reuse_connections: whether connections to tasks are kept open between requests. Assumed.
+        timeout_status: of the answer when an integration has taken too long, 504 or 503. Assumed: AWS's page on 504
+            names the timeout, and a captured answer over a VPC link was 503 (cortex issue 1225).
 
     ECS:
         deregistration_delay: seconds between deregistration and the stop of a task. 0: nothing waits [CR 1639].
@@ -44,6 +46,9 @@ class Parameters:
         registration_wait: seconds after its start for which a task that does not listen yet is held back from
             registration. Assumed: what ECS takes between the start of a container and its registration; beyond it
             a task gets traffic whether it is ready or not [CR 2334].
+        proxy_idle_timeout: seconds after which the proxy closes an unused connection to the application. Assumed: 300,
+            Service Connect's default for HTTP, of which it is not said that it holds on this side too. An application
+            that closes earlier loses a request now and then.
         proxy_drain: seconds that the proxy serves on after the application has stopped: 20 [sc-agent].
         proxy_restarts: how often a crashed proxy is started anew before the task fails: 3 [sc-agent].
         running_grace: seconds in RUNNING after which a task without a health check counts as healthy: 40 [ecs].
@@ -58,16 +63,20 @@ class Parameters:
     discovery_ttl: float = 5.0
     connect_retries: int = 1
     reuse_connections: bool = True
+    timeout_status: int = 504
 
     deregistration_delay: float = 0.0
     stop_timeout: float = 30.0
     registration_wait: float = 5.0
+    proxy_idle_timeout: float = 300.0
     proxy_drain: float = 20.0
     proxy_restarts: int = 3
     running_grace: float = 40.0
     namespace_cleanup: float = 10.0
 
     def __post_init__(self) -> None:
+        if self.timeout_status not in (503, 504):
+            raise BadInput(f"timeout-status={self.timeout_status} is none that is known: give 503 or 504")
         for field in fields(self):
             value = getattr(self, field.name)
             least = 1 if field.name == "front_ends" else 0

@@ -284,6 +284,7 @@ class Life:
                 self._application_address,
                 request_timeout=timeouts.get("perRequestTimeoutSeconds", _PER_REQUEST_TIMEOUT),
                 idle_timeout=timeouts.get("idleTimeoutSeconds", _IDLE_TIMEOUT),
+                upstream_idle_timeout=self._launcher.parameters().proxy_idle_timeout,
                 health_paths=health_paths(self._definition),
             ),
             folder=self._folder,

@@ -115,7 +115,8 @@ class Service(Construct):
                             dns_name=settings.discovery_name, port=settings.container_port
                         ),
                         timeout=EcsServiceServiceConnectConfigurationServiceTimeout(
-                            per_request_timeout_seconds=settings.request_timeout,
+                            # The gateway's is the answer that clients get, so the proxy must not be the first.
+                            per_request_timeout_seconds=settings.request_timeout + 1,
                             # ECS's default, which the provider would make a 0, and that is none.
                             idle_timeout_seconds=300,
                         ),

@@ -104,7 +104,7 @@ def test_service_connect(synthesize: Synthesize) -> None:
     (service,) = connect["service"]
     assert service["port_name"] == container(stack)["portMappings"][0]["name"]
     assert service["discovery_name"] == "serviceconnect"
-    assert service["timeout"] == {"per_request_timeout_seconds": 25, "idle_timeout_seconds": 300}
+    assert service["timeout"] == {"per_request_timeout_seconds": 26, "idle_timeout_seconds": 300}
     assert "ingress_port_override" not in service
     options = connect["log_configuration"]["options"]
     assert options["awslogs-group"] == reference(stack, "aws_cloudwatch_log_group", "logs/proxy", "name")

@@ -24,7 +24,8 @@ async def serving(folder: Path) -> AsyncIterator[tuple[Process, Path]]:
     processes = Processes()
     await processes.start()
     ingress = Address("127.0.0.1", free_port())
-    write_json(folder / "proxy.json", envoy.sidecar(ingress, ingress, request_timeout=1, idle_timeout=1))
+    bootstrap = envoy.sidecar(ingress, ingress, request_timeout=1, idle_timeout=1, upstream_idle_timeout=1)
+    write_json(folder / "proxy.json", bootstrap)
     command = envoy.command(require("envoy", "run `make install`."), folder / "proxy.json", folder / "admin")
     process = await processes.spawn("an Envoy", command, log=folder / "log")
     try:

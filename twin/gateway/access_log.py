@@ -17,10 +17,11 @@ _ALWAYS = {
     "requestTime": "%START_TIME(%d/%b/%Y:%H:%M:%S +0000)%",
     "requestTimeEpoch": "%START_TIME(%s%3f)%",
     "identity.sourceIp": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
-    "identity.userAgent": "%REQ(USER-AGENT)%",
+    # As request.lua has escaped them: formats are JSON as a rule, and a client may send any character.
+    "identity.userAgent": "%DYNAMIC_METADATA(twin.request:userAgent)%",
     "domainName": "%REQ(:AUTHORITY)%",
     "httpMethod": "%REQ(:METHOD)%",
-    "path": "%PATH(NQ:ORIG_OR_PATH)%",
+    "path": "%DYNAMIC_METADATA(twin.request:path)%",
     "protocol": "%PROTOCOL%",
     "routeKey": "%METADATA(ROUTE:twin:route)%",
     "stage": "%METADATA(ROUTE:twin:stage)%",

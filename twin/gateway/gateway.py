@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -82,6 +83,7 @@ class Gateway:
         self._log = log
         self._api = Api()
         self._instances: dict[str, Instances] = {}  # by integration id
+        self._discovered = 0.0  # when Cloud Map was last asked, on the monotonic clock
         self._unusable: frozenset[str] = frozenset()  # ids of instances that have been told
         self._clusters: dict[str, dict[str, Any]] = {}  # as in cds.json, by name
         self._authorizers: dict[str, JwtAuthorizer] = {}  # by id: those that the served route table may ask
@@ -134,8 +136,17 @@ class Gateway:
     async def run(self) -> None:
         """Ask Cloud Map every `discovery_ttl` seconds, until cancelled."""
         while True:
-            await asyncio.sleep(max(self._parameters().discovery_ttl, _LEAST_INTERVAL))
-            await self._survive(self.discover())
+            # In steps: how long an answer is used may change meanwhile, with a parameter or a new integration.
+            left = self._discovered + max(self._lifetime(), _LEAST_INTERVAL) - time.monotonic()
+            if left > 0:
+                await asyncio.sleep(min(left, _LEAST_INTERVAL))
+            else:
+                await self._survive(self.discover())
+
+    def _lifetime(self) -> float:
+        """Seconds for which the last answers of DiscoverInstances are used: one without instances is not (assumed)."""
+        all_have_some = all(self._instances_of(integration).addresses for integration in self._api.integrations)
+        return self._parameters().discovery_ttl if all_have_some else 0.0
 
     def api_changed(self) -> None:
         """A resource of the API has changed."""
@@ -175,8 +186,8 @@ class Gateway:
                 await self._taken_over()
 
     async def changed(self) -> None:
-        """Instances were registered or deregistered: nothing is cached with `discovery_ttl` 0, so ask now."""
-        if self._parameters().discovery_ttl == 0:
+        """Instances were registered or deregistered: where no answer is cached, ask now."""
+        if self._lifetime() == 0:
             await self._survive(self.discover())
 
     async def _survive(self, work: Awaitable[None]) -> None:
@@ -201,6 +212,7 @@ class Gateway:
         When Cloud Map does not answer, they stay as they were (assumed).
         """
         changed = False
+        self._discovered = time.monotonic()
         for integration in self._api.integrations:
             try:
                 found = await self._find(integration)
@@ -264,6 +276,7 @@ class Gateway:
             route_source=envoy.file_source(self._envoy.files / "rds.json"),
             keys=keys,
             access_log=self._access_log,
+            timeout_status=self._parameters().timeout_status,
         )
         self._envoy.write("lds", [served])
 

@@ -16,18 +16,21 @@ from twin.gateway.access_log import envoy_format
 from twin.gateway.model import Api, Cors, JwtAuthorizer
 from twin.network import Address
 
-__all__ = ["AUTHORIZATION_CLUSTER", "AUTHORIZATION_PATH", "MAX_HEADERS_KIB", "MAX_PAYLOAD", "listener"]
+__all__ = ["AUTHORIZATION_CLUSTER", "AUTHORIZATION_PATH", "MAX_HEADERS", "MAX_PAYLOAD", "listener"]
 
 Json = dict[str, Any]
 
 _TYPE = "type.googleapis.com/envoy."
 MAX_PAYLOAD = 10 * 1024 * 1024  # bytes; AWS says "10 MB" [apigw quotas]
-MAX_HEADERS_KIB = 10  # 10,240 bytes of request line and headers [apigw quotas]
+MAX_HEADERS = 10_240  # bytes of request line and header values together [apigw quotas]
+# What Envoy reads of a request before our own limit is looked at: names, separators and many short headers as well.
+_READ_KIB, _READ_HEADERS = 96, 10_240
 AUTHORIZATION_CLUSTER = "authorization"
 AUTHORIZATION_PATH = "/_twin/authorize"
 _AUTHORIZATION_TIMEOUT = "5s"
 # API Gateway's answers of its own. The body of Envoy's replies is replaced; what comes from a task passes untouched.
 _MESSAGES = {
+    400: "Bad Request",
     401: "Unauthorized",
     403: "Forbidden",
     404: "Not Found",
@@ -48,6 +51,7 @@ def listener(
     route_source: Json,
     keys: Mapping[str, str],
     access_log: Path,
+    timeout_status: int = 504,
 ) -> Json:
     """The listener at *address*.
 
@@ -56,11 +60,13 @@ def listener(
         route_source: where Envoy finds the route table.
         keys: the JWKS of each authorizer's issuer, as JSON text, by the authorizer's id.
         access_log: the file for the access log.
+        timeout_status: of the answer to a request whose integration has taken too long: 504 or 503.
     """
     manager = {
         "rds": {"route_config_name": "api", "config_source": route_source},
         "server_header_transformation": "PASS_THROUGH",
-        "max_request_headers_kb": MAX_HEADERS_KIB,
+        "max_request_headers_kb": _READ_KIB,
+        "common_http_protocol_options": {"idle_timeout": "300s", "max_headers_count": _READ_HEADERS},
         "http_protocol_options": {"accept_http_10": True},
         # Every client is one from outside: its address is the connection's, and its x-request-id and x-envoy headers
         # are not taken over. Its x-forwarded-for goes on as it is, for API Gateway tells the address in `forwarded`.
@@ -69,14 +75,16 @@ def listener(
         "internal_address_config": {"cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]},
         "skip_xff_append": True,
         "http_filters": [*_filters(authorizers, keys, api.cors), envoy.router(suppress_envoy_headers=True)],
-        "local_reply_config": {"mappers": [_own_reply(*reply) for reply in _MESSAGES.items()]},
+        "local_reply_config": {"mappers": [_own_reply(status, timeout_status) for status in _MESSAGES]},
         "access_log": list(_access_log(api, access_log)),
     }
     return envoy.listener("gateway", address, manager, idle_timeout=300)
 
 
 def _filters(authorizers: Sequence[JwtAuthorizer], keys: Mapping[str, str], cors: Cors | None) -> Iterable[Json]:
-    """In the order in which a request passes them (assumed). Each but the limit acts only where a route says so."""
+    """In the order in which a request passes them (assumed). Each but the limits acts only where a route says so."""
+    limits = f"local LIMIT = {MAX_HEADERS}\n" + (_LUA / "request.lua").read_text()
+    yield _lua("twin.request", {"default_source_code": _inline(limits)})
     yield _filter("envoy.filters.http.local_ratelimit", "local_ratelimit.v3.LocalRateLimit", stat_prefix="throttling")
     yield _filter("envoy.filters.http.jwt_authn", "jwt_authn.v3.JwtAuthentication", **_jwt(authorizers, keys))
     yield _lua("twin.claims", {"source_codes": {"claims": _inline((_LUA / "claims.lua").read_text())}})
@@ -165,15 +173,17 @@ def _cors(cors: Cors) -> str:
     return "{" + ", ".join(f"{name} = {value}" for name, value in values.items()) + "}"
 
 
-def _own_reply(status: int, message: str) -> Json:
+def _own_reply(status: int, timeout_status: int) -> Json:
+    told = timeout_status if status == 504 else status  # only timeouts are 504
     # What has too large headers is refused before it gets an id.
     request_id = "%UNIQUE_ID%" if status == 431 else "%REQ(x-request-id)%"
     equal = {"op": "EQ", "value": {"default_value": status, "runtime_key": f"local_reply.{status}"}}
     return {
         "filter": {"status_code_filter": {"comparison": equal}},
+        "status_code": told,
         "headers_to_add": [envoy.header("apigw-requestid", request_id)],
         "body_format_override": {
-            "text_format_source": _inline(json.dumps({"message": message}, separators=(",", ":"))),
+            "text_format_source": _inline(json.dumps({"message": _MESSAGES[told]}, separators=(",", ":"))),
             "content_type": "application/json",
         },
     }

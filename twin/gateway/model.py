@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 __all__ = ["Api", "CloudMapService", "Cors", "Integration", "JwtAuthorizer", "Listener", "Route", "Stage", "Throttle"]
 
+_VARIABLE, _GREEDY = 1, 2  # kinds of a segment, after 0, a literal
+
 
 @dataclass(frozen=True)
 class CloudMapService:
@@ -69,9 +71,15 @@ class Route:
         return self.key.split(" ", 1)[1] if " " in self.key else ""
 
     @property
-    def specificity(self) -> tuple[bool, bool, int, bool]:
-        """Sorts the more specific route first."""
-        return (self.key == "$default", "+}" in self.path, self.path.count("{"), self.method == "ANY")
+    def specificity(self) -> tuple[tuple[int, ...], bool]:
+        """Sorts the more specific route first: segment by segment a literal, a variable, a greedy one; then the method.
+
+        That a segment further left counts more is assumed.
+        """
+        if self.key == "$default":
+            return (_GREEDY + 1,), True
+        kinds = (_GREEDY if "+}" in s else _VARIABLE if "{" in s else 0 for s in self.path.split("/")[1:])
+        return tuple(kinds), self.method == "ANY"
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,10 @@ class _Reader:
         self._left_out += [f"{name}, request parameter {parameter}" for parameter in requests]
         if item.get("ResponseParameters"):
             self._left_out.append(f"{name}, response parameters")
+        if item.get("IntegrationMethod", "ANY") != "ANY":
+            self._left_out.append(f"{name}, method {item['IntegrationMethod']}: the client's goes to the service")
+        if item.get("TlsConfig"):
+            self._left_out.append(f"{name}, TLS: tasks are asked by HTTP")
         timeout = item.get("TimeoutInMillis", _DEFAULT_TIMEOUT_MS) / 1000
         return Integration(item["IntegrationId"], target, timeout, path)
 
@@ -96,7 +100,7 @@ class _Reader:
             return Listener(arn)
         if ":servicediscovery:" in arn:
             try:
-                service, namespace = self._service(arn.rsplit("/", 1)[-1])
+                service, namespace = self._service(arn)
             except (ClientError, ParamValidationError, LookupError) as error:
                 self._left_out.append(f"integration {item['IntegrationId']}: {uri} is not there ({error})")
                 return None
@@ -106,21 +110,22 @@ class _Reader:
         )
         return None
 
-    def _service_and_namespace(self, identifier: str) -> tuple[str, str]:
-        """The names of a Cloud Map service and of its namespace.
+    def _service_and_namespace(self, arn: str) -> tuple[str, str]:
+        """The names of a Cloud Map service, by its ARN, and of its namespace.
 
         Raises:
             ClientError, ParamValidationError: botocore's, if one is not there.
             LookupError: the service has no namespace.
         """
-        service = self._aws.call("servicediscovery", "GetService", Id=identifier)["Service"]
+        service = self._aws.call("servicediscovery", "GetService", Id=arn.rsplit("/", 1)[-1])["Service"]
+        if service.get("Arn", arn) != arn:
+            raise LookupError("it is of another account or Region")
         if not (of := service.get("NamespaceId") or (service.get("DnsConfig") or {}).get("NamespaceId")):
             raise LookupError(f"{service['Name']} has no namespace")
         namespace = self._aws.call("servicediscovery", "GetNamespace", Id=of)["Namespace"]
         return service["Name"], namespace["Name"]
 
     def _jwt_authorizer(self, identifier: str) -> JwtAuthorizer | None:
-        # GetAuthorizers would tell all at once, but moto lacks it.
         try:
             item = self._aws.call("apigatewayv2", "GetAuthorizer", ApiId=self._api["ApiId"], AuthorizerId=identifier)
         except (ClientError, ParamValidationError) as error:

@@ -1,8 +1,9 @@
 """API Gateway's routes as Envoy's route table: pure.
 
 Which route wins is API Gateway's rule: a full match, then a greedy path variable, then `$default`
-(https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html). All that a route has of its
-own, throttling and authorization too, is in its entry, so that a change of it touches no listener.
+(https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html); how two of a kind compare
+is assumed (`Route.specificity`). All that a route has of its own, throttling and authorization too, is in its entry, so
+that a change of it touches no listener.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ _VARIABLE = re.compile(r"\{([\w.-]+)(\+)?\}")
 # At any port: it may be forwarded, by ssh or an editor.
 _DOMAINS = [f"{name}{port}" for name in ("127.0.0.1", "localhost", "[::1]") for port in ("", ":*")]
 _FORBIDDEN: dict[str, Any] = {"match": {"prefix": ""}, "direct_response": {"status": 403}}
+_NO_TUNNEL: dict[str, Any] = {"match": {"connect_matcher": {}}, "direct_response": {"status": 403}}
 _REQUEST_PATH = re.compile(r"\$\{?request\.path(?:\.([\w-]+))?\}?")
 
 
@@ -39,21 +41,28 @@ def table(api: Api, *, front_ends: int, connect_retries: int, keyless: Iterable[
             {
                 "name": "api",
                 "domains": _DOMAINS,
-                "routes": envoy_routes(
-                    api, front_ends=front_ends, connect_retries=connect_retries, keyless=frozenset(keyless)
-                ),
+                "routes": [
+                    _NO_TUNNEL,
+                    *envoy_routes(
+                        api, front_ends=front_ends, connect_retries=connect_retries, keyless=frozenset(keyless)
+                    ),
+                ],
             },
             # Another Host is another API's. Here it may be a page's that has made its name lead to this machine, and
             # it must not read what the service answers.
-            {"name": "others", "domains": ["*"], "routes": [_FORBIDDEN]},
+            {"name": "others", "domains": ["*"], "routes": [_NO_TUNNEL, _FORBIDDEN]},
         ],
         "request_headers_to_add": [
             {**envoy.header("via", "HTTP/1.1 AmazonAPIGateway"), "append_action": "APPEND_IF_EXISTS_OR_ADD"},
-            envoy.header(
-                "forwarded",
-                "by=%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%;for=%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%;"
-                "host=%REQ(:AUTHORITY)%;proto=http",
-            ),
+            # Behind what the client sends, which an application must not trust (vault-cortex, pull request 484).
+            {
+                **envoy.header(
+                    "forwarded",
+                    "by=%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%;for=%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%;"
+                    "host=%REQ(:AUTHORITY)%;proto=http",
+                ),
+                "append_action": "APPEND_IF_EXISTS_OR_ADD",
+            },
         ],
         "request_headers_to_remove": ["x-envoy-external-address"],
         "response_headers_to_add": [envoy.header("apigw-requestid", "%REQ(x-request-id)%")],
@@ -65,25 +74,36 @@ def envoy_routes(api: Api, *, front_ends: int, connect_retries: int, keyless: fr
     entries = []
     for stage in sorted(api.stages, key=lambda stage: stage.name == "$default"):
         for route in sorted(api.routes, key=lambda route: route.specificity):
-            entry = _entry(route, stage)
             throttle = stage.throttle_of(route)
-            if throttle and not (throttle.rate and throttle.burst):  # a bucket of Envoy's lets at least one pass
-                entry["direct_response"] = {"status": 429}
-            elif route.authorizer and route.authorizer.id in keyless:
-                entry["direct_response"] = {"status": 401}
-            else:
-                clusters = clusters_of(route.integration, front_ends)
-                entry["route"] = _action(route, stage, clusters, connect_retries)
-                entry["typed_per_filter_config"] = dict(_filters(route, stage))
-            entries.append(entry)
+            for pattern, rewrite in _paths(route, stage):
+                entry = _entry(route, stage, pattern)
+                if throttle and not (throttle.rate and throttle.burst):  # a bucket of Envoy's lets at least one pass
+                    entry["direct_response"] = {"status": 429}
+                elif route.authorizer and route.authorizer.id in keyless:
+                    entry["direct_response"] = {"status": 401}
+                else:
+                    clusters = clusters_of(route.integration, front_ends)
+                    entry["route"] = _action(route, clusters, connect_retries, rewrite)
+                    entry["typed_per_filter_config"] = dict(_filters(route, stage))
+                entries.append(entry)
         # What no route of a stage matches is still the stage's: another's routes do not see it, and its log has it.
         rest = {"match": {"safe_regex": {"regex": re.escape(stage.prefix) + "(/.*)?"}}, "metadata": _metadata(stage)}
         entries.append(rest | {"direct_response": {"status": 404}})
     return entries
 
 
-def _entry(route: Route, stage: Stage) -> Json:
-    match: Json = {"safe_regex": {"regex": re.escape(stage.prefix) + _pattern(route)}}
+def _paths(route: Route, stage: Stage) -> Iterable[tuple[str, Json | None]]:
+    """The patterns of a route's paths, with what each is rewritten to. A stage's name alone is its path `/`."""
+    prefix = re.escape(stage.prefix)
+    yield prefix + _pattern(route), _rewrite(route, stage)
+    if stage.prefix and route.path in ("", "/"):
+        path = route.integration.path
+        sent = None if path is None else _REQUEST_PATH.sub(lambda match: "" if match[1] else "/", path)
+        yield prefix, None if sent is None else {"pattern": {"regex": f"^{prefix}$"}, "substitution": sent}
+
+
+def _entry(route: Route, stage: Stage, pattern: str) -> Json:
+    match: Json = {"safe_regex": {"regex": pattern}}
     if route.method not in ("ANY", "$default"):
         match["headers"] = [{"name": ":method", "string_match": {"exact": route.method}}]
     return {"name": route.key, "match": match, "metadata": _metadata(stage, route)}
@@ -105,7 +125,7 @@ def _pattern(route: Route, group: Callable[[str], str] = lambda pattern: pattern
     return "".join([*parts, re.escape(route.path[end:])])
 
 
-def _action(route: Route, stage: Stage, clusters: list[str], connect_retries: int) -> Json:
+def _action(route: Route, clusters: list[str], connect_retries: int, rewrite: Json | None) -> Json:
     action: Json = {"timeout": f"{route.integration.timeout}s", **_destination(clusters)}
     if connect_retries:
         action["retry_policy"] = {
@@ -115,7 +135,7 @@ def _action(route: Route, stage: Stage, clusters: list[str], connect_retries: in
             "host_selection_retry_max_attempts": 5,
             "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.001s"},
         }
-    if rewrite := _rewrite(route, stage):
+    if rewrite:
         action["regex_rewrite"] = rewrite
     return action
 

@@ -94,7 +94,7 @@ class ServiceSettings(CommonSettings):
     )
     request_timeout: int = setting(
         30,
-        "Seconds that an answer may take, at API Gateway and at Service Connect (whose own default is 15).",
+        "Seconds that an answer may take at API Gateway; Service Connect's proxy (15 by default) gives it one more.",
         between(1, 30, "(API Gateway's most)"),
     )
     environment: Mapping[str, str] = setting({}, "Environment of the container.")

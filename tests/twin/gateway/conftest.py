@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.twin.running import RunningTwin, TwinFactory, wait_until
+from tests.twin.running import RunningTwin, TwinFactory, twin_command, wait_until
+from twin.control import ask
 
 ECHO = Path(__file__).with_name("echo.py")
 
@@ -43,6 +45,15 @@ class ApiInHand:
             return answer if condition(answer) else None
 
         return wait_until(ask, f"{method} {path} is answered as it should be", timeout=10)
+
+
+def twin_set(twin: RunningTwin, *assignments: str) -> None:
+    ask({"aws_endpoint_url": twin.aws_endpoint_url}, "set", assignments=assignments)
+
+
+def listing(twin: RunningTwin) -> str:
+    command = twin_command("ps", "--state", str(twin.state))
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.fixture(scope="module")

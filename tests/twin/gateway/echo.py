@@ -20,7 +20,7 @@ class Echo(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         query = dict(parse_qsl(urlsplit(self.path).query))
         time.sleep(float(query.get("delay", 0)))
-        headers = {name.lower(): value for name, value in self.headers.items()}
+        headers = {name.lower(): ", ".join(self.headers.get_all(name, [])) for name in self.headers}
         said = {"method": self.command, "path": self.path, "headers": headers, "length": len(body)}
         text = b"x" * int(query["size"]) if "size" in query else json.dumps(said).encode()
         self.send_response(int(query.get("status", 200)))

@@ -19,7 +19,7 @@ GIVEN: Any = {"constants": {"apiId": "a1b2", "accountId": ""}, "messages": {404:
         ("$context.error.messageString", "-", """%CEL({404: '"Not Found"', 429: '"Too Many"'}[response.code])%"""),
         ("$context.apiId $context.accountId", "a1b2 -", "a1b2 -"),
         ("100 % $context.nothing.of.it", "100 %% -", "100 %% -"),
-        ('{"path":"$context.path"}', '{"path":"%PATH(NQ:ORIG_OR_PATH)%"}', '{"path":"%PATH(NQ:ORIG_OR_PATH)%"}'),
+        ('{"path":"$context.path"}', '{"path":"%DYNAMIC_METADATA(twin.request:path)%"}', None),
         ("ends with a sentence: $context.stage.", "ends with a sentence: %METADATA(ROUTE:twin:stage)%.", None),
     ],
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,10 +14,9 @@ import pytest
 from joserfc.jwk import RSAKey
 
 from tests.twin.ecs.load import Load
-from tests.twin.gateway.conftest import ApiInHand
+from tests.twin.gateway.conftest import ApiInHand, listing, twin_set
 from tests.twin.gateway.issuer import Issuer, issuer_at_work
 from tests.twin.running import RunningTwin, twin_command, wait_until
-from twin.control import ask
 
 MEBIBYTE = 1024 * 1024
 FORBIDDEN = (403, b'{"message":"Forbidden"}')
@@ -31,15 +29,6 @@ def said(answer: httpx.Response) -> tuple[int, bytes]:
 
 def is_status(*statuses: int) -> Any:
     return lambda answer: answer.status_code in statuses
-
-
-def twin_set(twin: RunningTwin, *assignments: str) -> None:
-    ask({"aws_endpoint_url": twin.aws_endpoint_url}, "set", assignments=assignments)
-
-
-def listing(twin: RunningTwin) -> str:
-    command = twin_command("ps", "--state", str(twin.state))
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def test_what_the_service_sees_and_what_the_client_gets(api: ApiInHand) -> None:
@@ -143,26 +132,6 @@ def test_the_payloads_limit(api: ApiInHand) -> None:
     assert api.until(is_status(200), "POST", "/upload", content=b"x" * 10 * MEBIBYTE).json()["length"] == 10 * MEBIBYTE
     answer = api.client.post("/upload", content=b"x" * (10 * MEBIBYTE + 1))
     assert said(answer) == (413, b'{"message":"Request Entity Too Large"}')
-
-
-@pytest.mark.parametrize("shape", ["header", "query"])
-def test_the_limit_of_request_line_and_headers(twin: RunningTwin, shape: str) -> None:
-    def ask(length: int) -> tuple[int, bytes, bytes]:
-        query, header = ("?{}", "") if shape == "query" else ("", "x: {}\r\n")
-        head = f"GET /hostname{query} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{header}\r\n"
-        sent = head.format("a" * (length - len(head) + 2)).encode()
-        assert len(sent) == length
-        url = httpx.URL(twin.gateway_url)
-        with socket.create_connection((url.host, url.port)) as connection:
-            connection.sendall(sent)
-            answer = connection.makefile("rb").read()
-        headers, _, body = answer.partition(b"\r\n\r\n")
-        return int(answer.split()[1]), body, headers
-
-    assert ask(10_240)[0] == 200
-    status, body, headers = ask(10_241)
-    assert (status, body) == (431, b'{"message":"Request Header Fields Too Large"}')
-    assert b"\r\napigw-requestid: " in headers
 
 
 def test_throttling_by_rate_and_burst(api: ApiInHand) -> None:

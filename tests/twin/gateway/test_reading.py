@@ -243,11 +243,12 @@ def test_what_nobody_has_foreseen_is_told_and_the_next_change_is_served(
     async def followed() -> list[str]:
         failed = asyncio.Event()
 
-        def log(kind: str, *, step: str, reason: str) -> None:
-            told.append(f"{step}: {reason}")
+        def report(part: str, error: Exception) -> None:
+            told.append(f"{part}: {error}")
             failed.set()
 
-        gateway = unstarted(tmp_path, log)
+        monkeypatch.setattr("twin.gateway.gateway.report", report)
+        gateway = unstarted(tmp_path)
         found: Iterator[Api | RuntimeError] = iter([RuntimeError("unforeseen"), WHOLE])
 
         def read(aws: Aws) -> Api:
@@ -269,7 +270,7 @@ def test_what_nobody_has_foreseen_is_told_and_the_next_change_is_served(
         return gateway.left_out
 
     assert asyncio.run(followed()) == ["whole"]
-    assert told == ["failed: RuntimeError: unforeseen"]
+    assert told == ["the gateway's configuration: unforeseen"]
 
 
 def test_a_silent_issuer_holds_up_neither_the_api_nor_discovery(

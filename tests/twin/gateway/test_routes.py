@@ -66,6 +66,41 @@ def test_the_most_specific_route_wins(method: str, path: str, key: str) -> None:
     assert key_of(entries, method, path) == key
 
 
+@pytest.mark.parametrize(
+    ("keys", "method", "path", "key"),
+    [
+        (("ANY /{proxy+}", "ANY /orders/{proxy+}"), "GET", "/orders/7", "ANY /orders/{proxy+}"),
+        (("GET /{proxy+}", "ANY /orders/{proxy+}"), "GET", "/orders/7", "ANY /orders/{proxy+}"),
+        (("ANY /orders/{proxy+}", "GET /orders/{proxy+}"), "GET", "/orders/7", "GET /orders/{proxy+}"),
+        (("GET /{shop}/orders", "ANY /a/{what}"), "GET", "/a/orders", "ANY /a/{what}"),
+        (("ANY /a/{proxy+}", "GET /{shop}/orders"), "GET", "/a/orders", "ANY /a/{proxy+}"),
+        (("$default", "ANY /{proxy+}"), "GET", "/a", "ANY /{proxy+}"),
+    ],
+)
+def test_routes_compare_segment_by_segment_and_the_method_last(
+    keys: tuple[str, ...], method: str, path: str, key: str
+) -> None:
+    for order in (keys, keys[::-1]):
+        assert key_of(table(*(Route(each, integration()) for each in order)), method, path) == key
+
+
+@pytest.mark.parametrize(
+    ("key", "overwrite", "path"),
+    [
+        ("GET /", "$request.path", "/"),
+        ("$default", "$request.path", "/"),
+        ("GET /", "/v1$request.path", "/v1/"),
+        ("GET /", None, "/prod"),
+    ],
+)
+def test_a_stages_name_alone_is_its_root(key: str, overwrite: str | None, path: str) -> None:
+    entries = table(Route(key, integration(path=overwrite)), stages=(Stage("prod"),))
+
+    assert key_of(entries, "GET", "/prod") == key
+    assert sent(find(entries, "GET", "/prod"), "/prod") == path
+    assert key_of(entries, "GET", "/production") is None
+
+
 def test_without_a_default_route_the_rest_is_nobodys() -> None:
     entries = table(Route("GET /users", integration()))
 
