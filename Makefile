@@ -15,6 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 DURATION ?= 30
 USERS ?= 16
+MINUTES ?= 10
 # Where the twin listens: others for a second twin beside the first.
 GATEWAY_PORT ?= 8000
 AWS_PORT ?= 4566
@@ -22,7 +23,7 @@ WEB_PORT ?= 8089
 TWIN_UP := twin up --with-parent --port $(GATEWAY_PORT) --aws-port $(AWS_PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock synth ready run ui test pytest lint deploy destroy diff diagram settings checkov conformance clean
+.PHONY: help install lock synth ready run soak ui test pytest lint deploy destroy diff diagram settings checkov conformance clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -121,6 +122,9 @@ ready: $(VENV)/.installed
 
 run: ready ## The main job: the stack on this machine, load on it, one task stopped on the way (DURATION=30 USERS=16)
 	@$(TWIN_UP) -- lab run stop-task --users $(USERS) --duration $(DURATION)
+
+soak: ready ## Random faults on a twin under load, with checks all along (MINUTES=10 SEED=...)
+	@python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 ui: ready ## The twin, and Locust's web UI at http://127.0.0.1:8089 (WORKERS=4 for more processes)
 	@$(TWIN_UP) -- locust --host http://127.0.0.1:$(GATEWAY_PORT) --web-host 127.0.0.1 --web-port $(WEB_PORT) $(if $(WORKERS),--processes $(WORKERS) --master-bind-host 127.0.0.1)

@@ -10,8 +10,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-REQUEST = b"GET /hostname HTTP/1.1\r\nhost: localhost\r\n\r\n"
-
 
 @dataclass
 class Load:
@@ -28,6 +26,7 @@ class Load:
     url: str
     connections: int
     pause: float = 0.0
+    path: str = "/hostname"
     answers: Counter[tuple[int, str]] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     spans: list[tuple[float, float, bool]] = field(default_factory=list)
@@ -52,13 +51,13 @@ class Load:
         await asyncio.gather(*(self._send() for _ in range(self.connections)))
 
     async def _send(self) -> None:
-        address = urlsplit(self.url)
-        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        request = f"GET {self.path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode()
+        reader, writer = await self._connect()
         while not self._stop.is_set():
             await asyncio.sleep(self.pause)
             begun = time.time()
             try:
-                writer.write(REQUEST)
+                writer.write(request)
                 status, headers = await _answer(reader)
             except (OSError, asyncio.IncompleteReadError) as error:
                 status, headers = 0, {"error": repr(error), "connection": "close"}
@@ -68,8 +67,19 @@ class Load:
                 self.failures.append(f"{status} {headers}")
             if headers.get("connection") == "close":
                 await _close(writer)
-                reader, writer = await asyncio.open_connection(address.hostname, address.port)
+                reader, writer = await self._connect()
         await _close(writer)
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection; while nobody listens it is tried again, for it is no request."""
+        address = urlsplit(self.url)
+        while True:
+            try:
+                return await asyncio.open_connection(address.hostname, address.port)
+            except OSError:
+                if self._stop.is_set():
+                    raise
+                await asyncio.sleep(0.05)
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:

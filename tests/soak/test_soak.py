@@ -1,0 +1,86 @@
+"""The soak itself: a short one, and that it sees what it looks for."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.soak.rounds import DEEDS, Figures, Measured, Soak
+from tests.twin.ecs.load import Load
+from tests.twin.running import PROJECT
+from twin.faults import KINDS
+
+
+@pytest.mark.timeout(300)
+def test_a_short_soak_finds_nothing_wrong(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.soak", "--minutes", "0.5", "--seed", "5", "--json", str(tmp_path / "json")]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads((tmp_path / "json").read_text())
+    assert (figures["seed"], figures["violations"]) == (5, [])
+    assert figures["rounds"] >= 1
+    assert sum(figures["deeds"].values()) >= figures["rounds"]
+    assert figures["requests"] > figures["in_quiet"] > 0
+
+
+def test_every_kind_of_fault_is_among_the_deeds() -> None:
+    names = {deed.__name__.replace("_", "-") for deed in DEEDS}
+
+    assert set(KINDS) <= names
+
+
+def test_growth_is_that_of_an_hour() -> None:
+    figures = Figures(seed=1)
+    for minute in range(8):
+        measured = Measured(60.0 * minute, 100.0 + minute, 20, 10, 9, 14, 3, 5 + 2 * minute, 1.0)
+        figures.measured.append(measured)
+
+    growth = figures.growth()
+
+    assert growth["memory_mb"] == 60.0
+    assert growth["folders"] == 120.0
+    assert growth["descriptors"] == 0.0
+
+
+class Recorded(Soak):
+    """A soak without a twin: its event log is the test's."""
+
+    def __init__(self, events: list[dict[str, Any]], logged: int) -> None:
+        self.figures, self.began, self.gateway_killed = Figures(seed=1), 0.0, False
+        self.recorded, self.logged = events, logged
+
+    def events(self) -> list[dict[str, Any]]:
+        return self.recorded
+
+    def access_log(self) -> int:
+        return self.logged
+
+
+@pytest.mark.parametrize(
+    ("begun", "event", "logged", "violations"),
+    [
+        (11.0, {"time": 10.0, "kind": "task", "step": "SIGTERM"}, 1, []),
+        (11.0, {"time": 10.0, "kind": "accident", "what": "the proxy of task 1 exited with -9"}, 1, []),
+        (11.0, {"time": 10.0, "kind": "task", "step": "RUNNING"}, 1, ["a request failed without an event"]),
+        (19.0, {"time": 10.0, "kind": "task", "step": "SIGTERM"}, 1, ["a request failed without an event"]),
+        (21.0, {"time": 21.0, "kind": "task", "step": "SIGTERM"}, 1, ["a request failed without an event"]),  # in quiet
+        (11.0, {"time": 10.0, "kind": "task", "step": "SIGTERM"}, 2, ["the access log has 2 requests, clients sent 1"]),
+    ],
+)
+def test_a_failure_has_to_be_explained_and_sums_to_be_exact(
+    begun: float, event: dict[str, Any], logged: int, violations: list[str]
+) -> None:
+    soak = Recorded([event], logged)
+    load = Load("http://127.0.0.1:8000", 0, answers=Counter({(503, ""): 1}), spans=[(begun, begun + 0.1, False)])
+
+    soak.check_requests([load], began=5.0, quiet=20.0, lines=0)
+
+    assert [said.split(",")[0] if "event" in said else said for said in soak.figures.violations] == violations
+    assert (soak.figures.requests, soak.figures.failed) == (1, 1)
