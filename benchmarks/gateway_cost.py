@@ -26,8 +26,10 @@ import httpx
 from tests.twin.ecs.load import Load
 from twin import envoy
 from twin.aws import Aws
+from twin.credentials import Credentials
 from twin.network import Address, free_port
 from twin.process import require
+from twin.state import StateFolder
 
 ROOT = Path(__file__).parents[1]
 CONNECTIONS = 16
@@ -49,7 +51,7 @@ def main() -> None:
         )
         try:
             outputs = wait_for_outputs(twin, state / "outputs.json")
-            bare, url = start_bare_envoy(Path(folder), addresses(outputs))
+            bare, url = start_bare_envoy(Path(folder), addresses(outputs, StateFolder(state).running()["credentials"]))
             try:
                 compare(
                     {"an Envoy that only proxies": url, "the twin's gateway": outputs["gateway_url"]}, options.seconds
@@ -72,9 +74,9 @@ def wait_for_outputs(twin: subprocess.Popen[bytes], file: Path) -> dict[str, str
     return outputs
 
 
-def addresses(outputs: dict[str, str]) -> list[Address]:
+def addresses(outputs: dict[str, str], credentials: Credentials) -> list[Address]:
     """Where the tasks' sidecars listen, as Cloud Map tells it."""
-    found = Aws(outputs["aws_endpoint_url"], outputs["region"]).call(
+    found = Aws(outputs["aws_endpoint_url"], outputs["region"], credentials).call(
         "servicediscovery",
         "DiscoverInstances",
         NamespaceName=outputs["namespace_name"],

@@ -11,7 +11,7 @@ import boto3
 from botocore import xform_name
 from botocore.config import Config
 
-from twin.credentials import ACCESS_KEY, SECRET_KEY
+from twin.credentials import Credentials
 
 __all__ = ["Aws"]
 
@@ -22,9 +22,13 @@ _CONFIG = Config(inject_host_prefix=False, retries={"total_max_attempts": 1}, co
 class Aws:
     """Calls to one endpoint by service and operation (`"ecs", "CreateService"`); clients are made when first used."""
 
-    def __init__(self, endpoint_url: str, region: str) -> None:
+    def __init__(self, endpoint_url: str, region: str, credentials: Credentials) -> None:
         self.endpoint_url = endpoint_url
         self.region = region
+        self._keys = {
+            "aws_access_key_id": credentials.access_key,
+            "aws_secret_access_key": credentials.secret_key,
+        }
         self._clients: dict[str, Any] = {}
 
     def call(self, service: str, operation: str, **parameters: Any) -> Mapping[str, Any]:
@@ -49,7 +53,7 @@ class Aws:
         if service not in self._clients:
             with _MAKES_A_CLIENT:
                 self._clients[service] = _session().client(
-                    service, region_name=self.region, endpoint_url=self.endpoint_url, config=_CONFIG
+                    service, region_name=self.region, endpoint_url=self.endpoint_url, config=_CONFIG, **self._keys
                 )
         return self._clients[service]
 
@@ -60,4 +64,4 @@ _MAKES_A_CLIENT = Lock()  # a session is not made for several threads, its clien
 @cache
 def _session() -> boto3.session.Session:
     """The process' one: it keeps the services' models, of which EC2's alone takes a quarter of a second to read."""
-    return boto3.session.Session(ACCESS_KEY, SECRET_KEY)
+    return boto3.session.Session()

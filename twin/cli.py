@@ -91,6 +91,14 @@ def up(
     jwt_issuer: Annotated[
         str | None, typer.Option(help="URL on this machine with the keys of the JWT issuer. Default: its own address.")
     ] = None,
+    access_key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help="The endpoint's access key, and its secret too: `test`, as awslocal and tflocal have it, which anyone "
+            "can guess. Default: random ones, which `twin env` prints.",
+        ),
+    ] = None,
     allow_origin: Annotated[
         list[str] | None,
         typer.Option(metavar="URL", help="A page of this origin may ask the AWS endpoint; no other may. Repeatable."),
@@ -100,6 +108,7 @@ def up(
     ] = False,
 ) -> None:
     """Start a twin and stay with it; Ctrl-C or `twin down` ends it and everything it started."""
+    from twin.credentials import Credentials
     from twin.guard import checked_origin
     from twin.up import Options, run
 
@@ -130,6 +139,7 @@ def up(
         then=then or None,
         empty=empty,
         with_parent=with_parent,
+        credentials=Credentials.new(access_key),
         allow_origin=[checked_origin(origin) for origin in allow_origin or []],
     )
     sys.exit(run(options))
@@ -252,7 +262,7 @@ def env(state: State = _STATE) -> None:
     running = StateFolder(state).running()
     for name in sorted(os.environ.keys() & set(PROFILES)):
         print(f"unset {name}")
-    for name, value in environment(endpoint_of(running), running["region"], os.environ).items():
+    for name, value in environment(endpoint_of(running), running["region"], running["credentials"], os.environ).items():
         print(f"export {name}={shlex.quote(value)}")
 
 

@@ -19,11 +19,13 @@ class Command:
 
     Attributes:
         path: the folders where its programs are, as PATH has them.
+        umask: with which it makes files; -1: the twin's own.
     """
 
     words: Sequence[str]
     folder: Path
     path: str = field(default_factory=lambda: os.environ.get("PATH", os.defpath))
+    umask: int = -1
 
     @classmethod
     def parse(cls, text: str, folder: Path) -> Command:

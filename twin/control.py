@@ -75,7 +75,8 @@ def ask(running: dict[str, Any], operation: str, **request: Any) -> dict[str, An
     host = urlsplit(endpoint_of(running)).netloc
     connection = HTTPConnection(host, timeout=_TIMEOUT)
     try:
-        connection.request("POST", PATH + operation, json.dumps(request), {"content-type": "application/json"})
+        headers = {"content-type": "application/json", "authorization": f"Bearer {running['credentials'].token}"}
+        connection.request("POST", PATH + operation, json.dumps(request), headers)
         answer = connection.getresponse()
         content: dict[str, Any] = json.loads(answer.read())
     except (OSError, ValueError) as error:

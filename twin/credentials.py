@@ -1,14 +1,48 @@
-"""With what credentials the endpoint is asked, and the environment that has them: nothing here imports boto3."""
+"""The credentials of a twin, and the environment that has them: nothing here imports boto3.
+
+Each twin makes its own. Whoever has them can have commands run on this machine as the user who started it, so they are
+in a file that this user alone can read, outside of every folder that a service might serve.
+"""
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-__all__ = ["ACCESS_KEY", "PROFILES", "SECRET_KEY", "environment", "past_proxies"]
+from twin.errors import BadInput
 
-ACCESS_KEY = SECRET_KEY = "test"
-PROFILES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
-"""Variables that must not be there beside these: a profile that is not there is an error, whatever the keys are."""
+__all__ = ["PROFILES", "Credentials", "environment", "past_proxies"]
+
+PROFILES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+"""Variables that must not be there beside these: a profile that is not there is an error, whatever the keys are, and a
+session's token goes with its own keys."""
+
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"  # as in AWS's access keys
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """The access key and secret key that sign calls to the endpoint, and the token for /_twin/."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    token: str = field(repr=False)
+
+    @classmethod
+    def new(cls, access_key: str | None = None) -> Credentials:
+        """Random ones; with *access_key* that is the key and its secret too, as awslocal and tflocal have `test`.
+
+        Raises:
+            BadInput: it has other characters than letters, digits and underscores, or more than 128.
+        """
+        if access_key is not None and not re.fullmatch(r"[A-Za-z0-9_]{1,128}", access_key):
+            raise BadInput(
+                f"--access-key {access_key[:200]!r} is no access key: give up to 128 letters, digits and underscores."
+            )
+        key = access_key or "TWIN" + "".join(secrets.choice(_LETTERS) for _ in range(16))
+        return cls(key, access_key or secrets.token_urlsafe(30), secrets.token_urlsafe(32))
 
 
 def past_proxies(inherited: Mapping[str, str]) -> dict[str, str]:
@@ -20,15 +54,18 @@ def past_proxies(inherited: Mapping[str, str]) -> dict[str, str]:
     return {"NO_PROXY": directly, "no_proxy": directly}
 
 
-def environment(endpoint_url: str, region: str, inherited: Mapping[str, str]) -> dict[str, str]:
-    """What is to be set beside *inherited* for the AWS CLI, boto3 and Terraform to talk to the endpoint; the variables
-    of PROFILES are not to be there."""
+def environment(
+    endpoint_url: str, region: str, credentials: Credentials, inherited: Mapping[str, str]
+) -> dict[str, str]:
+    """What is to be set beside *inherited* for the AWS CLI, boto3, Terraform and `lab` to talk to the endpoint; the
+    variables of PROFILES are not to be there."""
     return {
         "AWS_ENDPOINT_URL": endpoint_url,
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_ACCESS_KEY_ID": credentials.access_key,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+        "TWIN_TOKEN": credentials.token,
         # Without it `aws servicediscovery discover-instances` looks for a host `data-127.0.0.1`.
         "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
         **past_proxies(inherited),

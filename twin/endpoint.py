@@ -5,11 +5,12 @@ Task metadata is served here too, under /v4/, and under /_twin/ what the twin's 
 
 from __future__ import annotations
 
+import hmac
+import io
 import json
 import threading
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -18,12 +19,13 @@ from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
 
+from twin.authentication import Authentication
 from twin.control import PATH
+from twin.credentials import Credentials
 from twin.ecs.api import TARGET_PREFIX
 from twin.ecs.errors import EcsError, SerializationException
 from twin.errors import BadInput, PortTaken
 from twin.gateway.listener import AUTHORIZATION_PATH
-from twin.gateway.signature import is_signed
 from twin.guard import Guard
 from twin.moto import complete
 from twin.network import Address, is_free
@@ -56,7 +58,7 @@ class Endpoint:
         api_changed: Callable[[], None],
         balancers_changed: Callable[[], None] = lambda: None,
         control: Callable[[str, Any], Json] | None = None,
-        secrets: Mapping[str, str] | None = None,
+        credentials: Credentials,
         origins: Collection[str] = (),
     ) -> None:
         """
@@ -67,7 +69,7 @@ class Endpoint:
             api_changed: told after each change of an API Gateway resource.
             balancers_changed: told after each request to Elastic Load Balancing.
             control: does what a command of the twin asks: (operation, request) -> answer, or raises BadInput.
-            secrets: the secret keys, by access key, with which requests to the gateway may be signed. None: none.
+            credentials: with what calls are signed, the gateway's too where a route asks for it, and the token.
             origins: of pages in a browser that may ask; no other page may.
         """
         self.address = address
@@ -79,7 +81,8 @@ class Endpoint:
         self._api_changed = api_changed
         self._balancers_changed = balancers_changed
         self._control = control
-        self._secrets = secrets or {}
+        self._token = credentials.token
+        self._authentication = Authentication(credentials, account)
         self.discovery_is_down = False  # a fault: DiscoverInstances fails
         complete()
         moto = DomainDispatcherApplication(create_backend_app)
@@ -124,13 +127,17 @@ class Endpoint:
         request = Request(environ)
         if request.path.startswith(AUTHORIZATION_PATH):
             return self._authorize(request)(environ, start_response)
-        prefix, _, operation = request.headers.get("X-Amz-Target", "").partition(".")
-        if prefix == TARGET_PREFIX:
-            return self._serve_ecs(operation, request)(environ, start_response)
         if request.path.startswith(PATH):
             return self._serve_control(request)(environ, start_response)
         if request.path.startswith("/v4/"):
             return self._serve_metadata(request.path)(environ, start_response)
+        if refusal := self._authentication.refusal(request):
+            return refusal(environ, start_response)
+        body = request.get_data()
+        environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}  # for moto to read again
+        prefix, _, operation = request.headers.get("X-Amz-Target", "").partition(".")
+        if prefix == TARGET_PREFIX:
+            return self._serve_ecs(operation, request)(environ, start_response)
         if self.discovery_is_down and (prefix, operation) == (_CLOUD_MAP, "DiscoverInstances"):
             return _json({"__type": "InternalFailure", "message": "twin fault"}, 500)(environ, start_response)
         if request.path.startswith(_API_PATH):
@@ -170,6 +177,10 @@ class Endpoint:
         return response
 
     def _serve_control(self, request: Request) -> Response:
+        given = request.headers.get("Authorization", "")
+        if not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
+            text = "This needs the twin's token, which `twin` and `lab` find by its state folder: name it with --state."
+            return _json({"message": text}, 403)
         if self._control is None:
             return _json({"message": "No twin is behind this endpoint."}, 404)
         try:
@@ -188,15 +199,7 @@ class Endpoint:
     def _authorize(self, request: Request) -> Response:
         """Whether the gateway may pass a request on: 200 if it is signed, else 403."""
         target = request.environ["REQUEST_URI"].removeprefix(AUTHORIZATION_PATH)
-        signed = is_signed(
-            request.method,
-            f"http://{request.host}{target}",
-            {name.lower(): value for name, value in request.headers.items()},
-            request.get_data(),
-            region=self._region,
-            secrets=self._secrets,
-            now=datetime.now(UTC),
-        )
+        signed = self._authentication.is_signed(request, target, service="execute-api", region=self._region)
         return Response(status=200 if signed else 403)
 
 

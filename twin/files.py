@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import stat
+import tempfile
 from pathlib import Path
 from typing import Any
 
-__all__ = ["last_line", "write_json"]
+from twin.errors import BadInput
+
+__all__ = ["last_line", "runtime_folder", "write_json"]
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Replace *path* as a whole: a reader sees the old content or the new, never a part."""
+    """Replace *path* as a whole: a reader sees the old content or the new, never a part; another user sees neither."""
     temporary = path.with_name(f".{path.name}.new")
     try:
-        temporary.write_text(json.dumps(value, indent=2) + "\n")
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(json.dumps(value, indent=2) + "\n")
         os.replace(temporary, path)
     except OSError:
         temporary.unlink(missing_ok=True)
@@ -28,3 +33,23 @@ def last_line(path: Path) -> str:
     except OSError:
         return ""
     return text.rsplit("\n", 1)[-1]
+
+
+def runtime_folder() -> Path:
+    """Where this user's programs keep what no other user may read, and no service serves: made if it is not there.
+
+    Raises:
+        BadInput: it is another user's, or open to others.
+    """
+    base = os.environ.get("XDG_RUNTIME_DIR", "")
+    folder = (
+        Path(base if os.path.isabs(base) and os.path.isdir(base) else tempfile.gettempdir()) / f"twin-{os.getuid()}"
+    )
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise BadInput(f"{folder} cannot be made ({error.strerror}): set TMPDIR to a folder of yours.") from None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise BadInput(f"{folder} is not a folder that you alone can read: remove it, or set TMPDIR to one of yours.")
+    return folder

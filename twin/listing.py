@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from twin.aws import Aws
-from twin.control import ask
+from twin.control import ask, endpoint_of
 from twin.ecs.unsupported import unsupported
 from twin.errors import NotUp
 
@@ -34,7 +34,7 @@ def print_listing(running: dict[str, Any]) -> None:
     if "aws_endpoint_url" not in running:
         console.print(f"The twin (pid {running.get('pid')}) is starting.")
         return
-    aws = Aws(running["aws_endpoint_url"], running["region"])
+    aws = Aws(running["aws_endpoint_url"], running["region"], running["credentials"])
     gateway = ask(running, "gateway")
     console.print(_head(running))
     console.print(_tasks(aws, "requests", gateway["requests"], console.width))
@@ -47,7 +47,7 @@ def print_listing(running: dict[str, Any]) -> None:
 
 def watch_listing(running: dict[str, Any]) -> None:
     """Show the tasks anew every second, with the requests a second that each gets, until Ctrl-C or the twin's end."""
-    aws = Aws(running.get("aws_endpoint_url", ""), running.get("region", ""))
+    aws = Aws(endpoint_of(running), running["region"], running["credentials"])
     before, at = ask(running, "gateway")["requests"], time.monotonic()
     console = _console()
     with contextlib.suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False) as live:

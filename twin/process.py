@@ -110,8 +110,10 @@ class Processes:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         log: Path | None = None,
+        umask: int = -1,
     ) -> Process:
         """Start *argv* as the leader of a new process group; output goes to the end of *log* (None: to our own).
+        A *umask* of -1 is our own.
 
         A program that does not exist is told by return code 127 and a line in the log.
         """
@@ -120,7 +122,7 @@ class Processes:
             process = await asyncio.create_subprocess_exec(
                 "/bin/sh", "-c", _LAUNCH, *argv,
                 stdin=asyncio.subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT if output else None,
-                env=env, cwd=cwd, start_new_session=True,
+                env=env, cwd=cwd, start_new_session=True, umask=umask,
             )  # fmt: skip
         child = Process(name, process, log)
         self._running[process.pid] = child

@@ -1,10 +1,13 @@
 """The state folder: who runs on it, what others may read of it, and the event log.
 
 lock            held by the running supervisor, and by nobody else, however it ended
-twin.json       its pid, and what a client needs: URLs, Region, what was passed over
+twin.json       its pid, and what a client needs: URLs, Region, what was passed over, where its credentials are
 outputs.json    there once the twin serves: the same form as `cdktf deploy --outputs-file` writes
 events.jsonl    every step of every task, and of the gateway; events.jsonl.1: what was before
 tasks/<id>/     configuration and logs of a task; gateway/ and load-balancer/ likewise
+
+Its owner alone can read it. The credentials are not even in it: a service that serves the folder in which it runs, as
+`python -m http.server` does, would serve them.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import glob
+import hashlib
 import json
 import os
 import shutil
@@ -19,37 +23,59 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
+from twin.credentials import Credentials
 from twin.errors import AlreadyUp, BadInput, NotUp
-from twin.files import write_json
+from twin.files import runtime_folder, write_json
 from twin.rotation import move
 
 __all__ = ["StateFolder"]
+
+
+_LONGEST_WITHIN = 100  # characters of the longest path that is made within
 
 
 class StateFolder:
     """A twin's state folder, for its supervisor and for the commands that ask about it."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path.resolve()
+        """
+        Raises:
+            BadInput: there can be no folder of that name.
+        """
+        try:
+            self.path = path.resolve()
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+                (self.path / ("x" * _LONGEST_WITHIN)).lstat()
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise BadInput(f"--state {str(path)[:80]!r}... is no path for a folder ({why}): give another.") from None
+        self._credentials: Path | None = None
         self.outputs = self.path / "outputs.json"
         self._description = self.path / "twin.json"
         self._events: TextIO | None = None
         self._writing = threading.Lock()
 
     @contextlib.contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self, credentials: Credentials | None = None) -> Iterator[None]:
         """Be the only supervisor on this folder, with what an earlier one left taken away.
+
+        Args:
+            credentials: the twin's, which its clients read; None: new ones.
 
         Raises:
             AlreadyUp: another one runs here.
             BadInput: the folder cannot be written.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / "lock").open("w")
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if Path.cwd().is_relative_to(self.path):
+                raise BadInput(f"--state {self.path} is where you are: give a folder that only the twin needs.")
+            self.path.chmod(0o700)
+            lock = os.fdopen(os.open(self.path / "lock", os.O_WRONLY | os.O_CREAT, 0o600), "w")
         except OSError as error:
             raise self.not_writable(error) from None
         with lock:
@@ -60,15 +86,20 @@ class StateFolder:
             try:
                 try:
                     self._clear()
-                    self._events = (self.path / "events.jsonl").open("w", buffering=1)
+                    events = os.open(self.path / "events.jsonl", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+                    self._events = os.fdopen(events, "w", buffering=1)
+                    name = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
+                    self._credentials = runtime_folder() / f"{name}.json"
+                    write_json(self._credentials, asdict(credentials or Credentials.new()))
                     self.describe(pid=os.getpid())
                 except OSError as error:
                     raise self.not_writable(error) from None
                 yield
             finally:
                 self._close_events()
-                self._description.unlink(missing_ok=True)
-                self.outputs.unlink(missing_ok=True)
+                for file in (self._description, self.outputs, self._credentials):
+                    if file is not None:
+                        file.unlink(missing_ok=True)
 
     def require_free(self) -> None:
         """Nothing, if no supervisor is on this folder.
@@ -91,7 +122,7 @@ class StateFolder:
 
     def describe(self, **content: Any) -> None:
         """Replace what clients can read of this twin."""
-        write_json(self._description, content)
+        write_json(self._description, {**content, "credentials_file": str(self._credentials)})
 
     def log(self, kind: str, **details: Any) -> None:
         """Add a line to the event log; where it cannot be written, it ends, and the twin goes on."""
@@ -115,14 +146,23 @@ class StateFolder:
         self._events = None
 
     def running(self) -> dict[str, Any]:
-        """What the supervisor on this folder tells of itself.
+        """What the supervisor on this folder tells of itself; under `credentials` are its Credentials.
 
         Raises:
-            NotUp: none runs here.
+            NotUp: none runs here, or it is another user's.
         """
         if not self._is_held():
             raise NotUp(f"No twin runs on {self.path}: start one with `twin up`.")
-        return self._read()
+        running = self._read()
+        try:
+            content = json.loads(Path(running.pop("credentials_file")).read_text())
+            return {**running, "credentials": Credentials(**content)}
+        except KeyError:  # it has only begun
+            return running
+        except (OSError, ValueError, TypeError) as error:
+            raise NotUp(
+                f"The credentials of the twin on {self.path} cannot be read ({error}): are you its user?"
+            ) from None
 
     def wait_until_free(self, timeout: float) -> bool:
         """Whether the supervisor on this folder has ended within *timeout* seconds."""

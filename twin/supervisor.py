@@ -15,7 +15,7 @@ from typing import Any
 from twin import control, metadata
 from twin.aws import Aws
 from twin.command import Command
-from twin.credentials import ACCESS_KEY, SECRET_KEY, environment
+from twin.credentials import environment
 from twin.deploy import Deployment, deploy
 from twin.ecs import api, wire
 from twin.ecs.context import Context
@@ -88,9 +88,10 @@ class Supervisor:
             api_changed=self._on_api_change,
             balancers_changed=self._on_balancer_change,
             control=self._control_call,
-            secrets={ACCESS_KEY: SECRET_KEY},
+            credentials=options.credentials,
             origins=options.allow_origin,
         )
+        self._aws = Aws(self.endpoint.url, region, options.credentials)
         self.addresses = addresses = LoopbackAddresses(options.aws_port)
         self.balancers = LoadBalancers(
             ACCOUNT,
@@ -108,7 +109,7 @@ class Supervisor:
             folder=state.path / "gateway",
             processes=self.processes,
             envoy_binary=envoy_binary,
-            aws=Aws(self.endpoint.url, region),
+            aws=self._aws,
             authorization=self.endpoint.address,
             issuer_url=options.jwt_issuer,
             listener_address=self.balancers.address,
@@ -164,7 +165,7 @@ class Supervisor:
                     deployment = (
                         Deployment({}, {}, ())
                         if self._options.empty
-                        else await asyncio.to_thread(deploy, self._stack, self.endpoint.url)
+                        else await asyncio.to_thread(deploy, self._stack, self._aws)
                     )
                     await self.balancers.configure()
                     await self.gateway.start()
@@ -237,7 +238,8 @@ class Supervisor:
         self._then = await self.processes.spawn(
             "the command",
             self._options.then,
-            env=os.environ | environment(self.endpoint.url, self.ecs.region, os.environ),
+            env=os.environ | environment(self.endpoint.url, self.ecs.region, self._options.credentials, os.environ),
+            umask=self.launcher.command.umask,
         )
         code = await self._then.wait()
         return code if code >= 0 else 128 - code  # a signal as a shell tells it: 137 for SIGKILL

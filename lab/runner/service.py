@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shlex
 import threading
 import time
@@ -14,7 +13,6 @@ from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -22,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from lab.errors import BadInput, Missing
 from lab.records.run import DeploymentRecord, Discovered, EventRecord, TaskRecord
+from lab.runner.credentials import twin_credentials
 
 __all__ = ["Aws", "EcsService", "ServiceState", "Target", "Watch", "read_target"]
 
@@ -332,7 +331,11 @@ class Aws:
     def __init__(self, target: Target) -> None:
         self._url = target.aws_endpoint_url
         self._where = self._url or f"AWS in {target.region}"
-        self._session = boto3.session.Session(region_name=target.region, **_credentials(self._url))
+        keys = {}
+        if self._url is not None:
+            found = twin_credentials(self._url, target.file)
+            keys = {"aws_access_key_id": found.access_key, "aws_secret_access_key": found.secret_key}
+        self._session = boto3.session.Session(region_name=target.region, **keys)
 
     def client(self, service: str) -> Any:
         """boto3's client of *service*; safe to be used by several threads."""
@@ -364,20 +367,12 @@ class Aws:
         except ClientError as error:
             code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
             if code.startswith(("ExpiredToken", "InvalidClientToken", "UnrecognizedClient")):
-                raise Missing(
-                    f"{self._where} takes no requests with these credentials ({code}): log in again."
-                ) from None
+                why = code if self._url is None else f"{code}: {message.rstrip('.')}"
+                way_out = "log in again." if self._url is None else "was it started anew?"
+                raise Missing(f"{self._where} takes no requests with these credentials ({why}): {way_out}") from None
             raise BadInput(f"{self._where} refuses {error.operation_name} ({code}): {message}") from None
         except BotoCoreError as error:
             raise Missing(f"{self._where} does not answer ({error}): is it up?") from None
-
-
-def _credentials(endpoint_url: str | None) -> dict[str, str]:
-    """A twin takes any credentials, so none need to be configured for it; AWS gets those of the environment."""
-    on_loopback = urlsplit(endpoint_url or "").hostname in ("127.0.0.1", "::1", "localhost")
-    if on_loopback and "AWS_ACCESS_KEY_ID" not in os.environ:
-        return {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-    return {}
 
 
 _ON_THE_TWIN, _ON_AWS = 0.1, 1.0  # seconds between questions

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from lab.errors import BadInput, Missing
+from lab.runner.credentials import twin_credentials
 from lab.runner.service import Target
 
 __all__ = ["TwinControl", "in_words"]
@@ -25,6 +26,7 @@ class TwinControl:
 
     def __init__(self, target: Target) -> None:
         self._url = f"{target.aws_endpoint_url}/_twin"
+        self._token = twin_credentials(str(target.aws_endpoint_url), target.file).token
 
     @contextlib.contextmanager
     def fault(self, kind: str, target: str | None, seconds: float | None) -> Iterator[None]:
@@ -47,7 +49,10 @@ class TwinControl:
 
     def _ask(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         try:
-            answer = httpx.post(f"{self._url}/{operation}", json=request, timeout=_TIMEOUT, trust_env=False)
+            headers = {"authorization": f"Bearer {self._token}"}
+            answer = httpx.post(
+                f"{self._url}/{operation}", json=request, headers=headers, timeout=_TIMEOUT, trust_env=False
+            )
             content = answer.json()
         except (httpx.HTTPError, ValueError) as error:
             raise Missing(f"The twin at {self._url} does not answer ({error}): is it up?") from None

@@ -9,6 +9,13 @@ from tests.command import Command, in_process
 
 
 @pytest.fixture
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `eval "$(twin env)"` sets them, of a twin whose state folder is not here."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "TWIN_TOKEN"):
+        monkeypatch.setenv(name, "test")
+
+
+@pytest.fixture
 def lab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Runs `lab` with these arguments."""
     return in_process("lab", cli.main, monkeypatch, capsys)

@@ -8,18 +8,48 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.credentials
+import httpx
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 
+from twin.aws import Aws
+from twin.credentials import Credentials
+from twin.state import StateFolder
+
+CREDENTIALS = Credentials("test", "test", "token")  # of endpoints without a twin
 PROJECT = Path(__file__).resolve().parents[2]
 STACK = PROJECT / "cdktf.out"  # what `make synth` writes; `make test` does so first
 STARTS_WITHIN = 60.0  # seconds; it takes three, on a machine that does nothing else
+
+
+class Signed(httpx.Auth):
+    """Signs httpx's requests; those to /_twin/ it gives the token."""
+
+    requires_request_body = True
+
+    def __init__(self, credentials: Credentials, service: str = "ecs") -> None:
+        self._credentials = credentials
+        self._service = service
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        own = self._credentials
+        if request.url.path.startswith("/_twin/"):
+            request.headers["authorization"] = f"Bearer {own.token}"
+        else:
+            signed = AWSRequest(request.method, str(request.url), {}, request.content)
+            keys = botocore.credentials.Credentials(own.access_key, own.secret_key)
+            SigV4Auth(keys, self._service, "eu-west-2").add_auth(signed)
+            request.headers.update(dict(signed.headers.items()))
+        yield request
 
 
 @dataclass
@@ -32,6 +62,16 @@ class RunningTwin:
     aws_endpoint_url: str
     clients: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def credentials(self) -> Credentials:
+        """As its own commands find them."""
+        found: Credentials = StateFolder(self.state).running()["credentials"]
+        return found
+
+    @property
+    def aws(self) -> Aws:
+        return Aws(self.aws_endpoint_url, "eu-west-2", self.credentials)
+
     def client(self, service: str) -> Any:
         """boto3's client of *service* at the endpoint; making one takes as long as a hundred requests."""
         if service not in self.clients:
@@ -39,8 +79,8 @@ class RunningTwin:
                 service,
                 endpoint_url=self.aws_endpoint_url,
                 region_name="eu-west-2",
-                aws_access_key_id="test",
-                aws_secret_access_key="test",
+                aws_access_key_id=self.credentials.access_key,
+                aws_secret_access_key=self.credentials.secret_key,
                 config=Config(inject_host_prefix=False),
             )
         return self.clients[service]

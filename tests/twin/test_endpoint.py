@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.twin.ecs.world import World
+from tests.twin.running import CREDENTIALS, Signed
 from twin.ecs.api import TARGET_PREFIX
 from twin.endpoint import Endpoint
 from twin.errors import BadInput
@@ -49,10 +50,11 @@ def client(behind: Behind) -> Iterator[httpx.Client]:
         ecs=behind.ecs,
         metadata=lambda runtime_id, task: None,
         api_changed=lambda: None,
+        credentials=CREDENTIALS,
         control=behind.control,
     )
     endpoint.start()
-    with httpx.Client(base_url=endpoint.url) as client:
+    with httpx.Client(base_url=endpoint.url, auth=Signed(CREDENTIALS)) as client:
         yield client
     endpoint.stop()
 

@@ -22,7 +22,9 @@ def test_only_one_holds_a_folder(tmp_path: Path) -> None:
 def test_others_read_what_the_holder_tells(tmp_path: Path) -> None:
     with StateFolder(tmp_path).hold():
         StateFolder(tmp_path)
-        assert StateFolder(tmp_path).running() == {"pid": os.getpid()}
+        running = StateFolder(tmp_path).running()
+        assert running.keys() == {"pid", "credentials"}
+        assert running["pid"] == os.getpid()
     with pytest.raises(NotUp, match="twin up"):
         StateFolder(tmp_path).running()
 

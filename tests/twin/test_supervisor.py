@@ -169,7 +169,7 @@ def test_an_empty_twin_serves_what_is_deployed_to_it(second: RunningTwin) -> Non
     assert twin.process.stdout is not None
     assert "nothing is deployed" in twin.process.stdout.readline()
 
-    deployed = deploy(load_stack(STACK), twin.aws_endpoint_url)
+    deployed = deploy(load_stack(STACK), twin.aws)
 
     assert deployed.outputs["gateway_url"] == twin.gateway_url
     with httpx.Client(base_url=twin.gateway_url) as client:

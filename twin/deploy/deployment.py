@@ -57,8 +57,8 @@ class _NotDeployed(Exception):
     """A reference to something that is not on the endpoint; the text says to what."""
 
 
-def deploy(stack: Stack, endpoint_url: str) -> Deployment:
-    """Put *stack* on an AWS endpoint that does not hold it yet, and list what is passed over.
+def deploy(stack: Stack, aws: Aws) -> Deployment:
+    """Put *stack* on the AWS endpoint of *aws*, that does not hold it yet, and list what is passed over.
 
     BadStack for what the twin cannot resolve, before anything is made, and for what the endpoint refuses; StartFailed
     if the endpoint does not answer.
@@ -67,7 +67,7 @@ def deploy(stack: Stack, endpoint_url: str) -> Deployment:
     for resource in resources:
         if resource.type in KINDS:
             _check(resource, stack)
-    deployer = _Deployer(stack, Aws(endpoint_url, stack.region))
+    deployer = _Deployer(stack, aws)
     for resource in resources:
         deployer.put(resource)
     outputs = deployer.outputs()  # Before passed_over is read: it adds to it.

@@ -75,7 +75,8 @@ def test_matrix_csv_has_a_row_for_each_way(study: Study) -> None:
 
 
 def test_the_parameter_was_set_and_put_back(twin: RunningTwin, study: Study) -> None:
-    now = httpx.post(f"{twin.aws_endpoint_url}/_twin/set", json={"assignments": []}).json()
+    token = {"authorization": f"Bearer {twin.credentials.token}"}
+    now = httpx.post(f"{twin.aws_endpoint_url}/_twin/set", json={"assignments": []}, headers=token).json()
 
     assert {m.runs["direct"].meta["experiment"]["assumed"]["discovery_ttl"] for m in study.measured} == {LIFETIME}
     assert now["discovery_ttl"] == 5.0

@@ -23,7 +23,7 @@ Serve = Callable[[Answer], Target]
 
 
 @pytest.fixture
-def serve() -> Iterator[Serve]:
+def serve(keys: None) -> Iterator[Serve]:
     """Starts an endpoint that gives one answer to everything, and the target that it is."""
     servers: list[ThreadingHTTPServer] = []
 
@@ -84,7 +84,7 @@ def test_a_service_that_cannot_be_experimented_on(serve: Serve, answer: Answer, 
 @pytest.mark.parametrize("code", ["ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId"])
 def test_credentials_that_are_not_taken(serve: Serve, code: str) -> None:
     target = serve((400, {"__type": code, "message": "no"}))
-    with pytest.raises(Missing, match=rf"takes no requests with these credentials \({code}\): log in again"):
+    with pytest.raises(Missing, match=rf"takes no requests with these credentials \({code}: no\): was it started anew"):
         EcsService(target, Aws(target)).state()
 
 

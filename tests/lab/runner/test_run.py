@@ -173,7 +173,7 @@ def test_bad_input_is_one_sentence(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_endpoint_that_does_not_answer(lab: Command, tmp_path: Path) -> None:
+def test_an_endpoint_that_does_not_answer(lab: Command, tmp_path: Path, keys: None) -> None:
     outputs = {"gateway_url": "http://127.0.0.1:9", "region": "eu-west-2", "cluster_name": "c", "service_name": "s"}
     target = tmp_path / "outputs.json"
     target.write_text(json.dumps({"s": {**outputs, "aws_endpoint_url": "http://127.0.0.1:9"}}))

@@ -20,14 +20,14 @@ from lab.experiments.catalogue import EXPERIMENTS
 from lab.runner.actions import NotPutBack, putting_back
 from lab.runner.service import read_target
 from lab.runner.session import Request, Session
-from tests.twin.running import RunningTwin, wait_until
+from tests.twin.running import RunningTwin, Signed, wait_until
 
 
 @contextmanager
-def expiring(endpoint: str) -> Iterator[str]:
-    """The address of a proxy of *endpoint* that passes on all requests up to UpdateService, and none after it."""
+def expiring(twin: RunningTwin) -> Iterator[str]:
+    """The address of a proxy of the endpoint that signs and passes on all up to UpdateService, and none after it."""
     expired = threading.Event()
-    client = httpx.Client(base_url=endpoint, timeout=30)
+    client = httpx.Client(base_url=twin.aws_endpoint_url, timeout=30, auth=Signed(twin.credentials))
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -35,7 +35,9 @@ def expiring(endpoint: str) -> Iterator[str]:
             if expired.is_set():
                 answer = httpx.Response(400, json={"__type": "ExpiredTokenException", "message": "expired"})
             else:
-                answer = client.post(self.path, content=body, headers=dict(self.headers))
+                left = ("host", "authorization", "x-amz-date")  # those are anew
+                headers = {name: value for name, value in self.headers.items() if name.lower() not in left}
+                answer = client.post(self.path, content=body, headers=headers)
             if "UpdateService" in self.headers.get("x-amz-target", ""):
                 expired.set()
             self.send_response(answer.status_code)
@@ -80,14 +82,14 @@ def put_back(twin: RunningTwin, **what: Any) -> None:
     ],
 )
 def test_the_user_is_told_what_is_left_and_how_to_put_it_back(
-    twin: RunningTwin, tmp_path: Path, name: str, cell: Mapping[str, float], left: str
+    twin: RunningTwin, keys: None, tmp_path: Path, name: str, cell: Mapping[str, float], left: str
 ) -> None:
     before = service(twin)
     family, number = before["taskDefinition"].rsplit("/", 1)[-1].split(":")
     latest = twin.client("ecs").list_task_definitions(familyPrefix=family, sort="DESC")["taskDefinitionArns"][0]
     target = read_target(twin.state / "outputs.json")
     folders: list[Path] = []
-    with expiring(twin.aws_endpoint_url) as url:
+    with expiring(twin) as url:
         request = Request([EXPERIMENTS[name]], 2, 4, 20, 1, [cell], tmp_path)
         session = Session(
             request, dataclasses.replace(target, aws_endpoint_url=url), Console(quiet=True), folders.append

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 from moto.backends import get_backend
+from moto.moto_api._internal.models import moto_api_backend
 
+from tests.twin.running import CREDENTIALS
 from twin.aws import Aws
 from twin.ecs import api
 from twin.ecs.context import Context
@@ -65,14 +66,15 @@ def endpoint_url(ecs_requests: list[tuple[str, dict[str, Any]]]) -> Iterator[str
         ecs=serve_ecs,
         metadata=lambda runtime_id, task: None,
         api_changed=lambda: None,
+        credentials=CREDENTIALS,
     )
     endpoint.start()
     yield endpoint.url
     # moto keeps its stores for the process, which other tests share.
-    httpx.post(f"{endpoint.url}/moto-api/reset").raise_for_status()
+    moto_api_backend.reset()
     endpoint.stop()
 
 
 @pytest.fixture(scope="module")
 def aws(endpoint_url: str) -> Aws:
-    return Aws(endpoint_url, REGION)
+    return Aws(endpoint_url, REGION, CREDENTIALS)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.twin.running import CREDENTIALS
 from twin.aws import Aws
 from twin.deploy import Deployment, PassedOver, deploy
 from twin.errors import BadStack, StartFailed
@@ -23,8 +24,8 @@ def shop() -> Stack:
 
 
 @pytest.fixture(scope="module")
-def deployment(shop: Stack, endpoint_url: str) -> Deployment:
-    return deploy(shop, endpoint_url)
+def deployment(shop: Stack, aws: Aws) -> Deployment:
+    return deploy(shop, aws)
 
 
 def stack(arguments_by_address: Mapping[str, Mapping[str, Any]], outputs: Mapping[str, Any] | None = None) -> Stack:
@@ -53,7 +54,7 @@ def test_outputs_are_resolved(deployment: Deployment) -> None:
     }
 
 
-def test_a_domain_of_the_apis_own_leads_to_aws_so_the_endpoint_stands_in_its_place(endpoint_url: str) -> None:
+def test_a_domain_of_the_apis_own_leads_to_aws_so_the_endpoint_stands_in_its_place(aws: Aws) -> None:
     api = "${aws_apigatewayv2_api.named.id}"
     small = stack(
         {
@@ -64,7 +65,7 @@ def test_a_domain_of_the_apis_own_leads_to_aws_so_the_endpoint_stands_in_its_pla
         {"gateway_url": "https://api.example.com", "comparison_url": "https://api.example.com/alb"},
     )
 
-    result = deploy(small, endpoint_url)
+    result = deploy(small, aws)
 
     here = result.attributes["aws_apigatewayv2_api.named"]["api_endpoint"]
     assert result.outputs == {"gateway_url": f"{here}/v1", "comparison_url": f"{here}/v1/alb"}
@@ -277,7 +278,7 @@ def test_load_balancer_attributes_are_set(deployment: Deployment, aws: Aws) -> N
     assert values["load_balancing.algorithm.type"] == "least_outstanding_requests"
 
 
-def test_what_has_no_use_is_listed_and_the_rest_is_made(endpoint_url: str, aws: Aws) -> None:
+def test_what_has_no_use_is_listed_and_the_rest_is_made(aws: Aws) -> None:
     small = stack(
         {
             "aws_ecr_repository.one": {
@@ -293,7 +294,7 @@ def test_what_has_no_use_is_listed_and_the_rest_is_made(endpoint_url: str, aws: 
         }
     )
 
-    passed_over = deploy(small, endpoint_url).passed_over
+    passed_over = deploy(small, aws).passed_over
 
     assert set(passed_over) == {
         PassedOver("aws_kms_key.key", "the twin has no part that would use it"),
@@ -312,28 +313,26 @@ def test_what_has_no_use_is_listed_and_the_rest_is_made(endpoint_url: str, aws: 
     assert repository["imageScanningConfiguration"] == {"scanOnPush": True}
 
 
-def test_a_name_is_made_where_none_is_given(endpoint_url: str, aws: Aws) -> None:
-    group = deploy(stack({"aws_cloudwatch_log_group.group": {}}), endpoint_url).attributes[
-        "aws_cloudwatch_log_group.group"
-    ]
+def test_a_name_is_made_where_none_is_given(aws: Aws) -> None:
+    group = deploy(stack({"aws_cloudwatch_log_group.group": {}}), aws).attributes["aws_cloudwatch_log_group.group"]
 
     (made,) = aws.call("logs", "DescribeLogGroups", logGroupNamePrefix="terraform-")["logGroups"]
     assert made["logGroupName"] == group["name"] == group["id"]
 
 
-def test_a_provisioner_is_left_to_terraform(endpoint_url: str) -> None:
+def test_a_provisioner_is_left_to_terraform(aws: Aws) -> None:
     group = Resource(
         "aws_cloudwatch_log_group.provisioned",
         {"name": "provisioned"},
         {"provisioner": [{"local-exec": {"command": "true"}}], "lifecycle": {"prevent_destroy": True}},
     )
 
-    passed_over = deploy(Stack("small", "eu-west-2", {}, {group.address: group}, {}), endpoint_url).passed_over
+    passed_over = deploy(Stack("small", "eu-west-2", {}, {group.address: group}, {}), aws).passed_over
 
     assert [it.what for it in passed_over] == ["aws_cloudwatch_log_group.provisioned, argument provisioner"]
 
 
-def test_scaling_is_registered(endpoint_url: str, aws: Aws) -> None:
+def test_scaling_is_registered(aws: Aws) -> None:
     deploy(
         stack(
             {
@@ -359,7 +358,7 @@ def test_scaling_is_registered(endpoint_url: str, aws: Aws) -> None:
                 },
             }
         ),
-        endpoint_url,
+        aws,
     )
 
     service = "application-autoscaling"
@@ -417,17 +416,17 @@ def test_scaling_is_registered(endpoint_url: str, aws: Aws) -> None:
     ],
 )
 def test_what_cannot_be_deployed_is_one_sentence(
-    address: str, arguments: Mapping[str, Any], sentence: str, endpoint_url: str
+    address: str, arguments: Mapping[str, Any], sentence: str, aws: Aws
 ) -> None:
     small = stack({address: arguments, "aws_kms_key.key": {}})
 
     with pytest.raises(BadStack, match=sentence) as refusal:
-        deploy(small, endpoint_url)
+        deploy(small, aws)
 
     assert "\n" not in str(refusal.value)
 
 
-def test_security_groups_of_aws_are_in_nobodys_way(endpoint_url: str, aws: Aws) -> None:
+def test_security_groups_of_aws_are_in_nobodys_way(aws: Aws) -> None:
     rule = {"ip_protocol": "tcp", "from_port": 5432, "to_port": 5432}
     own = "${aws_security_group.guarded.id}"
     result = deploy(
@@ -452,7 +451,7 @@ def test_security_groups_of_aws_are_in_nobodys_way(endpoint_url: str, aws: Aws) 
                 },
             }
         ),
-        endpoint_url,
+        aws,
     )
 
     assert [str(passed) for passed in result.passed_over] == [
@@ -466,7 +465,7 @@ def test_security_groups_of_aws_are_in_nobodys_way(endpoint_url: str, aws: Aws) 
     assert [entry["CidrIp"] for entry in allowed["IpRanges"]] == ["10.0.0.0/16"]
 
 
-def test_nothing_is_made_of_a_stack_with_an_expression(endpoint_url: str, ecs_requests: Requests) -> None:
+def test_nothing_is_made_of_a_stack_with_an_expression(aws: Aws, ecs_requests: Requests) -> None:
     before = list(ecs_requests)
 
     with pytest.raises(BadStack, match="more than a reference"):
@@ -477,7 +476,7 @@ def test_nothing_is_made_of_a_stack_with_an_expression(endpoint_url: str, ecs_re
                     "aws_ecs_service.then": {"cluster": "${aws_ecs_cluster.first.arn}", "name": "${lower(var.name)}"},
                 }
             ),
-            endpoint_url,
+            aws,
         )
 
     assert ecs_requests == before
@@ -487,7 +486,7 @@ def test_an_endpoint_that_does_not_answer() -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
 
     with pytest.raises(StartFailed, match=f"The AWS endpoint {nowhere} does not answer"):
-        deploy(stack({"aws_ecs_cluster.cluster": {"name": "shop"}}), nowhere)
+        deploy(stack({"aws_ecs_cluster.cluster": {"name": "shop"}}), Aws(nowhere, "eu-west-2", CREDENTIALS))
 
 
 def test_attributes_are_plain_values(deployment: Deployment, shop: Stack) -> None:

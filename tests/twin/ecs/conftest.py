@@ -15,7 +15,8 @@ import boto3
 import pytest
 
 from tests.twin.ecs.world import World, faults_of_answer
-from twin.credentials import environment
+from tests.twin.running import CREDENTIALS
+from twin.credentials import Credentials, environment
 from twin.endpoint import Endpoint
 from twin.network import Address, free_port
 
@@ -64,6 +65,7 @@ def server() -> Iterator[Server]:
         ecs=server.serve,
         metadata=lambda runtime_id, task: None,
         api_changed=lambda: None,
+        credentials=CREDENTIALS,
     )
     endpoint.start()
     server.url = endpoint.url
@@ -97,12 +99,12 @@ def aws(served: Server) -> Callable[..., str]:
     return lambda *arguments: run_aws(served.url, *arguments)
 
 
-def run_aws(endpoint_url: str, *arguments: str) -> str:
+def run_aws(endpoint_url: str, *arguments: str, credentials: Credentials = CREDENTIALS) -> str:
     """`aws`, in the environment that `twin env` exports."""
     program = Path(sys.executable).with_name("aws")
     done = subprocess.run(
         [str(program), *arguments],
-        env={"PATH": os.environ["PATH"], "HOME": os.devnull, **environment(endpoint_url, "eu-west-2", {})},
+        env={"PATH": os.environ["PATH"], "HOME": os.devnull, **environment(endpoint_url, "eu-west-2", credentials, {})},
         capture_output=True,
         text=True,
         timeout=60,

@@ -119,7 +119,7 @@ def await_deployment(twin: RunningTwin, definition: str) -> subprocess.Completed
         env={
             "PATH": os.environ["PATH"],
             "HOME": os.devnull,
-            **environment(twin.aws_endpoint_url, "eu-west-2", {}),
+            **environment(twin.aws_endpoint_url, "eu-west-2", twin.credentials, {}),
             "CLUSTER": "serviceconnect",
             "SERVICE": "serviceconnect",
             "TASK_DEFINITION": definition,

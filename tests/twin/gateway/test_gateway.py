@@ -17,6 +17,11 @@ from tests.twin.ecs.load import Load
 from tests.twin.gateway.conftest import ApiInHand, listing, twin_set
 from tests.twin.gateway.issuer import Issuer, issuer_at_work
 from tests.twin.running import RunningTwin, twin_command, wait_until
+<<<<<<< HEAD
+=======
+from twin.control import ask
+from twin.state import StateFolder
+>>>>>>> b3c8175 (Each twin has credentials of its own, checks signatures and a token, and its state is its user's alone)
 
 MEBIBYTE = 1024 * 1024
 FORBIDDEN = (403, b'{"message":"Forbidden"}')
@@ -31,6 +36,18 @@ def is_status(*statuses: int) -> Any:
     return lambda answer: answer.status_code in statuses
 
 
+<<<<<<< HEAD
+=======
+def twin_set(twin: RunningTwin, *assignments: str) -> None:
+    ask(StateFolder(twin.state).running(), "set", assignments=assignments)
+
+
+def listing(twin: RunningTwin) -> str:
+    command = twin_command("ps", "--state", str(twin.state))
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+>>>>>>> b3c8175 (Each twin has credentials of its own, checks signatures and a token, and its state is its user's alone)
 def test_what_the_service_sees_and_what_the_client_gets(api: ApiInHand) -> None:
     answer = api.client.get("/hostname?a=1&b=%2F")
 
@@ -193,11 +210,12 @@ def test_aws_iam_as_curl_signs(api: ApiInHand) -> None:
 
     signed = ("--aws-sigv4", "aws:amz:eu-west-2:execute-api", "--data", "hello")
     api.until(is_status(403), "POST", "/signed")
-    status, body = ask(*signed, "-u", "test:test")
+    key, secret = api.twin.credentials.access_key, api.twin.credentials.secret_key
+    status, body = ask(*signed, "-u", f"{key}:{secret}")
     assert (status, json.loads(body)["length"]) == (200, 5)
     assert ask("--data", "hello") == FORBIDDEN
-    assert ask(*signed, "-u", "test:wrong") == FORBIDDEN
-    assert ask("--aws-sigv4", "aws:amz:eu-west-2:s3", "--data", "hello", "-u", "test:test") == FORBIDDEN
+    assert ask(*signed, "-u", f"{key}:wrong") == FORBIDDEN
+    assert ask("--aws-sigv4", "aws:amz:eu-west-2:s3", "--data", "hello", "-u", f"{key}:{secret}") == FORBIDDEN
     refused = api.client.post("/signed")
     assert "server" not in refused.headers
 

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.twin.running import CREDENTIALS
 from twin.aws import Aws
 from twin.gateway.gateway import Gateway
 from twin.gateway.listener import listener
@@ -35,7 +36,7 @@ class Recorded(Aws):
     """An endpoint with these answers; what is not among them is not there."""
 
     def __init__(self, answers: dict[str, Any]) -> None:
-        super().__init__("http://127.0.0.1:9", "eu-west-2")
+        super().__init__("http://127.0.0.1:9", "eu-west-2", CREDENTIALS)
         self.answers = answers
 
     def call(self, service: str, operation: str, **parameters: Any) -> Any:

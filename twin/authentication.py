@@ -1,0 +1,123 @@
+"""Who has signed a request to the endpoint, and the error, as the service's clients read errors, where nobody has."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from xml.sax.saxutils import escape
+
+from moto.backends import get_backend
+from moto.core.request import PRESERVED_HEADER_NAMES_ENVIRON_KEY
+from werkzeug.wrappers import Request, Response
+
+from twin.credentials import Credentials
+from twin.signature import Signature, Verdict, signature_of, verify
+
+__all__ = ["Authentication"]
+
+_WAY_OUT = 'run `eval "$(twin env)"` in this terminal'
+_SENTENCES = {
+    Verdict.NOT_SIGNED: f"The twin's endpoint takes signed requests alone (Signature Version 4): {_WAY_OUT}.",
+    Verdict.UNKNOWN_KEY: "The access key {key} is not this twin's: "
+    f"{_WAY_OUT}, or start the twin with --access-key test.",
+    Verdict.EXPIRED: "The signature of {timestamp} is not valid at this time: sign the request anew.",
+    Verdict.WRONG: f"The signature is not that of this request by the access key {{key}}: {_WAY_OUT}.",
+}
+# Codes of JSON protocols, of query protocols and of S3:
+# https://docs.aws.amazon.com/general/latest/gr/sigv4-troubleshooting.html
+_CODES = {
+    Verdict.NOT_SIGNED: ("MissingAuthenticationTokenException", "MissingAuthenticationToken", "AccessDenied"),
+    Verdict.UNKNOWN_KEY: ("UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"),
+    Verdict.EXPIRED: ("InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed"),
+    Verdict.WRONG: ("InvalidSignatureException", "SignatureDoesNotMatch", "SignatureDoesNotMatch"),
+}
+_REST_XML = {"cloudfront", "route53"}
+
+
+class Authentication:
+    """Knows the twin's own access key, and those that its IAM and STS have issued to who had that."""
+
+    def __init__(self, credentials: Credentials, account: str) -> None:
+        self._credentials = credentials
+        self._account = account
+
+    def refusal(self, request: Request) -> Response | None:
+        """The error for a request that is not signed as it must be; None for one that is."""
+        given, verdict = self._verdict(request, self._secret_of)
+        if verdict is Verdict.SIGNED:
+            return None
+        details = {"key": given.key, "timestamp": given.timestamp} if given else {}
+        return _error(request, given, verdict, _SENTENCES[verdict].format(**details))
+
+    def is_signed(self, request: Request, path: str, *, service: str, region: str) -> bool:
+        """Whether *request* was signed, for this scope, with the twin's own key, when it was one for *path*."""
+
+        def secret_of(key: str) -> str | None:
+            return self._credentials.secret_key if key == self._credentials.access_key else None
+
+        given, verdict = self._verdict(request, secret_of, path)
+        return verdict is Verdict.SIGNED and given is not None and (given.service, given.region) == (service, region)
+
+    def _verdict(
+        self, request: Request, secret_of: Callable[[str], str | None], path: str | None = None
+    ) -> tuple[Signature | None, Verdict]:
+        target = request.environ["REQUEST_URI"] if path is None else path
+        url = target if target.startswith(("http://", "https://")) else f"http://{request.host}{target}"
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        # WSGI knows no underscore in a name; S3's metadata have them, and moto has noted the names.
+        noted = request.environ.get(PRESERVED_HEADER_NAMES_ENVIRON_KEY, {})
+        headers |= {name.lower(): request.environ[key] for key, name in noted.items()}
+        given = signature_of(url, headers)
+        # Nothing is read of a request that is not signed at all.
+        body = request.get_data() if given else b""
+        return given, verify(given, request.method, url, headers, body, secret_of=secret_of, now=datetime.now(UTC))
+
+    def _secret_of(self, key: str) -> str | None:
+        if key == self._credentials.access_key:
+            return self._credentials.secret_key
+        users = get_backend("iam")[self._account]["aws"].users.values()
+        for issued in (issued for user in list(users) for issued in list(user.access_keys)):
+            if issued.access_key_id == key and issued.status == "Active":
+                return str(issued.secret_access_key)
+        role = get_backend("sts")[self._account]["aws"].get_assumed_role_from_access_key(key)
+        return str(role.secret_access_key) if role is not None else None
+
+
+def _error(request: Request, given: Signature | None, verdict: Verdict, message: str) -> Response:
+    """In the protocol of the request, as far as it shows: https://smithy.io/2.0/aws/protocols/index.html"""
+    of_json, of_query, of_s3 = _CODES[verdict]
+    service = given.service if given else ""
+    form = (request.content_type or "").startswith("application/x-www-form-urlencoded")
+    headers = {"x-amzn-RequestId": str(uuid.uuid4())}
+    if request.headers.get("smithy-protocol") == "rpc-v2-cbor":
+        body = b"\xa2" + b"".join(_cbor(text) for text in ("__type", of_json, "message", message))
+        return Response(body, 400, headers | {"smithy-protocol": "rpc-v2-cbor"}, content_type="application/cbor")
+    if "x-amz-target" in request.headers:
+        return _json_error(400, of_json, message, headers)
+    if form and service == "ec2":
+        code = {Verdict.UNKNOWN_KEY: "AuthFailure"}.get(verdict, of_query)
+        text = f"<Response><Errors><Error>{_xml(code, message)}</Error></Errors><RequestID/></Response>"
+        return Response(text, 401, headers, content_type="text/xml")
+    if service == "s3":
+        return Response(f"<Error>{_xml(of_s3, message)}</Error>", 403, headers, content_type="application/xml")
+    if form or service in _REST_XML:
+        text = f"<ErrorResponse><Error><Type>Sender</Type>{_xml(of_query, message)}</Error><RequestId/></ErrorResponse>"
+        return Response(text, 403, headers, content_type="text/xml")
+    return _json_error(403, of_json, message, headers)
+
+
+def _json_error(status: int, code: str, message: str, headers: dict[str, str]) -> Response:
+    text = json.dumps({"__type": code, "message": message})
+    return Response(text, status, headers | {"x-amzn-errortype": code}, content_type="application/x-amz-json-1.1")
+
+
+def _xml(code: str, message: str) -> str:
+    return f"<Code>{code}</Code><Message>{escape(message)}</Message>"
+
+
+def _cbor(text: str) -> bytes:
+    """A text of CBOR: major type 3, the length in two bytes (RFC 8949)."""
+    content = text.encode()
+    return b"\x79" + len(content).to_bytes(2) + content
