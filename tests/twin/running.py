@@ -63,9 +63,13 @@ class RunningTwin:
     clients: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def running(self) -> dict[str, Any]:
+        """What its own commands find of it."""
+        return StateFolder(self.state).running()
+
+    @property
     def credentials(self) -> Credentials:
-        """As its own commands find them."""
-        found: Credentials = StateFolder(self.state).running()["credentials"]
+        found: Credentials = self.running["credentials"]
         return found
 
     @property

@@ -81,7 +81,7 @@ def test_thirty_tasks_are_spread_evenly_and_take_the_same_memory_each(twin: Runn
 
     wait_until(lambda: len(running(twin)) == 3, "three tasks run")
     few = per_task()
-    order({"aws_endpoint_url": twin.aws_endpoint_url}, "set", assignments=["balancing=round-robin"])
+    order(twin.running, "set", assignments=["balancing=round-robin"])
     twin.client("ecs").update_service(**NAMES, desiredCount=30)
     wait_until(lambda: len(running(twin)) == 30, "30 tasks run", timeout=60)
 

@@ -54,11 +54,13 @@ def test_after_eval_of_twin_env_the_aws_cli_just_works(twin: RunningTwin) -> Non
 def test_a_stopped_task_is_replaced_and_no_longer_asked(twin: RunningTwin) -> None:
     stopped = twin.tasks()[0]["taskArn"]
     names = ("--cluster", "serviceconnect")
-    run_aws(twin.aws_endpoint_url, "ecs", "stop-task", *names, "--task", stopped)
+    run_aws(twin.aws_endpoint_url, "ecs", "stop-task", *names, "--task", stopped, credentials=twin.credentials)
 
     wait_until(lambda: len(twin.tasks()) == 3 and all(t["lastStatus"] == "RUNNING" for t in twin.tasks()), "three run")
     wait_until(lambda: stopped in {t["taskArn"] for t in twin.tasks("STOPPED")}, "it is told as stopped")
-    run_aws(twin.aws_endpoint_url, "ecs", "wait", "tasks-stopped", *names, "--tasks", stopped)
+    run_aws(
+        twin.aws_endpoint_url, "ecs", "wait", "tasks-stopped", *names, "--tasks", stopped, credentials=twin.credentials
+    )
     (task,) = (t for t in twin.tasks("STOPPED") if t["taskArn"] == stopped)
     assert (task["stopCode"], task["containers"][0]["exitCode"]) == ("UserInitiated", 0)
     details = {detail["name"]: detail["value"] for detail in task["attachments"][0]["details"]}
@@ -155,7 +157,7 @@ def test_a_deleted_service_leaves_nothing_in_cloud_map(twin: RunningTwin) -> Non
         return str(answer["services"][0]["status"])
 
     wait_until(lambda: status() == "INACTIVE", "the service is inactive")
-    run_aws(twin.aws_endpoint_url, "ecs", "wait", "services-inactive", *names)
+    run_aws(twin.aws_endpoint_url, "ecs", "wait", "services-inactive", *names, credentials=twin.credentials)
     wait_until(lambda: cloud_map.list_services()["Services"] == [], "Cloud Map is empty")
     (namespace,) = cloud_map.list_namespaces()["Namespaces"]
     cloud_map.delete_namespace(Id=namespace["Id"])

@@ -48,7 +48,7 @@ class ApiInHand:
 
 
 def twin_set(twin: RunningTwin, *assignments: str) -> None:
-    ask({"aws_endpoint_url": twin.aws_endpoint_url}, "set", assignments=assignments)
+    ask(twin.running, "set", assignments=assignments)
 
 
 def listing(twin: RunningTwin) -> str:

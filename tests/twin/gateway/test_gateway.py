@@ -17,11 +17,6 @@ from tests.twin.ecs.load import Load
 from tests.twin.gateway.conftest import ApiInHand, listing, twin_set
 from tests.twin.gateway.issuer import Issuer, issuer_at_work
 from tests.twin.running import RunningTwin, twin_command, wait_until
-<<<<<<< HEAD
-=======
-from twin.control import ask
-from twin.state import StateFolder
->>>>>>> b3c8175 (Each twin has credentials of its own, checks signatures and a token, and its state is its user's alone)
 
 MEBIBYTE = 1024 * 1024
 FORBIDDEN = (403, b'{"message":"Forbidden"}')
@@ -36,18 +31,6 @@ def is_status(*statuses: int) -> Any:
     return lambda answer: answer.status_code in statuses
 
 
-<<<<<<< HEAD
-=======
-def twin_set(twin: RunningTwin, *assignments: str) -> None:
-    ask(StateFolder(twin.state).running(), "set", assignments=assignments)
-
-
-def listing(twin: RunningTwin) -> str:
-    command = twin_command("ps", "--state", str(twin.state))
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
->>>>>>> b3c8175 (Each twin has credentials of its own, checks signatures and a token, and its state is its user's alone)
 def test_what_the_service_sees_and_what_the_client_gets(api: ApiInHand) -> None:
     answer = api.client.get("/hostname?a=1&b=%2F")
 

@@ -96,7 +96,7 @@ def test_least_outstanding_requests_avoids_a_slow_target(twin: RunningTwin, grou
     both_healthy(twin, group)
     set_attributes(twin, group, algorithm="least_outstanding_requests")
     wait_until(lambda: "least_request" in active_clusters(twin), "the load balancer has taken the algorithm over")
-    running = {"aws_endpoint_url": twin.aws_endpoint_url}
+    running = twin.running
     victim = twin.tasks()[0]
     order(running, "fault", kind="slow", target=victim["taskArn"], seconds=60, delay=3)
     host = {d["name"]: d["value"] for d in victim["attachments"][0]["details"]}["privateDnsName"]
@@ -202,7 +202,7 @@ def check_often(twin: RunningTwin, group: str) -> None:
 def test_one_failed_health_check_is_not_enough(twin: RunningTwin, group: str, ask: httpx.Client) -> None:
     both_healthy(twin, group)
     check_often(twin, group)
-    running = {"aws_endpoint_url": twin.aws_endpoint_url}
+    running = twin.running
     log = twin.state / "load-balancer" / "health-checks.jsonl"
     before = log.read_text()
     order(running, "fault", kind="unready", target=twin.tasks()[0]["taskArn"], seconds=60, delay=1)
@@ -218,7 +218,7 @@ def test_a_target_that_fails_its_health_checks_is_told_and_replaced(twin: Runnin
     both_healthy(twin, group)
     check_often(twin, group)
     victim = twin.tasks()[0]["taskArn"]
-    running = {"aws_endpoint_url": twin.aws_endpoint_url}
+    running = twin.running
     # Too slow for the load balancer alone: the container's health check waits for longer.
     order(running, "fault", kind="slow", target=victim, seconds=60, delay=3)
 
@@ -257,7 +257,7 @@ def test_a_target_group_that_is_gone_leaves_nothing_behind(twin: RunningTwin, as
     wait_until(lambda: "Envoy restarted" in steps(), "another Envoy serves")
     wait_until(lambda: ask.get("/alb/hostname").status_code == 200, "it serves the targets")
     assert "not taken over" not in steps()
-    (accident,) = order({"aws_endpoint_url": twin.aws_endpoint_url}, "accidents")["accidents"]
+    (accident,) = order(twin.running, "accidents")["accidents"]
     assert accident["what"] == "the load-balancer's Envoy exited with -9"
     assert [e["what"] for e in twin.events() if e["kind"] == "accident"] == [accident["what"]]
 
