@@ -84,6 +84,7 @@ MATRIX = (
 
 GLOSSARY = (
     ("failed", "The request got no answer, or one with a status of 400 or above."),
+    ("unfinished", "The request was under way when the load ended: what became of it is not known."),
     ("seconds of traffic", "Failed requests by the rate: so many seconds without any answer would cost as much."),
     ("p50, p95, p99", "Half, 95 % and 99 % of the requests were answered within so many milliseconds."),
     ("share", "Of the requests whose host is known."),
@@ -93,22 +94,31 @@ GLOSSARY = (
     ),
     (
         "off its share",
-        "How many more or fewer requests a host got than an even split gives it in the time in which it was there.",
+        "How many more or fewer requests a host got than an even split gives it in the time in which it was there, but "
+        "for the seconds in which front ends may not yet know who came or went.",
     ),
     (
-        "p",
-        "How often hosts would differ by as much (or by as little, where that is said) if each request went to a host "
-        "at random.",
+        "no host is more than ... off",
+        "A bound, with 95 % confidence for all hosts at once: the data allow no larger deviation in the long run.",
     ),
+    (
+        "uneven, not shown",
+        "Uneven is said where random choice would spread requests so unevenly in 5 % of such pages at most, all splits "
+        "of the page together (Holm). Not shown is no proof of an even split: the bound says what it may hide.",
+    ),
+    (
+        "four of five such runs would show",
+        "A host so far off would be found with 80 % power by a run with as many requests.",
+    ),
+    ("p", "How often random choice would spread as many requests as unevenly, or more so."),
     (
         "chi-square, degrees of freedom",
         "How far the hosts' requests are from an even split, squared and added up: random choice makes it about as "
         "large as the degrees of freedom, which are the number of hosts less one.",
     ),
-    ("80 % power", "With so many requests four of five runs would show such a host."),
     (
-        "95 % interval",
-        "Where the host's share in the long run is, with 95 % confidence that this holds for all hosts of the picture.",
+        "even again, give or take",
+        "From the end of the last stretch of requests whose split was uneven; the truth may be off by one stretch.",
     ),
     (
         "95 % of chance",
@@ -171,12 +181,15 @@ def answer(findings: Mapping[str, Findings]) -> str:
     if not direct.requests:
         return "No request was answered or failed: nothing was measured."
     flaw = next((flaw_of(each) for each in findings.values() if each.flaw), "")
-    if flaw and direct.fault is None:
-        return f"{capital(flaw)}, so nothing was seen of it: {_failed(direct).lower()} until then."
+    if flaw:
+        # No finding: what would have come within the rest of it is not known.
+        event = direct.experiment.event
+        nothing = f"says nothing of {'it' if event in flaw else event}" if event else "is no whole one"
+        return f"{capital(flaw)}, so this run {nothing}: {_failed(direct).lower()} until then."
     text = f"{_failed(direct)} {direct.experiment.when}"
     if beside := findings.get(LOAD_BALANCER):
         text += f"; through a load balancer {_failed(beside).lower()}"
-    return f"{text}, but {flaw}: what came later is not known." if flaw else f"{text}."
+    return f"{text}."
 
 
 _FLAWS = {
@@ -185,7 +198,7 @@ _FLAWS = {
     Flaw.NEW_TASKS_MISSING: "the load ended before new tasks ran",
     Flaw.NOT_ROLLED_BACK: "the load ended before the revision was rolled back",
     Flaw.FAULT_GOES_ON: "the load ended before the fault did",
-    Flaw.ACCIDENT: "the twin itself lost a part meanwhile, which says nothing about AWS",
+    Flaw.ACCIDENT: "the twin itself lost a part meanwhile",
     Flaw.NO_END: "the load did not come to its end",
 }
 

@@ -322,19 +322,19 @@ def test_a_run_without_a_request() -> None:
         (
             {"complete": True, "settings": {"run_time_s": 30}},
             "the load ended after 20 of 30 s",
-            "8 of 588 requests failed when a task was stopped, but the load ended after 20 of 30 s: what came later is "
-            "not known.",
+            "The load ended after 20 of 30 s, so this run says nothing of the stop: 8 of 588 requests failed until "
+            "then.",
         ),
         (
             {"complete": False, "duration_s": None},
             "the load did not come to its end",
-            "8 of 588 requests failed when a task was stopped, but the load did not come to its end: what came later "
-            "is not known.",
+            "The load did not come to its end, so this run says nothing of the stop: 8 of 588 requests failed until "
+            "then.",
         ),
         (
             {"complete": False, "faults": [], "experiment": {"name": "stop-task"}},
             "the load ended before the stop",
-            "The load ended before the stop, so nothing was seen of it: 8 of 588 requests failed until then.",
+            "The load ended before the stop, so this run says nothing of it: 8 of 588 requests failed until then.",
         ),
     ],
 )

@@ -82,6 +82,19 @@ def test_progress_is_shown_all_along(done: tuple[Run, str]) -> None:
     assert "stopped task" in printed
 
 
+def test_json_alone_is_on_standard_output(twin: RunningTwin, tmp_path: Path, lab: Command) -> None:
+    where = ("--target", str(twin.state / "outputs.json"), "--results", str(tmp_path))
+    code, out, err = lab("run", "baseline", *where, "--users", "2", "--rate", "50", "--duration", "4", "--json")
+    found = json.loads(out)
+
+    assert code == 0
+    assert " s of 4 " in err
+    run = read_run(Path(found["folder"]))
+    assert found["requests"] == run.meta["requests"] > 100
+    assert found["windows"][0]["name"] == "whole run"
+    assert (run.path / "report.html").exists()
+
+
 def test_the_report_is_whole_in_itself(done: tuple[Run, str]) -> None:
     run, _ = done
     report = (run.path / "report.html").read_text()
@@ -113,7 +126,7 @@ def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing(twin: RunningTwin, tm
     run = read_run(folder)
     assert run.meta["complete"] is False
     assert sum(host.requests for host in run.hosts) == run.meta["requests"] > 0
-    assert "The load ended before the stop, so nothing was seen of it" in (folder / "report.html").read_text()
+    assert "The load ended before the stop, so this run says nothing of it" in (folder / "report.html").read_text()
     assert not [pid for pid in started if is_alive(pid)]
 
 
