@@ -20,7 +20,7 @@ import typer
 from lab.costs.scenario import OPTIONS, Scenario
 from lab.distribution.gateway import Gateway, Policy
 from lab.errors import AnswerIsNo, BadInput, LabError
-from lab.experiments.catalogue import ALL, chosen, fitting
+from lab.experiments.catalogue import ALL, chosen, fitting, require_duration
 
 if TYPE_CHECKING:
     from lab.report.document import Document
@@ -148,6 +148,8 @@ def run(
 
     where = read_target(target)
     todo, impossible = chosen(experiments, on_aws=not where.is_twin)
+    if duration is not None and where.is_twin:
+        require_duration(todo, duration)
     swept = cells(sweep or [], on_aws=not where.is_twin)
 
     # All that was given is checked; these take a second or two.

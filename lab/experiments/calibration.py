@@ -9,18 +9,23 @@ Retries and shared connections. What happens to a request that is sent to a task
 is open (connections are reused) it is served while the application runs, and fails after; over a new one it is refused,
 which is a failure without retries and, with one or more, seen by hardly anybody.
 
-Balancing. The spread of the requests over unchanged hosts, against those of simulated gateways
-(lab.distribution.policies).
+Balancing. The spread of the requests over unchanged hosts, against those of simulated gateways. What the spread of
+round robin shows is the number of independent orders of the tasks: one a front end, if it goes through the same list
+for the whole stretch. A front end that is given its list in a new order at each discovery (DiscoverInstances answers in
+random order) makes as many of them as lists, so of a stretch of D seconds and a lifetime T the front ends may be fewer,
+by D / T and one for the list at the start. Whether it is given a new order nobody documents, so both ends are given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
+from lab.distribution.gateway import Policy
 from lab.distribution.judgement import analyse
 from lab.distribution.policies import ALPHA, compare, measured
 from lab.errors import BadInput
@@ -31,7 +36,7 @@ from lab.records.observations import observe
 from lab.records.run import record_of
 from load.results import Run
 
-__all__ = ["Assumption", "Calibration", "Leaving", "Lifetime", "Window", "calibrate", "fit_leaving", "in_words"]
+__all__ = ["Assumption", "Calibration", "Leaving", "Lifetime", "Window", "calibrate", "fit_leaving"]
 
 _SURE = 0.95
 _SINGLE = ("stop-task", "scale-in")  # experiments in which one task leaves in ECS's own order
@@ -58,10 +63,9 @@ class Window:
 
 @dataclass(frozen=True)
 class Lifetime:
-    """Of the cache, in seconds: with 95 % confidence from `low` to `high`, most likely `best`."""
+    """Of the cache, in seconds: with 95 % confidence from `low` to `high`."""
 
     low: float
-    best: float
     high: float
     windows: int
 
@@ -72,12 +76,6 @@ class Assumption:
 
     reuse_connections: bool
     retries: bool
-
-    def __str__(self) -> str:
-        return (
-            f"connections to tasks {'reused' if self.reuse_connections else 'not reused'}, "
-            f"{'one retry or more' if self.retries else 'no retry'}"
-        )
 
 
 @dataclass(frozen=True)
@@ -92,11 +90,22 @@ class Leaving:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What agrees with the runs; `balancing`: policies by name, each with its parameters, from so many `requests`."""
+    """What agrees with the runs.
+
+    `balancing`: policies by name, each with its parameters, from so many `requests`; that of round robin is the number
+    of independent orders. `front_ends`: from how many to how many there may be, None where round robin does not agree
+    or, at the lower end, where the lifetime is not known.
+    """
 
     leaving: Leaving
     balancing: dict[str, tuple[str, ...]]
     requests: int
+    front_ends: tuple[int | None, int] | None = None
+
+    @property
+    def drains(self) -> bool:
+        """Whether a task served on long enough after SIGTERM to tell reused connections from retries."""
+        return any(window.drain > _SETTLES for window in self.leaving.windows)
 
 
 def calibrate(runs: Sequence[Measured], rng: np.random.Generator) -> Calibration:
@@ -120,7 +129,8 @@ def calibrate(runs: Sequence[Measured], rng: np.random.Generator) -> Calibration
             "a service of two tasks or more."
         )
     requests = sum(sum(row.requests for row in run.timeline) for run in stretches)
-    return Calibration(leaving, _balancing(stretches, rng), requests)
+    balancing = _balancing(stretches, rng)
+    return Calibration(leaving, balancing, requests, _front_ends(balancing, leaving.lifetime, stretches))
 
 
 def _require_one_setting(runs: Sequence[Measured]) -> None:
@@ -194,8 +204,20 @@ def _lifetime(windows: Sequence[Window], assumptions: Sequence[Assumption]) -> L
     if not windows or Assumption(reuse_connections=False, retries=True) in assumptions:
         return None
     low, widest = max(window.low for window in windows), max(window.high for window in windows)
-    best = (low + widest) / 2 * (len(windows) + 1) / len(windows)
-    return Lifetime(low, best, widest / (1 - _SURE) ** (1 / len(windows)), len(windows))
+    return Lifetime(low, widest / (1 - _SURE) ** (1 / len(windows)), len(windows))
+
+
+def _front_ends(
+    balancing: Mapping[str, Sequence[str]], lifetime: Lifetime | None, stretches: Sequence[Run]
+) -> tuple[int | None, int] | None:
+    orders = [int(parameter) for parameter in balancing.get(Policy.ROUND_ROBIN.value, ())]
+    if not orders:
+        return None
+    if lifetime is None or not lifetime.low:
+        return None, max(orders)
+    longest = max(run.timeline[-1].second - run.timeline[0].second + 1 for run in stretches)
+    lists = 1 + math.ceil(longest / lifetime.low)
+    return max(1, min(orders) // lists), max(orders)
 
 
 def _stretches(runs: Iterable[Run]) -> Iterable[Run]:
@@ -217,42 +239,3 @@ def _balancing(stretches: Sequence[Run], rng: np.random.Generator) -> dict[str, 
         if len(values) == len(stretches) and stats.combine_pvalues(values).pvalue > ALPHA:
             found[policy] = (*found.get(policy, ()), parameter)
     return found
-
-
-def in_words(calibration: Calibration) -> list[str]:
-    """What agrees, what cannot be told apart, and what would tell it."""
-    lines = []
-    leaving = calibration.leaving
-    if lifetime := leaving.lifetime:
-        lines.append(
-            f"Cache lifetime (discovery_ttl): {lifetime.low:.1f} s to {lifetime.high:.1f} s with 95 % confidence, most "
-            f"likely {lifetime.best:.1f} s (tasks that left: {lifetime.windows})."
-        )
-    elif leaving.windows:
-        lines.append(
-            "Cache lifetime (discovery_ttl): not to be seen, for no request failed, and retries over connections that "
-            "are not reused would hide that as well as a lifetime near 0."
-        )
-    else:
-        lines.append("Cache lifetime (discovery_ttl): no task was seen to leave; run stop-task or scale-in.")
-    if leaving.windows:
-        together = "; or ".join(map(str, leaving.assumptions)) or "nothing that the twin can be set to"
-        apart = ", which these runs cannot tell apart" if len(leaving.assumptions) > 1 else ""
-        lines.append(f"Connections and retries: {together}{apart}.")
-        if len(leaving.assumptions) > 1 and not any(window.drain > _SETTLES for window in leaving.windows):
-            lines.append("Tasks that serve on after SIGTERM tell more: lab run stop-task --sweep drain_seconds=10")
-    if calibration.balancing:
-        policies = "; or ".join(
-            f"{policy} ({_PARAMETER[policy]} {', '.join(parameters)})" if any(parameters) else policy
-            for policy, parameters in calibration.balancing.items()
-        )
-        apart = ", which these runs cannot tell apart" if len(calibration.balancing) > 1 else ""
-        lines.append(f"Balancing: {policies}{apart}, from {calibration.requests:,} requests.")
-    elif calibration.requests:
-        lines.append(f"Balancing: no policy that is simulated spreads requests like these {calibration.requests:,}.")
-    else:
-        lines.append("Balancing: too few requests; run baseline.")
-    return lines
-
-
-_PARAMETER = {"round-robin": "front ends", "least-request": "requests in flight", "sticky": "requests of a connection"}

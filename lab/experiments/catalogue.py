@@ -9,7 +9,17 @@ from enum import StrEnum
 
 from lab.errors import BadInput
 
-__all__ = ["ALL", "DIRECT", "EXPERIMENTS", "LOAD_BALANCER", "Course", "Experiment", "chosen", "fitting"]
+__all__ = [
+    "ALL",
+    "DIRECT",
+    "EXPERIMENTS",
+    "LOAD_BALANCER",
+    "Course",
+    "Experiment",
+    "chosen",
+    "fitting",
+    "require_duration",
+]
 
 ALL = "all"
 
@@ -171,6 +181,20 @@ def chosen(names: list[str], *, on_aws: bool) -> tuple[list[Experiment], list[Ex
                 "run it on the twin, whose outputs file is .twin/outputs.json."
             )
     return [e for e in wanted if e not in impossible], impossible
+
+
+def require_duration(experiments: Sequence[Experiment], duration: float) -> None:
+    """Refuse a load on a twin that ends before one of the experiments has run its course.
+
+    Raises:
+        BadInput: it does; with the number of seconds that is enough for all of them.
+    """
+    longest = max(experiments, key=lambda experiment: experiment.least_duration)
+    if duration < longest.least_duration:
+        raise BadInput(
+            f"--duration {duration:g} ends before {longest.name} has run its course: give {longest.least_duration:g} "
+            f"or more, or leave it out for the {longest.seconds:g} s that are its own."
+        )
 
 
 def fitting(

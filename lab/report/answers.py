@@ -11,7 +11,7 @@ from lab.distribution.intervals import Share
 from lab.distribution.judgement import Analysis, Zones
 from lab.distribution.longer import LongerRun
 from lab.distribution.policies import Band, Candidate, Likeness, Simulation
-from lab.experiments.calibration import Calibration, in_words
+from lab.experiments.calibration import Calibration
 from lab.experiments.catalogue import EXPERIMENTS
 from lab.experiments.compare import Comparison
 from lab.experiments.figures import FIGURES
@@ -21,6 +21,7 @@ from lab.report.words import (
     COMPARED,
     WAYS,
     bound,
+    calibration_words,
     comparison_answer,
     comparison_of,
     comparison_subject,
@@ -331,7 +332,7 @@ def _compared(each: Comparison) -> dict[str, Any]:
 
 def calibration_page(calibration: Calibration, studies: Sequence[Study]) -> Document:
     """Which assumed parameters agree with the runs."""
-    return Document("", [*_not_used(studies), *map(Sentence, in_words(calibration))], asdict(calibration))
+    return Document("", [*_not_used(studies), *map(Sentence, calibration_words(calibration))], asdict(calibration))
 
 
 def _not_used(studies: Sequence[Study]) -> list[Part]:

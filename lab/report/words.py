@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from lab.distribution.intervals import Share
 from lab.distribution.judgement import Analysis, Judgement
+from lab.experiments.calibration import Assumption, Calibration
 from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
 from lab.experiments.compare import Comparison
 from lab.experiments.findings import Cause, Findings, Flaw
@@ -27,6 +28,7 @@ __all__ = [
     "answer",
     "began",
     "bound",
+    "calibration_words",
     "capital",
     "comparison_answer",
     "comparison_of",
@@ -647,3 +649,63 @@ def _stretch(name: str, values: Sequence[float], chosen: Sequence[float]) -> str
     if high == values[-1]:
         return f"{name} of {low:g} or more"
     return f"{name} of {high:g} or less" if low == values[0] else f"{name} of {low:g} to {high:g}"
+
+
+# Calibration
+
+
+def calibration_words(calibration: Calibration) -> list[str]:
+    """What agrees, what cannot be told apart, and what would tell it."""
+    lines = []
+    leaving = calibration.leaving
+    if lifetime := leaving.lifetime:
+        lines.append(
+            f"Cache lifetime (discovery_ttl): {lifetime.low:.1f} s to {lifetime.high:.1f} s with 95 % confidence "
+            f"(tasks that left: {lifetime.windows})."
+        )
+    elif leaving.windows:
+        lines.append(
+            "Cache lifetime (discovery_ttl): not to be seen, for no request failed, and retries over connections that "
+            "are not reused would hide that as well as a lifetime near 0."
+        )
+    else:
+        lines.append("Cache lifetime (discovery_ttl): no task was seen to leave; run stop-task or scale-in.")
+    if leaving.windows:
+        together = "; or ".join(map(_assumption, leaving.assumptions)) or "nothing that the twin can be set to"
+        apart = ", which these runs cannot tell apart" if len(leaving.assumptions) > 1 else ""
+        lines.append(f"Connections and retries: {together}{apart}.")
+        if len(leaving.assumptions) > 1 and not calibration.drains:
+            lines.append("Tasks that serve on after SIGTERM tell more: lab run stop-task --sweep drain_seconds=10")
+    if calibration.balancing:
+        policies = "; or ".join(
+            f"{policy} ({_PARAMETER[policy]} {', '.join(parameters)})" if any(parameters) else policy
+            for policy, parameters in calibration.balancing.items()
+        )
+        apart = ", which these runs cannot tell apart" if len(calibration.balancing) > 1 else ""
+        lines.append(f"Balancing: {policies}{apart}, from {calibration.requests:,} requests.")
+        if calibration.front_ends:
+            low, high = calibration.front_ends
+            least = "any number" if low is None else f"{low:,}"
+            lines.append(
+                f"Front ends, if it is round robin: {least} to {high:,}, for each may go through one order of the "
+                "tasks or be given a new one at each discovery, which nobody documents."
+            )
+    elif calibration.requests:
+        lines.append(f"Balancing: no policy that is simulated spreads requests like these {calibration.requests:,}.")
+    else:
+        lines.append("Balancing: too few requests; run baseline.")
+    return lines
+
+
+_PARAMETER = {
+    "round-robin": "independent orders",
+    "least-request": "requests in flight",
+    "sticky": "requests of a connection",
+}
+
+
+def _assumption(assumption: Assumption) -> str:
+    return (
+        f"connections to tasks {'reused' if assumption.reuse_connections else 'not reused'}, "
+        f"{'one retry or more' if assumption.retries else 'no retry'}"
+    )

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from lab.errors import BadInput, LabError, Missing
 from lab.experiments.catalogue import DIRECT, LOAD_BALANCER, Experiment
+from lab.experiments.findings import flaw_of
 from lab.records.run import Fault, record_in
 from lab.report.terminal import Progress
 from lab.runner.actions import ACTIONS, Bench, Setting, by_task, parameters, revision, task_settings
@@ -217,14 +218,23 @@ class _Run:
         for load in self.loads:
             what = {"name": self._experiment.name, "arm": load.arm, **self._labels}
             values = {"experiment": what, "faults": [asdict(f) for f in self.faults], **told}
-            if not _came_to_its_end(load):
-                # Locust's files are complete after a signal too, but the load that was planned is not.
-                values["complete"] = False
             update_meta(load.results, values)
+            if not self._ran_its_course(load):
+                # Locust's files are complete after a signal too, but what was planned is not.
+                update_meta(load.results, {"complete": False})
+
+    def _ran_its_course(self, load: Load) -> bool:
+        try:
+            return flaw_of(record_in(load.results), self._experiment) is None
+        except BadInput:  # it never began
+            return False
 
     def _told(self) -> dict[str, Any]:
         since = min((load.started for load in self.loads), default=time.time())
         told: dict[str, Any] = {"discovery": [asdict(change) for change in self._watch.changes]}
+        if self._bench.twin is not None:
+            with contextlib.suppress(LabError):  # what is missing of a twin that is gone is said below
+                told["accidents"] = [asdict(each) for each in self._bench.twin.accidents() if each.at >= since]
         try:
             state, tasks = self._bench.service.state(), self._bench.service.tasks()
         except LabError as error:  # the requests are counted all the same
@@ -236,13 +246,6 @@ class _Run:
             "deployments": [asdict(deployment) for deployment in state.deployments],
             "events": [asdict(event) for event in reversed(state.events) if event.at >= since],
         }
-
-
-def _came_to_its_end(load: Load) -> bool:
-    try:
-        return record_in(load.results).is_whole
-    except BadInput:  # it never began
-        return False
 
 
 def new_folder(root: Path, name: str) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from lab.errors import BadInput, Missing
+from lab.records.run import Accident
 from lab.runner.credentials import twin_credentials
 from lab.runner.service import Target
 
@@ -38,6 +39,10 @@ class TwinControl:
             if seconds is not None:
                 with contextlib.suppress(BadInput):  # it has ended by itself
                     self._ask("undo", {"kind": kind, "target": target})
+
+    def accidents(self) -> list[Accident]:
+        """What the twin itself has lost: the last thousand, the oldest first."""
+        return [Accident(entry["at"], entry["what"]) for entry in self._ask("accidents", {})["accidents"]]
 
     def parameters(self) -> dict[str, Any]:
         """All parameters as they are now, by name."""

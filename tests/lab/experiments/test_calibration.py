@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lab.errors import BadInput
-from lab.experiments.calibration import Assumption, Calibration, calibrate, fit_leaving, in_words
+from lab.experiments.calibration import Assumption, Calibration, calibrate, fit_leaving
+from lab.experiments.findings import find
 from lab.experiments.study import Measured, read_measured
-from load.results import update_meta
-from tests.lab.experiments.runs import cut_short, write_run
+from lab.report.words import calibration_words
+from load.results import HostRow, Run, TimelineRow, update_meta
+from tests.lab.experiments.runs import HOSTS, START, cut_short, write_run
 
 
 def stops(folder: Path, rng: np.random.Generator, lifetime: float, count: int, drain: float = 0.0) -> list[Measured]:
@@ -43,7 +46,6 @@ def test_more_tasks_that_left_narrow_it_down(tmp_path: Path) -> None:
     assert one is not None
     assert ten is not None
     assert ten.high / ten.low < 2 < one.high / max(one.low, 0.1)
-    assert ten.best == pytest.approx(5.0, abs=1.5)
 
 
 def test_failures_without_a_drain_do_not_tell_retries_from_none(tmp_path: Path) -> None:
@@ -52,7 +54,7 @@ def test_failures_without_a_drain_do_not_tell_retries_from_none(tmp_path: Path) 
 
     assert Assumption(reuse_connections=False, retries=True) not in path.assumptions
     assert len(path.assumptions) == 3
-    lines = in_words(Calibration(path, {"random": ("",)}, 1000))
+    lines = calibration_words(Calibration(path, {"random": ("",)}, 1000))
     assert any("cannot tell apart" in line for line in lines)
     assert any("--sweep drain_seconds=10" in line for line in lines)
     assert lines[-1] == "Balancing: random, from 1,000 requests."
@@ -73,7 +75,7 @@ def test_without_a_failure_and_without_a_drain_the_lifetime_is_not_to_be_seen(tm
     path = fit_leaving([read_measured(write_run(tmp_path / "run", rng, lingers=0.0))])
 
     assert path.lifetime is None
-    assert "not to be seen" in in_words(Calibration(path, {}, 0))[0]
+    assert "not to be seen" in calibration_words(Calibration(path, {}, 0))[0]
 
 
 def test_random_choice_is_told_from_round_robin(tmp_path: Path) -> None:
@@ -83,7 +85,47 @@ def test_random_choice_is_told_from_round_robin(tmp_path: Path) -> None:
     assert "random" in found.balancing
     assert "round-robin" not in found.balancing
     assert found.leaving.lifetime is None
-    assert "no task was seen to leave" in in_words(found)[0]
+    assert "no task was seen to leave" in calibration_words(found)[0]
+
+
+def dealt_anew(rng: np.random.Generator, front_ends: int, lifetime: int, seconds: int, rate: int) -> Run:
+    """Round robin of each front end, through a list in a new order after each lifetime: at most one apart a list."""
+    timeline: Counter[tuple[int, str]] = Counter()
+    for start in range(0, seconds, lifetime):
+        counts = np.zeros(3, dtype=np.int64)
+        for requests in rng.multinomial(rate * lifetime, [1 / front_ends] * front_ends):
+            counts += requests // 3
+            counts[rng.permutation(3)[: requests % 3]] += 1
+        for name, count in zip(HOSTS, counts, strict=True):
+            for second, part in enumerate(rng.multinomial(count, [1 / lifetime] * lifetime)):
+                timeline[START + start + second, name] += int(part)
+    rows = tuple(TimelineRow(second, name, 200, number) for (second, name), number in sorted(timeline.items()))
+    totals = Counter[str]()
+    for row in rows:
+        totals[row.hostname] += row.requests
+    hosts = tuple(HostRow(n, "z", totals[n], 0, 1 / 3, 1.0, 2.0, 3.0, START, START + seconds) for n in HOSTS)
+    return Run(Path("x"), {"complete": True, "duration_s": float(seconds)}, hosts, rows)
+
+
+def test_front_ends_whose_lists_are_dealt_anew_are_among_those_that_agree(tmp_path: Path) -> None:
+    """The truth is 20; taken for one order each, only 50 and more would agree."""
+    rng = np.random.default_rng(11)
+    hits = 0
+    for number in range(10):
+        run = dealt_anew(rng, 20, 5, 60, 300)
+        one = Measured(Path("x"), {"direct": run}, {"direct": find(run)})
+        # Of so few requests that their spread says nothing.
+        left = [
+            read_measured(
+                write_run(tmp_path / f"{number}-{n}", rng, lingers=float(rng.uniform(0, 5)), seconds=22, rate=24)
+            )
+            for n in range(3)
+        ]
+        found = calibrate([one, *left], rng)
+        assert found.front_ends is not None
+        low, high = found.front_ends
+        hits += low is not None and low <= 20 <= high
+    assert hits >= 9
 
 
 def test_nothing_to_calibrate_with(tmp_path: Path) -> None:

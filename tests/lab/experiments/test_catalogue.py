@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lab.errors import BadInput
-from lab.experiments.catalogue import EXPERIMENTS, chosen, fitting
+from lab.experiments.catalogue import EXPERIMENTS, Experiment, chosen, fitting, require_duration
 from lab.runner.actions import ACTIONS
 
 
@@ -55,6 +55,24 @@ def test_a_service_that_is_too_small_is_refused_by_name_and_left_out_of_all() ->
         match="scale-in cannot be done on this service: it takes 2 tasks or more, and the service has 1; scale",
     ):
         fitting([EXPERIMENTS["baseline"], EXPERIMENTS["scale-in"]], ["baseline", "scale-in"], ["a"])
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS)
+def test_the_least_duration_shows_the_event_the_fault_and_what_waits_for_a_timeout(experiment: Experiment) -> None:
+    least = experiment.least_duration
+    after = max(experiment.fault_lasts or 0.0, experiment.shows_after) + (30 if experiment.times_out else 0)
+
+    assert least <= experiment.seconds
+    if experiment.has_event:
+        assert experiment.happens_after(least) + after <= least
+        with pytest.raises(BadInput, match=f"before {experiment.name} has run its course: give {least:g} or more"):
+            require_duration([EXPERIMENTS["baseline"], experiment], least - 1)
+    require_duration([experiment], least)
+
+
+def test_the_failures_of_a_lost_zone_end_before_the_fault_does() -> None:
+    """They last 86 s on a twin with the default health check: 55 s until its tasks are gone, and a timeout of 30 s."""
+    assert (EXPERIMENTS["az-loss"].fault_lasts or 0) > 86 + 10
 
 
 def test_the_full_matrix_on_a_twin_leaves_three_of_fifteen_minutes_for_its_waits() -> None:

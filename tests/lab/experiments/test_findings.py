@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.errors import BadInput
-from lab.experiments.findings import Findings, find, of_period
+from lab.experiments.findings import Findings, Flaw, find, of_period
 from lab.report.words import answer, failures, flaw_of, load_notes, times
 from load.results import HostRow, Run, TimelineRow, read_run
 from tests.lab.experiments.runs import START, task, write_run
@@ -345,6 +345,99 @@ def test_a_load_that_ended_early_proves_nothing(meta: dict[str, Any], flaw: str,
     assert flaw_of(findings) == flaw
     assert answer({"direct": findings}) == said
     assert findings.duration == 20
+
+
+AT = START + 10.4
+OLD, GONE = task("a", START - 60), task("c", START - 60, stopping_at=AT + 0.1)
+NEW_REVISION = {"task_definition": "arn:aws:ecs:eu-west-2:1:task-definition/x:2"}
+
+
+@pytest.mark.parametrize(
+    ("name", "fault", "tasks", "flaw"),
+    [
+        ("stop-task", {"tasks": ["arn:task/c"]}, [OLD, GONE], None),
+        ("stop-task", {"tasks": ["arn:task/a"]}, [OLD, GONE], Flaw.OLD_TASKS_STAYED),
+        ("rollout", {"tasks": ["arn:task/a", "arn:task/c"]}, [OLD, GONE], Flaw.OLD_TASKS_STAYED),
+        ("rollout", {"tasks": ["arn:task/c"]}, [task("c", START - 60, stopping_at=START + 30)], Flaw.OLD_TASKS_STAYED),
+        ("rollout", {"tasks": ["arn:task/c"]}, [GONE, task("d", AT + 1)], None),
+        ("bad-rollout", {"detail": "x:2"}, [OLD, task("d", AT + 1) | NEW_REVISION], Flaw.NOT_ROLLED_BACK),
+        ("bad-rollout", {"detail": "x:2"}, [OLD], Flaw.NOT_ROLLED_BACK),
+        ("bad-rollout", {"detail": "x:2"}, [OLD, task("d", AT + 1, stopping_at=AT + 5) | NEW_REVISION], None),
+        ("scale-out", {}, [OLD], Flaw.NEW_TASKS_MISSING),
+        ("scale-out", {}, [OLD, task("d", AT + 1)], None),
+        ("scale-in", {}, [OLD], Flaw.OLD_TASKS_STAYED),
+        ("scale-in", {}, [OLD, GONE], None),
+        ("hang", {"until": AT + 80}, [OLD], Flaw.FAULT_GOES_ON),
+        ("unready", {"until": AT + 5}, [OLD], None),
+        ("stop-task", {"tasks": ["arn:task/a"]}, [], None),  # what ECS has to say is missing
+    ],
+)
+def test_a_run_that_ends_before_its_event_has_run_its_course_says_so(
+    name: str, fault: dict[str, Any], tasks: list[dict[str, Any]], flaw: Flaw | None
+) -> None:
+    run = run_with_a_stop()
+    meta = {
+        **run.meta,
+        "complete": True,
+        "end": START + 20.0,
+        "experiment": {"name": name},
+        "faults": [{"kind": name, "at": AT, **fault}],
+        "tasks": tasks,
+    }
+    findings = find(Run(run.path, meta, run.hosts, run.timeline))
+
+    assert findings.flaw is flaw
+    assert ("the load ended before" in answer({"direct": findings})) == (flaw is not None)
+
+
+def test_a_replacement_that_answered_nothing_is_named() -> None:
+    run = run_with_a_stop()
+    meta = {**run.meta, "tasks": [*run.meta["tasks"], task("e", AT + 0.3)]}
+    findings = find(Run(run.path, meta, run.hosts, run.timeline))
+
+    assert (findings.replacements, findings.unserved, findings.times.replace) == (("d", "e"), ("e",), None)
+    assert "e came and answered nothing." in times(findings)
+
+
+def test_requests_under_way_are_counted_and_a_reset_is_no_missed_rate() -> None:
+    run = run_with_a_stop()
+    settings = {"rate": 30, "run_time_s": 20}
+    meta = {**run.meta, "end": START + 20.0, "unfinished": 12, "users": 1, "settings": settings}
+    findings = find(Run(run.path, meta, run.hosts, run.timeline))
+    assert (findings.unfinished, findings.rate, findings.missed_rate) == (12, 30.0, False)
+    assert findings.failed_seconds == pytest.approx(8 / 30)
+    assert load_notes(findings)[0].startswith("12 more requests were under way")
+
+    later = tuple(row for row in run.timeline if row.second >= START + 10)
+    after = {**meta, "unfinished": 0, "resets": [START + 10.0], "settings": {"rate": 28, "run_time_s": 20}}
+    findings = find(Run(run.path, after, run.hosts, later))
+    assert findings.duration == 10.0
+    assert not findings.missed_rate
+    assert load_notes(findings) == ["Locust's statistics were reset during the run: only what came after is counted."]
+
+
+def test_what_the_twin_lost_is_no_finding() -> None:
+    run = run_with_a_stop()
+    accident = {"at": START + 5.0, "what": "the gateway's Envoy exited with code -9"}
+    meta = {**run.meta, "complete": True, "end": START + 20.0, "accidents": [accident]}
+    findings = find(Run(run.path, meta, run.hosts, run.timeline))
+
+    assert findings.flaw is Flaw.ACCIDENT
+    assert "the gateway's Envoy exited with code -9" in " ".join(load_notes(findings))
+
+
+def test_lost_workers_are_said() -> None:
+    run = run_with_a_stop()
+    lost = [{"worker": "w1", "last_report": START + 3.0, "requests": 40}]
+    findings = find(Run(run.path, {**run.meta, "workers_lost": lost}, run.hosts, run.timeline))
+
+    assert load_notes(findings)[0].startswith("1 of Locust's processes stopped reporting (40 requests until then)")
+
+
+def test_of_a_load_that_was_killed_the_timeline_has_the_duration() -> None:
+    run = run_with_a_stop()
+    meta = {key: value for key, value in run.meta.items() if key not in ("duration_s", "requests")}
+    assert find(Run(run.path, {**meta, "complete": False}, run.hosts, run.timeline)).duration == 20.0
 
 
 @pytest.mark.parametrize(

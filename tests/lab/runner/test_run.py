@@ -140,7 +140,7 @@ def test_ctrl_c_in_a_rollout_puts_the_service_back(twin: RunningTwin, tmp_path: 
     before = service()["taskDefinition"]
     arguments = ("run", "rollout", "--target", str(twin.state / "outputs.json"), "--results", str(tmp_path))
     process = subprocess.Popen(
-        [*LAB, *arguments, "--users", "2", "--rate", "50", "--duration", "12"],
+        [*LAB, *arguments, "--users", "2", "--rate", "50", "--duration", "38"],
         cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
     wait_until(lambda: service()["taskDefinition"] != before, "the new revision is deployed", 60)
@@ -163,6 +163,7 @@ def test_ctrl_c_in_a_rollout_puts_the_service_back(twin: RunningTwin, tmp_path: 
         (("no-such-thing",), "There is no experiment 'no-such-thing': choose from baseline"),
         (("--duration", "-1"), "--duration -1 is out of range"),
         (("--duration", "4.5"), "--duration 4.5 is not in whole seconds"),
+        (("--duration", "9"), "--duration 9 ends before stop-task has run its course: give 10 or more"),
         (("--rate", "0"), "--rate 0 is out of range"),
         (("--repeat", "0"), "--repeat 0 is out of range"),
         (("--sweep", "discovery_ttl"), "is not a name and numbers"),
