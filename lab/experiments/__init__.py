@@ -2,8 +2,9 @@
 
 # General layout
 #   catalogue.py  the experiments in words and numbers
-#   findings.py, times.py    a run's files -> what clients saw (pure)
-#   study.py, matrix.py      several runs -> figures with their spread (pure but for reading)
-#   compare.py    do two sets of runs differ by more than chance? (pure)
-#   calibration.py    which assumed parameters agree with measured runs? (pure)
-# Files are read by lab.records; what is done during a run is in lab.runner.
+#   findings.py   a run's files -> what clients saw, and why a run says nothing
+#   figures.py    THE list of figures: name, unit, heading, how it is computed, whether it is compared
+#   study.py      several runs -> figures with their spread; study.json and matrix.csv
+#   compare.py    do two sets of runs differ, or the two ways of one?
+#   calibration.py    which assumed parameters agree with measured runs?
+# Values without English: lab.report says them. lab.records reads the files; lab.runner does what is done during a run.

@@ -30,10 +30,11 @@ from lab.distribution.judgement import analyse
 from lab.distribution.policies import ALPHA, compare, measured
 from lab.errors import BadInput
 from lab.experiments.catalogue import DIRECT
-from lab.experiments.findings import find, is_failure, of_period
+from lab.experiments.findings import find, of_period
 from lab.experiments.study import Measured
 from lab.records.observations import observe
 from lab.records.run import record_of
+from load.answers import is_failure
 from load.results import Run
 
 __all__ = ["Assumption", "Calibration", "Leaving", "Lifetime", "Window", "calibrate", "fit_leaving"]
@@ -169,7 +170,7 @@ def _window(run: Run) -> Window | None:
     # It left Cloud Map after the fault, and no later than the lab saw it.
     left = fault.at + deregistered
     drain = record.experiment.task.drain_seconds
-    failed = [row for row in run.timeline if is_failure(row) and row.second + 1 > fault.at]
+    failed = [row for row in run.timeline if is_failure(row.status) and row.second + 1 > fault.at]
     in_drain = [row for row in failed if row.second >= left and row.second + 1 <= left + drain]
     gap = _MOST_GAPS * findings.duration * len(run.hosts) / max(findings.requests, 1)
     low, high = answered[0] - left - _SETTLES, answered[0] - fault.at + gap
@@ -183,7 +184,7 @@ def _window(run: Run) -> Window | None:
         answers_in_drain=sum(
             row.requests
             for row in run.timeline
-            if row.hostname in gone and row.second >= left + _SETTLES and not is_failure(row)
+            if row.hostname in gone and row.second >= left + _SETTLES and not is_failure(row.status)
         ),
         failures_in_drain=sum(row.requests for row in in_drain),
         failures=sum(row.requests for row in failed),

@@ -21,10 +21,11 @@ from lab.errors import BadInput
 from lab.experiments.catalogue import EXPERIMENTS, LOAD_BALANCER, Course, Experiment
 from lab.records.observations import observe
 from lab.records.run import Accident, Discovered, Fault, LostWorker, RunRecord, TaskRecord, record_of
+from load.answers import is_failure
 from load.latency import SECOND_BITS, percentiles
 from load.results import HostRow, Run, TimelineRow
 
-__all__ = ["Cause", "Findings", "Flaw", "Period", "Times", "find", "flaw_of", "is_failure", "of_period"]
+__all__ = ["Cause", "Findings", "Flaw", "Period", "Times", "find", "flaw_of", "of_period"]
 
 _LAST = 3  # whole seconds at the end of a run, at least, whose hosts are the ones it came to
 _EACH_ANSWERS = 30  # requests for each host, of which one gets none by chance once in 10^13
@@ -90,7 +91,8 @@ class Findings:
     """What clients saw in a run on one way to the tasks (`arm`).
 
     `failures`: no answer, or a status of 400 or above; `failures_by_status`: status 0 is no answer. `unfinished`:
-    requests that were under way when the load ended, of which nobody knows. `failure_window`: from when to when after
+    requests that were under way when the load ended, of whose end nobody knows (None: a run of format 1, which did not
+    count them). `failure_window`: from when to when after
     the fault (or after the first second) requests failed, in seconds, as fine as the timeline's whole seconds; None if
     none did after it. `stopped`: hosts of the tasks that ECS stopped since the fault. `replacements`: hosts of the
     tasks that came since and stayed, in the order of their first answers; `unserved`: those of them that answered
@@ -104,7 +106,7 @@ class Findings:
     flaw: Flaw | None
     requests: int
     failures: int
-    unfinished: int
+    unfinished: int | None
     failures_by_status: Mapping[int, int]
     failures_by_cause: Mapping[Cause, int]
     failure_window: tuple[float, float] | None
@@ -128,7 +130,7 @@ class Findings:
     @property
     def rate(self) -> float:
         """Requests per second that were sent."""
-        return (self.requests + self.unfinished) / self.duration if self.duration else 0.0
+        return (self.requests + (self.unfinished or 0)) / self.duration if self.duration else 0.0
 
     @property
     def failed_share(self) -> float:
@@ -148,7 +150,7 @@ class Findings:
         """
         if not self.asked_rate or not self.duration:
             return False
-        return self.requests + self.unfinished < _ASKED * self.asked_rate * self.duration - self.users
+        return self.requests + (self.unfinished or 0) < _ASKED * self.asked_rate * self.duration - self.users
 
     def period(self, name: str) -> Period | None:
         """The period of this name, if there is one."""
@@ -164,7 +166,7 @@ def find(run: Run) -> Findings:
     record = record_of(run)
     fault = record.faults[0] if record.faults else None
     experiment = _experiment(run, record)
-    failed = [row for row in run.timeline if is_failure(row)]
+    failed = [row for row in run.timeline if is_failure(row.status)]
     by_cause: Counter[Cause] = Counter()
     for row in failed:
         by_cause[Cause(row.status, bool(row.hostname))] += row.requests
@@ -267,11 +269,6 @@ def _duration(run: Run, record: RunRecord) -> float:
     return float(run.timeline[-1].second - run.timeline[0].second + 1) if run.timeline else 0.0
 
 
-def is_failure(row: TimelineRow) -> bool:
-    """No answer, or a status of 400 or above."""
-    return row.status == 0 or row.status >= 400
-
-
 def of_period(run: Run, period: Period) -> Run:
     """The run as if it had been no longer than *period*: its hosts' requests and failures, without their latency."""
     return _between(run, period.first_second, period.last_second)
@@ -283,7 +280,7 @@ def _between(run: Run, first_second: int, last_second: int) -> Run:
     failures: Counter[str] = Counter()
     for row in timeline:
         requests[row.hostname] += row.requests
-        failures[row.hostname] += row.requests if is_failure(row) else 0
+        failures[row.hostname] += row.requests if is_failure(row.status) else 0
     total = requests.total()
     known = {host.hostname: host for host in run.hosts}
     hosts = tuple(
@@ -412,7 +409,7 @@ def _even_again(run: Run, record: RunRecord, fault: Fault, went: set[str]) -> Ev
     for row in run.timeline:
         if row.second - first >= len(counts):
             continue
-        if is_failure(row):
+        if is_failure(row.status):
             failures[row.second - first] += row.requests
         elif row.hostname:
             counts[row.second - first, number[row.hostname]] += row.requests
@@ -451,7 +448,7 @@ def _periods(run: Run, record: RunRecord, fault: Fault | None, went: set[str]) -
 def _answers(timeline: Iterable[TimelineRow]) -> dict[int, Counter[str]]:
     answers: dict[int, Counter[str]] = defaultdict(Counter)
     for row in timeline:
-        if not is_failure(row):
+        if not is_failure(row.status):
             answers[row.second][row.hostname] += row.requests
     return answers
 
@@ -475,7 +472,7 @@ def _settled(timeline: Sequence[TimelineRow], fault: Fault, went: set[str], last
     After the last second where there is none, as while a task that *went* still answers.
     """
     answers = _answers(timeline)
-    failed = {row.second for row in timeline if is_failure(row)}
+    failed = {row.second for row in timeline if is_failure(row.status)}
     final = _final(answers, fault, last) - went
 
     def is_settled(second: int) -> bool:
@@ -509,5 +506,5 @@ def _period(name: str, run: Run, record: RunRecord, first: int, last: int, *, ju
                 level=ALPHA / 2,  # before and after
             )
     counts = {host.hostname: host.requests for host in part.hosts if host.hostname}
-    failures = sum(row.requests for row in part.timeline if is_failure(row))
+    failures = sum(row.requests for row in part.timeline if is_failure(row.status))
     return Period(name, first, last, dict(sorted(counts.items())), failures, p99, judgement)

@@ -203,7 +203,7 @@ class RunRecord(_Model):
     duration_s: Seconds | None = None
     requests: Count | None = None
     failures: Count | None = None
-    unfinished: Count = 0
+    unfinished: Count | None = None
     resets: tuple[Seconds, ...] = ()
     workers_lost: tuple[LostWorker, ...] = ()
     response_bytes_mean: Annotated[float, Field(strict=True, ge=0, le=_LARGEST)] | None = None

@@ -16,6 +16,7 @@ from pathlib import Path
 from lab.errors import Missing
 from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
 from lab.runner.service import Target
+from load.answers import is_failure
 
 __all__ = ["Load", "Plan", "Seen", "stop"]
 
@@ -49,7 +50,7 @@ class Seen:
 
     def add(self, second: int, hostname: str, status: int, requests: int) -> None:
         self.requests += requests
-        self.failures += requests if status == 0 or status >= 400 else 0
+        self.failures += requests if is_failure(status) else 0
         self.per_second[second] += requests
         self.last_status = status
         if hostname:

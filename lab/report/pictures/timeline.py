@@ -15,9 +15,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from lab.experiments.findings import Findings, is_failure
+from lab.experiments.findings import Findings
 from lab.report.pictures.style import COLOURS, FAILURE, INK, LINES, STYLE, WIDTH, areas, new_figure, placed, svg
 from lab.report.words import NO_HOST, percent, short
+from load.answers import is_failure
 from load.latency import SECOND_BITS, percentiles
 from load.results import Run
 
@@ -59,7 +60,7 @@ def timeline(run: Run, findings: Findings, roles: Mapping[str, str], width: floa
     answered: dict[str, Counter[int]] = defaultdict(Counter)
     failed: Counter[int] = Counter()
     for row in run.timeline:
-        if is_failure(row):
+        if is_failure(row.status):
             failed[row.second] += row.requests
         else:
             answered[row.hostname][row.second] += row.requests

@@ -233,7 +233,7 @@ def test_a_real_run_is_read_with_its_rate_as_a_number() -> None:
 
     assert run.meta["settings"]["rate"] == "30"
     assert record_of(run).settings.rate == 30.0
-    assert record_of(run).unfinished == 0
+    assert record_of(run).unfinished is None
     assert [task.is_running for task in record_of(run).tasks] == [False, True, True, True]
 
 
