@@ -1,22 +1,36 @@
 // The live charts of the page /hostnames: asks for ./hostnames/data every second and draws it as SVG.
 "use strict";
 
-const SERIES = 8;
-const WIDTH = 1100;
+const SHADES = 3;
 const LEFT = 56;
 const RIGHT = 12;
 const SVG = "http://www.w3.org/2000/svg";
-const colours = new Map();
+const shades = new Map();
+const ROLES = ["stays", "stopped", "new", "other"];
 const byId = (id) => document.getElementById(id);
 const number = new Intl.NumberFormat("en");
 const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 
-// A host keeps the colour it was first drawn with, whatever its rank becomes.
-function colourOf(host) {
-  if (host === "(other)" || host === "(no host known)") return "var(--other)";
-  if (!colours.has(host)) colours.set(host, colours.size);
-  return `var(--c${colours.get(host) % SERIES})`;
+// The hue says what a host is in the run, the shade which one it is; both names and labels say it too.
+function colourOf(host, role) {
+  if (role === "other") return "var(--other)";
+  if (!shades.has(host)) shades.set(host, shades.size);
+  return `var(--${role}${shades.get(host) % SHADES})`;
 }
+
+// What all names end with, from a dot on: it is said once.
+function suffixOf(names) {
+  const ends = names.map((name) => name.split(".").slice(1));
+  if (names.length < 2 || !ends[0].length) return "";
+  let common = ends[0];
+  for (const end of ends) {
+    while (common.length && end.slice(-common.length).join(".") !== common.join(".")) common = common.slice(1);
+  }
+  return common.length ? `.${common.join(".")}` : "";
+}
+
+const short = (name, suffix) => (suffix && name.endsWith(suffix) ? name.slice(0, -suffix.length) : name);
+const said = { stays: "", stopped: "stopped", new: "new", other: "" };
 
 function element(name, attributes = {}, text = "") {
   const made = document.createElement(name);
@@ -37,33 +51,35 @@ const signed = (percent) => `${percent > -0.05 ? "+" : "−"}${Math.abs(percent)
 function drawTiles(data) {
   const known = data.hosts.filter((host) => host.vs_even !== null);
   const last = Object.values(data.requests).map((counts) => counts.slice(-5).reduce((sum, count) => sum + count, 0));
-  const furthest = known.reduce((far, host) => (Math.abs(host.vs_even) > Math.abs(far) ? host.vs_even : far), 0);
+  // A host with few requests is far from its part by chance: the furthest is the one that chance explains least.
+  const beyond = (host) => Math.abs(host.vs_even) / host.chance;
+  const furthest = known.reduce((far, host) => (far === null || beyond(host) > beyond(far) ? host : far), null);
   byId("total").textContent = number.format(data.total_requests);
   byId("rate").textContent = number.format(Math.round(last.reduce((sum, count) => sum + count, 0) / 5));
   byId("failed").textContent = number.format(data.total_failures);
   byId("failed").className = data.total_failures ? "bad" : "";
-  byId("hosts").textContent = number.format(known.length);
-  byId("spread").textContent = known.length ? signed(furthest) : "–";
+  byId("hosts").textContent = number.format(data.known_hosts);
+  byId("spread").textContent = furthest ? signed(furthest.vs_even) : "–";
+  byId("chance").textContent = furthest ? `by chance alone up to ±${furthest.chance.toFixed(1)}%` : "";
 }
 
 function drawShares(data) {
   const known = data.hosts.filter((host) => host.vs_even !== null);
   const shown = data.hosts.slice(0, 16);
-  const sum = known.reduce((total, host) => total + host.share, 0);
-  const even = known.length ? sum / known.length : 0;
-  const widest = Math.max(even, ...data.hosts.map((host) => host.share)) * 1.1;
+  const even = (host) => (host.vs_even > -100 ? host.share / (1 + host.vs_even / 100) : 0);
+  const widest = Math.max(...known.map(even), ...data.hosts.map((host) => host.share)) * 1.1;
   const rows = shown.map((host) => {
     const row = element("div", { class: "share" });
-    const name = element("div", { class: "name" }, host.hostname);
-    name.append(element("small", {}, host.availability_zone));
+    const name = element("div", { class: "name", title: host.hostname }, short(host.hostname, data.suffix));
+    name.append(element("small", {}, [host.availability_zone, said[host.role]].filter(Boolean).join(", ")));
     const track = element("div", { class: "track" });
     const bar = element("div", { class: "bar" });
     bar.style.width = `${(100 * host.share) / widest}%`;
-    bar.style.background = colourOf(host.hostname);
+    bar.style.background = colourOf(host.hostname, host.role);
     track.append(bar);
     if (host.vs_even !== null) {
       const line = element("div", { class: "even" });
-      line.style.left = `${(100 * even) / widest}%`;
+      line.style.left = `${(100 * even(host)) / widest}%`;
       track.append(line);
     }
     const deviation = host.vs_even === null ? "" : ` (${signed(host.vs_even)})`;
@@ -91,6 +107,8 @@ function drawTimeline(box, data, series, { height, kind, label }) {
   const totals = Array.from({ length: seconds }, (_, i) => series.reduce((sum, one) => sum + one.counts[i], 0));
   const { top, step } = scaleTo(Math.max(...totals));
   const bottom = height - 24;
+  const WIDTH = Math.max(280, box.clientWidth);
+  const labels = [5, 10, 20, 30, 60].find((every) => ((WIDTH - LEFT - RIGHT) * every) / seconds > 72) ?? 120;
   const x = (i) => LEFT + ((WIDTH - LEFT - RIGHT) * i) / (seconds - 1);
   const y = (count) => bottom - ((bottom - 12) * count) / top;
   const chart = svg("svg", { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": label });
@@ -100,7 +118,7 @@ function drawTimeline(box, data, series, { height, kind, label }) {
   }
   for (let i = 0; i < seconds; i++) {
     const second = data.start + i;
-    if (second % 20 === 0 && i > 3 && i < seconds - 3) {
+    if (second % labels === 0 && x(i) > LEFT + 30 && x(i) < WIDTH - RIGHT - 30) {
       chart.append(svg("text", { x: x(i), y: height - 6, "text-anchor": "middle" }, clock.format(second * 1000)));
     }
   }
@@ -108,8 +126,14 @@ function drawTimeline(box, data, series, { height, kind, label }) {
   for (const { colour, counts } of series) {
     const tops = counts.map((count, i) => base[i] + count);
     if (kind === "area") {
-      const upper = tops.map((value, i) => `${x(i).toFixed(1)},${y(value).toFixed(1)}`);
-      const lower = base.map((value, i) => `${x(i).toFixed(1)},${y(value).toFixed(1)}`).reverse();
+      // A step a second: the count is of the whole second, and a slope would show what nobody counted.
+      const half = (WIDTH - LEFT - RIGHT) / (seconds - 1) / 2;
+      const step = (value, i) => {
+        const [from, to] = [Math.max(LEFT, x(i) - half), Math.min(WIDTH - RIGHT, x(i) + half)];
+        return [`${from.toFixed(1)},${y(value).toFixed(1)}`, `${to.toFixed(1)},${y(value).toFixed(1)}`];
+      };
+      const upper = tops.flatMap(step);
+      const lower = base.flatMap(step).reverse();
       const points = [...upper, ...lower].join(" ");
       chart.append(svg("polygon", { points, fill: colour, stroke: "var(--surface)", "stroke-width": 1 }));
     } else {
@@ -145,13 +169,19 @@ function drawTimeline(box, data, series, { height, kind, label }) {
 }
 
 function drawRequests(data) {
-  const series = Object.entries(data.requests).map(([name, counts]) => ({ name, counts, colour: colourOf(name) }));
+  const roles = new Map(data.hosts.map((host) => [host.hostname, host.role]));
+  const series = Object.entries(data.requests).map(([name, counts]) => {
+    const role = roles.get(name) ?? "other";
+    return { name: short(name, data.suffix), counts, role, colour: colourOf(name, role) };
+  });
+  // Who stays is at the bottom, so that who goes and who is new change places on top.
+  series.sort((one, other) => ROLES.indexOf(one.role) - ROLES.indexOf(other.role));
   byId("legend").replaceChildren(
-    ...series.map(({ name, colour }) => {
+    ...series.map(({ name, role, colour }) => {
       const item = element("li");
       const mark = element("i");
       mark.style.background = colour;
-      item.append(mark, name);
+      item.append(mark, said[role] ? `${name} (${said[role]})` : name);
       return item;
     }),
   );
@@ -170,7 +200,7 @@ function drawRows(data) {
       const row = element("tr");
       const times = [host.p50_ms, host.p95_ms, host.p99_ms].map((ms) => ms.toFixed(1));
       const counts = [number.format(host.requests), number.format(host.failures)];
-      const cells = [host.hostname, host.availability_zone, ...counts, ...times, host.first_seen, host.last_seen];
+      const cells = [short(host.hostname, data.suffix), host.availability_zone, ...counts, ...times, host.first_seen, host.last_seen];
       row.append(...cells.map((text) => element("td", {}, text)));
       return row;
     }),
@@ -183,6 +213,8 @@ function draw(data) {
   byId("state").dataset.state = data.state;
   byId("message").textContent = data.notes.join(" ");
   byId("message").hidden = !data.notes.length;
+  data.suffix = suffixOf(data.hosts.filter((host) => host.role !== "other").map((host) => host.hostname));
+  byId("suffix").textContent = data.suffix ? `All names end with ${data.suffix}.` : "";
   drawTiles(data);
   drawShares(data);
   drawRows(data);

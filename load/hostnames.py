@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from load.answers import UNKNOWN_HOST, is_failure
+from load.evenness import EvenPart, even_parts
 from load.latency import bucket_of, coarser, percentiles
 from load.results import HostRow, LatencyRow, TimelineRow
 
@@ -174,6 +175,16 @@ class Counts:
             if (start is None or second >= start) and (before is None or second < before)
             for (name, status), requests in sorted(self._timeline.get(second, {}).items())
         ]
+
+    def even_parts(self) -> dict[str, EvenPart]:
+        """How far each known host is from its even part over the time in which it was there; see `load.evenness`."""
+        seconds: dict[int, dict[str, int]] = {}
+        for second, counts in self._timeline.items():
+            by_host = seconds[second] = {}
+            for (name, _), requests in counts.items():
+                if name not in (UNKNOWN_HOST, OTHER_HOSTS):
+                    by_host[name] = by_host.get(name, 0) + requests
+        return even_parts(seconds)
 
     def latency(self, before: float = math.inf) -> list[LatencyRow]:
         """Requests by second and latency, sorted, of the seconds before `before` that were not dropped yet.

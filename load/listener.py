@@ -28,6 +28,7 @@ from locust.runners import STATE_MISSING, WORKER_REPORT_INTERVAL, MasterRunner, 
 from load import report, web
 from load.answers import NO_ANSWER, host_of, zone_of
 from load.errors import LoadError
+from load.evenness import EvenPart
 from load.hostnames import Counts
 from load.options import add_options, apply_shape, resolve, tell_users
 from load.recorder import Recorder
@@ -99,6 +100,8 @@ class HostnameListener:
         self._quitting = False
         self._ending = False
         self._signals = 0
+        self._even: dict[str, EvenPart] = {}
+        self._even_until = -math.inf
         folder = getattr(environment.parsed_options, "results_dir", "")
         # A worker's report says what happened up to so many seconds ago.
         delay = int(WORKER_REPORT_INTERVAL) + 1 if self.is_master else 0
@@ -147,9 +150,22 @@ class HostnameListener:
     def notes(self) -> list[str]:
         """What whoever reads the counts must know about them."""
         notes = [report.lost_sentence(worker, WORKER_REPORT_INTERVAL) for worker in self._lost()]
+        if self.recorder.resets:
+            notes.append(report.reset_sentence(self.recorder.resets[-1]))
         if self.counts.unfinished:
             notes.append(report.unfinished_sentence(self.counts.unfinished))
         return [*notes, report.FOLDED] if self.counts.folded else notes
+
+    def even_parts(self) -> dict[str, EvenPart]:
+        """`Counts.even_parts` for the pages that ask every second: as new as 2 % of the process's time allows.
+
+        They are computed from all seconds of the run, in about 10 ms for an hour.
+        """
+        now = time.monotonic()
+        if now >= self._even_until:
+            self._even = self.counts.even_parts()
+            self._even_until = now + 50 * (time.monotonic() - now)
+        return self._even
 
     def quit(self) -> None:
         """Write and print what was measured; called when Locust ends, however it ends."""
@@ -324,7 +340,7 @@ class HostnameListener:
             "response_bytes_mean": round(self.environment.stats.total.avg_content_length, 1),
         }
         if self.recorder.complete(time.time(), more):
-            print_table(self.counts.hosts(), self.notes())
+            print_table(self.counts.hosts(), self.counts.even_parts(), self.notes())
             print(f"Results: {self.recorder.path}", file=sys.stderr)
             total = self.environment.stats.total.num_requests
             if self.counts.requests != total:
@@ -340,7 +356,10 @@ class HostnameListener:
         # Locust wrote it before the workers' last reports came in, and after SIGTERM not at all.
         process_html_filename(options)
         text = report.with_section(
-            get_html_report(self.environment, show_download_link=False), self.counts.hosts(), self.notes()
+            get_html_report(self.environment, show_download_link=False),
+            self.counts.hosts(),
+            self.counts.even_parts(),
+            self.notes(),
         )
         try:
             Path(options.html_file).write_text(text, encoding="utf-8")

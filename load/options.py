@@ -13,12 +13,13 @@ from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 from locust.shape import LoadTestShape
 
+from load.errors import BadOption
 from load.settings import AUTHORIZATIONS, DEFAULTS, LoadSettings, parse
 from load.shapes import SHAPES, users_at
 from load.signing import authorizer
-from load.target import read_outputs
+from load.target import check_url, read_outputs
 
-__all__ = ["STOP_TIMEOUT", "OptionShape", "add_options", "apply_shape", "resolve", "tell_users"]
+__all__ = ["STOP_TIMEOUT", "OptionShape", "add_options", "apply_shape", "require_host", "resolve", "tell_users"]
 
 STOP_TIMEOUT = 36.0
 """Seconds that requests under way have when the load ends: longer than the 35 s that a user waits for an answer."""
@@ -93,9 +94,29 @@ def resolve(environment: Environment) -> None:
         environment.host = environment.host or target.gateway_url
         options.region = options.region or target.region
         options.authorization = options.authorization or target.authorization
+    if not isinstance(environment.runner, WorkerRunner):
+        require_host(environment)
     settings = LoadSettings.from_options(options)
     if not isinstance(environment.runner, MasterRunner):
         authorizer(settings.authorization, settings.region)
+
+
+def require_host(environment: Environment, host: str | None = None) -> None:
+    """See that there is a host, and one that can be asked; `host` None: the environment's. Raises BadOption.
+
+    Where the web UI asks for the host before a test starts, it may still be missing.
+    """
+    options = environment.parsed_options
+    host = environment.host if host is None else host
+    waits = options is not None and not (options.headless or options.autostart)
+    if host is None:
+        if waits or all(user.host for user in environment.user_classes):
+            return
+        raise BadOption("--host: which service to load is not known; name its URL, or its outputs file with --outputs.")
+    try:
+        check_url(host)
+    except ValueError as error:
+        raise BadOption(f"--host {error}") from None
 
 
 def tell_users(environment: Environment) -> None:

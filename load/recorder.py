@@ -6,7 +6,7 @@ Knows nothing of Locust; times are seconds since the Unix epoch and passed in.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -91,6 +91,11 @@ class Recorder:
             self._run.resets.append(round(now, 3))
             self._run.appended_before = None
             self._write(self._run, partial(results.write_latency, self._run.path, []))
+
+    @property
+    def resets(self) -> Sequence[float]:
+        """When the counts of the run were cleared."""
+        return self._run.resets if self._run else ()
 
     @property
     def started(self) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from html import escape
 
+from load.evenness import EvenPart
 from load.results import HostRow
-from load.table import COLUMNS, cells, deviations
+from load.table import COLUMNS, cells
 from load.workers import LostWorker
 
-__all__ = ["FOLDED", "lost_sentence", "unfinished_sentence", "with_section"]
+__all__ = ["FOLDED", "lost_sentence", "reset_sentence", "unfinished_sentence", "with_section"]
 
 FOLDED = "There were more hosts than are counted each by itself; the row (other) has the rest."
 
@@ -35,18 +37,29 @@ def lost_sentence(worker: LostWorker, interval: float) -> str:
     )
 
 
+def reset_sentence(last: float) -> str:
+    """From when on the counts are, where the statistics were reset; `last` in seconds since the Unix epoch."""
+    return f"The statistics were reset at {time.strftime('%H:%M:%SZ', time.gmtime(last))}: all counts are since then."
+
+
 def unfinished_sentence(unfinished: int) -> str:
     """How many requests the end of the load left without an answer or a failure."""
     requests = "1 request was" if unfinished == 1 else f"{unfinished:,} requests were"
     return f"{requests} unfinished: sent, but the load ended before an answer or a failure. No other count has them."
 
 
-def with_section(report: str, rows: Sequence[HostRow], notes: Sequence[str] = (), theme: str = "light") -> str:
-    """Locust's report with the section put before the end of its body."""
+def with_section(
+    report: str,
+    rows: Sequence[HostRow],
+    even: Mapping[str, EvenPart],
+    notes: Sequence[str] = (),
+    theme: str = "light",
+) -> str:
+    """Locust's report with the section put before the end of its body; `even` is by hostname."""
     head = "".join(f"<th>{escape(title)}</th>" for title in COLUMNS)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells(row, deviation)) + "</tr>\n"
-        for row, deviation in zip(rows, deviations(rows), strict=True)
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells(row, even.get(row.hostname))) + "</tr>\n"
+        for row in rows
     )
     section = (
         f"<style>{_STYLE}</style>\n"

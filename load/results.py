@@ -121,9 +121,10 @@ def create_run(path: Path | None = None, root: Path = Path("results")) -> Path:
     if path is None:
         path = _make_folder(root)
     else:
-        for name in (HOSTS, TIMELINE):
-            if (path / name).exists():
-                raise ResultsUnwritable(f"{path} already holds a run ({name}); name another folder with --results-dir.")
+        with _writing(path):
+            taken = [name for name in (HOSTS, TIMELINE) if (path / name).exists()]
+        for name in taken:
+            raise ResultsUnwritable(f"{path} already holds a run ({name}); name another folder with --results-dir.")
         with _writing(path):
             path.mkdir(parents=True, exist_ok=True)
     update_meta(path, {"format": FORMAT, "complete": False})

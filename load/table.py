@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 from rich.console import Console
 from rich.table import Table
 
-from load.answers import UNKNOWN_HOST
-from load.hostnames import OTHER_HOSTS
+from load.evenness import EvenPart
 from load.results import HostRow
 
-__all__ = ["COLUMNS", "cells", "deviations", "print_table", "shown_name"]
+__all__ = ["COLUMNS", "cells", "print_table", "shown_name"]
 
 COLUMNS = ("hostname", "zone", "requests", "share", "vs even", "failures", "p50 ms", "p95 ms", "p99 ms")
 
@@ -28,33 +27,23 @@ def shown_name(row: HostRow) -> str:
     return row.hostname or "(no host known)"
 
 
-def deviations(rows: Sequence[HostRow]) -> list[float | None]:
-    """How far each host is from an even split among the known hosts: 0.1 means 10 % more than its even part.
-
-    None for the rows of no host and of other hosts.
-    """
-    known = [row.hostname not in (UNKNOWN_HOST, OTHER_HOSTS) for row in rows]
-    total = sum(row.requests for row, is_known in zip(rows, known, strict=True) if is_known)
-    return [
-        row.requests * sum(known) / total - 1 if is_known else None for row, is_known in zip(rows, known, strict=True)
-    ]
-
-
-def cells(row: HostRow, deviation: float | None) -> tuple[str, ...]:
-    """The texts of a row, one for each of COLUMNS."""
+def cells(row: HostRow, even: EvenPart | None) -> tuple[str, ...]:
+    """The texts of a row, one for each of COLUMNS; `even` None where there is nothing to compare the host with."""
     return (
         shown_name(row),
         row.availability_zone,
         f"{row.requests:,}",
         f"{row.share:.1%}",
-        "" if deviation is None else f"{deviation:+z.1%}",
+        "" if even is None else f"{even.deviation:+z.1%}",
         f"{row.failures:,}",
         *(f"{ms:.1f}" for ms in (row.p50_ms, row.p95_ms, row.p99_ms)),
     )
 
 
-def print_table(rows: Sequence[HostRow], notes: Sequence[str] = (), file: TextIO | None = None) -> None:
-    """Print a line for each host, their sum and the notes, to stderr unless told otherwise."""
+def print_table(
+    rows: Sequence[HostRow], even: Mapping[str, EvenPart], notes: Sequence[str] = (), file: TextIO | None = None
+) -> None:
+    """Print a line for each host, their sum and the notes, to `file` or stderr; `even` is by hostname."""
     file = file or sys.stderr
     console = Console(file=file, width=None if file.isatty() else _WIDTH, highlight=False, soft_wrap=True)
     if rows:
@@ -70,8 +59,8 @@ def print_table(rows: Sequence[HostRow], notes: Sequence[str] = (), file: TextIO
                 overflow="fold",
                 no_wrap=not is_text,
             )
-        for row, deviation in list(zip(rows, deviations(rows), strict=True))[:_MOST_ROWS]:
-            table.add_row(*cells(row, deviation))
+        for row in rows[:_MOST_ROWS]:
+            table.add_row(*cells(row, even.get(row.hostname)))
         console.print(table)
         if len(rows) > _MOST_ROWS:
             console.print(f"... and {len(rows) - _MOST_ROWS} more hosts, all in hostnames.csv")

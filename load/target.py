@@ -1,43 +1,98 @@
-"""The service that is loaded, as an outputs file describes it: `cdktf deploy --outputs-file`, or the twin's."""
+"""The service that is loaded, as an outputs file describes it: `cdktf deploy --outputs-file`, or the twin's.
+
+The one reader of outputs files, for the load and for the lab.
+"""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from load.errors import BadOption
 
-__all__ = ["Target", "read_outputs"]
+__all__ = ["Target", "check_url", "read_outputs"]
+
+_Text = Annotated[str, StringConstraints(strict=True, max_length=2048)]
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where requests go: the gateway's URL, and what it wants to see; "" where the file does not say."""
+class Target(BaseModel):
+    """The outputs of one stack: where requests go, and what AWS calls its parts; "" where the file does not say.
 
-    gateway_url: str
-    region: str
-    authorization: str
+    `aws_endpoint_url` is there where it is a twin, `comparison_url` where the same tasks have a load balancer too. URLs
+    end without a slash.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    stack: _Text
+    gateway_url: _Text
+    region: _Text = ""
+    authorization: _Text = ""
+    cluster_name: _Text = ""
+    service_name: _Text = ""
+    namespace_name: _Text = ""
+    discovery_name: _Text = ""
+    comparison_url: _Text = ""
+    aws_endpoint_url: _Text = ""
 
 
-def read_outputs(path: Path) -> Target:
+_STACKS = TypeAdapter(dict[str, Any])
+
+
+def read_outputs(path: Path, option: str = "--outputs") -> Target:
     """The one stack with a gateway in an outputs file: `{"<stack>": {"gateway_url": ..., "region": ...}}`.
 
-    Raises BadOption.
+    `option` names the file in errors. Raises BadOption.
     """
+
+    def refuse(reason: str) -> BadOption:
+        return BadOption(f"{option} {path}: {reason}")
+
     try:
-        stacks = json.loads(path.read_text(encoding="utf-8"))
+        stacks = _STACKS.validate_json(path.read_bytes())
     except OSError as error:
-        raise BadOption(
-            f"--outputs {path}: {(error.strerror or str(error)).lower()}; `cdktf deploy --outputs-file` writes it."
+        raise refuse(
+            f"{(error.strerror or str(error)).lower()}; the twin and `cdktf deploy --outputs-file` write it."
         ) from None
-    except ValueError:
-        raise BadOption(f"--outputs {path}: not JSON; `cdktf deploy --outputs-file` writes it.") from None
-    values = list(stacks.values()) if isinstance(stacks, dict) else []
-    gateways = [stack for stack in values if isinstance(stack, dict) and stack.get("gateway_url")]
+    except ValidationError as error:
+        reason = "an object of stacks is needed" if error.errors()[0]["type"] == "dict_type" else "not JSON"
+        raise refuse(f"{reason}; the twin and `cdktf deploy --outputs-file` write it.") from None
+    gateways = {name: of for name, of in stacks.items() if isinstance(of, dict) and of.get("gateway_url")}
     if len(gateways) != 1:
-        raise BadOption(f"--outputs {path}: one stack with a gateway_url is needed, there are {len(gateways)}.")
-    (stack,) = gateways
-    return Target(
-        str(stack["gateway_url"]).rstrip("/"), str(stack.get("region", "")), str(stack.get("authorization", ""))
-    )
+        raise refuse(f"one stack with a gateway_url is needed, there are {len(gateways)}.")
+    ((name, outputs),) = gateways.items()
+    given = {key: value for key, value in outputs.items() if value is not None}
+    try:
+        target = Target.model_validate({**given, "stack": name})
+    except ValidationError as error:
+        (what,) = error.errors()[0]["loc"]
+        raise refuse(
+            f"{what} must be text of at most 2048 characters, not {str(given.get(str(what)))[:40]!r}."
+        ) from None
+    urls = {}
+    for key in ("gateway_url", "comparison_url", "aws_endpoint_url"):
+        if url := getattr(target, key):
+            try:
+                urls[key] = check_url(url).rstrip("/")
+            except ValueError as error:
+                raise refuse(f"{key} {error}") from None
+    return target.model_copy(update=urls)
+
+
+def check_url(text: str) -> str:
+    """The URL, where requests can be sent to it. Raises ValueError, with the URL, the rule and an example."""
+    try:
+        url = urlsplit(text)
+        # To look at the port is to check it.
+        usable = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not text.isprintable() or " " in text:
+        raise ValueError(
+            f"{text[:80]!r}: the URL of a host is needed, with a port from 1 to 65535 if with any, such as "
+            "http://127.0.0.1:8000."
+        )
+    return text

@@ -16,13 +16,14 @@ from locust.runners import STATE_CLEANUP, STATE_RUNNING, STATE_SPAWNING, STATE_S
 from locust.web import WebUI
 
 from load import report
-from load.answers import NO_ANSWER, UNKNOWN_HOST
+from load.answers import UNKNOWN_HOST, is_failure
 from load.errors import BadOption, LoadError
+from load.evenness import SETTLE, EvenPart
 from load.hostnames import OTHER_HOSTS, Counts
-from load.options import apply_shape
+from load.options import apply_shape, require_host
 from load.results import HostRow, hosts_csv
 from load.settings import DEFAULTS, LoadSettings
-from load.table import deviations, shown_name
+from load.table import shown_name
 
 if TYPE_CHECKING:
     from load.listener import HostnameListener
@@ -46,7 +47,7 @@ _COLUMNS = [
     ("availability_zone", "Availability zone"),
     ("requests", "# Requests"),
     ("share", "Share (%)"),
-    ("vs_even", "From an even split (%)"),
+    ("vs_even", "From its even part (%)"),
     ("failures", "# Fails"),
     ("p50_ms", "50%ile (ms)"),
     ("p95_ms", "95%ile (ms)"),
@@ -93,14 +94,17 @@ def add_pages(web_ui: WebUI, listener: HostnameListener) -> None:
 
     def add_rows(response: Response) -> Response:
         # Locust keeps its answer for two seconds, so it is copied, not changed.
-        return jsonify(
-            {**response.get_json(), "extended_stats": [{"key": _TAB, "data": tab_rows(listener.counts.hosts())}]}
-        )
+        rows = tab_rows(listener.counts.hosts(), listener.even_parts())
+        return jsonify({**response.get_json(), "extended_stats": [{"key": _TAB, "data": rows}]})
 
     def add_section(response: Response) -> Response:
         theme = request.args.get("theme") or "light"
         text = report.with_section(
-            response.get_data(as_text=True), listener.counts.hosts(), listener.notes(), theme=theme
+            response.get_data(as_text=True),
+            listener.counts.hosts(),
+            listener.even_parts(),
+            listener.notes(),
+            theme=theme,
         )
         response.set_data(text)
         return response
@@ -141,7 +145,7 @@ def _pages(web_ui: WebUI, listener: HostnameListener) -> Blueprint:
                 "state": environment.runner.state if environment.runner else "missing",
                 "target": environment.host or "",
                 "notes": listener.notes(),
-                **chart_data(listener.counts, int(time.time()) - listener.recorder.delay),
+                **chart_data(listener.counts, listener.even_parts(), int(time.time()) - listener.recorder.delay),
             }
         )
 
@@ -163,6 +167,7 @@ def _refusal(listener: HostnameListener, form: Mapping[str, str]) -> str:
     given = {**(vars(options) if options else {}), **{name: form[name] for name in DEFAULTS if name in form}}
     try:
         settings = LoadSettings.from_options(given)
+        require_host(environment, form.get("host"))
         if runner is not None and runner.state in (STATE_CLEANUP, STATE_STOPPING):
             raise BadOption("The last test still waits for answers to the requests under way; start again after it.")
         if runner is not None and runner.state not in (STATE_SPAWNING, STATE_RUNNING):
@@ -175,15 +180,20 @@ def _refusal(listener: HostnameListener, form: Mapping[str, str]) -> str:
     return ""
 
 
-def tab_rows(rows: Sequence[HostRow]) -> list[dict[str, object]]:
-    """The rows of the tab "Hostnames"."""
+def tab_rows(rows: Sequence[HostRow], even: Mapping[str, EvenPart]) -> list[dict[str, object]]:
+    """The rows of the tab "Hostnames"; `even` is by hostname. A percentage is None without any host beside it."""
+
+    def percent(fraction: float | None) -> float | None:
+        return None if fraction is None else round(fraction * 100, 2)
+
     return [
         {
             "hostname": shown_name(row),
             "availability_zone": row.availability_zone,
             "requests": row.requests,
-            "share": round(row.share * 100, 2),
-            "vs_even": None if deviation is None else round(deviation * 100, 2),
+            "share": percent(row.share),
+            "vs_even": percent(even[row.hostname].deviation if row.hostname in even else None),
+            "chance": percent(even[row.hostname].chance if row.hostname in even else None),
             "failures": row.failures,
             "p50_ms": round(row.p50_ms, 1),
             "p95_ms": round(row.p95_ms, 1),
@@ -191,15 +201,24 @@ def tab_rows(rows: Sequence[HostRow]) -> list[dict[str, object]]:
             "first_seen": _clock(row.first_seen),
             "last_seen": _clock(row.last_seen),
         }
-        for row, deviation in list(zip(rows, deviations(rows), strict=True))[:_MOST_ROWS]
+        for row in rows[:_MOST_ROWS]
     ]
+
+
+def _role(row: HostRow, first: int, last: int) -> str:
+    """What a host is in a run whose first and last answers came in these seconds: it stays, has stopped, or is new."""
+    if row.hostname in (UNKNOWN_HOST, OTHER_HOSTS):
+        return "other"
+    if row.last_seen < last - SETTLE:
+        return "stopped"
+    return "new" if row.first_seen > first + SETTLE else "stays"
 
 
 def _clock(seconds: float) -> str:
     return time.strftime("%H:%M:%SZ", time.gmtime(seconds))
 
 
-def chart_data(counts: Counts, before: int) -> dict[str, Any]:
+def chart_data(counts: Counts, even: Mapping[str, EvenPart], before: int) -> dict[str, Any]:
     """What the charts show of the last WINDOW seconds in which requests ended, of those before `before`.
 
     `requests` has, for each of the largest known hosts and for the others together, the requests of each second;
@@ -211,17 +230,22 @@ def chart_data(counts: Counts, before: int) -> dict[str, Any]:
     if len(known) > len(series):
         series.append(OTHER_HOSTS)
     first, last = counts.seconds or (before, before)
-    end = min(before, last + 1)
+    # The load rarely ends with a second, and a part of one would look like a collapse.
+    part = last > first and not any(is_failure(row.status) for row in counts.timeline(last, last + 1))
+    end = min(before, last if part else last + 1)
     start = max(end - WINDOW, min(first, end - _SHORTEST_WINDOW))
     requests = {name: [0] * (end - start) for name in series}
     failures = [0] * (end - start)
     for row in counts.timeline(start, end):
-        if row.status == NO_ANSWER or row.status >= 400:
+        if is_failure(row.status):
             failures[row.second - start] += row.requests
         if row.hostname != UNKNOWN_HOST:
             requests[row.hostname if row.hostname in requests else OTHER_HOSTS][row.second - start] += row.requests
     return {
-        "hosts": tab_rows(rows),
+        "hosts": [
+            {**shown, "role": _role(row, first, last)} for shown, row in zip(tab_rows(rows, even), rows, strict=False)
+        ],
+        "known_hosts": sum(row.hostname not in (UNKNOWN_HOST, OTHER_HOSTS) for row in rows),
         "start": start,
         "requests": requests,
         "failures": failures,

@@ -147,6 +147,10 @@ def test_requests_carry_a_token_or_a_signature(locust: Any, own_service: str) ->
     [
         (("--path-mix", "hostname"), "argument --path-mix: 'hostname': each part must be a path and a weight above 0"),
         (("--outputs", "absent.json"), "--outputs absent.json: no such file or directory"),
+        (("-H", ""), "--host '': the URL of a host is needed"),
+        (("-H", "http://[::1"), "--host 'http://[::1': the URL of a host is needed"),
+        (("-H", "http://127.0.0.1:99999"), "--host 'http://127.0.0.1:99999': the URL of a host is needed"),
+        (("--results-dir", "long" * 100), "(file name too long); "),
     ],
 )
 def test_bad_values_are_refused_before_any_load(

@@ -4,7 +4,7 @@ import io
 
 from load.hostnames import Counts
 from load.report import with_section
-from load.table import cells, deviations, print_table
+from load.table import cells, print_table
 
 
 def counted(*hosts: str) -> Counts:
@@ -17,8 +17,9 @@ def counted(*hosts: str) -> Counts:
 
 
 def test_hosts_are_compared_with_an_even_split_among_those_known() -> None:
-    rows = counted("a", "a", "a", "b", "").hosts()
-    assert [cells(row, deviation)[:6] for row, deviation in zip(rows, deviations(rows), strict=True)] == [
+    counts = counted("a", "a", "a", "b", "")
+    even = counts.even_parts()
+    assert [cells(row, even.get(row.hostname))[:6] for row in counts.hosts()] == [
         ("a", "", "3", "60.0%", "+50.0%", "0"),
         ("b", "", "1", "20.0%", "-50.0%", "0"),
         ("(no host known)", "", "1", "20.0%", "", "1"),
@@ -27,7 +28,7 @@ def test_hosts_are_compared_with_an_even_split_among_those_known() -> None:
 
 def test_the_table_is_cut_where_nobody_would_read_on() -> None:
     text = io.StringIO()
-    print_table(counted(*(f"host-{number}" for number in range(60))).hosts(), ["A [note]."], text)
+    print_table(counted(*(f"host-{number}" for number in range(60))).hosts(), {}, ["A [note]."], text)
     assert "host-0" in text.getvalue()
     assert "... and 10 more hosts, all in hostnames.csv" in text.getvalue()
     assert text.getvalue().endswith("A [note].\n")
@@ -35,13 +36,13 @@ def test_the_table_is_cut_where_nobody_would_read_on() -> None:
 
 def test_a_run_without_requests_says_so() -> None:
     text = io.StringIO()
-    print_table([], (), text)
+    print_table([], {}, (), text)
     assert text.getvalue() == "No requests were made.\n"
 
 
 def test_the_section_is_put_before_the_end_of_the_body() -> None:
     rows = counted("a").hosts()
-    page = with_section("<body>const end = '</body>'; <i></body>\n</html>", rows, ["x < y"])
+    page = with_section("<body>const end = '</body>'; <i></body>\n</html>", rows, {}, ["x < y"])
     assert page.startswith("<body>const end = '</body>'; <i><style>")
     assert page.endswith("</section>\n</body>\n</html>")
     assert "<p>x &lt; y</p>" in page

@@ -6,20 +6,26 @@ from pathlib import Path
 import pytest
 
 from load.errors import BadOption
-from load.target import Target, read_outputs
+from load.target import Target, check_url, read_outputs
 
 
 def test_the_stack_with_a_gateway_is_found(tmp_path: Path) -> None:
     file = tmp_path / "outputs.json"
     file.write_text(json.dumps({"other": {}, "stack": {"gateway_url": "https://a.b/", "region": "eu-west-2"}}))
-    assert read_outputs(file) == Target("https://a.b", "eu-west-2", "")
+    assert read_outputs(file) == Target(stack="stack", gateway_url="https://a.b", region="eu-west-2")
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("{", "not JSON"),
-        ("[]", "one stack with a gateway_url is needed, there are 0"),
+        ("[]", "an object of stacks is needed"),
+        ("{}", "one stack with a gateway_url is needed, there are 0"),
+        ("[" * 100_000, "not JSON"),
+        ('{"a": ' * 5_000 + "1" + "}" * 5_000, "not JSON"),
+        ('{"a": {"gateway_url": ["http://a"]}}', "gateway_url must be text of at most 2048 characters, not "),
+        ('{"a": {"gateway_url": "http://a", "region": 5}}', "region must be text"),
+        ('{"a": {"gateway_url": "http://a:b"}}', "gateway_url 'http://a:b': the URL of a host is needed"),
         ('{"a": {"gateway_url": "http://a"}, "b": {"gateway_url": "http://b"}}', "there are 2"),
         (None, "no such file or directory"),
     ],
@@ -31,3 +37,17 @@ def test_an_outputs_file_that_cannot_be_used_is_named(tmp_path: Path, text: str 
     with pytest.raises(BadOption, match=message) as caught:
         read_outputs(file)
     assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://a", "https://a.b:443/stage", "http://127.0.0.1:8000", "http://[::1]:80/"])
+def test_a_url_that_can_be_asked(url: str) -> None:
+    assert check_url(url) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "a", "http://", "http://[::1", "http://a:b", "http://127.0.0.1:99999", "http://a:0", "ftp://a", "http://a b"],
+)
+def test_a_url_that_cannot_be_asked_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="the URL of a host is needed, with a port from 1 to 65535"):
+        check_url(url)
