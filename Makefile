@@ -89,14 +89,18 @@ CDKTF := CHECKPOINT_DISABLE=1 TF_CLI_ARGS_init=-reconfigure node_modules/.bin/cd
 # Another endpoint than AWS has a folder of its own: what Terraform keeps there belongs to one of them.
 OUTPUT := $(if $(AWS_ENDPOINT_URL),cdktf.endpoint.out,cdktf.out)
 
+# `terraform providers lock` asks the public registry, whatever mirror has the provider: nothing on this machine needs it.
+LOOPBACK := http://127.% http://localhost% http://[::1]%
+LOCK := $(if $(filter $(LOOPBACK),$(AWS_ENDPOINT_URL)),--skip-provider-lock)
+
 deploy: preflight-deploy node_modules/.installed ## Put the stack on AWS (or on AWS_ENDPOINT_URL); outputs.json tells `lab` where
-	$(CDKTF) deploy --output $(OUTPUT) --outputs-file outputs.json $(ARGS)
+	$(CDKTF) deploy $(LOCK) --output $(OUTPUT) --outputs-file outputs.json $(ARGS)
 
 destroy: preflight-destroy node_modules/.installed ## Take all of it away again
-	$(CDKTF) destroy --output $(OUTPUT) $(ARGS)
+	$(CDKTF) destroy $(LOCK) --output $(OUTPUT) $(ARGS)
 
 diff: preflight-diff node_modules/.installed ## Show what a deployment would change
-	$(CDKTF) diff --output $(OUTPUT) $(ARGS)
+	$(CDKTF) diff $(LOCK) --output $(OUTPUT) $(ARGS)
 
 preflight-%: install
 	@python tools/preflight.py $*

@@ -1,7 +1,7 @@
 """Application Auto Scaling on moto's store: the services of the twin's ECS as scalable targets, and the targets' tags.
 
-moto looks services up in its own ECS store, which stays empty here, and has no tags. Targets, policies and scheduled
-actions are stored and described; nothing scales by them, for the twin keeps no metrics.
+moto looks services up in its own ECS store, which stays empty here, has no tags, and leaves alarms of policies behind.
+Targets, policies and scheduled actions are stored and described; nothing scales by them, for the twin keeps no metrics.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from moto.applicationautoscaling.models import ApplicationAutoscalingBackend
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.backends import get_backend
 from moto.core.exceptions import JsonRESTError
@@ -82,11 +83,41 @@ def _untag_resource(self: Any) -> str:
     return "{}"
 
 
+def _put_scaling_policy(self: Any, **request: Any) -> Any:
+    """The backend's: a policy that is put again is the same one, and its former alarms go."""
+    former = next(
+        (p for p in self.policies.values() if _is_of(p, request) and p.policy_name == request["policy_name"]), None
+    )
+    policy = _PUT(self, **request)
+    if former is not None:
+        former.delete_alarms(self.account_id, self.region_name)
+        policy.policy_arn, policy.creation_time = former.policy_arn, former.creation_time
+    return policy
+
+
+def _deregister_scalable_target(self: Any, namespace: str, resource: str, dimension: str) -> None:
+    """The backend's: a target's policies, and their alarms, go with it."""
+    _DEREGISTER(self, namespace, resource, dimension)
+    target = {"service_namespace": namespace, "resource_id": resource, "scalable_dimension": dimension}
+    for key, policy in [item for item in self.policies.items() if _is_of(item[1], target)]:
+        policy.delete_alarms(self.account_id, self.region_name)
+        del self.policies[key]
+
+
+def _is_of(policy: Any, target: dict[str, Any]) -> bool:
+    return all(getattr(policy, name) == target[name] for name in _OF_A_TARGET)
+
+
+_OF_A_TARGET = ("service_namespace", "resource_id", "scalable_dimension")
 _REGISTER = ApplicationAutoScalingResponse.register_scalable_target
+_PUT = ApplicationAutoscalingBackend.put_scaling_policy
+_DEREGISTER = ApplicationAutoscalingBackend.deregister_scalable_target
 
 
 def complete() -> None:
     """Put it on moto's classes."""
+    ApplicationAutoscalingBackend.put_scaling_policy = _put_scaling_policy
+    ApplicationAutoscalingBackend.deregister_scalable_target = _deregister_scalable_target
     ApplicationAutoScalingResponse.register_scalable_target = _register_scalable_target
     ApplicationAutoScalingResponse.list_tags_for_resource = _list_tags_for_resource
     ApplicationAutoScalingResponse.tag_resource = _tag_resource

@@ -110,18 +110,47 @@ def test_a_rule_is_modified_whole(ec2: Any, new: Json, told: Json) -> None:
     assert "ReferencedGroupInfo" not in after
 
 
-def test_a_scalable_target_has_tags(client: Client) -> None:
+@pytest.fixture
+def scaling(client: Client) -> Any:
+    """Application Auto Scaling's client, and `service/shop/shop` as a target of it."""
     ecs = Ecs("123456789012", REGION)
     cluster = Cluster(ecs.arn("cluster/shop"), "shop", 0.0)
     ecs.services["shop", "shop"] = Service(ecs.arn("service/shop/shop"), "shop", cluster, 0.0, 1, [], {}, {})
     know_services(ecs)
-    scaling = client("application-autoscaling")
-    know_services(ecs)  # the client's account is a new one
+    return client("application-autoscaling")
 
+
+TARGET = {
+    "ServiceNamespace": "ecs",
+    "ResourceId": "service/shop/shop",
+    "ScalableDimension": "ecs:service:DesiredCount",
+}
+
+
+def test_alarms_of_a_policy_go_with_it_and_with_its_target(scaling: Any, client: Client) -> None:
+    def alarms() -> int:
+        return len(client("cloudwatch").describe_alarms()["MetricAlarms"])
+
+    def put(value: float) -> str:
+        metric = {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}
+        tracking = {"TargetValue": value, "PredefinedMetricSpecification": metric}
+        policy = {"PolicyName": "cpu", "PolicyType": "TargetTrackingScaling", **TARGET}
+        put = scaling.put_scaling_policy(**policy, TargetTrackingScalingPolicyConfiguration=tracking)
+        return str(put["PolicyARN"])
+
+    scaling.register_scalable_target(**TARGET, MinCapacity=1, MaxCapacity=4)
+    assert put(50) == put(60)
+    assert alarms() == 2
+    (policy,) = scaling.describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"]
+    assert policy["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] == 60
+    scaling.deregister_scalable_target(**TARGET)
+    assert alarms() == 0
+    assert scaling.describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"] == []
+
+
+def test_a_scalable_target_has_tags(scaling: Any) -> None:
     arn = scaling.register_scalable_target(
-        ServiceNamespace="ecs",
-        ResourceId="service/shop/shop",
-        ScalableDimension="ecs:service:DesiredCount",
+        **TARGET,
         MinCapacity=1,
         MaxCapacity=4,
         Tags={"team": "web", "tier": "front"},
