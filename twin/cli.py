@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -152,7 +153,8 @@ def down(state: State = _STATE) -> None:
 
     folder = StateFolder(state)
     pid = folder.running()["pid"]
-    os.kill(pid, signal.SIGTERM)
+    with contextlib.suppress(ProcessLookupError):  # it has ended by itself in between
+        os.kill(pid, signal.SIGTERM)
     if not folder.wait_until_free(_DOWN_WITHIN):
         raise StartFailed(f"The twin (pid {pid}) does not end within {_DOWN_WITHIN:g} s: end it with `kill -9 {pid}`.")
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -21,6 +21,7 @@ from twin.errors import NotUp
 
 __all__ = ["print_listing", "watch_listing"]
 
+_GONE = (NotUp, BotoCoreError, ClientError)  # what one meets who asks a twin that ends
 _WATCH_INTERVAL = 1.0  # seconds
 # The nameless one is what is counted.
 _COLUMNS = ("task", "host", "zone", "status", "health", "registered", "", "started", "why stopped")
@@ -35,10 +36,14 @@ def print_listing(running: dict[str, Any]) -> None:
         console.print(f"The twin (pid {running.get('pid')}) is starting.")
         return
     aws = Aws(running["aws_endpoint_url"], running["region"], running["credentials"])
-    gateway = ask(running, "gateway")
+    try:
+        gateway = ask(running, "gateway")
+        tasks = _tasks(aws, "requests", gateway["requests"], console.width)
+        left_out = [*running["passed_over"], *_unsupported(aws), *gateway["left_out"]]
+    except (BotoCoreError, ClientError) as error:
+        raise NotUp(f"The twin (pid {running['pid']}) does not answer any more ({error}).") from None
     console.print(_head(running))
-    console.print(_tasks(aws, "requests", gateway["requests"], console.width))
-    left_out = [*running["passed_over"], *_unsupported(aws), *gateway["left_out"]]
+    console.print(tasks)
     if left_out:
         console.print("\nOf the stack, the twin leaves out:", highlight=False)
     for line in left_out:
@@ -65,7 +70,8 @@ def watch_listing(running: dict[str, Any]) -> None:
                     live.update(shown, refresh=True)
                 else:
                     console.print(shown)
-            except (NotUp, BotoCoreError):
+            except _GONE:
+                console.print("The twin has gone down.", highlight=False)
                 return
 
 

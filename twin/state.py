@@ -149,11 +149,13 @@ class StateFolder:
         """What the supervisor on this folder tells of itself; under `credentials` are its Credentials.
 
         Raises:
-            NotUp: none runs here, or it is another user's.
+            NotUp: none runs here, it has said nothing yet, or it is another user's.
         """
         if not self._is_held():
             raise NotUp(f"No twin runs on {self.path}: start one with `twin up`.")
         running = self._read()
+        if "pid" not in running:
+            raise NotUp(f"A twin on {self.path} is just about to start, or has just ended: try again in a moment.")
         try:
             content = json.loads(Path(running.pop("credentials_file")).read_text())
             return {**running, "credentials": Credentials(**content)}

@@ -51,7 +51,8 @@ def main() -> int:
         again = [sys.executable, "-m", "tests.soak", "--state", str(state), "--seed", str(options.seed)]
         again += ["--minutes", str(options.minutes), *(["--json", str(options.json.resolve())] if options.json else [])]
         ports = ["--port", str(free_port()), "--aws-port", str(free_port())]
-        twin = [sys.executable, "-c", "from twin.cli import main; main()", "up", "--synth", str(stack)]
+        twin = [sys.executable, "-c", "from twin.cli import main; main()", "up", "--with-parent"]
+        twin += ["--synth", str(stack)]
         return subprocess.run([*twin, "--state", str(state), *ports, *OPTIONS, "--", *again], cwd=PROJECT).returncode
 
 

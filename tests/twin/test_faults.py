@@ -280,3 +280,21 @@ def test_the_state_folder_holds_the_logs(twin: RunningTwin) -> None:
     for task in running(twin):
         folder = Path(twin.state) / "tasks" / task
         assert {"application.log", "proxy.log"} <= {file.name for file in folder.iterdir()}
+
+
+def test_a_twin_that_goes_down_while_it_is_watched_is_a_sentence(start_twin: TwinFactory) -> None:
+    twin = start_twin("--empty", wait=False)
+    wait_until(lambda: run_twin(twin, "env").returncode == 0, "it serves", timeout=60)
+    command = twin_command("ps", "--watch", "--state", str(twin.state))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as watching:
+        assert watching.stdout is not None
+        first = watching.stdout.readline()
+        down = run_twin(twin, "down")
+        said = watching.stdout.read()
+
+    assert first.startswith("gateway http")
+    assert (down.returncode, watching.returncode) == (0, 0)
+    assert said.endswith("The twin has gone down.\n"), said
+    assert "Traceback" not in said
+    again = run_twin(twin, "down")
+    assert (again.returncode, again.stderr.count("\n")) == (2, 1)

@@ -29,6 +29,13 @@ def test_others_read_what_the_holder_tells(tmp_path: Path) -> None:
         StateFolder(tmp_path).running()
 
 
+def test_a_holder_that_has_said_nothing_yet_is_no_twin_to_ask(tmp_path: Path) -> None:
+    with StateFolder(tmp_path).hold():
+        (tmp_path / "twin.json").unlink()  # as in the moment of the start
+        with pytest.raises(NotUp, match="just about to start, or has just ended: try again"):
+            StateFolder(tmp_path).running()
+
+
 def test_what_an_earlier_twin_left_is_taken_away(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path)
     (tmp_path / "tasks" / "old").mkdir(parents=True)
