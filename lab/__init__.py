@@ -4,9 +4,11 @@
 #
 #   cli.py           `lab`: every command and option, nothing else
 #   errors.py        the whole error tree, with exit codes
-#   distribution/    is a set of counts even? (pure statistics, readers)
-#   costs/           prices, cost model, break-even
-#   experiments/     drive load and the AWS API, record what happened
+#   records/         files -> values: results folders, lists of hostnames; each is checked there
+#   distribution/    is a set of counts even? what would other policies give? Pure, and without English
+#   experiments/     what did clients see? Pure, and without English
+#   costs/           what does it cost? Pure
+#   runner/          makes results folders: load, what is done meanwhile, the service, the twin's control
 #   report/          values -> one Document -> terminal, report.html, JSON; every sentence and picture
 #
 # Heavy imports (scipy, matplotlib, boto3) are inside of cli.py's functions, so that `lab --help` stays quick. Nothing

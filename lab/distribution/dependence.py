@@ -59,11 +59,10 @@ class Dependence:
     run_length: float
     expected_run_length: float
     dispersion: float
-    sticky: bool
     matrix: Matrix | None
 
 
-def dependence(windows: Windows, sequence: Sequence, alpha: float, whole: bool) -> Dependence | None:
+def dependence(windows: Windows, sequence: Sequence, whole: bool) -> Dependence | None:
     """Test the order of answers in windows with unchanged hosts; `whole` if these are all windows. None: too few."""
     counts = windows.counts.sum(axis=0)
     pairs, repeats = int(windows.pairs.sum()), int(windows.repeats.sum())
@@ -86,7 +85,6 @@ def dependence(windows: Windows, sequence: Sequence, alpha: float, whole: bool) 
         expected_run_length=pairs / (pairs - mean),
         # A change of host is a draw, and so are the first of each chain and the draws that met the same host again.
         dispersion=(pairs + chains) / (chains + (pairs - repeats) * pairs / (pairs - mean)),
-        sticky=sticky <= alpha,
         matrix=_matrix(sequence.hosts, sequence.transitions) if whole and sequence.transitions is not None else None,
     )
 

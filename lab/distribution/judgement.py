@@ -108,7 +108,7 @@ def _order(exposure: Exposure, sequence: Sequence | None) -> Dependence | None:
     if sequence is None or exposure.longest is None:
         return None
     whole = exposure.constant and exposure.left_out == 0
-    return dependence(exposure.longest, sequence, ALPHA, whole)
+    return dependence(exposure.longest, sequence, whole)
 
 
 def _judged(

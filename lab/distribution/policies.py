@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.distribution.gateway import Gateway, Policy
+from lab.distribution.goodness import ALPHA
 from lab.distribution.judgement import Analysis, Judgement, judge
 from lab.distribution.least_request import dispersion
 from lab.distribution.presence import Exposure
 from lab.errors import BadInput
 
 __all__ = [
-    "ALPHA",
     "Band",
     "Candidate",
     "Curve",
@@ -56,7 +56,6 @@ _CURVE_CELLS = 2_000_000  # for each point of a curve
 _MOST_RUNS = 1000
 _POINTS = 11  # of a curve
 
-ALPHA = 0.05
 _GRID = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _LIKE_CELLS = 1_000_000
 

@@ -26,8 +26,9 @@ import numpy as np
 from scipy import stats
 
 from lab.distribution.gateway import Policy
+from lab.distribution.goodness import ALPHA
 from lab.distribution.judgement import analyse
-from lab.distribution.policies import ALPHA, compare, measured
+from lab.distribution.policies import compare, measured
 from lab.errors import BadInput
 from lab.experiments.catalogue import DIRECT
 from lab.experiments.findings import find, of_period

@@ -15,7 +15,7 @@ def found_in(hosts: Integers, connections: Integers | None = None) -> Dependence
     counter = SequenceCounter(timed=False)
     counter.add(hosts, connections=connections)
     windows, sequence = counter.result([f"host-{number}" for number in range(int(hosts.max()) + 1)])
-    return dependence(windows, sequence, ALPHA, whole=True)
+    return dependence(windows, sequence, whole=True)
 
 
 @pytest.mark.parametrize("counts", [[3, 4], [1, 2, 3], [2, 2, 2], [5, 1, 1]])
@@ -58,7 +58,7 @@ def test_rain_in_tel_aviv_is_sticky() -> None:
     assert found.matrix.degrees_of_freedom == 1
     assert found.matrix.chi_square == pytest.approx(2_437 * found.matrix.cramers_v**2)
     assert found.matrix.cramers_v == pytest.approx(687 / 1_038 - 350 / 1_399, abs=5e-3)
-    assert found.sticky
+    assert found.p_sticky <= ALPHA
     assert found.repeats == 1_049 + 687
 
 
@@ -79,7 +79,7 @@ def test_sticky_answers_are_seen_with_the_stated_power() -> None:
         for index in np.flatnonzero(rng.random(309) < 0.1):
             hosts[index] = hosts[index - 1] if index else hosts[index]
         found = found_in(hosts)
-        seen += found is not None and found.sticky
+        seen += found is not None and found.p_sticky <= ALPHA
     assert 0.75 <= seen / 500 <= 0.85
 
 
@@ -91,8 +91,8 @@ def test_interleaved_connections_are_taken_apart() -> None:
     mixed, apart = found_in(hosts), found_in(hosts, connections)
     assert mixed is not None
     assert apart is not None
-    assert not mixed.sticky
-    assert apart.sticky
+    assert mixed.p_sticky > ALPHA
+    assert apart.p_sticky <= ALPHA
     assert (apart.pairs, apart.repeats) == (2_960, 2_960)
 
 
@@ -120,5 +120,5 @@ def test_many_hosts_have_no_matrix_but_an_order() -> None:
     found = found_in(np.tile(np.repeat(np.arange(200), 3), 20))
     assert found is not None
     assert found.matrix is None
-    assert found.sticky
+    assert found.p_sticky <= ALPHA
     assert math.isclose(found.run_length, 3, rel_tol=0.01)

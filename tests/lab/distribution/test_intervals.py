@@ -75,7 +75,7 @@ def observed(answers: Integers, hosts: int, known: str) -> tuple[Exposure, Depen
     order = SequenceCounter(timed=False)
     order.add(answers)
     windows, sequence = order.result(NAMES[:hosts])
-    return constant_exposure(counts, np.ones(hosts), windows), dependence(windows, sequence, 0.05, True)
+    return constant_exposure(counts, np.ones(hosts), windows), dependence(windows, sequence, True)
 
 
 def test_connections_that_are_tied_to_one_host_are_worth_one_request_each() -> None:
@@ -86,7 +86,7 @@ def test_connections_that_are_tied_to_one_host_are_worth_one_request_each() -> N
     counter = SequenceCounter(timed=False)
     counter.add(host_of[connections], connections=connections)
     windows, sequence = counter.result(NAMES[:3])
-    order = dependence(windows, sequence, 0.05, True)
+    order = dependence(windows, sequence, True)
     exposure = constant_exposure(np.bincount(host_of[connections]), np.ones(3), windows)
     seen = dispersion_seen(exposure, order)
     assert seen is not None
