@@ -578,7 +578,9 @@ def _lossless_settings(matrix: Sequence[Row], swept: Sequence[str], way: str) ->
         setting = tuple(row.parameters[name] for name in swept)
         lossless[setting] = lossless.get(setting, True) and not sums([row])[0]
     good = sum(lossless.values())
-    named = rule(swept, lossless) if 0 < good < len(lossless) else ""
+    # A single run that lost nothing may have been lucky: no rule is made of those.
+    repeated = all(row.runs > 1 for row in matrix)
+    named = rule(swept, lossless) if repeated and 0 < good < len(lossless) else ""
     return f"{way} {good} of {len(lossless)} settings lost no request{': ' if named else ''}{named}"
 
 

@@ -176,6 +176,49 @@ def test_even_again_is_hardly_ever_missing_where_it_is(rate: int, runs: int) -> 
     assert np.median([seconds for seconds in times if seconds is not None]) == pytest.approx(3.5, abs=0.6)
 
 
+def recovering_run(rng: np.random.Generator, truth: int, rate: int, after: int) -> Run:
+    """At 15 s `c` goes and nobody fails; `d` comes 2 s later and gets half its share until *truth* s after the stop."""
+    timeline = []
+    for second in range(15 + after):
+        weights = {"a": 1.0, "b": 1.0, "c": 1.0} if second < 15 else {"a": 1.0, "b": 1.0}
+        if second >= 17:
+            weights["d"] = 1.0 if second >= 15 + truth else 0.5
+        total = sum(weights.values())
+        counts = rng.multinomial(rng.poisson(rate), [weight / total for weight in weights.values()])
+        timeline += [
+            TimelineRow(START + second, name, 200, int(n)) for name, n in zip(weights, counts, strict=True) if n
+        ]
+    at = START + 15.0
+    meta = {
+        "complete": True,
+        "end": START + 15.0 + after,
+        "duration_s": 15.0 + after,
+        "faults": [{"kind": "stop-task", "at": at, "tasks": ["arn:task/c"]}],
+        "tasks": [
+            task("a", START - 60),
+            task("b", START - 60),
+            task("c", START - 60, stopping_at=at),
+            task("d", at + 1),
+        ],
+    }
+    return Run(Path("x"), meta, (), tuple(timeline))
+
+
+@pytest.mark.parametrize("after", [30, 120])
+@pytest.mark.parametrize("truth", [2, 6, 10])
+def test_even_again_is_the_truth_within_its_resolution(truth: int, after: int) -> None:
+    rng = np.random.default_rng(100 * truth + after)
+    found = [find(recovering_run(rng, truth, 300, after)).even_again for _ in range(40)]
+    reached = [each for each in found if each is not None and each.seconds is not None]
+
+    if after - truth >= 20:
+        assert len(reached) >= 38
+    resolution = np.median([each.resolution_s for each in reached if each.resolution_s is not None])
+    assert np.median([each.seconds for each in reached if each.seconds is not None]) == pytest.approx(
+        truth, abs=resolution
+    )
+
+
 @pytest.mark.parametrize("records", [True, False])
 def test_a_host_that_gets_no_request_for_seconds_is_there_all_the_same(records: bool) -> None:
     rng = np.random.default_rng(2)

@@ -276,11 +276,14 @@ def test_both_ways_are_told_side_by_side(tmp_path: Path) -> None:
 def test_a_sweep_has_a_grid(tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
     runs = [
-        write_run(tmp_path / f"{ttl}-{drain}", rng, seconds=18, lingers=float(ttl), drain=float(drain),
-                  parameters={"discovery_ttl": ttl, "drain_seconds": drain})
-        for ttl in (0, 2) for drain in (0, 4)
+        write_run(tmp_path / f"{ttl}-{drain}{again}", rng, seconds=18, lingers=float(ttl), drain=float(drain),
+                  parameters={"discovery_ttl": ttl, "drain_seconds": drain}, repeat=1 + len(again))
+        for ttl in (0, 2) for drain in (0, 4) for again in ("", "r")
     ]  # fmt: skip
     (tmp_path / "study").mkdir()
+    (tmp_path / "single").mkdir()
+    single = Tables(written(write_study(tmp_path / "single", runs[::2], {})).read_text()).text
+    assert "Single runs: without a load balancer 3 of 4 settings lost no request." in single
     text = written(write_study(tmp_path / "study", runs, {})).read_text()
 
     assert "Requests that failed, stop-task" in text
@@ -289,7 +292,7 @@ def test_a_sweep_has_a_grid(tmp_path: Path) -> None:
         "3 of 4 settings lost no request: discovery_ttl 0 with every drain_seconds, and discovery_ttl 2 with "
         "drain_seconds 4."
     ) in Tables(text).text
-    timeline = rows_of(tmp_path / "2-0" / "timeline.csv")
+    timeline = [row for again in ("", "r") for row in rows_of(tmp_path / f"2-0{again}" / "timeline.csv")]
     failed = total([row for row in timeline if int(row["status"]) >= 400])
     assert f">{100 * failed / total(timeline):.3g} %<" in text
     assert "discovery_ttl: seconds that the gateway caches discovery" in text
