@@ -43,7 +43,13 @@ def study_page(study: Study) -> Document:
     """The page of several runs: the answer, the grid of a sweep, the matrix, then each run."""
     matrix = rows(study.measured)
     shown = _evidence(study.measured)
-    parts: list[Part] = [*_grids(matrix), *(_matrix(matrix, study) if matrix else []), *_left_out(study)]
+    where = "".join(dict.fromkeys(map(words.measured_on, study.measured))).strip()
+    parts: list[Part] = [
+        Sentence(where, "facts", detail=True),
+        *_grids(matrix),
+        *(_matrix(matrix, study) if matrix else []),
+        *_left_out(study),
+    ]
     for number, measured in enumerate(study.measured):
         title = f"{measured.label}: {words.answer(measured.findings)}"
         parts += [Heading(title, 2, f"run-{number}", folded=True, detail=True), *_run(measured, 3, shown)]

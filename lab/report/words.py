@@ -47,6 +47,7 @@ __all__ = [
     "left_out",
     "load_notes",
     "load_of",
+    "measured_on",
     "p_words",
     "percent",
     "rates_that_differ",
@@ -401,12 +402,18 @@ def load_of(measured: Measured) -> str:
     users, rate = sum(findings.users for findings in found), sum(findings.rate for findings in found)
     ways = ", half of it each way" if len(found) > 1 else ""
     loop = "" if first.settings.rate else ", each of whom asks again once answered"
-    where = "Measured on the twin, an emulation on one machine, in which what AWS does not document is assumed. "
     return (
-        f"{where if first.experiment.assumed else ''}{found[0].duration:.0f} s of load with {users} users{loop}, on "
+        f"{measured_on(measured)}{found[0].duration:.0f} s of load with {users} users{loop}, on "
         f"{first.target} ({rate:,.0f} requests per second{ways}), from "
         f"{began(measured.runs[DIRECT]):%Y-%m-%d %H:%M:%S} UTC."
     )
+
+
+def measured_on(measured: Measured) -> str:
+    """A sentence, with a space after it, where it was no AWS."""
+    if not record_of(measured.runs[DIRECT]).experiment.assumed:
+        return ""
+    return "Measured on the twin, an emulation on one machine, in which what AWS does not document is assumed. "
 
 
 def began(run: Run) -> datetime:

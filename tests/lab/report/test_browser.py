@@ -122,6 +122,8 @@ def test_it_prints_dark_on_white_without_cutting_a_picture(browser: Browser, rep
     assert page.evaluate("document.documentElement.scrollWidth") <= 718
 
     assert page.locator("body").evaluate("e => getComputedStyle(e).backgroundColor") == "rgb(255, 255, 255)"
+    folded = page.locator("details figure svg.broad").first
+    assert folded.evaluate("e => e.getBoundingClientRect().height") > 100  # what is folded on a screen is printed
     assert page.locator("figure").first.evaluate("e => getComputedStyle(e).breakInside") == "avoid"
     page.pdf(path=tmp_path / "report.pdf", format="A4")
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
