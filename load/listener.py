@@ -341,7 +341,9 @@ class HostnameListener:
         }
         if self.recorder.complete(time.time(), more):
             print_table(self.counts.hosts(), self.counts.even_parts(), self.notes())
-            print(f"Results: {self.recorder.path}", file=sys.stderr)
+            print(
+                f"{'Incomplete results' if self.recorder.failure else 'Results'}: {self.recorder.path}", file=sys.stderr
+            )
             total = self.environment.stats.total.num_requests
             if self.counts.requests != total:
                 say(f"{self.counts.requests} requests were counted by hostname, but {total} in all.")

@@ -22,6 +22,7 @@ __all__ = ["Recorder"]
 @dataclass(slots=True)
 class _Run:
     path: Path
+    description: Mapping[str, Any]
     start: float | None = None
     end: float | None = None
     stop: float | None = None
@@ -62,14 +63,15 @@ class Recorder:
             folder = folder.with_name(f"{folder.name}-{self._runs + 1}")
         path = results.create_run(folder)
         results.update_meta(path, description)
-        self._run = _Run(path)
+        self._run = _Run(path, description)
         self._runs += 1
 
     def start(self, now: float, description: Mapping[str, Any]) -> None:
         """A test starts; `prepare` was called before."""
         assert self._run is not None
         self._run.start = now
-        self._write(self._run, partial(results.update_meta, self._run.path, {"start": round(now, 3), **description}))
+        self._run.description = {"start": round(now, 3), **description}
+        self._write(self._run, partial(results.update_meta, self._run.path, self._run.description))
 
     def end(self, now: float) -> None:
         """The load ends: no further request is sent, those under way may be answered."""
@@ -127,8 +129,7 @@ class Recorder:
             return False
         first = run.completed is None
         run.completed = counted
-        self.failure = None
-        self._write(run, partial(self._write_complete, run, now, more))
+        self._write_complete(run, now, more)
         return first
 
     def _write_progress(self, run: _Run, before: int) -> None:
@@ -143,22 +144,44 @@ class Recorder:
         run.appended_before = before
 
     def _write_complete(self, run: _Run, now: float, more: Mapping[str, Any]) -> None:
+        """Write each of the files, also where another of them cannot be; complete is what has all of them."""
         assert run.start is not None
-        results.write_timeline(run.path, self.counts.timeline())
-        self._append_latency(run, math.inf)
-        results.write_hosts(run.path, self.counts.hosts())
+        failures: list[str] = []
+
+        def attempt(action: Callable[[], object]) -> None:
+            try:
+                action()
+            except LoadError as error:
+                failures.append(str(error))
+
+        removed = not run.path.exists()
+        if removed:
+            attempt(partial(results.create_run, run.path))
+            attempt(partial(results.update_meta, run.path, run.description))
+        attempt(partial(results.write_hosts, run.path, self.counts.hosts()))
+        attempt(partial(results.write_timeline, run.path, self.counts.timeline()))
+        if removed:
+            # It had the latencies of the seconds before, which are no longer in memory.
+            attempt(partial(results.remove_latency, run.path))
+        else:
+            attempt(partial(self._append_latency, run, math.inf))
         end = run.end or run.stop or now
         meta = {
             "end": round(end, 3),
             "duration_s": round(end - run.start, 3),
-            "requests": self.counts.requests,
-            "failures": self.counts.failures,
             "unfinished": self.counts.unfinished,
             "resets": run.resets,
             **more,
-            "complete": True,
         }
-        results.update_meta(run.path, meta)
+        if not failures:
+            # With totals, a reader holds the files to them.
+            meta |= {"requests": self.counts.requests, "failures": self.counts.failures, "complete": True}
+        attempt(partial(results.update_meta, run.path, meta))
+        if failures and self.failure is None:
+            self._say(failures[0])
+        elif removed and not failures:
+            self._say(f"{run.path} was removed during the run and is made again, without latency.csv, which is lost.")
+        self.failure = failures[0] if failures else None
 
     def _append_latency(self, run: _Run, before: float) -> None:
         # On disk they are kept; in memory they would grow with every second of a long run.

@@ -45,6 +45,7 @@ __all__ = [
     "is_known_format",
     "read_meta",
     "read_run",
+    "remove_latency",
     "update_meta",
     "write_hosts",
     "write_latency",
@@ -171,6 +172,12 @@ def write_timeline(path: Path, rows: Iterable[TimelineRow]) -> None:
 def write_latency(path: Path, rows: Iterable[LatencyRow]) -> None:
     """Write latency.csv. Raises ResultsUnwritable."""
     _replace(path / LATENCY, _csv([f.name for f in fields(LatencyRow)], map(astuple, rows)))
+
+
+def remove_latency(path: Path) -> None:
+    """Remove latency.csv, where what it had is not known. Raises ResultsUnwritable."""
+    with _writing(path / LATENCY):
+        (path / LATENCY).unlink(missing_ok=True)
 
 
 def append_timeline(path: Path, rows: Iterable[TimelineRow]) -> None:

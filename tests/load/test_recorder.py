@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +126,50 @@ def test_a_folder_that_cannot_be_made_is_an_error_before_the_test(tmp_path: Path
     recorder = Recorder(Counts(), tmp_path / "file", 0, print)
     with pytest.raises(ResultsUnwritable):
         recorder.prepare({})
+
+
+def test_a_folder_that_was_removed_is_made_again_at_the_end(tmp_path: Path) -> None:
+    recorder, counts, said = recorder_in(tmp_path / "run")
+    count(counts, 1000.5, "alpha", 200)
+    recorder.progress(1002.0)
+    shutil.rmtree(tmp_path / "run")
+    recorder.progress(1003.0)
+    count(counts, 1003.5, "alpha", 503)
+    recorder.stop(1004.0)
+    recorder.complete(1004.0, {"workers_lost": []})
+    assert recorder.failure is None
+    assert "cannot be written" in said[0]
+    assert said[1:] == [
+        f"{tmp_path / 'run'} was removed during the run and is made again, without latency.csv, which is lost."
+    ]
+    run = read_run(tmp_path / "run")
+    assert (run.meta["complete"], run.meta["requests"], run.meta["users"], run.meta["format"]) == (True, 2, 2, 2)
+    assert [(row.second, row.requests) for row in run.timeline] == [(1000, 1), (1003, 1)]
+    assert not (tmp_path / "run" / "latency.csv").exists()
+
+
+def test_each_file_is_written_where_another_cannot_be(tmp_path: Path) -> None:
+    recorder, counts, said = recorder_in(tmp_path / "run")
+    count(counts, 1000.5, "alpha", 200)
+    counts.unfinished = 3
+    (tmp_path / "run" / "timeline.csv").unlink()
+    (tmp_path / "run" / "timeline.csv").mkdir()
+    recorder.stop(1002.0)
+    recorder.complete(1002.0, {"workers_lost": []})
+    assert recorder.failure == said[0]
+    assert "timeline.csv (is a directory)" in said[0]
+    assert "alpha" in (tmp_path / "run" / "hostnames.csv").read_text()
+    written = meta(tmp_path / "run")
+    assert (written["complete"], written["duration_s"], written["unfinished"]) == (False, 1.75, 3)
+    assert "requests" not in written
+
+
+def test_the_load_ends_before_its_last_answers_come(tmp_path: Path) -> None:
+    recorder, counts, _ = recorder_in(tmp_path / "run")
+    recorder.end(1010.25)
+    count(counts, 1040.5, "", 0)
+    recorder.end(1041.0)
+    recorder.stop(1041.0)
+    recorder.complete(1041.0, {})
+    written = meta(tmp_path / "run")
+    assert (written["end"], written["duration_s"], written["requests"]) == (1010.25, 10.0, 1)
