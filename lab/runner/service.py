@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shlex
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -20,9 +21,10 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from lab.errors import BadInput, Missing
 from lab.records.run import DeploymentRecord, Discovered, EventRecord, TaskRecord
-from lab.runner.credentials import twin_credentials
+from load.errors import LoadError
+from load.target import read_outputs
 
-__all__ = ["Aws", "EcsService", "ServiceState", "Target", "Watch", "read_target"]
+__all__ = ["Aws", "EcsService", "ServiceState", "Target", "Watch", "read_target", "twin_credentials"]
 
 _PAGE = 100  # DescribeTasks takes no more
 _POLL = 0.5  # seconds between questions whether the service is stable
@@ -267,7 +269,6 @@ def _seconds(moment: datetime | None) -> float | None:
 
 
 _NEEDED = ("gateway_url", "region", "cluster_name", "service_name")
-_OPTIONAL = ("namespace_name", "discovery_name", "comparison_url", "aws_endpoint_url")
 
 
 @dataclass(frozen=True)
@@ -300,29 +301,75 @@ def read_target(path: Path) -> Target:
     Raises:
         BadInput: the file is absent or malformed, holds other than one stack, or lacks an output.
     """
-    try:
-        outputs = json.loads(path.read_text())
-    except FileNotFoundError:
+    if not path.exists():
         raise BadInput(
             f"{path} is not there: start the twin with `twin up`, or deploy with `make deploy`, and name the outputs "
             "file with --target."
-        ) from None
-    except OSError as error:
-        raise BadInput(f"{path} cannot be read ({error.strerror}): name the outputs file with --target.") from None
-    except ValueError as error:
-        raise BadInput(f"{path} is not JSON ({error}): name the outputs file with --target.") from None
-    if not isinstance(outputs, dict) or len(outputs) != 1:
-        raise BadInput(f"{path} must be an object with one stack in it: name the outputs file of one with --target.")
-    stack, values = next(iter(outputs.items()))
-    missing = [name for name in _NEEDED if not (isinstance(values, dict) and isinstance(values.get(name), str))]
-    if missing:
-        raise BadInput(f"{path}: the stack {stack} has no output {', '.join(missing)}; is it this project's stack?")
-    return Target(path, stack, **_known(values))
+        )
+    try:
+        outputs = read_outputs(path, "--target")
+    except LoadError as error:
+        raise BadInput(str(error)) from None
+    if missing := [name for name in _NEEDED if not getattr(outputs, name)]:
+        raise BadInput(
+            f"{path}: the stack {outputs.stack} has no output {', '.join(missing)}; is it this project's stack?"
+        )
+    return Target(
+        file=path,
+        stack=outputs.stack,
+        gateway_url=outputs.gateway_url,
+        region=outputs.region,
+        cluster_name=outputs.cluster_name,
+        service_name=outputs.service_name,
+        namespace_name=outputs.namespace_name or None,
+        discovery_name=outputs.discovery_name or None,
+        comparison_url=outputs.comparison_url or None,
+        aws_endpoint_url=outputs.aws_endpoint_url or None,
+    )
 
 
-def _known(values: Mapping[str, Any]) -> dict[str, str]:
-    found = {name: values[name] for name in (*_NEEDED, *_OPTIONAL) if isinstance(values.get(name), str)}
-    return {name: value.rstrip("/") if name.endswith("_url") else value for name, value in found.items()}
+# The credentials of a twin: in a file that its state folder names, or in the environment.
+
+_STATE = Path(".twin")
+
+
+@dataclass(frozen=True)
+class TwinCredentials:
+    """What signs calls to a twin's AWS endpoint, and the token for its control path."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    token: str = field(repr=False)
+
+
+def twin_credentials(endpoint_url: str, outputs: Path) -> TwinCredentials:
+    """Those of the twin at *endpoint_url*: by its state folder, where *outputs* are or the one here; or by `twin env`.
+
+    Raises:
+        Missing: they are in none of these.
+    """
+    for folder in (outputs.parent, _STATE):
+        running = _read(folder / "twin.json")
+        if running.get("aws_endpoint_url") == endpoint_url:
+            found = _read(Path(str(running.get("credentials_file"))))
+            names = ("access_key", "secret_key", "token")
+            if all(isinstance(found.get(name), str) for name in names):
+                return TwinCredentials(*(found[name] for name in names))
+    key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    if key and secret:
+        return TwinCredentials(key, secret, os.environ.get("TWIN_TOKEN", ""))
+    raise Missing(
+        f"The credentials of the twin at {endpoint_url} are not found: is it up, and yours? Run "
+        '`eval "$(twin env)"` in this terminal (with --state, where it has one of its own).'
+    )
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 class Aws:

@@ -10,8 +10,7 @@ import httpx
 
 from lab.errors import BadInput, Missing
 from lab.records.run import Accident
-from lab.runner.credentials import twin_credentials
-from lab.runner.service import Target
+from lab.runner.service import Target, twin_credentials
 
 __all__ = ["TwinControl", "in_words"]
 

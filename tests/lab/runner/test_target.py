@@ -40,12 +40,12 @@ def test_outputs_of_a_twin(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("{", "is not JSON"),
-        ("[]", "one stack"),
+        ("{", "not JSON"),
+        ("[]", "an object of stacks"),
         ({}, "one stack"),
         ({"a": OUTPUTS, "b": OUTPUTS}, "one stack"),
         ({"a": {"gateway_url": "http://x", "region": "eu-west-2"}}, "no output cluster_name, service_name"),
-        ({"a": None}, "no output gateway_url"),
+        ({"a": None}, "one stack with a gateway_url"),
     ],
 )
 def test_unusable_outputs(tmp_path: Path, content: Any, words: str) -> None:
