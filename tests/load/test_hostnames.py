@@ -4,9 +4,11 @@ import tracemalloc
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from load.answers import is_failure
 from load.hostnames import OTHER_HOSTS, Counts
 from load.latency import bucket_of, coarser
 from load.results import TimelineRow
@@ -86,6 +88,24 @@ def test_a_hundred_thousand_hosts_are_folded_on_workers_and_on_the_master() -> N
     assert len(master.hosts()) == 51
     assert master.requests == sum(row.requests for row in master.timeline()) == 100_000
     assert master.failures == 10_000
+
+
+@pytest.mark.parametrize("status", [0, 200, 204, 304, 399, 400, 404, 429, 500, 503])
+def test_a_failure_is_what_the_lab_calls_one(status: int) -> None:
+    counts = Counts()
+    record(counts, 1000.0, "alpha", status)
+    assert counts.failures == counts.hosts()[0].failures == is_failure(status) == (status == 0 or status >= 400)
+
+
+def test_unfinished_requests_are_added_up_and_in_no_other_count() -> None:
+    worker, master = Counts(), Counts()
+    for unfinished in (2, 3):
+        worker.unfinished += unfinished
+        record(worker, 1000.0, "alpha")
+        assert master.merge(msgpack.unpackb(msgpack.packb(worker.drain()), strict_map_key=False)) == 1
+    assert (worker.unfinished, master.unfinished, master.requests) == (0, 5, 2)
+    master.clear()
+    assert master.unfinished == 0
 
 
 def test_nothing_counted_gives_no_rows() -> None:
