@@ -48,6 +48,39 @@ def test_a_run_as_json(lab: Command, run: Path) -> None:
     assert found["answer"] in (run / "report.html").read_text()
 
 
+def test_the_keys_that_are_public(lab: Command, run: Path, study: Path, tmp_path: Path) -> None:
+    """docs/lab.md: these stay."""
+    found = lab("report", str(run), "--json").json
+    of_a_run = {
+        "requests", "failures", "unfinished", "failed_seconds", "windows", "even_again_s", "even_again_reason",
+        "even_again_resolution_s", "stopped", "replacements", "lost_workers", "resets",
+    }  # fmt: skip
+    assert of_a_run <= found.keys()
+    assert of_a_run <= found["load_balancer"].keys()
+    assert {"name", "hosts", "bound_percent", "p", "evidence"} <= found["windows"][0].keys()
+    assert (found["lost_workers"], found["resets"]) == (0, 0)
+    assert [len(found["stopped"]), len(found["replacements"])] == [1, 1]
+
+    compared = lab("compare", str(study), str(study), "--json").json["experiments"]
+    assert all({"failed_seconds", "p_adjusted", "shown"} <= each.keys() for each in compared)
+    assert not any(each["shown"] for each in compared)
+
+    counts = tmp_path / "counts.txt"
+    counts.write_text("1183 a\n1115 b\n1253 c\n")
+    split = lab("distribution", str(counts), "--json").json
+    assert (split["requests"], split["evidence"]) == (3551, True)
+    assert (split["bound_percent"], split["p_value"], split["chi_square"]) == pytest.approx(
+        (11.7, 0.0179, 8.05), rel=0.01
+    )
+
+
+def test_every_key_of_a_run_is_documented(lab: Command, run: Path) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "lab.md").read_text()
+    found = lab("report", str(run), "--json").json
+
+    assert [key for key in (*found, *found["windows"][0]) if f"`{key}`" not in document] == []
+
+
 def test_a_study_as_json(lab: Command, study: Path) -> None:
     found = lab("report", str(study), "--json").json
 

@@ -169,12 +169,12 @@ def _latencies(axes: Axes, run: Run, seconds: range, x: NDArray[np.int64]) -> No
     for column, (name, colour, dashes) in enumerate((("p50", LINES[""], "-"), ("p99", COLOURS[3], "-"))):
         own = values[:, column]
         axes.step(x, np.append(own, own[-1]), where="post", color=colour, linestyle=dashes, linewidth=1.4)
-        known = np.flatnonzero(~np.isnan(own))
-        if len(known):
-            where = (x[-1], own[known[-1]])
+        if len(ends := np.flatnonzero(~np.isnan(own))):
+            where = (x[-1], own[ends[-1]])
             axes.annotate(name, where, xytext=(3, 0), textcoords="offset points", va="center", annotation_clip=False)
     axes.set_yscale("log")
-    low, high = np.nanmin(values, initial=1e3), np.nanmax(values, initial=1.0)
+    known = values[~np.isnan(values)]
+    low, high = known.min(initial=1e3), known.max(initial=1.0)
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 50 * low else (1.0,), numticks=9))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axes.yaxis.set_minor_locator(NullLocator())
