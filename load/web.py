@@ -19,6 +19,7 @@ from load import report
 from load.answers import UNKNOWN_HOST, is_failure
 from load.errors import BadOption, LoadError
 from load.evenness import SETTLE, EvenPart
+from load.guard import stand_before
 from load.hostnames import OTHER_HOSTS, Counts
 from load.options import apply_shape, require_host
 from load.results import HostRow, hosts_csv
@@ -79,6 +80,7 @@ def add_pages(web_ui: WebUI, listener: HostnameListener) -> None:
         }
     )
     options = listener.environment.parsed_options
+    stand_before(app, (options.web_host if options else None) or "")
     app.register_blueprint(_pages(web_ui, listener), url_prefix=(options.web_base_path if options else None) or None)
 
     def extend(endpoint: str, extension: Callable[[Response], Response]) -> None:

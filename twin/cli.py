@@ -8,6 +8,7 @@ import shlex
 import shutil
 import signal
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,21 @@ State = Annotated[Path, typer.Option("--state", help="The state folder.")]
 _STATE = Path(".twin")
 _DEFAULT = Parameters()
 _DOWN_WITHIN = 60.0  # seconds
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"twin {version('serviceconnect')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _twin(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    return
 
 
 @app.command()

@@ -6,6 +6,8 @@ Source: https://developer.hashicorp.com/terraform/language/syntax/json
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -14,6 +16,7 @@ from typing import Any
 
 from twin.errors import BadStack
 from twin.references import Reference, mentioned, repeated, resolve
+from twin.stack_limits import LARGEST_FILE, check_container_definitions, check_service, check_values
 
 __all__ = ["Resource", "Stack", "load_stack"]
 
@@ -28,6 +31,9 @@ _NEEDED = {
     "aws_apigatewayv2_route": "the paths that the API answers",
     "aws_apigatewayv2_stage": "under which the API is served",
 }
+_NAME = re.compile(r"[A-Za-z_][\w-]{0,255}")
+_STACK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}")
 _ONE_ONLY = {"aws_ecs_service", "aws_apigatewayv2_api"}
 
 
@@ -94,14 +100,20 @@ class Stack:
         return [*(name for name in mentioned(resource.arguments) if name in self.resources), *resource.depends_on]
 
 
-def load_stack(synth: Path) -> Stack:
+def load_stack(synth: Path, path: str = os.defpath) -> Stack:
     """Read the one stack in a folder that `cdktf synth` wrote (`cdktf.out`), or a single cdk.tf.json.
 
-    BadStack if it is absent, malformed, or lacks what the twin needs.
+    BadStack if it is absent, malformed, too large for this machine, or lacks what the twin needs. *path* is where
+    health checks find their programs.
     """
     file = _only_stack(synth) if synth.is_dir() else synth
     stack = _stack(_read_json(file), file)
     _check_complete(stack, file)
+    for service in stack.of_type("aws_ecs_service"):
+        check_service(service.address, service.arguments)
+    for definition in stack.of_type("aws_ecs_task_definition"):
+        check_container_definitions(definition.address, definition.arguments, path)
+    stack.in_order()
     return stack
 
 
@@ -124,6 +136,8 @@ def _only_stack(folder: Path) -> Path:
 
 def _read_json(file: Path) -> Mapping[str, Any]:
     try:
+        if (size := file.stat().st_size) > LARGEST_FILE:
+            raise BadStack(f"{file} has {size} bytes, and no stack needs more than {LARGEST_FILE}: is it one?")
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadStack(f"{file} does not exist: run `make synth`, or name a synthesized stack with --synth.") from None
@@ -131,10 +145,14 @@ def _read_json(file: Path) -> Mapping[str, Any]:
         raise BadStack(
             f"{file} is not JSON (line {error.lineno}, column {error.colno}: {error.msg}): run `make synth` again."
         ) from None
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
-        raise BadStack(f"{file} cannot be read ({error}): run `make synth` again.") from None
+    except RecursionError:
+        raise BadStack(f"{file} is nested too deeply: run `make synth` again.") from None
+    except (OSError, ValueError) as error:  # no UTF-8, or a number of thousands of digits
+        raise BadStack(f"{file} cannot be read ({str(error).partition(';')[0]}): run `make synth` again.") from None
     if not isinstance(content, dict):
         raise BadStack(f"{file} holds no JSON object: name a cdktf.out or a cdk.tf.json with --synth.")
+    if wrong := check_values(content):
+        raise BadStack(f"{file} cannot be used, for {wrong}: run `make synth` again.")
     return content
 
 
@@ -149,12 +167,22 @@ def _stack(content: Mapping[str, Any], file: Path) -> Stack:
         *_resources("", {"module": _block(content.get("module"))}, file),
     ]
     return Stack(
-        name=metadata.get("stackName", file.absolute().parent.name),
+        name=_stack_name(metadata, file),
         region=provider["region"],
         default_tags=_block(_block(provider.get("default_tags")).get("tags")),
         resources={resource.address: resource for resource in resources},
         outputs={name: _block(output).get("value") for name, output in _section(content, "output")},
     )
+
+
+def _stack_name(metadata: Mapping[str, Any], file: Path) -> str:
+    name = metadata.get("stackName", "stack")
+    if not isinstance(name, str) or not _STACK_NAME.fullmatch(name):
+        raise BadStack(
+            f"{file}: stackName is {json.dumps(name)[:100]}: it must be up to 128 letters, digits, dots, "
+            "underscores and hyphens, the first of them a letter or digit."
+        )
+    return name if "stackName" in metadata else file.absolute().parent.name
 
 
 def _provider(content: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
@@ -163,10 +191,10 @@ def _provider(content: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
     for provider in configured if isinstance(configured, list) else [configured]:
         if isinstance(provider, Mapping) and "alias" not in provider:
             region = provider.get("region")
-            if isinstance(region, str) and region and "${" not in region:
+            if isinstance(region, str) and _REGION.fullmatch(region):
                 return provider
             raise BadStack(
-                f'{file}: the provider "aws" needs the name of a region, such as "eu-west-2", not {region!r}.'
+                f'{file}: the provider "aws" needs the name of a region, such as "eu-west-2", not {repr(region)[:100]}.'
             )
     raise BadStack(f'{file} has no provider "aws", from which the twin takes the region: add it and run `make synth`.')
 
@@ -176,8 +204,8 @@ def _resources(prefix: str, by_type: Mapping[str, Any], file: Path) -> Iterator[
         for name, body in _section(by_type, type):
             address = f"{prefix}{type}.{name}"
             depends_on = _block(body).get("depends_on", [])
-            if not isinstance(body, Mapping) or not _are_texts(depends_on):
-                raise BadStack(f"{file}: {address} is no block as CDKTF writes it; run `make synth` again.")
+            if not isinstance(body, Mapping) or not _are_texts(depends_on) or not _NAME.fullmatch(name):
+                raise BadStack(f"{file}: {address[:200]} is no block as CDKTF writes it; run `make synth` again.")
             arguments = _without_comments(body)
             meta = {key: arguments.pop(key) for key in _META_ARGUMENTS & arguments.keys()}
             yield Resource(address, arguments, meta)

