@@ -91,3 +91,39 @@ def test_what_is_no_json_is_refused_as_that(
     assert ask_ecs(client, "DescribeClusters", body)[1]["__type"] == "SerializationException"
     assert client.post("/_twin/set", content=body).status_code == 400
     assert caplog.records == []
+
+
+CLOUD_MAP = {"x-amz-target": "Route53AutoNaming_v20170314.DiscoverInstances"}
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+@pytest.mark.parametrize(
+    ("service", "path", "headers", "body", "status", "code"),
+    [
+        ("servicediscovery", "/", CLOUD_MAP, b"{", 400, "SerializationException"),
+        ("servicediscovery", "/", CLOUD_MAP, b"[]", 400, "SerializationException"),
+        ("servicediscovery", "/", CLOUD_MAP, b"[" * 100_000, 400, "SerializationException"),
+        ("logs", "/", {"x-amz-target": "Logs_20140328.CreateLogGroup"}, b"\xff", 400, "SerializationException"),
+        ("logs", "/", {"x-amz-target": "Logs_20140328.CreateLogGroup"}, b"{}", 500, "InternalFailure"),  # moto's fault
+        ("apigateway", "/v2/apis", {}, b"{", 400, "SerializationException"),
+        ("elasticloadbalancing", "/", FORM, b"Action=Nope&Version=2015-12-01", 400, "InvalidAction"),
+    ],
+)
+def test_what_moto_cannot_read_is_an_error_as_aws_words_it(
+    client: httpx.Client,
+    caplog: pytest.LogCaptureFixture,
+    service: str,
+    path: str,
+    headers: dict[str, str],
+    body: bytes,
+    status: int,
+    code: str,
+) -> None:
+    answer = client.post(path, content=body, headers=headers, auth=Signed(CREDENTIALS, service))
+
+    assert answer.status_code == status, answer.text
+    if headers is FORM:
+        assert f"<Code>{code}</Code>" in answer.text
+    else:
+        assert answer.json()["__type"] == code
+    assert len(caplog.records) == (status == 500)

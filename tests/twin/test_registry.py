@@ -120,6 +120,7 @@ class HalfAnswered:
     def __init__(self, change: Callable[[], None]) -> None:
         self.change = threading.Thread(target=change)
         self.changed_meanwhile = False
+        self.config: dict[str, bool] = {}
 
     def get_application(self, environ: Any) -> Any:
         return self
