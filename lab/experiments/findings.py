@@ -42,6 +42,7 @@ class Flaw(StrEnum):
     NEW_TASKS_MISSING = "new-tasks-missing"  # no task had been added
     NOT_ROLLED_BACK = "not-rolled-back"  # tasks of the revision that never gets healthy still ran
     FAULT_GOES_ON = "fault-goes-on"  # the load ended before the fault
+    DISTURBED = "disturbed"  # a task stopped or came before the event: what followed has two causes
     ACCIDENT = "accident"  # the twin itself lost a part, which says nothing about AWS
     NO_END = "no-end"  # the load was killed, or its files were never completed
 
@@ -216,6 +217,8 @@ def flaw_of(record: RunRecord, experiment: Experiment) -> Flaw | None:
         return Flaw.ENDED_EARLY
     if fault is not None and (flaw := _course(record, fault, experiment)):
         return flaw
+    if fault is not None and _is_disturbed(record, fault):
+        return Flaw.DISTURBED
     if record.accidents:
         return Flaw.ACCIDENT
     return None if record.is_whole else Flaw.NO_END
@@ -243,6 +246,13 @@ def _course(record: RunRecord, fault: Fault, experiment: Experiment) -> Flaw | N
             back = new and all(_is_before(task.stopping_at, end) for task in new)
             return None if back else Flaw.NOT_ROLLED_BACK
     return None
+
+
+def _is_disturbed(record: RunRecord, fault: Fault) -> bool:
+    """Whether a task stopped or was made under load, before the event."""
+    since = math.inf if record.start is None else record.start
+    moments = [moment for task in record.tasks for moment in (task.created_at, task.stopping_at) if moment is not None]
+    return any(since <= moment < fault.at for moment in moments)
 
 
 def _is_before(moment: float | None, end: float) -> bool:

@@ -163,6 +163,7 @@ _FLAWS = {
     Flaw.NEW_TASKS_MISSING: "the load ended before new tasks ran",
     Flaw.NOT_ROLLED_BACK: "the load ended before the revision was rolled back",
     Flaw.FAULT_GOES_ON: "the load ended before the fault did",
+    Flaw.DISTURBED: "a task stopped or came before {event}, so what followed has two causes",
     Flaw.ACCIDENT: "the twin itself lost a part meanwhile",
     Flaw.NO_END: "the load did not come to its end",
 }

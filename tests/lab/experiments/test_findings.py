@@ -430,7 +430,7 @@ def test_a_run_that_ends_before_its_event_has_run_its_course_says_so(
     findings = find(Run(run.path, meta, run.hosts, run.timeline))
 
     assert findings.flaw is flaw
-    assert ("the load ended before" in answer({"direct": findings})) == (flaw is not None)
+    assert ("load ended before" in answer({"direct": findings})) == (flaw is not None)
 
 
 def test_a_replacement_that_answered_nothing_is_named() -> None:
@@ -457,6 +457,24 @@ def test_requests_under_way_are_counted_and_a_reset_is_no_missed_rate() -> None:
     assert findings.duration == 10.0
     assert not findings.missed_rate
     assert load_notes(findings) == ["Locust's statistics were reset during the run: only what came after is counted."]
+
+
+@pytest.mark.parametrize(
+    ("other", "flaw"),
+    [
+        (task("b", START - 60, stopping_at=START + 9.9), Flaw.DISTURBED),
+        (task("e", START + 9.9), Flaw.DISTURBED),
+        (task("b", START - 60, stopping_at=START - 1.0), None),
+        (task("b", START - 60, stopping_at=START + 12.0), None),
+    ],
+)
+def test_two_causes_are_not_told_as_one_event(other: dict[str, Any], flaw: Flaw | None) -> None:
+    """Such as an application that is killed right before the stop."""
+    run = run_with_a_stop()
+    tasks = [*run.meta["tasks"], other]
+    meta = {**run.meta, "complete": True, "start": float(START), "end": START + 20.0, "tasks": tasks}
+
+    assert find(Run(run.path, meta, run.hosts, run.timeline)).flaw is flaw
 
 
 def test_what_the_twin_lost_is_no_finding() -> None:
