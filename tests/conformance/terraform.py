@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Lacking", "Provider", "Terraform", "find_provider"]
+__all__ = ["Lacking", "Provider", "Terraform", "find_provider", "pin"]
 
 PROVIDER = "registry.terraform.io/hashicorp/aws"
 _IMPLIED = ("~/.terraform.d/plugins", "~/.local/share/terraform/plugins", "/usr/local/share/terraform/plugins")
@@ -59,6 +59,20 @@ def find_provider(wanted: str, environment: Mapping[str, str] = os.environ) -> P
     return Provider(environment.get("TF_AWS_PROVIDER") or wanted, None)
 
 
+def pin(stack: Path, environment: Mapping[str, str] = os.environ) -> Provider:
+    """Make *stack*, a cdk.tf.json, ask for the version of the provider that there is; the provider.
+
+    Raises:
+        Lacking: as find_provider.
+    """
+    content = json.loads(stack.read_text())
+    required = content["terraform"]["required_providers"]["aws"]
+    provider = find_provider(required["version"], environment)
+    required["version"] = provider.version
+    stack.write_text(json.dumps(content))
+    return provider
+
+
 def _mirrors() -> Iterator[Path]:
     yield from (Path(path).expanduser() for path in _IMPLIED)
     for parent in map(Path, _BELOW):
@@ -74,7 +88,7 @@ class Terraform:
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._folder = folder
-        self._environment = {**environment, "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
+        self.environment = {**environment, "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
 
     def init(self) -> Provider:
         """Install the provider, and make the stack ask for its version.
@@ -82,24 +96,28 @@ class Terraform:
         Raises:
             Lacking: there is no Terraform, or no provider.
         """
-        binary = self._environment.get("TERRAFORM_BINARY_NAME", "terraform")
-        if shutil.which(binary) is None:
-            raise Lacking(f"{binary} is not on PATH")
-        stack = self._folder / "cdk.tf.json"
-        content = json.loads(stack.read_text())
-        required = content["terraform"]["required_providers"]["aws"]
-        provider = find_provider(required["version"], self._environment)
-        if provider.mirror:
-            configuration = self._folder / "terraform.rc"
-            mirror = f"filesystem_mirror {{\n    path = {json.dumps(str(provider.mirror))}\n  }}"
-            configuration.write_text(f"provider_installation {{\n  {mirror}\n}}\n")
-            self._environment["TF_CLI_CONFIG_FILE"] = str(configuration)
-        required["version"] = provider.version
-        stack.write_text(json.dumps(content))
+        provider = self.prepare(self._folder / "cdk.tf.json")
         done = self._run("init")
         if done.returncode:
             what = "the registry gives none" if provider.mirror is None else f"{provider.mirror} gives none"
             raise Lacking(f"no provider {PROVIDER} {provider.version}: {what} ({_last_error(done)})")
+        return provider
+
+    def prepare(self, stack: Path) -> Provider:
+        """Make *stack* ask for the provider that this machine has, and the environment say where.
+
+        Raises:
+            Lacking: there is no Terraform, or no provider.
+        """
+        binary = self.environment.get("TERRAFORM_BINARY_NAME", "terraform")
+        if shutil.which(binary) is None:
+            raise Lacking(f"{binary} is not on PATH")
+        provider = pin(stack, self.environment)
+        if provider.mirror:
+            configuration = self._folder / "terraform.rc"
+            mirror = f"filesystem_mirror {{\n    path = {json.dumps(str(provider.mirror))}\n  }}"
+            configuration.write_text(f"provider_installation {{\n  {mirror}\n}}\n")
+            self.environment["TF_CLI_CONFIG_FILE"] = str(configuration)
         return provider
 
     def apply(self) -> None:
@@ -127,12 +145,12 @@ class Terraform:
         return done.stdout
 
     def _run(self, command: str, *options: str) -> subprocess.CompletedProcess[str]:
-        binary = self._environment.get("TERRAFORM_BINARY_NAME", "terraform")
+        binary = self.environment.get("TERRAFORM_BINARY_NAME", "terraform")
         inputs = [] if command == "output" else ["-input=false"]
         return subprocess.run(
             [binary, command, "-no-color", *inputs, *options],
             cwd=self._folder,
-            env=self._environment,
+            env=self.environment,
             capture_output=True,
             text=True,
             timeout=_WITHIN,

@@ -93,6 +93,9 @@ def _filters(authorizers: Sequence[JwtAuthorizer], keys: Mapping[str, str], cors
     if cors:
         source = f"local configuration = {_cors(cors)}\n" + (_LUA / "cors.lua").read_text()
         yield _lua("twin.cors", {"default_source_code": _inline(source)})
+    # The route that was found by the path as it was sent stays.
+    path = {"source_codes": {"path": _inline((_LUA / "path.lua").read_text())}, "clear_route_cache": False}
+    yield _lua("twin.path", path)
 
 
 def _filter(name: str, kind: str, **configuration: Any) -> Json:

@@ -1,6 +1,6 @@
--- What is checked of every request before anything else, and noted for the access log.
--- https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html: "Total combined size of request line
--- and header values". `LIMIT` is put before this text.
+-- What is checked of every request before anything else, and noted for the access log: the "total combined size of request
+-- line and header values". `LIMIT` is put before this text.
+-- https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 
 -- Headers that Envoy has put there, not the client.
 local ADDED = {

@@ -158,7 +158,9 @@ def _rewrite(route: Route, stage: Stage) -> Json | None:
         parts += [path[end : match.start()].replace("\\", r"\\"), reference(match)]
         end = match.end()
     substitution = "".join([*parts, path[end:].replace("\\", r"\\")])
-    pattern = f"^{re.escape(stage.prefix)}({_pattern(route, lambda inner: f'({inner})')})$"
+    # The only variable may have a slash in it by now: path.lua has decoded it.
+    whole = (lambda inner: "(.+)") if len(names) == 1 else (lambda inner: f"({inner})")
+    pattern = f"^{re.escape(stage.prefix)}({_pattern(route, whole)})$"
     return {"pattern": {"regex": pattern}, "substitution": substitution}
 
 
@@ -171,6 +173,8 @@ def _filters(route: Route, stage: Stage) -> Iterable[tuple[str, Json]]:
             "envoy.filters.http.ext_authz",
             {"@type": _TYPE + "extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute", "check_settings": {}},
         )
+    if "{" in route.path:
+        yield "twin.path", {"@type": _TYPE + "extensions.filters.http.lua.v3.LuaPerRoute", "name": "path"}
     if authorizer := route.authorizer:
         yield (
             "envoy.filters.http.jwt_authn",

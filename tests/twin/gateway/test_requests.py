@@ -67,6 +67,22 @@ def test_what_is_no_request_for_the_api_is_answered_in_json(
     assert b"content-type: application/json" in headers
 
 
+def test_path_parameters_are_decoded(api: ApiInHand, twin: RunningTwin) -> None:
+    api.add_route("GET /files/{name}")
+    api.add_route("GET /named/{name}", api.add_integration(RequestParameters={"overwrite:path": "/$request.path.name"}))
+
+    def seen(path: str) -> str:
+        sent = f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+        status, _, body = exchange(twin, sent.encode())
+        return str(json.loads(body)["path"]) if status == 200 else f"{status}"
+
+    api.until(lambda answer: answer.is_success, "GET", "/named/x")
+    assert seen("/files/a%2Fb%41%20%25?x=%2F") == "/files/a/bA%20%25?x=%2F"
+    assert seen("/named/a%2fb") == "/a/b"
+    assert seen("/files/a/b") == "404"
+    assert seen("/hostname?x=%2F%41") == "/hostname?x=%2F%41"
+
+
 def test_forwarded_is_appended_to_what_the_client_sends(api: ApiInHand) -> None:
     seen = api.client.get("/hostname", headers={"forwarded": "for=1.2.3.4"}).json()["headers"]["forwarded"]
 
