@@ -7,6 +7,7 @@ inside of the functions, so that `lab --help` stays quick.
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "fraction", "main", "ratios"]
 
 _MOST_USERS = 10_000  # in one process of Locust; more than that it does not bring to their first request
+_PATH = re.compile("/[A-Za-z0-9._~%-][A-Za-z0-9._~%/?&=-]*")  # as `locust --path-mix` has it
 _INTERRUPTED = 130  # as a shell has it: 128 + SIGINT
 _MOST_REQUESTS = 10**15  # of a simulated run
 _SEED = 1  # of the simulated gateways that runs are compared with: the same files give the same answer
@@ -100,6 +102,9 @@ def run(
             show_default="as many as go",
         ),
     ] = None,
+    path: Annotated[
+        str, typer.Option(help="What is asked for; the answers must name their host in `x-hostname`.")
+    ] = "/hostname",
     repeat: Annotated[int, typer.Option(help="How often each is run: every figure then has its spread.")] = 1,
     sweep: Annotated[
         list[str] | None,
@@ -139,6 +144,8 @@ def run(
         raise BadInput(f"--duration {duration:g} is not in whole seconds, which Locust takes: give {duration:.0f}.")
     if rate is not None and not 0 < rate <= 100_000:
         raise BadInput(f"--rate {rate:g} is out of range: give requests per second, above 0 and at most 100000.")
+    if not _PATH.fullmatch(path):
+        raise BadInput(f"--path {path!r} is no path that Locust takes: give one such as /orders/7?verbose=1.")
     if not 1 <= repeat <= 1000:
         raise BadInput(f"--repeat {repeat} is out of range: give from 1 to 1000.")
     chosen(experiments, on_aws=False)  # a misspelt name before a missing file
@@ -166,7 +173,7 @@ def run(
     require_drains_end(swept, task_settings(service))
     zones = [task.availability_zone for task in service.tasks() if task.is_running]
     todo, too_large = fitting(todo, experiments, zones)
-    request = Request(todo, users, duration, rate, repeat, swept, results)
+    request = Request(todo, users, duration, rate, repeat, swept, results, path)
     left_out = {experiment.name: experiment.not_on_aws for experiment in impossible} | too_large
     folders: list[Path] = []
 

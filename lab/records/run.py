@@ -185,6 +185,7 @@ class SettingsRecord(_Model):
 
     rate: Amount = None
     run_time_s: Amount = None
+    path_mix: str | None = None
 
 
 class RunRecord(_Model):

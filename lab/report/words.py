@@ -406,6 +406,8 @@ def source_of(measured: Measured) -> list[str]:
         options = [f"--users {users}", *([f"--rate {rate:g}"] if rate else [])]
         if record.settings.run_time_s:
             options.append(f"--duration {record.settings.run_time_s:g}")
+        path = (record.settings.path_mix or "").rpartition("=")[0]
+        options += [f"--path '{path}'"] if path not in ("", "/hostname") else []
         options += [f"--sweep {name}={value:g}" for name, value in measured.parameters.items()]
         sentences.append(f"The command that repeats it: `lab run {what.name} {' '.join(options)}`.")
     return sentences

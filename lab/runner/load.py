@@ -26,11 +26,12 @@ _ENDS_WITHIN = 60.0  # seconds beyond the run's own time: the last answers, and 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much load: Locust users, seconds and, for an open loop, requests per second (None: as many as go)."""
+    """How much load on which path: Locust users, seconds and, in an open loop, requests/s (None: as many as go)."""
 
     users: int
     duration: float
     rate: float | None = None
+    path: str = "/hostname"
 
     def split(self, ways: int) -> Plan:
         """An equal part of it for each of so many ways."""
@@ -90,7 +91,7 @@ class Load:
         self.url = f"{target.gateway_url}{prefix}"
         arguments = [
             "--headless", "--locustfile", str(_LOCUSTFILE), "--outputs", str(target.file),
-            "--path-mix", f"{prefix}/hostname=1", "--users", str(plan.users), "--spawn-rate", str(plan.users),
+            "--path-mix", f"{prefix}{plan.path}=1", "--users", str(plan.users), "--spawn-rate", str(plan.users),
             "--run-time", f"{plan.duration:.0f}s", *(["--rate", f"{plan.rate:g}"] if plan.rate else []),
             "--results-dir", str(results), "--exit-code-on-error", "0", "--loglevel", "WARNING", "--only-summary",
         ]  # fmt: skip

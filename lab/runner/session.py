@@ -42,6 +42,7 @@ class Request:
     repeat: int
     cells: Sequence[Setting]
     results: Path
+    path: str = "/hostname"
 
     @property
     def runs(self) -> int:
@@ -79,7 +80,7 @@ class Session:
     def _one(self, experiment: Experiment, cell: Setting, repeat: int, number: int) -> None:
         request, target = self._request, self._target
         own = experiment.seconds if target.is_twin else experiment.seconds_on_aws
-        plan = Plan(request.users, request.duration or own, request.rate)
+        plan = Plan(request.users, request.duration or own, request.rate, request.path)
         tasks = self._stable(completed=experiment.deploys)
         folder = new_folder(request.results, experiment.name)
         counted = f" ({number} of {request.runs})" if request.runs > 1 else ""

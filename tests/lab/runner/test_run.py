@@ -84,14 +84,18 @@ def test_progress_is_shown_all_along(done: tuple[Run, str]) -> None:
 
 def test_json_alone_is_on_standard_output(twin: RunningTwin, tmp_path: Path, lab: Command) -> None:
     where = ("--target", str(twin.state / "outputs.json"), "--results", str(tmp_path))
-    code, out, err = lab("run", "baseline", *where, "--users", "2", "--rate", "50", "--duration", "4", "--json")
+    load = ("--users", "2", "--rate", "50", "--duration", "4", "--path", "/identity")
+    code, out, err = lab("run", "baseline", *where, *load, "--json")
     found = json.loads(out)
 
     assert code == 0
     assert " s of 4 " in err
     run = read_run(Path(found["folder"]))
     assert found["requests"] == run.meta["requests"] > 100
-    assert found["windows"][0]["name"] == "whole run"
+    assert run.meta["settings"]["path_mix"] == "/identity=1"
+    assert (found["windows"][0]["name"], len(found["windows"][0]["hosts"])) == ("whole run", 3)
+    repeats = f"lab run baseline {' '.join(load[:-1])} &#x27;/identity&#x27;"
+    assert repeats in (run.path / "report.html").read_text()
     assert (run.path / "report.html").exists()
 
 
@@ -170,6 +174,7 @@ def test_ctrl_c_in_a_rollout_puts_the_service_back(twin: RunningTwin, tmp_path: 
         (("--sweep", "no_such=1"), "no_such is no parameter of the twin"),
         (("--sweep", "drain_seconds=60"), "drain_seconds=60 is cut off by the stop timeout of 60 s"),
         (("--users", "0"), "--users 0 is too few"),
+        (("--path", "orders 7"), "--path 'orders 7' is no path that Locust takes"),
         (("--users", "1000000"), "--users 1000000 is too many"),
         (("--target", "no-such.json"), "no-such.json is not there"),
         (("--results", "/proc/no"), "cannot be written"),
