@@ -35,6 +35,7 @@ from twin.rotation import move
 __all__ = ["StateFolder"]
 
 
+_LEAST_SPACE = 64 * 1024  # bytes: a task's first files
 _LONGEST_WITHIN = 100  # characters of the longest path that is made within
 
 
@@ -54,6 +55,7 @@ class StateFolder:
             why = error.strerror if isinstance(error, OSError) else error
             raise BadInput(f"--state {str(path)[:80]!r}... is no path for a folder ({why}): give another.") from None
         self._credentials: Path | None = None
+        self._lock: int | None = None  # its descriptor, for as long as it is held
         self.outputs = self.path / "outputs.json"
         self._description = self.path / "twin.json"
         self._events: TextIO | None = None
@@ -79,6 +81,7 @@ class StateFolder:
         except OSError as error:
             raise self.not_writable(error) from None
         with lock:
+            self._lock = lock.fileno()
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -96,6 +99,7 @@ class StateFolder:
                     raise self.not_writable(error) from None
                 yield
             finally:
+                self._lock = None
                 self._close_events()
                 for file in (self._description, self.outputs, self._credentials):
                     if file is not None:
@@ -138,6 +142,22 @@ class StateFolder:
         except OSError as error:
             print(f"twin: {self.path / 'events.jsonl'} cannot be written any more ({error.strerror})", file=sys.stderr)
             self._close_events()
+
+    def trouble(self) -> str | None:
+        """Why the twin that holds this folder cannot go on as before; None if it can."""
+        try:
+            there, held = (self.path / "lock").stat(), os.fstat(self._lock) if self._lock is not None else None
+            if held is not None and (there.st_dev, there.st_ino) != (held.st_dev, held.st_ino):
+                raise FileNotFoundError
+            space = os.statvfs(self.path)
+        except OSError:
+            return (
+                f"The state folder {self.path} was removed: its logs are lost, no task can start, and no command "
+                "finds this twin any more. End it with Ctrl-C, and start another."
+            )
+        if space.f_bavail * space.f_frsize < _LEAST_SPACE or (space.f_files and not space.f_favail):
+            return f"The state folder {self.path} has no space left: no task can start until some is freed."
+        return None
 
     def _close_events(self) -> None:
         if self._events is not None:

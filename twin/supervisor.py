@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import sys
@@ -45,6 +46,7 @@ __all__ = ["Supervisor"]
 
 ACCOUNT = "123456789012"  # moto's
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_STATE_POLL = 2.0  # seconds
 _PARENT_POLL = 0.5  # seconds
 _COMMAND_PATIENCE = 45.0  # seconds for a command to end after a signal: it may have results to write
 
@@ -205,9 +207,17 @@ class Supervisor:
             "the gateway's Envoy": self.gateway.keep,
             "the load balancers": self.balancers.run,
             "the load balancers' changes": self._follow_balancers,
+            "the state folder": self._watch_state,
             "rotation": lambda: rotating(self._state.path, [self.gateway.rotate_log, self.balancers.rotate_log]),
         }
         return [kept(name, each) for name, each in work.items()]
+
+    async def _watch_state(self) -> None:
+        """Say what is wrong with the state folder for as long as it is: once a minute, as `reporting` has it."""
+        while True:
+            if trouble := self._state.trouble():
+                logging.getLogger("twin").warning(trouble)
+            await asyncio.sleep(_STATE_POLL)
 
     def _on_api_change(self) -> None:
         """Called from the endpoint's threads."""

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -61,3 +64,31 @@ def test_waiting_for_the_end_has_a_limit(tmp_path: Path) -> None:
     with StateFolder(tmp_path).hold():
         assert not StateFolder(tmp_path).wait_until_free(0.0)
     assert StateFolder(tmp_path).wait_until_free(0.0)
+
+
+def test_a_folder_that_was_removed_is_in_trouble(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path / "state")
+    with folder.hold():
+        assert folder.trouble() is None
+        shutil.rmtree(folder.path)
+        assert "was removed" in (folder.trouble() or "")
+        (tmp_path / "state").mkdir()
+        (tmp_path / "state" / "lock").touch()  # another's
+        assert "was removed" in (folder.trouble() or "")
+
+
+def test_a_disk_that_is_full_is_trouble_until_there_is_space(tmp_path: Path) -> None:
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(tmp_path)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("only root can make a disk that fills")
+    try:
+        folder = StateFolder(tmp_path / "state")
+        with folder.hold():
+            assert folder.trouble() is None
+            with contextlib.suppress(OSError):
+                (tmp_path / "large").write_bytes(b"x" * 1024 * 1024)
+            assert "has no space left" in (folder.trouble() or "")
+            (tmp_path / "large").unlink()
+            assert folder.trouble() is None
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
