@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pty
 import re
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 import pytest
 
 from tests.twin.running import RunningTwin, TwinFactory, twin_command, wait_until
+from twin.faults import Faults
+from twin.sidecar import Disturbance
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +116,41 @@ def test_what_a_fault_takes_as_name_its_end_takes_too(twin: RunningTwin) -> None
     for name in (victim, victim[:8], task["taskArn"], host, host.split(".")[0]):
         fault(twin, "slow", name, "--for", "60")
         assert fault(twin, "slow", name, "--undo") == f"slow on {victim} is undone\n"
+
+
+class SlowToTake:
+    """A task whose proxy takes the first change later than the second."""
+
+    def __init__(self) -> None:
+        self.task = SimpleNamespace(id="a" * 32, zone="eu-west-2a", host_name="ip-10-0-0-4.eu-west-2.compute.internal")
+        self.application = None
+        self.patience = iter([5, 1, 1])
+        self.taken: list[Disturbance] = []
+
+    async def disturb(self, disturbance: Disturbance) -> None:
+        for _ in range(next(self.patience)):
+            await asyncio.sleep(0)
+        self.taken.append(disturbance)
+
+
+def test_faults_that_begin_and_end_at_the_same_time_leave_what_is_active() -> None:
+    life = SlowToTake()
+    launcher = SimpleNamespace(lives={life.task.id: life}, find=lambda name: life)
+    zones = SimpleNamespace(closed=set[str](), names=lambda: {"eu-west-2a"})
+    endpoint = SimpleNamespace(discovery_is_down=False)
+
+    async def scenario() -> None:
+        faults = Faults(cast(Any, launcher), zones, cast(Any, endpoint), lambda kind, **details: None)
+        await asyncio.gather(
+            faults.begin("slow", "a", 60, 2.0),
+            faults.begin("az-down", "eu-west-2a", 60, 1.0),
+            faults.undo("slow", "aa"),
+        )
+
+    asyncio.run(scenario())
+
+    assert life.taken[-1] == Disturbance(frozen=True)
+    assert zones.closed == {"eu-west-2a"}
 
 
 def test_proxy_crash_is_survived(twin: RunningTwin, ask: httpx.Client) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import itertools
 import os
 import signal
 import sys
 import time
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -653,8 +655,12 @@ def test_a_stopped_task_leaves_its_folder_until_it_is_forgotten(tmp_path: Path) 
     async def scenario() -> None:
         async with running(tmp_path) as bench:
             await bench.until("registered")
+            life, application = weakref.ref(bench.life), weakref.ref(bench.life.application)
             bench.stop()
             await bench.until("STOPPED")
+            await asyncio.sleep(0)  # the callbacks of its end
+            gc.collect()
+            assert (life(), application()) == (None, None)  # of a stopped task there is its record alone
             folder = tmp_path / "tasks" / bench.task.id
             assert (folder / "application.log").exists()
             bench.launcher.forget(bench.task)
