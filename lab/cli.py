@@ -400,7 +400,7 @@ def simulate(
         run = result.measured
         gateway, total, point = replace(gateway, tasks=run.tasks), run.requests, run.max_deviation
     if picture is not None:
-        from lab.report.pictures.policies import skew_figure
+        from lab.report.pictures.split import skew_figure
         from lab.report.pictures.style import save
 
         save(skew_figure(curves(gateway, points(gateway, total), rng), gateway, total, point), picture)
