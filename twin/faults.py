@@ -20,8 +20,9 @@ from typing import Any, Protocol
 
 from twin.endpoint import Endpoint
 from twin.errors import BadInput
+from twin.launcher import TaskLauncher
 from twin.sidecar import Disturbance
-from twin.task import Life, TaskLauncher
+from twin.task import Life
 
 __all__ = ["KINDS", "Faults"]
 

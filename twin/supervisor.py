@@ -27,6 +27,7 @@ from twin.endpoint import Endpoint
 from twin.faults import Faults
 from twin.files import write_json
 from twin.gateway import Gateway
+from twin.launcher import TaskLauncher
 from twin.load_balancer import LoadBalancers
 from twin.load_balancer.model import TargetState
 from twin.moto.scaling import know_services
@@ -38,7 +39,6 @@ from twin.rotation import rotating
 from twin.start import until_up
 from twin.state import StateFolder
 from twin.supervision import Accident, kept, watch_clock
-from twin.task import TaskLauncher
 from twin.terraform import Stack
 from twin.up import Options
 

@@ -30,11 +30,11 @@ from twin.ecs.model import (
     TaskDefinition,
     TaskStatus,
 )
+from twin.launcher import TaskLauncher
 from twin.network import Address, LoopbackAddresses
 from twin.parameters import Parameters
 from twin.process import Processes, require
 from twin.sidecar import Disturbance
-from twin.task import TaskLauncher
 
 APPLICATION = """
 import http.server, json, os, signal, sys, time
