@@ -14,6 +14,7 @@ from werkzeug.wrappers import Request, Response
 
 from twin.credentials import Credentials
 from twin.signature import Signature, Verdict, signature_of, verify
+from twin.stores import locked
 
 __all__ = ["Authentication"]
 
@@ -74,6 +75,7 @@ class Authentication:
         body = request.get_data() if given else b""
         return given, verify(given, request.method, url, headers, body, secret_of=secret_of, now=datetime.now(UTC))
 
+    @locked
     def _secret_of(self, key: str) -> str | None:
         if key == self._credentials.access_key:
             return self._credentials.secret_key

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import subprocess
 from collections.abc import Mapping
@@ -16,16 +15,16 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from twin.capacity import most_tasks
 from twin.errors import BadStack
 from twin.health import search_path
 
-__all__ = ["LARGEST_FILE", "check_container_definitions", "check_service", "check_values", "most_tasks"]
+__all__ = ["LARGEST_FILE", "check_container_definitions", "check_service", "check_values"]
 
 LARGEST_FILE = 20 * 1024 * 1024  # bytes
 _DEEPEST = 100  # levels of lists and objects; CDKTF's have a dozen
 _MOST_RESOURCES = 2_000
 _LARGEST_NUMBER = 2**63
-_MEMORY_OF_A_TASK = 64 * 1024 * 1024  # bytes: an Envoy and a small application
 _LONGEST_SHOWN = 60  # characters
 
 _Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
@@ -139,12 +138,6 @@ def check_container_definitions(address: str, arguments: Mapping[str, Any], path
                 f"{address}: the health check of the container {container.name} runs {program}, which is not on this "
                 "machine: install it, or synthesize the stack with another, as in SC_HEALTH_CHECK=... make synth."
             )
-
-
-def most_tasks() -> int:
-    """How many tasks the machine has memory for."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(memory // _MEMORY_OF_A_TASK, 1)
 
 
 def _check(model: type[_Model], address: str, arguments: Mapping[str, Any]) -> _Model:

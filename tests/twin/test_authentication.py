@@ -17,7 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.command import Command
-from tests.twin.running import RunningTwin, TwinFactory, twin_command
+from tests.twin.running import PROJECT, RunningTwin, TwinFactory, twin_command, wait_until
 from twin.credentials import Credentials
 from twin.state import StateFolder
 
@@ -261,6 +261,33 @@ def test_the_lab_finds_them_beside_the_outputs_and_twin_env_gives_them(twin: Run
     assert {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "TWIN_TOKEN"} <= given.keys()
     done = lab(elsewhere, OWN_PATH | given)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_a_call_brings_is_run_without_a_shell_and_in_the_tasks_folder(twin: RunningTwin) -> None:
+    ecs = twin.client("ecs")
+    answer = ecs.describe_task_definition(taskDefinition="serviceconnect")["taskDefinition"]
+    taken = ("family", "networkMode", "requiresCompatibilities", "cpu", "memory", "executionRoleArn", "taskRoleArn")
+    (container,) = answer["containerDefinitions"]
+    name = "a b;touch $HOME `touch c`"
+    container["healthCheck"] = {"command": ["CMD", "touch", name], "interval": 5, "timeout": 2, "retries": 1}
+    container["environment"].append({"name": "BASH_FUNC_x%%", "value": "() { :; }; touch d"})
+    revision = ecs.register_task_definition(
+        **{member: answer[member] for member in taken if member in answer}, containerDefinitions=[container]
+    )["taskDefinition"]["taskDefinitionArn"]
+    where = {"cluster": "serviceconnect", "service": "serviceconnect"}
+    ecs.update_service(**where, taskDefinition=revision, desiredCount=1)
+
+    found = wait_until(lambda: list(twin.state.glob("tasks/*/a b*")), "a health check has run", 60)
+    assert {path.name for path in found} == {name}
+    assert not {path.name for path in [*found[0].parent.iterdir(), *PROJECT.iterdir()]} & {"c", "d", "a", "b;touch"}
+
+
+def test_more_tasks_than_the_machine_has_memory_for_are_refused(twin: RunningTwin) -> None:
+    where = {"cluster": "serviceconnect", "service": "serviceconnect"}
+    code, message = refusal(lambda: twin.client("ecs").update_service(**where, desiredCount=100_000))
+
+    assert code == "InvalidParameterException"
+    assert "100000, and this machine has memory for" in message
 
 
 def test_a_twin_of_another_user_is_told(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ import pytest
 
 from tests.command import Command
 from tests.twin.running import PROJECT, twin_command, wait_until
+from twin.capacity import most_tasks
 from twin.network import free_port
-from twin.stack_limits import most_tasks
 
 STACK = json.loads(Path(__file__).with_name("cdk.tf.json").read_text())
 Json = dict[str, Any]

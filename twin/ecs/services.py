@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twin.capacity import most_tasks
 from twin.ecs import service_connect, wire
 from twin.ecs.context import Context, check_name, find_cluster, find_service, name_of, page
 from twin.ecs.errors import (
@@ -170,6 +171,8 @@ def _check(request: Json) -> None:
 def _count(desired: int) -> int:
     if desired < 0:
         raise InvalidParameterException(f"desiredCount must be at least 0, is {desired}.")
+    if desired > (most := most_tasks()):
+        raise InvalidParameterException(f"desiredCount is {desired}, and this machine has memory for {most} tasks.")
     return desired
 
 
