@@ -117,7 +117,7 @@ _TABLE = (
     ),
     Experiment(
         "bad-rollout", "a revision whose health check never passes is deployed, and the circuit breaker takes it back",
-        "during a rollout that failed", "the start of the bad rollout", True, 65, 900,
+        "during a rollout that failed", "the start of the bad rollout", True, 70, 900,
         Course.ROLLED_BACK, 40, deploys=True,
     ),
     Experiment(
@@ -148,7 +148,7 @@ _TABLE = (
         # On a twin with the default health check its failures end by themselves after 86 s: ECS acts after 35 s, the
         # last task is out of Cloud Map after 55 s, and what was sent to it waits 30 s for the gateway's timeout.
         "az-loss", "all tasks of one Availability Zone stand still, and none starts there, for 110 s",
-        "when an Availability Zone was lost", "the loss of the zone", False, 170, 0, times_out=True, fault_lasts=110,
+        "when an Availability Zone was lost", "the loss of the zone", False, 165, 0, times_out=True, fault_lasts=110,
         not_on_aws="the AWS API cannot take an Availability Zone away (AWS Fault Injection Service can disrupt one)",
         least_zones=2,
     ),
