@@ -147,8 +147,8 @@ _TABLE = (
     Experiment(
         # On a twin with the default health check its failures end by themselves after 86 s: ECS acts after 35 s, the
         # last task is out of Cloud Map after 55 s, and what was sent to it waits 30 s for the gateway's timeout.
-        "az-loss", "all tasks of one Availability Zone stand still, and none starts there, for 110 s",
-        "when an Availability Zone was lost", "the loss of the zone", False, 165, 0, times_out=True, fault_lasts=110,
+        "az-loss", "all tasks of one Availability Zone stand still, and none starts there, for 105 s",
+        "when an Availability Zone was lost", "the loss of the zone", False, 165, 0, times_out=True, fault_lasts=105,
         not_on_aws="the AWS API cannot take an Availability Zone away (AWS Fault Injection Service can disrupt one)",
         least_zones=2,
     ),
