@@ -6,6 +6,7 @@ the reason where there is one to give.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -91,11 +92,21 @@ def _by_task_definition(definition: Json, connection: Json) -> list[str]:
         where = f"task definition {name}, container {container['name']}"
         if number == main:
             lines += _told(where, container, _CONTAINER)
+            lines += (f"{where}, healthCheck: {reason}" for reason in _other_in_an_image(container))
             if not container.get("essential", True):
                 lines.append(f"{where}, essential: the task ends with it, for it is the only one that runs")
         else:
             lines.append(f"{where}: it is not run; one container of a task is, the one whose port is served")
     return lines
+
+
+def _other_in_an_image(container: Json) -> Iterator[str]:
+    """What of its health check passes on this machine, and may not in the container's image."""
+    command = " ".join((container.get("healthCheck") or {"command": []})["command"])
+    if re.search(r"\bcurl\b", command):
+        yield "curl is this machine's; the image needs one too, and Alpine's have none"
+    if re.search(r"\blocalhost\b", command):
+        yield "localhost is the task's address here; in an image it may be ::1 first, so write 127.0.0.1"
 
 
 def _by_service(service: Json, connection: Json) -> list[str]:

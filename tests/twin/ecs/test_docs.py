@@ -8,7 +8,7 @@ from tests.twin.running import PROJECT
 from twin.ecs import api
 from twin.parameters import Parameters
 
-GATEWAYS_OWN = {"balancing", "front_ends", "discovery_ttl", "connect_retries", "reuse_connections"}
+GATEWAYS_OWN = {"balancing", "front_ends", "discovery_ttl", "connect_retries", "reuse_connections", "timeout_status"}
 
 
 def test_the_document_names_every_operation_and_every_parameter() -> None:

@@ -66,6 +66,23 @@ def test_what_a_service_asks_for_in_vain_is_told(changes: Json, line: str) -> No
     assert any(told.startswith(line) for told in lines(**changes))
 
 
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("curl -f http://127.0.0.1:8080/ready || exit 1", "curl is this machine's"),
+        ("wget -q --spider http://localhost:8080/ready", "localhost is the task's address here"),
+        ("wget -q --spider http://127.0.0.1:8080/ready", None),
+    ],
+)
+def test_a_health_check_that_may_fail_in_an_image_is_told(command: str, told: str | None) -> None:
+    definition = task_definition()
+    definition["containerDefinitions"][0]["healthCheck"] = {"command": ["CMD-SHELL", command]}
+
+    where = "task definition shop:1, container app, healthCheck: "
+    found = [line.removeprefix(where) for line in lines(definition) if line.startswith(where)]
+    assert [line.startswith(told or "") for line in found] == [True] * (told is not None)
+
+
 def test_ports_that_are_not_served_and_names_for_clients_are_told() -> None:
     definition = task_definition()
     definition["containerDefinitions"][0]["portMappings"].append({"name": "grpc", "containerPort": 9000})

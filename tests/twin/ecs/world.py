@@ -208,7 +208,7 @@ def task_definition(**changes: Any) -> Json:
         "essential": True,
         "portMappings": [{"name": "http", "containerPort": 8080, "appProtocol": "http"}],
         "environment": [{"name": "PORT", "value": "8080"}],
-        "healthCheck": {"command": ["CMD-SHELL", "wget -q --spider http://localhost:8080/ready"], "interval": 5},
+        "healthCheck": {"command": ["CMD-SHELL", "wget -q --spider http://127.0.0.1:8080/ready"], "interval": 5},
     }
     return {
         "family": "shop",
