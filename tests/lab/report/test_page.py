@@ -245,9 +245,9 @@ def test_a_study_has_the_matrix_and_every_run(tmp_path: Path) -> None:
         "p99 before ms", "p99 during ms", "ECS acts s", "left Cloud Map s", "replaced s",
     ]  # fmt: skip
     assert page.tables[0][1:] == [
-        ["baseline", f"{total(rows_of(runs[0] / 'timeline.csv')):,}", "0", "0", "0.0", "0.00", *["-"] * 8],
+        ["baseline", f"{total(rows_of(runs[0] / 'timeline.csv')):,}", "0", "-", "0.0", "0.00", *["-"] * 8],
         [
-            "scale-in", f"{total(timeline):,}", f"{failed:,}", "0", f"{failed / 300:.1f}", f"{share:.2f}", "0.0",
+            "scale-in", f"{total(timeline):,}", f"{failed:,}", "-", f"{failed / 300:.1f}", f"{share:.2f}", "0.0",
             f"{max(seconds) + 1 - at:.1f}",
             f"{even_again(timeline, spans['after'][0]) - at:.1f}",
             *(f"{p99(within(latency, spans[name])):.1f}" for name in ("before", "during")),

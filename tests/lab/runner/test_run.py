@@ -225,6 +225,7 @@ def test_where_the_gateway_does_not_answer_nothing_is_done_to_the_service(
     outputs = tmp_path / "outputs.json"
     named = {key: value for key, value in dataclasses.asdict(target).items() if isinstance(value, str)}
     outputs.write_text(json.dumps({target.stack: named}))
+    (tmp_path / "twin.json").write_bytes((twin.state / "twin.json").read_bytes())  # names the twin's credentials
     tasks = {task["taskArn"] for task in twin.tasks()}
     folders: list[Path] = []
     request = Request([EXPERIMENTS[name]], 4, 4, 20, 1, [{}], tmp_path / "results")
