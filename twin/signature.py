@@ -121,16 +121,21 @@ def _signature(given: Signature, secret: str, method: str, url: str, headers: Ma
         parts = urlsplit(url)
         query = "&".join(pair for pair in parts.query.split("&") if not pair.startswith("X-Amz-Signature="))
         url = urlunsplit(parts._replace(query=query))
-    request = AWSRequest(method, url, signed, body)
+    request = AWSRequest(method, url, signed)
     request.context["timestamp"] = given.timestamp
     credentials = Credentials(given.key, secret)
     signer = (_OfS3 if given.service == "s3" else _Signer)(credentials, given.service, given.region)
-    signer.presigned = given.expires is not None
+    signer.presigned, signer.body = given.expires is not None, body
     return str(signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request))
 
 
 class _Signer(SigV4Auth):  # type: ignore[misc]
     presigned = False
+    body = b""
+
+    def payload(self, request: AWSRequest) -> str:
+        """Of the body as it came: botocore would first prepare a request of its own."""
+        return hashlib.sha256(self.body).hexdigest()
 
     def headers_to_sign(self, request: AWSRequest) -> Any:
         """Just those that were signed: botocore's own choice leaves some out, such as the user agent."""
@@ -140,5 +145,5 @@ class _Signer(SigV4Auth):  # type: ignore[misc]
 class _OfS3(_Signer, S3SigV4Auth):  # type: ignore[misc]
     """Which takes the path as it is; of a presigned request nobody knows the body."""
 
-    def payload(self, request: AWSRequest) -> Any:
+    def payload(self, request: AWSRequest) -> str:
         return "UNSIGNED-PAYLOAD" if self.presigned else super().payload(request)
