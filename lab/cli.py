@@ -246,7 +246,7 @@ def compare(
     ] = None,
     as_json: _Json = False,
 ) -> None:
-    """Say whether two runs, two sets of repeats, or the two ways of one, differ by more than chance."""
+    """Say whether two runs, two sets of repeats, or the two ways of one, are shown to differ."""
     from lab.experiments.compare import compare as compared
     from lab.experiments.compare import compare_ways
     from lab.experiments.study import read_study

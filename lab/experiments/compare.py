@@ -69,7 +69,7 @@ class Comparison:
     the experiment alone, `p_adjusted` for all experiments of the page (Holm); `shown`: whether it is 0.05 at most.
     `repeats_needed`: runs on each side (pairs) with which a complete separation would have been shown, and
     `would_show`: the difference in seconds of traffic that these runs would have shown with 80 % power, None where
-    there are too few of them for any.
+    there are too few of them for any, or where they do not vary, so that nothing tells what chance makes.
     """
 
     experiment: str
@@ -284,5 +284,7 @@ def _would_show(each: Comparison, experiments: int) -> float | None:
     else:
         variance = statistics.variance(each.first) / first + statistics.variance(each.second) / second
         freedom = first + second - 2
+    if not variance:
+        return None
     level = float(stats.t.ppf(1 - ALPHA / experiments / 2, freedom)) + float(stats.t.ppf(_POWER, freedom))
     return level * math.sqrt(variance)

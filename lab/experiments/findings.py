@@ -367,7 +367,9 @@ def _times(
 ) -> Times:
     new = [task.created_at for task in record.tasks if task.created_at >= fault.at]
     acts = [task.stopping_at for task in gone if task.stopping_at is not None] + new
-    answers = [first_seen.get(task.hostname) for task in came]
+    # A name that another task had before says nothing of when this one first answered.
+    had = Counter(task.hostname for task in record.tasks)
+    answers = [first_seen.get(task.hostname) if had[task.hostname] == 1 else None for task in came]
     known = [moment for moment in answers if moment is not None]
     return Times(
         detect=max(0.0, min(acts) - fault.at) if acts else None,
@@ -408,7 +410,7 @@ def _last_second(run: Run, record: RunRecord) -> int:
 
 
 def _even_again(run: Run, record: RunRecord, fault: Fault, went: set[str]) -> EvenAgain | None:
-    """Over the hosts of the end, in the seconds of the load; None where none answers in the end."""
+    """Over the hosts of the end, in the seconds of the load; None where nothing was counted."""
     if not run.timeline:
         return None
     first, last = run.timeline[0].second, _last_second(run, record)
@@ -424,8 +426,9 @@ def _even_again(run: Run, record: RunRecord, fault: Fault, went: set[str]) -> Ev
         elif row.hostname:
             counts[row.second - first, number[row.hostname]] += row.requests
     final = _final(_answers(run.timeline), fault, last) - went - {""}
-    if not final:
-        return None
+    if not final:  # nobody that stays answers in the end
+        failed = bool(failures[max(0, len(counts) - _LAST) :].any())
+        return EvenAgain(None, "failures" if failed else "other-hosts" if counts[-_LAST:].any() else "too-few", None)
     columns = [number[host] for host in final]
     found = even_again(counts, fault.at - first, columns, failures)
     if found.seconds is None or len(final) < 2:

@@ -89,7 +89,9 @@ def distribution_page(analysis: Analysis) -> Document:
         parts.append(Sentence(varies))
     if analysis.shown("order") and judgement.dependence is not None:
         sticky = judgement.dependence.p_sticky < judgement.dependence.p_in_turn
-        parts.append(Sentence("Answers stick to a host." if sticky else "Hosts answer in turn."))
+        often = "more" if sticky else "less"
+        order_shown = f"The host of the answer before comes again {often} often than random choice makes it."
+        parts.append(Sentence(order_shown))
     parts += [
         Sentence(f"{analysis.source}: taken for {analysis.taken_for}.", "facts"),
         *map(Sentence, analysis.notes),

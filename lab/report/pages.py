@@ -151,8 +151,8 @@ def _roles(measured: Measured) -> dict[str, str]:
     """Each host's part in the event, in the order of their first answers: `stopped`, `new`, or "" where it stays."""
     seen = {host.hostname: host.first_seen for run in measured.runs.values() for host in run.hosts if host.hostname}
     findings = measured.findings[DIRECT]
-    gone = set(findings.stopped)
     new = set(findings.replacements)
+    gone = set(findings.stopped) - new  # a name that both have is that of a task which runs
     return {
         host: "stopped" if host in gone else "new" if host in new else "" for host in sorted(seen, key=seen.__getitem__)
     }
@@ -256,7 +256,9 @@ def _window(period: Period, is_shown: bool) -> dict[str, Any]:
 
 def _matrix(matrix: Sequence[Row], study: Study) -> list[Part]:
     runs = max(row.runs for row in matrix)
-    spread = f" Each cell is the median of {runs} runs, with the least and the most." if runs > 1 else ""
+    least = min(row.runs for row in matrix)
+    many = f"{runs}" if least == runs else f"{least} to {runs}"
+    spread = f" Each cell is the median of {many} runs, with the least and the most." if runs > 1 else ""
     beside = words.BESIDE if len({row.arm for row in matrix}) > 1 else ""
     return [
         Heading("The matrix"),

@@ -83,7 +83,8 @@ GLOSSARY = (
     ),
     (
         "even again, give or take",
-        "From the end of the last stretch of requests whose split was uneven; the truth may be off by one stretch.",
+        "From the end of the last stretch of requests whose split was uneven, or in which a request failed or a host "
+        "that went still answered. The truth is off by more than one stretch in up to a fifth of simulated runs.",
     ),
     (
         "95 % of chance",
@@ -178,7 +179,8 @@ def flaw_of(findings: Findings) -> str:
 
 def _failed(findings: Findings) -> str:
     failed = f"{findings.failures:,}" if findings.failures else "None"
-    return f"{failed} of {findings.requests:,} requests failed"
+    unknown = f" and {findings.unfinished:,} more had no end yet" if findings.unfinished else ""
+    return f"{failed} of {findings.requests:,} requests failed{unknown}"
 
 
 def failures(findings: Findings) -> str:
@@ -209,7 +211,9 @@ def times(findings: Findings) -> list[str]:
     even = findings.even_again
     if even is not None and even.seconds is not None:
         fine = f", give or take {even.resolution_s:.1f} s" if even.resolution_s else ""
-        sentences.append(f"The split was even again {even.seconds:.1f} s after {findings.experiment.event}{fine}.")
+        failed = " and requests no longer failed" if findings.failure_window else ""
+        even_words = f"The split was even again{failed} {even.seconds:.1f} s after {findings.experiment.event}{fine}."
+        sentences.append(even_words)
     elif even is not None:
         sentences.append(_NOT_EVEN[even.reason])
     if findings.unserved:
@@ -222,7 +226,7 @@ def times(findings: Findings) -> list[str]:
 
 _NOT_EVEN = {
     "uneven": "The split had not evened out when the load ended.",
-    "failures": "Requests failed up to the end of the load.",
+    "failures": "A request failed in the last 3 s of the load: when the last one failed is not known.",
     "other-hosts": "A task that was stopped still answered when the load ended.",
     "too-few": "Too little load was left to say whether the split evened out.",
 }
@@ -268,7 +272,8 @@ def _story(findings: Findings) -> str:
     if at.replace is not None:
         came = f"{new[0]}, its replacement," if len(new) == 1 == len(old) else new[0] if len(new) == 1 else ""
         steps.append(f"{came or f'the last of {len(new)} new tasks'} first answered after {at.replace:.1f} s")
-    last = [host.last_seen - fault.at for host in findings.hosts if host.hostname in fault.hostnames]
+    gone = set(fault.hostnames) - set(findings.replacements)  # a task that comes may get the name of one that went
+    last = [host.last_seen - fault.at for host in findings.hosts if host.hostname in gone]
     if at.deregister is not None and last and max(last) > 0:
         who = old[0] if len(old) == 1 else "a stopped task"
         steps.append(f"{who} last answered after {max(last):.1f} s")
@@ -487,6 +492,8 @@ def comparison_of(each: Comparison) -> str:
         return "shown"
     if each.would_show is not None:
         return f"not shown; one of {each.would_show:.1f} s would have been, four times of five"
+    if min(len(each.first), len(each.second)) >= each.repeats_needed:
+        return "not shown; the runs of a side are alike, so what would have been shown is not known"
     what = "pairs" if each.paired else "runs on each side"
     return f"not shown; it takes {each.repeats_needed} {what} to show any"
 
@@ -521,8 +528,9 @@ def study_answer(matrix: Sequence[Row]) -> str:
             sentences.append(_lossless_settings(own, swept, way) if swept else _worst(own, way))
     if not sentences:
         return "No run came to its end, so there is nothing to say of them together."
-    most = max(row.runs for row in matrix)
-    runs = "Single runs: " if most == 1 and len(matrix) > 1 else f"{most} runs each: " if most > 1 else ""
+    least, most = min(row.runs for row in matrix), max(row.runs for row in matrix)
+    each = f"{most} runs each: " if least == most else f"{least} to {most} runs each: "
+    runs = each if most > 1 else "Single runs: " if len(matrix) > 1 else ""
     text = "; ".join(sentences)
     return f"{runs}{text if runs else capital(text)}."
 
@@ -539,7 +547,7 @@ def _worst(matrix: Sequence[Row], way: str) -> str:
     if len(events) == 1:
         failed_words = f"{lost} requests failed" if failed else f"none of {requests:,} requests failed"
         return f"{way} {failed_words} {worst.experiment.when}{f' ({share})' if failed else ''}"
-    lossless = [row for row in events if not sums([row])[0]]
+    lossless = [row for row in events if _is_lossless(row)]
     counted = f"{way} {len(lossless)} of {len(events)} events lost no request"
     return f"{counted}, and {worst.experiment.name} lost most ({lost}, {share})" if failed else counted
 
@@ -548,7 +556,7 @@ def _lossless_settings(matrix: Sequence[Row], swept: Sequence[str], way: str) ->
     lossless: dict[tuple[float, ...], bool] = {}
     for row in matrix:
         setting = tuple(row.parameters[name] for name in swept)
-        lossless[setting] = lossless.get(setting, True) and not sums([row])[0]
+        lossless[setting] = lossless.get(setting, True) and _is_lossless(row)
     good = sum(lossless.values())
     # A single run that lost nothing may have been lucky: no rule is made of those.
     repeated = all(row.runs > 1 for row in matrix)
@@ -560,6 +568,11 @@ def sums(matrix: Sequence[Row]) -> tuple[int, int]:
     """Failed and all requests of these rows."""
     found = [findings for row in matrix for findings in row.findings]
     return sum(f.failures for f in found), sum(f.requests for f in found)
+
+
+def _is_lossless(row: Row) -> bool:
+    """Every request of its runs had an end, and none failed."""
+    return not any(findings.failures or findings.unfinished for findings in row.findings)
 
 
 def failed_share(row: Row) -> float:
@@ -662,7 +675,7 @@ def calibration_words(calibration: Calibration) -> list[str]:
             least = "any number" if low is None else f"{low:,}"
             lines.append(
                 f"Front ends, if it is round robin: {least} to {high:,}, for each may go through one order of the "
-                "tasks or be given a new one at each discovery, which nobody documents."
+                "tasks or be given a new one at each discovery, which AWS does not document."
             )
     elif calibration.requests:
         lines.append(f"Balancing: no policy that is simulated spreads requests like these {calibration.requests:,}.")

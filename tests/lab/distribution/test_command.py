@@ -165,3 +165,17 @@ def test_who_was_there_is_taken_from_the_run(lab: Command) -> None:
     assert found["settle"] == 5.0
     assert 0 < unsettled["left_out"] < found["left_out"]
     assert [share["host"] for share in found["shares"] if share["joined"]] == ["ip-10-0-0-6.eu-west-2.compute.internal"]
+
+
+def test_an_order_is_not_named_a_policy(lab: Command, tmp_path: Path) -> None:
+    """Never the same host twice, and random otherwise: not in turn. Independent, with a drift: not sticky."""
+    rng = np.random.default_rng(3)
+    never = np.cumsum(rng.integers(1, 3, 2_000)) % 3
+    drifting = np.concatenate((rng.choice(3, 2_000, p=[0.5, 0.3, 0.2]), rng.choice(3, 2_000, p=[0.2, 0.3, 0.5])))
+    for answers, often in ((never, "less"), (drifting, "more")):
+        file = tmp_path / f"{often}.txt"
+        file.write_text("".join(f"host-{number}\n" for number in answers))
+        said = lab(str(file)).out
+        assert f"The host of the answer before comes again {often} often than random choice makes it." in said
+        assert "in turn" not in said
+        assert "stick" not in said

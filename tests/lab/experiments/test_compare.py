@@ -236,6 +236,15 @@ def test_the_command(tmp_path: Path, lab: Command, twice: bool, words: str) -> N
     assert any(line.startswith("stop-task") and "not shown; it takes" in line for line in lines)
 
 
+def test_runs_that_do_not_vary_say_nothing_of_what_would_have_been_shown() -> None:
+    lossless = on_paper({"stop-task": [{"failures": 0}] * 6})
+    each = only(compare(lossless, lossless))
+    assert (each.shown, each.would_show) == (False, None)
+    assert comparison_of(each) == (
+        "not shown; the runs of a side are alike, so what would have been shown is not known"
+    )
+
+
 def test_json_has_the_seconds_of_traffic_of_either_side(tmp_path: Path, lab: Command) -> None:
     a, b = study(tmp_path / "a", [0.5, 0.5], 20), study(tmp_path / "b", [3.5, 3.0], 21)
     (each,) = lab("compare", str(a.folder), str(b.folder), "--json").json["experiments"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.distribution.recovery import EvenAgain
 from lab.errors import BadInput
 from lab.experiments.findings import Findings, Flaw, find, of_period
 from lab.report.words import answer, failures, flaw_of, load_notes, times
@@ -95,6 +97,43 @@ def test_causes_say_who_failed() -> None:
     found = find(run_with_a_stop()).failures_by_cause
 
     assert {(cause.status, cause.from_host): n for cause, n in found.items()} == {(0, False): 2, (503, False): 6}
+
+
+def test_where_nobody_answers_in_the_end_it_is_said_why_the_split_is_not_even() -> None:
+    run = run_with_a_stop()
+    kept = tuple(row for row in run.timeline if row.second < START + 10)
+    failing = tuple(TimelineRow(second, "", 503, 30) for second in range(START + 10, START + 20))
+    found = find(replace(run, timeline=kept + failing))
+
+    assert found.even_again == EvenAgain(None, "failures", None)
+    assert "A request failed in the last 3 s of the load" in " ".join(times(found))
+
+
+def test_a_failure_after_the_split_was_even_is_not_told_as_an_uneven_split() -> None:
+    run = run_with_a_stop()
+    timeline = (*run.timeline, TimelineRow(START + 14, "", 503, 1))
+    said = " ".join(times(find(replace(run, timeline=tuple(sorted(timeline, key=lambda row: row.second))))))
+    assert "The split was even again and requests no longer failed 4.6 s after the stop" in said
+
+
+def test_a_task_that_got_the_name_of_the_one_that_went_is_not_taken_for_it() -> None:
+    run = run_with_a_stop()
+    new = task("c", START + 10.6) | {"arn": "arn:task/c2"}
+    meta = {**run.meta, "tasks": [*run.meta["tasks"][:3], new]}
+    renamed = tuple(replace(row, hostname="c") if row.hostname == "d" else row for row in run.timeline)
+    hosts = (*run.hosts[:2], host("c", 180, START + 0.1, START + 19.9), run.hosts[4])
+    found = find(replace(run, meta=meta, timeline=renamed, hosts=hosts))
+
+    assert found.times.replace is None
+    assert "first answered" not in " ".join(times(found))
+    assert "last answered" not in " ".join(times(found))
+
+
+def test_requests_without_an_end_are_in_the_answer() -> None:
+    run = run_with_a_stop()
+    quiet = tuple(row for row in run.timeline if row.status == 200)
+    found = find(replace(run, timeline=quiet, meta={**run.meta, "unfinished": 98, "complete": True}))
+    assert answer({"direct": found}).startswith("None of 580 requests failed and 98 more had no end yet")
 
 
 def test_times_from_what_ecs_and_cloud_map_told() -> None:

@@ -176,7 +176,7 @@ def test_when_ecs_acted_and_when_the_split_was_even_again(
 
     assert min(acts) == at  # which goes without saying
     assert "ECS acted" not in page.text
-    assert f"The split was even again {even - at:.1f} s after the stop" in page.text
+    assert f"The split was even again and requests no longer failed {even - at:.1f} s after the stop" in page.text
 
 
 def test_failures_by_cause(page: Tables, timeline: list[dict[str, str]], folder: Path) -> None:
