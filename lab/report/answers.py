@@ -122,7 +122,7 @@ def distribution_page(analysis: Analysis) -> Document:
         )
         parts.append(Sentence(independence))
     if analysis.longer_run is not None:
-        parts += _longer(analysis.longer_run, judgement.detect)
+        parts += _longer(analysis.longer_run, judgement.detect, judgement.requests - judgement.left_out)
     if analysis.zones is not None:
         parts += _zones(analysis, analysis.zones)
     family = f"{len(analysis.tested)} tests were made; what they show is shown at 5 % for all of them together (Holm)."
@@ -161,7 +161,18 @@ def strip(ends: tuple[float, float], value: float, widest: float) -> str:
     return "".join(cells)
 
 
-def _longer(run: LongerRun, detect: float) -> list[Part]:
+def _cannot_tell(run: LongerRun, requests: int, detect: float) -> str:
+    """With how many requests it could be told, or that these are as many and showed nothing."""
+    if run.requests_needed > requests:
+        show = (
+            f"{run.requests_needed:,} requests would show a host that stays {percent(detect)} off, four times of five"
+        )
+        return f"Cannot tell yet: {show}."
+    show = f"four of five such runs would have shown a host that stays {percent(detect)} off"
+    return f"Cannot tell: {show}, and this one shows none, but the bound does not exclude it."
+
+
+def _longer(run: LongerRun, detect: float, requests: int) -> list[Part]:
     now = (
         f"The hosts are {percent(run.skew)} off their share on average (root mean square; chance alone makes it "
         f"{percent(run.skew_by_chance)})."
@@ -171,8 +182,7 @@ def _longer(run: LongerRun, detect: float) -> list[Part]:
         f"({p_words(run.parts.p_stays) if run.parts else ''}).",
         "drifts": f"A longer run would not help: the shares drift ({p_words(run.parts.p_trend) if run.parts else ''}).",
         "within": f"It would change little: no host is more than {percent(run.bound or 0)} off (95 % confidence).",
-        "cannot-tell": f"Cannot tell yet: {run.requests_needed:,} requests would show whether a host stays "
-        f"{percent(detect)} off.",
+        "cannot-tell": _cannot_tell(run, requests, detect),
         "unknown": "Without the time or the order of the answers, or enough of them, it cannot be told.",
     }[run.answer]
     parts: list[Part] = [Heading("Would a longer run help?"), Sentence(f"{answer} {now}")]

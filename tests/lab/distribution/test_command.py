@@ -179,3 +179,18 @@ def test_an_order_is_not_named_a_policy(lab: Command, tmp_path: Path) -> None:
         assert f"The host of the answer before comes again {often} often than random choice makes it." in said
         assert "in turn" not in said
         assert "stick" not in said
+
+
+def test_a_longer_run_is_not_told_to_need_fewer_requests_than_there_were(lab: Command, tmp_path: Path) -> None:
+    """One of three hosts is 5 % off, in runs with about as many requests as show that."""
+    rng = np.random.default_rng(6)
+    said = []
+    for _ in range(40):
+        file = tmp_path / "answers.txt"
+        file.write_text("".join(f"host-{number}\n" for number in rng.choice(3, 14_000, p=[0.35, 0.325, 0.325])))
+        found = lab(str(file), "--json").json
+        if found["longer_run"]["answer"] == "cannot-tell":
+            enough = found["longer_run"]["requests_needed"] <= found["requests"]
+            said.append(enough)
+            assert ("Cannot tell yet" in lab(str(file)).out) is not enough
+    assert True in said
