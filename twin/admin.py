@@ -28,7 +28,7 @@ class Admin:
     def __init__(self, process: Process, address_file: Path) -> None:
         self._process = process
         self._address_file = address_file
-        self._address: tuple[str, str] | None = None
+        self._address = ""
 
     async def ready(self, timeout: float = 10.0) -> None:
         """Wait until Envoy serves.
@@ -65,10 +65,8 @@ class Admin:
         # No address yet; nobody listens, or no longer; no answer in time, or not a whole one.
         with contextlib.suppress(OSError, ValueError, HTTPException):
             async with asyncio.timeout(_TIMEOUT):
-                if self._address is None:
-                    host, port = self._address_file.read_text().rsplit(":", 1)
-                    self._address = host, port
-                reader, writer = await asyncio.open_connection(*self._address)
+                self._address = self._address or self._address_file.read_text()
+                reader, writer = await _connect(self._address)
                 with contextlib.closing(writer):
                     writer.write(f"{method} {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n".encode())
                     received = await reader.read()
@@ -76,6 +74,14 @@ class Admin:
                 answer.begin()
                 return answer.status, answer.read()
         return 0, b""
+
+
+async def _connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """*address* as Envoy writes it: `@NAME` of an abstract socket, or HOST:PORT."""
+    if address.startswith("@"):
+        return await asyncio.open_unix_connection("\0" + address.removeprefix("@"))
+    host, port = address.rsplit(":", 1)
+    return await asyncio.open_connection(host, port)
 
 
 class _Received:

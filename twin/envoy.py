@@ -7,6 +7,8 @@ loses no request.
 
 from __future__ import annotations
 
+import secrets
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -167,10 +169,20 @@ def discovery_response(kind: str, version: str, resources: Iterable[Json]) -> Js
 def _bootstrap(name: str, static: Json) -> Json:
     return {
         "node": {"id": name, "cluster": "twin"},
-        # Port 0: the kernel picks one, and Envoy writes it to its --admin-address-path.
-        "admin": {"address": _socket(Address("127.0.0.1", 0))},
+        "admin": {"address": _admin_address()},
         "static_resources": static,
     }
+
+
+def _admin_address() -> Json:
+    """Where an admin interface listens, which Envoy writes to its --admin-address-path.
+
+    On Linux an abstract socket of a name that nobody can guess: a page in a browser can ask any port of this machine,
+    and /quitquitquit ends an Envoy. Elsewhere a port, which the kernel picks.
+    """
+    if sys.platform == "linux":
+        return {"pipe": {"path": f"@twin-{secrets.token_hex(16)}"}}
+    return _socket(Address("127.0.0.1", 0))
 
 
 def listener(name: str, address: Address, manager: Json, *, idle_timeout: float) -> Json:

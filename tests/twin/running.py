@@ -52,6 +52,14 @@ class Signed(httpx.Auth):
         yield request
 
 
+def admin_text(folder: Path, path: str) -> str:
+    """What the Envoy with its files in *folder* answers at *path* of its admin interface."""
+    address = (folder / "admin").read_text()
+    uds = "\0" + address.removeprefix("@") if address.startswith("@") else None
+    with httpx.Client(transport=httpx.HTTPTransport(uds=uds)) as client:
+        return client.get(f"http://{'admin' if uds else address}{path}").text
+
+
 @dataclass
 class RunningTwin:
     """A twin that serves, or one whose start failed."""

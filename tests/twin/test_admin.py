@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from twin import envoy
@@ -46,6 +48,19 @@ def test_answers_are_read_whole_whatever_their_length(tmp_path: Path) -> None:
             assert (await admin.json("/server_info"))["state"] == "LIVE"
             assert await admin.post("/healthcheck/fail")
             assert not await admin.post("/no-such-order")
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has abstract sockets")
+def test_no_port_leads_to_it(tmp_path: Path) -> None:
+    """What a page in a browser could ask."""
+
+    async def scenario() -> None:
+        async with serving(tmp_path) as (process, address):
+            assert address.read_text().startswith("@twin-")
+            sockets = psutil.Process(process.pid).net_connections("inet")
+            assert len([each for each in sockets if each.status == psutil.CONN_LISTEN]) == 1  # the service's own
 
     asyncio.run(scenario())
 

@@ -16,7 +16,7 @@ from joserfc.jwk import RSAKey
 from tests.twin.ecs.load import Load
 from tests.twin.gateway.conftest import ApiInHand, listing, twin_set
 from tests.twin.gateway.issuer import Issuer, issuer_at_work
-from tests.twin.running import RunningTwin, twin_command, wait_until
+from tests.twin.running import RunningTwin, admin_text, twin_command, wait_until
 
 MEBIBYTE = 1024 * 1024
 FORBIDDEN = (403, b'{"message":"Forbidden"}')
@@ -524,10 +524,9 @@ def test_each_front_end_is_a_balancer_of_its_own(twin: RunningTwin) -> None:
 
 def test_changes_lose_no_request_and_restart_no_listener(api: ApiInHand) -> None:
     twin = api.twin
-    admin = (twin.state / "gateway" / "admin").read_text()
 
     def listeners(stat: str) -> int:
-        text = httpx.get(f"http://{admin}/stats?filter=listener_manager.{stat}").text
+        text = admin_text(twin.state / "gateway", f"/stats?filter=listener_manager.{stat}")
         return int(re.findall(r"(\d+)$", text.strip())[0])
 
     before = {stat: listeners(stat) for stat in ("listener_modified", "listener_in_place_updated")}
@@ -566,10 +565,9 @@ def test_an_instance_that_no_request_can_be_sent_to_is_told_and_the_others_are_u
         "word": {"AWS_INSTANCE_IPV4": "not-an-ip", "AWS_INSTANCE_PORT": "80"},
         "deaf": {"AWS_INSTANCE_IPV4": "127.0.0.1", "AWS_INSTANCE_PORT": "9"},
     }
-    admin = (twin.state / "gateway" / "admin").read_text()
 
     def has_deaf() -> bool:
-        return "127.0.0.1:9::" in httpx.get(f"http://{admin}/clusters").text
+        return "127.0.0.1:9::" in admin_text(twin.state / "gateway", "/clusters")
 
     for name, attributes in instances.items():
         cloud_map.register_instance(ServiceId=service["Id"], InstanceId=name, Attributes=attributes)

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.twin.running import RunningTwin, TwinFactory, wait_until
+from tests.twin.running import RunningTwin, TwinFactory, admin_text, wait_until
 from twin.control import ask as order
 
 ECHO = Path(__file__).parents[1] / "gateway" / "echo.py"
@@ -122,13 +122,11 @@ def test_least_outstanding_requests_avoids_a_slow_target(twin: RunningTwin, grou
 
 def active_clusters(twin: RunningTwin) -> str:
     """The clusters that the load balancer's Envoy serves with now."""
-    address = (twin.state / "load-balancer" / "admin").read_text()
-    return httpx.get(f"http://{address}/config_dump?resource=dynamic_active_clusters").text
+    return admin_text(twin.state / "load-balancer", "/config_dump?resource=dynamic_active_clusters")
 
 
 def requests_under_way(twin: RunningTwin) -> int:
-    address = (twin.state / "load-balancer" / "admin").read_text()
-    listed = httpx.get(f"http://{address}/stats?filter=cluster.*upstream_rq_active$").text
+    listed = admin_text(twin.state / "load-balancer", "/stats?filter=cluster.*upstream_rq_active$")
     return sum(int(line.rsplit(" ", 1)[-1]) for line in listed.splitlines())
 
 
