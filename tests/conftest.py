@@ -51,7 +51,8 @@ def start_twin(tmp_path_factory: pytest.TempPathFactory, quick_stack: Path) -> I
     def start(
         *options: str,
         wait: bool = True,
-        synth: Path = quick_stack,
+        synth: Path | None = quick_stack,
+        folder: Path = PROJECT,
         then: tuple[str, ...] = (),
         state: Path | None = None,
         ports: tuple[int, int] | None = None,
@@ -59,10 +60,10 @@ def start_twin(tmp_path_factory: pytest.TempPathFactory, quick_stack: Path) -> I
         state = state or tmp_path_factory.mktemp("twin")
         (state / "outputs.json").unlink(missing_ok=True)  # of one that was killed
         port, aws_port = ports or (free_port(), free_port())
-        arguments = ["up", "--synth", str(synth), "--state", str(state), *options]
+        arguments = ["up", *(["--synth", str(synth)] if synth else []), "--state", str(state), *options]
         arguments += ["--port", str(port), "--aws-port", str(aws_port), *(["--", *then] if then else [])]
         process = subprocess.Popen(
-            twin_command(*arguments), cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            twin_command(*arguments), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         twin = RunningTwin(process, state, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{aws_port}")
         started.append(twin)

@@ -4,7 +4,7 @@
 #
 #   cli.py           the commands: up.py starts a twin; control.py and listing.py ask one that runs
 #   supervisor.py    the one process that owns a twin, and ties these together:
-#     deploy/          cdk.tf.json, read by terraform.py and references.py, put on the endpoint
+#     deploy/          cdk.tf.json, read by terraform.py and references.py, or own_stack.py, put on the endpoint
 #     endpoint.py      the AWS endpoint, with metadata.py, and aws.py as its client;  moto/  what moto lacks
 #     ecs/             the ECS that is ours; placement.py and registry.py are its hands in EC2 and Cloud Map
 #     launcher.py      the tasks;  task.py  the life of one: sidecar.py, command.py, dockerfile.py, health.py

@@ -54,9 +54,13 @@ def up(
         list[str] | None,
         typer.Argument(metavar="[-- COMMAND...]", help="Run this once the twin serves, and go down when it ends."),
     ] = None,
-    synth: Annotated[Path, typer.Option(help="What `make synth` wrote: a folder, or one cdk.tf.json.")] = Path(
-        "cdktf.out"
-    ),
+    synth: Annotated[
+        Path | None,
+        typer.Option(
+            help="What `make synth` wrote: a folder, or one cdk.tf.json. Default: cdktf.out; with --command, --routes "
+            "or --health a small stack that needs no synthesis."
+        ),
+    ] = None,
     empty: Annotated[
         bool, typer.Option("--empty", help="Deploy nothing: an endpoint for Terraform or the AWS CLI.")
     ] = False,
@@ -105,6 +109,26 @@ def up(
         str | None,
         typer.Option(help="The service to run; {host} and {port} are filled in. Default: the Dockerfile's CMD."),
     ] = None,
+    routes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEYS",
+            help="Routes of the API, without --synth: such as 'GET /orders/{proxy+}, GET /ready'.",
+            show_default="every path",
+        ),
+    ] = None,
+    health: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH|COMMAND",
+            help="The health check, without --synth: a path such as /ready, or a command.",
+            show_default="none",
+        ),
+    ] = None,
+    name_tasks: Annotated[
+        bool,
+        typer.Option("--name-tasks", help="The proxy adds `x-hostname` to answers without it; AWS does no such thing."),
+    ] = False,
     jwt_issuer: Annotated[
         str | None, typer.Option(help="URL on this machine with the keys of the JWT issuer. Default: its own address.")
     ] = None,
@@ -152,6 +176,9 @@ def up(
         aws_port,
         parameters,
         command=command,
+        routes=routes,
+        health=health,
+        name_tasks=name_tasks,
         jwt_issuer=jwt_issuer,
         then=then or None,
         empty=empty,

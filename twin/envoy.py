@@ -64,13 +64,14 @@ def sidecar(
     idle_timeout: float,
     upstream_idle_timeout: float,
     health_paths: Sequence[str] = (),
+    host_name: str | None = None,
 ) -> Json:
     """The bootstrap of a task's Service Connect proxy: from *ingress* to *application*; timeouts in seconds (0: none).
 
     *idle_timeout* is of its clients' connections, *upstream_idle_timeout* of its own to the application.
 
     The listener is marked INBOUND: `drain_listeners?inboundonly` acts on no other. *health_paths* are those that
-    `disturbance` makes fail.
+    `disturbance` makes fail. *host_name* is added as `x-hostname` to what the application answers without one.
     """
     unready = {"default_value": {"numerator": 0}, "runtime_key": _UNREADY}
     routes: list[Json] = [
@@ -80,13 +81,34 @@ def sidecar(
     routes += [{"match": {"prefix": "/"}, "route": {"cluster": "application", "timeout": f"{request_timeout}s"}}]
     manager = {
         "route_config": {"virtual_hosts": [{"name": "application", "domains": ["*"], "routes": routes}]},
-        "http_filters": [_DELAY, router()],
+        "http_filters": [_DELAY, router(**_naming(host_name)) if host_name else router()],
     }
     upstream = static_cluster("application", [application], idle_timeout=upstream_idle_timeout)
     inbound = listener("ingress", ingress, manager, idle_timeout=idle_timeout) | {"traffic_direction": "INBOUND"}
     runtime = {"layers": [{"name": "admin", "admin_layer": {}}]}
     bootstrap = _bootstrap("ingress", static={"listeners": [inbound], "clusters": [upstream]})
     return bootstrap | {"layered_runtime": runtime}
+
+
+def _naming(host_name: str) -> Json:
+    """Options of the router: as a filter behind it this acts on the application's answers, not on Envoy's own."""
+    added = {"header": {"key": "x-hostname", "value": host_name}, "append_action": "ADD_IF_ABSENT"}
+    http = "extensions.filters.http."
+    return {
+        "upstream_http_filters": [
+            {
+                "name": "envoy.filters.http.header_mutation",
+                "typed_config": {
+                    "@type": _TYPE + http + "header_mutation.v3.HeaderMutation",
+                    "mutations": {"response_mutations": [{"append": added}]},
+                },
+            },
+            {
+                "name": "envoy.filters.http.upstream_codec",
+                "typed_config": {"@type": _TYPE + http + "upstream_codec.v3.UpstreamCodec"},
+            },
+        ]
+    }
 
 
 def disturbance(delay: float, unready: bool) -> str:

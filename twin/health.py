@@ -1,16 +1,17 @@
 """Container health checks: the command, interval, timeout, retries and start period of the task definition.
 
 `localhost` or `127.0.0.1` in the command means the task's application, which has no network namespace of its own
-here. A stand-in for BusyBox's wget is on PATH where the machine has no wget. The first check comes one interval after
-the container has started; failures in the start period do not count, and a success ends it
+here. `wget` is a stand-in for BusyBox's, the one in Alpine images: GNU's asks with HEAD. The first check
+comes one interval after the container has started; failures in the start period do not count, and a success ends it
 (https://docs.docker.com/reference/dockerfile/#healthcheck).
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
-import shutil
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,5 +91,5 @@ def health_paths(definition: dict[str, Any]) -> list[str]:
 
 
 def search_path(path: str) -> str:
-    """*path*, with the stand-ins added for what the machine lacks."""
-    return path if shutil.which("wget", path=path) else f"{path}:{_STAND_INS}"
+    """*path* behind the stand-ins; last of all our own Python's folder, which they need."""
+    return os.pathsep.join([str(_STAND_INS), path, str(Path(sys.executable).parent)])

@@ -51,6 +51,7 @@ class TaskLauncher:
         addresses: LoopbackAddresses,
         parameters: Callable[[], Parameters],
         command: Command,
+        name_tasks: bool,
         envoy_binary: str,
         metadata_url: str,
         folder: Path,
@@ -61,6 +62,7 @@ class TaskLauncher:
         Args:
             balancers: where a task is registered besides Cloud Map.
             parameters: the twin's parameters as they are now.
+            name_tasks: whether a proxy adds `x-hostname` to what its application answers without it.
             metadata_url: the base to which `/v4/<runtime id>` is added for the task metadata endpoint.
             folder: where each task has a folder for its configuration and logs.
             instances_changed: awaited after an instance has come to, or gone from, Cloud Map, before the task goes on.
@@ -72,6 +74,7 @@ class TaskLauncher:
         self.addresses = addresses
         self.parameters = parameters
         self.command = command
+        self.name_tasks = name_tasks
         self.envoy_binary = envoy_binary
         self.metadata_url = metadata_url
         self.folder = folder

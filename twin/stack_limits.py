@@ -136,7 +136,7 @@ def check_container_definitions(address: str, arguments: Mapping[str, Any], path
         if container.healthCheck and (program := _missing(container.healthCheck.command, path)):
             raise BadStack(
                 f"{address}: the health check of the container {container.name} runs {program}, which is not on this "
-                "machine: install it, or synthesize the stack with another, as in SC_HEALTH_CHECK=... make synth."
+                "machine: install it, or give another: SC_HEALTH_CHECK=... make synth, or --health of `twin up`."
             )
 
 

@@ -125,6 +125,7 @@ class Supervisor:
             addresses=addresses,
             parameters=lambda: self.parameters,
             command=command,
+            name_tasks=options.name_tasks,
             envoy_binary=envoy_binary,
             metadata_url=self.endpoint.url,
             folder=state.path / "tasks",

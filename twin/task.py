@@ -173,6 +173,7 @@ class Life:
                 idle_timeout=timeouts.get("idleTimeoutSeconds", _IDLE_TIMEOUT),
                 upstream_idle_timeout=self._launcher.parameters().proxy_idle_timeout,
                 health_paths=health_paths(self._definition),
+                host_name=self.task.host_name if self._launcher.name_tasks else None,
             ),
             folder=self._folder,
             processes=self._launcher.processes,

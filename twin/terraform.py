@@ -18,7 +18,7 @@ from twin.errors import BadStack
 from twin.references import Reference, mentioned, repeated, resolve
 from twin.stack_limits import LARGEST_FILE, check_container_definitions, check_service, check_values
 
-__all__ = ["Resource", "Stack", "load_stack"]
+__all__ = ["Resource", "Stack", "load_stack", "read_stack"]
 
 # What Terraform itself reads of a resource's block; no provider sees these.
 _META_ARGUMENTS = {"connection", "count", "depends_on", "for_each", "lifecycle", "provider", "provisioner"}
@@ -107,7 +107,12 @@ def load_stack(synth: Path, path: str = os.defpath) -> Stack:
     health checks find their programs.
     """
     file = _only_stack(synth) if synth.is_dir() else synth
-    stack = _stack(_read_json(file), file)
+    return read_stack(_read_json(file), file, path)
+
+
+def read_stack(content: Mapping[str, Any], file: Path, path: str) -> Stack:
+    """The stack that *content*, Terraform's JSON, holds; messages name *file*. Raises as `load_stack` does."""
+    stack = _stack(content, file)
     _check_complete(stack, file)
     for service in stack.of_type("aws_ecs_service"):
         check_service(service.address, service.arguments)

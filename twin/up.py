@@ -18,6 +18,7 @@ from twin.credentials import PROFILES, Credentials, past_proxies
 from twin.dockerfile import command_of
 from twin.errors import BadInput, BadStack, PortTaken, TwinError
 from twin.network import Address, is_free
+from twin.own_stack import ANY_PATH, own_stack
 from twin.parameters import Parameters
 from twin.process import require
 from twin.state import StateFolder
@@ -27,6 +28,7 @@ from twin.terraform import Stack, load_stack
 __all__ = ["Options", "run"]
 
 _REGION = "eu-west-2"  # as the stack's own default
+_SYNTH = Path("cdktf.out")
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
@@ -35,7 +37,8 @@ class Options:
     """What `twin up` was asked for.
 
     Attributes:
-        synth: `cdktf.out`, or one cdk.tf.json.
+        synth: `cdktf.out`, or one cdk.tf.json; None: `cdktf.out`, or where the service is the user's own, a stack made
+            for it.
         empty: deploy nothing, so that others can.
         state: the state folder.
         port: the gateway's.
@@ -43,18 +46,24 @@ class Options:
         parameters: what the twin assumes.
         jwt_issuer: where the issuer of a JWT authorizer is on this machine; None: at its own address.
         command: the service's command line; None: the CMD of the Dockerfile in the current folder.
+        routes: route keys of the stack that is made; None: every path.
+        health: a path or a command, its health check; None: it has none.
+        name_tasks: whether proxies name the task in `x-hostname` where its answer does not.
         then: a command to run once the twin serves; the twin goes down when it ends. None: stay up.
         with_parent: go down when the process that started this one is no more.
         credentials: what the endpoint and the commands of this twin take.
         allow_origin: origins of pages in a browser that may ask the endpoint.
     """
 
-    synth: Path
+    synth: Path | None
     state: Path
     port: int
     aws_port: int
     parameters: Parameters
     command: str | None = None
+    routes: str | None = None
+    health: str | None = None
+    name_tasks: bool = False
     jwt_issuer: str | None = None
     then: Sequence[str] | None = None
     empty: bool = False
@@ -125,9 +134,21 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _stack(options: Options) -> Stack:
-    """What is synthesized; where nothing is to be deployed and nothing is there, an empty one in the user's Region."""
-    if not options.empty or options.synth.exists():
-        return load_stack(options.synth, os.environ.get("PATH", os.defpath))
+    """What is synthesized, or made for a service of the user's own.
+
+    Where nothing is to be deployed and nothing is there, an empty one in the user's Region.
+    """
+    path = os.environ.get("PATH", os.defpath)
+    given = {"--command": options.command, "--routes": options.routes, "--health": options.health}
+    of_ones_own = [option for option, value in given.items() if value is not None]
+    if (fixed := [option for option in of_ones_own if option != "--command"]) and (options.synth or options.empty):
+        there = "--empty deploys no stack" if options.empty else f"{options.synth} has its own"
+        raise BadInput(f"{fixed[0]} is for the stack that `twin up --command` makes, and {there}: leave one out.")
+    if of_ones_own and options.synth is None and not options.empty:
+        return own_stack(_REGION, path, options.routes or ANY_PATH, options.health)
+    synth = options.synth or _SYNTH
+    if not options.empty or synth.exists():
+        return load_stack(synth, path)
     return Stack("empty", _region(os.environ), {}, {}, {})
 
 

@@ -111,6 +111,22 @@ def test_a_command_that_is_no_command_line(twin_cli: Command, tmp_path: Path) ->
     assert_refused(twin_cli(*up(tmp_path, "--command", "python 'open")), 2, "--command", "open")
 
 
+@pytest.mark.parametrize(("option", "value"), [("--routes", "GET /a"), ("--health", "/ready")])
+def test_routes_and_health_check_of_a_stack_that_has_its_own(
+    twin_cli: Command, tmp_path: Path, option: str, value: str
+) -> None:
+    assert_refused(twin_cli(*up(tmp_path, option, value)), 2, option, f"{STACK} has its own", "leave one out")
+    state = ("--state", str(tmp_path), *ports())
+    assert_refused(twin_cli("up", "--empty", option, value, *state), 2, option, "--empty deploys no stack")
+
+
+def test_what_is_no_route_and_no_health_check(twin_cli: Command, tmp_path: Path) -> None:
+    state = ("--state", str(tmp_path), *ports(), "--command", "true")
+    assert_refused(twin_cli("up", "--routes", "orders", *state), 2, "--routes 'orders'", "no route key")
+    assert_refused(twin_cli("up", "--health", "", *state), 2, "--health ''", "/ready")
+    assert_refused(twin_cli("up", "--health", "no-such-program x", *state), 2, "no-such-program", "--health")
+
+
 def test_a_service_that_does_not_stay_up(tmp_path: Path) -> None:
     result = run(*up(tmp_path, "--command", f"{sys.executable} -c 'raise SystemExit(\"no database\")'"))
     assert_refused(result, 3, "do not stay up", "Essential container in task exited", "'no database'", "logs in")

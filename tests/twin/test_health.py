@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import http.server
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -99,20 +102,62 @@ def test_only_as_many_failures_in_a_row_as_retries_are_unhealthy(results: str, r
     assert (final is HEALTHY) == (trailing_failures < retries and "+" in results)
 
 
-def test_the_stand_in_serves_where_the_machine_has_no_wget(tmp_path: Path) -> None:
-    (tmp_path / "wget").write_text("#!/bin/sh\n")
-    (tmp_path / "wget").chmod(0o755)
-    assert search_path(str(tmp_path)) == str(tmp_path)
+class _OnlyGet(http.server.BaseHTTPRequestHandler):
+    """As FastAPI: 405 for a HEAD that no route names."""
 
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    stand_ins = search_path(str(empty)).removeprefix(f"{empty}:")
-    done = subprocess.run(
-        [f"{stand_ins}/wget", "-q", "--spider", "http://127.0.0.1:1/ready"],
-        env={"PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        timeout=20,
+    def do_GET(self) -> None:
+        self.send_response(204 if self.path == "/ready" else 404)
+        self.end_headers()
+
+    def do_HEAD(self) -> None:
+        self.send_response(405)
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        said = self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(said + self.headers["x-key"].encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        return
+
+
+@pytest.fixture(scope="module")
+def only_get() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _OnlyGet) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def wget(tmp_path: Path, command: str) -> subprocess.CompletedProcess[str]:
+    """What `wget` gives in a health check, on a machine that has one of its own, GNU's, before everything else."""
+    (tmp_path / "wget").write_text("#!/bin/sh\nexit 99\n")
+    (tmp_path / "wget").chmod(0o755)
+    path = search_path(f"{tmp_path}:{os.environ['PATH']}")
+    return subprocess.run(
+        ["/bin/sh", "-c", command], env={"PATH": path}, capture_output=True, text=True, timeout=20, cwd=tmp_path
     )
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["-q --spider", "--no-verbose --tries=1 --spider", "-nv -t 1 -T 3 -O /dev/null", "-qO- --no-check-certificate"],
+)
+def test_wget_is_busyboxs_and_asks_with_get(tmp_path: Path, only_get: str, options: str) -> None:
+    assert wget(tmp_path, f"wget {options} {only_get}/ready || exit 1").returncode == 0
+    refused = wget(tmp_path, f"wget {options} {only_get}/other || exit 1")
+    assert (refused.returncode, refused.stderr) == (1, "wget: server returned error: HTTP/1.1 404 Not Found\n")
+
+
+def test_wget_sends_what_it_is_given(tmp_path: Path, only_get: str) -> None:
+    done = wget(tmp_path, f"wget -qO - --header 'x-key: value' --post-data text= {only_get}/")
+    assert (done.returncode, done.stdout) == (0, "text=value")
+
+
+def test_wget_says_why_it_fails(tmp_path: Path) -> None:
+    done = wget(tmp_path, "wget -q --spider http://127.0.0.1:1/ready")
     assert done.returncode == 1
-    assert done.stderr.startswith("wget: ")
+    assert done.stderr.startswith("wget: can't connect to http://127.0.0.1:1/ready: ")
+    assert wget(tmp_path, "wget -q").stderr == "wget: no URL is given\n"

