@@ -14,6 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 DURATION ?= 30
+RATE ?= 100
 USERS ?= 16
 MINUTES ?= 10
 # Where the twin listens: others for a second twin beside the first.
@@ -23,22 +24,24 @@ WEB_PORT ?= 8089
 TWIN_UP := twin up --with-parent --port $(GATEWAY_PORT) --aws-port $(AWS_PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock synth ready run soak ui test pytest lint deploy destroy diff diagram settings checkov conformance clean
+.PHONY: help install lock synth ready run compare soak ui test pytest lint deploy destroy diff diagram settings checkov conformance clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.compiled ## Set up .venv from Pipfile.lock (with hashes); a second call does nothing
 
+# What takes long says so in a line, and shows what its tools print only where they fail.
+STEP := @sh tools/step.sh
+
 $(VENV)/bin/pipenv:
-	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; set PYTHON=...")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet pipenv==$(PIPENV_VERSION)
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; set PYTHON=...")'
+	$(STEP) "Making $(VENV) with pipenv, once" sh -c '$(PYTHON) -m venv $(VENV) && $(BIN)/pip install pipenv==$(PIPENV_VERSION)'
 
 $(VENV)/.installed: Pipfile.lock pyproject.toml | $(VENV)/bin/pipenv
 	@# No byte code of all that is installed: of the provider's 2,000 modules some sixty are used.
-	$(BIN)/pipenv sync --dev --extra-pip-args=--no-compile
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	$(STEP) "Installing what Pipfile.lock names into $(VENV): a minute or two the first time, 1.6 GB" \
+		sh -c '$(BIN)/pipenv sync --dev --extra-pip-args=--no-compile && $(BIN)/pip install --no-deps --no-build-isolation --editable .'
 	@touch $@
 
 # But of what the commands import, so that the first call of each is like the others.
@@ -70,15 +73,20 @@ cdktf.out/.environment: FORCE
 FORCE:
 
 cdktf.out/.synthesized: $(VENV)/.installed $(wildcard $(SYNTH_SOURCES)) cdktf.out/.environment
-	@echo "Synthesizing the stack"
-	@python main.py
+	$(STEP) "Synthesizing the stack into cdktf.out: up to half a minute the first time" python main.py
+	@touch $@
+
+# The stack with a load balancer beside, and an application that ends at once: what `make compare` compares with.
+cdktf.out/comparison/.synthesized: $(VENV)/.installed $(filter-out cdktf.out/%,$(wildcard $(SYNTH_SOURCES))) cdktf.out/.environment
+	$(STEP) "Synthesizing the stack with a load balancer into $(@D)" \
+		env SC_COMPARISON=true SC_DRAIN_SECONDS=0 CDKTF_OUTDIR=$(@D) python main.py
 	@touch $@
 
 synth: cdktf.out/.synthesized ## Synthesize the stack into cdktf.out, if anything it depends on changed
 
 # Install scripts stay off: the one package that has some brings its binaries along, or is compiled by name.
 node_modules/.installed: package.json package-lock.json tools/terminal_module.sh | $(VENV)/.installed
-	npm ci --ignore-scripts --no-audit --no-fund
+	$(STEP) "Installing the cdktf command into node_modules: about half a minute the first time" npm ci --ignore-scripts --no-audit --no-fund
 	@sh tools/terminal_module.sh
 	@touch $@
 
@@ -124,8 +132,27 @@ checkov: install .venv-checkov/.installed ## Run checkov over the stack, all its
 ready: $(VENV)/.installed
 	@$(MAKE) --silent --no-print-directory -j 2 synth install
 
-run: ready ## The main job: the stack on this machine, load on it, one task stopped on the way (DURATION=30 USERS=16)
-	@$(TWIN_UP) -- lab run stop-task --users $(USERS) --duration $(DURATION)
+run: ready ## Stop a task under load: an application that ends at once, and one that serves on (RATE=100 DURATION=30)
+	@$(TWIN_UP) -- lab run stop-task --rate $(RATE) --users $(USERS) --duration $(DURATION) --sweep drain_seconds=0,20
+	@printf '\n%s\n' 'Next:' \
+		'  make compare     stop, rollout and crash, with and without a load balancer: about 6 minutes' \
+		'  make ui          the same stack, and Locust in your browser' \
+		'  $(BIN)/lab costs --requests-per-second $(RATE)     what a month costs, each way'
+
+# The events at the shortest load that shows them: without a load balancer twice, for the application that ends at once
+# and the one that serves on; then on a stack with one, where half of the load takes each way.
+EVENTS = lab run stop-task crash --duration 10 $(1) && lab run rollout --duration 38 $(1)
+
+compare: ready cdktf.out/comparison/.synthesized ## Stop, rollout and crash, with and without a load balancer: a table (RATE=100)
+	@if [ "$${SC_COMPARISON:-false}" != false ]; then \
+		echo "make compare: it brings the load balancer itself; unset SC_COMPARISON." >&2; exit 2; fi
+	@folder=results/compare-$$(date -u +%Y%m%dT%H%M%SZ); \
+	one="--users $(USERS) --rate $(RATE) --sweep drain_seconds=0,20 --results $$folder/no-load-balancer"; \
+	two="--users $$((2 * $(USERS))) --rate $$((2 * $(RATE))) --results $$folder/load-balancer"; \
+	$(TWIN_UP) -- sh -c "$(call EVENTS,$$one)" && \
+	$(TWIN_UP) --synth cdktf.out/comparison -- sh -c "$(call EVENTS,$$two)" && \
+	echo && lab table $$folder/*/*-stop-task $$folder/*/*-rollout $$folder/*/*-crash && \
+	printf '\n%s\n' "Reports: $$folder/*/*/report.html"
 
 soak: ready ## Random faults on a twin under load, with checks all along (MINUTES=10 SEED=...)
 	@python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))

@@ -163,7 +163,7 @@ def run(
     from lab.experiments.study import read_measured, write_study
     from lab.report import terminal
     from lab.report.html import write_report
-    from lab.report.pages import run_page, study_page
+    from lab.report.pages import run_in_short, run_page, study_page
     from lab.runner.service import Aws, EcsService
     from lab.runner.session import Request, Session, new_folder, raise_on_sigterm
 
@@ -187,7 +187,13 @@ def run(
 
     def done(folder: Path) -> None:
         folders.append(folder)
-        tell(run_page(read_measured(folder)), folder, last=request.runs == 1)
+        measured = read_measured(folder)
+        if request.runs == 1:
+            tell(run_page(measured), folder, last=True)
+        else:  # the page of all of them has the rest of it
+            write_report(run_page(measured), folder)
+            terminal.write(run_in_short(measured), console)
+            console.print()
 
     session = Session(request, where, console, done)
     raise_on_sigterm()
@@ -236,6 +242,20 @@ def report(
         _print(page, as_json=True)
     else:
         print(path)
+
+
+@app.command()
+def table(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER...", help="Folders that `lab run` made, of one run or of several.")
+    ],
+    as_json: _Json = False,
+) -> None:
+    """Print failed requests, and the seconds of traffic that they are, of each event by way and setting."""
+    from lab.experiments.study import read_study
+    from lab.report.answers import table_page
+
+    _print(table_page(list(map(read_study, folders))), as_json=as_json)
 
 
 @app.command()

@@ -304,9 +304,13 @@ class Supervisor:
         else:
             serve = "1 task serves" if tasks == 1 else f"{tasks} tasks serve"
             print(f"twin: {serve} at {outputs['gateway_url']} after {seconds:.1f} s", flush=True)
+        if self._options.then is not None:  # which says what matters
+            return
         print(f"twin: the AWS endpoint is {self.endpoint.url}", flush=True)
         if left_out := [*passed_over, *asked_in_vain]:
-            print(f"twin: {len(left_out)} parts of the stack have no effect here: `twin ps` lists them", flush=True)
+            print(
+                f"twin: `twin ps` lists {len(left_out)} parts of the stack that do nothing on this machine", flush=True
+            )
 
     def _ecs_call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Do an operation of ECS on the event loop; called from the endpoint's threads."""

@@ -12,25 +12,30 @@ from lab.distribution.judgement import Analysis, Zones
 from lab.distribution.longer import LongerRun
 from lab.distribution.policies import Band, Candidate, Likeness, Simulation
 from lab.experiments.calibration import Calibration
-from lab.experiments.catalogue import EXPERIMENTS
+from lab.experiments.catalogue import EXPERIMENTS, LOAD_BALANCER
 from lab.experiments.compare import Comparison
 from lab.experiments.figures import FIGURES
-from lab.experiments.study import Study
+from lab.experiments.findings import Findings
+from lab.experiments.study import Measured, Spread, Study
 from lab.report.document import Document, Heading, Part, Sentence, Table
 from lab.report.words import (
     COMPARED,
     WAYS,
     bound,
     calibration_words,
+    capital,
+    column,
     comparison_answer,
     comparison_of,
     comparison_subject,
     deviation_ends,
     evidence,
+    failed_and_seconds,
     flaws,
     furthest,
     joined,
     left_out,
+    measured_on,
     p_words,
     percent,
     rates_that_differ,
@@ -38,10 +43,68 @@ from lab.report.words import (
     spread,
 )
 
-__all__ = ["calibration_page", "comparison_page", "distribution_page", "experiments_page", "simulation_page"]
+__all__ = [
+    "calibration_page",
+    "comparison_page",
+    "distribution_page",
+    "experiments_page",
+    "simulation_page",
+    "table_page",
+]
 
 _MOST_ROWS = 40  # hosts in a table
 _STRIP = 25  # characters
+
+
+# lab table
+
+
+def table_page(studies: Sequence[Study]) -> Document:
+    """Events against ways and settings: failed requests, and the seconds of traffic that they are.
+
+    What came through Cloud Map on a stack with a load balancer is left out where a stack without one is there: its
+    tasks are kept for the target group's deregistration delay, so that it is no measurement of going without.
+    """
+    runs = [measured for study in studies for measured in study.measured]
+    is_alone = any(len(measured.runs) == 1 for measured in runs)
+    found: dict[str, dict[str, list[Findings]]] = {}
+    for measured in runs:
+        for arm, findings in measured.findings.items():
+            if not measured.flaw and (arm == LOAD_BALANCER or len(measured.runs) == 1 or not is_alone):
+                cells = found.setdefault(column(measured, arm), {})
+                cells.setdefault(findings.experiment.name, []).append(findings)
+    names = list(dict.fromkeys(name for cells in found.values() for name in cells))
+    rows = [
+        [capital(EXPERIMENTS[name].when), *(_failed(cells[name]) if name in cells else "-" for cells in found.values())]
+        for name in names
+    ]
+    times = max((len(each) for cells in found.values() for each in cells.values()), default=0)
+    each = "single runs" if times <= 1 else f"up to {times} runs each, as the median (least to most)"
+    where = "".join(dict.fromkeys(map(measured_on, runs)))
+    told = [text for study in studies for text in flaws(study)]
+    parts: list[Part] = [
+        Table(["", *found], rows),
+        Sentence(f"{where}{capital(each)}: {_load_of(runs)}."),
+        *([Sentence(f"In none of this: {'; '.join(told)}.", "warning")] if told else []),
+    ]
+    values = [
+        {"experiment": name, "column": head, "runs": len(each), "failures": [findings.failures for findings in each],
+         "requests": [findings.requests for findings in each],
+         "failed_seconds": [findings.failed_seconds for findings in each]}
+        for head, cells in found.items() for name, each in cells.items()
+    ]  # fmt: skip
+    return Document("Failed requests, and how many seconds of traffic that is", parts, {"cells": values})
+
+
+def _failed(found: Sequence[Findings]) -> str:
+    failures = Spread.of([findings.failures for findings in found], "")
+    return failed_and_seconds(failures, Spread.of([findings.failed_seconds for findings in found], "s"))
+
+
+def _load_of(runs: Sequence[Measured]) -> str:
+    rates = [findings.rate for measured in runs for findings in measured.findings.values()]
+    low, high = f"{min(rates, default=0):,.0f}", f"{max(rates, default=0):,.0f}"
+    return f"{low if low == high else f'{low} to {high}'} requests/s each way"
 
 
 # lab run --list

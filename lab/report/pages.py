@@ -19,7 +19,7 @@ from lab.report.costs import where_to_price
 from lab.report.document import Document, Heading, Part, Picture, Sentence, Table
 from load.results import Run
 
-__all__ = ["run_page", "study_page"]
+__all__ = ["run_in_short", "run_page", "study_page"]
 
 # The figures of the matrix; those of the second list are on pages alone.
 _SHOWN = (
@@ -37,6 +37,19 @@ def run_page(measured: Measured) -> Document:
     shown = _evidence([measured])
     parts = [*_run(measured, _ALONE, shown), *_what_it_costs(measured), *_how_to_read()]
     return Document(words.answer(measured.findings), parts, _values(measured, shown))
+
+
+def run_in_short(measured: Measured) -> Document:
+    """Of one run among several what a terminal shows: the answer, why and when requests failed, and who went."""
+    parts: list[Part] = []
+    for arm, findings in measured.findings.items():
+        parts += [Sentence(note, "warning") for note in words.load_notes(findings)]
+        if len(measured.findings) == 1 or findings.failures:
+            way = f"{words.capital(words.THROUGH[arm])}: " if len(measured.findings) > 1 else ""
+            parts += [
+                Sentence(f"{way}{text}") for text in (words.failures(findings), *words.times(findings)[:1]) if text
+            ]
+    return Document(f"{measured.label}: {words.answer(measured.findings)}", parts)
 
 
 def study_page(study: Study) -> Document:
@@ -279,7 +292,7 @@ def _table(matrix: Sequence[Row], study: Study) -> Table:
     lines = [
         [
             row.experiment.name,
-            *(f"{row.parameters[name]:g}" for name in swept),
+            *(words.setting(name, row.parameters[name]) for name in swept),
             *([words.WAYS[row.arm]] if both else []),
             *(_cell(row, figure) for figure in _SHOWN),
         ]

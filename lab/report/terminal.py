@@ -83,6 +83,7 @@ class Progress:
         self._duration = duration
         self._live = Live(console=console, transient=True, refresh_per_second=4) if console.is_terminal else None
         self._next = time.monotonic()
+        self._said = ""
 
     def __enter__(self) -> Self:
         if self._live:
@@ -103,10 +104,11 @@ class Progress:
         )
 
     def say(self, line: str) -> None:
-        """Show *line* in place of the one before, or every five seconds where the output is no terminal."""
+        """Show *line* in place of the one before; elsewhere, where it is another one, every five seconds."""
         if self._live:
-            self._live.update(Text(line))
-        elif time.monotonic() >= self._next:
+            self._live.update(Text(line, overflow="ellipsis", no_wrap=True))
+        elif line != self._said and time.monotonic() >= self._next:
+            self._said = line
             self._next = time.monotonic() + _PLAIN_EVERY
             self._console.print(line, highlight=False, soft_wrap=True)
 

@@ -18,11 +18,11 @@ from load.results import Run
 
 __all__ = [
     "BESIDE", "COMPARED", "GLOSSARY", "MATRIX", "MOST_DRAWN", "NO_HOST", "THROUGH", "WAYS", "answer", "bound",
-    "calibration_words", "capital", "comparison_answer", "comparison_of", "comparison_subject", "convergence_title",
-    "deviation_ends", "deviations_show", "deviations_title", "evidence", "failed_share", "failures", "flaw_of",
-    "flaws", "furthest", "joined", "left_out", "load_notes", "load_of", "measured_on", "p_words", "percent",
-    "rates_that_differ", "rule", "short", "source_of", "split", "split_numbers", "spread", "study_answer", "sums",
-    "timeline_shows", "times",
+    "calibration_words", "capital", "column", "comparison_answer", "comparison_of", "comparison_subject",
+    "convergence_title", "deviation_ends", "deviations_show", "deviations_title", "evidence", "failed_and_seconds",
+    "failed_share", "failures", "flaw_of", "flaws", "furthest", "joined", "left_out", "load_notes", "load_of",
+    "measured_on", "p_words", "percent", "rates_that_differ", "rule", "setting", "short", "source_of", "split",
+    "split_numbers", "spread", "study_answer", "sums", "timeline_shows", "times",
 ]  # fmt: skip
 
 NO_HOST = "no host known"
@@ -553,6 +553,8 @@ def _worst(matrix: Sequence[Row], way: str) -> str:
 
 
 def _lossless_settings(matrix: Sequence[Row], swept: Sequence[str], way: str) -> str:
+    if len({row.experiment.name for row in matrix}) == 1 and len(matrix) <= _MOST_CLAUSES:
+        return f"{way} {_one_by_one(matrix)}"
     lossless: dict[tuple[float, ...], bool] = {}
     for row in matrix:
         setting = tuple(row.parameters[name] for name in swept)
@@ -579,6 +581,45 @@ def failed_share(row: Row) -> float:
     """Of all requests, from 0 to 1."""
     failed, requests = sums([row])
     return failed / requests if requests else 0.0
+
+
+def _one_by_one(matrix: Sequence[Row]) -> str:
+    """Such as `75 of 3,000 requests failed when a task was stopped with drain_seconds 0 and none of 3,000 with ...`."""
+    told: list[str] = []
+    for row in matrix:
+        failed, requests = sums([row])
+        what = "" if told else f" requests failed {row.experiment.when}"
+        values = joined([f"{name} {value:g}" for name, value in row.parameters.items()])
+        told.append(f"{f'{failed:,}' if failed else 'none'} of {requests:,}{what} with {values}")
+    return joined(told)
+
+
+def setting(name: str, value: float) -> str:
+    """The value of what was swept, with what it means for the application."""
+    meaning = (": serves on" if value else ": ends at once") if name == "drain_seconds" else ""
+    return f"{value:g}{meaning}"
+
+
+def drain(seconds: float) -> str:
+    """What the application does on SIGTERM."""
+    return f"serves on for {seconds:g} s" if seconds else "ends at once"
+
+
+def column(measured: Measured, arm: str) -> str:
+    """The way to the tasks, what the application does on SIGTERM, and what else was swept."""
+    beside = "Cloud Map, beside a load balancer" if len(measured.runs) > 1 else "no load balancer"
+    told = [WAYS[arm] if arm == LOAD_BALANCER else beside]
+    if "drain_seconds" in (task := record_of(measured.runs[DIRECT]).experiment.task).model_fields_set:
+        told.append(drain(task.drain_seconds))
+    told += [f"{name} {value:g}" for name, value in measured.parameters.items() if name != "drain_seconds"]
+    return ", ".join(told)
+
+
+def failed_and_seconds(failed: Spread, seconds: Spread) -> str:
+    """Such as `75 (0.8 s)`; with repeats `75 (60 to 90), 0.8 (0.6 to 0.9) s`."""
+    if not failed.high:
+        return "none"
+    return f"{spread(failed)}, {spread(seconds)} s" if failed.count > 1 else f"{spread(failed)} ({spread(seconds)} s)"
 
 
 Setting = tuple[float, ...]

@@ -92,12 +92,12 @@ class Session:
         labels: dict[str, Any] = {"parameters": dict(cell), "repeat": repeat, "task": task_settings(self._service)}
         if self._bench.twin is not None:
             labels["assumed"] = self._bench.twin.parameters()
-        with Progress(self._console, plan.duration) as progress:
-            try:
+        try:
+            with Progress(self._console, plan.duration) as progress:
                 conduct(experiment, self._bench, target, self._aws, plan, folder, progress, labels)
-            finally:
-                if (folder / "hostnames.csv").exists():  # else Locust wrote nothing, and there is another error
-                    self._done(folder)
+        finally:
+            if (folder / "hostnames.csv").exists():  # else Locust wrote nothing, and there is another error
+                self._done(folder)
 
     def _stable(self, *, completed: bool = True) -> int:
         with Progress(self._console, 0) as progress:

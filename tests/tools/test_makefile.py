@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 
 import pytest
 
+from lab.experiments.catalogue import EXPERIMENTS
 from tests.twin.running import PROJECT
 
 
@@ -30,3 +32,35 @@ def test_a_loopback_endpoint_needs_no_lock_of_the_provider(target: str, endpoint
     assert done.returncode == 0, done.stderr
     (line,) = [line for line in done.stdout.splitlines() if f"bin/cdktf {target}" in line]
     assert ("--skip-provider-lock" in line) is skipped
+
+
+def _dry(*arguments: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SC_")}
+    done = subprocess.run(
+        ["make", "--dry-run", *arguments], cwd=PROJECT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_make_run_compares_an_application_that_ends_at_once_with_one_that_serves_on() -> None:
+    printed = _dry("run", "DURATION=10", "RATE=50", "USERS=8", "GATEWAY_PORT=8100")
+
+    (line,) = [line for line in printed.splitlines() if "lab run" in line and "--with-parent" in line]
+    assert "--port 8100" in line
+    assert line.endswith("-- lab run stop-task --rate 50 --users 8 --duration 10 --sweep drain_seconds=0,20")
+
+
+def test_make_compare_has_a_stack_without_a_load_balancer_and_one_with() -> None:
+    printed = _dry("compare")
+
+    assert printed.count("lab run stop-task crash") == printed.count("lab run rollout") == 2
+    assert "SC_COMPARISON=true" in printed or "cdktf.out/comparison" in printed
+    assert "lab table" in printed
+
+
+def test_the_loads_of_make_run_and_compare_are_long_enough_for_their_experiments() -> None:
+    asked = re.findall(r"lab run ((?:[a-z]+-?[a-z]+ )+)--duration (\d+)", _dry("compare"))
+    assert len(asked) == 4
+    for names, seconds in [*asked, ("stop-task", "10")]:  # the last is that of .ci/run
+        assert all(float(seconds) >= EXPERIMENTS[name].least_duration for name in names.split())

@@ -1,0 +1,76 @@
+"""`lab table`, and what a terminal shows of one run among several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from lab.experiments.study import read_measured, read_study, write_study
+from lab.report.answers import table_page
+from lab.report.document import Sentence, Table
+from lab.report.pages import run_in_short, study_page
+from tests.lab.experiments.runs import write_run
+
+
+def _runs(tmp_path: Path) -> list[Path]:
+    rng = np.random.default_rng(11)
+    return [
+        write_run(tmp_path / f"{drain}", rng, lingers=2.0, drain=float(drain), parameters={"drain_seconds": drain})
+        for drain in (0, 20)
+    ]
+
+
+def test_events_are_rows_and_ways_are_columns(tmp_path: Path) -> None:
+    at_once, serves_on = _runs(tmp_path)
+    both = write_run(tmp_path / "both", np.random.default_rng(12), lingers=2.0)
+    write_run(both / "alb", np.random.default_rng(13), arm="alb")
+    page = table_page([read_study(folder) for folder in (at_once, serves_on, both)])
+
+    findings = read_measured(at_once).findings["direct"]
+    (table,) = [part for part in page.parts if isinstance(part, Table)]
+    assert findings.failures
+    assert list(table.head[1:3]) == ["no load balancer, ends at once", "no load balancer, serves on for 20 s"]
+    assert len(table.head) == 4
+    assert table.head[3].startswith("load balancer")  # and no column of Cloud Map beside one
+    (row,) = table.rows
+    assert row[1:] == [f"{findings.failures:,} ({findings.failed_seconds:.1f} s)", "none", "none"]
+    assert page.values["cells"][0]["failures"] == [findings.failures]
+
+
+def test_without_a_stack_that_has_none_cloud_map_beside_a_load_balancer_is_a_column(tmp_path: Path) -> None:
+    both = write_run(tmp_path / "both", np.random.default_rng(12), lingers=2.0)
+    write_run(both / "alb", np.random.default_rng(13), arm="alb")
+    (table,) = [part for part in table_page([read_study(both)]).parts if isinstance(part, Table)]
+
+    assert [head.partition(", ends")[0] for head in table.head[1:]] == [
+        "Cloud Map, beside a load balancer",
+        "load balancer",
+    ]
+
+
+def test_one_run_among_several_is_its_answer_and_the_story(tmp_path: Path) -> None:
+    measured = read_measured(_runs(tmp_path)[0])
+    page = run_in_short(measured)
+
+    failed = measured.findings["direct"].failures
+    assert page.title.startswith(f"{measured.label}: {failed:,} of ")
+    sentences = [part.text for part in page.parts if isinstance(part, Sentence)]
+    assert len(sentences) == len(page.parts) == 2
+    assert sentences[0].startswith(f"Failed: all {failed:,} with 503")
+    assert measured.findings["direct"].stopped[0].partition(".")[0] in sentences[1]
+
+
+def test_two_settings_of_one_event_are_compared_in_the_headline(tmp_path: Path) -> None:
+    runs = _runs(tmp_path)
+    (tmp_path / "study").mkdir()
+    page = study_page(write_study(tmp_path / "study", runs, {}))
+
+    failed, requests = [
+        [getattr(read_measured(run).findings["direct"], name) for run in runs] for name in ("failures", "requests")
+    ]
+    event = read_measured(runs[0]).findings["direct"].experiment.when
+    assert page.title == (
+        f"Single runs: without a load balancer {failed[0]:,} of {requests[0]:,} requests failed {event} with "
+        f"drain_seconds 0 and none of {requests[1]:,} with drain_seconds 20."
+    )

@@ -1,0 +1,30 @@
+"""tools/step.sh: a line for what takes long, and what a tool printed only where it failed."""
+
+from __future__ import annotations
+
+import subprocess
+
+from tests.twin.running import PROJECT
+
+
+def _step(text: str, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", "tools/step.sh", text, *command], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_step_that_succeeds_is_one_line() -> None:
+    done = _step("Setting up", "sh", "-c", "echo noise; echo more >&2")
+
+    assert done.returncode == 0
+    assert done.stdout.startswith("Setting up ... done (")
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stderr == ""
+
+
+def test_a_step_that_fails_shows_all_that_it_printed_and_its_exit_code() -> None:
+    done = _step("Setting up", "sh", "-c", "echo noise; echo 'no space' >&2; exit 7")
+
+    assert done.returncode == 7
+    assert done.stdout == "Setting up ... failed\n"
+    assert done.stderr == "noise\nno space\n"
