@@ -211,9 +211,9 @@ def times(findings: Findings) -> list[str]:
     even = findings.even_again
     if even is not None and even.seconds is not None:
         fine = f", give or take {even.resolution_s:.1f} s" if even.resolution_s else ""
-        failed = " and requests no longer failed" if findings.failure_window else ""
-        even_words = f"The split was even again{failed} {even.seconds:.1f} s after {findings.experiment.event}{fine}."
-        sentences.append(even_words)
+        failed = "no request failed and " if findings.failure_window else ""
+        since = f"{even.seconds:.1f} s after {findings.experiment.event}"
+        sentences.append(f"Even again: from {since} on {failed}no unevenness is shown{fine}.")
     elif even is not None:
         sentences.append(_NOT_EVEN[even.reason])
     if findings.unserved:
