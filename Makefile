@@ -139,20 +139,18 @@ run: ready ## Stop a task under load: an application that ends at once, and one 
 		'  make ui          the same stack, and Locust in your browser' \
 		'  $(BIN)/lab costs --requests-per-second $(RATE)     what a month costs, each way'
 
-# The events at the shortest load that shows them: without a load balancer twice, for the application that ends at once
-# and the one that serves on; then on a stack with one, where half of the load takes each way.
-EVENTS = lab run stop-task crash --duration 10 $(1) && lab run rollout --duration 38 $(1)
+# Without a load balancer twice, for the application that ends at once and the one that serves on; then on a stack with
+# one, where half of the load takes each way.
+EVENTS := lab run stop-task rollout crash --shortest
 
 compare: ready cdktf.out/comparison/.synthesized ## Stop, rollout and crash, with and without a load balancer: a table (RATE=100)
 	@if [ "$${SC_COMPARISON:-false}" != false ]; then \
-		echo "make compare: it brings the load balancer itself; unset SC_COMPARISON." >&2; exit 2; fi
-	@folder=results/compare-$$(date -u +%Y%m%dT%H%M%SZ); \
-	one="--users $(USERS) --rate $(RATE) --sweep drain_seconds=0,20 --results $$folder/no-load-balancer"; \
-	two="--users $$((2 * $(USERS))) --rate $$((2 * $(RATE))) --results $$folder/load-balancer"; \
-	$(TWIN_UP) -- sh -c "$(call EVENTS,$$one)" && \
-	$(TWIN_UP) --synth cdktf.out/comparison -- sh -c "$(call EVENTS,$$two)" && \
-	echo && lab table $$folder/*/*-stop-task $$folder/*/*-rollout $$folder/*/*-crash && \
-	printf '\n%s\n' "Reports: $$folder/*/*/report.html"
+		echo "make compare brings the load balancer itself: unset SC_COMPARISON." >&2; exit 2; fi
+	@folder=results/compare-$$(date -u +%Y%m%dT%H%M%SZ) && \
+	$(TWIN_UP) -- $(EVENTS) --users $(USERS) --rate $(RATE) --sweep drain_seconds=0,20 --results $$folder/no-load-balancer && \
+	$(TWIN_UP) --synth cdktf.out/comparison -- \
+		$(EVENTS) --users $$((2 * $(USERS))) --rate $$((2 * $(RATE))) --results $$folder/load-balancer && \
+	echo && lab table $$folder/*/*-study && printf '\nReports:\n' && ls $$folder/*/*-study/report.html
 
 soak: ready ## Random faults on a twin under load, with checks all along (MINUTES=10 SEED=...)
 	@python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))

@@ -94,6 +94,10 @@ def run(
             show_default="each its own",
         ),
     ] = None,
+    shortest: Annotated[
+        bool,
+        typer.Option("--shortest", help="On a twin: each experiment for the least load in which it runs its course."),
+    ] = False,
     rate: Annotated[
         float | None,
         typer.Option(
@@ -142,6 +146,8 @@ def run(
         raise BadInput(f"--duration {duration:g} is out of range: give from 4 to 86400 seconds.")
     if duration is not None and not duration.is_integer():
         raise BadInput(f"--duration {duration:g} is not in whole seconds, which Locust takes: give {duration:.0f}.")
+    if shortest and duration is not None:
+        raise BadInput(f"--shortest and --duration {duration:g} exclude each other: give one of them.")
     if rate is not None and not 0 < rate <= 100_000:
         raise BadInput(f"--rate {rate:g} is out of range: give requests per second, above 0 and at most 100000.")
     if not _PATH.fullmatch(path):
@@ -155,6 +161,8 @@ def run(
 
     where = read_target(target)
     todo, impossible = chosen(experiments, on_aws=not where.is_twin)
+    if shortest and not where.is_twin:
+        raise BadInput("--shortest is for a twin: how long ECS takes on AWS is not known; leave it out.")
     if duration is not None and where.is_twin:
         require_duration(todo, duration)
     swept = cells(sweep or [], on_aws=not where.is_twin)
@@ -173,7 +181,7 @@ def run(
     require_drains_end(swept, task_settings(service))
     zones = [task.availability_zone for task in service.tasks() if task.is_running]
     todo, too_large = fitting(todo, experiments, zones)
-    request = Request(todo, users, duration, rate, repeat, swept, results, path)
+    request = Request(todo, users, duration, rate, repeat, swept, results, path, shortest)
     left_out = {experiment.name: experiment.not_on_aws for experiment in impossible} | too_large
     folders: list[Path] = []
 

@@ -33,7 +33,7 @@ _STABLE_WITHIN = {True: 180.0, False: 1800.0}  # seconds, on a twin and on AWS
 
 @dataclass(frozen=True)
 class Request:
-    """What `lab run` was asked for; `duration` None: each experiment's own."""
+    """What `lab run` was asked for; `duration` None: each experiment's own, or its least if `shortest`."""
 
     experiments: Sequence[Experiment]
     users: int
@@ -43,6 +43,7 @@ class Request:
     cells: Sequence[Setting]
     results: Path
     path: str = "/hostname"
+    shortest: bool = False
 
     @property
     def runs(self) -> int:
@@ -80,6 +81,7 @@ class Session:
     def _one(self, experiment: Experiment, cell: Setting, repeat: int, number: int) -> None:
         request, target = self._request, self._target
         own = experiment.seconds if target.is_twin else experiment.seconds_on_aws
+        own = experiment.least_duration if request.shortest else own
         plan = Plan(request.users, request.duration or own, request.rate, request.path)
         tasks = self._stable(completed=experiment.deploys)
         folder = new_folder(request.results, experiment.name)
