@@ -19,6 +19,7 @@ from lab.experiments.findings import Findings
 from lab.experiments.study import Measured, Spread, Study
 from lab.report.document import Document, Heading, Part, Sentence, Table
 from lab.report.words import (
+    BESIDE,
     COMPARED,
     WAYS,
     bound,
@@ -85,6 +86,7 @@ def table_page(studies: Sequence[Study]) -> Document:
     parts: list[Part] = [
         Table(["", *found], rows),
         Sentence(f"{where}{capital(each)}: {_load_of(runs)}."),
+        Sentence("" if is_alone else BESIDE),
         *([Sentence(f"In none of this: {'; '.join(told)}.", "warning")] if told else []),
     ]
     values = [

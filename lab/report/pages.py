@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lab.distribution.goodness import evidence
@@ -59,7 +60,7 @@ def study_page(study: Study) -> Document:
     where = "".join(dict.fromkeys(map(words.measured_on, study.measured))).strip()
     parts: list[Part] = [
         Sentence(where, "facts", detail=True),
-        *_grids(matrix),
+        *(_timelines(study) or _grids(matrix)),
         *(_matrix(matrix, study) if matrix else []),
         *_left_out(study),
     ]
@@ -328,6 +329,23 @@ def _left_out(study: Study) -> list[Part]:
     ]:
         parts.append(Sentence(f"Sent less than was asked for: {'; '.join(missed)}.", "warning"))
     return parts
+
+
+_FEW = 3  # runs that are compared second by second
+
+
+def _timelines(study: Study) -> list[Part]:
+    """The pictures of a few single runs of one experiment, under each other; none where there are more."""
+    measured = study.measured
+    if not 1 < len(measured) <= _FEW or len({each.name for each in measured}) > 1 or not measured[0].parameters:
+        return []
+    return [
+        replace(picture, caption=f"{words.capital(words.column(each, arm))}: {picture.caption.lower()}")
+        for each in measured
+        for arm, run in each.runs.items()
+        if run.timeline
+        for picture in [_timeline(run, each.findings[arm], _roles(each))]
+    ]
 
 
 def _grids(matrix: Sequence[Row]) -> list[Part]:

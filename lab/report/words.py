@@ -584,14 +584,18 @@ def failed_share(row: Row) -> float:
 
 
 def _one_by_one(matrix: Sequence[Row]) -> str:
-    """Such as `75 of 3,000 requests failed when a task was stopped with drain_seconds 0 and none of 3,000 with ...`."""
+    """Such as `75 of 3,000 requests failed when a task was stopped with discovery_ttl 5 and none of 3,000 with ...`."""
     told: list[str] = []
     for row in matrix:
         failed, requests = sums([row])
         what = "" if told else f" requests failed {row.experiment.when}"
-        values = joined([f"{name} {value:g}" for name, value in row.parameters.items()])
-        told.append(f"{f'{failed:,}' if failed else 'none'} of {requests:,}{what} with {values}")
+        values = joined([_if(name, value) for name, value in row.parameters.items()])
+        told.append(f"{f'{failed:,}' if failed else 'none'} of {requests:,}{what} {values}")
     return joined(told)
+
+
+def _if(name: str, value: float) -> str:
+    return f"if the application {drain(value)}" if name == "drain_seconds" else f"with {name} {value:g}"
 
 
 def setting(name: str, value: float) -> str:

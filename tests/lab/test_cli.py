@@ -33,6 +33,20 @@ def test_a_report_is_written_and_named(lab: Command, run: Path) -> None:
     assert (run / "report.html").read_text().startswith("<!doctype html>")
 
 
+def test_a_table_of_runs(lab: Command, run: Path) -> None:
+    printed = lab("table", str(run)).out
+    cells = lab("table", str(run), "--json").json["cells"]
+
+    assert printed.splitlines()[0] == "Failed requests, and how many seconds of traffic that is"
+    for cell, findings in zip(cells, read_measured(run).findings.values(), strict=True):
+        assert cell == {
+            "experiment": "stop-task", "column": cell["column"], "runs": 1, "failures": [findings.failures],
+            "requests": [findings.requests], "failed_seconds": [findings.failed_seconds],
+        }  # fmt: skip
+        assert cell["column"] in printed
+    assert "deregistration delay" in printed  # why this is no measurement of going without
+
+
 def test_a_run_as_json(lab: Command, run: Path) -> None:
     found = lab("report", str(run), "--json").json
     measured = read_measured(run)

@@ -8,7 +8,7 @@ import numpy as np
 
 from lab.experiments.study import read_measured, read_study, write_study
 from lab.report.answers import table_page
-from lab.report.document import Sentence, Table
+from lab.report.document import Picture, Sentence, Table
 from lab.report.pages import run_in_short, study_page
 from tests.lab.experiments.runs import write_run
 
@@ -69,8 +69,13 @@ def test_two_settings_of_one_event_are_compared_in_the_headline(tmp_path: Path) 
     failed, requests = [
         [getattr(read_measured(run).findings["direct"], name) for run in runs] for name in ("failures", "requests")
     ]
+    pictures = [part for part in page.parts if isinstance(part, Picture)]
+    assert [picture.caption.partition(":")[0] for picture in pictures[:2]] == [
+        "No load balancer, ends at once",
+        "No load balancer, serves on for 20 s",
+    ]
     event = read_measured(runs[0]).findings["direct"].experiment.when
     assert page.title == (
-        f"Single runs: without a load balancer {failed[0]:,} of {requests[0]:,} requests failed {event} with "
-        f"drain_seconds 0 and none of {requests[1]:,} with drain_seconds 20."
+        f"Single runs: without a load balancer {failed[0]:,} of {requests[0]:,} requests failed {event} "
+        f"if the application ends at once and none of {requests[1]:,} if the application serves on for 20 s."
     )

@@ -167,6 +167,7 @@ def test_ctrl_c_in_a_rollout_puts_the_service_back(twin: RunningTwin, tmp_path: 
         (("no-such-thing",), "There is no experiment 'no-such-thing': choose from baseline"),
         (("--duration", "-1"), "--duration -1 is out of range"),
         (("--duration", "4.5"), "--duration 4.5 is not in whole seconds"),
+        (("--shortest", "--duration", "60"), "--shortest and --duration 60 exclude each other"),
         (("--duration", "9"), "--duration 9 ends before stop-task has run its course: give 10 or more"),
         (("--rate", "0"), "--rate 0 is out of range"),
         (("--repeat", "0"), "--repeat 0 is out of range"),
