@@ -16,6 +16,7 @@ from typing import Any
 
 from moto.moto_server import werkzeug_app
 from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.exceptions import HTTPException
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
 
@@ -90,7 +91,7 @@ class Endpoint:
         moto.get_backend_for_host = lru_cache(1_024)(moto.get_backend_for_host)
         self._moto = Serialized(moto)
         # Under that path the gateway asks with its client's Host and Origin; all that it learns is 200 or 403.
-        self._guarded = Guard(self._serve, port=address.port, origins=origins, except_under=AUTHORIZATION_PATH)
+        self._guarded = Guard(self._answer, port=address.port, origins=origins, except_under=AUTHORIZATION_PATH)
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
 
@@ -122,6 +123,15 @@ class Endpoint:
             self._server.shutdown()
             self._thread.join()
             self._server.server_close()
+
+    def _answer(self, environ: Json, start_response: Any) -> Iterable[bytes]:
+        """What `_serve` answers, or the error in JSON: the server's own would be a page."""
+        try:
+            return self._serve(environ, start_response)
+        except HTTPException as error:  # what werkzeug cannot read of a request
+            return _json({"message": error.description}, error.code or 400)(environ, start_response)
+        except Exception as error:
+            return self._server_exception(environ.get("PATH_INFO", ""), error)(environ, start_response)
 
     def _serve(self, environ: Json, start_response: Any) -> Iterable[bytes]:
         request = Request(environ)
@@ -211,7 +221,10 @@ def _json_of(request: Request) -> Any:
 
 
 class _QuietHandler(MotoRequestHandler):  # type: ignore[misc]
-    """Writes no line for each request."""
+    """Writes no line for each request, and answers what is no HTTP in JSON too."""
+
+    error_message_format = '{"message": "%(code)d %(explain)s"}\n'
+    error_content_type = "application/json"
 
     def log(self, type: str, message: str, *args: Any) -> None:
         return

@@ -18,7 +18,8 @@ def write_json(path: Path, value: Any) -> None:
     """Replace *path* as a whole: a reader sees the old content or the new, never a part; another user sees neither."""
     temporary = path.with_name(f".{path.name}.new")
     try:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        temporary.unlink(missing_ok=True)  # what a writer has left that was killed, or a link to elsewhere
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(json.dumps(value, indent=2) + "\n")
         os.replace(temporary, path)
     except OSError:

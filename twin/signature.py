@@ -30,6 +30,9 @@ _AUTHORIZATION = re.compile(
 )
 # Of a body that S3's clients sign in pieces, or not at all. The pieces' own signatures are not checked.
 _NOT_HASHED = re.compile(r"UNSIGNED-PAYLOAD|STREAMING-[A-Z0-9-]+")
+# They decide what is done, so AWS has them signed, as it has `host`: whoever was given a URL that is signed for an
+# object of S3 could else add the target of another service.
+_MUST_BE_SIGNED = "x-amz-"
 
 
 class Verdict(Enum):
@@ -67,7 +70,7 @@ def signature_of(url: str, headers: Mapping[str, str]) -> Signature | None:
     given = {name: values[-1] for name, values in parse_qs(query).items()}
     scoped = _SCOPE.fullmatch(given.get("X-Amz-Credential", ""))
     expires = given.get("X-Amz-Expires", "")
-    if scoped is None or given.get("X-Amz-Algorithm") != "AWS4-HMAC-SHA256" or not re.fullmatch(r"\d{1,6}", expires):
+    if scoped is None or given.get("X-Amz-Algorithm") != "AWS4-HMAC-SHA256" or not re.fullmatch(r"[0-9]{1,6}", expires):
         return None
     names = tuple(given.get("X-Amz-SignedHeaders", "").split(";"))
     return Signature(
@@ -105,6 +108,9 @@ def verify(
         return Verdict.WRONG
     if "host" not in given.headers or not given.timestamp.startswith(given.date):
         return Verdict.WRONG
+    signed = {name.replace("_", "-") for name in given.headers}  # as WSGI has both
+    if any(name.startswith(_MUST_BE_SIGNED) and name.replace("_", "-") not in signed for name in headers):
+        return Verdict.WRONG
     valid_for = _VALID_FOR if given.expires is None else timedelta(seconds=min(given.expires, _LONGEST_PRESIGNED))
     if not -_VALID_FOR <= now - signed_at <= valid_for:
         return Verdict.EXPIRED
@@ -112,7 +118,7 @@ def verify(
     if hashed and not _NOT_HASHED.fullmatch(hashed) and hashed != hashlib.sha256(body).hexdigest():
         return Verdict.WRONG
     expected = _signature(given, secret, method, url, headers, body)
-    return Verdict.SIGNED if hmac.compare_digest(expected, given.signature) else Verdict.WRONG
+    return Verdict.SIGNED if hmac.compare_digest(expected.encode(), given.signature.encode()) else Verdict.WRONG
 
 
 def _signature(given: Signature, secret: str, method: str, url: str, headers: Mapping[str, str], body: bytes) -> str:

@@ -37,6 +37,8 @@ __all__ = ["StateFolder"]
 
 _LEAST_SPACE = 64 * 1024  # bytes: a task's first files
 _LONGEST_WITHIN = 100  # characters of the longest path that is made within
+_FOLDERS = ("tasks", "gateway", "load-balancer")
+_FILES = ("twin.json", "outputs.json", "events.jsonl", "events.jsonl.1")
 
 
 class StateFolder:
@@ -76,8 +78,14 @@ class StateFolder:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             if Path.cwd().is_relative_to(self.path):
                 raise BadInput(f"--state {self.path} is where you are: give a folder that only the twin needs.")
+            if any(self.path.iterdir()) and not os.path.lexists(self.path / "lock"):
+                raise BadInput(
+                    f"--state {self.path} is not empty, and no state of a twin: give another folder, or remove it."
+                )
             self.path.chmod(0o700)
-            lock = os.fdopen(os.open(self.path / "lock", os.O_WRONLY | os.O_CREAT, 0o600), "w")
+            # Whoever made the folder, as one is in a clone of somebody's repository: no link in it is followed.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+            lock = os.fdopen(os.open(self.path / "lock", flags, 0o600), "w")
         except OSError as error:
             raise self.not_writable(error) from None
         with lock:
@@ -89,7 +97,7 @@ class StateFolder:
             try:
                 try:
                     self._clear()
-                    events = os.open(self.path / "events.jsonl", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+                    events = os.open(self.path / "events.jsonl", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
                     self._events = os.fdopen(events, "w", buffering=1)
                     name = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
                     self._credentials = runtime_folder() / f"{name}.json"
@@ -211,7 +219,8 @@ class StateFolder:
 
     def _is_held(self) -> bool:
         try:
-            with (self.path / "lock").open() as lock:
+            descriptor = os.open(self.path / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with os.fdopen(descriptor) as lock:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
@@ -226,7 +235,9 @@ class StateFolder:
             return {}
 
     def _clear(self) -> None:
-        for folder in ("tasks", "gateway", "load-balancer"):
-            shutil.rmtree(self.path / folder, ignore_errors=True)
-        for file in (self._description, self.outputs):
-            file.unlink(missing_ok=True)
+        for name in (*_FOLDERS, *_FILES):
+            path = self.path / name
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)

@@ -45,7 +45,8 @@ class Signed(httpx.Auth):
         if request.url.path.startswith("/_twin/"):
             request.headers["authorization"] = f"Bearer {own.token}"
         else:
-            signed = AWSRequest(request.method, str(request.url), {}, request.content)
+            aws = {name: value for name, value in request.headers.items() if name.startswith("x-amz-")}
+            signed = AWSRequest(request.method, str(request.url), aws, request.content)
             keys = botocore.credentials.Credentials(own.access_key, own.secret_key)
             SigV4Auth(keys, self._service, "eu-west-2").add_auth(signed)
             request.headers.update(dict(signed.headers.items()))

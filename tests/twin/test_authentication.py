@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,36 @@ def test_s3_is_signed_as_its_clients_sign(twin: RunningTwin, config: dict[str, A
     assert httpx.get(url.replace("X-Amz-Expires=60", "X-Amz-Expires=61"), trust_env=False).status_code == 403
     over = presigner.generate_presigned_url("get_object", {"Bucket": name, "Key": key}, ExpiresIn=0)
     assert "SignatureDoesNotMatch" not in httpx.get(over, trust_env=False).text
+
+
+def test_a_url_for_an_object_of_s3_is_good_for_nothing_else(twin: RunningTwin) -> None:
+    own = twin.credentials
+    s3 = client(twin, "s3", own.access_key, own.secret_key, signature_version="s3v4")
+    url = s3.generate_presigned_url("put_object", Params={"Bucket": "things", "Key": "one"})
+    content = json.dumps({"family": "evil", "containerDefinitions": [{"name": "app", "image": "app", "memory": 128}]})
+    target = {"x-amz-target": "AmazonEC2ContainerServiceV20141113.RegisterTaskDefinition"}
+
+    answer = httpx.put(url, content=content, headers=target)
+
+    assert (answer.status_code, answer.json()["__type"]) == (400, "InvalidSignatureException")
+    ecs = client(twin, "ecs", own.access_key, own.secret_key)
+    assert ecs.list_task_definition_families(familyPrefix="evil")["families"] == []
+
+
+def test_no_signature_is_a_failure_of_the_twin(twin: RunningTwin) -> None:
+    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    query = {
+        "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+        "X-Amz-Credential": f"{twin.credentials.access_key}/{now[:8]}/eu-west-2/ecs/aws4_request",
+        "X-Amz-Date": now,
+        "X-Amz-Expires": "60",
+        "X-Amz-SignedHeaders": "host",
+        "X-Amz-Signature": "é",
+    }
+
+    answer = httpx.get(twin.aws_endpoint_url, params=query)
+
+    assert (answer.status_code, answer.json()["__type"]) == (403, "InvalidSignatureException")
 
 
 def test_a_body_in_chunks_is_signed_too(twin: RunningTwin) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -88,18 +90,21 @@ def test_an_unwritable_state_folder(twin_cli: Command, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
 def test_no_space_for_the_state(tmp_path: Path) -> None:
-    (tmp_path / "state").mkdir()
-    (tmp_path / "state" / ".twin.json.new").symlink_to("/dev/full")
+    full = """import errno, twin.state
+def write_json(path, value):
+    raise OSError(errno.ENOSPC, "No space left on device")
+twin.state.write_json = write_json
+from twin.cli import main; main()"""
 
-    assert_refused(run(*up(tmp_path)), 2, "state cannot be written (No space left on device)", "--state")
+    assert_refused(run(*up(tmp_path), program=full), 2, "state cannot be written (No space left on device)", "--state")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
 def test_no_space_for_the_event_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "events.jsonl").symlink_to("/dev/full")
     folder = StateFolder(tmp_path)
 
     with folder.hold():
+        folder._close_events()
+        folder._events = Mock(write=Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
         folder.log("twin", step="one")
         folder.log("twin", step="two")
 

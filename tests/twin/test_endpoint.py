@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -127,3 +129,14 @@ def test_what_moto_cannot_read_is_an_error_as_aws_words_it(
     else:
         assert answer.json()["__type"] == code
     assert len(caplog.records) == (status == 500)
+
+
+@pytest.mark.parametrize(
+    "sent", [b"\x16\x03\x01\r\n\r\n", b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"]
+)
+def test_what_is_no_request_of_http_is_answered_in_json(client: httpx.Client, sent: bytes) -> None:
+    with socket.create_connection((client.base_url.host, client.base_url.port or 0), timeout=10) as connection:
+        connection.sendall(sent)
+        answer = connection.makefile("rb").read()
+
+    assert json.loads(answer.rpartition(b"\r\n\r\n")[2])["message"]

@@ -91,3 +91,8 @@ def test_a_signature_without_the_host_would_be_good_anywhere() -> None:
     headers["authorization"] = headers["authorization"].replace("SignedHeaders=host;", "SignedHeaders=")
 
     assert not accepted(headers)
+
+
+@pytest.mark.parametrize("name", ["x-amz-target", "x-amz-content-sha256", "x-amz-acl"])
+def test_what_decides_what_is_done_must_be_signed(name: str) -> None:
+    assert not accepted({**sign(), name: "UNSIGNED-PAYLOAD"})

@@ -41,6 +41,7 @@ def test_a_holder_that_has_said_nothing_yet_is_no_twin_to_ask(tmp_path: Path) ->
 
 def test_what_an_earlier_twin_left_is_taken_away(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path)
+    (tmp_path / "lock").touch()
     (tmp_path / "tasks" / "old").mkdir(parents=True)
     folder.outputs.write_text("{}")
     (tmp_path / "events.jsonl").write_text("old\n")
@@ -92,3 +93,43 @@ def test_a_disk_that_is_full_is_trouble_until_there_is_space(tmp_path: Path) -> 
             assert folder.trouble() is None
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+@pytest.mark.parametrize("name", ["events.jsonl", "events.jsonl.1", ".twin.json.new", "twin.json", "gateway", "lock"])
+def test_no_link_in_the_folder_is_followed(tmp_path: Path, name: str) -> None:
+    """A repository of somebody else may bring a state folder along."""
+    state, elsewhere = tmp_path / ".twin", tmp_path / "elsewhere"
+    state.mkdir()
+    (state / "lock").touch()
+    if name == "gateway":
+        elsewhere.mkdir()
+        (elsewhere / "notes").write_text("the user's")
+    else:
+        elsewhere.write_text("the user's")
+    (state / name).unlink(missing_ok=True)
+    (state / name).symlink_to(elsewhere)
+
+    with contextlib.suppress(BadInput), StateFolder(state).hold():
+        assert StateFolder(state).running()["pid"] == os.getpid()
+        assert not (state / name).is_symlink()
+    assert (elsewhere / "notes" if name == "gateway" else elsewhere).read_text() == "the user's"
+
+
+@pytest.mark.parametrize("name", ["events.jsonl", "lock"])
+def test_a_pipe_in_the_folder_keeps_nobody_waiting(tmp_path: Path, name: str) -> None:
+    (tmp_path / "lock").touch()
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    with contextlib.suppress(BadInput), StateFolder(tmp_path).hold():
+        assert StateFolder(tmp_path).running()["pid"] == os.getpid()
+
+
+def test_a_folder_with_files_of_the_users_own_is_left_as_it_is(tmp_path: Path) -> None:
+    notes = tmp_path / "tasks" / "notes"
+    notes.parent.mkdir()
+    notes.write_text("the user's")
+    mode = tmp_path.stat().st_mode
+    with pytest.raises(BadInput, match="is not empty, and no state of a twin: give another folder"):
+        StateFolder(tmp_path).hold().__enter__()
+    assert notes.read_text() == "the user's"
+    assert tmp_path.stat().st_mode == mode
