@@ -27,7 +27,7 @@ TWIN_UP := twin up --with-parent --port $(GATEWAY_PORT) --aws-port $(AWS_PORT)
 .PHONY: help install lock synth ready run compare soak ui test pytest lint deploy destroy diff diagram settings checkov conformance clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.compiled ## Set up .venv from Pipfile.lock (with hashes); a second call does nothing
 
@@ -44,10 +44,12 @@ $(VENV)/.installed: Pipfile.lock pyproject.toml | $(VENV)/bin/pipenv
 		sh -c '$(BIN)/pipenv sync --dev --extra-pip-args=--no-compile && $(BIN)/pip install --no-deps --no-build-isolation --editable .'
 	@touch $@
 
+COMPILE := $(BIN)/python -c 'import lab.runner.session, lab.report.pages, lab.report.html' && \
+	$(BIN)/python -c 'import app.server, twin.supervisor' && $(BIN)/python -c 'import load.listener'
+
 # But of what the commands import, so that the first call of each is like the others.
 $(VENV)/.compiled: $(VENV)/.installed
-	@$(BIN)/python -c 'import lab.runner.session, lab.report.pages, lab.report.html'
-	@$(BIN)/python -c 'import app.server, twin.supervisor' && $(BIN)/python -c 'import load.listener'
+	$(if $(QUIET),@,$(STEP) "Compiling what the commands import, once") sh -c "$(COMPILE)"
 	@touch $@
 
 lock: $(VENV)/bin/pipenv ## Lock Pipfile anew; no registry's address is kept
@@ -128,11 +130,11 @@ settings: install ## Write docs/settings.md from the settings
 checkov: install .venv-checkov/.installed ## Run checkov over the stack, all its options and the Dockerfile
 	@python tools/checkov/gate.py .venv-checkov/bin/checkov
 
-# The synthesis and the byte code do not wait for each other.
+# The synthesis and the byte code do not wait for each other; one of the two speaks.
 ready: $(VENV)/.installed
-	@$(MAKE) --silent --no-print-directory -j 2 synth install
+	@$(MAKE) --silent --no-print-directory -j 2 synth install QUIET=1
 
-run: ready ## Stop a task under load: an application that ends at once, and one that serves on (RATE=100 DURATION=30)
+run: ready ## Stop a task under load: what fails, without a drain and with one
 	@$(TWIN_UP) -- lab run stop-task --rate $(RATE) --users $(USERS) --duration $(DURATION) --sweep drain_seconds=0,20
 	@printf '\n%s\n' 'Next:' \
 		'  make compare     stop, rollout and crash, with and without a load balancer: about 6 minutes' \
@@ -143,7 +145,7 @@ run: ready ## Stop a task under load: an application that ends at once, and one 
 # one, where half of the load takes each way.
 EVENTS := lab run stop-task rollout crash --shortest
 
-compare: ready cdktf.out/comparison/.synthesized ## Stop, rollout and crash, with and without a load balancer: a table (RATE=100)
+compare: ready cdktf.out/comparison/.synthesized ## Stop, rollout and crash, with and without a load balancer
 	@if [ "$${SC_COMPARISON:-false}" != false ]; then \
 		echo "make compare brings the load balancer itself: unset SC_COMPARISON." >&2; exit 2; fi
 	@folder=results/compare-$$(date -u +%Y%m%dT%H%M%SZ) && \

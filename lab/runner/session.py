@@ -68,6 +68,10 @@ class Session:
 
         Whatever ends it early, `done` was told of each run that has files.
         """
+        request, target = self._request, self._target
+        ways = ", half of it each way" if target.comparison_url else ""
+        rate = f" at {request.rate:g} requests/s" if request.rate else ""
+        self._note(f"load: {request.users} users{rate} on {target.gateway_url}{request.path}{ways}")
         numbers = itertools.count(1)
         for task, cells in by_task(self._request.cells):
             with revision(self._bench, task, self._stable):
@@ -86,11 +90,8 @@ class Session:
         tasks = self._stable(completed=experiment.deploys)
         folder = new_folder(request.results, experiment.name)
         counted = f" ({number} of {request.runs})" if request.runs > 1 else ""
-        swept = "".join(f", {name} = {value:g}" for name, value in cell.items())
-        ways = " both ways" if target.comparison_url else ""
-        rate = f" at {plan.rate:g} requests/s" if plan.rate else ""
-        load = f"{plan.users} users{rate} on {target.gateway_url}{ways}"
-        self._note(f"{experiment.name}{counted}: {load} with {tasks} tasks{swept}, for {plan.duration:g} s")
+        swept = "".join(f", {name} {value:g}" for name, value in cell.items())
+        self._note(f"{experiment.name}{counted}{swept}: {plan.duration:g} s of load on {tasks} tasks")
         labels: dict[str, Any] = {"parameters": dict(cell), "repeat": repeat, "task": task_settings(self._service)}
         if self._bench.twin is not None:
             labels["assumed"] = self._bench.twin.parameters()
