@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "fraction", "main", "ratios"]
 
 _MOST_USERS = 10_000  # in one process of Locust; more than that it does not bring to their first request
-_PATH = re.compile("/[A-Za-z0-9._~%-][A-Za-z0-9._~%/?&=-]*")  # as `locust --path-mix` has it
+_PATH = re.compile("/([A-Za-z0-9._~%-][A-Za-z0-9._~%/?&=-]*)?")  # as `locust --path-mix` has it
 _INTERRUPTED = 130  # as a shell has it: 128 + SIGINT
 _MOST_REQUESTS = 10**15  # of a simulated run
 _SEED = 1  # of the simulated gateways that runs are compared with: the same files give the same answer
@@ -107,7 +107,7 @@ def run(
         ),
     ] = None,
     path: Annotated[
-        str, typer.Option(help="What is asked for; the answers must name their host in `x-hostname`.")
+        str, typer.Option(help="What is asked for; hosts are told apart by `x-hostname` in the answers.")
     ] = "/hostname",
     repeat: Annotated[int, typer.Option(help="How often each is run: every figure then has its spread.")] = 1,
     sweep: Annotated[

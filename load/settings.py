@@ -42,7 +42,7 @@ DEFAULTS: Mapping[str, str] = {
 # The service answers /payload with at most 10 MB, which is what API Gateway lets through.
 _MAX_PAYLOAD = 10_000_000
 
-_PATH = re.compile(r"/?[A-Za-z0-9._~%-][A-Za-z0-9._~%/?&=-]*")
+_PATH = re.compile(r"/?[A-Za-z0-9._~%-][A-Za-z0-9._~%/?&=-]*|/")
 
 
 @dataclass(frozen=True, slots=True)

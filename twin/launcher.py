@@ -121,7 +121,10 @@ class TaskLauncher:
         if self._unhealthy[service] >= _AGAIN_AND_AGAIN:
             said = f"its last output is {output!r}" if output else "it writes nothing"
             _logger.warning(
-                "Tasks of service %s become UNHEALTHY again and again by their health check: %s", service, said
+                "Tasks of service %s become UNHEALTHY again and again by their health check: %s "
+                "(docs/own-service.md says what it must be)",
+                service,
+                said,
             )
 
     def forget(self, task: Task) -> None:

@@ -247,6 +247,11 @@ def _checked(counts: Mapping[str, int], weights: Mapping[str, float]) -> tuple[d
             unknown = number
     for host in weights:
         known.setdefault(host, 0)
+    if not known and unknown:
+        raise BadInput(
+            f"none of {unknown:,} answers named its host in `x-hostname`, and evenness needs at least two hosts to "
+            "compare: let the service send it, or start the twin with --name-tasks"
+        )
     if len(known) < 2:
         only = f"only one host ({next(iter(known))})" if known else "no host"
         raise BadInput(f"{only} answered: evenness needs at least two hosts to compare")

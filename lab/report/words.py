@@ -208,6 +208,8 @@ def times(findings: Findings) -> list[str]:
     if findings.fault is None:
         return []
     sentences = [_story(findings)] if _story(findings) else []
+    if unnamed(findings):
+        return sentences
     even = findings.even_again
     if even is not None and even.seconds is not None:
         fine = f", give or take {even.resolution_s:.1f} s" if even.resolution_s else ""
@@ -232,9 +234,19 @@ _NOT_EVEN = {
 }
 
 
+def unnamed(findings: Findings) -> bool:
+    """Whether there were answers, and none said which host gave it."""
+    return {host.hostname for host in findings.hosts} == {""} and findings.requests > findings.failures
+
+
 def load_notes(findings: Findings) -> list[str]:
     """What was amiss with the load itself, or with the twin."""
     sentences = []
+    if unnamed(findings):
+        sentences.append(
+            "No answer named its host in `x-hostname`, so how the requests were spread is not known: let the service "
+            "send it, or start the twin with --name-tasks."
+        )
     if findings.unfinished:
         sentences.append(
             f"{findings.unfinished:,} more requests were under way when the load ended: what became of them is not "

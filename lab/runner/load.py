@@ -89,6 +89,7 @@ class Load:
         self._log = results / "locust.log"
         prefix = (target.comparison_url or "").removeprefix(target.gateway_url) if arm == LOAD_BALANCER else ""
         self.url = f"{target.gateway_url}{prefix}"
+        self.path = plan.path
         arguments = [
             "--headless", "--locustfile", str(_LOCUSTFILE), "--outputs", str(target.file),
             "--path-mix", f"{prefix}{plan.path}=1", "--users", str(plan.users), "--spawn-rate", str(plan.users),

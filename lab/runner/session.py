@@ -206,10 +206,15 @@ class _Run:
         for load in self.loads:
             seen = load.seen
             if not seen.hosts and seen.failures == seen.requests:
-                last = f"the last: {seen.last_status}" if seen.last_status else "no answer"
+                if seen.last_status:
+                    raise Missing(
+                        f"{load.url} answered all {seen.requests:,} requests for {load.path} with an error (the last: "
+                        f"{seen.last_status}), and no answer named a host in `x-hostname`: nothing was done to the "
+                        "service; name a path that it serves with --path, or see by `twin ps` why no task answers."
+                    )
                 raise Missing(
-                    f"{load.url} answered none of {seen.requests:,} requests ({last}): nothing was done to the "
-                    "service; is that its gateway, and is it up?"
+                    f"{load.url} answered none of {seen.requests:,} requests: nothing was done to the service; is "
+                    "that its gateway, and is it up?"
                 )
 
     def _close(self, patience: float) -> None:

@@ -19,6 +19,13 @@ def test_options_left_out_have_their_defaults() -> None:
     assert settings.rate is None
 
 
+def test_the_root_is_a_path() -> None:
+    assert LoadSettings.from_options({**DEFAULTS, "path_mix": "/=2,hostname=1"}).paths == (
+        ("/", 2.0),
+        ("/hostname", 1.0),
+    )
+
+
 def test_options_are_parsed() -> None:
     options = Namespace(
         path_mix="hostname=9, /payload=1,slow/hostname?delay_ms=50=0.5",

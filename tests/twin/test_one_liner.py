@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -54,10 +56,37 @@ def test_its_answers_name_their_task(twin: RunningTwin, ask: httpx.Client) -> No
     assert named == {f"ip-{address}.eu-west-2.compute.internal" for address in addresses}
 
 
-def test_the_gateways_own_answers_name_none(start_twin: TwinFactory, one_liner: list[str], folder: Path) -> None:
-    twin = start_twin(*one_liner, "--name-tasks", "--routes", "GET /index.html", synth=None, folder=folder)
-    with httpx.Client(base_url=twin.gateway_url) as client:
-        assert "x-hostname" in client.get("/index.html").headers
-        none = client.get("/")
-    assert none.status_code == 404
-    assert "x-hostname" not in none.headers
+def test_the_gateways_own_answers_name_none(ask: httpx.Client) -> None:
+    refused = ask.get("/", headers={"host": "example.com"})
+    assert refused.status_code == 403
+    assert "x-hostname" not in refused.headers
+
+
+def lab_run(twin: RunningTwin, results: Path, path: str) -> subprocess.CompletedProcess[str]:
+    load = ("baseline", "--users", "2", "--rate", "20", "--duration", "4", "--path", path, "--json")
+    where = ("--target", str(twin.state / "outputs.json"), "--results", str(results))
+    lab = [sys.executable, "-c", "from lab.cli import main; main()"]
+    return subprocess.run([*lab, "run", *load, *where], cwd=PROJECT, capture_output=True, text=True, timeout=90)
+
+
+def test_the_lab_tells_its_hosts_apart(twin: RunningTwin, tmp_path: Path) -> None:
+    done = lab_run(twin, tmp_path, "/")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["requests"] > 40
+    assert len(found["windows"][0]["hosts"]) == 3
+
+
+def test_the_lab_says_what_it_saw_where_no_answer_names_its_host(
+    start_twin: TwinFactory, one_liner: list[str], folder: Path, tmp_path: Path
+) -> None:
+    twin = start_twin(*one_liner, "--routes", "GET /index.html", synth=None, folder=folder)
+    done = lab_run(twin, tmp_path / "named", "/index.html")
+    assert done.returncode == 0, done.stderr
+    (report,) = tmp_path.glob("named/*/report.html")
+    assert "No answer named its host in <code>x-hostname</code>" in report.read_text()
+
+    refused = lab_run(twin, tmp_path / "refused", "/")
+    assert refused.returncode == 3
+    assert "requests for / with an error (the last: 404), and no answer named a host" in refused.stderr
+    assert "--path" in refused.stderr

@@ -615,7 +615,7 @@ def test_tasks_that_are_unhealthy_again_and_again_are_reported_with_what_their_c
     (record,) = caplog.records
     assert record.getMessage() == (
         "Tasks of service shop become UNHEALTHY again and again by their health check: "
-        "its last output is 'no such table'"
+        "its last output is 'no such table' (docs/own-service.md says what it must be)"
     )
 
 

@@ -481,6 +481,26 @@ def test_a_replacement_that_answered_nothing_is_named() -> None:
     assert "e came and answered nothing." in times(findings)
 
 
+def test_answers_that_name_no_host_say_nothing_of_hosts() -> None:
+    run = run_with_a_stop()
+    unnamed = tuple(replace(row, hostname="") for row in run.timeline)
+    findings = find(Run(run.path, run.meta, (host("", 588, START + 0.1, START + 19.9, failures=8),), unnamed))
+
+    assert load_notes(findings) == [
+        "No answer named its host in `x-hostname`, so how the requests were spread is not known: let the service send "
+        "it, or start the twin with --name-tasks."
+    ]
+    assert times(findings) == ["After the stop: ECS acted after 0.1 s; c was out of Cloud Map after 0.3 s."]
+    assert findings.failures == 8
+
+
+def test_where_some_answers_name_their_host_or_none_came_there_is_no_such_note() -> None:
+    run = run_with_a_stop()
+    assert load_notes(find(run)) == []
+    failed = tuple(TimelineRow(second, "", 503, 4) for second in range(START, START + 20))
+    assert load_notes(find(Run(run.path, run.meta, (host("", 80, START, START + 19, failures=80),), failed))) == []
+
+
 def test_requests_under_way_are_counted_and_a_reset_is_no_missed_rate() -> None:
     run = run_with_a_stop()
     settings = {"rate": 30, "run_time_s": 20}
