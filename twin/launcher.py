@@ -30,6 +30,9 @@ _logger = logging.getLogger("twin")
 class Balancers(Protocol):
     """The load balancers that a service may have."""
 
+    def require_groups(self, task: Task) -> None:
+        """Raise StartFailed if a target group of its service is not there."""
+
     async def register(self, task: Task, address: Address) -> None:
         """Register a task with the target groups of its service, if there are any."""
 

@@ -142,6 +142,8 @@ class Life:
                 self._do(self._watch_proxy(self._sidecar))
             await self._until_listening(self._launcher.parameters().registration_wait)
         await self._thawed.wait()
+        # A task that gets no further than this has failed to start, so that the next ones wait longer and longer.
+        self._launcher.balancers.require_groups(self.task)
         self._enter(TaskStatus.RUNNING)
         await self._register()
         await self._launcher.instances_changed()

@@ -176,6 +176,9 @@ def test_with_service_connect_a_task_is_there_once_it_is_registered(
 
 
 class NoBalancers:
+    def require_groups(self, task: Task) -> None:
+        pass
+
     async def register(self, task: Task, address: Address) -> None:
         pass
 
@@ -506,6 +509,7 @@ CHECKED = {"healthCheck": {"command": ["CMD", "true"], "interval": 0.1}}
         (breaking("spawn", "processes", after=1), {}, StopCode.TASK_FAILED_TO_START),
         (None, ODD, StopCode.TASK_FAILED_TO_START),
         (breaking("task_changed", "controller", after=2), {}, StopCode.TASK_FAILED_TO_START),
+        (breaking("require_groups", "balancers"), {}, StopCode.TASK_FAILED_TO_START),
         (breaking("register", "balancers"), {}, StopCode.ESSENTIAL_CONTAINER_EXITED),
         (breaking("register", "registry"), {}, StopCode.ESSENTIAL_CONTAINER_EXITED),
         (breaking("instances_changed"), {}, StopCode.ESSENTIAL_CONTAINER_EXITED),

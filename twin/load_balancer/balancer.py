@@ -15,6 +15,7 @@ from moto.elbv2.models import FakeHealthStatus
 
 from twin.dynamic import DynamicEnvoy
 from twin.ecs.model import Task
+from twin.errors import StartFailed
 from twin.load_balancer import configuration
 from twin.load_balancer.model import Target, TargetState
 from twin.load_balancer.reading import Balancing, read
@@ -119,6 +120,17 @@ class LoadBalancers:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch())
             group.create_task(self._keep())
+
+    def require_groups(self, task: Task) -> None:
+        """Nothing, if the target groups of its service are there.
+
+        Raises:
+            StartFailed: one is not; as ECS has no word for it, the twin's own.
+        """
+        with LOCK:
+            gone = [group for group in self._groups_of(task) if group not in self._backend.target_groups]
+        if gone:
+            raise StartFailed(f"The target group {gone[0]} is not there any more")
 
     async def register(self, task: Task, address: Address) -> None:
         """Register a task with the target groups of its service."""

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -305,3 +306,25 @@ def test_without_a_target_the_load_balancer_answers_itself(twin: RunningTwin, gr
     answer = ask.get("/alb/hostname")
     assert (answer.status_code, answer.headers["server"]) == (503, "awselb/2.0")
     assert "<h1>503 Service Temporarily Unavailable</h1>" in answer.text
+
+
+def test_tasks_whose_target_group_is_gone_are_started_less_and_less_often(twin: RunningTwin) -> None:
+    """The last test of this twin: its load balancer has no listener afterwards."""
+    elb = twin.client("elbv2")
+    for balancer in elb.describe_load_balancers()["LoadBalancers"]:
+        for listener in elb.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]:
+            elb.delete_listener(ListenerArn=listener["ListenerArn"])
+    for gone in elb.describe_target_groups()["TargetGroups"]:
+        elb.delete_target_group(TargetGroupArn=gone["TargetGroupArn"])
+    before = {task["taskArn"] for task in twin.tasks("STOPPED")}
+    twin.client("ecs").stop_task(cluster="serviceconnect", task=twin.tasks()[0]["taskArn"])
+
+    def failed() -> list[Any]:
+        stopped = [task for task in twin.tasks("STOPPED") if task["taskArn"] not in before]
+        return [task for task in stopped if task["stopCode"] == "TaskFailedToStart"]
+
+    wait_until(lambda: len(failed()) > 3, "replacements have failed")
+    assert all("is not there any more" in task["stoppedReason"] for task in failed())
+    time.sleep(5)
+    assert len(failed()) < 8  # there was one each second
+    assert not [event for event in twin.events() if event.get("step") == "failed"]
