@@ -515,7 +515,18 @@ CHECKED = {"healthCheck": {"command": ["CMD", "true"], "interval": 0.1}}
         (breaking("instances_changed"), {}, StopCode.ESSENTIAL_CONTAINER_EXITED),
         (breaking("health_changed"), CHECKED, None),  # the first check may come before RUNNING
     ],
-    ids=["addresses", "proxy", "application", "environment", "ecs", "balancer", "cloud-map", "gateway", "health"],
+    ids=[
+        "addresses",
+        "proxy",
+        "application",
+        "environment",
+        "ecs",
+        "group",
+        "balancer",
+        "cloud-map",
+        "gateway",
+        "health",
+    ],
 )
 def test_whatever_a_life_raises_it_ends_with_a_reason(
     tmp_path: Path,
