@@ -38,5 +38,5 @@ class Server(uvicorn.Server):
 
 if __name__ == "__main__":
     # timeout_keep_alive: longer than the proxy's 300 s, so that never the service closes a connection in use.
-    host, port = os.environ["HOST"], int(os.environ["PORT"])
+    host, port = os.environ.get("HOST", "0.0.0.0"), int(os.environ["PORT"])
     Server(uvicorn.Config(app, host=host, port=port, timeout_keep_alive=310, access_log=False)).run()

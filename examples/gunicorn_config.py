@@ -6,7 +6,7 @@ import threading
 from types import FrameType
 from typing import Any
 
-bind = f"{os.environ['HOST']}:{os.environ['PORT']}"
+bind = f"{os.environ.get('HOST', '0.0.0.0')}:{os.environ['PORT']}"
 worker_class = "gthread"  # keeps connections open; the default closes one after each request
 threads = 8
 keepalive = 310  # longer than the proxy's 300 s, so that never the service closes a connection in use

@@ -1,7 +1,7 @@
 // Node's own http: `node examples/node_service.js`
 const http = require("node:http");
 
-const { HOST, PORT, HOSTNAME, DRAIN_SECONDS = "20" } = process.env;
+const { HOST = "0.0.0.0", PORT, HOSTNAME, DRAIN_SECONDS = "20" } = process.env;
 
 const server = http.createServer((request, response) => {
   response.setHeader("x-hostname", HOSTNAME);

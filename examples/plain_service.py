@@ -26,7 +26,7 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 1024  # connections that wait to be accepted; 5 are too few for a load test
 
 
-server = Server((os.environ["HOST"], int(os.environ["PORT"])), Handler)
+server = Server((os.environ.get("HOST", "0.0.0.0"), int(os.environ["PORT"])), Handler)
 
 
 def drain(number: int, frame: FrameType | None) -> None:
