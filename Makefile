@@ -136,10 +136,10 @@ ready: $(VENV)/.installed
 
 run: ready ## Stop a task under load: what fails, without a drain and with one
 	@$(TWIN_UP) -- lab run stop-task --rate $(RATE) --users $(USERS) --duration $(DURATION) --sweep drain_seconds=0,20
-	@printf '\n%s\n' 'Next:' \
-		'  make compare     stop, rollout and crash, with and without a load balancer: about 6 minutes' \
-		'  make ui          the same stack, and Locust in your browser' \
-		'  $(BIN)/lab costs --requests-per-second $(RATE)     what a month costs, each way'
+	@printf '%s\n' '' 'Next:' \
+		'  make compare   stop, rollout, crash; with a load balancer too (6 to 9 minutes)' \
+		'  make ui        the same stack, and Locust in your browser' \
+		'  $(BIN)/lab costs --requests-per-second $(RATE)   (what a month costs)'
 
 # Without a load balancer twice, for the application that ends at once and the one that serves on; then on a stack with
 # one, where half of the load takes each way.
@@ -152,7 +152,7 @@ compare: ready cdktf.out/comparison/.synthesized ## Stop, rollout and crash, wit
 	$(TWIN_UP) -- $(EVENTS) --users $(USERS) --rate $(RATE) --sweep drain_seconds=0,20 --results $$folder/no-load-balancer && \
 	$(TWIN_UP) --synth cdktf.out/comparison -- \
 		$(EVENTS) --users $$((2 * $(USERS))) --rate $$((2 * $(RATE))) --results $$folder/load-balancer && \
-	echo && lab table $$folder/*/*-study && printf '\nReports:\n' && ls $$folder/*/*-study/report.html
+	echo && lab table $$folder/no-*/*-study $$folder/load-*/*-study && printf "\nReports:\n" && ls $$folder/*/*-study/report.html
 
 soak: ready ## Random faults on a twin under load, with checks all along (MINUTES=10 SEED=...)
 	@python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))

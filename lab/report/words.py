@@ -596,14 +596,14 @@ def failed_share(row: Row) -> float:
 
 
 def _one_by_one(matrix: Sequence[Row]) -> str:
-    """Such as `75 of 3,000 requests failed when a task was stopped with discovery_ttl 5 and none of 3,000 with ...`."""
+    """Such as `75 of 3,000 requests failed when a task was stopped with stop_timeout 5, and none of 3,000 with ...`."""
     told: list[str] = []
     for row in matrix:
         failed, requests = sums([row])
         what = "" if told else f" requests failed {row.experiment.when}"
         values = joined([_if(name, value) for name, value in row.parameters.items()])
         told.append(f"{f'{failed:,}' if failed else 'none'} of {requests:,}{what} {values}")
-    return joined(told)
+    return f"{', '.join(told[:-1])}, and {told[-1]}" if len(told) > 1 else told[0]
 
 
 def _if(name: str, value: float) -> str:

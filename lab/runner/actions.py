@@ -90,7 +90,7 @@ def _on_a_task(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
     twin, task = _twin(bench, experiment), _longest_running(bench.service.tasks())
     at = time.time()
     with twin.fault(experiment.name, task.id, experiment.fault_lasts):
-        bench.note(f"{experiment.name} of task {task.id} ({task.hostname})")
+        bench.note(f"{experiment.name} of {_host(task)} (task {task.id})")
         yield _fault(experiment, at, [task])
 
 
@@ -130,11 +130,16 @@ ACTIONS: Mapping[str, Action] = {
 }
 
 
+def _host(task: TaskRecord) -> str:
+    """As short as the page has it."""
+    return task.hostname.partition(".")[0]
+
+
 def _stop_one(bench: Bench, name: str) -> Fault:
     task = _longest_running(bench.service.tasks())
     at = time.time()
     bench.service.stop_task(task, f"Stopped by the experiment {name}")
-    bench.note(f"stopped task {task.id} ({task.hostname})")
+    bench.note(f"stopped {_host(task)} (task {task.id})")
     return Fault(name, at, tasks=(task.arn,), hostnames=(task.hostname,))
 
 

@@ -77,5 +77,5 @@ def test_two_settings_of_one_event_are_compared_in_the_headline(tmp_path: Path) 
     event = read_measured(runs[0]).findings["direct"].experiment.when
     assert page.title == (
         f"Single runs: without a load balancer {failed[0]:,} of {requests[0]:,} requests failed {event} "
-        f"if the application ends at once and none of {requests[1]:,} if the application serves on for 20 s."
+        f"if the application ends at once, and none of {requests[1]:,} if the application serves on for 20 s."
     )

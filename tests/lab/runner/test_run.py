@@ -79,7 +79,7 @@ def test_progress_is_shown_all_along(done: tuple[Run, str]) -> None:
 
     lines = [line for line in printed.splitlines() if " s of 12 " in line]
     assert len(lines) >= 3
-    assert "stopped task" in printed
+    assert re.search(r"stopped ip-\S+ \(task [0-9a-f]{32}\)", printed)
 
 
 def test_json_alone_is_on_standard_output(twin: RunningTwin, tmp_path: Path, lab: Command) -> None:
