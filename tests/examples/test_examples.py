@@ -19,7 +19,8 @@ from tests.twin.running import PROJECT, RunningTwin, TwinFactory, wait_until
 
 TEXT = (PROJECT / "docs/own-service.md").read_text()
 EXAMPLES = dict(re.findall(r"^\| \[`(\w+\.\w+)`\].*\| `([^`]+)` \|$", TEXT, re.MULTILINE))
-# An application that ends earlier than the gateway forgets it loses requests; both are shorter here than by default.
+# An application that ends earlier than the gateway forgets it loses requests, for its proxy serves on; all three are
+# shorter here than by default.
 DRAIN_S, TTL_S = 4, 2
 CLIENTS = 4
 PAUSE_S = 0.05  # of each client between two requests
@@ -33,7 +34,7 @@ def twin(request: pytest.FixtureRequest, start_twin: TwinFactory) -> Iterator[Ru
     command = f"env DRAIN_SECONDS={DRAIN_S} {EXAMPLES[request.param]}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", os.pathsep.join([str(node), str(Path(sys.executable).parent), os.environ["PATH"]]))
-        twin = start_twin("--command", command, *options, "--proxy-drain", "0", synth=None)
+        twin = start_twin("--command", command, *options, "--proxy-drain", str(TTL_S), synth=None)
     yield twin
     twin.end()
 
