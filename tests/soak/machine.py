@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.twin.running import descendants
 
-__all__ = ["Process", "listening", "processes", "resident"]
+__all__ = ["Process", "RotatedLog", "listening", "processes", "resident"]
 
 _LISTEN = "0A"  # the state of a socket in /proc/net/tcp
 _KINDS = {
@@ -57,3 +57,24 @@ def listening(pids: Iterable[int]) -> int:
         with contextlib.suppress(OSError):
             held |= {str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()}
     return len(sockets & held)
+
+
+class RotatedLog:
+    """The lines that a log has ever had, while only it and the one before (`.1`) are kept. No two files begin alike."""
+
+    def __init__(self, path: Path) -> None:
+        self._files = path, path.with_name(f"{path.name}.1")
+        self._seen: dict[bytes, int] = {}  # lines, by the first of them
+        self._gone = 0
+
+    def lines(self) -> int:
+        """To be asked at least once for each rotation."""
+        present: dict[bytes, int] = {}
+        for path in self._files:  # in this order: what is moved in between is read twice, and counted once
+            with contextlib.suppress(FileNotFoundError):
+                content = path.read_bytes()
+                if lines := content.count(b"\n"):
+                    present[content.split(b"\n", 1)[0]] = lines
+        self._gone += sum(lines for first, lines in self._seen.items() if first not in present)
+        self._seen = present
+        return self._gone + sum(present.values())

@@ -19,7 +19,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.soak.machine import Process, listening, processes, resident
+from tests.soak.machine import Process, RotatedLog, listening, processes, resident
 from tests.twin.ecs.load import Load
 from twin.control import ask
 from twin.errors import TwinError
@@ -98,6 +98,7 @@ class Soak:
         self.discovery = self.cloud_map.list_services()["Services"][0]["Id"]
         self.began = time.monotonic()
         self.gateway_killed = False
+        self.log = RotatedLog(state / "gateway" / "access.log")
 
     def run(self, seconds: float, file: Path | None) -> int:
         """Rounds for so many seconds; 0 if everything was as it must be."""
@@ -259,9 +260,8 @@ class Soak:
         return [json.loads(line) for line in (self.state / "events.jsonl").read_text().splitlines()]
 
     def access_log(self) -> int:
-        """The lines of the access log, those that were rotated away included."""
-        files = (self.state / "gateway").glob("access.log*")
-        return sum(file.read_bytes().count(b"\n") for file in files)
+        """The lines of the access log so far, those of files that are no longer kept included."""
+        return self.log.lines()
 
     def tasks(self, status: str) -> list[dict[str, Any]]:
         """DescribeTasks of those with this desired status."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.soak.machine import RotatedLog
 from tests.soak.rounds import DEEDS, Figures, Measured, Soak
 from tests.twin.ecs.load import Load
 from tests.twin.running import PROJECT
@@ -47,6 +49,18 @@ def test_growth_is_that_of_an_hour() -> None:
     assert growth["memory_mb"] == 60.0
     assert growth["folders"] == 120.0
     assert growth["descriptors"] == 0.0
+
+
+def test_lines_of_a_log_are_counted_over_its_rotations(tmp_path: Path) -> None:
+    path, before = tmp_path / "access.log", tmp_path / "access.log.1"
+    log = RotatedLog(path)
+    assert log.lines() == 0
+    path.write_text("1\n2\n3\n")
+    assert log.lines() == 3
+    for number in range(4):
+        os.replace(path, before)
+        path.write_text(f"{number} of a file\n" * number)
+        assert log.lines() == 3 + sum(range(number + 1))
 
 
 class Recorded(Soak):
