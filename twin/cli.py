@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shlex
 import shutil
@@ -14,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from twin.errors import StartFailed, TwinError
+from twin.errors import BadInput, StartFailed, TwinError
 from twin.parameters import Balancing, Parameters
 
 __all__ = ["app", "main"]
@@ -205,15 +206,20 @@ def down(state: State = _STATE) -> None:
 @app.command()
 def ps(
     watch: Annotated[bool, typer.Option("--watch", help="Show it anew every second, with requests a second.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: docs/twin.md has its keys.")] = False,
     state: State = _STATE,
 ) -> None:
     """List the twin's tasks as ECS and Cloud Map tell them, and what the twin does not do."""
     from twin.state import StateFolder
 
+    if watch and as_json:
+        raise BadInput("--watch and --json do not go together: ask with --json again and again.")
     running = StateFolder(state).running()
-    from twin.listing import print_listing, watch_listing  # boto3 with it: not for nothing
+    from twin.listing import listing, print_listing, watch_listing  # boto3 with it: not for nothing
 
-    if watch:
+    if as_json:
+        print(json.dumps(listing(running), indent=2))
+    elif watch:
         watch_listing(running)
     else:
         print_listing(running)

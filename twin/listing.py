@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ from twin.control import ask, endpoint_of
 from twin.ecs.unsupported import unsupported
 from twin.errors import NotUp
 
-__all__ = ["print_listing", "watch_listing"]
+__all__ = ["listing", "print_listing", "watch_listing"]
 
 _GONE = (NotUp, BotoCoreError, ClientError)  # what one meets who asks a twin that ends
 _WATCH_INTERVAL = 1.0  # seconds
@@ -29,6 +29,34 @@ _NARROW = 110  # columns of a terminal, below which a row leaves out
 _LEFT_OUT = ("host", "zone", "started")
 
 
+def listing(running: dict[str, Any]) -> dict[str, Any]:
+    """The twin that tells *running* of itself, its tasks, and what it leaves out of the stack; no credentials.
+
+    Raises:
+        NotUp: it is starting, or does not answer any more.
+    """
+    aws = Aws(endpoint_of(running), running["region"], running["credentials"])
+    with _answering(running):
+        gateway, addresses = ask(running, "gateway"), _registered(aws)
+        rows = [(task, _row(task, addresses, gateway["requests"])) for task in _described(aws)]
+        left_out = [*running["passed_over"], *_unsupported(aws), *gateway["left_out"]]
+    return {
+        **{name: running[name] for name in ("pid", "gateway_url", "aws_endpoint_url", "region")},
+        "tasks": [
+            {
+                "id": task["taskArn"].rsplit("/", 1)[-1],
+                **dict(zip(("host", "zone", "status", "health"), row[1:5], strict=True)),
+                "registered": None if row[5] == "-" else row[5],
+                "requests": gateway["requests"].get(row[5], 0),
+                "started_at": task["startedAt"].isoformat() if "startedAt" in task else None,
+                "stopped_reason": task.get("stoppedReason"),
+            }
+            for task, row in rows
+        ],
+        "left_out": left_out,
+    }
+
+
 def print_listing(running: dict[str, Any]) -> None:
     """Print the tasks of the twin that tells *running* of itself, and what was passed over."""
     console = _console()
@@ -36,18 +64,24 @@ def print_listing(running: dict[str, Any]) -> None:
         console.print(f"The twin (pid {running.get('pid')}) is starting.")
         return
     aws = Aws(running["aws_endpoint_url"], running["region"], running["credentials"])
-    try:
+    with _answering(running):
         gateway = ask(running, "gateway")
         tasks = _tasks(aws, "requests", gateway["requests"], console.width)
         left_out = [*running["passed_over"], *_unsupported(aws), *gateway["left_out"]]
-    except (BotoCoreError, ClientError) as error:
-        raise NotUp(f"The twin (pid {running['pid']}) does not answer any more ({error}).") from None
     console.print(_head(running))
     console.print(tasks)
     if left_out:
         console.print("\nOf the stack, the twin leaves out:", highlight=False)
     for line in left_out:
         console.print(f"  {line}", style="dim", highlight=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def _answering(running: dict[str, Any]) -> Iterator[None]:
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise NotUp(f"The twin (pid {running['pid']}) does not answer any more ({error}).") from None
 
 
 def watch_listing(running: dict[str, Any]) -> None:
@@ -94,6 +128,14 @@ def _tasks(aws: Aws, counted: str, requests: Mapping[str, int], width: int) -> T
         # Where it is tight the reason alone is cut: without ids and states the rest says nothing.
         table.add_column(name or counted, no_wrap=name != _COLUMNS[-1], justify="left" if name else "right")
     addresses = _registered(aws)
+    for task in _described(aws):
+        row = dict(zip(_COLUMNS, _row(task, addresses, requests), strict=True))
+        table.add_row(*(Text(row[name], no_wrap=True, overflow="ellipsis") for name in shown))
+    return table
+
+
+def _described(aws: Aws) -> Iterator[dict[str, Any]]:
+    """DescribeTasks of every task, running and stopped."""
     for cluster in aws.call("ecs", "ListClusters")["clusterArns"]:
         arns = [
             arn
@@ -101,10 +143,7 @@ def _tasks(aws: Aws, counted: str, requests: Mapping[str, int], width: int) -> T
             for arn in aws.call("ecs", "ListTasks", cluster=cluster, desiredStatus=status)["taskArns"]
         ]
         for start in range(0, len(arns), 100):
-            for task in aws.call("ecs", "DescribeTasks", cluster=cluster, tasks=arns[start : start + 100])["tasks"]:
-                row = dict(zip(_COLUMNS, _row(task, addresses, requests), strict=True))
-                table.add_row(*(Text(row[name], no_wrap=True, overflow="ellipsis") for name in shown))
-    return table
+            yield from aws.call("ecs", "DescribeTasks", cluster=cluster, tasks=arns[start : start + 100])["tasks"]
 
 
 def _unsupported(aws: Aws) -> list[str]:

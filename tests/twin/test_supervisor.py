@@ -15,6 +15,7 @@ import pytest
 from tests.twin.running import PROJECT, STACK, RunningTwin, TwinFactory, descendants, is_alive, twin_command, wait_until
 from twin.deploy import deploy
 from twin.network import Address, free_port, is_free
+from twin.state import StateFolder
 from twin.terraform import load_stack
 
 
@@ -33,6 +34,20 @@ def test_the_answer_carries_what_api_gateway_and_the_service_add(ask: httpx.Clie
     assert answer.headers["x-hostname"] == answer.text
     assert answer.headers["x-availability-zone"] in ("eu-west-2a", "eu-west-2b")
     assert answer.headers["apigw-requestid"]
+
+
+def test_the_listing_for_programs_has_every_task_and_no_credentials(twin: RunningTwin, ask: httpx.Client) -> None:
+    command = twin_command("ps", "--json", "--state", str(twin.state))
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    listed = json.loads(text)
+
+    running = [task for task in listed["tasks"] if task["status"] == "RUNNING"]
+    assert {task["id"] for task in running} == {t["taskArn"].rsplit("/", 1)[-1] for t in twin.tasks()}
+    assert all(task["registered"] and task["started_at"] and not task["stopped_reason"] for task in running)
+    assert listed["gateway_url"] == twin.gateway_url
+    assert listed["left_out"]
+    credentials = StateFolder(twin.state).running()["credentials"]
+    assert not any(secret in text for secret in (credentials.access_key, credentials.secret_key, credentials.token))
 
 
 def test_a_path_without_a_route_is_the_gateways_own_404(ask: httpx.Client) -> None:
