@@ -130,6 +130,15 @@ class TaskLauncher:
                 said,
             )
 
+    def deaf(self, task: Task, seconds: float) -> None:
+        """The application of *task* accepts no connection so many *seconds* after its start."""
+        _logger.warning(
+            "Tasks of service %s run and accept no connection within %g s of their start: a program has to listen on "
+            "{host} and {port} of --command, or HOST and PORT of its environment (docs/own-service.md)",
+            task.service_name,
+            seconds,
+        )
+
     def forget(self, task: Task) -> None:
         """Remove what is left of a task that has stopped: its configuration and logs."""
         shutil.rmtree(self.folder / task.id, ignore_errors=True)

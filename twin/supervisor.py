@@ -302,7 +302,10 @@ class Supervisor:
         if self._options.empty:
             print(f"twin: nothing is deployed; what will be is served at {gateway_url}", flush=True)
         else:
+            listening = sum(life.listens for life in self.launcher.lives.values())
             serve = "1 task serves" if tasks == 1 else f"{tasks} tasks serve"
+            if listening < tasks:  # a program that does not listen may be slow, or no server at all
+                serve = f"{tasks} tasks run, of which {listening} accept connections,"
             print(f"twin: {serve} at {outputs['gateway_url']} after {seconds:.1f} s", flush=True)
         if self._options.then is not None:  # which says what matters
             return

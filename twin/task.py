@@ -53,6 +53,7 @@ class Life:
         self.task = task
         self.stopping = asyncio.Event()
         self.application: Process | None = None
+        self.listens = False  # whether the application has accepted a connection before it was registered
         self._launcher = launcher
         self._definition = task.definition
         self._folder = launcher.folder / task.id
@@ -198,16 +199,19 @@ class Life:
         }
 
     async def _until_listening(self, patience: float) -> None:
-        """Wait until the application accepts a connection, or *patience* seconds are over."""
+        """Wait until the application accepts a connection, or *patience* seconds are over, which is said."""
+        address = self._application_address
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 while True:
                     with contextlib.suppress(OSError):
-                        address = self._application_address
                         _, writer = await asyncio.open_connection(address.host, address.port)
                         writer.close()
+                        self.listens = True
                         return
                     await asyncio.sleep(_POLL)
+        self._step("does not listen", address=str(address))
+        self._launcher.deaf(self.task, patience)
 
     async def _register(self) -> None:
         address = self._proxy_address if self._sidecar else self._application_address

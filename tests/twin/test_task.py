@@ -383,13 +383,19 @@ def test_an_application_that_exits_at_once_is_never_registered(tmp_path: Path) -
     assert bench.task.container.exit_code == 3
 
 
-def test_an_application_that_does_not_listen_is_registered_when_the_wait_is_over(tmp_path: Path) -> None:
-    async def scenario() -> int:
+def test_an_application_that_does_not_listen_is_registered_when_the_wait_is_over_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> tuple[int, list[str]]:
         async with running(tmp_path, "deaf", parameters=Parameters(registration_wait=0.2, proxy_drain=0)) as bench:
             await bench.until("registered")
-            return (await get(bench.proxy)).status_code
+            return (await get(bench.proxy)).status_code, bench.steps
 
-    assert asyncio.run(scenario()) == 503
+    status, steps = asyncio.run(scenario())
+    assert status == 503
+    assert "does not listen" in steps
+    (said,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    assert "accept no connection within 0.2 s of their start: a program has to listen on {host} and {port}" in said
 
 
 def test_a_task_can_be_stopped_while_it_starts(tmp_path: Path) -> None:
