@@ -310,6 +310,8 @@ def test_without_a_target_the_load_balancer_answers_itself(twin: RunningTwin, gr
 
 def test_tasks_whose_target_group_is_gone_are_started_less_and_less_often(twin: RunningTwin) -> None:
     """The last test of this twin: its load balancer has no listener afterwards."""
+    twin.client("ecs").update_service(**NAMES, desiredCount=1)  # the test before has left none
+    (task,) = wait_until(lambda: [t for t in twin.tasks() if t["lastStatus"] == "RUNNING"], "a task runs", 60)[:1]
     elb = twin.client("elbv2")
     for balancer in elb.describe_load_balancers()["LoadBalancers"]:
         for listener in elb.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]:
@@ -317,14 +319,14 @@ def test_tasks_whose_target_group_is_gone_are_started_less_and_less_often(twin: 
     for gone in elb.describe_target_groups()["TargetGroups"]:
         elb.delete_target_group(TargetGroupArn=gone["TargetGroupArn"])
     before = {task["taskArn"] for task in twin.tasks("STOPPED")}
-    twin.client("ecs").stop_task(cluster="serviceconnect", task=twin.tasks()[0]["taskArn"])
+    twin.client("ecs").stop_task(cluster="serviceconnect", task=task["taskArn"])
 
     def failed() -> list[Any]:
-        stopped = [task for task in twin.tasks("STOPPED") if task["taskArn"] not in before]
-        return [task for task in stopped if task["stopCode"] == "TaskFailedToStart"]
+        stopped = [each for each in twin.tasks("STOPPED") if each["taskArn"] not in before]
+        return [each for each in stopped if each["stopCode"] == "TaskFailedToStart"]
 
     wait_until(lambda: len(failed()) > 3, "replacements have failed")
-    assert all("is not there any more" in task["stoppedReason"] for task in failed())
+    assert all("is not there any more" in each["stoppedReason"] for each in failed())
     time.sleep(5)
     assert len(failed()) < 8  # there was one each second
     assert not [event for event in twin.events() if event.get("step") == "failed"]
