@@ -80,6 +80,9 @@ def test_routes_that_match_other_requests_do_not(gateway: Any, api: str, second:
     gateway.create_route(ApiId=api, RouteKey="GET /orders/{id}")
     gateway.create_route(ApiId=api, RouteKey=second)
 
+    keys = {route["RouteKey"] for route in gateway.get_routes(ApiId=api)["Items"]}
+    assert keys >= {"GET /orders/{id}", second}
+
 
 SEGMENTS = st.lists(st.sampled_from(["a", "b", "{x}", "{y}"]), min_size=1, max_size=4, unique=True)
 
