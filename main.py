@@ -48,8 +48,9 @@ def main() -> None:
         sys.exit(2)
     find_node()
     # After find_node, for importing cdktf starts jsii's Node.
-    from cdktf import App
+    from cdktf import Annotations, App
 
+    from serviceconnect.health import warnings
     from serviceconnect.stack import ServiceConnectStack
 
     context = json.loads((ROOT / "cdktf.json").read_text()).get("context", {})
@@ -60,13 +61,16 @@ def main() -> None:
         stale.unlink()
     # CDKTF's validation of terraform_data asks `terraform version`, and synthesis is to need no Terraform.
     app = App(context=context, outdir=str(output), skip_validation=True)
-    ServiceConnectStack(
+    stack = ServiceConnectStack(
         app,
         settings,
         image_tag=image_tag(ROOT, settings.architecture),
         endpoint_url=os.environ.get("AWS_ENDPOINT_URL", ""),
         load_image_tag=load_image_tag(ROOT, settings.architecture),
     )
+    for warning in warnings(settings, (ROOT / "Dockerfile").read_text()):
+        Annotations.of(stack).add_warning(warning)  # which the cdktf command prints
+        print(f"warning: {warning}", file=sys.stderr)
     app.synth()
 
 

@@ -1,5 +1,5 @@
 # step.sh TEXT COMMAND...: says what is done and, in the end, how long it took. What the command prints is shown only
-# where it fails, and then all of it.
+# where it fails, and then all of it; but for its warnings, lines that begin so.
 text=$1
 shift
 output=$(mktemp) || exit 1
@@ -12,6 +12,7 @@ printf '%s ... ' "$text"
 code=$?
 if [ "$code" -eq 0 ]; then
   echo "done ($(($(date +%s) - began)) s)"
+  grep '^warning: ' "$output" >&2
 else
   echo "failed"
   cat "$output" >&2

@@ -1,4 +1,4 @@
-"""The task definition: one container, as locked down as Fargate allows."""
+"""The task definition: one container, as locked down as Fargate allows, and on demand one that waits for its health."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from cdktf_cdktf_provider_aws.ecs_task_definition import (
 )
 from constructs import Construct
 
+from serviceconnect.health import health_check, literal
 from serviceconnect.settings.service import ServiceSettings
 
-__all__ = ["AFTER_THE_NEXT", "CONTAINER", "PORT_NAME", "log_options", "task_definition"]
+__all__ = ["AFTER_THE_NEXT", "CONTAINER", "HOLD", "PORT_NAME", "log_options", "task_definition"]
 
 # A revision is deregistered when the service has moved to the next: until then ECS starts tasks of it, and may have to
 # roll back to it.
@@ -23,6 +24,10 @@ AFTER_THE_NEXT = TerraformResourceLifecycle(create_before_destroy=True)
 
 CONTAINER = "app"
 PORT_NAME = "http"
+HOLD = "hold"
+
+# Seconds, on Fargate. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+_LONGEST_START_TIMEOUT = 120
 
 
 def task_definition(
@@ -49,7 +54,9 @@ def task_definition(
         execution_role_arn=execution_role_arn,
         task_role_arn=task_role_arn,
         # JSON as it stands instead of Terraform's jsonencode: a program can read it.
-        container_definitions=json.dumps([container_definition(settings, image_uri, log_group)]),
+        container_definitions=json.dumps(
+            [container_definition(settings, image_uri, log_group), *hold_definitions(settings, image_uri)]
+        ),
         volume=[EcsTaskDefinitionVolume(name=name) for name in volumes(settings.writable_paths)],
         lifecycle=AFTER_THE_NEXT,
     )
@@ -64,14 +71,6 @@ def log_options(group: str, region: str, prefix: str) -> dict[str, str]:
         "mode": "non-blocking",
         "max-buffer-size": "4m",
     }
-
-
-def literal(text: str) -> str:
-    """*text* such that Terraform gives it as it is: a shell's ``${PORT}`` is no template.
-
-    https://developer.hashicorp.com/terraform/language/expressions/strings#escape-sequences-1
-    """
-    return text.replace("${", "$${").replace("%{", "%%{")
 
 
 def volumes(paths: Sequence[str]) -> dict[str, str]:
@@ -107,6 +106,8 @@ def container_definition(settings: ServiceSettings, image_uri: str, log_group: s
         "linuxParameters": {"initProcessEnabled": True, "capabilities": {"drop": ["ALL"]}},
         "logConfiguration": {"logDriver": "awslogs", "options": log_options(log_group, settings.region, CONTAINER)},
     }
+    if settings.register_when_healthy and start_timeout(settings) <= _LONGEST_START_TIMEOUT:
+        definition["startTimeout"] = start_timeout(settings)
     if settings.container_user:
         definition["user"] = settings.container_user
     if settings.secrets:
@@ -121,15 +122,35 @@ def container_definition(settings: ServiceSettings, image_uri: str, log_group: s
     return definition
 
 
-def health_check(settings: ServiceSettings) -> dict[str, object]:
-    """The container's health check, in the shape of ECS's HealthCheck."""
-    check: dict[str, object] = {
-        "command": ["CMD-SHELL", literal(settings.health_check_command)],
-        "interval": settings.health_check_interval,
-        "timeout": settings.health_check_timeout,
-        "retries": settings.health_check_retries,
+def start_timeout(settings: ServiceSettings) -> int:
+    """Seconds in which the container must become HEALTHY: as many as its health check takes to find it UNHEALTHY.
+
+    A task that waits longer has failed to start, which the circuit breaker counts. Without a limit, where it would be
+    longer than Fargate takes, ECS stops it after three hours (containers-roadmap issue 2379).
+    """
+    checks = settings.health_check_retries * settings.health_check_interval + settings.health_check_timeout
+    return settings.health_check_start_period + checks
+
+
+def hold_definitions(settings: ServiceSettings, image_uri: str) -> list[dict[str, object]]:
+    """A container that starts when the service's is HEALTHY and exits at once; none unless the settings ask for it.
+
+    A task is RUNNING, and Service Connect registers it, when all of its containers have started. AWS's engineers
+    confirmed it as the way to keep a task out of Cloud Map until then: containers-roadmap issue 2334. Of the service's
+    image, for tasks may have no way to another; that has a shell, by which it checks its health.
+    """
+    if not settings.register_when_healthy:
+        return []
+    definition: dict[str, object] = {
+        "name": HOLD,
+        "image": image_uri,
+        "essential": False,
+        "entryPoint": ["/bin/sh", "-c"],
+        "command": ["exit 0"],
+        "dependsOn": [{"containerName": CONTAINER, "condition": "HEALTHY"}],
+        "readonlyRootFilesystem": True,
+        "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
     }
-    # Off by default; a zero would be a difference at each plan, if ECS gives none back.
-    if settings.health_check_start_period:
-        check["startPeriod"] = settings.health_check_start_period
-    return check
+    if settings.container_user:
+        definition["user"] = settings.container_user
+    return [definition]

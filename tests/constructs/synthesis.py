@@ -71,8 +71,8 @@ def address(stack: Json, kind: str, path: str) -> str:
 
 
 def container(stack: Json) -> Json:
-    """The container's definition."""
-    (definition,) = json.loads(only(stack, "aws_ecs_task_definition")["container_definitions"])
+    """The definition of the service's container."""
+    definition, *_ = json.loads(only(stack, "aws_ecs_task_definition")["container_definitions"])
     assert isinstance(definition, dict)
     return definition
 

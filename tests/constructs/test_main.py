@@ -90,6 +90,17 @@ def test_unusable_settings(tmp_path: Path) -> None:
     assert len(problems) == 3
 
 
+def test_a_health_check_that_cannot_pass_in_the_image_is_warned_of_and_synthesized(tmp_path: Path) -> None:
+    done = run(ROOT / "main.py", tmp_path, SC_HEALTH_CHECK="curl -f http://localhost:8080/ready")
+    assert done.returncode == 0
+    curl, localhost = done.stderr.splitlines()
+    assert curl.startswith("warning: health_check = curl -f http://localhost:8080/ready calls curl, and the Dockerfile")
+    assert localhost.startswith("warning: health_check = ")
+    (stack,) = json.loads((tmp_path / "manifest.json").read_text())["stacks"].values()
+    said = [each["message"] for each in stack["annotations"]]  # what the cdktf command prints
+    assert [f"warning: {message}" for message in said] == [curl, localhost]
+
+
 def test_no_node(tmp_path: Path) -> None:
     done = run(ROOT / "main.py", tmp_path, JSII_NODE="/nowhere/node")
     assert done.returncode == 3

@@ -40,6 +40,7 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
     minimum = draw(st.integers(0, 100))
     rebalancing = draw(st.booleans())
     low, count, high = sorted(draw(st.tuples(*[st.integers(1, 1000)] * 3)))
+    whole = -(-100 // low)  # the percents that make a whole task of the fewest
     names = draw(st.lists(WORD, unique=True, max_size=4))
     secret = st.sampled_from(
         (
@@ -66,6 +67,7 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
         ),
         "health_check": draw(st.sampled_from(("", 'nc -z "$HOSTNAME" 80 || exit 1'))),
         "health_check_start_period": draw(st.integers(0, 300)),
+        "register_when_healthy": draw(st.booleans()),
         "stop_timeout": stop_timeout,
         "drain_seconds": draw(st.integers(0, min(119, stop_timeout - 1))),
         "request_timeout": draw(st.integers(1, 30)),
@@ -77,7 +79,9 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
         "task_policy_arns": draw(st.sampled_from(((), (f"arn:aws:iam::{account}:policy/team/queues",)))),
         "permissions_boundary": draw(st.sampled_from(("", f"arn:aws:iam::{account}:policy/boundary"))),
         "deployment_minimum_percent": minimum,
-        "deployment_maximum_percent": draw(st.integers(101 if minimum == 100 or rebalancing else 100, 200)),
+        "deployment_maximum_percent": draw(
+            st.integers(100 + whole if minimum > 100 - whole else 101 if rebalancing else 100, 200)
+        ),
         "availability_zone_rebalancing": rebalancing,
         "log_retention_days": draw(st.sampled_from(LOG_RETENTION_DAYS)),
         "execute_command": draw(st.booleans()),

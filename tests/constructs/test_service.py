@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
+
 from tests.constructs.synthesis import Json, Synthesize, address, at, container, only, reference, statements
 
 
@@ -86,6 +90,39 @@ def test_a_slow_starter_has_time_from_both_kinds_of_checks(synthesize: Synthesiz
     assert (check["interval"], check["timeout"], check["retries"], check["startPeriod"]) == (30, 20, 5, 240)
     assert only(stack, "aws_ecs_service")["health_check_grace_period_seconds"] == 240
     assert "startPeriod" not in container(synthesize(health_check_start_period=0))["healthCheck"]
+
+
+def test_a_second_container_holds_a_task_until_it_is_healthy(synthesize: Synthesize) -> None:
+    """The recipe of containers-roadmap issue 2334, with the service's image, which needs no other registry."""
+    stack = synthesize(register_when_healthy=True)
+    service, hold = json.loads(only(stack, "aws_ecs_task_definition")["container_definitions"])
+    assert (hold["name"], hold["essential"]) == ("hold", False)
+    assert hold["dependsOn"] == [{"containerName": service["name"], "condition": "HEALTHY"}]
+    assert hold["image"] == service["image"]
+    assert [*hold["entryPoint"], *hold["command"]] == ["/bin/sh", "-c", "exit 0"]
+    assert "portMappings" not in hold
+    assert (hold["user"], hold["readonlyRootFilesystem"]) == ("10001:10001", True)
+    assert "dependsOn" not in service
+    assert service["essential"] is True
+
+
+def test_without_it_no_container_waits(stack: Json) -> None:
+    assert len(json.loads(only(stack, "aws_ecs_task_definition")["container_definitions"])) == 1
+    assert "startTimeout" not in container(stack)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "seconds"),
+    [
+        ({}, 10 + 3 * 10 + 5),
+        ({"health_check_start_period": 85}, 120),
+        ({"health_check_start_period": 86}, None),  # more than Fargate takes
+    ],
+)
+def test_a_held_task_has_as_long_as_its_health_check_gives_it(
+    synthesize: Synthesize, chosen: dict[str, int], seconds: int | None
+) -> None:
+    assert container(synthesize(register_when_healthy=True, **chosen)).get("startTimeout") == seconds
 
 
 def test_task_size_and_platform(synthesize: Synthesize) -> None:

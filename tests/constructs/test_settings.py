@@ -166,7 +166,22 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"deployment_minimum_percent": 101}, "deployment_minimum_percent = 101 must be 0 to 100."),
     (
         {"deployment_maximum_percent": 100, "availability_zone_rebalancing": False},
-        "must leave room: no task could be replaced.",
+        "deployment_minimum_percent = 100 with deployment_maximum_percent = 100 must leave room for a task more or"
+        " less than desired_count = 3, or no deployment could start or stop one: make the maximum 134 or more, or the"
+        " minimum 66 or less.",
+    ),
+    (
+        {"deployment_maximum_percent": 133},
+        "deployment_maximum_percent = 133 must leave room for a task more or less than desired_count = 3",
+    ),
+    (
+        {"deployment_maximum_percent": 199, "deployment_minimum_percent": 1, "desired_count": 1},
+        "than desired_count = 1, or no deployment could start or stop one: make the maximum 200 or more, or the"
+        " minimum 0 or less.",
+    ),
+    (
+        {"deployment_maximum_percent": 140, "autoscaling": "cpu", "autoscaling_minimum": 2},
+        "must leave room for a task more or less than autoscaling_minimum = 2",
     ),
     (
         {"deployment_maximum_percent": 100, "deployment_minimum_percent": 50},
@@ -233,7 +248,21 @@ def test_broken_rules(chosen: dict[str, Any], sentence: str) -> None:
 
 def test_every_setting_with_a_rule_has_a_case() -> None:
     without = {field.name for field in fields(Settings)} - {name for chosen, _ in BROKEN for name in chosen}
-    assert without == {"health_check", "execute_command"}
+    assert without == {"health_check", "register_when_healthy", "execute_command"}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 7, 50, 99, 100, 101, 1000])
+def test_percents_are_refused_where_ecs_could_neither_start_nor_stop_a_task(count: int) -> None:
+    for low in (0, 1, 50, 66, 67, 75, 90, 99, 100):
+        for high in (101, 110, 125, 133, 134, 150, 199, 200):
+            can_start, can_stop = count * high // 100 > count, -(-count * low // 100) < count
+            chosen = {"desired_count": count, "deployment_minimum_percent": low, "deployment_maximum_percent": high}
+            fits = True
+            try:
+                Settings(**chosen)  # type: ignore[arg-type]
+            except InvalidSettings:
+                fits = False
+            assert fits == (can_start or can_stop), chosen
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:

@@ -22,6 +22,14 @@ def test_a_step_that_succeeds_is_one_line() -> None:
     assert done.stderr == ""
 
 
+def test_the_warnings_of_a_step_that_succeeds_are_shown() -> None:
+    done = _step("Setting up", "sh", "-c", "echo noise; echo 'warning: no curl' >&2; echo WARNING: pip >&2")
+
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stderr == "warning: no curl\n"
+
+
 def test_a_step_that_fails_shows_all_that_it_printed_and_its_exit_code() -> None:
     done = _step("Setting up", "sh", "-c", "echo noise; echo 'no space' >&2; exit 7")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from serviceconnect.settings.field import between, matches, one_of, optional, setting
-from serviceconnect.settings.service import ServiceSettings
+from serviceconnect.settings.service import ServiceSettings, blocked_deployment
 
 __all__ = ["OperationsSettings", "conflicts"]
 
@@ -42,5 +42,8 @@ def conflicts(settings: OperationsSettings) -> Iterator[str]:
             f"desired_count = {settings.desired_count} must be from autoscaling_minimum = {low}"
             f" to autoscaling_maximum = {high}."
         )
+    # Fewer tasks leave less room.
+    if not [*blocked_deployment(settings, "desired_count", settings.desired_count)]:
+        yield from blocked_deployment(settings, "autoscaling_minimum", low)
     if settings.autoscaling == "cpu" and settings.autoscaling_target > 100:
         yield f"autoscaling_target = {settings.autoscaling_target} must be a percentage for autoscaling = cpu."

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from serviceconnect.settings.common import CommonSettings
 from serviceconnect.settings.field import Rule, between, each, matches, one_of, optional, setting
 
-__all__ = ["FARGATE_MEMORY", "LOG_RETENTION_DAYS", "ServiceSettings", "conflicts"]
+__all__ = ["FARGATE_MEMORY", "LOG_RETENTION_DAYS", "ServiceSettings", "blocked_deployment", "conflicts"]
 
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size
 FARGATE_MEMORY: Mapping[int, tuple[int, ...]] = {
@@ -85,6 +85,11 @@ class ServiceSettings(CommonSettings):
         "Seconds after its start for which a container may fail health checks, the load balancer's too: what a slow"
         " starter needs.",
         between(0, 300),
+    )
+    register_when_healthy: bool = setting(
+        False,
+        "Whether a task is registered in Cloud Map, and runs for ECS, only once its container is HEALTHY: a second"
+        " container that exits at once waits for it (`dependsOn`). For services that start slowly.",
     )
     # Both as docs/findings.md has it: the gateway sends requests to a task that has left until its cache expires, and
     # the longest request takes 30 s more.
@@ -168,6 +173,23 @@ class ServiceSettings(CommonSettings):
         return sorted({":".join(arn[:7]) for arn in arns if arn[2:3] == [service]})
 
 
+def blocked_deployment(settings: ServiceSettings, name: str, count: int) -> Iterator[str]:
+    """A sentence if a deployment of *count* tasks (the setting *name*) can neither start nor stop a task.
+
+    ECS rounds the maximum down and the minimum up. CreateService refuses 100 with 100; with other percents an event
+    says "was unable to stop or start tasks during a deployment because of the service deployment configuration".
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
+    """
+    low, high = settings.deployment_minimum_percent, settings.deployment_maximum_percent
+    step = -(-100 // max(1, count))  # the percents that make a whole task
+    if 100 - step < low and high < 100 + step:
+        yield (
+            f"deployment_minimum_percent = {low} with deployment_maximum_percent = {high} must leave room for a task"
+            f" more or less than {name} = {count}, or no deployment could start or stop one: make the maximum"
+            f" {100 + step} or more, or the minimum {100 - step} or less."
+        )
+
+
 def conflicts(settings: ServiceSettings) -> Iterator[str]:
     """What does not fit together, a sentence each."""
     sizes = FARGATE_MEMORY.get(settings.cpu)
@@ -180,11 +202,7 @@ def conflicts(settings: ServiceSettings) -> Iterator[str]:
             f"drain_seconds = {settings.drain_seconds} must be below stop_timeout = {settings.stop_timeout},"
             " for then ECS kills the container."
         )
-    if settings.deployment_minimum_percent == settings.deployment_maximum_percent == 100:
-        yield (
-            "deployment_minimum_percent = 100 with deployment_maximum_percent = 100 must leave room:"
-            " no task could be replaced."
-        )
+    yield from blocked_deployment(settings, "desired_count", settings.desired_count)
     if settings.availability_zone_rebalancing and settings.deployment_maximum_percent == 100:
         yield (
             "availability_zone_rebalancing = true with deployment_maximum_percent = 100 must leave room"
