@@ -63,6 +63,7 @@ class Faults:
         self._zones = zones
         self._endpoint = endpoint
         self._log = log
+        self.begun = False  # whether there ever was one
         self._active: list[_Active] = []
         self._busy = asyncio.Lock()
         self._ending: set[asyncio.Task[None]] = set()
@@ -88,14 +89,20 @@ class Faults:
                 raise BadInput(f"{option} {value:g} is out of range: give seconds, above 0 and up to {_LONGEST:g}.")
         if seconds is None and kind not in _AT_ONCE:
             seconds = _DEFAULT
-        active = self._strike(kind, target, delay)
+        active, life = self._aim(kind, target, delay)
+        self.begun = True
+        # Before its first effect: on what is applied to an Envoy that stands still one may wait for seconds.
+        self._log("fault", step="begins", fault=kind, target=active.target, seconds=seconds)
         if seconds is not None:
             self._active.append(active)
             try:
                 await self._apply()
             finally:  # its time counts from when it is in effect
                 active.timer = asyncio.get_running_loop().call_later(seconds, self._expire, active)
-        self._log("fault", step="begins", fault=kind, target=active.target, seconds=seconds)
+        elif life is not None and kind == "crash":
+            life.crash_application()
+        elif life is not None:
+            life.crash_proxy()
         return {"fault": kind, "target": active.target, "seconds": seconds}
 
     async def undo(self, kind: str, target: str | None) -> dict[str, Any]:
@@ -125,24 +132,20 @@ class Faults:
         await self._apply()
         self._log("fault", step="ends", fault=active.kind, target=active.target, how=how)
 
-    def _strike(self, kind: str, target: str | None, delay: float) -> _Active:
-        """Do what takes no time; the fault."""
+    def _aim(self, kind: str, target: str | None, delay: float) -> tuple[_Active, Life | None]:
+        """The fault, and the life that it breaks if it is on a task."""
         if kind == "discovery-down":
             if target is not None:
                 raise BadInput(f"discovery-down is everywhere: leave {target} out.")
-            return _Active(kind, "discovery", delay)
+            return _Active(kind, "discovery", delay), None
         if target is None:
             raise BadInput(f"{kind} needs {'a zone' if kind == 'az-down' else 'a task'}: `twin ps` lists them.")
         if kind == "az-down":
             if target not in (names := self._zones.names()):
                 raise BadInput(f"{target} is no zone of the stack: give one of {', '.join(sorted(names))}.")
-            return _Active(kind, target, delay)
+            return _Active(kind, target, delay), None
         life = self._launcher.find(target)
-        if kind == "crash" and life.application is not None and life.application.returncode is None:
-            life.application.kill_group()
-        elif kind == "proxy-crash":
-            life.crash_proxy()
-        return _Active(kind, life.task.id, delay, life.task.host_name.split(".")[0])
+        return _Active(kind, life.task.id, delay, life.task.host_name.split(".")[0]), life
 
     async def _apply(self) -> None:
         """Make everything as the faults that are active want it: those that overlap do not undo each other."""

@@ -20,11 +20,12 @@ from typing import Any
 from twin.ecs.model import HealthStatus
 from twin.network import Address
 
-__all__ = ["HealthCheck", "HealthState", "health_paths", "search_path", "statuses"]
+__all__ = ["INTERVAL", "HealthCheck", "HealthState", "health_paths", "search_path", "statuses"]
 
 # With a blank before the port as nc takes them.
 _LOCALHOST = re.compile(r"\b(?:localhost|127\.0\.0\.1)(?:([: ])(\d+)\b)?")
 _URL_PATH = re.compile(r"https?://[^/\s\"']+(/[^\s\"'|;&?]*)")
+INTERVAL = 30  # seconds between two checks, and before the first, where nothing is given [ecs]
 _STAND_INS = Path(__file__).with_name("stand_ins")
 
 
@@ -33,7 +34,7 @@ class HealthCheck:
     """A container's health check; times in seconds. Defaults: the `HealthCheck` structure of the ECS API."""
 
     command: Sequence[str]
-    interval: float = 30
+    interval: float = INTERVAL
     timeout: float = 5
     retries: int = 3
     start_period: float = 0

@@ -12,9 +12,9 @@ from twin.ecs.model import RolloutState, Service, Task, TaskStatus
 from twin.errors import StartFailed
 from twin.files import last_line
 
-__all__ = ["until_up", "why_not_up"]
+__all__ = ["until_steady", "until_up", "why_not_up"]
 
-_POLL = 0.02  # seconds
+_POLL, _STEADY_POLL = 0.02, 0.5  # seconds
 _FAILURES = 3  # so many tasks of a service that end by themselves, or find no place, and it does not come up
 _PATIENCE = 60.0  # seconds without another task that runs
 
@@ -45,6 +45,25 @@ async def until_up(ecs: Ecs, logs: Path, *, poll: float = _POLL, patience: float
         await asyncio.sleep(poll)
 
 
+async def until_steady(ecs: Ecs, logs: Path, disturbed: Callable[[], bool], *, poll: float = _STEADY_POLL) -> None:
+    """Wait until the first deployment of each service that there is has completed: its tasks pass their health checks.
+
+    Args:
+        disturbed: whether somebody breaks something on purpose, so that nothing follows from what fails.
+
+    Raises:
+        StartFailed: a first deployment has failed, or tasks fail their health checks again and again, and none passes.
+    """
+    services = list(ecs.services.values())
+    while waiting := [s for s in services if s.last_completed is None and s.status == "ACTIVE"]:
+        if disturbed():
+            return
+        for service in waiting:
+            if why := _why_not_steady(ecs, service, logs):
+                raise StartFailed(why)
+        await asyncio.sleep(poll)
+
+
 def why_not_up(ecs: Ecs, service: Service, logs: Path) -> str | None:
     """Why *service* cannot come up, with the way to find out more; None: it may still."""
     primary = service.primary
@@ -58,6 +77,30 @@ def why_not_up(ecs: Ecs, service: Service, logs: Path) -> str | None:
         return f"Service {service.name} does not come up: it {unplaced} {way_out}"
     reason = f"Service {service.name} does not come up: {primary.rollout_state_reason} " if failed else ""
     return reason + (_of_task(ended[-1], logs) if ended else "")
+
+
+def _why_not_steady(ecs: Ecs, service: Service, logs: Path) -> str | None:
+    primary = service.primary
+    tasks = [task for task in ecs.tasks_of(service) if task.deployment is primary]
+    failed = primary.rollout_state is RolloutState.FAILED
+    if not failed and any("health HEALTHY" in task.steps for task in tasks):
+        return None
+    because = {task.id: why for task in tasks if (why := task.unhealthy_because or _was_unhealthy(task))}
+    if len(because) < (1 if failed else _FAILURES):
+        return why_not_up(ecs, service, logs) if failed else None
+    identifier, why = list(because.items())[-1]
+    log = logs / identifier / "health.log"
+    said = f"; the last output of the check is {last!r}" if (last := last_line(log)) else ""
+    return (
+        f"Service {service.name} does not come up: its tasks run, {len(because)} of them have failed their health "
+        f"checks, and none has passed ({why}){said}. See {log}; docs/own-service.md says what a health check must be."
+    )
+
+
+def _was_unhealthy(task: Task) -> str | None:
+    """Why a task was stopped, if that was its health."""
+    reason = task.stopped_reason or ""
+    return reason if reason.startswith("Task failed ") else None
 
 
 def _up(ecs: Ecs, service: Service) -> list[Task]:

@@ -21,12 +21,14 @@ from twin.deploy import Deployment, deploy
 from twin.ecs import api, wire
 from twin.ecs.context import Context
 from twin.ecs.controller import Controller, Ecs
-from twin.ecs.model import Task, TaskStatus
+from twin.ecs.model import HealthStatus, Task, TaskStatus
 from twin.ecs.unsupported import unsupported
 from twin.endpoint import Endpoint
+from twin.errors import StartFailed
 from twin.faults import Faults
 from twin.files import write_json
 from twin.gateway import Gateway
+from twin.health import INTERVAL
 from twin.launcher import TaskLauncher
 from twin.load_balancer import LoadBalancers
 from twin.load_balancer.model import TargetState
@@ -36,7 +38,7 @@ from twin.placement import Subnets
 from twin.process import Process, Processes
 from twin.registry import Registry
 from twin.rotation import rotating
-from twin.start import until_up
+from twin.start import until_steady, until_up
 from twin.state import StateFolder
 from twin.supervision import Accident, kept, watch_clock
 from twin.terraform import Stack
@@ -151,6 +153,7 @@ class Supervisor:
         self._then: Process | None = None
         self._serves = False
         self._ended_by: int | None = None  # the first signal
+        self._given_up: StartFailed | None = None  # why, where it served and yet does not come up
         main = asyncio.current_task()
         assert main is not None
         for number in _SIGNALS:
@@ -177,6 +180,7 @@ class Supervisor:
                     await self.gateway.discover()
                     self._announce(deployment)
                     self._serves = True
+                    background.append(group.create_task(self._give_up_unless_steady()))
                     gc.freeze()  # what is here now stays
                     gc.enable()
                     code = await self._serve()
@@ -253,7 +257,22 @@ class Supervisor:
             umask=self.launcher.command.umask,
         )
         code = await self._then.wait()
+        if self._given_up is not None:
+            raise self._given_up
         return code if code >= 0 else 128 - code  # a signal as a shell tells it: 137 for SIGKILL
+
+    async def _give_up_unless_steady(self) -> None:
+        """End the twin if its tasks do not become healthy at first; the command that it runs ends in order before."""
+        try:
+            await until_steady(self.ecs, self._state.path / "tasks", lambda: self.faults.begun)
+        except StartFailed as error:
+            self._given_up = error
+            if self._then is not None:
+                self._then.signal(signal.SIGTERM)
+                await asyncio.sleep(_COMMAND_PATIENCE)
+            raise
+        if self._options.then is None and any(task.is_checked for task in self.ecs.tasks.values()):
+            print("twin: all tasks have passed their health checks", flush=True)
 
     async def _end_with_parent(self, main: asyncio.Task[int]) -> None:
         """Act as on SIGTERM once this process has another parent than it began with."""
@@ -306,7 +325,8 @@ class Supervisor:
             serve = "1 task serves" if tasks == 1 else f"{tasks} tasks serve"
             if listening < tasks:  # a program that does not listen may be slow, or no server at all
                 serve = f"{tasks} tasks run, of which {listening} accept connections,"
-            print(f"twin: {serve} at {outputs['gateway_url']} after {seconds:.1f} s", flush=True)
+            where = f"at {outputs['gateway_url']} after {seconds:.1f} s"
+            print(f"twin: {serve} {where}{self._checks_to_come()}", flush=True)
         if self._options.then is not None:  # which says what matters
             return
         print(f"twin: the AWS endpoint is {self.endpoint.url}", flush=True)
@@ -314,6 +334,14 @@ class Supervisor:
             print(
                 f"twin: `twin ps` lists {len(left_out)} parts of the stack that do nothing on this machine", flush=True
             )
+
+    def _checks_to_come(self) -> str:
+        """That no task has passed its health check yet, where there is one."""
+        tasks = [task for task in self.ecs.tasks.values() if task.is_checked]
+        if not tasks or any(task.health is HealthStatus.HEALTHY for task in tasks):
+            return ""
+        interval = min(task.definition["healthCheck"].get("interval", INTERVAL) for task in tasks)
+        return f"; health checks begin after {interval} s"
 
     def _ecs_call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Do an operation of ECS on the event loop; called from the endpoint's threads."""

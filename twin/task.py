@@ -84,6 +84,11 @@ class Life:
         if self._sidecar is not None:
             await self._sidecar.disturb(disturbance)
 
+    def crash_application(self) -> None:
+        """Kill the application, as a fault does; nothing happens if it has ended."""
+        if self.application is not None and self.application.returncode is None:
+            self.application.kill_group()
+
     def crash_proxy(self) -> None:
         """Kill the proxy, as a fault does; nothing happens if there is none."""
         if self._sidecar is not None:

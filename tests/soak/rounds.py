@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import sys
 import time
@@ -34,8 +35,20 @@ PAUSE = 0.04  # seconds from an answer to the next request of its connection
 CONNECTIONS = 4  # on each of the two ways
 EXPLAIN = {
     *("fails", "DEACTIVATING", "deregistered", "SIGTERM", "application stopped", "proxy exited", "proxy restarted"),
-    *("Envoy exited", "Envoy restarted", "unhealthy", "draining", "unused", "health UNHEALTHY"),
+    *("Envoy exited", "Envoy restarted", "unhealthy", "draining", "unused", "health UNHEALTHY", "does not listen"),
+    "not taken over",
 }
+# What is away from the first step to one of the others, of the same task or Envoy.
+AWAY = {"proxy exited": {"proxy restarted", "STOPPED"}, "Envoy exited": {"Envoy restarted"}}
+# By which step the twin says that it has lost a process; clients may know before it does.
+LOST = {
+    "application": {"fails", "application stopped"},
+    "proxy": {"proxy exited"},
+    "gateway": {"Envoy exited"},
+    "load-balancer": {"Envoy exited"},
+}
+NOTICED_WITHIN = 5.0  # seconds: the twin may just stand still for 4
+_STOOD_STILL = re.compile(r"the twin stood still for ([\d.]+) s")
 
 
 @dataclass
@@ -98,6 +111,8 @@ class Soak:
         self.discovery = self.cloud_map.list_services()["Services"][0]["Id"]
         self.began = time.monotonic()
         self.gateway_killed = False
+        self.killed: list[tuple[float, str]] = []  # by the soak itself, from outside: when, and the kind
+        self.done: list[tuple[float, str]] = []  # the deeds of this round
         self.log = RotatedLog(state / "gateway" / "access.log")
 
     def run(self, seconds: float, file: Path | None) -> int:
@@ -119,6 +134,7 @@ class Soak:
     def round(self) -> None:
         """Deeds under load, until all of it has come to its end, and for a while of quiet."""
         began, lines, self.gateway_killed = time.time(), self.access_log(), False
+        self.killed, self.done = [], []
         with contextlib.ExitStack() as stack:
             ways = ("/hostname", "/alb/hostname")
             loads = [
@@ -127,6 +143,7 @@ class Soak:
             for _ in range(self.dice.randint(1, 4)):
                 deed = self.dice.choice(DEEDS)
                 self.figures.deeds[deed.__name__] = self.figures.deeds.get(deed.__name__, 0) + 1
+                self.done.append((time.time(), deed.__name__))
                 # What is refused, or gone in between, is no violation; nor is a task that ended by itself.
                 with contextlib.suppress(TwinError, ClientError, ProcessLookupError):
                     deed(self)
@@ -159,8 +176,8 @@ class Soak:
             e["fault"] for e in self.events() if e["kind"] == "fault" and e["step"] == "begins" and e["seconds"]
         )
         ended = Counter(e["fault"] for e in self.events() if e["kind"] == "fault" and e["step"] == "ends")
-        if begun != ended:
-            return f"faults {begun - ended}"
+        if under_way := begun - ended:  # more may have ended than begun, in what is left of the log
+            return f"faults {under_way}"
         service = self.ecs.describe_services(cluster=self.names["cluster"], services=[self.names["service"]])[
             "services"
         ][0]
@@ -194,7 +211,7 @@ class Soak:
         windows = list(self.windows(began))
         for start, end in failed:
             if start >= quiet or not any(start <= until and end >= since for since, until in windows):
-                self.violation(f"a request failed without an event, {start - began:.2f} s after the round began")
+                self.violation(f"a request failed without an event, {self.circumstances(start, began)}")
         deadline = time.monotonic() + 5
         while (logged := self.access_log() - lines) < len(spans) and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -202,18 +219,51 @@ class Soak:
         if logged > len(spans) or (logged < len(spans) and not self.gateway_killed):
             self.violation(f"the access log has {logged} requests, clients sent {len(spans)}")
 
+    def circumstances(self, start: float, began: float) -> str:
+        """When a request began, what was done in its round, and what the event log has beside it."""
+        deeds = ", ".join(f"{name} at {at - began:.2f} s" for at, name in self.done)
+        near = [
+            f"{event.get('step') or event.get('what')} at {event['time'] - began:.2f} s"
+            for event in self.events()
+            if abs(event["time"] - start) < 2 * AFTERMATH
+        ]
+        return (
+            f"{start - began:.2f} s after the round began ({deeds}); the event log has {', '.join(near) or 'nothing'}"
+        )
+
     def windows(self, began: float) -> Iterator[tuple[float, float]]:
         """When the event log explains a failure: from an event until its effect is over."""
-        open_: dict[tuple[str, str], float] = {}
-        for event in self.events():
-            at = event["time"]
+        events = [event for event in self.events() if event["time"] > began - 60]
+        faults: dict[tuple[str, str], list[float]] = {}
+        away: dict[tuple[str, str, str], float] = {}
+        for event in events:
+            at, step = event["time"], event.get("step")
+            since = at
             if event["kind"] == "fault":
-                key = event["fault"], event["target"]
-                if event["step"] == "begins" and event["seconds"]:
-                    open_[key] = at
-                yield open_.get(key, at) - 0.2, at + AFTERMATH
-            elif event["kind"] == "accident" or event.get("step") in EXPLAIN:
-                yield at - 0.2, at + AFTERMATH
+                # Faults of a kind on the same target overlap: the first that began explains until the last has ended.
+                open_ = faults.setdefault((event["fault"], event["target"]), [])
+                if step == "begins" and event["seconds"]:
+                    open_.append(at)
+                since = min(open_, default=at)
+                if step == "ends" and open_:
+                    open_.remove(max(open_))
+            elif event["kind"] == "accident":
+                still = _STOOD_STILL.fullmatch(event["what"])
+                since = at - float(still[1]) if still else at
+            else:
+                source = event["kind"], event.get("task", "")
+                for gone, back in AWAY.items():
+                    if step == gone:
+                        away[(gone, *source)] = at
+                    elif step in back:
+                        since = min(since, away.pop((gone, *source), at))
+                if since == at and step not in EXPLAIN:
+                    continue
+            yield since - 0.2, at + AFTERMATH
+        for killed, kind in self.killed:
+            noticed = (e["time"] for e in events if e.get("step") in LOST.get(kind, ()) and e["time"] >= killed)
+            if (first := next(noticed, None)) is not None and first - killed < NOTICED_WITHIN:
+                yield killed, first
 
     def check_events(self, began: float) -> None:
         for event in self.events():
@@ -222,8 +272,9 @@ class Soak:
 
     def measure(self) -> None:
         """Measure, and compare with the first time."""
-        folders = {path.name for path in (self.state / "tasks").iterdir()}
         known = {task["taskArn"].rsplit("/", 1)[-1] for s in ("RUNNING", "STOPPED") for task in self.tasks(s)}
+        # Asked before: a task that is forgotten in between, after its hour, has no folder any more.
+        folders = {path.name for path in (self.state / "tasks").iterdir()}
         if folders - known:
             self.violation(f"{len(folders - known)} folders of tasks that nobody knows")
         pids = [self.supervisor, *(process.pid for process in self.processes())]
@@ -257,7 +308,12 @@ class Soak:
         self.figures.violations.append(what)
 
     def events(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.state / "events.jsonl").read_text().splitlines()]
+        """What there is of the event log, over its last rotation."""
+        texts = []
+        for name in ("events.jsonl.1", "events.jsonl"):
+            with contextlib.suppress(FileNotFoundError):
+                texts.append((self.state / name).read_text())
+        return [json.loads(line) for text in texts for line in text.splitlines()]
 
     def access_log(self) -> int:
         """The lines of the access log so far, those of files that are no longer kept included."""
@@ -283,7 +339,9 @@ class Soak:
     def kill(self, kind: str) -> None:
         found = sorted(process.pid for process in self.processes() if process.kind == kind)
         if found:
-            os.kill(self.dice.choice(found), signal.SIGKILL)
+            chosen = self.dice.choice(found)
+            self.killed.append((time.time(), kind))
+            os.kill(chosen, signal.SIGKILL)
 
     def fault(self, kind: str, target: str | None, seconds: float | None) -> None:
         ask(self.running, "fault", kind=kind, target=target, seconds=seconds, delay=self.dice.uniform(0.1, 2.0))

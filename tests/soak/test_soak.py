@@ -69,6 +69,8 @@ class Recorded(Soak):
     def __init__(self, events: list[dict[str, Any]], logged: int) -> None:
         self.figures, self.began, self.gateway_killed = Figures(seed=1), 0.0, False
         self.recorded, self.logged = events, logged
+        self.killed: list[tuple[float, str]] = []
+        self.done = [(10.0, "a deed")]
 
     def events(self) -> list[dict[str, Any]]:
         return self.recorded
@@ -98,3 +100,57 @@ def test_a_failure_has_to_be_explained_and_sums_to_be_exact(
 
     assert [said.split(",")[0] if "event" in said else said for said in soak.figures.violations] == violations
     assert (soak.figures.requests, soak.figures.failed) == (1, 1)
+
+
+Event = dict[str, Any]
+
+
+def fault(at: float, step: str, seconds: float | None = 8) -> Event:
+    return {"time": at, "kind": "fault", "step": step, "fault": "hang", "target": "1", "seconds": seconds}
+
+
+def task(at: float, step: str, task: str = "1") -> Event:
+    return {"time": at, "kind": "task", "step": step, "task": task}
+
+
+def gateway(at: float, step: str) -> Event:
+    return {"time": at, "kind": "load-balancer", "step": step}
+
+
+@pytest.mark.parametrize(
+    ("begun", "events", "killed", "explained"),
+    [
+        # The soak has killed a process; a busy twin says so later than clients know it.
+        (10.2, [task(10.9, "proxy exited")], "proxy", True),
+        (10.2, [task(10.9, "proxy exited")], None, False),
+        (9.5, [task(10.9, "proxy exited")], "proxy", False),
+        (10.2, [task(10.9, "proxy exited")], "application", False),
+        (10.2, [task(16.0, "proxy exited")], "proxy", False),  # that is no notice any more
+        (10.2, [], "proxy", False),
+        # For as long as a process is away, and a little.
+        (17.0, [task(10.9, "proxy exited"), task(18.0, "proxy restarted")], None, True),
+        (17.0, [task(10.9, "proxy exited"), task(18.0, "STOPPED")], None, True),
+        (17.0, [task(10.9, "proxy exited"), task(18.0, "proxy restarted", "2")], None, False),
+        (16.0, [gateway(10.9, "Envoy exited"), gateway(17.0, "Envoy restarted")], None, True),
+        (21.5, [gateway(10.9, "Envoy exited"), gateway(17.0, "Envoy restarted")], None, False),
+        # Faults of a kind on one task that overlap.
+        (15.0, [fault(10, "begins"), fault(16, "begins"), fault(18, "ends"), fault(24, "ends")], None, True),
+        (22.5, [fault(10, "begins"), fault(16, "begins"), fault(18, "ends"), fault(24, "ends")], None, True),
+        (9.0, [fault(10, "begins"), fault(16, "begins"), fault(18, "ends"), fault(24, "ends")], None, False),
+        (29.0, [fault(10, "begins"), fault(16, "begins"), fault(18, "ends"), fault(24, "ends")], None, False),
+        # While the twin stands still it says nothing.
+        (12.0, [{"time": 15.0, "kind": "accident", "what": "the twin stood still for 3.5 s"}], None, True),
+        (11.0, [{"time": 15.0, "kind": "accident", "what": "the twin stood still for 3.5 s"}], None, False),
+    ],
+)
+def test_what_explains_a_failure(begun: float, events: list[Event], killed: str | None, explained: bool) -> None:
+    soak = Recorded(events, 1)
+    soak.killed = [(10.1, killed)] if killed else []
+    load = Load("http://127.0.0.1:8000", 0, answers=Counter({(503, ""): 1}), spans=[(begun, begun + 0.1, False)])
+
+    soak.check_requests([load], began=9.0, quiet=40.0, lines=0)
+
+    assert bool(soak.figures.violations) is not explained
+    if not explained:
+        (said,) = soak.figures.violations
+        assert f"{begun - 9:.2f} s after the round began (a deed at 1.00 s); the event log has " in said

@@ -153,6 +153,37 @@ def test_faults_that_begin_and_end_at_the_same_time_leave_what_is_active() -> No
     assert zones.closed == {"eu-west-2a"}
 
 
+def test_a_fault_is_in_the_event_log_before_its_first_effect() -> None:
+    """Whoever explains a failed request by the log finds the fault at or before it."""
+    order: list[str] = []
+
+    class Life(SlowToTake):
+        async def disturb(self, disturbance: Disturbance) -> None:
+            order.append("disturbed")
+
+        def crash_application(self) -> None:
+            order.append("killed")
+
+        def crash_proxy(self) -> None:
+            order.append("proxy killed")
+
+    life = Life()
+    launcher = SimpleNamespace(lives={life.task.id: life}, find=lambda name: life)
+    zones = SimpleNamespace(closed=set[str](), names=lambda: {"eu-west-2a"})
+    endpoint = SimpleNamespace(discovery_is_down=False)
+
+    async def scenario() -> None:
+        faults = Faults(cast(Any, launcher), zones, cast(Any, endpoint), lambda kind, **d: order.append(d["step"]))
+        assert not faults.begun
+        for kind in ("hang", "crash", "proxy-crash"):
+            await faults.begin(kind, "a", 60 if kind == "hang" else None, 1.0)
+        assert faults.begun
+
+    asyncio.run(scenario())
+
+    assert order == ["begins", "disturbed", "begins", "killed", "begins", "proxy killed"]
+
+
 def test_proxy_crash_is_survived(twin: RunningTwin, ask: httpx.Client) -> None:
     victim = running(twin)[0]
     fault(twin, "proxy-crash", victim)

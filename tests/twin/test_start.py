@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.twin.ecs.world import Subnets, World
 from twin.ecs.model import Task
 from twin.errors import StartFailed
-from twin.start import until_up, why_not_up
+from twin.start import until_steady, until_up, why_not_up
 
 BREAKER_AT_ONE = {
     "deploymentCircuitBreaker": {
@@ -94,3 +95,52 @@ def test_what_never_runs_ends_it_with_what_is_missing(tmp_path: Path) -> None:
     assert said.startswith("For 0 s no further task has come up. Of service shop 0 of 3 tasks run (there are: ")
     assert said.count("PROVISIONING") == 3
     assert "its newest event: (service shop) has started 3 tasks" in said
+
+
+def steady(world: World, logs: Path, disturbed: bool = False) -> None:
+    asyncio.run(until_steady(world.ecs, logs, lambda: disturbed, poll=0))
+
+
+def checked(world: World, **request: Any) -> None:
+    """The service, whose tasks get to RUNNING and never pass the health check that they have."""
+    world.start(**request)
+    world.tasks.unhealthy.add(world.service.primary.task_definition.arn)
+
+
+@pytest.mark.parametrize("breaker", [{}, BREAKER_AT_ONE], ids=["no circuit breaker", "circuit breaker"])
+def test_tasks_that_never_pass_their_health_check_end_it_with_what_the_check_says(
+    tmp_path: Path, breaker: dict[str, Any]
+) -> None:
+    world = World()
+    checked(world, deploymentConfiguration=breaker)
+    world.advance(20)
+    unhealthy = [task for task in world.ecs.tasks.values() if task.unhealthy_because]
+    for task in unhealthy:
+        (tmp_path / task.id).mkdir()
+        (tmp_path / task.id / "health.log").write_text("connecting\n404 Not Found\n")
+
+    with pytest.raises(StartFailed) as error:
+        steady(world, tmp_path)
+
+    said = str(error.value)
+    assert said.startswith(f"Service shop does not come up: its tasks run, {len(unhealthy)} of them have failed their ")
+    assert "and none has passed (Task failed container health checks); the last output of the check is '404 " in said
+    assert "health.log; docs/own-service.md says what a health check must be." in said
+
+
+def test_tasks_that_fail_their_health_check_on_purpose_end_nothing(tmp_path: Path) -> None:
+    world = World()
+    checked(world, deploymentConfiguration={})
+    world.advance(20)
+
+    steady(world, tmp_path, disturbed=True)
+
+
+def test_a_service_whose_tasks_pass_their_health_check_is_steady(tmp_path: Path) -> None:
+    world = World()
+    checked(world)
+    world.tasks.unhealthy.clear()
+    world.advance(20)
+
+    steady(world, tmp_path)
+    assert world.service.last_completed is world.service.primary
