@@ -65,14 +65,25 @@ class Registry:
         return service.id, service.arn
 
     @locked
+    def record_types(self, service_arn: str) -> frozenset[str] | None:
+        """The types of the DNS records of the service with that ARN; None if there is none."""
+        for service in self._backend.list_services():
+            if service.arn == service_arn:
+                records = (service.dns_config or {}).get("DnsRecords") or []
+                return frozenset(record["Type"] for record in records)
+        return None
+
+    @locked
     def delete_service(self, service_id: str) -> None:
         """Remove a service; nothing happens if it is gone."""
         self._backend.delete_service(service_id)
 
     @locked
-    def register(self, service_id: str, instance_id: str, address: Address, attributes: dict[str, str]) -> None:
+    def register(
+        self, service_id: str, instance_id: str, address: Address, attributes: dict[str, str], *, with_port: bool = True
+    ) -> None:
         """Register an instance; nothing happens if its service is gone."""
-        where = {"AWS_INSTANCE_IPV4": address.host, "AWS_INSTANCE_PORT": str(address.port)}
+        where = {"AWS_INSTANCE_IPV4": address.host} | ({"AWS_INSTANCE_PORT": str(address.port)} if with_port else {})
         try:
             self._backend.register_instance(service_id, instance_id, "", {**where, **attributes})
         except ServiceNotFound:
@@ -88,6 +99,17 @@ class Registry:
         except (InstanceNotFound, ServiceNotFound):
             return
         self._forget_operations()
+
+    @locked
+    def set_health(self, service_id: str, instance_id: str, *, healthy: bool) -> None:
+        """Set the status of an instance whose service has a custom health check; else nothing happens."""
+        try:
+            service = self._backend.get_service(service_id)
+        except ServiceNotFound:
+            return
+        for instance in service.instances:
+            if instance.instance_id == instance_id and service.health_check_custom_config is not None:
+                instance.health_status = "HEALTHY" if healthy else "UNHEALTHY"
 
     @locked
     def instances(self, service_id: str) -> list[str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from twin import envoy
 from twin.ecs.model import HealthStatus, StopCode, Task, TaskStatus
+from twin.ecs.service_registries import port_of
 from twin.errors import StartFailed
 from twin.files import last_line
 from twin.health import HealthCheck, health_paths, search_path, statuses
@@ -40,10 +41,13 @@ def served_service(task: Task) -> dict[str, Any]:
 
 
 def served_port(task: Task) -> int:
-    """The container port of that service; without one the first."""
+    """The container port of that service; without one a load balancer's or a service registry's, else the first."""
     name = served_service(task).get("portName")
-    ports = [port for port in task.definition["portMappings"] if name in (None, port.get("name"))]
-    return int(ports[0]["containerPort"])
+    ports = [port["containerPort"] for port in task.definition["portMappings"] if name in (None, port.get("name"))]
+    request = task.deployment.request
+    targets = [*request.get("loadBalancers", []), *request.get("serviceRegistries", [])]
+    wanted = [target["containerPort"] for target in targets if target.get("containerPort") in ports]
+    return int([*wanted, *ports][0])
 
 
 class Life:
@@ -63,7 +67,7 @@ class Life:
         self._proxy_address: Address
         self._work: set[asyncio.Task[None]] = set()
         self._sidecar: Sidecar | None = None
-        self._registered = False
+        self._registered: list[str] = []  # the ids of the Cloud Map services in which it is
         self._disturbance = Disturbance()
         self._thawed = asyncio.Event()
         self._thawed.set()
@@ -221,16 +225,25 @@ class Life:
     async def _register(self) -> None:
         address = self._proxy_address if self._sidecar else self._application_address
         await self._launcher.balancers.register(self.task, address)
-        if self._sidecar is None:
-            return
-        self._registered = True
-        for service_id in self._discovery_services():
-            self._launcher.registry.register(service_id, self.task.id, self._proxy_address, self._attributes())
-        self._step("registered", address=str(self._proxy_address))
+        registry, attributes = self._launcher.registry, self._attributes()
+        if self._sidecar is not None:
+            for service_id in self._discovery_services():
+                self._registered.append(service_id)
+                zone = {"AvailabilityZone": self.task.zone}
+                registry.register(service_id, self.task.id, address, {**zone, **attributes})
+        for entry in self.task.registries:
+            service_id = entry["registryArn"].rsplit("/", 1)[-1]
+            self._registered.append(service_id)
+            where = {"AVAILABILITY_ZONE": self.task.zone, "REGION": self._launcher.controller.ecs.region}
+            with_port = port_of(entry) is not None
+            registry.register(service_id, self.task.id, address, {**where, **attributes}, with_port=with_port)
+            if self.task.is_checked:  # until the container's health check passes (assumed)
+                registry.set_health(service_id, self.task.id, healthy=False)
+        if self._registered:
+            self._step("registered", address=str(address))
 
     def _attributes(self) -> dict[str, str]:
         return {
-            "AvailabilityZone": self.task.zone,
             "ECS_CLUSTER_NAME": self.task.cluster.name,
             "ECS_SERVICE_NAME": self.task.service_name,
             "ECS_TASK_DEFINITION_FAMILY": self.task.deployment.task_definition.family,
@@ -260,6 +273,9 @@ class Life:
             return
         async for status in statuses(check, lambda: self._is_healthy(check)):
             self.task.container.health = status
+            for service_id in self._registered:
+                healthy = status is HealthStatus.HEALTHY
+                self._launcher.registry.set_health(service_id, self.task.id, healthy=healthy)
             said = last_line(self._folder / "health.log") if status is HealthStatus.UNHEALTHY else None
             self._step(f"health {status.value}", **({"output": said} if said is not None else {}))
             if self._disturbance == Disturbance():  # else the fault is in the event log, and on purpose
@@ -299,7 +315,7 @@ class Life:
         self._enter(TaskStatus.DEACTIVATING)
         delay = await self._launcher.balancers.deregister(self.task)
         if self._registered:
-            for service_id in self._discovery_services():
+            for service_id in self._registered:
                 self._launcher.registry.deregister(service_id, self.task.id)
             self._step("deregistered")
             await self._launcher.instances_changed()

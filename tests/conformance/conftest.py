@@ -16,6 +16,7 @@ from botocore.config import Config
 
 from tests.conformance.terraform import Lacking, Terraform
 from tests.twin.conftest import synthesize
+from tests.twin.gateway.issuer import Issuer, issuer_at_work
 from tests.twin.running import PROJECT, RunningTwin, TwinFactory, twin_command, wait_until
 
 
@@ -25,6 +26,7 @@ class Endpoint:
 
     twin: RunningTwin
     environment: Mapping[str, str]
+    issuer: Issuer
     clients: dict[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
@@ -42,16 +44,23 @@ class Endpoint:
 
 
 @pytest.fixture
-def endpoint(start_twin: TwinFactory) -> Endpoint:
+def issuer() -> Iterator[Issuer]:
+    """An issuer of JSON Web Tokens on this machine."""
+    with issuer_at_work() as issuer:
+        yield issuer
+
+
+@pytest.fixture
+def endpoint(start_twin: TwinFactory, issuer: Issuer) -> Endpoint:
     """`twin up --empty`, and the environment that `eval "$(twin env)"` makes."""
-    twin = start_twin("--empty", wait=False)
+    twin = start_twin("--empty", "--jwt-issuer", issuer.url, wait=False)
     wait_until(lambda: "aws_endpoint_url" in said(twin) or twin.process.poll() is not None, "the endpoint is there")
     ask = ["sh", "-c", 'eval "$("$@")" && env -0', "sh", *twin_command("env", "--state", str(twin.state))]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SC_", "TF_CLI"))}
     done = subprocess.run(ask, cwd=PROJECT, env=clean, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     pairs = (pair.partition("=") for pair in done.stdout.split("\0") if pair)
-    return Endpoint(twin, {name: value for name, _, value in pairs})
+    return Endpoint(twin, {name: value for name, _, value in pairs}, issuer)
 
 
 def said(twin: RunningTwin) -> str:

@@ -9,19 +9,21 @@ from contextlib import contextmanager
 
 import httpx
 
+from tests.conformance.caller import Caller
+
 __all__ = ["hostnames", "load"]
 
 _PAUSE = 0.05  # seconds between two requests of a client
 
 
 @contextmanager
-def load(url: str, clients: int = 4) -> Iterator[Counter[str]]:
+def load(url: str, auth: Caller = None, clients: int = 4) -> Iterator[Counter[str]]:
     """GET *url* again and again with so many clients at a time; the answers by status, complete once it has ended."""
     answers: Counter[str] = Counter()
     over = threading.Event()
 
     def ask() -> None:
-        with httpx.Client(timeout=40) as client:
+        with httpx.Client(timeout=40, auth=auth) as client:
             while not over.wait(_PAUSE):
                 try:
                     answers[str(client.get(url).status_code)] += 1
@@ -39,10 +41,10 @@ def load(url: str, clients: int = 4) -> Iterator[Counter[str]]:
             thread.join()
 
 
-def hostnames(url: str, expected: int, most: int = 2000) -> set[str]:
+def hostnames(url: str, expected: int, auth: Caller = None, most: int = 2000) -> set[str]:
     """The hosts that answer *url*, asked until there are *expected* of them, at most so often."""
     found: set[str] = set()
-    with httpx.Client(timeout=40) as client:
+    with httpx.Client(timeout=40, auth=auth) as client:
         for _ in range(most):
             answer = client.get(url)
             answer.raise_for_status()

@@ -94,9 +94,15 @@ class Registry:
     addresses: dict[tuple[str, str], Address] = field(default_factory=dict)
     attributes: dict[str, str] = field(default_factory=dict)
 
-    def register(self, service_id: str, instance_id: str, address: Address, attributes: dict[str, str]) -> None:
+    def register(
+        self, service_id: str, instance_id: str, address: Address, attributes: dict[str, str], *, with_port: bool = True
+    ) -> None:
+        assert with_port
         self.addresses[service_id, instance_id] = address
         self.attributes = attributes
+
+    def set_health(self, service_id: str, instance_id: str, *, healthy: bool) -> None:
+        return
 
     def deregister(self, service_id: str, instance_id: str) -> None:
         del self.addresses[service_id, instance_id]

@@ -348,7 +348,7 @@ class Controller:
                 )
                 for definition in deployment.task_definition.containers
             ],
-            main=main_container(deployment.task_definition.containers, deployment.service_connect),
+            main=main_container(deployment.task_definition.containers, deployment.service_connect, deployment.request),
             created_at=self.clock(),
         )
         self.ecs.tasks[task.id] = task

@@ -39,6 +39,7 @@ DEPLOYED = (
     "networkConfiguration",
     "platformVersion",
     "serviceConnectConfiguration",
+    "serviceRegistries",
     "volumeConfigurations",
     "vpcLatticeConfigurations",
 )
@@ -247,8 +248,14 @@ class Task:
 
     @property
     def is_registered(self) -> bool:
-        """Whether it has been where Cloud Map's clients look: some milliseconds after RUNNING, with Service Connect."""
-        return not self.deployment.service_connect or "registered" in self.steps
+        """Whether it has been where Cloud Map's clients look: some milliseconds after RUNNING, if it is to be there."""
+        is_to_be = self.deployment.service_connect or self.registries
+        return not is_to_be or "registered" in self.steps
+
+    @property
+    def registries(self) -> list[Json]:
+        """`ServiceRegistry` of each service of Cloud Map in which it registers, beside those of Service Connect."""
+        return list(self.deployment.request.get("serviceRegistries") or [])
 
     @property
     def is_checked(self) -> bool:
@@ -286,21 +293,27 @@ def _deployment_configuration(request: Json) -> Json:
     return {**defaults, **given, "deploymentCircuitBreaker": breaker}
 
 
-def main_container(containers: Sequence[Json], service_connect: Mapping[str, Any] | None) -> int:
+def main_container(
+    containers: Sequence[Json], service_connect: Mapping[str, Any] | None, request: Mapping[str, Any]
+) -> int:
     """Which of *containers* (definitions) is run: the one whose port the first Service Connect service names.
 
-    Without Service Connect it is the first that maps a port.
+    Without Service Connect it is the one that the first load balancer or service registry of the service's *request*
+    names, else the first that maps a port.
 
     Raises:
         LookupError: there is none.
     """
     services = (service_connect or {}).get("services") or [{}]
-    name = services[0].get("portName")
+    port_name = services[0].get("portName")
+    targets = [*request.get("loadBalancers", []), *request.get("serviceRegistries", [])]
+    named = next((target["containerName"] for target in targets if target.get("containerName")), None)
+    container_name = named if port_name is None else None
     for number, container in enumerate(containers):
         for port in container.get("portMappings", []):
-            if name in (None, port.get("name")):
+            if port_name in (None, port.get("name")) and container_name in (None, container["name"]):
                 return number
-    raise LookupError(name)
+    raise LookupError(port_name or container_name)
 
 
 def by_zone(tasks: Iterable[Task], zones: Iterable[str]) -> dict[str, int]:

@@ -15,6 +15,7 @@ from twin.ecs.errors import (
 )
 from twin.ecs.limits import check_service
 from twin.ecs.model import DEPLOYED, Deployment, Service, TaskDefinition
+from twin.ecs.service_registries import registry_faults
 from twin.ecs.tags import checked_tags
 from twin.ecs.task_definitions import find_task_definition
 
@@ -31,7 +32,7 @@ _KEPT = (
     "propagateTags",
 )
 # What would change which tasks run, and does not here. (What tasks merely lack is told by unsupported.py.)
-_REFUSED = ("placementConstraints", "placementStrategy", "serviceRegistries", "gatewayConnectors", "monitoring")
+_REFUSED = ("placementConstraints", "placementStrategy", "gatewayConnectors", "monitoring")
 
 
 def create_service(context: Context, request: Json) -> Json:
@@ -58,7 +59,7 @@ def create_service(context: Context, request: Json) -> Json:
         created_from=content,
     )
     definition = _usable(context, request.get("taskDefinition", ""))
-    check_service(service.request, definition.request, context.target_groups())
+    _check_with(context, service.request, definition)
     deployment = _deployment(context, service, definition, service.request)
     context.controller.deploy(service, deployment)
     context.ecs.services[cluster.name, name] = service
@@ -80,7 +81,7 @@ def update_service(context: Context, request: Json) -> Json:
     definition = service.primary.task_definition
     if "taskDefinition" in request:
         definition = _usable(context, request["taskDefinition"])
-    check_service(changed, definition.request, context.target_groups())
+    _check_with(context, changed, definition)
     if (
         request.get("forceNewDeployment", False)
         or definition is not service.primary.task_definition
@@ -166,6 +167,14 @@ def _check(request: Json) -> None:
     ):
         if given not in (None, here):
             raise InvalidParameterException(f"The {what} {given} is not supported by this endpoint: {here} is.")
+
+
+def _check_with(context: Context, request: Json, definition: TaskDefinition) -> None:
+    """Refuse what is beyond a limit, or does not fit the tasks' *definition*."""
+    check_service(request, definition.request, context.target_groups())
+    registries = request.get("serviceRegistries") or []
+    for fault in registry_faults(registries, definition.containers, context.cloud_map.record_types):
+        raise InvalidParameterException(fault)
 
 
 def _count(desired: int) -> int:

@@ -30,7 +30,7 @@ _SERVICE = {
     *("launchType", "capacityProviderStrategy", "platformVersion", "platformFamily", "taskDefinition", "deployments"),
     *("events", "createdAt", "createdBy", "schedulingStrategy", "deploymentController", "tags"),
     *("deploymentConfiguration", "networkConfiguration", "enableECSManagedTags", "propagateTags"),
-    *("currentServiceDeployment", "currentServiceRevisions", "loadBalancers"),
+    *("currentServiceDeployment", "currentServiceRevisions", "loadBalancers", "serviceRegistries"),
     "healthCheckGracePeriodSeconds",
 }
 _DEPLOYMENT_CONFIGURATION = {"maximumPercent", "minimumHealthyPercent", "deploymentCircuitBreaker", "strategy"}
@@ -77,15 +77,15 @@ def unsupported(service: Json, definition: Json) -> list[str]:
     primary: Json = next((d for d in service["deployments"] if d["status"] == "PRIMARY"), {})
     connection = primary.get("serviceConnectConfiguration") or {}
     further = {name: primary.get(name) for name in ("volumeConfigurations", "vpcLatticeConfigurations")}
-    return [*_by_service({**service, **further}, connection), *_by_task_definition(definition, connection)]
+    return [*_by_service({**service, **further}, connection), *_by_task_definition(definition, connection, service)]
 
 
-def _by_task_definition(definition: Json, connection: Json) -> list[str]:
+def _by_task_definition(definition: Json, connection: Json, service: Json) -> list[str]:
     name = f"{definition['family']}:{definition['revision']}"
     lines = list(_told(f"task definition {name}", definition, _TASK_DEFINITION))
     containers = definition["containerDefinitions"]
     try:
-        main = main_container(containers, connection)
+        main = main_container(containers, connection, service)
     except LookupError:
         return [*lines, f"task definition {name}: no container maps a port, so no service can run it"]
     for number, container in enumerate(containers):

@@ -141,6 +141,8 @@ def _create_service(self: Any) -> str:
         if (service.name, service.namespace_id) == (request["Name"], namespace):
             known = {"ServiceId": service.id, "ServiceArn": service.arn, "CreatorRequestId": service.creator_request_id}
             raise _AlreadyExists("Service", request["Name"], **known)
+    if namespace is not None:  # moto forgets one that DnsConfig alone has
+        self.body = json.dumps({**request, "NamespaceId": namespace})
     return str(_ORIGINAL["create_service"](self))
 
 

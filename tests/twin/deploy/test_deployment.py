@@ -332,6 +332,44 @@ def test_a_provisioner_is_left_to_terraform(aws: Aws) -> None:
     assert [it.what for it in passed_over] == ["aws_cloudwatch_log_group.provisioned, argument provisioner"]
 
 
+def test_a_service_of_cloud_map_is_made_in_a_private_dns_namespace(aws: Aws) -> None:
+    made = deploy(
+        stack(
+            {
+                "aws_vpc.dns": {"cidr_block": "10.7.0.0/16"},
+                "aws_service_discovery_private_dns_namespace.dns": {
+                    "name": "dns.internal",
+                    "vpc": "${aws_vpc.dns.id}",
+                },
+                "aws_service_discovery_service.orders": {
+                    "name": "orders",
+                    "dns_config": {
+                        "namespace_id": "${aws_service_discovery_private_dns_namespace.dns.id}",
+                        "dns_records": [{"type": "SRV", "ttl": 10}],
+                        "routing_policy": "MULTIVALUE",
+                    },
+                    "health_check_custom_config": {},
+                },
+            }
+        ),
+        aws,
+    )
+
+    arn = made.attributes["aws_service_discovery_service.orders"]["arn"]
+    (service,) = aws.call(
+        "servicediscovery",
+        "ListServices",
+        Filters=[
+            {
+                "Name": "NAMESPACE_ID",
+                "Values": [made.attributes["aws_service_discovery_private_dns_namespace.dns"]["arn"]],
+            }
+        ],
+    )["Services"]
+    assert (service["Arn"], service["DnsConfig"]["DnsRecords"]) == (arn, [{"Type": "SRV", "TTL": 10}])
+    assert made.passed_over == ()
+
+
 def test_scaling_is_registered(aws: Aws) -> None:
     deploy(
         stack(

@@ -330,7 +330,6 @@ def test_the_same_creation_twice_is_one_service(ecs: Any, world: World) -> None:
         ({"deploymentConfiguration": {"bakeTimeInMinutes": -1}}, "InvalidParameterException", "bakeTimeInMinutes"),
         ({"healthCheckGracePeriodSeconds": -1}, "InvalidParameterException", "healthCheckGracePeriodSeconds"),
         ({"healthCheckGracePeriodSeconds": 2**31}, "InvalidParameterException", "2147483647, is 2147483648"),
-        ({"serviceRegistries": [{"registryArn": "a"}]}, "InvalidParameterException", "serviceRegistries"),
         ({"networkConfiguration": {}}, "InvalidParameterException", "Network Configuration"),
         (
             {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-z"]}}},

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.twin.ecs.world import NAMESPACE, World, service, task_definition
+from tests.twin.ecs.world import NAMESPACE, REGISTRY, World, service, task_definition
 from twin.ecs.limits import FARGATE_SIZES
 
 Json = dict[str, Any]
@@ -116,6 +116,10 @@ def balanced(**changes: Any) -> Json:
     return {"loadBalancers": [{"targetGroupArn": GROUP, "containerName": "app", "containerPort": 8080, **changes}]}
 
 
+def found(arn: str = REGISTRY, **changes: Any) -> Json:
+    return {"serviceRegistries": [{"registryArn": arn, **changes}]}
+
+
 def network(**groups: Any) -> Json:
     return {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-a"], **groups}}}
 
@@ -138,6 +142,12 @@ def named(ecs: Any, world: World) -> None:
         (balanced(targetGroupArn=GROUP + "x"), "The target group"),
         (balanced(containerName="web"), "The container web does not exist in the task definition"),
         (balanced(containerPort=80), "did not have a container port 80 defined"),
+        (found("nowhere"), "The service registry nowhere does not exist"),
+        (found(), "has SRV records: give containerName and containerPort, or a port"),
+        (found(containerName="app"), "needs both containerName and containerPort"),
+        (found(containerName="app", containerPort=8080, port=8080), "give one of the two"),
+        (found(containerName="app", containerPort=80), "did not have a container port 80 defined"),
+        ({"serviceRegistries": 2 * found(port=8080)["serviceRegistries"]}, "Only one service registry"),
         (network(securityGroups=[f"sg-{n}" for n in range(6)]), "securityGroups can have at most 5"),
         (network(subnets=["subnet-a"] * 17), "subnets can have at most 16"),
     ],
@@ -161,7 +171,13 @@ def test_a_request_timeout_needs_an_application_protocol(ecs: Any, world: World)
     assert world.ecs.services == {}
 
 
-@pytest.mark.parametrize("changes", [percents(100, 300), percents(0, 100), percents(99, 100), balanced(), connected()])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *(percents(100, 300), percents(0, 100), percents(99, 100), balanced(), connected()),
+        *(found(port=8080), found(containerName="app", containerPort=8080), found(REGISTRY + "-a")),
+    ],
+)
 def test_a_service_at_a_limit_is_made(ecs: Any, world: World, changes: Json) -> None:
     named(ecs, world)
     assert ecs.create_service(**service(**changes))["service"]["status"] == "ACTIVE"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from twin.parameters import Parameters
 Json = dict[str, Any]
 
 NAMESPACE = "arn:aws:servicediscovery:eu-west-2:123456789012:namespace/ns-shop"
+REGISTRY = "arn:aws:servicediscovery:eu-west-2:123456789012:service/srv-orders"
 STARTS_WITHIN = 3  # seconds from start() to RUNNING
 CHECKED_AFTER = 5  # seconds from RUNNING to the first result of a health check
 STOPS_WITHIN = 4  # seconds from stop() to STOPPED
@@ -118,6 +120,7 @@ class CloudMap:
     def __init__(self) -> None:
         self.namespaces = {"shop": NAMESPACE}
         self.services: dict[str, tuple[str, str]] = {}  # by id: namespace and name
+        self.records = {REGISTRY: {"SRV"}, REGISTRY + "-a": {"A"}}  # types of DNS records, by the service's ARN
         self._numbers = itertools.count(1)
 
     def namespace_arn(self, namespace: str) -> str | None:
@@ -126,6 +129,9 @@ class CloudMap:
     def create_namespace(self, name: str) -> str:
         self.namespaces[name] = NAMESPACE.replace("ns-shop", f"ns-{name}")
         return self.namespaces[name]
+
+    def record_types(self, service_arn: str) -> Collection[str] | None:
+        return self.records.get(service_arn)
 
     def create_service(self, namespace: str, name: str) -> tuple[str, str]:
         known = {value: identifier for identifier, value in self.services.items()}

@@ -13,10 +13,12 @@ def _namespace(aws: Aws, made: Attributes) -> Attributes:
     """Creating a namespace answers with an operation, which names it."""
     operation = aws.call("servicediscovery", "GetOperation", OperationId=made["operation_id"])["Operation"]
     namespace = aws.call("servicediscovery", "GetNamespace", Id=operation["Targets"]["NAMESPACE"])["Namespace"]
+    properties = namespace["Properties"]
     return {
         "id": namespace["Id"],
         "arn": namespace["Arn"],
-        "http_name": namespace["Properties"]["HttpProperties"]["HttpName"],
+        "http_name": (properties.get("HttpProperties") or {}).get("HttpName"),
+        "hosted_zone": (properties.get("DnsProperties") or {}).get("HostedZoneId"),
     }
 
 
@@ -37,6 +39,14 @@ def _discovered(aws: Aws, service: Attributes) -> Attributes:
 DISCOVERY = {
     "aws_service_discovery_http_namespace": Call(
         "servicediscovery", "CreateHttpNamespace", answer={"operation_id": "OperationId"}, then=_namespace
+    ),
+    "aws_service_discovery_private_dns_namespace": Call(
+        "servicediscovery", "CreatePrivateDnsNamespace", answer={"operation_id": "OperationId"}, then=_namespace
+    ),
+    "aws_service_discovery_service": Call(
+        "servicediscovery",
+        "CreateService",
+        answer={"id": "Service.Id", "arn": "Service.Arn"},
     ),
     "data.aws_service_discovery_service": Call(
         "servicediscovery",
