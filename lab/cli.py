@@ -578,8 +578,8 @@ def update(
             f"no price is taken from the offer {sorted(unknown)[0]!r:.60}; choose from {', '.join(sorted(codes))}"
         )
     with_options(Scenario(), {"region": region})
-    products, offers = from_files(region, base_url or ""), set(offer or OFFERS_BY_DEFAULT)
-    for change in update_prices(prices or PRICE_FILE, region, products, offers, accept):
+    files, offers = from_files(region, base_url or ""), set(offer or OFFERS_BY_DEFAULT)
+    for change in update_prices(prices or PRICE_FILE, region, files, offers, accept):
         print(change_in_words(change))
 
 

@@ -3,31 +3,25 @@
 A line that grows with traffic grows in proportion to it; its *kinks* are the multiples of the present traffic at which
 its slope changes or it jumps. Between two kinks a bill is a straight line in the request rate, which lets the
 break-even points be solved exactly.
+
+bill.json has the lines, and the ways with their traits: a way has the lines of its traits, of them those of the tasks'
+network or of any. The amount of a line is a product of fields of the scenario, of `_QUANTITIES` and of numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from functools import cached_property
-from itertools import chain
+from pathlib import Path
+from typing import Any, Literal
 
 from lab.costs.prices import ZERO, Price, PriceBook
-from lab.costs.scenario import (
-    GB,
-    HOURS,
-    INSIGHTS_BASE_METRICS,
-    KB,
-    METER_BOTH,
-    METER_LARGER,
-    METER_REQUEST,
-    SECONDS_PER_HOUR,
-    Scenario,
-)
+from lab.costs.scenario import GB, HOURS, KB, METER_BOTH, METER_LARGER, METER_REQUEST, SECONDS_PER_HOUR, Scenario
 from lab.errors import BadInput
-
-__all__ = ["GROUPS", "PUBLIC_ALB", "SERVICE_CONNECT", "WAYS", "WITH_SHARE", "Bill", "Line", "Way", "bill", "way_named"]
 
 # What a bill is made of, in the order of the picture's bars.
 GROUPS = (
@@ -51,9 +45,8 @@ LCU_NEW_PER_SECOND, LCU_ACTIVE, LCU_RULES_PER_SECOND, FREE_RULES = Decimal(25), 
 NLCU_NEW_PER_SECOND, NLCU_ACTIVE = Decimal(800), Decimal(100_000)
 UNIT_GB_PER_HOUR = Decimal(1)
 
-# What stands before VPC Lattice on the way in: a network load balancer and a proxy task of this size in each zone.
-# https://aws.amazon.com/solutions/guidance/external-connectivity-to-amazon-vpc-lattice/
-ENTRY_TASK = (256, 512)
+# Container Insights with enhanced observability: metrics of cluster and service. AWS publishes no count, hence assumed.
+INSIGHTS_BASE_METRICS = 36
 
 
 @dataclass(frozen=True)
@@ -71,22 +64,41 @@ class Line:
 
 @dataclass(frozen=True)
 class Way:
-    """A way to expose the service. *gateway*: API Gateway carries the payloads. *public*: tasks in public subnets."""
+    """A way to expose the service; its *traits* choose its lines."""
 
     name: str
-    lines: Callable[[Scenario, PriceBook], Iterator[Line]]
-    gateway: bool = False
-    public: bool = False
+    traits: frozenset[str]
+
+    @property
+    def gateway(self) -> bool:
+        """Whether API Gateway carries the payloads."""
+        return "gateway" in self.traits
+
+    @property
+    def public(self) -> bool:
+        """Whether its tasks are in public subnets, whatever the scenario says of them."""
+        return "public tasks" in self.traits
 
     def offered(self, scenario: Scenario) -> bool:
         """Whether it is another way than those before it, and one that Fargate has tasks for."""
-        if self is WITH_SHARE:
+        if "share" in self.traits:
             return scenario.size_with_share is not None
         return not self.public or scenario.network in ("endpoints", "nat")
 
     def carries(self, scenario: Scenario) -> bool:
         """Whether the payloads fit through it; if not, its total is nobody's price."""
         return not self.gateway or max(scenario.request_bytes, scenario.response_bytes) <= GATEWAY_PAYLOAD_BYTES
+
+    def applying(self, scenario: Scenario) -> Scenario:
+        """Of *scenario* what applies to this way."""
+        changes: dict[str, Any] = {"network": "public"} if self.public else {}
+        if not self.gateway:  # an ALB's access logs go to S3 and cost next to nothing there
+            changes["gateway_log_bytes"] = ZERO
+        if "proxy" not in self.traits:
+            changes["proxy_log_bytes"] = ZERO
+        if "shared" not in self.traits:
+            changes["alb_services"] = 1
+        return scenario.replace(**changes)
 
 
 @dataclass(frozen=True)
@@ -104,26 +116,6 @@ class Bill:
     def of(self, *groups: str) -> Decimal:
         """The sum of the lines of *groups* in US dollars."""
         return sum((line.usd for line in self.lines if line.group in groups), ZERO)
-
-
-def bill(way: Way, scenario: Scenario, prices: PriceBook) -> Bill:
-    """What a month of *way* costs, line by line."""
-    return Bill(way, tuple(way.lines(scenario.replace(network="public") if way.public else scenario, prices)))
-
-
-def _line(
-    item: str,
-    group: str,
-    amount: Decimal | int,
-    name: str,
-    prices: PriceBook,
-    *assumed: str,
-    grows: bool = True,
-) -> Line:
-    amount, price = Decimal(amount), prices[name]
-    tiers = [f"{name}@{tier.start:f}" if tier.start else name for tier in price.assumed(amount)]
-    kinks = tuple(kink / amount for kink in price.kinks) if grows and amount else ()
-    return Line(item, group, amount, price.cost(amount), price, (*assumed, *tiers), kinks)
 
 
 def steps(scenario: Scenario) -> Decimal:
@@ -161,252 +153,106 @@ def _unit_hours(scenario: Scenario, beside_data: Decimal) -> Decimal:
     return scenario.mean_rate * max(beside_data, data) * HOURS
 
 
-def http_api(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
-    """Requests of an HTTP API, counted in steps of 512 KB. Its VPC link costs nothing."""
-    # Where the request alone and both together are as many steps, nothing depends on what is counted.
-    ends = {steps(scenario.replace(http_api_metering=end)) for end in (METER_REQUEST, METER_BOTH)}
-    assumed = ("http_api_metering",) if len(ends) > 1 else ()
-    yield _line("HTTP API requests", "requests", scenario.requests * steps(scenario), "http_api", prices, *assumed)
+def _more_with_share(scenario: Scenario, which: int) -> Decimal:
+    """The CPU units (0) or MiB (1) that a task with AWS's advised share for the proxy has beyond the plain one."""
+    plain = (scenario.cpu, scenario.memory)
+    return Decimal((scenario.size_with_share or plain)[which] - plain[which])
 
 
-def rest_api(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
-    """Requests of a REST API, which are not counted in steps of their size."""
-    yield _line("REST API requests", "requests", scenario.requests, "rest_api", prices)
+_QUANTITIES: Mapping[str, Callable[[Scenario], Decimal]] = {
+    "hours": lambda s: HOURS,
+    "thousandth": lambda s: Decimal(1) / 1024,
+    "steps": steps,
+    "gigabytes": lambda s: s.requests / GB,  # of a month, for each byte of a request
+    "log_bytes": lambda s: s.gateway_log_bytes + s.proxy_log_bytes + s.app_log_bytes,
+    "log_months": lambda s: Decimal(s.log_retention_days) / 30,
+    "metrics": lambda s: (INSIGHTS_BASE_METRICS + s.insights_metrics_per_task * s.tasks) * int(s.insights),
+    "more_cpu": lambda s: _more_with_share(s, 0),
+    "more_memory": lambda s: _more_with_share(s, 1),
+    "discovery_calls": lambda s: s.front_ends * SECONDS_PER_HOUR * HOURS / s.discovery_cache_seconds,
+    "shared_hours": lambda s: HOURS / s.alb_services,
+    "lcu_hours": lambda s: _unit_hours(s, lcus_beside_data(s, s.connections_per_request)),
+    "nlcu_hours": lambda s: _unit_hours(s, nlcus_beside_data(s, s.connections_per_request)),
+    "inner_lcu_hours": lambda s: _unit_hours(s, lcus_beside_data(s, s.gateway_connections_per_request)),
+    "inner_nlcu_hours": lambda s: _unit_hours(s, nlcus_beside_data(s, s.gateway_connections_per_request)),
+}
 
 
-def alb(
-    scenario: Scenario, prices: PriceBook, connections: Decimal, *assumed: str, services: int = 1
-) -> Iterator[Line]:
-    """An application load balancer: its hours, which *services* share, and the capacity units of this one."""
-    yield _line("ALB hours", "load balancer", HOURS / services, "alb_hour", prices, grows=False)
-    used = _unit_hours(scenario, lcus_beside_data(scenario, connections))
-    yield _line("ALB capacity units", "load balancer", used, "alb_lcu", prices, *assumed)
+# Lines
 
 
-def nlb(scenario: Scenario, prices: PriceBook, connections: Decimal, *assumed: str) -> Iterator[Line]:
-    """A network load balancer: its hours and its capacity units."""
-    yield _line("NLB hours", "load balancer", HOURS, "nlb_hour", prices, grows=False)
-    used = _unit_hours(scenario, nlcus_beside_data(scenario, connections))
-    yield _line("NLB capacity units", "load balancer", used, "nlb_nlcu", prices, *assumed)
+@dataclass(frozen=True)
+class _Item:
+    """A line as bill.json has it. *why*: why it is counted so, for the reader of the file.
 
-
-def addresses(scenario: Scenario, prices: PriceBook, services: int = 1) -> Iterator[Line]:
-    """Public IPv4 addresses of a load balancer that the internet reaches."""
-    hours = HOURS * scenario.public_addresses / services
-    yield _line("public IPv4 of the load balancer", "load balancer", hours, "ipv4_hour", prices, grows=False)
-
-
-def lattice(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
-    """VPC Lattice with one service; zones are crossed at no charge of their own."""
-    yield _line("Lattice service hours", "load balancer", HOURS, "lattice_hour", prices, grows=False)
-    data = scenario.requests * scenario.exchanged_bytes / GB
-    yield _line("Lattice data", "requests", data, "lattice_data", prices)
-    price = prices["lattice_request"]
-    # The free amount is an hour's, so it is taken off hour by hour.
-    hourly = [rate * SECONDS_PER_HOUR for rate in scenario.rates]
-    billed = sum((max(ZERO, requests - price.free) for requests in hourly), ZERO) * HOURS / len(hourly)
-    assumed = ("lattice_request",) if price.assumed(price.free + billed) else ()
-    kinks = tuple(price.free / requests for requests in hourly if requests)
-    usd = price.cost(billed, free=False)
-    yield Line("Lattice requests beyond the free ones", "requests", billed, usd, price, assumed, kinks)
-
-
-def lattice_entry(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
-    """The public way in that VPC Lattice lacks: a network load balancer and a proxy task in each zone."""
-    for line in chain(
-        nlb(scenario, prices, scenario.connections_per_request),
-        addresses(scenario, prices),
-        _fargate("proxy tasks", "load balancer", *ENTRY_TASK, scenario.azs, scenario, prices),
-    ):
-        yield replace(line, item=f"entry: {line.item}")
-
-
-def cloudfront(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
-    """Requests of CloudFront, nothing cached, and its egress; what it fetches from a VPC origin costs nothing."""
-    yield _line("CloudFront requests", "requests", scenario.requests, "cloudfront_request", prices)
-    data = scenario.requests * scenario.response_bytes / GB
-    yield _line("CloudFront egress", "internet egress", data, "cloudfront_egress", prices)
-
-
-def tasks(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
-    """The service's tasks."""
-    yield from _fargate("Fargate", "tasks", scenario.cpu, scenario.memory, scenario.tasks, scenario, prices)
-
-
-def proxy_share(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
-    """What the task that holds AWS's advised share for the proxy costs beyond the plain one."""
-    cpu, memory = scenario.size_with_share or (scenario.cpu, scenario.memory)
-    busiest = max(scenario.rates)
-    kinks = (scenario.busy_rate / busiest,) if busiest else ()
-    more = (cpu - scenario.cpu, memory - scenario.memory)
-    for line in _fargate("proxy's share", "Service Connect", *more, scenario.tasks, scenario, prices):
-        yield replace(line, kinks=kinks)
-
-
-def _fargate(
-    item: str, group: str, cpu: int, memory: int, count: int, scenario: Scenario, prices: PriceBook
-) -> Iterator[Line]:
-    kind = "fargate_arm" if scenario.architecture == "ARM64" else "fargate_x86"
-    for name, amount, of in (("vcpu", cpu, "vCPU"), ("memory", memory, "memory")):
-        yield _line(f"{item}: {of}", group, HOURS * count * amount / 1024, f"{kind}_{name}", prices, grows=False)
-
-
-def cloud_map(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
-    """Cloud Map without Service Connect: the registered tasks, the private zone of the namespace, discovery calls.
-
-    Front ends ask again as their answers run out, and not for each request. Under Service Connect all of it is free:
-    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-connect.html, "Pricing".
+    grows: in proportion to the "rate"; so, but with a free amount of each "hour"; or at once where tasks get "busy".
     """
-    group = "requests"
-    yield _line("Cloud Map resources", group, scenario.tasks, "cloud_map_resource", prices, grows=False)
-    yield _line("hosted zone of the namespace", group, 1, "hosted_zone", prices, grows=False)
-    calls = scenario.front_ends * SECONDS_PER_HOUR * HOURS / scenario.discovery_cache_seconds
-    assumed = ("front_ends", "discovery_cache_seconds")
-    yield _line("Cloud Map discovery calls", group, calls, "cloud_map_call", prices, *assumed, grows=False)
+
+    trait: str
+    item: str
+    group: str
+    price: str
+    amount: str
+    grows: Literal["", "rate", "hour", "busy"] = ""
+    assumed: tuple[str, ...] = ()
+    network: str = ""
+    why: str = ""
+
+    def counted(self, scenario: Scenario, price: Price) -> Decimal:
+        """The amount of a month."""
+        if self.grows == "hour":
+            beyond = [max(ZERO, rate * SECONDS_PER_HOUR - price.free) for rate in scenario.rates]
+            return sum(beyond, ZERO) * HOURS / len(beyond)
+        return math.prod((_factor(name, scenario) for name in self.amount.split(" * ")), start=Decimal(1))
+
+    def kinks(self, scenario: Scenario, price: Price, amount: Decimal) -> tuple[Decimal, ...]:
+        """See `Line`."""
+        if self.grows == "rate" and amount:
+            return tuple(kink / amount for kink in price.kinks)
+        if self.grows == "hour":
+            return tuple(price.free / (rate * SECONDS_PER_HOUR) for rate in scenario.rates if rate)
+        busiest = max(scenario.rates)
+        return (scenario.busy_rate / busiest,) if self.grows == "busy" and busiest else ()
 
 
-def network(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
-    """The tasks' way to ECR, S3 and CloudWatch; the S3 gateway endpoint costs nothing."""
-    group = "private network"
-    sent = scenario.requests * scenario.app_log_bytes / GB
-    if scenario.network == "endpoints":
-        hours = HOURS * scenario.endpoints * scenario.azs
-        yield _line("interface endpoints", group, hours, "endpoint_hour", prices, grows=False)
-        yield _line("data through endpoints", group, sent, "endpoint_data", prices)
-    elif scenario.network == "nat":
-        hours = HOURS * scenario.nat_gateways
-        yield _line("NAT gateway hours", group, hours, "nat_hour", prices, grows=False)
-        yield _line("public IPv4 of NAT gateways", group, hours, "ipv4_hour", prices, grows=False)
-        yield _line("data through NAT", group, sent, "nat_data", prices)
-    elif scenario.network == "public":
-        yield _line("public IPv4 of tasks", group, HOURS * scenario.tasks, "ipv4_hour", prices, grows=False)
+def _factor(name: str, scenario: Scenario) -> Decimal:
+    if name in _QUANTITIES:
+        return _QUANTITIES[name](scenario)
+    return Decimal(name) if name[0].isdigit() else Decimal(getattr(scenario, name))
 
 
-def proxy_network(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
-    """What the Service Connect proxy needs beside the tasks' own network: its endpoint, and the way of its logs."""
-    group = "Service Connect"
-    sent = scenario.requests * scenario.proxy_log_bytes / GB
-    if scenario.network == "endpoints":
-        hours = HOURS * scenario.proxy_endpoints * scenario.azs
-        yield _line("endpoints of the proxy", group, hours, "endpoint_hour", prices, grows=False)
-        yield _line("proxy logs through endpoints", group, sent, "endpoint_data", prices)
-    elif scenario.network == "nat":
-        yield _line("proxy logs through NAT", group, sent, "nat_data", prices)
+def _matters(assumption: str, scenario: Scenario) -> bool:
+    """Whether a line that is counted by *assumption* rests on it in this scenario."""
+    if assumption == "http_api_metering":
+        # Where the request alone and both together are as many steps, nothing depends on what is counted.
+        return steps(scenario.replace(http_api_metering=METER_REQUEST)) != steps(
+            scenario.replace(http_api_metering=METER_BOTH)
+        )
+    return assumption != "insights_metrics_per_task" or scenario.insights
 
 
-def between_zones(scenario: Scenario, prices: PriceBook, share: Decimal, assumed: str) -> Iterator[Line]:
-    """The *share* of the traffic on which API Gateway's way ends in another zone.
-
-    A GB is billed as it leaves one zone and as it enters the other. For a client and an NLB AWS says so:
-    https://aws.amazon.com/blogs/networking-and-content-delivery/exploring-data-transfer-costs-for-aws-network-load-balancers/
-    By default an NLB gives its clients the address of any zone, and its nodes then keep to the targets of their own:
-    https://docs.aws.amazon.com/elasticloadbalancing/latest/network/edit-load-balancer-attributes.html
-    Which zone the network interface of a VPC link lies in that a request comes from is not documented, hence assumed.
-
-    An ALB's own traffic to targets in other zones is free, and so is that of EC2 instances with an ALB in their VPC
-    (https://aws.amazon.com/ec2/pricing/on-demand/); whether a VPC link counts as one of them is assumed.
-    """
-    crossed = scenario.requests * scenario.exchanged_bytes / GB * share * 2
-    yield _line("between zones, both directions", "between zones", crossed, "cross_az", prices, assumed)
+def _line(item: _Item, scenario: Scenario, prices: PriceBook) -> Line:
+    name = item.price.replace("fargate", "fargate_arm" if scenario.architecture == "ARM64" else "fargate_x86")
+    price = prices[name]
+    amount = item.counted(scenario, price)
+    free = item.grows != "hour"  # else taken off already
+    tiers = price.assumed(amount if free else amount + price.free)
+    assumed = [each for each in item.assumed if _matters(each, scenario)]
+    assumed += [f"{name}@{tier.start:f}" if tier.start else name for tier in tiers]
+    usd = price.cost(amount, free=free)
+    return Line(item.item, item.group, amount, usd, price, tuple(assumed), item.kinks(scenario, price, amount))
 
 
-def egress(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
-    """Responses to the internet, billed alike whatever sends them but CloudFront."""
-    data = scenario.requests * scenario.response_bytes / GB
-    yield _line("internet egress", "internet egress", data, "egress", prices)
+def bill(way: Way, scenario: Scenario, prices: PriceBook) -> Bill:
+    """What a month of *way* costs, line by line."""
+    applying = way.applying(scenario)
+    items = [each for each in _ITEMS if each.trait in way.traits and each.network in ("", applying.network)]
+    return Bill(way, tuple(_line(item, applying, prices) for item in items))
 
 
-def operations(scenario: Scenario, prices: PriceBook, log_bytes: Decimal) -> Iterator[Line]:
-    """Logs, Container Insights, and the image in ECR; *log_bytes* are those of one request."""
-    group = "logs, metrics, image"
-    ingested = scenario.requests * (log_bytes + scenario.app_log_bytes) / GB
-    yield _line("log ingestion", group, ingested, "log_ingest", prices)
-    yield _line("log storage", group, ingested * scenario.log_retention_days / 30, "log_storage", prices)
-    metrics = (INSIGHTS_BASE_METRICS + scenario.insights_metrics_per_task * scenario.tasks) * int(scenario.insights)
-    counted = ("insights_metrics_per_task",) if metrics else ()
-    yield _line("Container Insights", group, metrics, "insights_metric", prices, *counted, grows=False)
-    image = scenario.image_mb * scenario.images_kept / 1024
-    yield _line("image in ECR", group, image, "image_storage", prices, grows=False)
-
-
-Lines = Callable[[Scenario, PriceBook], Iterator[Line]]
-CONNECTIONS = "gateway_connections_per_request"
-
-
-def _gateway(front: Lines, between: Lines, share: str, *parts: Lines) -> Lines:
-    """An API, what stands between it and the tasks, and the *share* of its traffic that is billed between zones."""
-
-    def lines(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
-        crossing = scenario.crossing_share if share == "cross_az_share" else scenario.alb_cross_az_share
-        logs = scenario.gateway_log_bytes + (scenario.proxy_log_bytes if between is proxy_network else ZERO)
-        for part in (front, between, *parts, _service):
-            yield from part(scenario, prices)
-        yield from between_zones(scenario, prices, crossing, share)
-        yield from operations(scenario, prices, logs)
-
-    return lines
-
-
-def _inner_alb(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
-    yield from alb(scenario, prices, scenario.gateway_connections_per_request, CONNECTIONS)
-
-
-def _inner_nlb(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
-    yield from nlb(scenario, prices, scenario.gateway_connections_per_request, CONNECTIONS)
-
-
-def _service(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
-    yield from tasks(scenario, prices)
-    yield from network(scenario, prices)
-    yield from egress(scenario, prices)
-
-
-def _public_alb(scenario: Scenario, prices: PriceBook, services: int = 1) -> Iterator[Line]:
-    yield from alb(scenario, prices, scenario.connections_per_request, services=services)
-    yield from addresses(scenario, prices, services)
-    yield from _service(scenario, prices)
-    # Its access logs go to S3 and cost next to nothing there.
-    yield from operations(scenario, prices, ZERO)
-
-
-def _shared_alb(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
-    yield from _public_alb(scenario, prices, scenario.alb_services)
-
-
-def _cloudfront_alb(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
-    yield from cloudfront(scenario, prices)
-    yield from _inner_alb(scenario, prices)
-    yield from tasks(scenario, prices)
-    yield from network(scenario, prices)
-    yield from operations(scenario, prices, ZERO)
-
-
-def _lattice(scenario: Scenario, prices: PriceBook) -> Iterator[Line]:
-    yield from lattice(scenario, prices)
-    yield from lattice_entry(scenario, prices)
-    yield from _service(scenario, prices)
-    yield from operations(scenario, prices, ZERO)
-
-
-TASKS, ALB = "cross_az_share", "alb_cross_az_share"
-SERVICE_CONNECT = Way("service-connect", _gateway(http_api, proxy_network, TASKS), gateway=True)
-WITH_SHARE = Way("service-connect-with-share", _gateway(http_api, proxy_network, TASKS, proxy_share), gateway=True)
-PUBLIC_ALB = Way("public-alb", _public_alb)
-WAYS = (
-    SERVICE_CONNECT,
-    WITH_SHARE,
-    Way("service-connect-public-tasks", SERVICE_CONNECT.lines, gateway=True, public=True),
-    Way("cloud-map", _gateway(http_api, cloud_map, TASKS), gateway=True),
-    Way("internal-alb", _gateway(http_api, _inner_alb, ALB), gateway=True),
-    Way("internal-nlb", _gateway(http_api, _inner_nlb, TASKS), gateway=True),
-    PUBLIC_ALB,
-    Way("public-alb-public-tasks", PUBLIC_ALB.lines, public=True),
-    Way("shared-alb", _shared_alb),
-    Way("rest-alb", _gateway(rest_api, _inner_alb, ALB), gateway=True),
-    Way("rest-nlb", _gateway(rest_api, _inner_nlb, TASKS), gateway=True),
-    Way("cloudfront-alb", _cloudfront_alb),
-    Way("lattice", _lattice),
-)
+_FILE = json.loads(Path(__file__).with_name("bill.json").read_text())
+_ITEMS = [_Item(**{**each, "assumed": tuple(each.get("assumed", ()))}) for each in _FILE["lines"]]
+WAYS = tuple(Way(name, frozenset(traits)) for name, traits in _FILE["ways"].items())
 
 
 def way_named(name: str) -> Way:
@@ -415,3 +261,7 @@ def way_named(name: str) -> Way:
         if way.name == name:
             return way
     raise BadInput(f"there is no way {name!r:.60}; choose one of {', '.join(way.name for way in WAYS)}")
+
+
+SERVICE_CONNECT, WITH_SHARE = way_named("service-connect"), way_named("service-connect-with-share")
+PUBLIC_ALB = way_named("public-alb")

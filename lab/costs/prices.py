@@ -6,6 +6,7 @@ the *source* at the *date*; "assumed" is not this Region's own published price, 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,30 +18,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from lab.errors import BadInput, Missing
 
-__all__ = ["PRICE_FILE", "UNITS", "Price", "PriceBook", "PriceFile", "Tier", "load_prices", "read_price_file", "wrong"]
-
 PRICE_FILE = Path(__file__).with_name("prices.json")
 ZERO = Decimal(0)
 
-# Every price of a Region, and the unit that it is quoted for.
-UNITS = {
-    name: unit
-    for unit, names in {
-        "vCPU-hour": "fargate_x86_vcpu fargate_arm_vcpu",
-        "GB-hour": "fargate_x86_memory fargate_arm_memory",
-        "request": "http_api rest_api lattice_request cloudfront_request",
-        "hour": "alb_hour nlb_hour lattice_hour endpoint_hour nat_hour ipv4_hour",
-        "LCU-hour": "alb_lcu",
-        "NLCU-hour": "nlb_nlcu",
-        "GB": "lattice_data cloudfront_egress endpoint_data nat_data egress cross_az log_ingest",
-        "resource-month": "cloud_map_resource",
-        "call": "cloud_map_call",
-        "zone-month": "hosted_zone",
-        "GB-month": "log_storage image_storage",
-        "metric-month": "insights_metric",
-    }.items()
-    for name in names.split()
-}
+# Every price of a Region: the unit that it is quoted for, and where AWS lists it.
+CATALOGUE: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("catalogue.json").read_text())
+UNITS: dict[str, str] = {name: each["unit"] for name, each in CATALOGUE.items()}
 
 Usd = Annotated[Decimal, Field(ge=0, le=10**6)]
 Amount = Annotated[Decimal, Field(ge=0, le=10**15)]
@@ -115,6 +98,10 @@ class Price(BaseModel):
         """This price with the tier from *start* on at *usd*."""
         tiers = [tier.model_copy(update={"usd": usd}) if tier.start == start else tier for tier in self.tiers]
         return Price.model_construct(**{**dict(self), "tiers": tuple(tiers)})
+
+    def usd_at(self, amount: Decimal) -> Decimal:
+        """US dollars for the *per* units from *amount*, which is no free one, on."""
+        return [tier for tier in self.tiers if tier.start <= amount][-1].usd
 
     def _split(self, amount: Decimal) -> Iterator[tuple[Tier, Decimal]]:
         for tier, following in zip(self.tiers, (*self.tiers[1:], None), strict=True):

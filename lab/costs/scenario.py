@@ -56,8 +56,6 @@ PROXY_LOG_BYTES = Decimal(300)
 PROXY_CPU, PROXY_CPU_BUSY, PROXY_MEMORY = 256, 512, 64
 BUSY_REQUESTS_PER_SECOND = 500
 
-# Container Insights with enhanced observability: metrics of cluster and service. AWS publishes no count, hence assumed.
-INSIGHTS_BASE_METRICS = 36
 
 # What an HTTP API counts in steps of 512 KB. AWS says that requests are metered in such increments, so that 513 KB of
 # data are two, and not whether the response is part of the data: https://aws.amazon.com/api-gateway/pricing/

@@ -9,27 +9,17 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
-from lab.costs.prices import PRICE_FILE, UNITS, Price, PriceBook, PriceFile, load_prices, read_price_file
+from lab.costs.prices import CATALOGUE, PRICE_FILE, Price, PriceBook, PriceFile, load_prices, read_price_file
 from lab.errors import BadInput, Missing
-
-__all__ = [
-    "LISTINGS",
-    "OFFERS_BY_DEFAULT",
-    "OFFER_FILES",
-    "Change",
-    "Listing",
-    "from_files",
-    "offered",
-    "prices_of",
-    "update_prices",
-]
 
 OFFER_FILES = "https://pricing.us-east-1.amazonaws.com"
 
@@ -53,36 +43,13 @@ class Listing:
 
     def matches(self, attributes: Mapping[str, str]) -> bool:
         """Whether a product with these attributes is the one that is meant."""
-        usage_type = attributes.get("usagetype", "")
-        if re.fullmatch(BILLING_CODE + re.escape(self.usage_type), usage_type) is None:
-            return False
-        return self.operation in ("", attributes.get("operation"))
+        usage_type = BILLING_CODE + re.escape(self.usage_type)
+        found = re.fullmatch(usage_type, attributes.get("usagetype", ""))
+        return bool(found) and self.operation in ("", attributes.get("operation"))
 
 
-# Not here, for what the price list calls them is not known: Cloud Map, VPC Lattice, CloudFront, Route 53, Container
-# Insights.
-LISTINGS = {
-    "fargate_x86_vcpu": Listing("AmazonECS", "Fargate-vCPU-Hours:perCPU"),
-    "fargate_x86_memory": Listing("AmazonECS", "Fargate-GB-Hours"),
-    "fargate_arm_vcpu": Listing("AmazonECS", "Fargate-ARM-vCPU-Hours:perCPU"),
-    "fargate_arm_memory": Listing("AmazonECS", "Fargate-ARM-GB-Hours"),
-    "http_api": Listing("AmazonApiGateway", "ApiGatewayHttpRequest"),
-    "rest_api": Listing("AmazonApiGateway", "ApiGatewayRequest"),
-    "alb_hour": Listing("AWSELB", "LoadBalancerUsage", "LoadBalancing:Application"),
-    "alb_lcu": Listing("AWSELB", "LCUUsage", "LoadBalancing:Application"),
-    "nlb_hour": Listing("AWSELB", "LoadBalancerUsage", "LoadBalancing:Network"),
-    "nlb_nlcu": Listing("AWSELB", "LCUUsage", "LoadBalancing:Network"),
-    "endpoint_hour": Listing("AmazonVPC", "VpcEndpoint-Hours"),
-    "endpoint_data": Listing("AmazonVPC", "VpcEndpoint-Bytes"),
-    "ipv4_hour": Listing("AmazonVPC", "PublicIPv4:InUseAddress"),
-    "nat_hour": Listing("AmazonEC2", "NatGateway-Hours"),
-    "nat_data": Listing("AmazonEC2", "NatGateway-Bytes"),
-    "egress": Listing("AWSDataTransfer", "DataTransfer-Out-Bytes"),
-    "cross_az": Listing("AWSDataTransfer", "DataTransfer-Regional-Bytes"),
-    "log_ingest": Listing("AmazonCloudWatch", "DataProcessing-Bytes"),
-    "log_storage": Listing("AmazonCloudWatch", "TimedStorage-ByteHrs"),
-    "image_storage": Listing("AmazonECR", "TimedStorage-ByteHrs"),
-}
+# What the price list calls the others is not known: Cloud Map, VPC Lattice, CloudFront, Route 53, Container Insights.
+LISTINGS = {name: Listing(**each["listing"]) for name, each in CATALOGUE.items() if "listing" in each}
 # AmazonEC2's offer file has hundreds of MB, and of it only the NAT gateway's price is used.
 OFFERS_BY_DEFAULT = {listing.offer for listing in LISTINGS.values()} - {"AmazonEC2"}
 
@@ -96,28 +63,18 @@ class Offered:
     date: str
 
 
-@dataclass(frozen=True)
-class Product:
-    """A product of the price list with its on-demand terms."""
-
-    attributes: Mapping[str, str]
-    terms: Iterable[Mapping[str, Any]]
-    source: str
-    date: str
+Files = Callable[[str], tuple[str, Mapping[str, Any]]]
+"""An offer's file: its address and content."""
 
 
-Products = Callable[[Listing], Iterator[Product]]
-
-
-def from_files(region: str, base_url: str = "", timeout: float = 60.0) -> Products:
-    """Products of the Region's offer files, each fetched once, when first asked for: may raise BadInput or Missing.
+def from_files(region: str, base_url: str = "", timeout: float = 60.0) -> Files:
+    """The Region's offer files, each fetched once, when first asked for: may raise BadInput or Missing.
 
     timeout: seconds without an answer, a tenth of it for the connection.
     """
     import httpx
 
-    fetched: dict[str, tuple[str, Mapping[str, Any]]] = {}
-
+    @cache
     def fetch(offer: str) -> tuple[str, Mapping[str, Any]]:
         url = f"{(base_url or OFFER_FILES).rstrip('/')}/offers/v1.0/aws/{offer}/current/{region}/index.json"
         try:
@@ -134,25 +91,23 @@ def from_files(region: str, base_url: str = "", timeout: float = 60.0) -> Produc
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise BadInput(f"{url} is not an offer file of AWS; is --base-url right?") from error
 
-    def products(listing: Listing) -> Iterator[Product]:
-        if listing.offer not in fetched:
-            fetched[listing.offer] = fetch(listing.offer)
-        url, content = fetched[listing.offer]
-        for sku, product in content["products"].items():
-            terms = content["terms"].get("OnDemand", {}).get(sku, {}).values()
-            yield Product(product["attributes"], terms, url, content["publicationDate"][:10])
-
-    return products
+    return fetch
 
 
-def offered(listing: Listing, products: Products) -> Offered | None:
-    """The price that *listing* names; None if there is none in US dollars, or if several products disagree."""
+def offered(listing: Listing, files: Files) -> Offered | None:
+    """The on-demand price that *listing* names; None if there is none in US dollars, or if several products disagree.
+
+    Raises BadInput for a file of another form.
+    """
+    url, content = files(listing.offer)
     try:
+        on_demand, date = content["terms"].get("OnDemand", {}), content["publicationDate"][:10]
         found = {
-            Offered(tiers, product.source, product.date)
-            for product in products(listing)
-            if listing.matches(product.attributes)
-            for tiers in _tiers(product)
+            Offered(tiers, url, date)
+            for sku, product in content["products"].items()
+            if listing.matches(product["attributes"])
+            for term in on_demand.get(sku, {}).values()
+            if (tiers := _tiers(term))
         }
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         raise BadInput(
@@ -162,15 +117,9 @@ def offered(listing: Listing, products: Products) -> Offered | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _tiers(product: Product) -> Iterator[tuple[tuple[Decimal, Decimal], ...]]:
-    for term in product.terms:
-        tiers = sorted(
-            (Decimal(dimension["beginRange"]), Decimal(dimension["pricePerUnit"]["USD"]))
-            for dimension in term["priceDimensions"].values()
-            if "USD" in dimension["pricePerUnit"]
-        )
-        if tiers:
-            yield tuple(tiers)
+def _tiers(term: Mapping[str, Any]) -> tuple[tuple[Decimal, Decimal], ...]:
+    dimensions = [each for each in term["priceDimensions"].values() if "USD" in each["pricePerUnit"]]
+    return tuple(sorted((Decimal(each["beginRange"]), Decimal(each["pricePerUnit"]["USD"])) for each in dimensions))
 
 
 @dataclass(frozen=True)
@@ -183,12 +132,12 @@ class Change:
     date: str = ""
 
 
-def update_prices(path: Path, region: str, products: Products, offers: Collection[str], accept: bool) -> list[Change]:
+def update_prices(path: Path, region: str, files: Files, offers: Collection[str], accept: bool) -> list[Change]:
     """Bring the prices of *region* in the file *path* up to date from *offers*.
 
     Raises BadInput, with the file left as it is, for a price that moves by more than half of itself unless *accept*.
     """
-    file, changes = _updated(read_price_file(path), path, region, products, offers, accept)
+    file, changes = _updated(path, region, files, offers, accept)
     try:
         _write(path, file)
     except OSError as error:
@@ -207,15 +156,12 @@ def prices_of(region: str, path: Path = PRICE_FILE, timeout: float = 20.0) -> Pr
         return load_prices(region, path)
     except Missing as lacking:
         try:
-            products = from_files(region, timeout=timeout)
-            file, _ = _updated(read_price_file(path), path, region, products, OFFERS_BY_DEFAULT, accept=True)
+            file, _ = _updated(path, region, from_files(region, timeout=timeout), OFFERS_BY_DEFAULT, accept=True)
         except Missing as error:
             raise Missing(f"{lacking}, on a machine that reaches {OFFER_FILES} ({error.__cause__})") from error
-    try:
+    with suppress(OSError):  # they serve this once
         _write(path, file)
-    except OSError:  # they serve this once
-        return PriceBook(region, file.regions[region])
-    return load_prices(region, path)
+    return PriceBook(region, file.regions[region])
 
 
 def _write(path: Path, file: PriceFile) -> None:
@@ -226,76 +172,68 @@ def _write(path: Path, file: PriceFile) -> None:
 
 
 def _updated(
-    file: PriceFile, path: Path, region: str, products: Products, offers: Collection[str], accept: bool
+    path: Path, region: str, files: Files, offers: Collection[str], accept: bool
 ) -> tuple[PriceFile, list[Change]]:
     """The file with the prices of *region* renewed, or with the Region added: what it lacks is another Region's."""
+    file = read_price_file(path)
     if not file.regions:
         raise BadInput(f"the price file {path} has no Region to take the list of prices from")
     known = region in file.regions
-    before = file.regions[region] if known else next(iter(file.regions.values()))
-    after, changes, jumps = _renewed_all(before, region, products, offers)
+    prices = dict(file.regions[region] if known else next(iter(file.regions.values())))
+    changes, jumps, levels = [], [], []
+    for name, old in prices.items():
+        listing = LISTINGS.get(name)
+        found = offered(listing, files) if listing and listing.offer in offers else None
+        if found is None:
+            changes.append(Change(name, "not-asked" if listing and listing.offer not in offers else "not-listed"))
+            continue
+        prices[name] = new = _renewed(old, region, found)
+        starts = sorted({tier.start for price in (old, new) for tier in price.tiers})
+        moves = [(old.usd_at(start), new.usd_at(start)) for start in starts]
+        moves = [(before, after) for before, after in moves if before != after]
+        changes.append(Change(name, "renewed" if moves else "unchanged", tuple(moves), found.date))
+        levels += [new.tiers[0].usd / old.tiers[0].usd] if old.tiers[0].usd else []
+        for tier in old.tiers:  # one that the file did not have yet is no jump
+            if abs((after := new.usd_at(tier.start)) - tier.usd) > tier.usd * GREATEST_JUMP:
+                jumps.append(f"{name} from {tier.usd.normalize():f} to {after.normalize():f} USD")
     if known and jumps and not accept:
         raise BadInput(f"{'; '.join(jumps)}: more than half; if that is right, repeat with --accept")
     if not known:
-        listed = [change.name for change in changes if change.outcome in ("renewed", "unchanged")]
-        pairs = [(before[name].tiers[0].usd, after[name].tiers[0].usd) for name in listed]
-        level = median([new / old for old, new in pairs if old] or [Decimal(1)])
-        # What was taken over was never this Region's price: no history.
-        after = {
-            name: price.model_copy(update={"history": []}) if name in listed else _in_proportion(price, level)
-            for name, price in after.items()
-        }
-    return file.model_copy(update={"regions": {**file.regions, region: after}}), changes
-
-
-def _renewed_all(
-    items: Mapping[str, Price], region: str, products: Products, offers: Collection[str]
-) -> tuple[dict[str, Price], list[Change], list[str]]:
-    renewed, changes, jumps = dict(items), [], []
-    for name, old in items.items():
-        listing = LISTINGS.get(name)
-        if name not in UNITS or (listing is not None and listing.offer not in offers):
-            changes.append(Change(name, "not-asked"))
-            continue
-        found = offered(listing, products) if listing else None
-        if found is None:
-            changes.append(Change(name, "not-listed"))
-            continue
-        renewed[name] = new = _renewed(old, region, found)
-        starts = sorted({tier.start for price in (old, new) for tier in price.tiers})
-        moves = tuple((_at(old, start), _at(new, start)) for start in starts)
-        moves = tuple(move for move in moves if move[0] != move[1])
-        # A tier that the file did not have yet is no jump.
-        for tier in old.tiers:
-            if abs(_at(new, tier.start) - tier.usd) > tier.usd * GREATEST_JUMP:
-                jumps.append(f"{name} from {tier.usd.normalize():f} to {_at(new, tier.start).normalize():f} USD")
-        changes.append(Change(name, "renewed" if moves else "unchanged", moves, found.date))
-    return renewed, changes, jumps
+        for change in changes:
+            price = prices[change.name]
+            if change.outcome in ("renewed", "unchanged"):
+                # What was there was never this Region's price: no history.
+                prices[change.name] = price.model_copy(update={"history": []})
+            else:
+                prices[change.name] = _in_proportion(price, median(levels or [Decimal(1)]))
+    return file.model_copy(update={"regions": {**file.regions, region: prices}}), changes
 
 
 def _renewed(old: Price, region: str, found: Offered) -> Price:
     """*old* with the tiers of *found*; the old ones go to its history if a price differs."""
-    tiers = [
-        {"from": start, "usd": plain(usd * old.per), "region": region, "confidence": "published"}
-        for start, usd in found.tiers
-    ]
+    tiers = [(start, usd * old.per) for start, usd in found.tiers]
     kept = old.model_dump(mode="json", by_alias=True, exclude_none=True)
-    same = [(tier.start, tier.usd) for tier in old.tiers] == [(start, usd * old.per) for start, usd in found.tiers]
-    history = old.history if same else [*old.history, {key: kept[key] for key in ("tiers", "source", "date")}]
-    new = {**kept, "tiers": tiers, "source": found.source, "date": found.date, "history": history}
-    return Price.model_validate(new)
+    same = [(tier.start, tier.usd) for tier in old.tiers] == tiers
+    new = {
+        "tiers": [
+            {"from": start, "usd": plain(usd), "region": region, "confidence": "published"} for start, usd in tiers
+        ],
+        "source": found.source,
+        "date": found.date,
+    }
+    history = old.history if same else [*old.history, {key: kept[key] for key in new}]
+    return Price.model_validate({**kept, **new, "history": history})
 
 
 def _in_proportion(price: Price, level: Decimal) -> Price:
     """Another Region's *price* at the *level* of this Region's listed prices, assumed."""
+    spread = {"low": 1 - OTHER_REGIONS_SPREAD, "usd": Decimal(1), "high": 1 + OTHER_REGIONS_SPREAD}
     tiers = [
         {
             "from": tier.start,
-            "usd": plain(tier.usd * level),
             "region": f"{tier.region}, in proportion"[:100],
             "confidence": "assumed",
-            "low": plain(tier.usd * level * (1 - OTHER_REGIONS_SPREAD)),
-            "high": plain(tier.usd * level * (1 + OTHER_REGIONS_SPREAD)),
+            **{key: plain(tier.usd * level * factor) for key, factor in spread.items()},
         }
         for tier in price.tiers
     ]
@@ -305,7 +243,3 @@ def _in_proportion(price: Price, level: Decimal) -> Price:
 def plain(usd: Decimal) -> Decimal:
     """*usd* without zeros at its end, to eight digits after the point."""
     return Decimal(f"{round(usd, 8).normalize():f}")
-
-
-def _at(price: Price, amount: Decimal) -> Decimal:
-    return [tier for tier in price.tiers if tier.start <= amount][-1].usd
