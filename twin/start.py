@@ -17,6 +17,7 @@ __all__ = ["until_steady", "until_up", "why_not_up"]
 _POLL, _STEADY_POLL = 0.02, 0.5  # seconds
 _FAILURES = 3  # so many tasks of a service that end by themselves, or find no place, and it does not come up
 _PATIENCE = 60.0  # seconds without another task that runs
+_LONGEST_HOLD = 300.0  # seconds more for tasks that are held until they are HEALTHY: the longest start period
 
 
 async def until_up(ecs: Ecs, logs: Path, *, poll: float = _POLL, patience: float = _PATIENCE) -> None:
@@ -26,22 +27,23 @@ async def until_up(ecs: Ecs, logs: Path, *, poll: float = _POLL, patience: float
         logs: the folder with a folder for each task.
 
     Raises:
-        StartFailed: they cannot, or for *patience* seconds no further one does.
+        StartFailed: they cannot, or for *patience* seconds no further one does; for longer where tasks are held until
+            they are HEALTHY.
     """
     clock: Callable[[], float] = asyncio.get_running_loop().time
-    most, deadline = -1, 0.0
+    most, since = -1, 0.0
     while missing := [service for service in ecs.services.values() if len(_up(ecs, service)) < service.desired_count]:
         for service in missing:
             if why := why_not_up(ecs, service, logs):
                 raise StartFailed(why)
         up = sum(len(_up(ecs, service)) for service in missing)
         if up > most:
-            most, deadline = up, clock() + patience
-        if clock() > deadline:
+            most, since = up, clock()
+        held = max((task.held_for for service in missing for task in ecs.tasks_of(service)), default=0.0)
+        waits = patience + min(held, _LONGEST_HOLD)
+        if clock() > since + waits:
             lacking = " ".join(_lacking(ecs, service) for service in missing)
-            raise StartFailed(
-                f"For {patience:g} s no further task has come up. {lacking} The event log is beside {logs}."
-            )
+            raise StartFailed(f"For {waits:g} s no further task has come up. {lacking} The event log is beside {logs}.")
         await asyncio.sleep(poll)
 
 

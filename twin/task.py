@@ -71,6 +71,7 @@ class Life:
         self._disturbance = Disturbance()
         self._thawed = asyncio.Event()
         self._thawed.set()
+        self._has_been_healthy = asyncio.Event()
 
     @property
     def proxy(self) -> Process | None:
@@ -150,7 +151,11 @@ class Life:
             self._do(self._watch_health())
             if self._sidecar is not None:
                 self._do(self._watch_proxy(self._sidecar))
-            await self._until_listening(self._launcher.parameters().registration_wait)
+            if not self.task.held_by:
+                await self._activate()
+        if self.task.held_by:
+            await self._until_healthy()
+            await self._activate()
         await self._thawed.wait()
         # A task that gets no further than this has failed to start, so that the next ones wait longer and longer.
         self._launcher.balancers.require_groups(self.task)
@@ -171,8 +176,25 @@ class Life:
         )
         self.application.hold(self._disturbance.frozen)
         self.task.container.last_status = "RUNNING"
-        self._enter(TaskStatus.ACTIVATING)
         return self.application
+
+    async def _until_healthy(self) -> None:
+        """Wait, PENDING, until the containers that wait for its health may start; confirmed only then [ecs]."""
+        task = self.task
+        waiting = ", ".join(task.held_by)
+        self._step("held", containers=waiting)
+        try:
+            async with asyncio.timeout(task.held_for):
+                await self._has_been_healthy.wait()
+        except TimeoutError:
+            raise StartFailed(
+                f"Container {waiting} did not start: {task.container.name}, on which it depends, was not HEALTHY "
+                f"within {task.held_for:g} s"
+            ) from None
+
+    async def _activate(self) -> None:
+        self._enter(TaskStatus.ACTIVATING)
+        await self._until_listening(self._launcher.parameters().registration_wait)
 
     def _make_sidecar(self) -> Sidecar:
         timeouts = self._served.get("timeout") or {}
@@ -237,8 +259,9 @@ class Life:
             where = {"AVAILABILITY_ZONE": self.task.zone, "REGION": self._launcher.controller.ecs.region}
             with_port = port_of(entry) is not None
             registry.register(service_id, self.task.id, address, {**where, **attributes}, with_port=with_port)
-            if self.task.is_checked:  # until the container's health check passes (assumed)
-                registry.set_health(service_id, self.task.id, healthy=False)
+            if self.task.is_checked:  # unhealthy until the container's health check passes (assumed)
+                healthy = self.task.health is HealthStatus.HEALTHY
+                registry.set_health(service_id, self.task.id, healthy=healthy)
         if self._registered:
             self._step("registered", address=str(address))
 
@@ -276,6 +299,8 @@ class Life:
             for service_id in self._registered:
                 healthy = status is HealthStatus.HEALTHY
                 self._launcher.registry.set_health(service_id, self.task.id, healthy=healthy)
+            if status is HealthStatus.HEALTHY:
+                self._has_been_healthy.set()
             said = last_line(self._folder / "health.log") if status is HealthStatus.UNHEALTHY else None
             self._step(f"health {status.value}", **({"output": said} if said is not None else {}))
             if self._disturbance == Disturbance():  # else the fault is in the event log, and on purpose

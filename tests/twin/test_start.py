@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.twin.ecs.world import Subnets, World
+from tests.twin.ecs.world import Subnets, World, task_definition
 from twin.ecs.model import Task
 from twin.errors import StartFailed
 from twin.start import until_steady, until_up, why_not_up
@@ -144,3 +144,22 @@ def test_a_service_whose_tasks_pass_their_health_check_is_steady(tmp_path: Path)
 
     steady(world, tmp_path)
     assert world.service.last_completed is world.service.primary
+
+
+def test_tasks_that_wait_for_their_health_are_waited_for_as_long(tmp_path: Path) -> None:
+    world = World()
+    definition = task_definition()
+    definition["containerDefinitions"][0]["startTimeout"] = 2
+    definition["containerDefinitions"].append(
+        {
+            "name": "hold",
+            "image": "shop:1",
+            "essential": False,
+            "dependsOn": [{"containerName": "app", "condition": "HEALTHY"}],
+        }
+    )
+    world.call("RegisterTaskDefinition", definition)
+    world.start(taskDefinition="shop:1")
+    world.advance(1)
+
+    assert why(world, tmp_path).startswith("For 2 s no further task has come up.")

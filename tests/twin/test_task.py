@@ -135,7 +135,15 @@ class Bench:
         return self.registry.addresses["srv-1", self.task.id]
 
 
-def make_task(definition: dict[str, Any], connection: dict[str, Any] | None) -> Task:
+HOLD = {
+    "name": "hold",
+    "image": "shop",
+    "essential": False,
+    "dependsOn": [{"containerName": "app", "condition": "HEALTHY"}],
+}
+
+
+def make_task(definition: dict[str, Any], connection: dict[str, Any] | None, *others: dict[str, Any]) -> Task:
     container = {
         "name": "app",
         "image": "shop",
@@ -146,7 +154,7 @@ def make_task(definition: dict[str, Any], connection: dict[str, Any] | None) -> 
     }
     deployment = Deployment(
         id="ecs-svc/1",
-        task_definition=TaskDefinition("arn:td", "shop", 1, {"containerDefinitions": [container]}, 0.0),
+        task_definition=TaskDefinition("arn:td", "shop", 1, {"containerDefinitions": [container, *others]}, 0.0),
         created_at=0.0,
         updated_at=0.0,
         network_configuration={},
@@ -163,7 +171,10 @@ def make_task(definition: dict[str, Any], connection: dict[str, Any] | None) -> 
         subnet_id="subnet-a",
         private_address="10.0.0.4",
         host_name="ip-10-0-0-4.eu-west-2.compute.internal",
-        containers=[Container("app", "arn:container", "shop", "runtime-1")],
+        containers=[
+            Container(each["name"], "arn:container", "shop", f"runtime-{number}")
+            for number, each in enumerate([container, *others], 1)
+        ],
         main=0,
         created_at=0.0,
     )
@@ -203,6 +214,7 @@ async def running(
     parameters: Parameters | None = None,
     definition: dict[str, Any] | None = None,
     connection: dict[str, Any] | None = CONNECTION,
+    others: tuple[dict[str, Any], ...] = (),
     envoy: str | None = None,
     sabotage: Callable[[TaskLauncher], object] | None = None,
     instances_changed: Callable[[Bench], Awaitable[None]] | None = None,
@@ -234,7 +246,7 @@ async def running(
     )
     launcher.controller = clock  # type: ignore[assignment]
     clock.launcher = launcher
-    bench = Bench(launcher, registry, make_task(definition or {}, connection), steps)
+    bench = Bench(launcher, registry, make_task(definition or {}, connection, *others), steps)
     if sabotage:
         sabotage(launcher)
     launcher.start(bench.task)
@@ -402,6 +414,58 @@ def test_an_application_that_does_not_listen_is_registered_when_the_wait_is_over
     assert "does not listen" in steps
     (said,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
     assert "accept no connection within 0.2 s of their start: a program has to listen on {host} and {port}" in said
+
+
+def test_a_task_that_a_container_waits_for_runs_and_is_registered_once_it_is_healthy(tmp_path: Path) -> None:
+    check = {"command": ["CMD-SHELL", f"test -e {tmp_path}/fit"], "interval": 0.05, "retries": 1}
+
+    async def scenario() -> Bench:
+        async with running(tmp_path, definition={"healthCheck": check}, others=(HOLD,)) as bench:
+            await bench.until("health UNHEALTHY")  # which ends nothing before it runs
+            assert bench.task.last_status is TaskStatus.PENDING
+            assert bench.registry.addresses == {}
+            (tmp_path / "fit").touch()
+            await bench.until("registered")
+            assert (await get(bench.proxy)).status_code == 200
+            return bench
+
+    steps = asyncio.run(scenario()).steps
+
+    assert steps == [
+        *("PROVISIONING", "PENDING", "held", "health UNHEALTHY", "health HEALTHY"),
+        *("ACTIVATING", "RUNNING", "registered"),
+    ]
+
+
+def test_a_task_that_is_not_healthy_within_its_start_timeout_has_failed_to_start(tmp_path: Path) -> None:
+    definition = {"healthCheck": {"command": ["CMD-SHELL", "exit 1"], "interval": 0.05}, "startTimeout": 0.3}
+
+    async def scenario() -> Bench:
+        async with running(tmp_path, definition=definition, others=(HOLD,)) as bench:
+            await bench.until("STOPPED")
+            return bench
+
+    bench = asyncio.run(scenario())
+
+    assert "RUNNING" not in bench.steps
+    assert "registered" not in bench.steps
+    assert (bench.task.stop_code, bench.task.stopped_reason) == (
+        StopCode.TASK_FAILED_TO_START,
+        "Container hold did not start: app, on which it depends, was not HEALTHY within 0.3 s",
+    )
+
+
+def test_a_task_can_be_stopped_while_it_is_held(tmp_path: Path) -> None:
+    definition = {"healthCheck": {"command": ["CMD-SHELL", "exit 1"], "interval": 60}}
+
+    async def scenario() -> Bench:
+        async with running(tmp_path, definition=definition, others=(HOLD,)) as bench:
+            await bench.until("held")
+            bench.stop()
+            await bench.until("STOPPED")
+            return bench
+
+    assert "registered" not in asyncio.run(scenario()).steps
 
 
 def test_a_task_can_be_stopped_while_it_starts(tmp_path: Path) -> None:

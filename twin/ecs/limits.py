@@ -35,6 +35,7 @@ _UNITS = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(vcpu|gb)?\s*", re.IGNORECASE)
 
 # Numbers: where they are (a name after `[]` is a list's), the least and the most.
 _CONTAINER_NUMBERS = (
+    ("startTimeout", 2, 120),  # on Fargate
     ("stopTimeout", 0, 120),  # on Fargate
     ("healthCheck.interval", 5, 300),
     ("healthCheck.timeout", 2, 60),

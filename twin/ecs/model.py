@@ -77,6 +77,9 @@ class RolloutState(StrEnum):
     IN_PROGRESS = "IN_PROGRESS"
 
 
+_PENDING_AT_MOST = 3 * 3600.0  # seconds; then ECS stops a task (containers-roadmap issue 2379)
+
+
 @dataclass(eq=False)
 class Cluster:
     arn: str
@@ -264,8 +267,20 @@ class Task:
         return bool(check["command"] != ["NONE"])
 
     @property
+    def held_by(self) -> list[str]:
+        """The names of its containers that wait until the one that runs here is HEALTHY: until then it is PENDING."""
+        return held_by(self.deployment.task_definition.containers, self.main)
+
+    @property
+    def held_for(self) -> float:
+        """Seconds for which they wait at most: then it has failed to start (`startTimeout`)."""
+        return float(self.definition.get("startTimeout", _PENDING_AT_MOST)) if self.held_by else 0.0
+
+    @property
     def unhealthy_because(self) -> str | None:
-        """Why ECS replaces it; None if it need not."""
+        """Why ECS replaces it; None if it need not. Before RUNNING nothing is a reason (containers-roadmap 2379)."""
+        if "RUNNING" not in self.steps:
+            return None
         if self.health is HealthStatus.UNHEALTHY:
             return "Task failed container health checks"
         failed = [arn for arn, state in self.targets.items() if state == "unhealthy"]
@@ -291,6 +306,27 @@ def _deployment_configuration(request: Json) -> Json:
     breaker = {"enable": False, "rollback": False, **(given.get("deploymentCircuitBreaker") or {})}
     defaults = {"maximumPercent": 200, "minimumHealthyPercent": 100, "strategy": "ROLLING", "bakeTimeInMinutes": 0}
     return {**defaults, **given, "deploymentCircuitBreaker": breaker}
+
+
+def held_by(containers: Sequence[Json], main: int) -> list[str]:
+    """The names of *containers* (definitions) that wait, by `dependsOn`, until the one at *main* is HEALTHY.
+
+    Those that depend on one of these wait with it. A task is RUNNING once all of its containers have started
+    (containers-roadmap issue 2334; `updateTaskKnownStatus` of the ECS agent).
+    """
+    waiting: dict[str, Json] = {}
+    while more := [
+        container
+        for container in containers
+        if container["name"] not in waiting
+        and any(
+            dependency["containerName"] in waiting
+            or (dependency["containerName"], dependency["condition"]) == (containers[main]["name"], "HEALTHY")
+            for dependency in container.get("dependsOn", [])
+        )
+    ]:
+        waiting |= {container["name"]: container for container in more}
+    return list(waiting)
 
 
 def main_container(

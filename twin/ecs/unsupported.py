@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from twin.ecs.model import main_container
+from twin.ecs.model import held_by, main_container
 
 __all__ = ["unsupported"]
 
@@ -24,7 +24,7 @@ _TASK_DEFINITION = {
     *("requiresCompatibilities", "requiresAttributes", "registeredAt", "registeredBy", "deregisteredAt"),
     "deleteRequestedAt",
 }
-_CONTAINER = {"name", "essential", "portMappings", "environment", "healthCheck", "stopTimeout"}
+_CONTAINER = {"name", "essential", "portMappings", "environment", "healthCheck", "startTimeout", "stopTimeout"}
 _SERVICE = {
     *("serviceArn", "serviceName", "clusterArn", "status", "desiredCount", "runningCount", "pendingCount"),
     *("launchType", "capacityProviderStrategy", "platformVersion", "platformFamily", "taskDefinition", "deployments"),
@@ -58,6 +58,7 @@ _REASONS = {
     "readonlyRootFilesystem": _NOT_ISOLATED,
     "linuxParameters": _NOT_ISOLATED,
     "privileged": _NOT_ISOLATED,
+    "dependsOn": "the containers that it depends on are not run: it does not wait for them",
     "volumes": _NOT_ISOLATED,
     "volumeConfigurations": _NOT_ISOLATED,
     "mountPoints": _NOT_ISOLATED,
@@ -96,7 +97,11 @@ def _by_task_definition(definition: Json, connection: Json, service: Json) -> li
             if not container.get("essential", True):
                 lines.append(f"{where}, essential: the task ends with it, for it is the only one that runs")
         else:
-            lines.append(f"{where}: it is not run; one container of a task is, the one whose port is served")
+            waits = f"; tasks wait for it all the same, until {containers[main]['name']} is HEALTHY"
+            lines.append(
+                f"{where}: it is not run; one container of a task is, the one whose port is served"
+                f"{waits if container['name'] in held_by(containers, main) else ''}"
+            )
     return lines
 
 

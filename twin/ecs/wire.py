@@ -201,13 +201,15 @@ def task(record: Task, ecs: Ecs, *, tags: bool) -> Json:
 
 def _container(record: Container, parent: Task) -> Json:
     is_run = record is parent.container
+    is_held = record.name in parent.held_by and not {"ACTIVATING", "RUNNING", "DEACTIVATING"} & parent.steps.keys()
     return _given(
         containerArn=record.arn,
         taskArn=parent.arn,
         name=record.name,
         image=record.image,
         runtimeId=record.runtime_id,
-        lastStatus=parent.container.last_status,  # one that is not run goes the way of the one that is
+        # One that is not run goes the way of the one that is, or waits for it.
+        lastStatus="PENDING" if is_held else parent.container.last_status,
         exitCode=record.exit_code,
         reason=record.reason if is_run else "This container is not run by the twin.",
         networkBindings=[],

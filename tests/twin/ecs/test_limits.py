@@ -45,6 +45,8 @@ def second(**changes: Any) -> Json:
         (task_definition(cpu="a quarter"), "No Fargate configuration"),
         (task_definition(ephemeralStorage={"sizeInGiB": 20}), "sizeInGiB must be between 21 and 200, is 20"),
         (container(stopTimeout=121), "stopTimeout must be between 0 and 120, is 121"),
+        (container(startTimeout=1), "startTimeout must be between 2 and 120, is 1"),
+        (container(startTimeout=121), "is 121"),
         (container(name="a b"), "letters, digits"),
         (container(environment=[{"name": "A=B", "value": ""}]), "'A=B' is no name"),
         (container(environment=[{"name": "", "value": ""}]), "'' is no name"),

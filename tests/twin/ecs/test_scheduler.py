@@ -116,6 +116,50 @@ def test_an_unhealthy_task_is_replaced_before_it_is_stopped(world: World) -> Non
     assert len(world.running) == 3
 
 
+def test_what_is_unhealthy_before_it_runs_is_no_reason_to_replace_a_task(world: World) -> None:
+    """A task that is held until it is HEALTHY may fail its checks first: containers-roadmap issue 2379."""
+    world.start(desiredCount=1)
+    world.advance(1)
+    (starting,) = world.tasks.alive.values()
+    world.tasks.set_health(starting, HealthStatus.UNHEALTHY)
+    world.advance(1)
+    assert starting.is_wanted
+    world.tasks.set_health(starting, HealthStatus.HEALTHY)
+    world.advance()
+
+    assert world.running == [starting]
+    assert world.service.primary.failed_tasks == 0
+
+
+def test_containers_that_wait_for_health_are_pending_until_the_task_activates(world: World) -> None:
+    definition = task_definition()
+    definition["containerDefinitions"] += [
+        {"name": "hold", "image": "shop:1", "essential": False, "dependsOn": [on("app", "HEALTHY")]},
+        {"name": "after", "image": "shop:1", "essential": False, "dependsOn": [on("hold", "START")]},
+        {"name": "beside", "image": "shop:1", "essential": False, "dependsOn": [on("app", "START")]},
+    ]
+    world.call("RegisterTaskDefinition", definition)
+    world.start(desiredCount=1, taskDefinition="shop:1")
+
+    def statuses() -> dict[str, str]:
+        (task,) = world.ecs.tasks.values()
+        task.container.last_status = "RUNNING"
+        (told,) = world.call("DescribeTasks", {"cluster": "shop", "tasks": [task.id]})["tasks"]
+        return {container["name"]: container["lastStatus"] for container in told["containers"]}
+
+    world.advance(1)
+    (task,) = world.ecs.tasks.values()
+    assert task.held_by == ["hold", "after"]
+    assert task.held_for == 3 * 3600
+    assert statuses() == {"app": "RUNNING", "hold": "PENDING", "after": "PENDING", "beside": "RUNNING"}
+    world.advance(10)
+    assert set(statuses().values()) == {"RUNNING"}
+
+
+def on(name: str, condition: str) -> dict[str, str]:
+    return {"containerName": name, "condition": condition}
+
+
 def test_in_the_grace_period_an_unhealthy_task_stays(world: World) -> None:
     world.tasks.unhealthy.add(OLD)
     world.start(desiredCount=1, healthCheckGracePeriodSeconds=30)

@@ -125,7 +125,23 @@ def test_further_containers_are_told_and_do_not_hold_up_a_deployment() -> None:
     assert world.service.steady
 
 
-HEEDED = {"name", "essential", "portMappings", "environment", "healthCheck", "stopTimeout"}
+def test_a_container_that_tasks_wait_for_is_told_as_such() -> None:
+    definition = task_definition()
+    definition["containerDefinitions"] += [
+        {"name": "hold", "image": "shop:1", "essential": False, "dependsOn": HEALTHY},
+        {"name": "side", "image": "shop:1", "essential": False},
+    ]
+
+    told = lines(definition)
+
+    where = "task definition shop:1, container"
+    not_run = "it is not run; one container of a task is, the one whose port is served"
+    assert f"{where} hold: {not_run}; tasks wait for it all the same, until app is HEALTHY" in told
+    assert f"{where} side: {not_run}" in told
+
+
+HEALTHY = [{"containerName": "app", "condition": "HEALTHY"}]
+HEEDED = {"name", "essential", "portMappings", "environment", "healthCheck", "startTimeout", "stopTimeout"}
 
 
 @pytest.mark.parametrize("member", sorted(set(api.service_model().shape_for("ContainerDefinition").members) - HEEDED))
