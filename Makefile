@@ -5,6 +5,9 @@ PYTHON ?= python3
 PIPENV_VERSION := 2026.10.3
 VENV := .venv
 BIN := $(VENV)/bin
+# Not the default /bin/sh: what needs no shell make starts itself, and Apple's make 3.81 finds it by the PATH that make was
+# started with, not by the one that is exported here. With another shell every line goes through it.
+SHELL := sh
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIPENV_VENV_IN_PROJECT := 1
 export PIPENV_IGNORE_VIRTUALENVS := 1

@@ -12,8 +12,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import boto3
 import botocore.config
@@ -22,6 +23,7 @@ import botocore.exceptions
 from serviceconnect.loopback import is_loopback
 from serviceconnect.settings import InvalidSettings, Settings
 from serviceconnect.settings.reading import from_project
+from serviceconnect.zones import VPC_LINK_ZONES
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -34,7 +36,10 @@ def lacking(action: str, settings: Settings, endpoint_url: str) -> Iterator[str]
     yield from _terraform()
     if action == "deploy" and not settings.image_uri and not is_loopback(endpoint_url):
         yield from _docker()
-    yield from _credentials(settings.region, endpoint_url)
+    refused = list(_credentials(settings.region, endpoint_url))
+    yield from refused
+    if not refused and action != "destroy":
+        yield from _account(settings, endpoint_url)
 
 
 def _terraform() -> Iterator[str]:
@@ -70,12 +75,73 @@ def _credentials(region: str, endpoint_url: str) -> Iterator[str]:
         if session.get_credentials() is None:
             yield f"there are no AWS credentials: {hint}."
             return
-        quick = botocore.config.Config(connect_timeout=5, read_timeout=10, retries={"max_attempts": 2})
-        session.client("sts", region_name=region, config=quick).get_caller_identity()
+        _client("sts", region).get_caller_identity()
     except botocore.exceptions.ClientError as error:
         yield f"{where} refuses the credentials ({error.response['Error']['Message']}): {hint}."
     except botocore.exceptions.BotoCoreError as error:
         yield f"{where} cannot be asked who you are ({error}): {hint}."
+
+
+def _client(service: str, region: str) -> Any:
+    quick = botocore.config.Config(connect_timeout=5, read_timeout=10, retries={"max_attempts": 2})
+    return boto3.client(service, region_name=region, config=quick)
+
+
+def _account(settings: Settings, endpoint_url: str) -> Iterator[str]:
+    """What the account's zones lack for *settings*, a sentence each."""
+    ec2 = _client("ec2", settings.region)
+    try:
+        found = ec2.describe_availability_zones(Filters=[{"Name": "zone-type", "Values": ["availability-zone"]}])
+        ids = {
+            zone["ZoneName"]: zone["ZoneId"]
+            for zone in found["AvailabilityZones"]
+            if zone.get("State", "available") == "available"
+        }
+        if settings.vpc_id:
+            subnets = ec2.describe_subnets(SubnetIds=list(settings.subnet_ids))["Subnets"]
+            yield from subnets_without_link(settings.region, {s["SubnetId"]: s["AvailabilityZoneId"] for s in subnets})
+        else:
+            yield from unusable_zones(settings.region, settings.zones, ids)
+    except botocore.exceptions.ClientError as error:
+        where, call = endpoint_url or "AWS", error.operation_name
+        yield f"{where} refuses {call}, which tells the zones: {error.response['Error']['Message']}"
+
+
+def _reached(region: str, zone_id: str) -> bool:
+    """Whether VPC links reach the zone; of a Region that AWS's table does not have, nobody knows, and it may."""
+    return zone_id in VPC_LINK_ZONES.get(region, (zone_id,))
+
+
+def unusable_zones(region: str, chosen: Collection[str], ids: Mapping[str, str]) -> Iterator[str]:
+    """What is wrong with the zones that were *chosen*, with those to take in their place; one sentence, or none.
+
+    Args:
+        ids: the account's available zones, the id by the name.
+    """
+    wrong = [f"{zone} is not in this account's {region}" for zone in chosen if zone not in ids]
+    wrong += [
+        f"VPC links do not reach {zone} ({ids[zone]})"
+        for zone in chosen
+        if zone in ids and not _reached(region, ids[zone])
+    ]
+    if not wrong:
+        return
+    # Those that were chosen rightly stay: another zone for them would be other subnets.
+    good = sorted((zone for zone in ids if _reached(region, ids[zone])), key=lambda zone: (zone not in chosen, zone))
+    instead = sorted(good[: len(chosen)])
+    count = f" SC_AZ_COUNT={len(instead)}" if len(instead) != len(chosen) else ""
+    if len(instead) < 2:
+        yield f"{'; '.join(wrong)}; and fewer than two zones are left: take another Region."
+        return
+    yield f"{'; '.join(wrong)}: set SC_AVAILABILITY_ZONES={','.join(instead)}{count}, or the same in cdktf.json."
+
+
+def subnets_without_link(region: str, zone_ids: Mapping[str, str]) -> Iterator[str]:
+    """A sentence for each subnet, with the id of its zone, that VPC links do not reach."""
+    for subnet, zone_id in zone_ids.items():
+        if not _reached(region, zone_id):
+            reached = ", ".join(VPC_LINK_ZONES[region])
+            yield f"subnet_ids: VPC links do not reach {subnet} in {zone_id}: name subnets in {reached}."
 
 
 def _output(*command: str) -> str | None:

@@ -18,6 +18,7 @@
 #
 #   provider.py    the AWS provider, for AWS itself or for another endpoint; loopback.py: is that on this machine?
 #   policy.py, security.py  IAM policies and security groups, as the constructs above use them
+#   zones.py       the letters of each Region's zones, and the zones that VPC links reach
 #   source.py      what the images are built from, as tags
 #   scripts/       what Terraform runs on the machine that deploys
 #   bindings.py    makes `import cdktf_cdktf_provider_aws.x` cheap

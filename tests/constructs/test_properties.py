@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from serviceconnect.settings import InvalidSettings, Settings
 from serviceconnect.settings.reading import read
 from serviceconnect.settings.service import FARGATE_MEMORY, LOG_RETENTION_DAYS
+from serviceconnect.zones import letters
 from tests.constructs.synthesis import container, only, synthesized
 
 REGIONS = ("eu-west-2", "us-east-1", "ca-west-1")
@@ -54,7 +55,7 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
         "tags": draw(st.dictionaries(WORD, WORD, max_size=2)),
         "state_bucket": draw(st.sampled_from(("", "states"))),
         "vpc_cidr": draw(st.sampled_from(("10.0.0.0/16", "192.168.4.0/24", "172.16.0.0/20"))),
-        "az_count": draw(st.integers(2, 6)),
+        "az_count": draw(st.integers(2, len(letters(region)))),
         "image_uri": draw(st.sampled_from(("", f"{account}.dkr.ecr.{region}.amazonaws.com/team/probe:1"))),
         "desired_count": count,
         "cpu": cpu,

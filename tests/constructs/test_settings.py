@@ -33,6 +33,14 @@ def test_defaults() -> None:
     assert settings.discovery_name == settings.name == "serviceconnect"
 
 
+@pytest.mark.parametrize(
+    ("region", "count", "letters"),
+    [("ap-northeast-1", 2, "ac"), ("ca-central-1", 3, "abd"), ("us-east-1", 6, "abcdef"), ("xx-nowhere-1", 4, "abcd")],
+)
+def test_zones_are_those_that_new_accounts_have(region: str, count: int, letters: str) -> None:
+    assert Settings(region=region, az_count=count).zones == tuple(f"{region}{letter}" for letter in letters)
+
+
 def test_the_projects_own_cdktf_json_is_valid() -> None:
     assert from_project(ROOT, {}) == Settings()
 
@@ -94,6 +102,8 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"vpc_cidr": "10.0.0.0/8"}, "vpc_cidr = 10.0.0.0/8 must be an IPv4 range of /16 to /24"),
     ({"vpc_cidr": "10.0.0.1/16"}, "vpc_cidr = 10.0.0.1/16 must be an IPv4 range"),
     ({"az_count": 1}, "az_count = 1 must be 2 to 6."),
+    ({"az_count": 4}, "az_count = 4 must be at most 3, the zones of region = eu-west-2."),
+    ({"region": "us-west-1", "az_count": 3}, "az_count = 3 must be at most 2, the zones of region = us-west-1."),
     ({"availability_zones": ("eu-west-2a",)}, "must name az_count = 2 different zones."),
     ({"availability_zones": ("eu-west-1a", "eu-west-1b")}, "must be zones of region = eu-west-2."),
     ({"vpc_id": "vpc-1", "route_table_ids": ("rtb-1",)}, "vpc_id = vpc-1 needs subnet_ids"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -64,3 +65,29 @@ def test_make_compare_has_a_stack_without_a_load_balancer_and_one_with() -> None
 def test_the_load_of_ci_is_long_enough_for_its_experiment() -> None:
     (seconds,) = re.findall(r"make run DURATION=(\d+)", (PROJECT / ".ci/run").read_text())
     assert float(seconds) == EXPERIMENTS["stop-task"].least_duration
+
+
+@pytest.mark.parametrize("target", ["lint", "pytest", "deploy", "destroy", "diff", "diagram", "checkov"])
+def test_each_line_of_a_recipe_goes_through_a_shell(target: str, tmp_path: Path) -> None:
+    """Apple's make 3.81 looks for what it starts itself on the PATH that it was started with: `.venv/bin` is not there.
+
+    So none may be started by make itself, whatever the line needs. Here the shell is one that only writes down.
+    """
+    written = tmp_path / "lines"
+    shell = tmp_path / "sh"
+    shell.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$2\" >> '{written}'\n")
+    shell.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+    command = ["make", "--always-make", "--no-print-directory", target]
+
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    dry = subprocess.run([*command, "--dry-run"], cwd=PROJECT, env=environment, capture_output=True, text=True)
+    started = _lines(written.read_text())
+    assert started == _lines(dry.stdout)
+    assert any(".venv/bin" not in line for line in started)
+
+
+def _lines(text: str) -> list[str]:
+    """Commands, a line each: make takes their continuations, and what it does not print, as they are."""
+    return [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from serviceconnect.settings.common import CommonSettings
 from serviceconnect.settings.field import Rule, between, each, matches, optional, setting
+from serviceconnect.zones import LETTERS, letters
 
 __all__ = ["GATEWAY_ENDPOINTS", "NEW_REGIONS", "NetworkSettings", "conflicts"]
 
@@ -56,7 +57,8 @@ class NetworkSettings(CommonSettings):
     az_count: int = setting(2, "Number of availability zones.", between(2, 6))
     availability_zones: tuple[str, ...] = setting(
         (),
-        "Availability zones by name; empty: the Region's first `az_count` by letter.",
+        "Availability zones by name; empty: the first `az_count` that new accounts have in the Region."
+        " `make deploy` compares them with the account's and with those that VPC links reach.",
         each(r"[a-z]{2}(-[a-z]+)+-\d[a-z]", "zones such as eu-west-2a"),
     )
     vpc_id: str = setting(
@@ -103,12 +105,16 @@ class NetworkSettings(CommonSettings):
     @property
     def zones(self) -> tuple[str, ...]:
         """The availability zones by name, computed so that synthesis asks AWS nothing."""
-        return self.availability_zones or tuple(f"{self.region}{letter}" for letter in "abcdef"[: self.az_count])
+        chosen = letters(self.region)[: self.az_count]
+        return self.availability_zones or tuple(f"{self.region}{letter}" for letter in chosen)
 
 
 def conflicts(settings: NetworkSettings) -> Iterator[str]:
     """What does not fit together, a sentence each."""
     zones = settings.availability_zones
+    known = LETTERS.get(settings.region)
+    if known and not settings.vpc_id and settings.az_count > len(known):
+        yield f"az_count = {settings.az_count} must be at most {len(known)}, the zones of region = {settings.region}."
     if zones and len(set(zones)) != settings.az_count:
         yield f"availability_zones = {', '.join(zones)} must name az_count = {settings.az_count} different zones."
     if any(not zone.startswith(settings.region) for zone in zones):

@@ -1,0 +1,191 @@
+"""What a deployment checks of the account, against a stand-in for EC2 and STS that answers as AWS does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import pytest
+
+from tests.constructs.stand_ins import StandIns
+from tests.twin.running import PROJECT
+
+Answers = dict[str, str]  # the call -> the answer's body
+EC2 = "http://ec2.amazonaws.com/doc/2016-11-15/"
+IDENTITY = """<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>
+<Arn>arn:aws:iam::123456789012:user/deployer</Arn><UserId>AIDA</UserId><Account>123456789012</Account>
+</GetCallerIdentityResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></GetCallerIdentityResponse>"""
+
+
+def zones(region: str, ids: Mapping[str, str]) -> str:
+    """EC2's answer to DescribeAvailabilityZones: the zone's id by its letter."""
+    items = "".join(
+        f"<item><optInStatus>opt-in-not-required</optInStatus><zoneName>{region}{letter}</zoneName>"
+        f"<zoneId>{zone_id}</zoneId><zoneState>available</zoneState><regionName>{region}</regionName>"
+        "<zoneType>availability-zone</zoneType></item>"
+        for letter, zone_id in ids.items()
+    )
+    return (
+        f'<DescribeAvailabilityZonesResponse xmlns="{EC2}"><requestId>1</requestId>'
+        f"<availabilityZoneInfo>{items}</availabilityZoneInfo></DescribeAvailabilityZonesResponse>"
+    )
+
+
+@pytest.fixture
+def account() -> Iterator[Callable[[Answers], str]]:
+    """Starts an endpoint that gives these answers, and STS's; its address."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(answers: Answers) -> str:
+        known = {"GetCallerIdentity": IDENTITY, **answers}
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                form = parse_qs(self.rfile.read(int(self.headers["content-length"])).decode())
+                body = known.get(form["Action"][0])
+                refusal = "<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>You are not authorized."
+                text = body or f"{refusal}</Message></Error></Errors><RequestID>1</RequestID></Response>"
+                self.send_response(200 if body else 403)
+                self.send_header("content-type", "text/xml")
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_address[1]}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def preflight(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs the check for an action on an endpoint, with a Terraform that is good enough."""
+    tools = StandIns(tmp_path / "bin")
+    tools.add("terraform", """echo '{"terraform_version": "1.11.4"}'""")
+
+    def run(action: str, endpoint: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, PROJECT / "tools/preflight.py", action],
+            env={
+                "AWS_ACCESS_KEY_ID": "test",
+                "AWS_SECRET_ACCESS_KEY": "test",
+                "AWS_EC2_METADATA_DISABLED": "true",
+                "AWS_ENDPOINT_URL": endpoint,
+                "HOME": str(tmp_path),
+                "PATH": str(tools.folder),
+                **settings,
+            },
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+Account = Callable[[Answers], str]
+Preflight = Callable[..., subprocess.CompletedProcess[str]]
+
+TOKYO = {"a": "apne1-az4", "c": "apne1-az1", "d": "apne1-az2"}
+LONDON = {"a": "euw2-az2", "b": "euw2-az3", "c": "euw2-az1"}
+# One of the accounts whose first letter is the zone that VPC links do not reach.
+VIRGINIA = {"a": "use1-az3", "b": "use1-az1", "c": "use1-az2", "d": "use1-az4", "e": "use1-az6", "f": "use1-az5"}
+# The two of three that this account has.
+CALIFORNIA = {"b": "usw1-az3", "c": "usw1-az1"}
+
+
+@pytest.mark.parametrize(
+    ("region", "ids", "settings"),
+    [
+        ("eu-west-2", LONDON, {}),
+        ("ap-northeast-1", TOKYO, {}),
+        ("ap-northeast-1", TOKYO, {"SC_AZ_COUNT": "3"}),
+        ("us-east-1", VIRGINIA, {"SC_AVAILABILITY_ZONES": "us-east-1b,us-east-1c"}),
+        # AWS's table of VPC links does not have this Region.
+        ("il-central-1", {"a": "ilc1-az1", "b": "ilc1-az2", "c": "ilc1-az3"}, {}),
+    ],
+)
+@pytest.mark.parametrize("action", ["deploy", "diff"])
+def test_zones_that_are_there(
+    account: Account, preflight: Preflight, action: str, region: str, ids: dict[str, str], settings: dict[str, str]
+) -> None:
+    endpoint = account({"DescribeAvailabilityZones": zones(region, ids)})
+    done = preflight(action, endpoint, SC_REGION=region, **settings)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("region", "ids", "settings", "said"),
+    [
+        (
+            "us-east-1",
+            VIRGINIA,
+            {},
+            "VPC links do not reach us-east-1a (use1-az3): set SC_AVAILABILITY_ZONES=us-east-1b,us-east-1c,",
+        ),
+        (
+            "us-west-1",
+            CALIFORNIA,
+            {},
+            "us-west-1a is not in this account's us-west-1: set SC_AVAILABILITY_ZONES=us-west-1b,us-west-1c,",
+        ),
+        (
+            "ap-northeast-1",
+            TOKYO,
+            {"SC_AVAILABILITY_ZONES": "ap-northeast-1b,ap-northeast-1d"},
+            "ap-northeast-1b is not in this account's ap-northeast-1: set"
+            " SC_AVAILABILITY_ZONES=ap-northeast-1a,ap-northeast-1d,",
+        ),
+        (
+            "eu-west-3",
+            {"a": "euw3-az1", "b": "euw3-az2", "c": "euw3-az3"},
+            {"SC_AZ_COUNT": "3"},
+            "VPC links do not reach eu-west-3b (euw3-az2): set"
+            " SC_AVAILABILITY_ZONES=eu-west-3a,eu-west-3c SC_AZ_COUNT=2,",
+        ),
+    ],
+)
+def test_zones_that_are_not_there_or_have_no_vpc_links(
+    account: Account, preflight: Preflight, region: str, ids: dict[str, str], settings: dict[str, str], said: str
+) -> None:
+    endpoint = account({"DescribeAvailabilityZones": zones(region, ids)})
+    done = preflight("diff", endpoint, SC_REGION=region, **settings)
+    assert done.returncode == 3
+    assert said in done.stderr
+
+    # What it says is accepted.
+    proposed = dict(word.split("=") for word in done.stderr.replace(", or", "").split() if word.startswith("SC_"))
+    again = preflight("diff", endpoint, SC_REGION=region, **{**settings, **proposed})
+    assert (again.returncode, again.stderr) == (0, "")
+
+
+def test_subnets_of_an_existing_vpc_where_vpc_links_are_not(account: Account, preflight: Preflight) -> None:
+    subnets = "".join(
+        f"<item><subnetId>subnet-{number}</subnetId><availabilityZoneId>{zone}</availabilityZoneId></item>"
+        for number, zone in enumerate(("use1-az1", "use1-az3"))
+    )
+    answer = f'<DescribeSubnetsResponse xmlns="{EC2}"><subnetSet>{subnets}</subnetSet></DescribeSubnetsResponse>'
+    endpoint = account({"DescribeAvailabilityZones": zones("us-east-1", VIRGINIA), "DescribeSubnets": answer})
+    existing = {"SC_VPC_ID": "vpc-0", "SC_SUBNET_IDS": "subnet-0,subnet-1", "SC_CREATE_ENDPOINTS": "false"}
+
+    done = preflight("diff", endpoint, SC_REGION="us-east-1", **existing)
+    assert done.returncode == 3
+    assert "VPC links do not reach subnet-1 in use1-az3: name subnets in use1-az1, use1-az2, use1-az4" in done.stderr
+    assert "subnet-0 in" not in done.stderr
+
+
+def test_a_role_that_may_not_ask(account: Account, preflight: Preflight) -> None:
+    done = preflight("diff", account({}))
+    assert done.returncode == 3
+    assert "refuses DescribeAvailabilityZones, which tells the zones: You are not authorized." in done.stderr
