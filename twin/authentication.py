@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
-from xml.sax.saxutils import escape
 
 from moto.backends import get_backend
 from moto.core.request import PRESERVED_HEADER_NAMES_ENVIRON_KEY
 from werkzeug.wrappers import Request, Response
 
 from twin.credentials import Credentials
+from twin.protocol import Protocol, error, protocol_of
 from twin.signature import Signature, Verdict, signature_of, verify
 from twin.stores import locked
 
@@ -34,7 +32,6 @@ _CODES = {
     Verdict.EXPIRED: ("InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed"),
     Verdict.WRONG: ("InvalidSignatureException", "SignatureDoesNotMatch", "SignatureDoesNotMatch"),
 }
-_REST_XML = {"cloudfront", "route53"}
 
 
 class Authentication:
@@ -88,38 +85,14 @@ class Authentication:
 
 
 def _error(request: Request, given: Signature | None, verdict: Verdict, message: str) -> Response:
-    """In the protocol of the request, as far as it shows: https://smithy.io/2.0/aws/protocols/index.html"""
     of_json, of_query, of_s3 = _CODES[verdict]
-    service = given.service if given else ""
-    form = (request.content_type or "").startswith("application/x-www-form-urlencoded")
-    headers = {"x-amzn-RequestId": str(uuid.uuid4())}
-    if request.headers.get("smithy-protocol") == "rpc-v2-cbor":
-        body = b"\xa2" + b"".join(_cbor(text) for text in ("__type", of_json, "message", message))
-        return Response(body, 400, headers | {"smithy-protocol": "rpc-v2-cbor"}, content_type="application/cbor")
-    if "x-amz-target" in request.headers:
-        return _json_error(400, of_json, message, headers)
-    if form and service == "ec2":
-        code = {Verdict.UNKNOWN_KEY: "AuthFailure"}.get(verdict, of_query)
-        text = f"<Response><Errors><Error>{_xml(code, message)}</Error></Errors><RequestID/></Response>"
-        return Response(text, 401, headers, content_type="text/xml")
-    if service == "s3":
-        return Response(f"<Error>{_xml(of_s3, message)}</Error>", 403, headers, content_type="application/xml")
-    if form or service in _REST_XML:
-        text = f"<ErrorResponse><Error><Type>Sender</Type>{_xml(of_query, message)}</Error><RequestId/></ErrorResponse>"
-        return Response(text, 403, headers, content_type="text/xml")
-    return _json_error(403, of_json, message, headers)
-
-
-def _json_error(status: int, code: str, message: str, headers: dict[str, str]) -> Response:
-    text = json.dumps({"__type": code, "message": message})
-    return Response(text, status, headers | {"x-amzn-errortype": code}, content_type="application/x-amz-json-1.1")
-
-
-def _xml(code: str, message: str) -> str:
-    return f"<Code>{code}</Code><Message>{escape(message)}</Message>"
-
-
-def _cbor(text: str) -> bytes:
-    """A text of CBOR: major type 3, the length in two bytes (RFC 8949)."""
-    content = text.encode()
-    return b"\x79" + len(content).to_bytes(2) + content
+    match protocol := protocol_of(request, given.service if given else ""):
+        case Protocol.CBOR | Protocol.JSON:
+            return error(protocol, 400, of_json, message)
+        case Protocol.EC2:
+            return error(protocol, 401, {Verdict.UNKNOWN_KEY: "AuthFailure"}.get(verdict, of_query), message)
+        case Protocol.S3:
+            return error(protocol, 403, of_s3, message)
+        case Protocol.QUERY:
+            return error(protocol, 403, of_query, message)
+    return error(protocol, 403, of_json, message)

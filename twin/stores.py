@@ -12,16 +12,29 @@ import json
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, TypeVar
-from xml.sax.saxutils import escape
 
 from botocore.model import OperationNotFoundError
 from werkzeug.wrappers import Request, Response
 
+from twin.malformed import what_is_wrong
+from twin.protocol import error, protocol_of, service_of
 from twin.supervision import report
 
 __all__ = ["LOCK", "Serialized", "locked"]
 
 _FORM = "application/x-www-form-urlencoded"
+_CODES = {404: "NotFoundException", 405: "MethodNotAllowed"}
+# What a service calls a request that lacks a member; the others say ValidationException.
+_MALFORMED = {
+    "apigateway": "BadRequestException",
+    "ec2": "MissingParameter",
+    "ecr": "InvalidParameterException",
+    "elasticloadbalancing": "ValidationError",
+    "iam": "ValidationError",
+    "logs": "InvalidParameterException",
+    "servicediscovery": "InvalidInput",
+    "sts": "ValidationError",
+}
 
 LOCK = threading.RLock()
 
@@ -43,7 +56,7 @@ def locked(method: Callable[P, R]) -> Callable[P, R]:
 class Serialized:
     """moto's WSGI application, with the lock held while a request is answered, and not while its body arrives.
 
-    Where moto itself fails, the answer is an error as AWS words it, and not a page.
+    Where moto itself fails, or answers with a page, the answer is an error as AWS words it.
     """
 
     def __init__(self, moto: Any) -> None:
@@ -57,17 +70,30 @@ class Serialized:
             answer_it = self._moto.get_application(environ)  # imports a service when it is first asked: not in the lock
             answer_it.config["PROPAGATE_EXCEPTIONS"] = True
             with LOCK:
-                return [b"".join(answer_it(environ, start_response))]
-        except (NotImplementedError, OperationNotFoundError) as error:
-            refusal = _error(request, 400, "InvalidAction", f"The twin does not have this operation ({error}).")
-        except Exception as error:
+                answer = Response.from_app(answer_it, environ, buffered=True)
+            if not _is_page(answer):
+                return answer(environ, start_response)
+            text = f"The twin's endpoint has no operation at {request.method} {request.path}."
+            refusal = _error(request, answer.status_code, _CODES.get(answer.status_code, "BadRequest"), text)
+        except (NotImplementedError, OperationNotFoundError) as unknown:
+            refusal = _error(request, 400, "InvalidAction", f"The twin does not have this operation ({unknown}).")
+        except Exception as failure:
             if request.mimetype != _FORM and body and not _is_object(body):
                 refusal = _error(request, 400, "SerializationException", "The request is no JSON object.")
+            elif wrong := what_is_wrong(request, body):
+                code = _MALFORMED.get(service_of(request), "ValidationException")
+                refusal = _error(request, 400, code, wrong)
             else:
-                report(f"moto, asked {request.headers.get('X-Amz-Target') or request.path},", error)
-                text = f"moto, behind the twin's endpoint, has failed ({type(error).__name__}: {error})."
+                report(f"moto, asked {request.headers.get('X-Amz-Target') or request.path},", failure)
+                text = f"moto, behind the twin's endpoint, has failed ({type(failure).__name__}: {failure})."
                 refusal = _error(request, 500, "InternalFailure", text)
         return refusal(environ, start_response)
+
+
+def _is_page(answer: Response) -> bool:
+    """Whether it is an error of the web framework's, for people and not for a client."""
+    page = answer.mimetype == "text/html" and answer.status_code >= 400
+    return page and not answer.get_data().lstrip().startswith((b"{", b"<?xml", b"<Error"))
 
 
 def _is_object(body: bytes) -> bool:
@@ -78,9 +104,4 @@ def _is_object(body: bytes) -> bool:
 
 
 def _error(request: Request, status: int, code: str, message: str) -> Response:
-    """In XML where the request is a form, as those services have it that still speak it; else in JSON."""
-    if request.mimetype == _FORM:
-        kind = "Sender" if status < 500 else "Receiver"
-        text = f"<Type>{kind}</Type><Code>{code}</Code><Message>{escape(message)}</Message>"
-        return Response(f"<ErrorResponse><Error>{text}</Error></ErrorResponse>", status, content_type="text/xml")
-    return Response(json.dumps({"__type": code, "message": message}), status, content_type="application/x-amz-json-1.1")
+    return error(protocol_of(request, service_of(request)), status, code, message)

@@ -155,7 +155,8 @@ class Soak:
         self.check_events(began)
         self.measure()
         self.figures.rounds += 1
-        print(f"soak: {time.monotonic() - self.began:.0f} s, {self.figures.rounds} rounds", flush=True)
+        deeds = ", ".join(name for _, name in self.done)
+        print(f"soak: {time.monotonic() - self.began:.0f} s, {self.figures.rounds} rounds ({deeds})", flush=True)
 
     def settle(self) -> None:
         """Bring it back to what it was at first, and wait until it is so."""

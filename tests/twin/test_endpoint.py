@@ -96,6 +96,7 @@ def test_what_is_no_json_is_refused_as_that(
 
 
 CLOUD_MAP = {"x-amz-target": "Route53AutoNaming_v20170314.DiscoverInstances"}
+ECR = "AmazonEC2ContainerRegistry_V20150921."
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
@@ -106,7 +107,18 @@ FORM = {"content-type": "application/x-www-form-urlencoded"}
         ("servicediscovery", "/", CLOUD_MAP, b"[]", 400, "SerializationException"),
         ("servicediscovery", "/", CLOUD_MAP, b"[" * 100_000, 400, "SerializationException"),
         ("logs", "/", {"x-amz-target": "Logs_20140328.CreateLogGroup"}, b"\xff", 400, "SerializationException"),
-        ("logs", "/", {"x-amz-target": "Logs_20140328.CreateLogGroup"}, b"{}", 500, "InternalFailure"),  # moto's fault
+        # moto itself fails at all of these.
+        ("logs", "/", {"x-amz-target": "Logs_20140328.CreateLogGroup"}, b"{}", 400, "InvalidParameterException"),
+        ("servicediscovery", "/", CLOUD_MAP, b"{}", 400, "InvalidInput"),
+        ("ecr", "/", {"x-amz-target": ECR + "CreateRepository"}, b'{"repositoryName": 5}', 400, "InvalidParameterEx"),
+        ("ecr", "/", {"x-amz-target": ECR + "PutRegistryScanningConfiguration"}, b"{}", 500, "InternalFailure"),
+        ("elasticloadbalancing", "/", FORM, b"Action=CreateRule&Version=2015-12-01", 400, "ValidationError"),
+        ("ec2", "/", FORM, b"Action=CreateSnapshots&Version=2016-11-15", 400, "MissingParameter"),
+        ("sts", "/", FORM, b"Action=AssumeRole&Version=2011-06-15", 400, "ValidationError"),
+        ("apigateway", "/v2/apis/x/nothing", {}, b"{}", 404, "NotFoundException"),
+        ("lambda", "/2020-04-22/code-signing-configs/", {}, b"{}", 404, "NotFoundException"),
+        ("xray", "/CreateGroup", {}, b"{}", 404, "NotFoundException"),
+        ("route53", "/2013-04-01/trafficpolicy", {}, b"<a/>", 404, "NotFoundException"),
         ("apigateway", "/v2/apis", {}, b"{", 400, "SerializationException"),
         ("elasticloadbalancing", "/", FORM, b"Action=Nope&Version=2015-12-01", 400, "InvalidAction"),
     ],
@@ -124,10 +136,12 @@ def test_what_moto_cannot_read_is_an_error_as_aws_words_it(
     answer = client.post(path, content=body, headers=headers, auth=Signed(CREDENTIALS, service))
 
     assert answer.status_code == status, answer.text
-    if headers is FORM:
-        assert f"<Code>{code}</Code>" in answer.text
+    if headers is FORM or service == "route53":
+        assert f"<Code>{code}" in answer.text
+        assert answer.headers["content-type"].startswith("text/xml")
     else:
-        assert answer.json()["__type"] == code
+        assert answer.json()["__type"].startswith(code)
+        assert answer.json()["message"]
     assert len(caplog.records) == (status == 500)
 
 
@@ -140,3 +154,21 @@ def test_what_is_no_request_of_http_is_answered_in_json(client: httpx.Client, se
         answer = connection.makefile("rb").read()
 
     assert json.loads(answer.rpartition(b"\r\n\r\n")[2])["message"]
+
+
+def test_what_is_wrong_is_named(client: httpx.Client) -> None:
+    """The first member that is missing or of another type, as far inside as it is."""
+
+    def said(service: str, target: str, body: Json) -> str:
+        headers = {"x-amz-target": target}
+        answer = client.post("/", json=body, headers=headers, auth=Signed(CREDENTIALS, service))
+        return str(answer.json()["message"])
+
+    assert said("servicediscovery", CLOUD_MAP["x-amz-target"], {}) == "The request must contain NamespaceName."
+    assert said("ecr", ECR + "CreateRepository", {"repositoryName": 5}) == "repositoryName must be a text, is 5."
+    tags = {"repositoryName": ["a"], "tags": [{"Key": "a", "Value": "b"}, {"Key": "c"}]}
+    assert said("ecr", ECR + "CreateRepository", tags) == 'repositoryName must be a text, is ["a"].'
+    rules = {"scanType": "BASIC", "rules": [{"scanFrequency": "MANUAL"}]}
+    assert said("ecr", ECR + "PutRegistryScanningConfiguration", rules).startswith(
+        "The request must contain rules.0.rep"
+    )
