@@ -2,16 +2,12 @@
 # but git, make and Python 3.11 or newer.
 
 PYTHON ?= python3
-PIPENV_VERSION := 2026.10.3
 VENV := .venv
 BIN := $(VENV)/bin
 # Not the default /bin/sh: what needs no shell make starts itself, and Apple's make 3.81 finds it by the PATH that make was
 # started with, not by the one that is exported here. With another shell every line goes through it.
 SHELL := sh
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-export PIPENV_VENV_IN_PROJECT := 1
-export PIPENV_IGNORE_VIRTUALENVS := 1
-export PIPENV_NOSPIN := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Every process of the twin, the lab and the tests starts from byte code that is written once.
 unexport PYTHONDONTWRITEBYTECODE
@@ -27,7 +23,7 @@ WEB_PORT ?= 8089
 TWIN_UP := twin up --with-parent --port $(GATEWAY_PORT) --aws-port $(AWS_PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock synth ready run compare soak ui test pytest lint deploy destroy diff diagram settings checkov conformance clean
+.PHONY: help install aws develop lock synth ready run compare soak ui test pytest lint deploy destroy diff diagram settings checkov conformance clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,14 +33,22 @@ install: $(VENV)/.compiled ## Set up .venv from Pipfile.lock (with hashes); a se
 # What takes long says so in a line, and shows what its tools print only where they fail.
 STEP := @sh tools/step.sh
 
-$(VENV)/bin/pipenv:
+$(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; set PYTHON=...")'
-	$(STEP) "Making $(VENV) with pipenv, once" sh -c '$(PYTHON) -m venv $(VENV) && $(BIN)/pip install pipenv==$(PIPENV_VERSION)'
+	$(STEP) "Making $(VENV), once" $(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: Pipfile.lock pyproject.toml | $(VENV)/bin/pipenv
-	@# No byte code of all that is installed: of the provider's 2,000 modules some sixty are used.
-	$(STEP) "Installing what Pipfile.lock names into $(VENV): a minute or two the first time, 1.6 GB" \
-		sh -c '$(BIN)/pipenv sync --dev --extra-pip-args=--no-compile && $(BIN)/pip install --no-deps --no-build-isolation --editable .'
+# Lists of Pipfile. What takes room and only some need is apart: the AWS CLI, and what tests and linters are.
+$(VENV)/.installed: Pipfile.lock pyproject.toml tools/install.py | $(VENV)/bin/pip
+	$(STEP) "Installing what Pipfile.lock names into $(VENV): half a minute or more the first time, 0.9 GB" \
+		sh -c '$(BIN)/python tools/install.py default tools && $(BIN)/pip install --no-deps --no-build-isolation --editable .'
+	@touch $@
+
+$(VENV)/.aws: Pipfile.lock | $(VENV)/.installed
+	$(STEP) "Installing the AWS CLI into $(VENV), once: 0.15 GB" $(BIN)/python tools/install.py aws
+	@touch $@
+
+$(VENV)/.developed: Pipfile.lock | $(VENV)/.installed $(VENV)/.aws
+	$(STEP) "Installing tests, linters and examples into $(VENV), once: 0.4 GB" $(BIN)/python tools/install.py develop
 	@touch $@
 
 COMPILE := $(BIN)/python -c 'import lab.runner.session, lab.report.pages, lab.report.html' && \
@@ -55,11 +59,15 @@ $(VENV)/.compiled: $(VENV)/.installed
 	$(if $(QUIET),@,$(STEP) "Compiling what the commands import, once") sh -c "$(COMPILE)"
 	@touch $@
 
-lock: $(VENV)/bin/pipenv ## Lock Pipfile anew; no registry's address is kept
-	$(BIN)/pipenv lock --dev
+aws: $(VENV)/.aws ## Put the AWS CLI into .venv, for a machine that has none
+
+develop: $(VENV)/.developed install ## Put tests, linters, examples and the AWS CLI into .venv
+
+lock: $(VENV)/.developed ## Lock Pipfile anew; no registry's address is kept
+	PIPENV_VENV_IN_PROJECT=1 PIPENV_IGNORE_VIRTUALENVS=1 $(BIN)/pipenv lock --categories "packages tools aws dev-packages"
 	$(PYTHON) tools/strip_lock.py Pipfile.lock
 
-lint: $(VENV)/.installed ## ruff, mypy --strict, import-linter
+lint: $(VENV)/.developed ## ruff, mypy --strict, import-linter
 	ruff check .
 	ruff format --check .
 	mypy
@@ -91,8 +99,10 @@ synth: cdktf.out/.synthesized ## Synthesize the stack into cdktf.out, if anythin
 
 # Install scripts stay off: the one package that has some brings its binaries along, or is compiled by name.
 node_modules/.installed: package.json package-lock.json tools/terminal_module.sh | $(VENV)/.installed
-	$(STEP) "Installing the cdktf command into node_modules: about half a minute the first time" npm ci --ignore-scripts --no-audit --no-fund
+	$(STEP) "Installing the cdktf command into node_modules: about half a minute the first time, 0.2 GB" npm ci --ignore-scripts --no-audit --no-fund
 	@sh tools/terminal_module.sh
+	@# Binaries for Windows, where this project runs in WSL 2, and tests: half of it.
+	@rm -rf node_modules/@cdktf/node-pty-prebuilt-multiarch/prebuilds/win32-* node_modules/@cdktf/provider-generator/lib/*/__tests__
 	@touch $@
 
 # The cdktf command synthesizes by itself. ARGS=--auto-approve asks nothing. What the machine lacks is said before
@@ -106,10 +116,10 @@ OUTPUT := $(if $(AWS_ENDPOINT_URL),cdktf.endpoint.out,cdktf.out)
 LOOPBACK := http://127.% http://localhost% http://[::1]%
 LOCK := $(if $(filter $(LOOPBACK),$(AWS_ENDPOINT_URL)),--skip-provider-lock)
 
-deploy: preflight-deploy node_modules/.installed ## Put the stack on AWS (or on AWS_ENDPOINT_URL); outputs.json tells `lab` where
+deploy: preflight-deploy $(VENV)/.aws node_modules/.installed ## Put the stack on AWS (or on AWS_ENDPOINT_URL); outputs.json tells `lab` where
 	$(CDKTF) deploy $(LOCK) --output $(OUTPUT) --outputs-file outputs.json $(ARGS)
 
-destroy: preflight-destroy node_modules/.installed ## Take all of it away again
+destroy: preflight-destroy $(VENV)/.aws node_modules/.installed ## Take all of it away again
 	$(CDKTF) destroy $(LOCK) --output $(OUTPUT) $(ARGS)
 
 diff: preflight-diff node_modules/.installed ## Show what a deployment would change
@@ -118,7 +128,7 @@ diff: preflight-diff node_modules/.installed ## Show what a deployment would cha
 preflight-%: install
 	@python tools/preflight.py $*
 
-diagram: install ## Draw docs/architecture.png from the default stack (needs Graphviz)
+diagram: develop ## Draw docs/architecture.png from the default stack (needs Graphviz)
 	@env -u AWS_ENDPOINT_URL $(foreach v,$(filter SC_%,$(.VARIABLES)),-u $(v)) CDKTF_OUTDIR=cdktf.out/diagram python main.py
 	@python tools/diagram.py cdktf.out/diagram/stacks/*/cdk.tf.json docs/architecture.png
 
@@ -163,14 +173,14 @@ soak: ready ## Random faults on a twin under load, with checks all along (MINUTE
 ui: ready ## The twin, and Locust's web UI at http://127.0.0.1:8089 (WORKERS=4 for more processes)
 	@$(TWIN_UP) -- locust --host http://127.0.0.1:$(GATEWAY_PORT) --web-host 127.0.0.1 --web-port $(WEB_PORT) $(if $(WORKERS),--processes $(WORKERS) --master-bind-host 127.0.0.1)
 
-test: $(VENV)/.installed ## All of lint, and all tests
+test: $(VENV)/.developed ## All of lint, and all tests
 	@$(MAKE) --no-print-directory -j 3 lint pytest
 
 # More processes than cores: much of a test is waiting.
-pytest: synth install
+pytest: synth develop
 	pytest -n 5 --dist loadfile --no-loadscope-reorder
 
-conformance: $(VENV)/.installed ## The stack's variants by the real Terraform on an empty twin (K=default: one of them)
+conformance: $(VENV)/.developed ## The stack's variants by the real Terraform on an empty twin (K=default: one of them)
 	pytest tests/conformance $(if $(K),-k '$(K)')
 
 clean: ## Remove what was made, .venv included

@@ -24,7 +24,7 @@ def image_tag(root: Path, architecture: str) -> str:
 
 def load_image_tag(root: Path, architecture: str) -> str:
     """The same for the load fleet's image, apart from the service's by its beginning: both are in one repository."""
-    return LOAD_TAG + _digest(architecture, _parts(root, "locustfile.py", "load", packages="develop"))
+    return LOAD_TAG + _digest(architecture, _parts(root, "locustfile.py", "load", packages="tools"))
 
 
 def _digest(architecture: str, parts: Iterable[tuple[str, bytes]]) -> str:

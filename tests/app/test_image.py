@@ -44,9 +44,9 @@ def test_user_is_a_number_and_not_root() -> None:
     assert re.fullmatch(r"[1-9][0-9]*:[1-9][0-9]*", users[0])
 
 
-def test_pipenv_is_the_makefiles() -> None:
-    (in_makefile,) = re.findall(r"^PIPENV_VERSION := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert f"pipenv=={in_makefile}\n" in DOCKERFILE
+def test_pipenv_is_the_one_that_locks() -> None:
+    locks = tomllib.loads((ROOT / "Pipfile").read_text())["dev-packages"]["pipenv"]
+    assert f"pipenv{locks}\n" in DOCKERFILE
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: path.name)
