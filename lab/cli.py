@@ -473,7 +473,6 @@ def _with_inputs(command: Callable[..., None]) -> Callable[..., None]:
 @_with_inputs
 def costs(
     context: typer.Context,
-    requests_per_second: Annotated[str | None, typer.Option(help="Mean requests/s. Default: 10.")] = None,
     profile: Annotated[
         Path | None, typer.Option(help="CSV of a day: hour,requests_per_second for the hours 0 to 23.")
     ] = None,
@@ -483,9 +482,6 @@ def costs(
     ] = None,
     stack: Annotated[
         Path | None, typer.Option(help="cdk.tf.json to take defaults from. Default: the one in cdktf.out, if any.")
-    ] = None,
-    new_connections: Annotated[
-        str | None, typer.Option(help="Clients' new connections/s. Default: one for each request.")
     ] = None,
     assume: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Another value of an assumption. Repeatable.")
@@ -516,23 +512,20 @@ def costs(
 
     if as_json and csv:
         raise BadInput("--json and --csv both print the result; choose one")
-    if profile is not None and requests_per_second is not None:
+    if profile is not None and "rates" in inputs:
         raise BadInput("--profile and --requests-per-second both set the rate; choose one")
     way = way_named(against)
-    scenario = with_options(default_scenario(stack), inputs)
+    scenario = default_scenario(stack)
     reference = ""
     if results is not None:
         run = read_folder(results)
-        given = scenario.response_bytes if "response_bytes" in inputs else None
-        scenario = with_options(scenario_of_run(run, scenario, given), inputs)
-        if asked_rate(run) is None and profile is None and requests_per_second is None:
+        size = with_options(scenario, inputs).response_bytes if "response_bytes" in inputs else None
+        scenario = scenario_of_run(run, scenario, size)
+        if asked_rate(run) is None and profile is None and "rates" not in inputs:
             reference = "The run was a closed loop: its rate is no month's, so a reference is priced instead"
     if profile is not None:
         scenario = scenario.replace(rates=read_profile(profile))
-    elif requests_per_second is not None:
-        scenario = with_options(scenario, {"rates": (requests_per_second,)})
-    if new_connections is not None:
-        scenario = with_options(scenario, {"new_connections": new_connections})
+    scenario = with_options(scenario, inputs)
     scenario, book = apply(assume or [], scenario, prices_of(scenario.region, prices or PRICE_FILE))
     answer = Study(scenario, book, way)
     if way not in answer.ways:

@@ -64,9 +64,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Way:
-    """A way to expose the service; its *traits* choose its lines."""
+    """A way to expose the service; its *traits* choose its lines. *title*: what it is, with a place for `services`."""
 
     name: str
+    title: str
     traits: frozenset[str]
 
     @property
@@ -252,7 +253,7 @@ def bill(way: Way, scenario: Scenario, prices: PriceBook) -> Bill:
 
 _FILE = json.loads(Path(__file__).with_name("bill.json").read_text())
 _ITEMS = [_Item(**{**each, "assumed": tuple(each.get("assumed", ()))}) for each in _FILE["lines"]]
-WAYS = tuple(Way(name, frozenset(traits)) for name, traits in _FILE["ways"].items())
+WAYS = tuple(Way(name, each["title"], frozenset(each["traits"])) for name, each in _FILE["ways"].items())
 
 
 def way_named(name: str) -> Way:

@@ -23,23 +23,6 @@ from load.results import Run
 from serviceconnect.settings import Settings
 from serviceconnect.settings.service import FARGATE_MEMORY
 
-__all__ = [
-    "GB",
-    "HOURS",
-    "KB",
-    "OPTIONS",
-    "Option",
-    "Scenario",
-    "asked_rate",
-    "default_scenario",
-    "fit",
-    "read_profile",
-    "scenario_of_run",
-    "scenario_of_settings",
-    "scenario_of_stack",
-    "with_options",
-]
-
 # A month as AWS's own pricing examples count it: 8,760 hours / 12.
 HOURS = Decimal(730)
 SECONDS_PER_HOUR = Decimal(3600)
@@ -70,6 +53,7 @@ SYNTHESIZED = Path("cdktf.out/stacks")
 LARGEST = 10**12
 Amount = Annotated[Decimal, Field(ge=0, le=LARGEST), AfterValidator(lambda value: round(value, 12))]
 Share = Annotated[Decimal, Field(ge=0, le=1)]
+Network = Literal["endpoints", "nat", "public", "none"]
 
 
 @dataclass(frozen=True)
@@ -79,8 +63,8 @@ class Option:
     name: str
     field: str
     help: str
-    factor: int = 1
-    flag: bool = False
+    factor: int
+    flag: bool
 
 
 def _option(help: str, default: Any, name: str = "", factor: int = 1, **rules: Any) -> Any:
@@ -107,10 +91,14 @@ class Scenario(BaseModel):
         "eu-west-2",
         pattern=r"^[a-z]{2}(-[a-z]{2,12}){1,3}-[0-9]{1,2}$",
     )
-    rates: tuple[Amount, ...] = Field(default=(Decimal(10),), min_length=1, max_length=24)
+    rates: tuple[Amount, ...] = _option(
+        "Mean requests/s. Default: 10.", (Decimal(10),), "requests-per-second", min_length=1, max_length=24
+    )
     request_bytes: Amount = _option("Size of a request in KB of 1,024 bytes. Default: 1.", KB, "request-kb", 1024)
     response_bytes: Amount = _option("Size of a response in KB. Default: 10.", 10 * KB, "response-kb", 1024)
-    connections_per_request: Amount = Decimal(1)
+    connections_per_request: Amount = _option(
+        "Clients' new connections/s. Default: one for each request.", Decimal(1), "new-connections"
+    )
     connection_seconds: Amount = _option("How long a connection lasts. Default: 1.", Decimal(1))
     listener_rules: int = _option("Rules that an ALB goes through. Default: 1.", 1, ge=0, le=10_000)
     alb_services: int = _option("Services that share the ALB of the shared way. Default: 10.", 10, ge=1, le=10_000)
@@ -121,9 +109,7 @@ class Scenario(BaseModel):
     architecture: Literal["X86_64", "ARM64"] = _option("X86_64 or ARM64.", "X86_64")
 
     azs: int = _option("Number of availability zones.", 2, ge=1, le=6)
-    network: Literal["endpoints", "nat", "public", "none"] = _option(
-        "The tasks' way out: endpoints, nat, public, or none (paid for already).", "endpoints"
-    )
+    network: Network = _option("The tasks' way out: endpoints, nat, public, or none (paid for already).", "endpoints")
     endpoints: int = _option("Interface endpoints that every way needs.", 3, ge=0, le=1000)
     proxy_endpoints: int = _option("Those that only Service Connect needs.", 1, ge=0, le=1000)
     nat_gateways: int = _option("Number of NAT gateways.", 1, ge=1, le=1000)
@@ -237,52 +223,50 @@ class Scenario(BaseModel):
         return self.replace(rates=tuple(each * rate / mean for each in self.rates) if mean else (rate,))
 
 
-def _declared() -> tuple[Option, ...]:
-    found = []
-    for field, info in Scenario.model_fields.items():
-        extra = info.json_schema_extra
-        if isinstance(extra, dict) and "option" in extra:
-            name = f"--{extra['option'] or field.replace('_', '-')}"
-            found.append(
-                Option(name, field, info.description or "", int(str(extra["factor"])), info.annotation is bool)
-            )
-    return tuple(found)
-
-
-OPTIONS = _declared()
+OPTIONS = tuple(
+    Option(
+        f"--{extra['option'] or field.replace('_', '-')}",
+        field,
+        info.description or "",
+        int(str(extra["factor"])),
+        info.annotation is bool,
+    )
+    for field, info in Scenario.model_fields.items()
+    if isinstance(extra := info.json_schema_extra, dict) and "option" in extra
+)
 
 
 def with_options(scenario: Scenario, given: Mapping[str, Any]) -> Scenario:
-    """*scenario* with each *given* field, as text or value. Raises BadInput that names the option and the rule."""
-    names = {option.field: option for option in OPTIONS}
-    values = dict(scenario)
-    for field, value in given.items():
-        if field == "new_connections":
-            field, value = "connections_per_request", _per_request(value, scenario)
-        factor = names[field].factor if field in names else 1
+    """*scenario* with each *given* field, an option's as its text. Raises BadInput that names the option and the rule.
+
+    That of `connections_per_request` is in connections/s, and that of `rates` the one rate of all day.
+    """
+    if "connections_per_request" in given and len(given) > 1:  # it is divided by the rate
+        rest = {field: value for field, value in given.items() if field != "connections_per_request"}
+        scenario, given = with_options(scenario, rest), {field: given[field] for field in given.keys() - rest.keys()}
+    options = {option.field: option for option in OPTIONS if option.field in given}
+    values = {**dict(scenario), **given}
+    for field, option in options.items():
         try:
-            values[field] = Decimal(value) * factor if factor != 1 else value
+            if field == "rates":
+                values[field] = (given[field],)
+            elif field == "connections_per_request":
+                if not scenario.mean_rate:
+                    raise BadInput(f"{option.name} {given[field]!r:.60} cannot go with no requests at all")
+                values[field] = Decimal(given[field]) / scenario.mean_rate
+            elif option.factor != 1:
+                values[field] = Decimal(given[field]) * option.factor
         except ArithmeticError as error:
-            raise BadInput(f"{names[field].name} {value!r:.60} is not a number that can be priced") from error
+            raise BadInput(f"{option.name} {given[field]!r:.60} is not a number that can be priced") from error
     try:
         return Scenario.model_validate(values)
     except ValidationError as error:
         place, words = wrong(error)
-        field = place.partition(".")[0]
-        if field in names and field in given:
-            rule = words.partition(": ")[2]
-            raise BadInput(f"{names[field].name} {str(given[field])!r:.60}: {rule}") from None
-        names_of = {"rates.0": "--requests-per-second", "connections_per_request": "--new-connections by request"}
-        raise BadInput(words.replace(place, names_of.get(place, place), 1)) from None
-
-
-def _per_request(new_connections: str, scenario: Scenario) -> Decimal:
-    if not scenario.mean_rate:
-        raise BadInput(f"--new-connections {new_connections!r:.60} cannot go with no requests at all")
-    try:
-        return Decimal(new_connections) / scenario.mean_rate
-    except ArithmeticError as error:
-        raise BadInput(f"--new-connections {new_connections!r:.60} is not a number that can be priced") from error
+        if (field := place.partition(".")[0]) not in options:
+            raise BadInput(words) from None
+        by = " for each request" if field == "connections_per_request" else ""
+        rule = words.partition(": ")[2]
+        raise BadInput(f"{options[field].name} {str(given[field])!r:.60}{by}: {rule}") from None
 
 
 def fit(cpu: int, memory: int) -> tuple[int, int] | None:
@@ -402,83 +386,69 @@ def scenario_of_stack(path: Path) -> Scenario:
         raise BadInput(f"{path} is not the stack that this model knows: {why:.200}; `make synth` writes it") from None
 
 
-Resources = Mapping[str, Mapping[str, Any]]
-
-
 def _scenario(path: Path, stack: Mapping[str, Any]) -> Scenario:
-    resources: Mapping[str, Resources] = stack["resource"]
+    resources: Mapping[str, Mapping[str, Any]] = stack["resource"]
+
+    def each(kind: str) -> list[Any]:
+        return list(resources.get(kind, {}).values())
+
+    def referred(kind: str, reference: str) -> Any:
+        # A reference of Terraform; anything else is the id of something outside the stack, of which nothing is known.
+        match = re.fullmatch(rf"\$\{{{kind}\.([^.]+)\.\w+\}}", reference)
+        return resources[kind][match[1]] if match else {}
+
     services = [
-        service
-        for service in resources.get("aws_ecs_service", {}).values()
-        if _block(service.get("service_connect_configuration")).get("service")
+        one for one in each("aws_ecs_service") if _block(one.get("service_connect_configuration")).get("service")
     ]
     if len(services) != 1:
         raise BadInput(f"{path} has {len(services)} ECS services behind Service Connect; exactly one can be priced")
-    (service,) = services
-    task = _referred(resources, "aws_ecs_task_definition", service["task_definition"])
-    connect = _block(service["service_connect_configuration"])
-    stages = resources.get("aws_apigatewayv2_stage", {}).values()
-    kept = [int(group.get("retention_in_days", 0)) for group in resources.get("aws_cloudwatch_log_group", {}).values()]
-    settings = [
-        setting
-        for cluster in resources.get("aws_ecs_cluster", {}).values()
-        for setting in _blocks(cluster.get("setting"))
+    service, connect = services[0], _block(services[0]["service_connect_configuration"])
+    task = referred("aws_ecs_task_definition", service["task_definition"])
+    placed = _block(service["network_configuration"])
+    interfaces = [
+        endpoint["service_name"].split(".", 3)[-1]
+        for endpoint in each("aws_vpc_endpoint")
+        if endpoint.get("vpc_endpoint_type") == "Interface"
     ]
+    for_proxy = sum(name in PROXY_ENDPOINTS for name in interfaces)
+    gateways = len(each("aws_nat_gateway"))
+    network: Network = "public" if placed.get("assign_public_ip") else "none"
+    insights = [
+        setting.get("value") in ("enhanced", "enabled")
+        for cluster in each("aws_ecs_cluster")
+        for setting in _blocks(cluster.get("setting"))
+        if setting.get("name") == "containerInsights"
+    ]
+    counts = [
+        int(count)
+        for policy in each("aws_ecr_lifecycle_policy")
+        for count in re.findall(r'"imageCountMoreThan".*?"countNumber":\s*(\d{1,9})', policy["policy"])
+    ]
+    logged = any(stage.get("access_log_settings") for stage in each("aws_apigatewayv2_stage"))
+    days = [int(group.get("retention_in_days", 0)) for group in each("aws_cloudwatch_log_group")]
     return Scenario(
         region=_block(stack["provider"]["aws"])["region"],
         tasks=service["desired_count"],
         cpu=task["cpu"],
         memory=task["memory"],
         architecture=_block(task.get("runtime_platform")).get("cpu_architecture", "X86_64"),
-        gateway_log_bytes=GATEWAY_LOG_BYTES if any(s.get("access_log_settings") for s in stages) else Decimal(0),
+        azs=len({referred("aws_subnet", subnet).get("availability_zone", subnet) for subnet in placed["subnets"]}),
+        network="endpoints" if interfaces else "nat" if gateways else network,
+        endpoints=len(interfaces) - for_proxy,
+        proxy_endpoints=for_proxy,
+        nat_gateways=max(1, gateways),
+        gateway_log_bytes=GATEWAY_LOG_BYTES if logged else Decimal(0),
         proxy_log_bytes=PROXY_LOG_BYTES if connect.get("access_log_configuration") else Decimal(0),
-        insights=any(
-            s.get("name") == "containerInsights" and s.get("value") in ("enhanced", "enabled") for s in settings
-        ),
-        images_kept=_images_kept(resources),
-        log_retention_days=max(kept, default=0) or 30,
-        **_network(resources, _block(service["network_configuration"])),
+        log_retention_days=max(days, default=0) or 30,
+        insights=any(insights),
+        images_kept=max(counts, default=20) if each("aws_ecr_repository") else 0,
     )
 
 
-def _network(resources: Mapping[str, Resources], configuration: Mapping[str, Any]) -> dict[str, Any]:
-    subnets = configuration["subnets"]
-    zones = {_referred(resources, "aws_subnet", subnet).get("availability_zone", subnet) for subnet in subnets}
-    interfaces = [
-        endpoint["service_name"].split(".", 3)[-1]
-        for endpoint in resources.get("aws_vpc_endpoint", {}).values()
-        if endpoint.get("vpc_endpoint_type") == "Interface"
-    ]
-    for_proxy = len([name for name in interfaces if name in PROXY_ENDPOINTS])
-    gateways = len(resources.get("aws_nat_gateway", {}))
-    network = "public" if configuration.get("assign_public_ip") else "none"
-    network = "endpoints" if interfaces else "nat" if gateways else network
-    found = {"azs": len(zones), "network": network, "nat_gateways": max(1, gateways)}
-    return found | {"endpoints": len(interfaces) - for_proxy, "proxy_endpoints": for_proxy}
-
-
-def _images_kept(resources: Mapping[str, Resources]) -> int:
-    if not resources.get("aws_ecr_repository"):
-        return 0
-    counts = [
-        int(count)
-        for policy in resources.get("aws_ecr_lifecycle_policy", {}).values()
-        for count in re.findall(r'"imageCountMoreThan".*?"countNumber":\s*(\d{1,9})', policy["policy"])
-    ]
-    return max(counts, default=20)
-
-
-def _referred(resources: Mapping[str, Resources], kind: str, reference: str) -> Mapping[str, Any]:
-    """The resource that a Terraform reference names; empty if it is the id of something outside the stack."""
-    match = re.fullmatch(rf"\$\{{{kind}\.([^.]+)\.\w+\}}", reference)
-    return resources[kind][match[1]] if match else {}
-
-
-def _blocks(value: Any) -> list[Mapping[str, Any]]:
+def _blocks(value: Any) -> list[Any]:
     # Terraform's JSON allows one block to stand alone or in a list.
     return [] if value is None else value if isinstance(value, list) else [value]
 
 
-def _block(value: Any) -> Mapping[str, Any]:
-    blocks = _blocks(value)
-    return blocks[0] if blocks else {}
+def _block(value: Any) -> Any:
+    return next(iter(_blocks(value)), {})

@@ -31,8 +31,6 @@ from lab.costs.prices import ZERO, PriceBook
 from lab.costs.scenario import GB, METER_BOTH, SECONDS_PER_HOUR, Scenario, with_options
 from lab.errors import BadInput
 
-__all__ = ["Assumption", "BreakEven", "Study", "assume", "assumptions", "break_even", "crossings", "total_range"]
-
 Variable = Literal["requests_per_second", "response_bytes"]
 Case = tuple[Scenario, PriceBook]
 
@@ -55,6 +53,12 @@ class Assumption:
     field: str = ""
     price: str = ""
     start: Decimal = ZERO
+
+    @property
+    def ends(self) -> tuple[Decimal, Decimal]:
+        """The ends of the range; a value that was set beyond it is its own end."""
+        value, low, high = self.value, self.low, self.high
+        return (min(low, value), max(high, value)) if low <= high else (max(low, value), min(high, value))
 
     def set(self, value: Decimal, case: Case) -> Case:
         """Scenario and prices with this assumption at *value*."""
@@ -100,8 +104,8 @@ def assume(settings: Sequence[str], scenario: Scenario, prices: PriceBook) -> Ca
             raise BadInput(f"--assume {setting!r:.60} must be NAME=NUMBER, such as {example}") from error
         if not value.is_finite() or not 0 <= value <= 10**6:
             raise BadInput(f"--assume {setting!r:.60} must be a number from 0 to 1,000,000")
-        if known[name].field:
-            scenario = with_options(scenario, {known[name].field: value})
+        if known[name].field:  # the scenario has rules of its own
+            scenario = with_options(scenario, {name: value})
         else:
             scenario, prices = known[name].set(value, (scenario, prices))
     return scenario, prices
@@ -111,15 +115,8 @@ def total_range(way: Way, scenario: Scenario, prices: PriceBook) -> tuple[Decima
     """The total of *way* with every assumption at its low end, and with every one at its high end."""
     low = high = (scenario, prices)
     for assumption in assumptions(scenario, prices):
-        # A value that was set beyond its range is its own end.
-        ends = _ends_of(assumption)
-        low, high = assumption.set(ends[0], low), assumption.set(ends[1], high)
+        low, high = assumption.set(assumption.ends[0], low), assumption.set(assumption.ends[1], high)
     return bill(way, *low).total, bill(way, *high).total
-
-
-def _ends_of(assumption: Assumption) -> tuple[Decimal, Decimal]:
-    value, low, high = assumption.value, assumption.low, assumption.high
-    return (min(low, value), max(high, value)) if low <= high else (max(low, value), min(high, value))
 
 
 @dataclass(frozen=True)
@@ -305,7 +302,7 @@ class Study:
         cases = [here]
         for each in assumptions(*here):
             if each.field or id(self.prices[each.price]) in asked:
-                cases += [each.set(end, here) for end in {*_ends_of(each)} - {each.value}]
+                cases += [each.set(end, here) for end in {*each.ends} - {each.value}]
         firsts: list[Any] = [next(break_even(*case, SERVICE_CONNECT, against), None) for case in cases]
         found = [point.at for point in firsts if point is not None]
         if not found:

@@ -6,55 +6,17 @@ import csv
 import io
 from collections.abc import Sequence
 from decimal import Context, Decimal
-from pathlib import Path
 from typing import Any
 
-from lab.costs.bill import (
-    GATEWAY_REQUESTS_PER_SECOND,
-    PUBLIC_ALB,
-    SERVICE_CONNECT,
-    WITH_SHARE,
-    Line,
-    Way,
-    bill,
-    mixed_steps,
-    steps,
-    way_named,
-)
+from lab.costs import bill as model
+from lab.costs.bill import PUBLIC_ALB, SERVICE_CONNECT, WITH_SHARE, Line, Way, bill
 from lab.costs.scenario import HOURS, KB, SECONDS_PER_HOUR, Scenario
 from lab.costs.study import Assumption, BreakEven, Study
 from lab.costs.update import Change
 from lab.report.document import Document, Heading, Part, Sentence, Table
 
-__all__ = ["TITLES", "as_csv", "change_in_words", "costs_page", "money", "rounded", "where_cheaper", "where_to_price"]
-
-TITLES = {
-    "service-connect": "no load balancer: HTTP API, Service Connect",
-    "service-connect-with-share": "the same, with the share for the proxy on top",
-    "service-connect-public-tasks": "no load balancer, tasks in public subnets",
-    "cloud-map": "no load balancer: HTTP API, Cloud Map alone",
-    "internal-alb": "HTTP API, internal ALB",
-    "internal-nlb": "HTTP API, NLB",
-    "public-alb": "public ALB",
-    "public-alb-public-tasks": "public ALB, tasks in public subnets",
-    "shared-alb": "public ALB that {services} services share",
-    "rest-alb": "REST API, internal ALB (VPC link V2)",
-    "rest-nlb": "REST API, NLB (VPC link V1, legacy)",
-    "cloudfront-alb": "CloudFront, internal ALB (VPC origin)",
-    "lattice": "VPC Lattice behind a public NLB and proxy tasks",
-}
 WORTH_SAYING = Decimal("0.01")
-INTERNAL_ALB = way_named("internal-alb")
-
-
-def title(way: Way, scenario: Scenario) -> str:
-    """What *way* is, in a few words."""
-    return TITLES[way.name].format(services=scenario.alb_services)
-
-
-def where_to_price(folder: Path) -> str:
-    """The one line on costs in the report of a run: the command."""
-    return f"What a month of traffic like this costs, with a load balancer and without: `lab costs --results {folder}`."
+INTERNAL_ALB = model.way_named("internal-alb")
 
 
 def costs_page(study: Study, reference: str = "") -> Document:
@@ -68,7 +30,7 @@ def costs_page(study: Study, reference: str = "") -> Document:
     if study.possible:
         parts += [Sentence(_share_in_words(study)), Sentence(_mixed_in_words(study))]
         parts += [Sentence(_size_in_words(point)) for point in study.sizes]
-    if max(scenario.rates) > GATEWAY_REQUESTS_PER_SECOND:
+    if max(scenario.rates) > model.GATEWAY_REQUESTS_PER_SECOND:
         parts.append(Sentence("API Gateway's quota is 10,000 requests/s, which AWS raises on request."))
     parts += [Heading(f"What the difference to {study.against.name} is made of"), _lines(study)]
     parts.append(Sentence("* rests on an assumption; `--against NAME` compares with another way."))
@@ -137,23 +99,19 @@ def _priced(scenario: Scenario) -> str:
 def _ways(study: Study) -> Table:
     rows = []
     for way, found in sorted(study.bills.items(), key=lambda each: each[1].total):
-        row = [way.name, title(way, study.scenario)]
+        row = ["-", "-", "-", "-"]
         if way.carries(study.scenario):
             low, high = study.ranges[way]
-            row += [money(found.total), f"{study.difference(way):+,.2f}", f"{money(low)} to {money(high)}"]
-            row.append("" if way is SERVICE_CONNECT else _where(study, SERVICE_CONNECT, way) if study.possible else "-")
-        else:
-            row += ["-", "-", "-", "-"]
-        rows.append(row)
-    head = (
-        "way",
-        "",
-        "USD a month",
-        f"to {study.against.name}",
-        "assumptions all low, all high",
-        "no balancer is cheaper",
-    )
+            where = "" if way is SERVICE_CONNECT else _where(study, SERVICE_CONNECT, way) if study.possible else "-"
+            row = [money(found.total), f"{study.difference(way):+,.2f}", f"{money(low)} to {money(high)}", where]
+        rows.append([way.name, _title(way, study.scenario), *row])
+    to = f"to {study.against.name}"
+    head = ("way", "", "USD a month", to, "assumptions all low, all high", "no balancer is cheaper")
     return Table(head, rows, text_columns=2)
+
+
+def _title(way: Way, scenario: Scenario) -> str:
+    return way.title.format(services=scenario.alb_services)
 
 
 def _lines(study: Study) -> Table:
@@ -219,14 +177,14 @@ def _share_in_words(study: Study) -> str:
 
 def _mixed_in_words(study: Study) -> str:
     """How far the requests that an HTTP API counts may be off because the sizes are means; empty if below 1 %."""
-    low, high = mixed_steps(study.scenario)
+    low, high = model.mixed_steps(study.scenario)
     if high - low < WORTH_SAYING:
         return ""
-    costs = [money(study.prices["http_api"].cost(study.scenario.requests * count)) for count in (low, high)]
+    least, most = (money(study.prices["http_api"].cost(study.scenario.requests * count)) for count in (low, high))
     return (
-        f"Mixed payloads: all requests are taken to be of the mean size, and an HTTP API to count "
-        f"{steps(study.scenario)} for each; of payloads that are mixed it may count from {low:,.2f} to {high:,.2f}, "
-        f"{costs[0]} to {costs[1]} USD."
+        "Mixed payloads: all requests are taken to be of the mean size, and an HTTP API to count "
+        f"{model.steps(study.scenario)} for each; of payloads that are mixed it may count from {low:,.2f} to "
+        f"{high:,.2f}, {least} to {most} USD."
     )
 
 
@@ -250,12 +208,12 @@ def change_in_words(change: Change) -> str:
 def as_csv(study: Study) -> str:
     """One row for each line of each bill."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["way", "item", "group", "quantity", "unit", "usd", "assumed", "source", "date"])
+    writer = csv.DictWriter(text, ["way", *_line(study.bills[SERVICE_CONNECT].lines[0])], lineterminator="\n")
+    writer.writeheader()
     for way, found in study.bills.items():
         for line in found.lines:
-            row = [way.name, line.item, line.group, f"{line.amount:f}", line.price.unit, f"{line.usd:f}"]
-            writer.writerow([*row, " ".join(line.assumed), line.price.source, line.price.date])
+            numbers = {name: f"{_line(line)[name]:f}" for name in ("quantity", "usd")}
+            writer.writerow({"way": way.name, **_line(line), **numbers, "assumed": " ".join(line.assumed)})
     return text.getvalue()
 
 
@@ -264,24 +222,24 @@ def _values(study: Study) -> dict[str, Any]:
     scenario = study.scenario
     return {
         "region": scenario.region,
-        "inputs": {"requests_per_second": float(scenario.mean_rate), **{name: _plain(v) for name, v in scenario}},
+        "inputs": {"requests_per_second": scenario.mean_rate, **dict(scenario)},
         "answer": _headline(study),
         "against": study.against.name,
         "ways": [
             {
                 "name": way.name,
-                "title": title(way, scenario),
+                "title": _title(way, scenario),
                 "possible": way.carries(scenario),
-                "total_usd": _usd(found.total),
-                "difference_usd": _usd(study.difference(way)),
-                "range_usd": [_usd(end) for end in study.ranges[way]],
+                "total_usd": found.total,
+                "difference_usd": study.difference(way),
+                "range_usd": study.ranges[way],
                 "lines": [_line(line) for line in found.lines],
             }
             for way, found in study.bills.items()
         ],
         "http_api_steps": {
-            "counted": int(steps(scenario)),
-            "of_mixed_payloads": [float(end) for end in mixed_steps(scenario)],
+            "counted": int(model.steps(scenario)),
+            "of_mixed_payloads": model.mixed_steps(scenario),
         },
         "break_even": [
             _break_even(study, point)
@@ -289,12 +247,7 @@ def _values(study: Study) -> dict[str, Any]:
             for point in points
         ],
         "assumptions": [
-            {
-                "name": each.name,
-                "what": _what(each),
-                "value": float(each.value),
-                "range": [float(each.low), float(each.high)],
-            }
+            {"name": each.name, "what": _what(each), "value": each.value, "range": (each.low, each.high)}
             for each in study.resting_on
         ],
     }
@@ -304,10 +257,10 @@ def _line(line: Line) -> dict[str, Any]:
     return {
         "item": line.item,
         "group": line.group,
-        "quantity": float(line.amount),
+        "quantity": line.amount.normalize(),
         "unit": line.price.unit,
-        "usd": _usd(line.usd),
-        "assumed": list(line.assumed),
+        "usd": line.usd.normalize(),
+        "assumed": line.assumed,
         "source": line.price.source,
         "date": line.price.date,
     }
@@ -318,15 +271,15 @@ def _break_even(study: Study, point: BreakEven) -> dict[str, Any]:
         "way": point.way.name,
         "against": point.against.name,
         "variable": point.variable,
-        point.variable: float(point.at),
-        "total_usd": _usd(point.usd),
+        point.variable: point.at,
+        "total_usd": point.usd,
         "cheaper_below": point.cheaper_below.name,
         "cheaper_above": point.cheaper_above.name,
     }
     if point.variable == "requests_per_second":
-        content["requests_per_month"] = float(point.at * SECONDS_PER_HOUR * HOURS)
+        content["requests_per_month"] = point.at * SECONDS_PER_HOUR * HOURS
         if point.way is SERVICE_CONNECT:
-            content["range"] = [None if end is None else float(end) for end in study.rate_range(point.against)]
+            content["range"] = study.rate_range(point.against)
     return content
 
 
@@ -349,20 +302,9 @@ def rounded(value: Decimal) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{Context(prec=3).plus(value).normalize():f}"
 
 
-def _usd(usd: Decimal) -> float:
-    # Exact to far below a cent; JSON has no decimals of its own.
-    return float(round(usd, 9))
-
-
 def _per_second(rate: Decimal) -> str:
     return f"{rate:,.1f}/s"
 
 
 def _kb(size: Decimal) -> str:
     return f"{size / KB:,.1f} KB" if size >= KB else f"{rounded(size)} bytes"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return float(value)
-    return [float(each) for each in value] if isinstance(value, tuple) else value

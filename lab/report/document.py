@@ -86,5 +86,5 @@ class Document:
 
 
 def as_json(document: Document) -> str:
-    """The values as a JSON object; not a number is no JSON, and raises ValueError."""
-    return json.dumps(document.values, indent=2, allow_nan=False)
+    """The values as a JSON object, decimals as its numbers; not a number is no JSON, and raises ValueError."""
+    return json.dumps(document.values, indent=2, allow_nan=False, default=float)

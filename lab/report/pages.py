@@ -16,7 +16,6 @@ from lab.experiments.findings import Findings, Period, of_period
 from lab.experiments.study import Measured, Row, Study, rows
 from lab.records.observations import observe
 from lab.report import words
-from lab.report.costs import where_to_price
 from lab.report.document import Document, Heading, Part, Picture, Sentence, Table
 from load.results import Run
 
@@ -204,7 +203,9 @@ def _hosts(findings: Findings, roles: Mapping[str, str]) -> Table:
 
 
 def _what_it_costs(measured: Measured) -> list[Part]:
-    return [Heading("What would it cost?", detail=True), Sentence(where_to_price(measured.folder), detail=True)]
+    command = f"`lab costs --results {measured.folder}`"
+    asks = f"What a month of traffic like this costs, with a load balancer and without: {command}."
+    return [Heading("What would it cost?", detail=True), Sentence(asks, detail=True)]
 
 
 def _how_to_read() -> list[Part]:

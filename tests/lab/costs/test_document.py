@@ -23,7 +23,7 @@ from lab.costs.scenario import (
     scenario_of_settings,
 )
 from lab.costs.study import Study, assumptions, break_even
-from lab.report.costs import TITLES, money, where_cheaper
+from lab.report.costs import money, where_cheaper
 from lab.report.pictures.costs import bars_svg, rate_svg, size_svg
 from serviceconnect.settings import Settings
 
@@ -88,7 +88,7 @@ def test_the_answer_in_a_paragraph(says: Says, default: Scenario, prices: PriceB
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 def test_the_table_of_totals(says: Says, default: Scenario, prices: PriceBook, way: Way) -> None:
     totals = [money(bill(way, default.at_rate(D(rate)), prices).total) for rate in (1, 10, 25, 100, 1000)]
-    says(f"| `{way.name}` | {TITLES[way.name].format(services=10)} | {' | '.join(totals)} |")
+    says(f"| `{way.name}` | {way.title.format(services=10)} | {' | '.join(totals)} |")
 
 
 @pytest.mark.parametrize(
