@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cdktf import ITerraformDependable
 from cdktf_cdktf_provider_aws.cloudwatch_log_metric_filter import (
     CloudwatchLogMetricFilter,
     CloudwatchLogMetricFilterMetricTransformation,
@@ -22,10 +23,20 @@ PERIOD = 60
 
 
 class Alarms(Construct):
-    """Three alarms, which notify the settings' topic if there is one."""
+    """Three alarms, which notify the settings' topic if there is one.
+
+    Args:
+        rolled_out: what waits for the first tasks: until then there are too few.
+    """
 
     def __init__(
-        self, scope: Construct, id: str, settings: OperationsSettings, sources: Sources, access_log_name: str
+        self,
+        scope: Construct,
+        id: str,
+        settings: OperationsSettings,
+        sources: Sources,
+        access_log_name: str,
+        rolled_out: ITerraformDependable,
     ) -> None:
         super().__init__(scope, id)
         topic = [settings.alarm_topic_arn] if settings.alarm_topic_arn else None
@@ -96,6 +107,7 @@ class Alarms(Construct):
             period=PERIOD,
             alarm_actions=topic,
             ok_actions=topic,
+            depends_on=[rolled_out],
         )
 
 

@@ -27,7 +27,7 @@ LISTED = {"s3": ("layers-out", "To S3, for the image's layers"), "dynamodb": ("d
 class Endpoints(Construct):
     """What the tasks reach: interface endpoints in their subnets, and S3's prefix list for the image's layers.
 
-    `all` has the endpoints and the rules that lead to them.
+    `all` has the endpoints and the rules that lead to them; `group` is that of the interface endpoints.
     """
 
     def __init__(
@@ -49,22 +49,26 @@ class Endpoints(Construct):
             self._use_existing()
             return
 
-        self._group = security_group(self, "endpoints", settings.name, network.vpc_id, "VPC endpoints")
-        self.all += connect(self, "calls", network.task_group, self._group, 443)
+        self.group = security_group(self, "endpoints", settings.name, network.vpc_id, "VPC endpoints")
+        self.all += connect(self, "calls", network.task_group, self.group, 443)
+        # As ECR documents it, with the role as principal: a pull carries ECR's token, and whether IAM sees an
+        # `aws:PrincipalArn` in it is documented nowhere.
+        # https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html#ecr-vpc-endpoint-policy
+        puller = {"AWS": execution_role_arn}
         pull = [
-            allow(["ecr:GetAuthorizationToken"], by=execution_role_arn),
-            allow(PULL, [repository_arn], by=execution_role_arn),
+            allow(["ecr:GetAuthorizationToken"], principal=puller),
+            allow(PULL, [repository_arn], principal=puller),
         ]
         policies = {
             "ecr.api": pull,
             "ecr.dkr": pull,
             "logs": [allow(WRITE_LOGS, [f"{arn}:*" for arn in log_group_arns], by=execution_role_arn)],
             "ssmmessages": [allow(EXEC, by=arn) for arn in exec_role_arns],
-            # The bucket in which ECR keeps layers; they are read with addresses that ECR has signed.
-            "s3": [
-                allow(["s3:GetObject"], [f"arn:aws:s3:::prod-{settings.region}-starport-layer-bucket/*"], principal="*")
-            ],
         }
+        if repository_arn:
+            # The bucket in which ECR keeps layers; they are read with addresses that ECR has signed.
+            layers = f"arn:aws:s3:::prod-{settings.region}-starport-layer-bucket/*"
+            policies["s3"] = [allow(["s3:GetObject"], [layers], principal="*")]
         for service, action in READ_SECRETS.items():
             if settings.secrets_of(service):
                 policies[service] = [allow([action], settings.secrets_of(service), by=execution_role_arn)]
@@ -88,7 +92,7 @@ class Endpoints(Construct):
                 vpc_endpoint_type="Interface",
                 private_dns_enabled=True,
                 subnet_ids=self._network.subnet_ids,
-                security_group_ids=[self._group.id],
+                security_group_ids=[self.group.id],
                 policy=policy,
                 tags={"Name": f"{self._settings.name}-{service}"},
             )

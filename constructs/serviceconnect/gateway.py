@@ -126,6 +126,8 @@ class Gateway(Construct):
             default_route_settings=Apigatewayv2StageDefaultRouteSettings(
                 throttling_rate_limit=settings.throttle_rate, throttling_burst_limit=settings.throttle_burst
             ),
+            # API Gateway keeps a stage that a domain's mapping has: under another name the mapping moves first.
+            lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
         )
         self.url = self.api.api_endpoint
         if settings.stage != "$default":

@@ -31,12 +31,14 @@ from cdktf_cdktf_provider_aws.route_table_association import RouteTableAssociati
 from cdktf_cdktf_provider_aws.subnet import Subnet
 from constructs import Construct
 
+from serviceconnect.endpoints import Endpoints
 from serviceconnect.gateway import Gateway
 from serviceconnect.logs import Logs
 from serviceconnect.network import Network
 from serviceconnect.policy import EXEC, allow, document
 from serviceconnect.roles import Roles, role_for_tasks
-from serviceconnect.security import connect, security_group, way_out
+from serviceconnect.rollout import await_rollout
+from serviceconnect.security import connect, security_group, way_in, way_out
 from serviceconnect.service import Service
 from serviceconnect.settings import Settings
 from serviceconnect.task import AFTER_THE_NEXT, log_options
@@ -75,6 +77,7 @@ class LoadFleet(Construct):
         id: str,
         settings: Settings,
         network: Network,
+        endpoints: Endpoints,
         roles: Roles,
         role: IamRole,
         logs: Logs,
@@ -90,12 +93,14 @@ class LoadFleet(Construct):
         self._group = security_group(self, "load", settings.name, network.vpc_id, "Load fleet")
         purpose = "To the API, and to AWS where the VPC has no endpoint"
         self._after.append(way_out(self, "requests-out", self._group, 443, purpose, cidr_ipv4="0.0.0.0/0"))
+        # The VPC's names of AWS's services lead to the endpoints from these subnets too.
+        self._after.append(way_in(self, "calls-in", self._group, endpoints.group, 443))
         self._after += connect(self, "reports", self._group, self._group, MASTER_PORT)
         if settings.authorization == "AWS_IAM":
             invoke = document([allow(["execute-api:Invoke"], [f"{gateway.api.execution_arn}/*"])])
             IamRolePolicy(self, "invoke", name="invoke", role=role.name, policy=invoke)
 
-        master = self._run(
+        master, reached = self._run(
             "master",
             ["--master", "--web-host", "127.0.0.1", "--host", gateway.url],
             size=(MASTER_CPU, MASTER_MEMORY),
@@ -109,7 +114,7 @@ class LoadFleet(Construct):
             size=(CPU, MEMORY),
             count=settings.load_fleet,
             alias="",
-            after=[master],
+            after=[reached],
         )
         self.web_ui = _port_forward(settings.region, service.cluster.name, master.name)
 
@@ -145,7 +150,8 @@ class LoadFleet(Construct):
         count: int,
         alias: str,
         after: Sequence[ITerraformDependable],
-    ) -> EcsService:
+    ) -> tuple[EcsService, ITerraformDependable]:
+        """The ECS service, and what waits for its tasks."""
         settings = self._settings
         cpu, memory = size
         task = EcsTaskDefinition(
@@ -164,7 +170,7 @@ class LoadFleet(Construct):
             container_definitions=json.dumps([self._container(arguments, listens=bool(alias))]),
             lifecycle=AFTER_THE_NEXT,
         )
-        return EcsService(
+        service = EcsService(
             self,
             id,
             name=f"{settings.name}-load-{id}",
@@ -181,10 +187,7 @@ class LoadFleet(Construct):
             # It would need room for a task more.
             availability_zone_rebalancing="DISABLED",
             network_configuration=EcsServiceNetworkConfiguration(
-                subnets=self._subnet_ids,
-                # The tasks' own group too, which is what the VPC's endpoints admit.
-                security_groups=[self._group.id, self._network.task_group.id],
-                assign_public_ip=True,
+                subnets=self._subnet_ids, security_groups=[self._group.id], assign_public_ip=True
             ),
             service_connect_configuration=EcsServiceServiceConnectConfiguration(
                 enabled=True,
@@ -207,6 +210,9 @@ class LoadFleet(Construct):
             # After the service, so that a destroy waits for Cloud Map to drop this one too before the namespace.
             depends_on=[self._service.service, *self._roles.policies, *self._after, *after],
         )
+        deployed = {"subnets": self._subnet_ids, "security_group": self._group.id, "desired_count": count}
+        cluster = self._service.cluster.name
+        return service, await_rollout(self, f"{id}-rolled-out", settings.region, service, cluster, deployed)
 
     def _container(self, arguments: Sequence[str], listens: bool) -> dict[str, object]:
         settings = self._settings

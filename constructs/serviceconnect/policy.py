@@ -22,14 +22,17 @@ EXEC = (
 
 
 def allow(
-    actions: Sequence[str], resources: Sequence[str] = ("*",), by: str = "", principal: str = ""
+    actions: Sequence[str],
+    resources: Sequence[str] = ("*",),
+    by: str = "",
+    principal: str | Mapping[str, str] = "",
 ) -> dict[str, object]:
     """A statement that allows *actions* on *resources*.
 
     Args:
         by: ARN of the one role that may; for endpoint policies, where the principal itself must be everybody for
             requests that AWS signs in a role's name. https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html
-        principal: everybody ("*") for a resource's policy; empty for a role's own.
+        principal: for a resource's policy: everybody ("*"), or as IAM writes one; empty for a role's own.
     """
     statement: dict[str, object] = {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
     if principal or by:

@@ -9,7 +9,6 @@ from cdktf_cdktf_provider_aws.ecs_service import EcsService
 from constructs import Construct
 
 from serviceconnect.scripts import command
-from serviceconnect.settings.operations import OperationsSettings
 
 __all__ = ["await_rollout"]
 
@@ -17,7 +16,7 @@ __all__ = ["await_rollout"]
 def await_rollout(
     scope: Construct,
     id: str,
-    settings: OperationsSettings,
+    region: str,
     service: EcsService,
     cluster_name: str,
     deployed: Mapping[str, object],
@@ -28,18 +27,14 @@ def await_rollout(
     start as tainted, and replace it with the next deployment. If this fails, only this is done again.
 
     Args:
-        deployed: all but the task definition of which a change makes ECS deploy anew. In plain values: what the
-            provider adds to a block of the service is not known before.
+        deployed: all but the task definition of which a change makes ECS deploy anew, and the number of tasks if
+            Terraform sets it. In plain values: what the provider adds to a block of the service is not known before.
             https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
     """
-    triggers = {"service": service.id, "task_definition": service.task_definition, **deployed}
-    # Of a number that autoscaling sets Terraform knows nothing.
-    if settings.autoscaling == "off":
-        triggers["desired_count"] = settings.desired_count
     return DataResource(
         scope,
         id,
-        triggers_replace=triggers,
+        triggers_replace={"service": service.id, "task_definition": service.task_definition, **deployed},
         provisioners=[
             LocalExecProvisioner(
                 type="local-exec",
@@ -48,7 +43,7 @@ def await_rollout(
                     "CLUSTER": cluster_name,
                     "SERVICE": service.name,
                     "TASK_DEFINITION": service.task_definition,
-                    "AWS_REGION": settings.region,
+                    "AWS_REGION": region,
                 },
             )
         ],

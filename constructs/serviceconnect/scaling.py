@@ -80,7 +80,8 @@ def requests_for_each_task(sources: Sources) -> Customized:
         metrics=[
             _query("requests", sources.connect("RequestCount", "Sum")),
             _query("tasks", sources.running()),
-            Query(id="each", expression="requests / tasks", return_data=True),
+            # Without traffic there is no RequestCount, and without a value nothing is ever scaled in.
+            Query(id="each", expression="FILL(requests, 0) / tasks", return_data=True),
         ]
     )
 

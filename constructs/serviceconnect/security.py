@@ -8,7 +8,7 @@ from cdktf_cdktf_provider_aws.vpc_security_group_egress_rule import VpcSecurityG
 from cdktf_cdktf_provider_aws.vpc_security_group_ingress_rule import VpcSecurityGroupIngressRule
 from constructs import Construct
 
-__all__ = ["connect", "security_group", "way_out"]
+__all__ = ["connect", "security_group", "way_in", "way_out"]
 
 
 def security_group(scope: Construct, id: str, stack_name: str, vpc_id: str, description: str) -> SecurityGroup:
@@ -22,9 +22,16 @@ def connect(
 ) -> list[ITerraformDependable]:
     """Let *source* open TCP connections to *port* of *target*: two rules, without which nothing passes."""
     out = way_out(scope, f"{id}-out", source, port, f"To {target.node.id}", referenced_security_group_id=target.id)
-    into = VpcSecurityGroupIngressRule(
+    return [out, way_in(scope, f"{id}-in", source, target, port)]
+
+
+def way_in(
+    scope: Construct, id: str, source: SecurityGroup, target: SecurityGroup, port: int
+) -> VpcSecurityGroupIngressRule:
+    """Let *target* admit TCP connections of *source* to *port*."""
+    return VpcSecurityGroupIngressRule(
         scope,
-        f"{id}-in",
+        id,
         security_group_id=target.id,
         referenced_security_group_id=source.id,
         ip_protocol="tcp",
@@ -32,7 +39,6 @@ def connect(
         to_port=port,
         description=f"From {source.node.id}",
     )
-    return [out, into]
 
 
 def way_out(

@@ -135,13 +135,15 @@ class Service(Construct):
         self.rolled_out = await_rollout(
             self,
             "rolled-out",
-            settings,
+            settings.region,
             self.service,
             self.cluster.name,
             deployed={
                 "subnets": network.subnet_ids,
-                "security_group": network.task_group.id,
+                "security_groups": network.task_group_ids,
                 "target_group": target_group_arn,
                 "request_timeout": settings.request_timeout,
+                # Of a number that autoscaling sets Terraform knows nothing.
+                **({"desired_count": settings.desired_count} if settings.autoscaling == "off" else {}),
             },
         )

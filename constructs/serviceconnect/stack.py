@@ -95,7 +95,7 @@ class ServiceConnectStack(TerraformStack):
         )
         if settings.autoscaling != "off":
             Scaling(self, "scaling", settings, service, sources)
-        Alarms(self, "alarms", settings, sources, logs.access.name)
+        Alarms(self, "alarms", settings, sources, logs.access.name, service.rolled_out)
         Dashboard(self, "dashboard", settings, sources)
 
         fleet = None
@@ -110,6 +110,7 @@ class ServiceConnectStack(TerraformStack):
                 "load",
                 settings,
                 network,
+                endpoints,
                 roles,
                 fleet_role,
                 logs,

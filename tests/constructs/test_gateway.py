@@ -46,6 +46,8 @@ def test_all_routes_of_another_service(synthesize: Synthesize) -> None:
 def test_stage(stack: Json, synthesize: Synthesize) -> None:
     stage = only(stack, "aws_apigatewayv2_stage")
     assert (stage["name"], stage["auto_deploy"]) == ("$default", True)
+    # API Gateway deletes no stage that a domain's mapping has, so the mapping moves to the new one first.
+    assert stage["lifecycle"] == {"create_before_destroy": True}
     api = reference(stack, "aws_apigatewayv2_api", "gateway/api", "api_endpoint")
     assert stack["output"]["gateway_url"]["value"] == api
     assert synthesize(stage="v1")["output"]["gateway_url"]["value"] == f"{api}/v1"

@@ -44,7 +44,7 @@ def test_a_master_and_workers_that_find_it_through_service_connect(fleet: Json) 
     told = container_of(fleet, "load/workers-task")
     assert told["command"] == ["--worker", "--master-host", alias["dns_name"]]
     assert alias["port"] == container_of(fleet, "load/master-task")["portMappings"][0]["containerPort"] == 5557
-    assert address(fleet, "aws_ecs_service", "load/master") in workers["depends_on"]
+    assert address(fleet, "terraform_data", "load/master-rolled-out") in workers["depends_on"]
     # Without room for a task more ECS refuses to rebalance zones, which is its default.
     assert {one["deployment_maximum_percent"] for one in (master, workers)} == {100}
     assert {one["availability_zone_rebalancing"] for one in (master, workers)} == {"DISABLED"}
@@ -104,6 +104,25 @@ def test_an_endpoint_for_sessions_admits_the_fleet(fleet: Json) -> None:
         reference(fleet, "aws_iam_role", "roles/task", "arn"),
         "${aws_iam_role.load-role.arn}",
     ]
+
+
+def test_the_fleet_is_in_a_group_of_its_own_which_the_endpoints_admit(fleet: Json) -> None:
+    group = reference(fleet, "aws_security_group", "load/load", "id")
+    for name in ("master", "workers"):
+        assert at(fleet, "aws_ecs_service", f"load/{name}")["network_configuration"]["security_groups"] == [group]
+    admitted = at(fleet, "aws_vpc_security_group_ingress_rule", "load/calls-in")
+    assert admitted["security_group_id"] == reference(fleet, "aws_security_group", "endpoints/endpoints", "id")
+    assert (admitted["referenced_security_group_id"], admitted["from_port"]) == (group, 443)
+
+
+def test_the_fleet_is_waited_for(fleet: Json) -> None:
+    for name in ("master", "workers"):
+        waits = at(fleet, "terraform_data", f"load/{name}-rolled-out")
+        run = waits["provisioner"][0]["local-exec"]
+        assert run["command"].endswith("await_deployment.sh")
+        assert run["environment"]["SERVICE"] == reference(fleet, "aws_ecs_service", f"load/{name}", "name")
+        task = reference(fleet, "aws_ecs_service", f"load/{name}", "task_definition")
+        assert waits["triggers_replace"]["task_definition"] == task
 
 
 def test_the_image_is_pushed_before_and_only_where_it_can_be(synthesize: Synthesize, fleet: Json) -> None:

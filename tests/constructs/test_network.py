@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.constructs.synthesis import Json, Synthesize, at, only, reference, statements
+from tests.constructs.synthesis import Json, Synthesize, at, only, reference, statements, texts
 
 INTERFACES = ["ecr.api", "ecr.dkr", "ecs-agent", "logs"]
 
@@ -112,7 +112,11 @@ def test_endpoint_policies_name_role_and_resources(everything: Json) -> None:
     assert set(found) == {*expected, "ecs-agent"}
     for service, (role, prefix) in expected.items():
         for statement in statements(found[service]["policy"]):
-            assert statement["Condition"] == {"ArnEquals": {"aws:PrincipalArn": role}}
+            # A pull carries ECR's token; ECR documents the role as the principal.
+            if prefix == "ecr:":
+                assert (statement["Principal"], statement.get("Condition")) == ({"AWS": role}, None)
+            else:
+                assert statement["Condition"] == {"ArnEquals": {"aws:PrincipalArn": role}}
             assert all(action.startswith(prefix) for action in statement["Action"])
     assert statements(found["secretsmanager"]["policy"])[0]["Resource"] == [
         "arn:aws:secretsmanager:eu-west-2:123456789012:secret:token-a1b2c3"
@@ -174,6 +178,19 @@ def test_existing_vpc(synthesize: Synthesize) -> None:
     assert only(stack, "aws_apigatewayv2_vpc_link")["subnet_ids"] == ["subnet-0a", "subnet-0b"]
     assert at(stack, "aws_vpc_endpoint", "endpoints/s3")["route_table_ids"] == ["rtb-0c"]
     assert {group["vpc_id"] for group in stack["resource"]["aws_security_group"].values()} == {"vpc-0a1b"}
+
+
+def test_an_image_of_another_registry_needs_no_endpoint_of_ecr(synthesize: Synthesize) -> None:
+    stack = synthesize(
+        vpc_id="vpc-0a1b",
+        subnet_ids=("subnet-0a", "subnet-0b"),
+        route_table_ids=("rtb-0c",),
+        egress=("0.0.0.0/0:443",),
+        image_uri="public.ecr.aws/docker/library/nginx:1",
+    )
+    assert sorted(interfaces(stack)) == ["ecs-agent", "logs"]
+    assert not [end for end in stack["resource"]["aws_vpc_endpoint"].values() if end["vpc_endpoint_type"] == "Gateway"]
+    assert not [text for text in texts(stack) if '"Resource": [""' in text]
 
 
 def test_existing_vpc_with_its_own_endpoints(synthesize: Synthesize) -> None:

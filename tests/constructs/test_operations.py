@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.constructs.synthesis import Json, Synthesize, at, only, reference
+from tests.constructs.synthesis import Json, Synthesize, address, at, only, reference
 
 # What CloudWatch has for traffic that comes from API Gateway.
 GATEWAY = {"Count", "4xx", "5xx", "Latency", "IntegrationLatency"}
@@ -32,7 +32,7 @@ def test_autoscaling_by_requests(everything: Json) -> None:
     tracking = only(everything, "aws_appautoscaling_policy")["target_tracking_scaling_policy_configuration"]
     assert "predefined_metric_specification" not in tracking
     queries = {query["id"]: query for query in tracking["customized_metric_specification"]["metrics"]}
-    assert queries["each"]["expression"] == "requests / tasks"
+    assert queries["each"]["expression"] == "FILL(requests, 0) / tasks"
     assert [query for query in queries if queries[query]["return_data"]] == ["each"]
     requests = queries["requests"]["metric_stat"]["metric"]
     assert requests["metric_name"] == "RequestCount"
@@ -53,6 +53,8 @@ def test_alarms(synthesize: Synthesize) -> None:
     assert (tasks["threshold"], tasks["comparison_operator"]) == (4, "LessThanThreshold")
     # No task, no metric.
     assert tasks["treat_missing_data"] == "breaching"
+    # Before the first ones have started there are too few.
+    assert tasks["depends_on"] == [address(stack, "terraform_data", "service/rolled-out")]
     # API Gateway counts no 429 for an HTTP API: the number comes from its log.
     counted = only(stack, "aws_cloudwatch_log_metric_filter")
     assert counted["log_group_name"] == reference(stack, "aws_cloudwatch_log_group", "logs/access", "name")

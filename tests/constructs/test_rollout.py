@@ -40,7 +40,7 @@ def test_waits_anew_for_every_change_of_which_ecs_makes_a_deployment(stack: Json
         "service": service(stack, "id"),
         "task_definition": service(stack, "task_definition"),
         "subnets": network["subnets"],
-        "security_group": network["security_groups"][0],
+        "security_groups": network["security_groups"],
         "target_group": "",
         "request_timeout": 30,
         "desired_count": 3,
@@ -48,6 +48,8 @@ def test_waits_anew_for_every_change_of_which_ecs_makes_a_deployment(stack: Json
     compared = synthesize(comparison=True)
     (balancer,) = only(compared, "aws_ecs_service")["load_balancer"]
     assert triggers(compared)["target_group"] == balancer["target_group_arn"]
+    grouped = synthesize(task_security_groups=("sg-0a1b",))
+    assert triggers(grouped)["security_groups"] == [*network["security_groups"], "sg-0a1b"]
 
 
 def test_autoscaling_is_not_waited_for(synthesize: Synthesize) -> None:

@@ -52,11 +52,14 @@ class Settings(NetworkSettings, OperationsSettings, GatewaySettings, LoadSetting
         """The gateway endpoints that the stack makes: S3's, for the image's layers, and what the service calls."""
         if not self.create_endpoints:
             return ()
-        return tuple(name for name in network.GATEWAY_ENDPOINTS if name == "s3" or name in self.extra_endpoints)
+        layers = ("s3",) if self.repository_name else ()
+        return tuple(name for name in network.GATEWAY_ENDPOINTS if name in (*layers, *self.extra_endpoints))
 
     def _endpoints_of_its_own(self) -> Iterator[str]:
-        # To pull the image, to log, and for the Service Connect proxy.
-        yield from ("ecr.api", "ecr.dkr", "logs", "ecs-agent")
+        # To pull the image, unless it is elsewhere, to log, and for the Service Connect proxy.
+        if self.repository_name:
+            yield from ("ecr.api", "ecr.dkr")
+        yield from ("logs", "ecs-agent")
         if self.region in network.NEW_REGIONS:
             yield from ("ecs", "ecs-telemetry")
         if self.execute_command:
