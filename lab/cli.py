@@ -172,11 +172,11 @@ def run(
     from lab.report import terminal
     from lab.report.html import write_report
     from lab.report.pages import run_in_short, run_page, study_page
-    from lab.runner.service import Aws, EcsService
+    from lab.runner.service import EcsService
     from lab.runner.session import Request, Session, new_folder, raise_on_sigterm
 
     console = terminal.new_console(stderr=as_json)
-    service = EcsService(where, Aws(where))
+    service = EcsService(where)
     service.require_stable()
     require_drains_end(swept, task_settings(service))
     zones = [task.availability_zone for task in service.tasks() if task.is_running]

@@ -24,8 +24,6 @@ from scipy import special, stats
 
 from lab.records.observations import Integers, Sequence, Windows
 
-__all__ = ["Dependence", "Matrix", "dependence", "repeat_moments"]
-
 _ENOUGH = 5.0  # expected repeats and changes below which the normal distribution is no approximation
 
 

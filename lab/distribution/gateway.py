@@ -7,8 +7,6 @@ from enum import StrEnum
 
 from lab.errors import BadInput
 
-__all__ = ["Gateway", "Policy"]
-
 
 class Policy(StrEnum):
     """How a front end picks the task of a request."""
@@ -46,3 +44,13 @@ class Gateway:
         ):
             if not low <= value <= high:
                 raise BadInput(f"{value:,} {name} cannot be simulated: give {low:,} to {high:,}")
+
+    @property
+    def parameter(self) -> int | None:
+        """The number that the policy depends on beside the tasks; random choice on none."""
+        return {
+            Policy.RANDOM: None,
+            Policy.ROUND_ROBIN: self.front_ends,
+            Policy.LEAST_REQUEST: self.in_flight,
+            Policy.STICKY: self.run_length,
+        }[self.policy]

@@ -16,36 +16,21 @@ before. That is the hardest skew of its size to see: any further imbalance among
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg, special, stats
 
 from lab.distribution.presence import Exposure
-from lab.records.observations import Integers
-
-__all__ = [
-    "ALPHA",
-    "POWER",
-    "Goodness",
-    "Method",
-    "evidence",
-    "goodness_of_fit",
-    "holm",
-    "noncentrality",
-    "requests_needed",
-    "skew_visible",
-]
+from lab.records.observations import Integers, Numbers
 
 ALPHA = 0.05
 POWER = 0.80
 
 Method = Literal["exact", "simulated", "chi-square"]
-Numbers = NDArray[np.float64]
 
 _SEED = 1900  # of Pearson's paper; any fixed number will do: the same counts must get the same verdict every time
 _TIE = 1e-9  # relative; the same statistic summed in another order must count as equal
@@ -65,8 +50,7 @@ class Goodness:
 
 def goodness_of_fit(exposure: Exposure) -> Goodness:
     """Test the observed requests of at least two hosts; no degrees of freedom if no two were there together."""
-    quadratic = _QuadraticForm(exposure)
-    freedom = quadratic.degrees_of_freedom
+    quadratic, freedom = _quadratic_form(exposure)
     if freedom == 0 or exposure.requests.sum() == 0:
         return Goodness(0.0, freedom, 1.0, 1.0, "exact")
     statistic = float(quadratic(exposure.observed[np.newaxis, :])[0])
@@ -81,23 +65,24 @@ def goodness_of_fit(exposure: Exposure) -> Goodness:
     return Goodness(statistic, freedom, float(special.chdtrc(freedom, statistic)), lower, "chi-square")
 
 
-class _QuadraticForm:
-    """(observed - expected) V^- (observed - expected), with V the sum of the epochs' multinomial covariances."""
+Quadratic = Callable[[Integers], Numbers]
 
-    def __init__(self, exposure: Exposure) -> None:
-        self._expected = exposure.expected
-        self._inverse: Numbers | None = None
-        if exposure.constant:
-            self.degrees_of_freedom = len(exposure.observed) - 1
-        else:
-            self._inverse, self.degrees_of_freedom = inverse_covariance(exposure)
 
-    def __call__(self, observed: Integers) -> Numbers:
-        """The statistic of each row of (n, k)."""
-        difference = observed - self._expected
-        if self._inverse is None:
-            return np.asarray((difference**2 / self._expected).sum(axis=1))
-        return np.asarray(np.einsum("ni,ij,nj->n", difference, self._inverse, difference, optimize=True))
+def _quadratic_form(exposure: Exposure) -> tuple[Quadratic, int]:
+    """(observed - expected) V^- (observed - expected), of each row of (n, k), and its degrees of freedom.
+
+    V is the sum of the epochs' multinomial covariances.
+    """
+    expected = exposure.expected
+    if exposure.constant:
+        return lambda observed: np.asarray(((observed - expected) ** 2 / expected).sum(axis=1)), len(expected) - 1
+    inverse, freedom = inverse_covariance(exposure)
+
+    def statistic(observed: Integers) -> Numbers:
+        difference = observed - expected
+        return np.asarray(np.einsum("ni,ij,nj->n", difference, inverse, difference, optimize=True))
+
+    return statistic, freedom
 
 
 @lru_cache(maxsize=4)  # asked for thrice of each exposure, which is equal to itself only
@@ -137,35 +122,37 @@ def _binomial_tails(exposure: Exposure) -> tuple[float, float]:
     return min(1.0, float(upper)), min(1.0, float(lower))
 
 
-def _simulated_tails(statistic: float, quadratic: _QuadraticForm, exposure: Exposure) -> tuple[float, float]:
+def _simulated_tails(statistic: float, quadratic: Quadratic, exposure: Exposure) -> tuple[float, float]:
     """Both tails by simulation; (b + 1) / (m + 1) keeps the stated level exactly (Davison and Hinkley 1997, 4.2)."""
     hosts = len(exposure.observed)
     samples = int(np.clip(600_000 // exposure.shares.size, 1_999, 19_999))
     block = max(1, 1_000_000 // hosts)
     rng = np.random.default_rng(_SEED)
-    above = below = 0
+    found = np.zeros(2, dtype=np.int64)
     for start in range(0, samples, block):
-        size = min(block, samples - start)
-        draws = np.zeros((size, hosts), dtype=np.int64)
+        draws = np.zeros((min(block, samples - start), hosts), dtype=np.int64)
         for requests, shares in zip(exposure.requests, exposure.shares, strict=True):
-            draws += rng.multinomial(requests, shares, size=size)
-        null = quadratic(draws)
-        above += int(np.count_nonzero(null >= statistic * (1 - _TIE)))
-        below += int(np.count_nonzero(null <= statistic * (1 + _TIE)))
-    return (above + 1) / (samples + 1), (below + 1) / (samples + 1)
+            draws += rng.multinomial(requests, shares, size=len(draws))
+        found += as_far(quadratic(draws), statistic)
+    above, below = ((found + 1) / (samples + 1)).tolist()
+    return above, below
+
+
+def as_far(null: Numbers, statistic: float) -> tuple[int, int]:
+    """How many of the *null* statistics are as large as the one that was seen, and how many as small."""
+    above = np.count_nonzero(null >= statistic * (1 - _TIE))
+    return int(above), int(np.count_nonzero(null <= statistic * (1 + _TIE)))
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     """The p-values of one family, adjusted so that any level holds for all of them at once (Holm 1979)."""
-    adjusted = [1.0] * len(p_values)
-    largest = 0.0
-    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = largest
-    return tuple(adjusted)
+    order = np.argsort(p_values)
+    adjusted = np.empty(len(order))
+    adjusted[order] = np.maximum.accumulate(np.asarray(p_values)[order] * np.arange(len(order), 0, -1))
+    return tuple(np.minimum(adjusted, 1.0).tolist())
 
 
-def evidence(p_values: Sequence[float], level: float = 0.05) -> tuple[bool, ...]:
+def evidence(p_values: Sequence[float], level: float = ALPHA) -> tuple[bool, ...]:
     """Which of the p-values of one page are evidence, with a chance of `level` that any of them is so by accident."""
     return tuple(adjusted <= level for adjusted in holm(p_values))
 

@@ -20,30 +20,66 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from lab.distribution.dependence import Dependence
 from lab.distribution.presence import Exposure
-from lab.records.observations import Integers, Windows
-
-__all__ = [
-    "CONFIDENCE",
-    "LEAST_WINDOWS",
-    "MOST_WINDOWS",
-    "Seen",
-    "Share",
-    "bound",
-    "coarse",
-    "dispersion_seen",
-    "heterogeneity",
-    "shares",
-]
+from lab.records.observations import Integers, Numbers, Windows
 
 CONFIDENCE = 0.95
-LEAST_WINDOWS = 4
 MOST_WINDOWS = 32  # enough for the estimate, and few enough for each to outlast runs of answers
+_LEAST_WINDOWS = 4
 _EXPECTED = 5.0  # requests at every host in every window
+
+
+@dataclass(frozen=True, eq=False)
+class ChiSquares:
+    """Of the windows of the longest epoch: `table` (windows, hosts), of which `expected` (hosts,) are the shares.
+
+    Pearson's chi-square of `each` window (windows,), of the whole (`pooled`) and `between` the windows, which is what
+    remains, with its degrees of freedom.
+    """
+
+    table: Integers
+    expected: Numbers
+    each: Numbers
+    pooled: float
+    between: float
+    degrees_of_freedom: int
+
+
+def chi_squares(exposure: Exposure) -> ChiSquares | None:
+    """None where neither time nor order is known, and for fewer than two hosts or four windows."""
+    if exposure.longest is None:
+        return None
+    expected = exposure.shares[int(exposure.requests.argmax())]
+    table = coarse(exposure.longest, expected)
+    expected = expected[expected > 0]
+    if len(table) < _LEAST_WINDOWS or len(expected) < 2:
+        return None
+
+    def statistic(counts: Integers) -> Numbers:
+        even = counts.sum(axis=-1, keepdims=True) * expected
+        return np.asarray(((counts - even) ** 2 / even).sum(axis=-1))
+
+    each, pooled = statistic(table), float(statistic(table.sum(axis=0)))
+    freedom = (len(table) - 1) * (len(expected) - 1)
+    return ChiSquares(table, expected, each, pooled, max(0.0, float(each.sum()) - pooled), freedom)
+
+
+def coarse(windows: Windows, expected: Numbers, most: int = MOST_WINDOWS) -> Integers:
+    """Neighbouring windows put together: at most so many, (n, hosts present), each with _EXPECTED at every host."""
+    counts = windows.counts[:, expected > 0]
+    requests = counts.sum(axis=1)
+    size = max(requests.sum() / most, _EXPECTED / expected[expected > 0].min())
+    number = ((np.cumsum(requests) - requests) // size).astype(np.int64)
+    _, group = np.unique(number, return_inverse=True)
+    table = np.zeros((int(group.max(initial=-1)) + 1, counts.shape[1]), dtype=np.int64)
+    np.add.at(table, group, counts)
+    if len(table) > 1 and table[-1].sum() < size / 2:
+        table[-2] += table[-1]
+        table = table[:-1]
+    return table
 
 
 @dataclass(frozen=True)
@@ -52,6 +88,15 @@ class Seen:
 
     dispersion: float
     degrees_of_freedom: float
+
+
+def dispersion_seen(exposure: Exposure, found: Dependence | None = None) -> Seen | None:
+    """What windows and order of the longest epoch show; None where neither is known, or they are too few."""
+    seen = [] if found is None else [Seen(found.dispersion, math.inf)]
+    if parts := chi_squares(exposure):
+        seen.append(Seen(parts.between / parts.degrees_of_freedom, parts.degrees_of_freedom))
+    most = max(seen, key=lambda each: each.dispersion, default=None)
+    return most and Seen(max(1.0, most.dispersion), most.degrees_of_freedom)
 
 
 @dataclass(frozen=True)
@@ -72,79 +117,20 @@ class Share:
     left: bool
 
 
-def dispersion_seen(exposure: Exposure, found: Dependence | None = None) -> Seen | None:
-    """What windows and order of the longest epoch show; None where neither is known, or they are too few."""
-    seen = [] if found is None else [Seen(found.dispersion, math.inf)]
-    if exposure.longest is not None:
-        expected = exposure.shares[int(exposure.requests.argmax())]
-        table = coarse(exposure.longest, expected)
-        if len(table) >= LEAST_WINDOWS and table.shape[1] > 1:
-            chi_square, freedom = heterogeneity(table, expected[expected > 0])
-            seen.append(Seen(chi_square / freedom, freedom))
-    if not seen:
-        return None
-    most = max(seen, key=lambda each: each.dispersion)
-    return Seen(max(1.0, most.dispersion), most.degrees_of_freedom)
-
-
-def heterogeneity(table: Integers, expected: NDArray[np.float64]) -> tuple[float, int]:
-    """Chi-square between the windows (n, hosts), and its degrees of freedom."""
-    requests = table.sum(axis=1, keepdims=True)
-    each = ((table - requests * expected) ** 2 / (requests * expected)).sum()
-    pooled = ((table.sum(axis=0) - requests.sum() * expected) ** 2 / (requests.sum() * expected)).sum()
-    return float(each - pooled), (len(table) - 1) * (len(expected) - 1)
-
-
-def coarse(windows: Windows, expected: NDArray[np.float64], most: int = MOST_WINDOWS) -> Integers:
-    """Neighbouring windows put together: at most so many, (n, hosts present), each with _EXPECTED at every host."""
-    counts = windows.counts[:, expected > 0]
-    requests = counts.sum(axis=1)
-    size = max(requests.sum() / most, _EXPECTED / expected[expected > 0].min())
-    number = ((np.cumsum(requests) - requests) // size).astype(np.int64)
-    _, group = np.unique(number, return_inverse=True)
-    table = np.zeros((int(group.max(initial=-1)) + 1, counts.shape[1]), dtype=np.int64)
-    np.add.at(table, group, counts)
-    if len(table) > 1 and table[-1].sum() < size / 2:
-        table[-2] += table[-1]
-        table = table[:-1]
-    return table
-
-
 def shares(exposure: Exposure, hosts: list[str], seen: Seen | None = None) -> list[Share]:
     """The share of each of the hosts (k), in the order given."""
-    own_time = np.asarray(exposure.requests @ (exposure.shares > 0), dtype=np.int64)
+    own_time = exposure.requests @ (exposure.shares > 0)
+    total, expected = np.maximum(own_time, 1), exposure.expected
     low, high = _wilson(exposure.observed, own_time, len(hosts), seen or Seen(1.0, math.inf))
-    rows = []
-    for host, observed, expected, total, least, most, joined, left in zip(
-        hosts,
-        exposure.observed.tolist(),
-        exposure.expected.tolist(),
-        own_time.tolist(),
-        low.tolist(),
-        high.tolist(),
-        exposure.joined.tolist(),
-        exposure.left.tolist(),
-        strict=True,
-    ):
-        rows.append(
-            Share(
-                host=host,
-                requests=observed,
-                share=observed / total if total else 0.0,
-                low=least,
-                high=most,
-                expected_share=expected / total if total else 0.0,
-                deviation=observed / expected - 1 if expected > 0 else 0.0,
-                joined=joined,
-                left=left,
-            )
-        )
-    return rows
+    deviation = np.where(expected > 0, exposure.observed / np.where(expected > 0, expected, 1.0) - 1, 0.0)
+    columns = (
+        exposure.observed, exposure.observed / total, low, high, expected / total, deviation,
+        exposure.joined, exposure.left,
+    )  # fmt: skip
+    return [Share(*row) for row in zip(hosts, *(column.tolist() for column in columns), strict=True)]
 
 
-def _wilson(
-    observed: Integers, requests: Integers, hosts: int, seen: Seen
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _wilson(observed: Integers, requests: Integers, hosts: int, seen: Seen) -> tuple[Numbers, Numbers]:
     """Both ends for each host (k,); from 0 to 1 for one that had no requests to get."""
     tail = (1 - CONFIDENCE) / hosts / 2
     freedom = seen.degrees_of_freedom
@@ -154,10 +140,8 @@ def _wilson(
     p = observed / n
     middle = (p + weight / (2 * n)) / (1 + weight / n)
     half = np.sqrt(weight * (p * (1 - p) / n + weight / (4 * n**2))) / (1 + weight / n)
-    there = requests > 0
-    low, high = np.where(there, middle - half, 0.0), np.where(there, middle + half, 1.0)
-    # Rounding must not exclude what was seen.
-    return np.where(observed == 0, 0.0, low), np.where(observed == requests, 1.0, high)
+    # Without requests all is possible, and rounding must not exclude what was seen.
+    return np.where(observed == 0, 0.0, middle - half), np.where(observed == requests, 1.0, middle + half)
 
 
 def bound(rows: Sequence[Share]) -> float | None:

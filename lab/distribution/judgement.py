@@ -20,11 +20,9 @@ from lab.distribution.dependence import Dependence, dependence
 from lab.distribution.goodness import ALPHA, Goodness, Method, goodness_of_fit, holm, requests_needed, skew_visible
 from lab.distribution.intervals import Seen, Share, bound, dispersion_seen, shares
 from lab.distribution.longer import LongerRun, longer_run, partition
-from lab.distribution.presence import SETTLE, Exposure, Stay, Subject, expose
+from lab.distribution.presence import Exposure, Stay, Subject, expose
 from lab.errors import BadInput
 from lab.records.observations import Observations, Sequence, Windows
-
-__all__ = ["Analysis", "Judgement", "Tested", "What", "Zone", "Zones", "analyse", "by_zone", "judge"]
 
 What = Literal["hosts", "regular", "order", "transitions", "windows", "stays", "drifts", "zones", "within"]
 
@@ -78,7 +76,7 @@ def judge(
     windows: Windows | None = None,
     sequence: Sequence | None = None,
     presence: Mapping[str, Stay] | None = None,
-    settle: float = SETTLE,
+    settle: float | None = None,
     level: float = ALPHA,
 ) -> Judgement:
     """Judge the requests that each host answered.
@@ -92,15 +90,14 @@ def judge(
     sequence: the order of the answers, with the windows that were counted with it.
     presence: from when to when each host was there, in the windows' unit, as the run's records say; of a host that is
         not in it, the answers say so.
-    settle: seconds to leave out around each arrival and departure; without times nothing can be.
+    settle: seconds to leave out around each arrival and departure, SETTLE by default; without times nothing can be.
     level: that of the test which `requests_needed` is counted for: 5 % divided by the tests that a page makes.
     Raises BadInput for fewer than two hosts at a time, a count that is negative or not whole, an unusable weight, skew
     or settle time.
     """
     subject = expose(counts, weights, windows, presence, settle)
     found = _order(subject.exposure, sequence)
-    seen = dispersion_seen(subject.exposure, found)
-    return _judged(subject.exposure, subject.hosts, detect, level, seen, subject.unknown, found)
+    return _required(_judged(subject, detect, level, dispersion_seen(subject.exposure, found), found))
 
 
 def _order(exposure: Exposure, sequence: Sequence | None) -> Dependence | None:
@@ -111,33 +108,33 @@ def _order(exposure: Exposure, sequence: Sequence | None) -> Dependence | None:
     return dependence(exposure.longest, sequence, whole)
 
 
+def _required(judgement: Judgement | None) -> Judgement:
+    if judgement is None:
+        raise BadInput("no two hosts were there at the same time: evenness needs at least two hosts to compare")
+    return judgement
+
+
 def _judged(
-    exposure: Exposure,
-    hosts: list[str],
-    detect: float,
-    level: float,
-    seen: Seen | None,
-    unknown: int = 0,
-    found: Dependence | None = None,
-) -> Judgement:
-    """Judge what is observed of `hosts` (k) against what is expected of them."""
+    subject: Subject, detect: float, level: float, seen: Seen | None, found: Dependence | None = None
+) -> Judgement | None:
+    """Judge what is observed of the hosts against what is expected; None where no two were there at the same time."""
     if not 0 < detect <= 1:
         raise BadInput(f"a skew of {detect:g} cannot be looked for: give more than 0 % and at most 100 %")
+    exposure = subject.exposure
     goodness = goodness_of_fit(exposure)
     freedom = goodness.degrees_of_freedom
     if freedom == 0:
-        raise BadInput("no two hosts were there at the same time: evenness needs at least two hosts to compare")
+        return None
     visible = skew_visible(exposure, freedom, level)
-    expected = exposure.expected
-    deviation = np.where(expected > 0, exposure.observed / np.where(expected > 0, expected, 1.0) - 1, 0.0)
-    furthest = int(np.argmax(np.abs(deviation)))
+    rows = shares(exposure, subject.hosts, seen)
+    furthest = max(rows, key=lambda row: abs(row.deviation))
     return Judgement(
         requests=int(exposure.requests.sum()) + exposure.left_out,
-        unknown_host=unknown,
+        unknown_host=subject.unknown,
         left_out=exposure.left_out,
         settle=exposure.settle,
-        hosts=len(hosts),
-        bound=bound(shares(exposure, hosts, seen)),
+        hosts=len(rows),
+        bound=bound(rows),
         dispersion_seen=None if seen is None else seen.dispersion,
         chi_square=goodness.chi_square,
         degrees_of_freedom=freedom,
@@ -145,9 +142,9 @@ def _judged(
         p_value_lower=goodness.lower,
         method=goodness.method,
         dispersion=goodness.chi_square / freedom,
-        max_deviation=float(abs(deviation[furthest])),
-        furthest_host=hosts[furthest],
-        furthest_deviation=float(deviation[furthest]),
+        max_deviation=abs(furthest.deviation),
+        furthest_host=furthest.host,
+        furthest_deviation=furthest.deviation,
         cramers_v=_cramers_v(goodness, exposure),
         detect=detect,
         level=level,
@@ -217,18 +214,15 @@ def by_zone(
     zones = []
     for number, share in enumerate(shares(grouped, names, seen)):
         members = [host for host, group in zip(hosts, groups, strict=True) if group == number]
-        inside = exposure.only(groups == number)
-        together = len(members) > 1 and bool(((inside.shares > 0).sum(axis=1) > 1).any())
-        within = _judged(inside, members, detect, level, seen) if together else None
+        within = _judged(Subject(members, exposure.only(groups == number), 0), detect, level, seen)
         zones.append(Zone(share.host, len(members), share, within))
     split = _fractions(entry or dict.fromkeys(names, 1.0))
     total = sum(zone.share.requests for zone in zones)
-    stayed = sum(split.get(zone.zone, 0.0) * zone.share.requests for zone in zones) / total if total else 0.0
-    together = bool(((grouped.shares > 0).sum(axis=1) > 1).any())
+    stayed = sum(split.get(zone.zone, 0.0) * zone.share.requests for zone in zones)
     return Zones(
         zones=tuple(zones),
-        between=_judged(grouped, names, detect, level, seen) if together else None,
-        crossed=1 - stayed if total else 0.0,
+        between=_judged(Subject(names, grouped, 0), detect, level, seen),
+        crossed=1 - stayed / total if total else 0.0,
         entry=split,
         entry_assumed=not entry,
     )
@@ -236,7 +230,7 @@ def by_zone(
 
 def _fractions(ratios: Mapping[str, float]) -> dict[str, float]:
     for zone, ratio in ratios.items():
-        if not 0 < ratio < float("inf"):
+        if not 0 < ratio < math.inf:
             raise BadInput(f"the weight {ratio:g} of zone {zone} is not a positive number")
     return {zone: ratio / sum(ratios.values()) for zone, ratio in ratios.items()}
 
@@ -315,9 +309,9 @@ def analyse(
     presence, settle: in place of what was read of them. Raises BadInput.
     """
     there = observations.presence if presence is None else presence
-    known = next((seconds for seconds in (settle, observations.settle) if seconds is not None), SETTLE)
+    settle = observations.settle if settle is None else settle
     try:
-        subject = expose(observations.counts, weights, observations.windows, there, known)
+        subject = expose(observations.counts, weights, observations.windows, there, settle)
         return _analysed(subject, observations, detect, entry)
     except BadInput as error:
         raise BadInput(f"{observations.source}, lines 1 to {observations.lines}: {error}") from None
@@ -340,18 +334,17 @@ def _analysed(
         tests += [("windows", parts.p_windows, ""), ("stays", parts.p_stays, ""), ("drifts", parts.p_trend, "")]
     hosts_in = Counter(zone for host in subject.hosts if (zone := observations.zones.get(host)))
     level = ALPHA / (2 + len(tests) + (len(hosts_in) > 1) + sum(hosts > 1 for hosts in hosts_in.values()))
-    judgement = _judged(exposure, subject.hosts, detect, level, seen, subject.unknown, found)
+    judgement = _required(_judged(subject, detect, level, seen, found))
     tests += [("hosts", judgement.p_value, ""), ("regular", judgement.p_value_lower, "")]
     zones = by_zone(subject, observations.zones, detect, level, entry, seen)
     if zones is not None:
         if zones.between is not None:
             tests.append(("zones", zones.between.p_value, ""))
         tests += [("within", zone.within.p_value, zone.zone) for zone in zones.zones if zone.within is not None]
-    adjusted = holm([p_value for _, p_value, _ in tests])
-    tested = tuple(
-        Tested(what, p_value, p_adjusted, p_adjusted <= ALPHA, zone)
-        for (what, p_value, zone), p_adjusted in zip(tests, adjusted, strict=True)
-    )
+    adjusted = zip(tests, holm([p_value for _, p_value, _ in tests]), strict=True)
+    tested = tuple(Tested(what, p_value, p, p <= ALPHA, zone) for (what, p_value, zone), p in adjusted)
+    shown = {each.what for each in tested if each.shown}
+    limit, freedom = judgement.bound, judgement.degrees_of_freedom
     return Analysis(
         source=observations.source,
         taken_for=observations.taken_for,
@@ -359,16 +352,7 @@ def _analysed(
         judgement=judgement,
         tested=tested,
         shares=tuple(sorted(shares(exposure, subject.hosts, seen), key=lambda share: share.host)),
-        longer_run=longer_run(
-            exposure,
-            parts,
-            judgement.chi_square,
-            judgement.degrees_of_freedom,
-            judgement.bound,
-            detect,
-            level,
-            {each.what for each in tested if each.shown},
-        ),
+        longer_run=longer_run(exposure, parts, judgement.chi_square, freedom, limit, detect, level, shown),
         zones=zones,
         subject=subject,
     )

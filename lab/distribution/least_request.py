@@ -23,18 +23,16 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse, stats
 from scipy.sparse import linalg
 
-__all__ = ["dispersion"]
+from lab.records.observations import Numbers
 
 _MOST_STATES = 2_500
 _CONVERGED = 1e-12
 _MOST_STEPS = 20_000
 
 State = tuple[int, tuple[int, ...]]  # in flight at the task, and at the other busy ones, most first
-Numbers = NDArray[np.float64]
 
 
 @lru_cache
@@ -42,42 +40,26 @@ def dispersion(tasks: int, in_flight: int) -> float:
     """D for one front end with so many requests in flight; 1 for one request, as then all tasks are idle."""
     if in_flight == 1:
         return 1.0
-    states = _states(tasks, in_flight)
-    return _many_tasks(in_flight / tasks) if states is None else _exact(states, tasks, in_flight)
+    return _exact(tasks, in_flight) or _many_tasks(in_flight / tasks)
 
 
-def _states(tasks: int, in_flight: int) -> list[State] | None:
-    """All states, None if there are more than _MOST_STATES."""
-    states: list[State] = []
-    for here in range(in_flight + 1):
-        for others in _partitions(in_flight - here, in_flight - here, tasks - 1):
-            if len(states) == _MOST_STATES:
-                return None
-            states.append((here, others))
-    return states
-
-
-def _partitions(total: int, largest: int, parts: int) -> Iterator[tuple[int, ...]]:
-    """Ways to write `total` as a sum of at most `parts` numbers, none above `largest`, in falling order."""
-    if total == 0:
-        yield ()
-    elif parts > 0:
-        for first in range(min(total, largest), 0, -1):
-            for rest in _partitions(total - first, first, parts - 1):
-                yield (first, *rest)
-
-
-def _exact(states: list[State], tasks: int, in_flight: int) -> float:
-    """By the fundamental equation of the chain (Kemeny and Snell 1960, theorem 4.6.1)."""
-    number = {state: index for index, state in enumerate(states)}
+def _exact(tasks: int, in_flight: int) -> float | None:
+    """By the fundamental equation of the chain (Kemeny and Snell 1960, theorem 4.6.1); None for too many states."""
+    number: dict[State, int] = {(in_flight, ()): 0}
     source, target, probability, arrived = [], [], [], []
-    for index, state in enumerate(states):
+    states = list(number)
+    for index, state in enumerate(states):  # which grows by those that can be reached: all
         for leaving, after in _departures(state, in_flight):
             for arriving, then, mine in _arrivals(after, tasks):
+                if then not in number:
+                    number[then] = len(states)
+                    states.append(then)
                 source.append(index)
                 target.append(number[then])
                 probability.append(leaving * arriving)
                 arrived.append(mine)
+        if len(states) > _MOST_STATES:
+            return None
     size = len(states)
     p, here = np.array(probability), np.array(arrived, dtype=np.float64)
     matrix = sparse.csr_array((p, (source, target)), shape=(size, size))

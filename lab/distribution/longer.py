@@ -20,12 +20,9 @@ from typing import Literal
 import numpy as np
 from scipy import optimize, special
 
-from lab.distribution.goodness import POWER, noncentrality, requests_needed
-from lab.distribution.intervals import LEAST_WINDOWS, MOST_WINDOWS, coarse, heterogeneity
+from lab.distribution.goodness import ALPHA, POWER, noncentrality, requests_needed
+from lab.distribution.intervals import MOST_WINDOWS, chi_squares
 from lab.distribution.presence import Exposure
-
-__all__ = ["LongerRun", "Partition", "longer_run", "partition"]
-
 
 Answer = Literal["stays", "drifts", "within", "cannot-tell", "unknown"]
 
@@ -68,36 +65,29 @@ class LongerRun:
 
 def partition(exposure: Exposure) -> Partition | None:
     """Take apart the chi-square of the longest epoch; None for fewer than two hosts or four windows in it."""
-    if exposure.longest is None:
+    parts = chi_squares(exposure)
+    if parts is None:
         return None
-    expected = exposure.shares[int(exposure.requests.argmax())]
-    table = coarse(exposure.longest, expected)
-    expected = expected[expected > 0]
-    if len(table) < LEAST_WINDOWS or len(expected) < 2:
-        return None
-    requests, hosts = table.sum(axis=1), len(expected)
-    each = ((table - np.outer(requests, expected)) ** 2 / np.outer(requests, expected)).sum(axis=1)
-    pooled = float(((table.sum(axis=0) - requests.sum() * expected) ** 2 / (requests.sum() * expected)).sum())
-    between, freedom = heterogeneity(table, expected)
+    table, requests, own = parts.table, parts.table.sum(axis=1), len(parts.expected) - 1
     # Linear trend over the windows: the mean score of each host (Cochran-Mantel-Haenszel; two hosts: Cochran-Armitage).
     when = np.arange(len(table)) - np.average(np.arange(len(table)), weights=requests)
-    trend = float((((when @ table) ** 2) / expected).sum() / (requests @ when**2))
-    rest, rest_freedom = between - trend, freedom - (hosts - 1)
+    trend = float((((when @ table) ** 2) / parts.expected).sum() / (requests @ when**2))
+
+    def f_test(statistic: float, rest: float, freedom: int) -> float:
+        if rest <= 0:
+            return 1.0 if statistic <= 0 else 0.0
+        return float(special.fdtrc(own, freedom, statistic / own / (rest / freedom)))
+
+    between, freedom = parts.between, parts.degrees_of_freedom
     return Partition(
         windows=len(table),
-        uneven=int(np.count_nonzero(special.chdtrc(hosts - 1, each) <= 0.05)),
+        uneven=int(np.count_nonzero(special.chdtrc(own, parts.each) <= ALPHA)),
         heterogeneity=between,
         degrees_of_freedom=freedom,
         p_windows=float(special.chdtrc(freedom, between)),
-        p_stays=_f_test(pooled / (hosts - 1), between / freedom, hosts - 1, freedom),
-        p_trend=_f_test(trend / (hosts - 1), rest / rest_freedom, hosts - 1, rest_freedom),
+        p_stays=f_test(parts.pooled, between, freedom),
+        p_trend=f_test(trend, between - trend, freedom - own),
     )
-
-
-def _f_test(mean_square: float, rest: float, freedom: int, rest_freedom: int) -> float:
-    if rest <= 0:
-        return 1.0 if mean_square <= 0 else 0.0
-    return float(special.fdtrc(freedom, rest_freedom, mean_square / rest))
 
 
 def longer_run(
@@ -117,14 +107,10 @@ def longer_run(
     requests = int(exposure.requests.sum())
     if requests == 0:
         return None
-    answer: Answer = "unknown"
-    if parts is not None:
-        within = limit is not None and limit <= detect
-        answer = (
-            "stays" if "stays" in shown else "drifts" if "drifts" in shown else "within" if within else "cannot-tell"
-        )
+    within: Answer = "within" if limit is not None and limit <= detect else "cannot-tell"
+    answer: Answer = "stays" if "stays" in shown else "drifts" if "drifts" in shown else within
     return LongerRun(
-        answer=answer,
+        answer=answer if parts else "unknown",
         skew=math.sqrt(chi_square / requests),
         skew_by_chance=math.sqrt(degrees_of_freedom / requests),
         bound=limit,

@@ -13,62 +13,37 @@ answers is not looked at, and policies that the spread cannot tell apart are equ
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lab.distribution.gateway import Gateway, Policy
-from lab.distribution.goodness import ALPHA
+from lab.distribution.goodness import ALPHA, as_far
 from lab.distribution.judgement import Analysis, Judgement, judge
 from lab.distribution.least_request import dispersion
 from lab.distribution.presence import Exposure
 from lab.errors import BadInput
+from lab.records.observations import Integers, Numbers
 
-__all__ = [
-    "Band",
-    "Candidate",
-    "Curve",
-    "Likeness",
-    "Measured",
-    "Simulation",
-    "Skew",
-    "chi_square",
-    "compare",
-    "curves",
-    "likeness",
-    "max_deviation",
-    "measured",
-    "p_value",
-    "points",
-    "sample",
-    "simulation",
-    "skew",
-]
-
-Integers = NDArray[np.int64]
-Numbers = NDArray[np.float64]
-
-_MOST_CELLS = 20_000_000
-_CELLS, _FEWEST = 20_000_000, 10  # numbers that are drawn at most, and runs whatever it takes
-_CURVE_CELLS = 2_000_000  # for each point of a curve
-_MOST_RUNS = 1000
+# Numbers that are drawn at most: at once, for one gateway, for each point of a curve, for each candidate.
+_MOST_CELLS, _CELLS, _CURVE_CELLS, _LIKE_CELLS = 20_000_000, 20_000_000, 2_000_000, 1_000_000
 _POINTS = 11  # of a curve
-
 _GRID = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
-_LIKE_CELLS = 1_000_000
 
 
 def sample(gateway: Gateway, requests: int, runs: int, rng: np.random.Generator) -> Integers:
     """Requests by task of independent runs, (runs, tasks)."""
-    if gateway.policy is Policy.RANDOM:
-        return _random(requests, gateway.tasks, runs, rng)
-    if gateway.policy is Policy.ROUND_ROBIN:
-        return _round_robin(requests, gateway.tasks, gateway.front_ends, runs, rng)
-    if gateway.policy is Policy.LEAST_REQUEST:
-        return _least_request(requests, gateway.tasks, gateway.in_flight, runs, rng)
-    return _sticky(requests, gateway.tasks, gateway.run_length, runs, rng)
+    tasks = gateway.tasks
+    match gateway.policy:
+        case Policy.RANDOM:
+            return _random(requests, tasks, runs, rng)
+        case Policy.ROUND_ROBIN:
+            return _round_robin(requests, tasks, gateway.front_ends, runs, rng)
+        case Policy.LEAST_REQUEST:
+            return _least_request(requests, tasks, gateway.in_flight, runs, rng)
+        case Policy.STICKY:
+            return _sticky(requests, tasks, gateway.run_length, runs, rng)
 
 
 def max_deviation(counts: Integers) -> Numbers:
@@ -145,9 +120,14 @@ class Curve:
 
 def skew(gateway: Gateway, requests: int, rng: np.random.Generator) -> Skew:
     """The skew of as many simulated runs as take about a second, a few seconds for the largest gateways."""
-    runs = _affordable(gateway, _CELLS, _FEWEST)
-    counts = sample(gateway, requests, runs, rng)
-    return Skew(runs, _band(max_deviation(counts)), _band(chi_square(counts) / (gateway.tasks - 1)))
+    counts = _runs(gateway, requests, rng, _CELLS, 10, 1000)
+    return Skew(len(counts), _band(max_deviation(counts)), _band(chi_square(counts) / (gateway.tasks - 1)))
+
+
+def _runs(gateway: Gateway, requests: int, rng: np.random.Generator, cells: int, fewest: int, most: int) -> Integers:
+    """As many runs, (runs, tasks), as it takes to draw so many *cells*."""
+    each = gateway.tasks * (gateway.front_ends if gateway.policy is Policy.ROUND_ROBIN else 1)
+    return sample(gateway, requests, int(np.clip(cells // each, fewest, most)), rng)
 
 
 def points(gateway: Gateway, requests: int) -> list[int]:
@@ -158,18 +138,17 @@ def points(gateway: Gateway, requests: int) -> list[int]:
 
 def curves(gateway: Gateway, points: Sequence[int], rng: np.random.Generator) -> list[Curve]:
     """All policies with the parameters of one gateway, at each number of requests."""
-    found = []
-    for policy in Policy:
-        one = replace(gateway, policy=policy)
-        runs = _affordable(one, _CURVE_CELLS, 1)
-        bands = tuple(_band(max_deviation(sample(one, requests, runs, rng))) for requests in points)
-        found.append(Curve(policy, tuple(points), bands))
-    return found
-
-
-def _affordable(gateway: Gateway, cells: int, fewest: int) -> int:
-    each = gateway.tasks * (gateway.front_ends if gateway.policy is Policy.ROUND_ROBIN else 1)
-    return int(np.clip(cells // each, fewest, _MOST_RUNS))
+    return [
+        Curve(
+            policy,
+            tuple(points),
+            tuple(
+                _band(max_deviation(_runs(replace(gateway, policy=policy), requests, rng, _CURVE_CELLS, 1, 1000)))
+                for requests in points
+            ),
+        )
+        for policy in Policy
+    ]
 
 
 def _band(values: Numbers) -> Band:
@@ -222,36 +201,27 @@ def measured(exposure: Exposure) -> Measured:
 
 def compare(run: Measured, rng: np.random.Generator) -> list[Candidate]:
     """Every policy, over a grid of its parameter, against the measured run."""
-    found = []
-    for gateway, parameter in _candidates(run):
+    candidates = []
+    for gateway in _gateways(run.tasks, run.requests):
         probability = p_value(run, gateway, rng)
-        found.append(Candidate(gateway.policy, parameter, probability, probability > ALPHA))
-    return found
+        candidates.append(Candidate(gateway.policy, gateway.parameter, probability, probability > ALPHA))
+    return candidates
 
 
 def p_value(run: Measured, gateway: Gateway, rng: np.random.Generator) -> float:
     """The chance that a gateway spreads as many requests at least as far from the usual, to either side."""
-    cells = run.tasks * (gateway.front_ends if gateway.policy is Policy.ROUND_ROBIN else 1)
-    runs = int(np.clip(_LIKE_CELLS // cells, 99, 4_999))
-    null = chi_square(sample(gateway, run.requests, runs, rng))
-    above = int(np.count_nonzero(null >= run.chi_square * (1 - 1e-9)))
-    below = int(np.count_nonzero(null <= run.chi_square * (1 + 1e-9)))
-    return min(1.0, 2 * (min(above, below) + 1) / (runs + 1))
+    null = chi_square(_runs(gateway, run.requests, rng, _LIKE_CELLS, 99, 4_999))
+    return min(1.0, 2 * (min(as_far(null, run.chi_square)) + 1) / (len(null) + 1))
 
 
-def _candidates(run: Measured) -> Iterator[tuple[Gateway, int | None]]:
-    base = Gateway(tasks=run.tasks)
-    yield replace(base, policy=Policy.RANDOM), None
-    for value in _GRID:
-        if value <= run.requests:
-            yield replace(base, policy=Policy.ROUND_ROBIN, front_ends=value), value
-    for value in _GRID:
-        # Before a front end has many more requests behind it than in flight, its start is still to be seen.
-        if 20 * value <= run.requests:
-            yield replace(base, policy=Policy.LEAST_REQUEST, in_flight=value), value
-    for value in _GRID[1:]:
-        if 2 * value <= run.requests:
-            yield replace(base, policy=Policy.STICKY, run_length=value), value
+def _gateways(tasks: int, requests: int) -> list[Gateway]:
+    # Before a front end has many more requests behind it than in flight, its start is still to be seen.
+    return [
+        Gateway(Policy.RANDOM, tasks),
+        *(Gateway(Policy.ROUND_ROBIN, tasks, front_ends=number) for number in _GRID if number <= requests),
+        *(Gateway(Policy.LEAST_REQUEST, tasks, in_flight=number) for number in _GRID if 20 * number <= requests),
+        *(Gateway(Policy.STICKY, tasks, run_length=number) for number in _GRID[1:] if 2 * number <= requests),
+    ]
 
 
 @dataclass(frozen=True)

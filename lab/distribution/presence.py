@@ -18,21 +18,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from lab.errors import BadInput
-from lab.records.observations import Integers, Windows
-
-__all__ = ["SETTLE", "Exposure", "Stay", "Subject", "constant_exposure", "expose", "exposure_over"]
+from lab.records.observations import Flags, Integers, Numbers, Windows
 
 SETTLE = 5.0
 """Seconds: the lifetime of a front end's cache, as the twin assumes it."""
 
 Stay = tuple[float | None, float | None]
 """From when to when a host was there, in the windows' unit; None for since ever, or to the end."""
-
-Numbers = NDArray[np.float64]
 
 _LARGEST = 2**53  # counts are compared as floating-point numbers, which are exact up to here
 _CONFIDENCE = 0.01
@@ -50,9 +45,9 @@ class Exposure:
     """
 
     counts: Integers
-    shares: NDArray[np.float64]
-    joined: NDArray[np.bool_]
-    left: NDArray[np.bool_]
+    shares: Numbers
+    joined: Flags
+    left: Flags
     left_out: int = 0
     settle: float | None = None
     longest: Windows | None = None
@@ -73,28 +68,24 @@ class Exposure:
         return np.asarray(self.counts.sum(axis=1))
 
     @property
-    def expected(self) -> NDArray[np.float64]:
+    def expected(self) -> Numbers:
         """Requests that an even split gives each host, (k,)."""
         return np.asarray(self.requests @ self.shares)
 
     def grouped(self, groups: Integers, size: int) -> Exposure:
         """The same with the hosts added up by group number (k,), in `size` groups."""
-        member = np.zeros((len(groups), size), dtype=np.int64)
-        member[np.arange(len(groups)), groups] = 1
+        member = np.eye(size, dtype=np.int64)[groups]
         nobody = np.zeros(size, dtype=np.bool_)
         return Exposure(self.counts @ member, self.shares @ member, nobody, nobody, self.left_out, self.settle)
 
-    def only(self, chosen: NDArray[np.bool_]) -> Exposure:
+    def only(self, chosen: Flags) -> Exposure:
         """The chosen hosts alone, in the epochs in which any of them was there."""
-        shares = self.shares[:, chosen]
-        total = shares.sum(axis=1, keepdims=True)
-        there = total[:, 0] > 0
-        return Exposure(
-            self.counts[:, chosen][there], shares[there] / total[there], self.joined[chosen], self.left[chosen]
-        )
+        there = self.shares[:, chosen].any(axis=1)
+        shares, counts = self.shares[there][:, chosen], self.counts[there][:, chosen]
+        return Exposure(counts, shares / shares.sum(axis=1, keepdims=True), self.joined[chosen], self.left[chosen])
 
 
-def constant_exposure(observed: Integers, weights: NDArray[np.float64], windows: Windows | None = None) -> Exposure:
+def constant_exposure(observed: Integers, weights: Numbers, windows: Windows | None = None) -> Exposure:
     """Every host was there all the time."""
     nobody = np.zeros(len(observed), dtype=np.bool_)
     shares = weights / weights.sum()
@@ -103,7 +94,7 @@ def constant_exposure(observed: Integers, weights: NDArray[np.float64], windows:
 
 def exposure_over(
     observed: Integers,
-    weights: NDArray[np.float64],
+    weights: Numbers,
     windows: Windows,
     stays: Sequence[Stay | None] | None = None,
     settle: float = SETTLE,
@@ -123,7 +114,7 @@ def exposure_over(
     # While it comes or goes a host gets a part of its share only.
     partly = ((end > arrives) & (start < arrived)) | ((end > leaves) & (start < gone))
     there = (start >= arrived) & (end <= leaves)
-    whole: NDArray[np.bool_] = ~np.any(partly, axis=1)
+    whole: Flags = ~np.any(partly, axis=1)
     if not whole.any():
         nothing = constant_exposure(np.zeros_like(observed), weights)
         return replace(nothing, joined=joined, left=left, left_out=int(windows.counts.sum()), settle=settled)
@@ -170,7 +161,7 @@ def _moves(windows: Windows, stays: Sequence[Stay | None], settle: float) -> tup
     return arrives, arrived, leaves, gone
 
 
-def _presence(windows: Windows) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Integers, Integers]:
+def _presence(windows: Windows) -> tuple[Flags, Flags, Integers, Integers]:
     """Per host (k,): joined late, left early, first and last window with an answer."""
     counts = windows.counts
     seen = counts > 0
@@ -209,13 +200,14 @@ def expose(
     weights: Mapping[str, float] | None = None,
     windows: Windows | None = None,
     presence: Mapping[str, Stay] | None = None,
-    settle: float = SETTLE,
+    settle: float | None = None,
 ) -> Subject:
     """Check what `judge` is given, and set out what is expected of each host when. Raises BadInput."""
+    settle = SETTLE if settle is None else settle
     if not 0 <= settle < math.inf:
         raise BadInput(f"a settle time of {settle:g} s cannot be left out: give 0 or more seconds")
     known, weight, unknown = _checked(counts, weights or {})
-    # One order for all: sums of floating-point numbers depend on it, and a verdict must not.
+    # One order for all: sums of floating-point numbers depend on it, and what is said must not.
     names = list(known)
     order = np.array(sorted(range(len(names)), key=lambda i: (weight[names[i]], known[names[i]], names[i])))
     hosts = [names[i] for i in order]
@@ -233,20 +225,15 @@ def _checked(counts: Mapping[str, int], weights: Mapping[str, float]) -> tuple[d
         if not (math.isfinite(weight) and weight > 0):
             raise BadInput(f"the weight {weight:g} of host {host!r} is not a positive number")
     known: dict[str, int] = {}
-    unknown = 0
     for host, count in counts.items():
         try:
-            number = operator.index(count)
+            known[host] = operator.index(count)
         except TypeError:
             raise BadInput(f"the count {count!r} of host {host!r} is not a whole number") from None
-        if number < 0:
-            raise BadInput(f"the count {number} of host {host!r} is negative: counts start at 0")
-        if host:
-            known[host] = number
-        else:
-            unknown = number
-    for host in weights:
-        known.setdefault(host, 0)
+        if known[host] < 0:
+            raise BadInput(f"the count {known[host]} of host {host!r} is negative: counts start at 0")
+    unknown = known.pop("", 0)
+    known |= {host: 0 for host in weights if host not in known}
     if not known and unknown:
         raise BadInput(
             f"none of {unknown:,} answers named its host in `x-hostname`, and evenness needs at least two hosts to "

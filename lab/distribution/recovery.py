@@ -25,8 +25,6 @@ from scipy import stats
 from lab.distribution.goodness import noncentrality
 from lab.records.observations import Integers
 
-__all__ = ["EvenAgain", "even_again"]
-
 _ALPHA = 0.05  # for all windows together
 _OFF = 0.5  # of its share, is a host that one window shows with 80 % power
 _LEAST = 90  # requests in a window

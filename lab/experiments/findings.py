@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import math
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -15,17 +14,14 @@ from scipy import stats
 
 from lab.distribution.goodness import ALPHA
 from lab.distribution.judgement import Judgement, judge
-from lab.distribution.presence import SETTLE
 from lab.distribution.recovery import EvenAgain, even_again
 from lab.errors import BadInput
 from lab.experiments.catalogue import EXPERIMENTS, LOAD_BALANCER, Course, Experiment
-from lab.records.observations import observe
+from lab.records.observations import Flags, Integers, observe
 from lab.records.run import Accident, Discovered, Fault, LostWorker, RunRecord, TaskRecord, record_of
 from load.answers import is_failure
 from load.latency import SECOND_BITS, percentiles
 from load.results import HostRow, Run, TimelineRow
-
-__all__ = ["Cause", "Findings", "Flaw", "Period", "Times", "find", "flaw_of", "of_period"]
 
 _LAST = 3  # whole seconds at the end of a run, at least, whose hosts are the ones it came to
 _EACH_ANSWERS = 30  # requests for each host, of which one gets none by chance once in 10^13
@@ -174,11 +170,13 @@ def find(run: Run) -> Findings:
     by_status: Counter[int] = Counter()
     for cause, requests in by_cause.items():
         by_status[cause.status] += requests
-    went = _went(fault, record.tasks)
-    gone, came = _gone_and_come(fault, record.tasks)
+    gone, came, went = _gone_and_come(fault, record.tasks) if fault else ([], [], set())
     first_seen = {host.hostname: host.first_seen for host in run.hosts}
     served = sorted({task.hostname for task in came} & set(first_seen), key=first_seen.__getitem__)
     unserved = tuple(sorted({task.hostname for task in came} - set(first_seen)))
+    # Where ECS said nothing of its tasks, those that were stopped through the API.
+    by_api = fault is not None and not record.tasks and EXPERIMENTS[fault.kind].course is Course.TASKS_STOP
+    seconds = _by_second(run, record, fault, went) if fault and run.timeline else None
     return Findings(
         experiment=experiment,
         arm=record.experiment.arm,
@@ -191,12 +189,12 @@ def find(run: Run) -> Findings:
         failure_window=_window(failed, fault.at if fault else run.timeline[0].second) if failed else None,
         fault=fault,
         times=_times(record, fault, gone, came, first_seen) if fault else Times(),
-        stopped=tuple(dict.fromkeys(task.hostname for task in gone)) or _stopped_by(fault, record.tasks),
+        stopped=fault.hostnames if fault and by_api else tuple(dict.fromkeys(task.hostname for task in gone)),
         replacements=(*served, *unserved),
         unserved=unserved,
-        even_again=_even_again(run, record, fault, went) if fault else None,
+        even_again=_even_again(seconds) if seconds else None,
         unhealthy_answers=_from_unhealthy(run, record),
-        periods=_periods(run, record, fault, went),
+        periods=_periods(run, record, fault, seconds),
         hosts=run.hosts,
         duration=_duration(run, record),
         planned=record.settings.run_time_s or None,
@@ -331,31 +329,17 @@ def _from_unhealthy(run: Run, record: RunRecord) -> int:
 # Tasks that go and come
 
 
-def _gone_and_come(
-    fault: Fault | None, tasks: Sequence[TaskRecord]
-) -> tuple[tuple[TaskRecord, ...], tuple[TaskRecord, ...]]:
-    """The tasks that ECS began to stop since the fault, and those that it made since and did not stop."""
-    if fault is None:
-        return (), ()
-    gone = tuple(task for task in tasks if task.created_at < fault.at <= (task.stopping_at or 0))
-    return gone, tuple(task for task in tasks if task.created_at >= fault.at and task.stopping_at is None)
+def _gone_and_come(fault: Fault, tasks: Sequence[TaskRecord]) -> tuple[list[TaskRecord], list[TaskRecord], set[str]]:
+    """The tasks that ECS began to stop since the fault, those that it made since and did not stop, and who went.
 
-
-def _stopped_by(fault: Fault | None, tasks: Sequence[TaskRecord]) -> tuple[str, ...]:
-    """The hosts that were stopped through the API, where ECS said nothing of its tasks."""
-    by_api = fault is not None and not tasks and EXPERIMENTS[fault.kind].course is Course.TASKS_STOP
-    return fault.hostnames if fault is not None and by_api else ()
-
-
-def _went(fault: Fault | None, tasks: Sequence[TaskRecord]) -> set[str]:
-    """The hosts of the tasks that ECS began to stop since the fault, but for a name that a running task has now.
-
-    A task that comes may get the address, and so the name, of one that went.
+    Those are the hosts of tasks that ECS began to stop since the fault, but for a name that a running task has now: a
+    task that comes may get the address, and so the name, of one that went.
     """
-    if fault is None:
-        return set()
-    went = {task.hostname for task in tasks if fault.at <= (task.stopping_at or 0)}
-    return went - {task.hostname for task in tasks if task.stopping_at is None}
+    stopped = [task for task in tasks if fault.at <= (task.stopping_at or 0)]
+    stay = [task for task in tasks if task.stopping_at is None]
+    gone = [task for task in stopped if task.created_at < fault.at]
+    came = [task for task in stay if task.created_at >= fault.at]
+    return gone, came, {task.hostname for task in stopped} - {task.hostname for task in stay}
 
 
 def _times(
@@ -409,94 +393,100 @@ def _last_second(run: Run, record: RunRecord) -> int:
     return last if record.end is None else max(run.timeline[0].second, min(last, math.floor(record.end)))
 
 
-def _even_again(run: Run, record: RunRecord, fault: Fault, went: set[str]) -> EvenAgain | None:
-    """Over the hosts of the end, in the seconds of the load; None where nothing was counted."""
-    if not run.timeline:
-        return None
+@dataclass(frozen=True)
+class _Seconds:
+    """The seconds of the load after one another: answers (seconds, hosts) that did not fail, failures (seconds,).
+
+    `first` is the first second, `event` the time of the fault from there. `final` (hosts,): those of the end.
+    """
+
+    first: int
+    event: float
+    named: Flags
+    answers: Integers
+    failures: Integers
+    final: Flags
+
+
+def _by_second(run: Run, record: RunRecord, fault: Fault, went: Collection[str]) -> _Seconds:
     first, last = run.timeline[0].second, _last_second(run, record)
-    hosts = sorted({row.hostname for row in run.timeline if row.hostname})
+    hosts = sorted({row.hostname for row in run.timeline})
     number = {host: column for column, host in enumerate(hosts)}
-    counts = np.zeros((last - first + 1, len(hosts)), dtype=np.int64)
-    failures = np.zeros(len(counts), dtype=np.int64)
+    answers = np.zeros((last - first + 1, len(hosts)), dtype=np.int64)
+    failures = np.zeros(len(answers), dtype=np.int64)
     for row in run.timeline:
-        if row.second - first >= len(counts):
-            continue
-        if is_failure(row.status):
+        if row.second <= last and is_failure(row.status):
             failures[row.second - first] += row.requests
-        elif row.hostname:
-            counts[row.second - first, number[row.hostname]] += row.requests
-    final = _final(_answers(run.timeline), fault, last) - went - {""}
-    if not final:  # nobody that stays answers in the end
-        failed = bool(failures[max(0, len(counts) - _LAST) :].any())
-        return EvenAgain(None, "failures" if failed else "other-hosts" if counts[-_LAST:].any() else "too-few", None)
-    columns = [number[host] for host in final]
-    found = even_again(counts, fault.at - first, columns, failures)
-    if found.seconds is None or len(final) < 2:
+        elif row.second <= last:
+            answers[row.second - first, number[row.hostname]] += row.requests
+    stays = np.array([host not in went for host in hosts])
+    final = _final(answers, math.floor(fault.at) - first) & stays
+    return _Seconds(first, fault.at - first, np.array([bool(host) for host in hosts]), answers, failures, final)
+
+
+def _final(answers: Integers, event: int) -> Flags:
+    """The hosts that answered at the end: in three whole seconds, or in as many since the fault as give thirty answers
+    to each, for of few requests a host may get none by chance. The last second is taken for no whole one, but one that
+    answered nothing before it has come."""
+    final: Flags = (answers[-1] > 0) & np.all(answers[:-1] == 0, axis=0)
+    requests = 0
+    for row in range(len(answers) - 2, max(event, -1), -1):
+        if len(answers) - 1 - row > _LAST and requests >= _EACH_ANSWERS * final.sum():
+            break
+        final |= answers[row] > 0
+        requests += int(answers[row].sum())
+    return final
+
+
+def _even_again(seconds: _Seconds) -> EvenAgain:
+    """Over the hosts of the end."""
+    columns = np.flatnonzero(seconds.final & seconds.named)
+    counts, failures = seconds.answers, seconds.failures
+    if len(columns) == 0:  # nobody that stays answers in the end
+        failed, answered = failures[-_LAST:].any(), counts[-_LAST:, seconds.named].any()
+        return EvenAgain(None, "failures" if failed else "other-hosts" if answered else "too-few", None)
+    found = even_again(np.where(seconds.named, counts, 0), seconds.event, columns.tolist(), failures)
+    if found.reason in ("failures", "other-hosts"):
+        return found
+    arrived = int((counts[:, columns] > 0).argmax(axis=0).max())  # the first answer of the last of them
+    if len(counts) - arrived < _LAST:
+        return EvenAgain(None, "too-few", None)
+    if found.seconds is None or len(columns) < 2:
         return found
     # A host that stays off its share to the end is in no window enough to be seen, but in all of them together.
-    rest = counts[math.ceil(fault.at - first + found.seconds) :, columns].sum(axis=0)
-    lasting = rest.sum() > 0 and stats.chisquare(rest).pvalue < _BY_CHANCE
-    if lasting:
+    rest = counts[math.ceil(seconds.event + found.seconds) :, columns].sum(axis=0)
+    if rest.sum() > 0 and stats.chisquare(rest).pvalue < _BY_CHANCE:
         return EvenAgain(None, "uneven", found.resolution_s)
     # Nor is it even before the last of them has answered, which a window may be too wide to see.
-    arrived = max(int(np.flatnonzero(counts[:, column])[0]) for column in columns) + first - fault.at
-    return replace(found, seconds=max(found.seconds, arrived))
+    return replace(found, seconds=max(found.seconds, arrived - seconds.event))
 
 
-def _periods(run: Run, record: RunRecord, fault: Fault | None, went: set[str]) -> tuple[Period, ...]:
+def _periods(run: Run, record: RunRecord, fault: Fault | None, seconds: _Seconds | None) -> tuple[Period, ...]:
     """Before the fault; from it until hosts and failures are what they are in the end; from then on."""
-    timeline = run.timeline
-    if not timeline:
+    if not run.timeline:
         return ()
-    first, last = timeline[0].second, _last_second(run, record)
-    if fault is None:
+    first, last = run.timeline[0].second, _last_second(run, record)
+    if fault is None or seconds is None:
         return (_period("whole run", run, record, first, last, judged=True),)
-    begin, settled = math.floor(fault.at), _settled(timeline, fault, went, last)
+    begin, settled = math.floor(fault.at), first + _settled(seconds)
     spans = (("before", first, begin - 1), ("during", begin, settled - 1), ("after", settled, last))
     return tuple(
         _period(name, run, record, start, end, judged=name != "during") for name, start, end in spans if start <= end
     )
 
 
-def _answers(timeline: Iterable[TimelineRow]) -> dict[int, Counter[str]]:
-    answers: dict[int, Counter[str]] = defaultdict(Counter)
-    for row in timeline:
-        if not is_failure(row.status):
-            answers[row.second][row.hostname] += row.requests
-    return answers
+def _settled(seconds: _Seconds) -> int:
+    """The first row after the fault from which on the hosts are those of the end and no request fails.
 
-
-def _final(answers: Mapping[int, Mapping[str, int]], fault: Fault, last: int) -> set[str]:
-    """The hosts that answered at the end: in three whole seconds, or in as many since the fault as give thirty answers
-    to each, for of few requests a host may get none by chance. The last second is taken for no whole one."""
-    hosts: set[str] = set()
-    requests = 0
-    for second in range(last - 1, max(math.floor(fault.at), min(answers, default=last)) - 1, -1):
-        if second <= math.floor(fault.at) or (last - second > _LAST and requests >= _EACH_ANSWERS * len(hosts)):
-            break
-        hosts |= set(answers.get(second, {}))
-        requests += sum(answers.get(second, {}).values())
-    return hosts
-
-
-def _settled(timeline: Sequence[TimelineRow], fault: Fault, went: set[str], last: int) -> int:
-    """The first second after the fault from which on the hosts are those of the end and no request fails.
-
-    After the last second where there is none, as while a task that *went* still answers.
+    After the last row where there is none, as while a task that went still answers.
     """
-    answers = _answers(timeline)
-    failed = {row.second for row in timeline if is_failure(row.status)}
-    final = _final(answers, fault, last) - went
-
-    def is_settled(second: int) -> bool:
-        hosts = set(answers[second])
-        complete = hosts == final or answers[second].total() < _EACH_ANSWERS * len(final)
-        return second not in failed and hosts <= final and complete
-
-    seconds = range(last, max(math.floor(fault.at), timeline[0].second - 1), -1)
-    settled = min(itertools.takewhile(is_settled, seconds), default=last + 1)
-    arrived = [min(second for second, hosts in answers.items() if host in hosts) for host in final]
-    return min(max([settled, *(second + 1 for second in arrived)]), last + 1)
+    there, final = seconds.answers > 0, seconds.final
+    complete = (there == final).all(axis=1) | (seconds.answers.sum(axis=1) < _EACH_ANSWERS * final.sum())
+    unsettled = (seconds.failures > 0) | there[:, ~final].any(axis=1) | ~complete
+    begin = max(math.floor(seconds.event) + 1, 0)
+    settled = begin + int(np.flatnonzero(unsettled[begin:]).max(initial=-1)) + 1
+    arrived = int(there[:, final].argmax(axis=0).max(initial=-1)) + 1
+    return min(max(settled, arrived), len(there))
 
 
 def _period(name: str, run: Run, record: RunRecord, first: int, last: int, *, judged: bool) -> Period:
@@ -508,14 +498,13 @@ def _period(name: str, run: Run, record: RunRecord, first: int, last: int, *, ju
     p99 = percentiles(latencies, (99,), SECOND_BITS)[0] if latencies else None
     judgement = None
     if judged:
-        observed = observe(part)
+        seen = observe(part)
         with contextlib.suppress(BadInput):  # fewer than two hosts
-            settle = SETTLE if observed.settle is None else observed.settle
             judgement = judge(
-                observed.counts,
-                windows=observed.windows,
-                presence=observed.presence,
-                settle=settle,
+                seen.counts,
+                windows=seen.windows,
+                presence=seen.presence,
+                settle=seen.settle,
                 level=ALPHA / 2,  # before and after
             )
     counts = {host.hostname: host.requests for host in part.hosts if host.hostname}

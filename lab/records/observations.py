@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -15,17 +16,10 @@ from load.answers import UNKNOWN_HOST
 from load.hostnames import OTHER_HOSTS
 from load.results import Run
 
-__all__ = [
-    "MOST_IN_MATRIX",
-    "Observations",
-    "Sequence",
-    "SequenceCounter",
-    "Unit",
-    "WindowCounter",
-    "Windows",
-    "host_of",
-    "observe",
-]
+Unit = Literal["seconds", "requests"]
+Integers = NDArray[np.int64]
+Numbers = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,31 +54,17 @@ def observe(run: Run) -> Observations:
 
     Raises BadInput for a negative count, with its line.
     """
-    counts: dict[str, int] = {}
-    zones: dict[str, str] = {}
+    counts: Counter[str] = Counter()
     for line, row in enumerate(run.hosts, start=2):
         if row.requests < 0:
             raise BadInput(f"{run.path / 'hostnames.csv'}, line {line}: {row.requests} requests is negative")
-        host = host_of(row.hostname)
-        counts[host] = counts.get(host, 0) + row.requests
-        if row.availability_zone:
-            zones[host] = row.availability_zone
+        counts[host_of(row.hostname)] += row.requests
     number = {host: index for index, host in enumerate(host for host in counts if host)}
-    known = [row for row in run.timeline if row.hostname in number and row.requests > 0]
-    windows = None
+    known = [(r.second, number[r.hostname], r.requests) for r in run.timeline if r.hostname in number and r.requests]
+    counter = WindowCounter("seconds", 1)
     if known:
-        counter = WindowCounter("seconds", 1)
-        counter.add(
-            np.array([row.second for row in known], dtype=np.int64),
-            np.array([number[row.hostname] for row in known], dtype=np.int64),
-            np.array([row.requests for row in known], dtype=np.int64),
-        )
-        windows = counter.windows(len(number))
-    notes = (
-        ("Hosts beyond the limit of the run were not counted apart, so they are left out.",)
-        if any(row.hostname == OTHER_HOSTS for row in run.hosts)
-        else ()
-    )
+        counter.add(*np.array(known, dtype=np.int64).T)
+    beyond = "Hosts beyond the limit of the run were not counted apart, so they are left out."
     record = record_of(run)
     assumed = (record.experiment.assumed or {}).get("discovery_ttl")
     return Observations(
@@ -92,16 +72,13 @@ def observe(run: Run) -> Observations:
         taken_for="the results of a run",
         lines=len(run.hosts) + 1,
         counts=counts,
-        zones=zones,
-        windows=windows,
-        notes=notes,
+        zones={host_of(row.hostname): row.availability_zone for row in run.hosts if row.availability_zone},
+        windows=counter.windows(len(number)) if known else None,
+        notes=(beyond,) if any(row.hostname == OTHER_HOSTS for row in run.hosts) else (),
         presence=presence_of(record),
         settle=float(assumed) if isinstance(assumed, float | int) and not isinstance(assumed, bool) else None,
     )
 
-
-Unit = Literal["seconds", "requests"]
-Integers = NDArray[np.int64]
 
 _MOST_WINDOWS = 1024
 _MOST_CELLS = 4_000_000  # 32 MB
@@ -127,24 +104,17 @@ class Windows:
     def columns(self, order: Integers) -> Windows:
         """The same windows with the hosts in another order; a number beyond the last is a host without requests."""
         missing = int(order.max()) + 1 - self.counts.shape[1]
-        counts = np.pad(self.counts, ((0, 0), (0, max(0, missing))))
-        return Windows(self.unit, self.width, self.starts, counts[:, order], self.pairs, self.repeats)
+        return replace(self, counts=np.pad(self.counts, ((0, 0), (0, max(0, missing))))[:, order])
 
     def without_order(self) -> Windows:
         """The same counts, with nothing said about the order within."""
         nothing = np.zeros_like(self.pairs)
-        return Windows(self.unit, self.width, self.starts, self.counts, nothing, nothing)
+        return replace(self, pairs=nothing, repeats=nothing)
 
-    def rows(self, chosen: NDArray[np.bool_]) -> Windows:
+    def rows(self, chosen: Flags) -> Windows:
         """Only the chosen windows."""
-        return Windows(
-            self.unit,
-            self.width,
-            self.starts[chosen],
-            self.counts[chosen],
-            self.pairs[chosen],
-            self.repeats[chosen],
-        )
+        columns = (self.starts, self.counts, self.pairs, self.repeats)
+        return Windows(self.unit, self.width, *(column[chosen] for column in columns))
 
 
 class WindowCounter:
@@ -156,20 +126,20 @@ class WindowCounter:
     def __init__(self, unit: Unit, width: int) -> None:
         self._unit: Unit = unit
         self._width = width
-        self._rows: dict[int, Integers] = {}
+        self._rows: dict[int, Integers] = {}  # by window; as long as the hosts that were met in it
 
     def add(
         self,
         positions: Integers,
         hosts: Integers,
         requests: Integers | None = None,
-        follows: NDArray[np.bool_] | None = None,
-        repeats: NDArray[np.bool_] | None = None,
+        follows: Flags | None = None,
+        repeats: Flags | None = None,
     ) -> None:
         """Count requests, (n,) each: when or where, host number, how many (1), whether a pair, whether a repeat."""
         if len(hosts) == 0:
             return
-        keys, window = _numbered(positions // self._width)
+        keys, window = np.unique(positions // self._width, return_inverse=True)
         columns = int(hosts.max()) + 1
         cells = np.bincount(window * columns + hosts, requests, minlength=len(keys) * columns)
         rows = np.zeros((len(keys), _FIRST_HOST + columns), dtype=np.int64)
@@ -180,23 +150,14 @@ class WindowCounter:
         for key, row in zip(keys.tolist(), rows, strict=True):
             self._add_row(key, row)
         while len(self._rows) > max(2, min(_MOST_WINDOWS, _MOST_CELLS // columns)):
-            self._widen()
+            narrow, self._rows, self._width = self._rows, {}, 2 * self._width
+            for key, row in narrow.items():
+                self._add_row(key // 2, row)
 
     def _add_row(self, key: int, row: Integers) -> None:
-        present = self._rows.get(key)
-        if present is None:
-            self._rows[key] = row
-        elif len(present) >= len(row):
-            present[: len(row)] += row
-        else:
-            row[: len(present)] += present
-            self._rows[key] = row
-
-    def _widen(self) -> None:
-        narrow, self._rows = self._rows, {}
-        self._width *= 2
-        for key, row in narrow.items():
-            self._add_row(key // 2, row)
+        shorter, longer = sorted((self._rows.get(key, row[:0]), row), key=len)
+        longer[: len(shorter)] += shorter
+        self._rows[key] = longer
 
     def windows(self, hosts: int) -> Windows:
         """What was counted, in order, for so many hosts."""
@@ -206,16 +167,6 @@ class WindowCounter:
             row[: len(self._rows[key])] = self._rows[key]
         starts = np.array(keys, dtype=np.int64) * self._width
         return Windows(self._unit, self._width, starts, table[:, _FIRST_HOST:], table[:, _PAIRS], table[:, _REPEATS])
-
-
-def _numbered(keys: Integers) -> tuple[Integers, Integers]:
-    """The distinct keys, and for each key its number among them; without sorting where the keys come in order."""
-    new = keys[1:] != keys[:-1]
-    first = np.concatenate(([0], np.flatnonzero(new) + 1))
-    distinct = keys[first]
-    if (distinct[1:] > distinct[:-1]).all():
-        return distinct, np.repeat(np.arange(len(first)), np.diff(first, append=len(keys)))
-    return np.unique(keys, return_inverse=True)
 
 
 MOST_IN_MATRIX = 128
@@ -243,7 +194,7 @@ class SequenceCounter:
     def __init__(self, *, timed: bool) -> None:
         self._windows = WindowCounter("seconds", 1) if timed else WindowCounter("requests", _FIRST_WIDTH)
         self._transitions: Integers | None = np.zeros((MOST_IN_MATRIX, MOST_IN_MATRIX), dtype=np.int64)
-        self._last = np.full(1, -1, dtype=np.int64)
+        self._last = np.full(1, -1, dtype=np.int64)  # host of the last answer on each connection
         self._chained = np.zeros(1, dtype=np.bool_)
         self._taken = 0
 
@@ -269,15 +220,15 @@ class SequenceCounter:
 
     def _before_on_connection(self, hosts: Integers, connections: Integers) -> Integers:
         missing = int(connections.max()) + 1 - len(self._last)
-        if missing > 0:
-            self._last = np.concatenate((self._last, np.full(max(missing, len(self._last)), -1)))
-            self._chained = np.concatenate((self._chained, np.zeros(max(missing, len(self._chained)), np.bool_)))
+        if missing > 0:  # at least twice as many, so that they are seldom copied
+            more = max(missing, len(self._last))
+            self._last = np.pad(self._last, (0, more), constant_values=-1)
+            self._chained = np.pad(self._chained, (0, more))
         by_connection = np.argsort(connections, kind="stable")
         connection, host = connections[by_connection], hosts[by_connection]
         first = np.concatenate(([True], connection[1:] != connection[:-1]))
         last = np.concatenate((first[1:], [True]))
-        sorted_before = np.concatenate(([-1], host[:-1]))
-        sorted_before[first] = self._last[connection[first]]
+        sorted_before = np.where(first, self._last[connection], np.roll(host, 1))
         self._last[connection[last]] = host[last]
         self._chained[connection[sorted_before >= 0]] = True
         before = np.empty_like(sorted_before)

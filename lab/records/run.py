@@ -6,73 +6,56 @@ Each type, size and range is checked here and nowhere else; times are seconds si
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from lab.errors import BadInput
 from load.errors import LoadError
 from load.results import FORMAT, Run, is_known_format, read_meta, read_run
-
-__all__ = [
-    "Accident",
-    "DeploymentRecord",
-    "Discovered",
-    "EventRecord",
-    "ExperimentRecord",
-    "Fault",
-    "LostWorker",
-    "RunRecord",
-    "SettingsRecord",
-    "StudyRecord",
-    "TaskRecord",
-    "presence_of",
-    "read_folder",
-    "read_study_record",
-    "record_in",
-    "record_of",
-]
 
 _LARGEST = 2**53  # counts are compared as floating-point numbers, which are exact up to here
 _LATEST = 1e11  # seconds since the Unix epoch: the year 5138
 _LONGEST = 32 * 86_400  # seconds from the first to the last of a run: what is drawn and searched second by second
 _EARLY = 1.0  # seconds by which Locust's own timer may end a run before its time
 _SHOWN = 60  # characters of a value in a message
-_DEEP = "its JSON is nested deeper than `lab run` writes it: copy the folder anew from where it was made."
+_ANEW = "copy the folder anew from where it was made."
 
 
 def _number_in_text(value: Any) -> Any:
     """Format 1 has options of Locust as they were typed; the empty text is none."""
     if isinstance(value, str):
-        try:
+        with suppress(ValueError):
             return float(value) if value.strip() else None
-        except ValueError:
-            return value
     return value
 
 
-def _none_is_empty(value: Any) -> Any:
-    return {} if value is None else value
+def _known_format(value: Any) -> Any:
+    if not is_known_format(value):
+        reads = f"this version reads {FORMAT} at most: read it with the version that wrote it, or a newer one."
+        raise ValueError(f"is of format {_shown(value)}, and {reads}")
+    return value
 
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(strict=True, ge=0, le=_LATEST)]
+Bytes = Annotated[float, Field(strict=True, ge=0, le=_LARGEST)]
 Count = Annotated[int, Field(strict=True, ge=0, le=_LARGEST)]
 Flag = Annotated[bool, Field(strict=True)]
 Name = Annotated[str, Field(max_length=200)]
 Folder = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]+$")]
-Amount = Annotated[Annotated[float, Field(strict=True, ge=0, le=_LATEST)] | None, BeforeValidator(_number_in_text)]
-
-_CHECKED = ConfigDict(extra="ignore")
+Amount = Annotated[Seconds | None, BeforeValidator(_number_in_text)]
 
 
-@dataclass(frozen=True, config=_CHECKED)
-class Fault:
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Fault(_Record):
     """What was done, from when to when (None: it has no end of its own), and to which tasks (ARNs) and hosts."""
 
     kind: Name
@@ -83,23 +66,22 @@ class Fault:
     detail: str = ""
 
 
-@dataclass(frozen=True, config=_CHECKED)
-class TaskRecord:
+class TaskRecord(_Record):
     """A task as DescribeTasks describes it; times are None where it has not come so far."""
 
     arn: str
     hostname: str
-    availability_zone: str
+    availability_zone: str = ""
     task_definition: str
     last_status: str
     desired_status: str
     health: str
     created_at: Seconds
-    started_at: Seconds | None
-    stopping_at: Seconds | None
-    stopped_at: Seconds | None
-    stop_code: str | None
-    stopped_reason: str | None
+    started_at: Seconds | None = None
+    stopping_at: Seconds | None = None
+    stopped_at: Seconds | None = None
+    stop_code: str | None = None
+    stopped_reason: str | None = None
 
     @property
     def id(self) -> str:
@@ -111,46 +93,41 @@ class TaskRecord:
         return self.last_status == "RUNNING" and self.desired_status == "RUNNING"
 
 
-@dataclass(frozen=True, config=_CHECKED)
-class EventRecord:
+class EventRecord(_Record):
     """An event of the service."""
 
     at: Seconds
     message: str
 
 
-@dataclass(frozen=True, config=_CHECKED)
-class DeploymentRecord:
+class DeploymentRecord(_Record):
     """A deployment as DescribeServices describes it."""
 
     id: str
     status: str
     task_definition: str
-    rollout_state: str
-    rollout_reason: str
-    failed_tasks: Count
+    rollout_state: str = ""
+    rollout_reason: str = ""
+    failed_tasks: Count = 0
     created_at: Seconds
     updated_at: Seconds
 
 
-@dataclass(frozen=True, config=_CHECKED)
-class Discovered:
+class Discovered(_Record):
     """The instances (ids, which are those of the tasks) in Cloud Map from `at` on; None: it did not answer."""
 
     at: Seconds
     instances: tuple[str, ...] | None
 
 
-@dataclass(frozen=True, config=_CHECKED)
-class Accident:
+class Accident(_Record):
     """What the twin itself lost, such as a proxy: no finding about AWS."""
 
     at: Seconds
     what: str
 
 
-@dataclass(frozen=True, config=_CHECKED)
-class LostWorker:
+class LostWorker(_Record):
     """A process of Locust that stopped reporting; `requests` of its last report."""
 
     worker: str
@@ -158,18 +135,14 @@ class LostWorker:
     requests: Count
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class TaskSettings(_Model):
+class TaskSettings(_Record):
     """Of the service's task definition, in seconds."""
 
     drain_seconds: Seconds = 0.0
     stop_timeout: Seconds = 30.0
 
 
-class ExperimentRecord(_Model):
+class ExperimentRecord(_Record):
     """Which experiment a run is of; `arm` is the way to the tasks, `assumed` the twin's parameters."""
 
     name: Name | None = None
@@ -180,7 +153,7 @@ class ExperimentRecord(_Model):
     assumed: dict[str, Flag | Number | str | None] | None = None
 
 
-class SettingsRecord(_Model):
+class SettingsRecord(_Record):
     """What Locust was asked for; `rate` in requests per second, None for a closed loop."""
 
     rate: Amount = None
@@ -188,16 +161,14 @@ class SettingsRecord(_Model):
     path_mix: str | None = None
 
 
-class RunRecord(_Model):
+class RunRecord(_Record):
     """run.json. A run of Locust alone has neither experiment nor faults; one that was killed has no totals."""
 
     format: int = 1
     complete: Flag = False
     target: str | None = None
     users: Count | None = None
-    settings: Annotated[SettingsRecord, BeforeValidator(lambda value: {} if value is None else value)] = (
-        SettingsRecord()
-    )
+    settings: Annotated[SettingsRecord, BeforeValidator(lambda v: {} if v is None else v)] = SettingsRecord()
     versions: dict[str, str] = {}
     start: Seconds | None = None
     end: Seconds | None = None
@@ -207,8 +178,8 @@ class RunRecord(_Model):
     unfinished: Count | None = None
     resets: tuple[Seconds, ...] = ()
     workers_lost: tuple[LostWorker, ...] = ()
-    response_bytes_mean: Annotated[float, Field(strict=True, ge=0, le=_LARGEST)] | None = None
-    request_bytes_mean: Annotated[float, Field(strict=True, ge=0, le=_LARGEST)] | None = None
+    response_bytes_mean: Bytes | None = None
+    request_bytes_mean: Bytes | None = None
     experiment: ExperimentRecord = ExperimentRecord()
     faults: tuple[Fault, ...] = ()
     tasks: tuple[TaskRecord, ...] = ()
@@ -255,10 +226,10 @@ def presence_of(record: RunRecord) -> dict[str, tuple[float | None, float | None
     return found
 
 
-class StudyRecord(_Model):
+class StudyRecord(_Record):
     """study.json: the folders of the runs, relative to its own, and what was left out and why."""
 
-    format: int = 1
+    format: Annotated[int, BeforeValidator(_known_format)] = 1
     runs: Annotated[tuple[Folder, ...], Field(min_length=1)]
     left_out: dict[str, str] = {}
 
@@ -269,10 +240,7 @@ def read_folder(path: Path) -> Run:
     Raises:
         BadInput: a file is absent, cut off, or has a value of the wrong type or size.
     """
-    try:
-        run = read_run(path)
-    except LoadError as error:
-        raise BadInput(str(error)) from None
+    run = loaded(read_run, path)
     _require_span(path / "timeline.csv", (row.second for row in run.timeline))
     _require_span(path / "latency.csv", (row.second for row in run.latency))
     record = record_of(run)
@@ -287,73 +255,56 @@ def _require_span(file: Path, seconds: Iterable[int]) -> None:
     known = list(seconds)
     if known and (max(known) > _LATEST or max(known) - min(known) > _LONGEST):
         raise BadInput(
-            f"{file}: its seconds go from {min(known)} to {max(known)}, and a run has {_LONGEST:,} at most: "
-            "copy the folder anew from where it was made."
+            f"{file}: its seconds go from {min(known)} to {max(known)}, and a run has {_LONGEST:,} at most: {_ANEW}"
         )
 
 
 def record_of(run: Run) -> RunRecord:
-    """What run.json of *run* has.
-
-    Raises:
-        BadInput: a value of it has the wrong type or size.
-    """
-    return _checked(TypeAdapter(RunRecord), run.meta, run.path / "run.json")
+    """What run.json of *run* has. Raises BadInput for a value of the wrong type or size."""
+    return _checked(RunRecord.model_validate, run.meta, run.path / "run.json")
 
 
 def record_in(folder: Path) -> RunRecord:
-    """What run.json in *folder* has, whatever its other files are.
-
-    Raises:
-        BadInput: it cannot be read, or a value of it has the wrong type or size.
-    """
-    try:
-        meta = read_meta(folder)
-    except LoadError as error:
-        raise BadInput(str(error)) from None
-    return _checked(TypeAdapter(RunRecord), meta, folder / "run.json")
+    """What run.json in *folder* has, whatever its other files are. Raises BadInput as `record_of` does."""
+    return _checked(RunRecord.model_validate, loaded(read_meta, folder), folder / "run.json")
 
 
 def read_study_record(file: Path) -> StudyRecord:
-    """What a study.json has.
-
-    Raises:
-        BadInput: it cannot be read, is of a newer format, or has a value of the wrong type or size.
-    """
+    """What a study.json has. Raises BadInput where it cannot be read, is of a newer format, or has a wrong value."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = file.read_bytes()
     except OSError as error:
         raise BadInput(f"{file} cannot be read ({(error.strerror or str(error)).lower()}).") from None
-    except RecursionError:
-        raise BadInput(
-            f"{file} cannot be read: its JSON is nested too deeply for `lab run` to have written it."
-        ) from None
-    except ValueError as error:
-        raise BadInput(f"{file} is not JSON ({error}).") from None
-    if isinstance(content, dict) and not is_known_format(content.get("format", 1)):
-        raise BadInput(
-            f"{file} is of format {_shown(content['format'])}, and this version reads {FORMAT} at most: read it with "
-            "the version that wrote it, or a newer one."
-        )
-    return _checked(TypeAdapter(StudyRecord), content, file)
+    return _checked(StudyRecord.model_validate_json, content, file)
 
 
-_Record = TypeVar("_Record", bound=BaseModel)
+_T = TypeVar("_T")
+_From = TypeVar("_From")
 
 
-def _checked(schema: TypeAdapter[_Record], content: Mapping[str, Any], file: Path) -> _Record:
+def loaded(read: Callable[[Path], _T], path: Path) -> _T:
+    """What a reader of `load` reads, whose errors become BadInput."""
     try:
-        return schema.validate_python(content)
+        return read(path)
+    except LoadError as error:
+        raise BadInput(str(error)) from None
+
+
+def _checked(validate: Callable[[_From], _T], content: _From, file: Path) -> _T:
+    try:
+        return validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
+        if first["type"] == "json_invalid":
+            raise BadInput(f"{file} is not JSON ({first['ctx']['error']}).") from None
+        if first["type"] == "value_error":  # one of ours
+            raise BadInput(f"{file} {first['ctx']['error']}") from None
         where = ".".join(map(str, first["loc"])) or "the whole of it"
         value = "" if first["type"] == "missing" else f" = {_shown(first['input'])}"
-        raise BadInput(
-            f"{file}: {where}{value} is not as `lab run` and Locust write it "
-            f"({first['msg'][0].lower()}{first['msg'][1:]}): copy the folder anew from where it was made."
-        ) from None
+        what = f"{first['msg'][0].lower()}{first['msg'][1:]}"
+        raise BadInput(f"{file}: {where}{value} is not as `lab run` and Locust write it ({what}): {_ANEW}") from None
     except RecursionError:
-        raise BadInput(f"{file}: {_DEEP}") from None
+        raise BadInput(f"{file}: its JSON is nested deeper than `lab run` writes it: {_ANEW}") from None
 
 
 def _shown(value: Any) -> str:

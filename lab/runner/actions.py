@@ -9,34 +9,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from lab.errors import BadInput, LabError, Missing
 from lab.experiments.catalogue import Experiment
 from lab.records.run import Fault, TaskRecord
-from lab.runner.service import EcsService
+from lab.runner.service import EcsService, short
 from lab.runner.twin import TwinControl, in_words
-
-__all__ = [
-    "ACTIONS",
-    "Bench",
-    "NotPutBack",
-    "Setting",
-    "by_task",
-    "cells",
-    "parameters",
-    "putting_back",
-    "require_drains_end",
-    "revision",
-    "task_settings",
-]
-
-_ADDED = 2  # tasks, by scale-out
-# As fast as ECS lets a health check fail: the least interval and number of retries that it takes.
-_NEVER_HEALTHY = {
-    "healthCheck": {"command": ["CMD-SHELL", "exit 1"], "interval": 5, "timeout": 2, "retries": 1, "startPeriod": 0}
-}
-_MARK = "LAB_ROLLOUT"  # a variable of the new revision's environment, which the service does not read
 
 
 @dataclass(frozen=True)
@@ -52,123 +32,21 @@ Action = Callable[[Bench, Experiment], AbstractContextManager[Fault]]
 
 
 @contextlib.contextmanager
-def stop_task(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
+def _stop_task(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
     """The longest-running task; ECS replaces it, so there is nothing to put back."""
-    yield _stop_one(bench, experiment.name)
-
-
-@contextlib.contextmanager
-def rollout(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
-    """A revision that differs in a variable that nobody reads."""
-    with _revision(bench, experiment, environment={_MARK: f"{time.time():.0f}"}) as fault:
-        yield fault
-
-
-@contextlib.contextmanager
-def bad_rollout(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
-    """A revision whose tasks serve, but whose health check never passes."""
-    with _revision(bench, experiment, container=_NEVER_HEALTHY) as fault:
-        yield fault
-
-
-@contextlib.contextmanager
-def scale_out(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
-    """Two tasks more."""
-    with _scaled(bench, experiment, _ADDED) as fault:
-        yield fault
-
-
-@contextlib.contextmanager
-def scale_in(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
-    """One task fewer."""
-    with _scaled(bench, experiment, -1) as fault:
-        yield fault
-
-
-@contextlib.contextmanager
-def _on_a_task(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
-    twin, task = _twin(bench, experiment), _longest_running(bench.service.tasks())
-    at = time.time()
-    with twin.fault(experiment.name, task.id, experiment.fault_lasts):
-        bench.note(f"{experiment.name} of {_host(task)} (task {task.id})")
-        yield _fault(experiment, at, [task])
-
-
-@contextlib.contextmanager
-def _az_loss(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
-    """The zone of the longest-running task: with it at least one task goes."""
-    twin, tasks = _twin(bench, experiment), [task for task in bench.service.tasks() if task.is_running]
-    zone = _longest_running(tasks).availability_zone
-    at = time.time()
-    with twin.fault("az-down", zone, experiment.fault_lasts):
-        lost = [task for task in tasks if task.availability_zone == zone]
-        bench.note(f"{zone} is down, with {len(lost)} of {len(tasks)} tasks")
-        yield _fault(experiment, at, lost, zone)
-
-
-@contextlib.contextmanager
-def _discovery_down(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
-    at = time.time()
-    with _twin(bench, experiment).fault(experiment.name, None, experiment.fault_lasts):
-        bench.note(f"Cloud Map does not answer for {experiment.fault_lasts:g} s")
-        stopped = _stop_one(bench, experiment.name)
-        yield Fault(experiment.name, at, at + (experiment.fault_lasts or 0), stopped.tasks, stopped.hostnames)
-
-
-ACTIONS: Mapping[str, Action] = {
-    "stop-task": stop_task,
-    "rollout": rollout,
-    "bad-rollout": bad_rollout,
-    "scale-out": scale_out,
-    "scale-in": scale_in,
-    "crash": _on_a_task,
-    "proxy-crash": _on_a_task,
-    "hang": _on_a_task,
-    "unready": _on_a_task,
-    "az-loss": _az_loss,
-    "discovery-down": _discovery_down,
-}
-
-
-def _host(task: TaskRecord) -> str:
-    """As short as the page has it."""
-    return task.hostname.partition(".")[0]
-
-
-def _stop_one(bench: Bench, name: str) -> Fault:
     task = _longest_running(bench.service.tasks())
     at = time.time()
-    bench.service.stop_task(task, f"Stopped by the experiment {name}")
+    bench.service.stop_task(task, f"Stopped by the experiment {experiment.name}")
     bench.note(f"stopped {_host(task)} (task {task.id})")
-    return Fault(name, at, tasks=(task.arn,), hostnames=(task.hostname,))
+    yield _fault(experiment, at, [task])
 
 
 @contextlib.contextmanager
-def _revision(
-    bench: Bench,
-    experiment: Experiment,
-    *,
-    environment: Mapping[str, str] | None = None,
-    container: Mapping[str, object] | None = None,
-) -> Iterator[Fault]:
-    """Deploy a changed revision; in the end go back to the one before, unless a circuit breaker did, and discard it."""
-    service = bench.service
-    before = service.state().task_definition
-    tasks = [task for task in service.tasks() if task.is_running]
-    revision = service.new_revision(before, environment=environment, container=container)
-    try:
-        at = time.time()
-        service.update(task_definition=revision)
-        name = revision.rsplit("/", 1)[-1]
+def _rollout(bench: Bench, experiment: Experiment, **changes: Mapping[str, Any]) -> Iterator[Fault]:
+    tasks = [task for task in bench.service.tasks() if task.is_running]
+    with _deployed(bench, **changes) as (at, name):
         bench.note(f"deploying {name}")
         yield _fault(experiment, at, tasks, name)
-    finally:
-        with putting_back(service.left_at(revision, before)):
-            if service.state().task_definition != before:
-                service.update(task_definition=before)
-                bench.note(f"going back to {before.rsplit('/', 1)[-1]}")
-        with putting_back(service.left_registered(revision)):
-            service.discard(revision)
 
 
 @contextlib.contextmanager
@@ -178,23 +56,115 @@ def _scaled(bench: Bench, experiment: Experiment, more: int) -> Iterator[Fault]:
         at = time.time()
         bench.service.update(desired_count=desired + more)
         bench.note(f"scaling from {desired} to {desired + more} tasks")
-        yield Fault(experiment.name, at, detail=f"{desired} to {desired + more} tasks")
+        yield _fault(experiment, at, [], f"{desired} to {desired + more} tasks")
     finally:
-        back = bench.service.command("update-service", desired_count=desired)
+        back = bench.service.way_back(desired_count=desired)
         with putting_back(f"the service may still be scaled to {desired + more} tasks: put it back with `{back}`"):
             bench.service.update(desired_count=desired)
 
 
-def _twin(bench: Bench, experiment: Experiment) -> TwinControl:
+@contextlib.contextmanager
+def _on_a_task(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
+    task = _longest_running(bench.service.tasks())
+    with _twin_fault(bench, experiment, experiment.name, task.id) as at:
+        bench.note(f"{experiment.name} of {_host(task)} (task {task.id})")
+        yield _fault(experiment, at, [task])
+
+
+@contextlib.contextmanager
+def _az_loss(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
+    """The zone of the longest-running task: with it at least one task goes."""
+    tasks = [task for task in bench.service.tasks() if task.is_running]
+    zone = _longest_running(tasks).availability_zone
+    with _twin_fault(bench, experiment, "az-down", zone) as at:
+        lost = [task for task in tasks if task.availability_zone == zone]
+        bench.note(f"{zone} is down, with {len(lost)} of {len(tasks)} tasks")
+        yield _fault(experiment, at, lost, zone)
+
+
+@contextlib.contextmanager
+def _discovery_down(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
+    with _twin_fault(bench, experiment, experiment.name, None) as at:
+        bench.note(f"Cloud Map does not answer for {experiment.fault_lasts:g} s")
+        with _stop_task(bench, experiment) as stopped:
+            yield stopped.model_copy(update={"at": at, "until": at + (experiment.fault_lasts or 0)})
+
+
+ACTIONS: Mapping[str, Action] = {
+    "stop-task": _stop_task,
+    # A revision that differs in a variable that the service does not read.
+    "rollout": partial(_rollout, environment={"LAB_ROLLOUT": f"{time.time():.0f}"}),
+    # One whose tasks serve, but whose health check fails, as fast as ECS lets one: the least interval and retries.
+    "bad-rollout": partial(
+        _rollout,
+        container={
+            "healthCheck": {
+                "command": ["CMD-SHELL", "exit 1"], "interval": 5, "timeout": 2, "retries": 1, "startPeriod": 0,
+            }
+        },
+    ),
+    "scale-out": partial(_scaled, more=2),
+    "scale-in": partial(_scaled, more=-1),
+    "crash": _on_a_task,
+    "proxy-crash": _on_a_task,
+    "hang": _on_a_task,
+    "unready": _on_a_task,
+    "az-loss": _az_loss,
+    "discovery-down": _discovery_down,
+}  # fmt: skip
+
+
+def _host(task: TaskRecord) -> str:
+    """As short as the page has it."""
+    return task.hostname.partition(".")[0]
+
+
+@contextlib.contextmanager
+def _deployed(
+    bench: Bench,
+    *,
+    environment: Mapping[str, str] | None = None,
+    container: Mapping[str, object] | None = None,
+) -> Iterator[tuple[float, str]]:
+    """Deploy a changed revision, from when on and by which name; in the end go back to the one before, and discard it.
+
+    A circuit breaker may have gone back already.
+    """
+    service = bench.service
+    before = service.state().task_definition
+    revision = service.new_revision(before, environment=environment, container=container)
+    try:
+        at = time.time()
+        service.update(task_definition=revision)
+        yield at, short(revision)
+    finally:
+        with putting_back(service.left_at(revision, before)):
+            if service.state().task_definition != before:
+                service.update(task_definition=before)
+                bench.note(f"going back to {short(before)}")
+        with putting_back(service.left_registered(revision)):
+            service.discard(revision)
+
+
+@contextlib.contextmanager
+def _twin_fault(bench: Bench, experiment: Experiment, kind: str, where: str | None) -> Iterator[float]:
+    """A fault that no AWS API makes, from when on."""
     if bench.twin is None:
         raise BadInput(f"{experiment.name} cannot be done on AWS: {experiment.not_on_aws}.")
-    return bench.twin
+    at = time.time()
+    with bench.twin.fault(kind, where, experiment.fault_lasts):
+        yield at
 
 
 def _fault(experiment: Experiment, at: float, tasks: list[TaskRecord], detail: str = "") -> Fault:
-    until = None if experiment.fault_lasts is None else at + experiment.fault_lasts
-    arns, hostnames = tuple(task.arn for task in tasks), tuple(task.hostname for task in tasks)
-    return Fault(experiment.name, at, until, arns, hostnames, detail)
+    return Fault(
+        kind=experiment.name,
+        at=at,
+        until=None if experiment.fault_lasts is None else at + experiment.fault_lasts,
+        tasks=tuple(task.arn for task in tasks),
+        hostnames=tuple(task.hostname for task in tasks),
+        detail=detail,
+    )
 
 
 def _longest_running(tasks: list[TaskRecord]) -> TaskRecord:
@@ -228,12 +198,11 @@ def putting_back(left: str) -> Iterator[None]:
 Setting = Mapping[str, float]
 
 _MOST = 2  # names: a grid has rows and columns
-_DRAIN = "DRAIN_SECONDS"
-_OF_THE_TASK = ("drain_seconds", "stop_timeout")
-_STOP_TIMEOUT = (
-    2,
-    120,
-)  # seconds that Fargate takes, https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+_OF_THE_TASK = {  # the least and the most, in seconds
+    "drain_seconds": (0, 119),
+    # What Fargate takes: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+    "stop_timeout": (2, 120),
+}
 _DEFAULT_STOP_TIMEOUT = 30.0
 
 
@@ -257,27 +226,23 @@ def cells(texts: Sequence[str], *, on_aws: bool) -> list[Setting]:
                 f"--sweep {name} cannot be done on AWS, where nobody but AWS sets it: sweep "
                 f"{' or '.join(_OF_THE_TASK)}, or run it on the twin."
             )
-        _check(name, numbers)
+        low, high = _OF_THE_TASK.get(name, (0, 3600))
+        whole = name == "stop_timeout"
+        if wrong := [number for number in numbers if not low <= number <= high or (whole and number % 1)]:
+            kind = "a whole number" if whole else "a number"
+            raise BadInput(f"--sweep {name}={wrong[0]:g} is out of range: give {kind} from {low} to {high}.")
         values[name] = numbers
     if len(values) > _MOST:
         raise BadInput(f"--sweep was given for {len(values)} names: a grid has {_MOST} at most.")
     return [dict(zip(values, combination, strict=True)) for combination in itertools.product(*values.values())]
 
 
-def _check(name: str, numbers: Sequence[float]) -> None:
-    low, high = _STOP_TIMEOUT if name == "stop_timeout" else (0, 119 if name == "drain_seconds" else 3600)
-    for number in numbers:
-        if not low <= number <= high or (name == "stop_timeout" and number != int(number)):
-            whole = "a whole number" if name == "stop_timeout" else "a number"
-            raise BadInput(f"--sweep {name}={number:g} is out of range: give {whole} from {low} to {high}.")
-
-
 def task_settings(service: EcsService) -> dict[str, float]:
     """`drain_seconds` and `stop_timeout` of the service's task definition."""
-    container = service.container(service.state().task_definition)
+    container = service.container()
     variables = {entry["name"]: entry["value"] for entry in container.get("environment", [])}
     return {
-        "drain_seconds": float(variables.get(_DRAIN) or 0),
+        "drain_seconds": float(variables.get("DRAIN_SECONDS") or 0),
         "stop_timeout": float(container.get("stopTimeout", _DEFAULT_STOP_TIMEOUT)),
     }
 
@@ -333,23 +298,14 @@ def parameters(bench: Bench, cell: Setting) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def revision(bench: Bench, values: Setting, stable: Callable[[], Any]) -> Iterator[None]:
+def task_revision(bench: Bench, values: Setting, stable: Callable[[], Any]) -> Iterator[None]:
     """Deploy a revision of the task with *values* and, in the end, go back; *stable* waits until that is done."""
     now = task_settings(bench.service)
     if now == {**now, **values}:
         yield
         return
-    service = bench.service
-    before = service.state().task_definition
-    environment = {_DRAIN: f"{values['drain_seconds']:g}"} if "drain_seconds" in values else None
+    environment = {"DRAIN_SECONDS": f"{values['drain_seconds']:g}"} if "drain_seconds" in values else None
     container = {"stopTimeout": int(values["stop_timeout"])} if "stop_timeout" in values else None
-    changed = service.new_revision(before, environment=environment, container=container)
-    try:
-        service.update(task_definition=changed)
+    with _deployed(bench, environment=environment, container=container):
         stable()
         yield
-    finally:
-        with putting_back(service.left_at(changed, before)):
-            service.update(task_definition=before)
-        with putting_back(service.left_registered(changed)):
-            service.discard(changed)

@@ -18,8 +18,6 @@ from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
 from lab.runner.service import Target
 from load.answers import is_failure
 
-__all__ = ["Load", "Plan", "Seen", "stop"]
-
 _LOCUSTFILE = Path(__file__).resolve().parents[2] / "locustfile.py"
 _ENDS_WITHIN = 60.0  # seconds beyond the run's own time: the last answers, and the files
 
@@ -67,14 +65,26 @@ class Seen:
 
 
 def stop(loads: Sequence[Load], patience: float = 0.0) -> None:
-    """End all runs in order, at the same time; before they are told to, they have *patience* seconds to end alone."""
-    deadline = time.monotonic() + patience
-    for load in loads:
-        load.wait(max(0.0, deadline - time.monotonic()))
-    for load in loads:
-        load.terminate()
-    for load in loads:
-        load.end()
+    """End all runs in order, at the same time; before they are told to, they have *patience* seconds to end alone.
+
+    What is in their files stays. One that does not end within a minute is killed.
+    """
+    processes = [load.process for load in loads]
+    _wait(processes, patience)
+    for process in processes:
+        process.send_signal(signal.SIGTERM)  # nothing happens to one that has ended
+    _wait(processes, _ENDS_WITHIN)
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def _wait(processes: Sequence[subprocess.Popen[bytes]], seconds: float) -> None:
+    """Until all have ended, so long at most."""
+    deadline = time.monotonic() + seconds
+    for process in processes:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.0, deadline - time.monotonic()))
 
 
 class Load:
@@ -98,7 +108,7 @@ class Load:
         ]  # fmt: skip
         # In our own process group: whoever ends that, a terminal's Ctrl-C included, ends Locust too.
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 [sys.executable, "-m", "locust", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -112,15 +122,15 @@ class Load:
         Raises:
             Missing: Locust does not come to its end, or ended with an error.
         """
-        running = self._process.poll() is None
+        running = self.process.poll() is None
         if not running:
             self.seen, self._offset = Seen(), 0  # at its end Locust writes the file anew, with all that came in late
         self._read()
         if running and time.monotonic() > self._deadline:
             stop([self])
             raise Missing(f"Locust did not end within {_ENDS_WITHIN:g} s of its time: see {self._log}.")
-        if not running and self._process.returncode != 0:
-            code = self._process.returncode
+        if not running and self.process.returncode != 0:
+            code = self.process.returncode
             how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
             raise Missing(f"Locust {how}{self._last_words()}; what it measured until then is in {self.results}.")
         return running
@@ -129,23 +139,6 @@ class Load:
     def elapsed(self) -> float:
         """Seconds since the second of the first answer; 0 before it."""
         return time.time() - self.seen.first_second if self.seen.first_second else 0.0
-
-    def wait(self, seconds: float) -> bool:
-        """Wait until Locust has ended, so long at most; whether it has."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(seconds)
-        return self._process.poll() is not None
-
-    def terminate(self) -> None:
-        """Tell Locust to end in order, with what there is in its files; it takes a moment."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-
-    def end(self) -> None:
-        """Wait for its end after it was told to, and kill it if that does not come."""
-        if not self.wait(_ENDS_WITHIN):
-            self._process.kill()
-            self._process.wait()
 
     def _read(self) -> None:
         """Whole lines of timeline.csv only."""

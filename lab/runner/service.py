@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+import re
 import shlex
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from pydantic import BaseModel, Field, ValidationError
 
 from lab.errors import BadInput, Missing
-from lab.records.run import DeploymentRecord, Discovered, EventRecord, TaskRecord
-from load.errors import LoadError
+from lab.records.run import DeploymentRecord, Discovered, EventRecord, TaskRecord, loaded
+from load.target import Target as Outputs
 from load.target import read_outputs
 
-__all__ = ["Aws", "EcsService", "ServiceState", "Target", "Watch", "read_target", "twin_credentials"]
-
-_PAGE = 100  # DescribeTasks takes no more
 _POLL = 0.5  # seconds between questions whether the service is stable
 
 # What DescribeTaskDefinition tells and RegisterTaskDefinition does not take.
@@ -36,263 +33,15 @@ _NOT_REGISTERED = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class ServiceState:
-    """A service as DescribeServices tells it."""
-
-    desired: int
-    running: int
-    task_definition: str
-    deployments: tuple[DeploymentRecord, ...]
-    events: tuple[EventRecord, ...]
-
-    @property
-    def is_stable(self) -> bool:
-        """Whether as many tasks run as are wanted, all of one deployment."""
-        return self.running == self.desired and len(self.deployments) == 1
-
-    @property
-    def is_completed(self) -> bool:
-        """Whether the deployment is completed too: then its tasks are healthy, and a later one can be rolled back."""
-        return self.is_stable and self.deployments[0].rollout_state == "COMPLETED"
-
-
-class EcsService:
-    """The ECS service that *target* names.
-
-    Every method raises Missing where AWS does not answer or takes no credentials, and BadInput where it refuses.
-    """
-
-    def __init__(self, target: Target, aws: Aws) -> None:
-        self.target = target
-        self._asking = aws.asking
-        self._ecs = aws.client("ecs")
-        self._name = f"the service {target.service_name} of cluster {target.cluster_name}"
-
-    def state(self) -> ServiceState:
-        """The service now.
-
-        Raises:
-            BadInput: there is no such service.
-        """
-        with self._asking():
-            services = self._ecs.describe_services(
-                cluster=self.target.cluster_name, services=[self.target.service_name]
-            )["services"]
-        if not services or services[0]["status"] != "ACTIVE":
-            raise BadInput(f"{self._name} is not there: is it deployed, and is this its outputs file?")
-        service = services[0]
-        return ServiceState(
-            desired=service["desiredCount"],
-            running=service["runningCount"],
-            task_definition=service["taskDefinition"],
-            deployments=tuple(map(_deployment, service["deployments"])),
-            events=tuple(EventRecord(e["createdAt"].timestamp(), e["message"]) for e in service["events"]),
-        )
-
-    def require_stable(self) -> ServiceState:
-        """The service now, if it is stable and has tasks.
-
-        Raises:
-            BadInput: there is no such service, or it is not stable.
-        """
-        state = self.state()
-        if state.running != state.desired:
-            raise BadInput(f"{self._name} is not stable ({state.running} of {state.desired} tasks run): {_WAIT}")
-        if not state.is_stable:
-            raise BadInput(f"{self._name} is not stable ({_unfinished(state)}): {_WAIT}")
-        if state.desired == 0:
-            raise BadInput(f"{self._name} has a desired count of 0: scale it to one task or more.")
-        return state
-
-    def wait_until_stable(
-        self, timeout: float, waiting: Callable[[], None] = lambda: None, *, completed: bool = False
-    ) -> ServiceState:
-        """The service once it is stable, or *completed*; *waiting* is called between the questions.
-
-        Raises:
-            Missing: it is not after *timeout* seconds.
-        """
-        deadline = time.monotonic() + timeout
-        while not ((state := self.state()).is_stable and (state.is_completed or not completed)):
-            if time.monotonic() > deadline:
-                unfinished = f"{state.running} of {state.desired} tasks run, {_unfinished(state)}"
-                raise Missing(f"{self._name} is not stable after {timeout:g} s ({unfinished}): see its events.")
-            waiting()
-            time.sleep(_POLL)
-        return state
-
-    def tasks(self) -> list[TaskRecord]:
-        """All tasks of the service that ECS still tells of, stopped ones included, oldest first."""
-        with self._asking():
-            arns = [
-                arn
-                for status in ("RUNNING", "STOPPED")
-                for page in self._ecs.get_paginator("list_tasks").paginate(
-                    cluster=self.target.cluster_name, serviceName=self.target.service_name, desiredStatus=status
-                )
-                for arn in page["taskArns"]
-            ]
-            found = [
-                task
-                for start in range(0, len(arns), _PAGE)
-                for task in self._ecs.describe_tasks(
-                    cluster=self.target.cluster_name, tasks=arns[start : start + _PAGE]
-                )["tasks"]
-            ]
-        return sorted(map(_task, found), key=lambda task: (task.created_at, task.arn))
-
-    def stop_task(self, task: TaskRecord, reason: str) -> None:
-        """Stop *task* as a person would."""
-        with self._asking():
-            self._ecs.stop_task(cluster=self.target.cluster_name, task=task.arn, reason=reason)
-
-    def update(self, **changes: Any) -> None:
-        """UpdateService, with its parameters in snake case: desired_count, task_definition."""
-        with self._asking():
-            self._ecs.update_service(
-                cluster=self.target.cluster_name,
-                service=self.target.service_name,
-                **{_camel(name): value for name, value in changes.items()},
-            )
-
-    def new_revision(
-        self, of: str, *, environment: Mapping[str, str] | None = None, container: Mapping[str, Any] | None = None
-    ) -> str:
-        """Register a revision of the task definition *of* (ARN) with changes to its first container; its ARN."""
-        with self._asking():
-            answer = self._ecs.describe_task_definition(taskDefinition=of, include=["TAGS"])
-        definition = {name: v for name, v in answer["taskDefinition"].items() if name not in _NOT_REGISTERED}
-        first, *others = definition["containerDefinitions"]
-        variables = {entry["name"]: entry["value"] for entry in first.get("environment", [])}
-        variables |= environment or {}
-        changed = {
-            **first,
-            "environment": [{"name": name, "value": variables[name]} for name in sorted(variables)],
-            **(container or {}),
-        }
-        tags = {"tags": answer["tags"]} if answer.get("tags") else {}
-        with self._asking():
-            registered = self._ecs.register_task_definition(
-                **definition | {"containerDefinitions": [changed, *others]}, **tags
-            )
-        return str(registered["taskDefinition"]["taskDefinitionArn"])
-
-    def container(self, task_definition: str) -> dict[str, Any]:
-        """The first container of a task definition."""
-        with self._asking():
-            answer = self._ecs.describe_task_definition(taskDefinition=task_definition)
-        return dict(answer["taskDefinition"]["containerDefinitions"][0])
-
-    def discard(self, task_definition: str) -> None:
-        """Make a revision inactive; tasks that run with it go on."""
-        with self._asking():
-            self._ecs.deregister_task_definition(taskDefinition=task_definition)
-
-    def command(self, operation: str, **changes: Any) -> str:
-        """What a person types to do an *operation* on the service, such as update-service, with the AWS CLI."""
-        words = {"cluster": self.target.cluster_name, "service": self.target.service_name, **changes}
-        return self._command(operation, words)
-
-    def left_at(self, revision: str, before: str) -> str:
-        """In words: the service may be left at *revision* (ARN); how it comes back to the one *before*."""
-        back = self.command("update-service", task_definition=_short(before))
-        return f"the service may still be at {_short(revision)}: put it back with `{back}`"
-
-    def left_registered(self, revision: str) -> str:
-        """In words: a *revision* (ARN) that nothing uses is left, and how it is made inactive."""
-        discard = self._command("deregister-task-definition", {"task_definition": _short(revision)})
-        return f"{_short(revision)} is still registered: `{discard}` makes it inactive"
-
-    def _command(self, operation: str, options: Mapping[str, Any]) -> str:
-        endpoint = {"endpoint-url": self.target.aws_endpoint_url} if self.target.is_twin else {}
-        words = {**options, "region": self.target.region, **endpoint}
-        given = (f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in words.items())
-        return " ".join(["aws", "ecs", operation, *given])
-
-
-_WAIT = "wait until it is, `aws ecs wait services-stable` does."
-
-
-def _unfinished(state: ServiceState) -> str:
-    return ", ".join(f"deployment {d.status} {d.rollout_state}" for d in state.deployments)
-
-
-def _short(arn: str) -> str:
-    """Such as serviceconnect:2, of a task definition."""
-    return arn.rsplit("/", 1)[-1]
-
-
-def _camel(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(map(str.capitalize, others))
-
-
-def _task(task: dict[str, Any]) -> TaskRecord:
-    details = {
-        detail["name"]: detail["value"]
-        for attachment in task.get("attachments", [])
-        for detail in attachment.get("details", [])
-    }
-    return TaskRecord(
-        arn=task["taskArn"],
-        hostname=details.get("privateDnsName", ""),
-        availability_zone=task.get("availabilityZone", ""),
-        task_definition=task["taskDefinitionArn"],
-        last_status=task["lastStatus"],
-        desired_status=task["desiredStatus"],
-        health=task.get("healthStatus", "UNKNOWN"),
-        created_at=task["createdAt"].timestamp(),
-        started_at=_seconds(task.get("startedAt")),
-        stopping_at=_seconds(task.get("stoppingAt")),
-        stopped_at=_seconds(task.get("stoppedAt")),
-        stop_code=task.get("stopCode"),
-        stopped_reason=task.get("stoppedReason"),
-    )
-
-
-def _deployment(deployment: dict[str, Any]) -> DeploymentRecord:
-    return DeploymentRecord(
-        id=deployment["id"],
-        status=deployment["status"],
-        task_definition=deployment["taskDefinition"],
-        rollout_state=deployment.get("rolloutState", ""),
-        rollout_reason=deployment.get("rolloutStateReason", ""),
-        failed_tasks=deployment.get("failedTasks", 0),
-        created_at=deployment["createdAt"].timestamp(),
-        updated_at=deployment["updatedAt"].timestamp(),
-    )
-
-
-def _seconds(moment: datetime | None) -> float | None:
-    return moment.timestamp() if moment else None
-
-
-_NEEDED = ("gateway_url", "region", "cluster_name", "service_name")
-
-
-@dataclass(frozen=True)
-class Target:
-    """A deployed stack, by its outputs `file`.
-
-    `aws_endpoint_url` is there where it is a twin, `comparison_url` where the same tasks have a load balancer too.
-    """
+class Target(Outputs):
+    """A deployed stack, by its outputs `file`."""
 
     file: Path
-    stack: str
-    gateway_url: str
-    region: str
-    cluster_name: str
-    service_name: str
-    namespace_name: str | None = None
-    discovery_name: str | None = None
-    comparison_url: str | None = None
-    aws_endpoint_url: str | None = None
 
     @property
     def is_twin(self) -> bool:
         """Whether it is on this machine, where more can be done to it than AWS's API offers."""
-        return self.aws_endpoint_url is not None
+        return bool(self.aws_endpoint_url)
 
 
 def read_target(path: Path) -> Target:
@@ -306,40 +55,28 @@ def read_target(path: Path) -> Target:
             f"{path} is not there: start the twin with `twin up`, or deploy with `make deploy`, and name the outputs "
             "file with --target."
         )
-    try:
-        outputs = read_outputs(path, "--target")
-    except LoadError as error:
-        raise BadInput(str(error)) from None
-    if missing := [name for name in _NEEDED if not getattr(outputs, name)]:
+    outputs = loaded(lambda file: read_outputs(file, "--target"), path)
+    needed = ("gateway_url", "region", "cluster_name", "service_name")
+    if missing := [name for name in needed if not getattr(outputs, name)]:
         raise BadInput(
             f"{path}: the stack {outputs.stack} has no output {', '.join(missing)}; is it this project's stack?"
         )
-    return Target(
-        file=path,
-        stack=outputs.stack,
-        gateway_url=outputs.gateway_url,
-        region=outputs.region,
-        cluster_name=outputs.cluster_name,
-        service_name=outputs.service_name,
-        namespace_name=outputs.namespace_name or None,
-        discovery_name=outputs.discovery_name or None,
-        comparison_url=outputs.comparison_url or None,
-        aws_endpoint_url=outputs.aws_endpoint_url or None,
-    )
+    return Target(**outputs.model_dump(), file=path)
 
 
-# The credentials of a twin: in a file that its state folder names, or in the environment.
-
-_STATE = Path(".twin")
-
-
-@dataclass(frozen=True)
-class TwinCredentials:
+class TwinCredentials(BaseModel):
     """What signs calls to a twin's AWS endpoint, and the token for its control path."""
 
     access_key: str
-    secret_key: str = field(repr=False)
-    token: str = field(repr=False)
+    secret_key: str = Field(repr=False)
+    token: str = Field(repr=False)
+
+
+class _Running(BaseModel):
+    """What a twin's state folder says of it, in twin.json."""
+
+    aws_endpoint_url: str
+    credentials_file: Path
 
 
 def twin_credentials(endpoint_url: str, outputs: Path) -> TwinCredentials:
@@ -348,35 +85,25 @@ def twin_credentials(endpoint_url: str, outputs: Path) -> TwinCredentials:
     Raises:
         Missing: they are in none of these.
     """
-    for folder in (outputs.parent, _STATE):
-        running = _read(folder / "twin.json")
-        if running.get("aws_endpoint_url") == endpoint_url:
-            found = _read(Path(str(running.get("credentials_file"))))
-            names = ("access_key", "secret_key", "token")
-            if all(isinstance(found.get(name), str) for name in names):
-                return TwinCredentials(*(found[name] for name in names))
+    for folder in (outputs.parent, Path(".twin")):
+        with contextlib.suppress(OSError, ValidationError):
+            running = _Running.model_validate_json((folder / "twin.json").read_bytes())
+            if running.aws_endpoint_url == endpoint_url:
+                return TwinCredentials.model_validate_json(running.credentials_file.read_bytes())
     key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
     if key and secret:
-        return TwinCredentials(key, secret, os.environ.get("TWIN_TOKEN", ""))
+        return TwinCredentials(access_key=key, secret_key=secret, token=os.environ.get("TWIN_TOKEN", ""))
     raise Missing(
         f"The credentials of the twin at {endpoint_url} are not found: is it up, and yours? Run "
         '`eval "$(twin env)"` in this terminal (with --state, where it has one of its own).'
     )
 
 
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
 class Aws:
     """The AWS API of *target*'s Region, or of the twin that it is."""
 
     def __init__(self, target: Target) -> None:
-        self._url = target.aws_endpoint_url
+        self._url = target.aws_endpoint_url or None
         self._where = self._url or f"AWS in {target.region}"
         keys = {}
         if self._url is not None:
@@ -422,6 +149,202 @@ class Aws:
             raise Missing(f"{self._where} does not answer ({error}): is it up?") from None
 
 
+@dataclass(frozen=True)
+class ServiceState:
+    """A service as DescribeServices tells it."""
+
+    desired: int
+    running: int
+    task_definition: str
+    deployments: tuple[DeploymentRecord, ...]
+    events: tuple[EventRecord, ...]
+
+    @property
+    def is_stable(self) -> bool:
+        """Whether as many tasks run as are wanted, all of one deployment."""
+        return self.running == self.desired and len(self.deployments) == 1
+
+    @property
+    def is_completed(self) -> bool:
+        """Whether the deployment is completed too: then its tasks are healthy, and a later one can be rolled back."""
+        return self.is_stable and self.deployments[0].rollout_state == "COMPLETED"
+
+    @property
+    def unfinished(self) -> str:
+        """The deployments and how far they are."""
+        return ", ".join(f"deployment {d.status} {d.rollout_state}" for d in self.deployments)
+
+
+class EcsService:
+    """The ECS service that *target* names.
+
+    Every method raises Missing where AWS does not answer or takes no credentials, and BadInput where it refuses.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.aws = Aws(target)
+        self._ecs = self.aws.client("ecs")
+        self._name = f"the service {target.service_name} of cluster {target.cluster_name}"
+
+    def _ask(self, operation: str, **parameters: Any) -> Any:
+        with self.aws.asking():
+            return getattr(self._ecs, operation)(**parameters)
+
+    def state(self) -> ServiceState:
+        """The service now.
+
+        Raises:
+            BadInput: there is no such service.
+        """
+        cluster, service = self.target.cluster_name, self.target.service_name
+        found = self._ask("describe_services", cluster=cluster, services=[service])["services"]
+        if not found or found[0]["status"] != "ACTIVE":
+            raise BadInput(f"{self._name} is not there: is it deployed, and is this its outputs file?")
+        return ServiceState(
+            desired=found[0]["desiredCount"],
+            running=found[0]["runningCount"],
+            task_definition=found[0]["taskDefinition"],
+            deployments=tuple(map(_deployment, found[0]["deployments"])),
+            events=tuple(EventRecord(at=e["createdAt"].timestamp(), message=e["message"]) for e in found[0]["events"]),
+        )
+
+    def require_stable(self) -> None:
+        """Raises BadInput where there is no such service, or it is not stable, or has no tasks."""
+        state = self.state()
+        if not state.is_stable:
+            counts = f"{state.running} of {state.desired} tasks run"
+            why = state.unfinished if state.running == state.desired else counts
+            raise BadInput(
+                f"{self._name} is not stable ({why}): wait until it is, `aws ecs wait services-stable` does."
+            )
+        if state.desired == 0:
+            raise BadInput(f"{self._name} has a desired count of 0: scale it to one task or more.")
+
+    def wait_until_stable(
+        self, timeout: float, waiting: Callable[[], None] = lambda: None, *, completed: bool = False
+    ) -> ServiceState:
+        """The service once it is stable, or *completed*; *waiting* is called between the questions.
+
+        Raises:
+            Missing: it is not after *timeout* seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while not ((state := self.state()).is_stable and (state.is_completed or not completed)):
+            if time.monotonic() > deadline:
+                unfinished = f"{state.running} of {state.desired} tasks run, {state.unfinished}"
+                raise Missing(f"{self._name} is not stable after {timeout:g} s ({unfinished}): see its events.")
+            waiting()
+            time.sleep(_POLL)
+        return state
+
+    def tasks(self) -> list[TaskRecord]:
+        """All tasks of the service that ECS still tells of, stopped ones included, oldest first."""
+        cluster, service = self.target.cluster_name, self.target.service_name
+        with self.aws.asking():
+            found = [
+                task
+                for status in ("RUNNING", "STOPPED")
+                # A page has 100 at most, which is what DescribeTasks takes.
+                for page in self._ecs.get_paginator("list_tasks").paginate(
+                    cluster=cluster, serviceName=service, desiredStatus=status
+                )
+                if (arns := page["taskArns"])
+                for task in self._ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"]
+            ]
+        return sorted(map(_task, found), key=lambda task: (task.created_at, task.arn))
+
+    def stop_task(self, task: TaskRecord, reason: str) -> None:
+        """Stop *task* as a person would."""
+        self._ask("stop_task", cluster=self.target.cluster_name, task=task.arn, reason=reason)
+
+    def update(self, **changes: Any) -> None:
+        """UpdateService, with its parameters in snake case: desired_count, task_definition."""
+        camel = {re.sub("_(.)", lambda match: match[1].upper(), name): value for name, value in changes.items()}
+        self._ask("update_service", cluster=self.target.cluster_name, service=self.target.service_name, **camel)
+
+    def new_revision(
+        self, of: str, *, environment: Mapping[str, str] | None = None, container: Mapping[str, Any] | None = None
+    ) -> str:
+        """Register a revision of the task definition *of* (ARN) with changes to its first container; its ARN."""
+        answer = self._ask("describe_task_definition", taskDefinition=of, include=["TAGS"])
+        definition = {name: v for name, v in answer["taskDefinition"].items() if name not in _NOT_REGISTERED}
+        first, *others = definition["containerDefinitions"]
+        variables = {entry["name"]: entry["value"] for entry in first.get("environment", [])} | dict(environment or {})
+        changed = {
+            **first,
+            "environment": [{"name": name, "value": variables[name]} for name in sorted(variables)],
+            **(container or {}),
+        }
+        tags = {"tags": answer["tags"]} if answer.get("tags") else {}
+        definition["containerDefinitions"] = [changed, *others]
+        registered = self._ask("register_task_definition", **definition, **tags)
+        return str(registered["taskDefinition"]["taskDefinitionArn"])
+
+    def container(self) -> dict[str, Any]:
+        """The first container of the service's task definition."""
+        answer = self._ask("describe_task_definition", taskDefinition=self.state().task_definition)
+        return dict(answer["taskDefinition"]["containerDefinitions"][0])
+
+    def discard(self, task_definition: str) -> None:
+        """Make a revision inactive; tasks that run with it go on."""
+        self._ask("deregister_task_definition", taskDefinition=task_definition)
+
+    def way_back(self, **changes: Any) -> str:
+        """What a person types to make *changes* to the service, as `update` does, with the AWS CLI."""
+        words = {"cluster": self.target.cluster_name, "service": self.target.service_name, **changes}
+        return self._command("update-service", words)
+
+    def left_at(self, revision: str, before: str) -> str:
+        """In words: the service may be left at *revision* (ARN); how it comes back to the one *before*."""
+        back = self.way_back(task_definition=short(before))
+        return f"the service may still be at {short(revision)}: put it back with `{back}`"
+
+    def left_registered(self, revision: str) -> str:
+        """In words: a *revision* (ARN) that nothing uses is left, and how it is made inactive."""
+        discard = self._command("deregister-task-definition", {"task_definition": short(revision)})
+        return f"{short(revision)} is still registered: `{discard}` makes it inactive"
+
+    def _command(self, operation: str, options: Mapping[str, Any]) -> str:
+        endpoint = {"endpoint-url": self.target.aws_endpoint_url} if self.target.is_twin else {}
+        words = {**options, "region": self.target.region, **endpoint}
+        given = (f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in words.items())
+        return " ".join(["aws", "ecs", operation, *given])
+
+
+def short(arn: str) -> str:
+    """Such as serviceconnect:2, of a task definition."""
+    return arn.rsplit("/", 1)[-1]
+
+
+def _values(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """What AWS's *answer* describes, as records have it: names in snake case, moments as seconds since the epoch."""
+    return {
+        re.sub("([A-Z])", r"_\1", name).lower(): value.timestamp() if isinstance(value, datetime) else value
+        for name, value in answer.items()
+    }
+
+
+def _task(answer: Mapping[str, Any]) -> TaskRecord:
+    details = {
+        detail["name"]: detail["value"]
+        for attachment in answer.get("attachments", [])
+        for detail in attachment.get("details", [])
+    }
+    values = _values(answer)
+    return TaskRecord(
+        **values,
+        arn=values["task_arn"],
+        task_definition=values["task_definition_arn"],
+        hostname=details.get("privateDnsName", ""),
+        health=values.get("health_status", "UNKNOWN"),
+    )
+
+
+def _deployment(answer: Mapping[str, Any]) -> DeploymentRecord:
+    return DeploymentRecord(**_values(answer), rollout_reason=answer.get("rolloutStateReason", ""))
+
+
 _ON_THE_TWIN, _ON_AWS = 0.1, 1.0  # seconds between questions
 _MOST = 1000  # DiscoverInstances gives no more
 
@@ -442,9 +365,7 @@ class Watch:
             self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._end.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -453,7 +374,7 @@ class Watch:
         while not self._end.wait(self._every):
             found = self._ask()
             if not self.changes or self.changes[-1].instances != found:
-                self.changes.append(Discovered(time.time(), found))
+                self.changes.append(Discovered(at=time.time(), instances=found))
 
     def _ask(self) -> tuple[str, ...] | None:
         try:

@@ -8,9 +8,9 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, Self
 
 from rich.console import Console
@@ -18,15 +18,13 @@ from rich.console import Console
 from lab.errors import BadInput, LabError, Missing
 from lab.experiments.catalogue import DIRECT, LOAD_BALANCER, Experiment
 from lab.experiments.findings import flaw_of
-from lab.records.run import Fault, record_in
+from lab.records.run import Fault, RunRecord, record_in
 from lab.report.terminal import Progress
-from lab.runner.actions import ACTIONS, Bench, Setting, by_task, parameters, revision, task_settings
+from lab.runner.actions import ACTIONS, Bench, Setting, by_task, parameters, task_revision, task_settings
 from lab.runner.load import Load, Plan, stop
-from lab.runner.service import Aws, EcsService, Target, Watch
+from lab.runner.service import EcsService, Target, Watch
 from lab.runner.twin import TwinControl
 from load.results import update_meta
-
-__all__ = ["Request", "Session", "Terminated", "conduct", "new_folder", "raise_on_sigterm", "uninterrupted"]
 
 _STABLE_WITHIN = {True: 180.0, False: 1800.0}  # seconds, on a twin and on AWS
 
@@ -59,9 +57,8 @@ class Session:
         self._target = target
         self._console = console
         self._done = done
-        self._aws = Aws(target)
-        self._service = EcsService(target, self._aws)
-        self._bench = Bench(self._service, TwinControl(target) if target.is_twin else None, self._note)
+        twin = TwinControl(target) if target.is_twin else None
+        self._bench = Bench(EcsService(target), twin, lambda message: console.print(message, highlight=False))
 
     def run(self) -> None:
         """Run everything, and wait until what was put back is stable.
@@ -71,48 +68,45 @@ class Session:
         request, target = self._request, self._target
         ways = ", half of it each way" if target.comparison_url else ""
         rate = f" at {request.rate:g} requests/s" if request.rate else ""
-        self._note(f"load: {request.users} users{rate} on {target.gateway_url}{request.path}{ways}")
+        self._bench.note(f"load: {request.users} users{rate} on {target.gateway_url}{request.path}{ways}")
         numbers = itertools.count(1)
-        for task, cells in by_task(self._request.cells):
-            with revision(self._bench, task, self._stable):
+        for task, cells in by_task(request.cells):
+            with task_revision(self._bench, task, self._stable):
                 for cell in cells:
                     with parameters(self._bench, cell):
-                        for repeat in range(1, self._request.repeat + 1):
-                            for experiment in self._request.experiments:
-                                self._one(experiment, cell, repeat, next(numbers))
+                        for repeat, experiment in itertools.product(range(1, request.repeat + 1), request.experiments):
+                            self._one(experiment, cell, repeat, next(numbers))
         self._stable(completed=False)
 
     def _one(self, experiment: Experiment, cell: Setting, repeat: int, number: int) -> None:
-        request, target = self._request, self._target
-        own = experiment.seconds if target.is_twin else experiment.seconds_on_aws
+        request, twin = self._request, self._bench.twin
+        own = experiment.seconds if twin else experiment.seconds_on_aws
         own = experiment.least_duration if request.shortest else own
         plan = Plan(request.users, request.duration or own, request.rate, request.path)
         tasks = self._stable(completed=experiment.deploys)
         folder = new_folder(request.results, experiment.name)
         counted = f" ({number} of {request.runs})" if request.runs > 1 else ""
         swept = "".join(f", {name} {value:g}" for name, value in cell.items())
-        self._note(f"{experiment.name}{counted}{swept}: {plan.duration:g} s of load on {tasks} tasks")
-        labels: dict[str, Any] = {"parameters": dict(cell), "repeat": repeat, "task": task_settings(self._service)}
-        if self._bench.twin is not None:
-            labels["assumed"] = self._bench.twin.parameters()
+        self._bench.note(f"{experiment.name}{counted}{swept}: {plan.duration:g} s of load on {tasks} tasks")
+        task = task_settings(self._bench.service)
+        labels: dict[str, Any] = {"parameters": dict(cell), "repeat": repeat, "task": task}
+        if twin is not None:
+            labels["assumed"] = twin.parameters()
         try:
             with Progress(self._console, plan.duration) as progress:
-                conduct(experiment, self._bench, target, self._aws, plan, folder, progress, labels)
+                conduct(experiment, self._bench, plan, folder, progress, labels)
         finally:
             if (folder / "hostnames.csv").exists():  # else Locust wrote nothing, and there is another error
                 self._done(folder)
 
     def _stable(self, *, completed: bool = True) -> int:
         with Progress(self._console, 0) as progress:
-            state = self._service.wait_until_stable(
+            state = self._bench.service.wait_until_stable(
                 _STABLE_WITHIN[self._target.is_twin],
                 lambda: progress.say("waiting until the service is stable"),
                 completed=completed,
             )
         return state.desired
-
-    def _note(self, message: str) -> None:
-        self._console.print(message, highlight=False)
 
 
 _POLL = 0.25  # seconds
@@ -120,16 +114,9 @@ _INTERRUPTED_TOO = 5.0  # seconds: a terminal's Ctrl-C reaches Locust as well as
 
 
 def conduct(
-    experiment: Experiment,
-    bench: Bench,
-    target: Target,
-    aws: Aws,
-    plan: Plan,
-    folder: Path,
-    progress: Progress,
-    labels: Mapping[str, Any],
+    experiment: Experiment, bench: Bench, plan: Plan, folder: Path, progress: Progress, labels: Mapping[str, Any]
 ) -> None:
-    """Put *plan*'s load on *target*, let *experiment* happen, and put the service back as it was.
+    """Put *plan*'s load on the service, let *experiment* happen, and put the service back as it was.
 
     The files of the run are in *folder*, those of the way through a load balancer, if there is one, in a folder of
     their own inside. *labels* go into run.json's `experiment`. However it ends, with an interrupt too, what was
@@ -138,11 +125,13 @@ def conduct(
     Raises:
         Missing: on one of the ways no request was answered before anything happened, so that nothing was done.
     """
+    target = bench.service.target
     arms = {DIRECT: folder}
     if target.comparison_url:
         arms[LOAD_BALANCER] = folder / LOAD_BALANCER
         arms[LOAD_BALANCER].mkdir()
-    with Watch(target, aws) as watch, _Run(experiment, bench, watch, progress, labels) as run:
+    watch = Watch(target, bench.service.aws)
+    with watch, _Run(experiment, bench, watch, progress, labels) as run:
         run.loads += [Load(target, plan.split(len(arms)), path, arm) for arm, path in arms.items()]
         goes_on = run.follow(experiment.happens_after(plan.duration) if experiment.has_event else math.inf)
         run.require_answers()
@@ -155,29 +144,36 @@ def conduct(
                 run.follow()
 
 
+@dataclass
 class _Run:
     """The loads of an experiment, and what is kept of it; left by whatever way, the load ends and all is written."""
 
-    def __init__(
-        self, experiment: Experiment, bench: Bench, watch: Watch, progress: Progress, labels: Mapping[str, Any]
-    ) -> None:
-        self.loads: list[Load] = []
-        self.faults: list[Fault] = []
-        self._experiment = experiment
-        self._bench = bench
-        self._watch = watch
-        self._progress = progress
-        self._labels = labels
-        self._closed = False
+    experiment: Experiment
+    bench: Bench
+    watch: Watch
+    progress: Progress
+    labels: Mapping[str, Any]
+    loads: list[Load] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    _closed: bool = False
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        """End the load and keep what was done, and what ECS and Cloud Map told since it began."""
+        if self._closed:
+            return
+        self._closed = True
         by_terminal = isinstance(error, KeyboardInterrupt) and not isinstance(error, Terminated)
-        self._close(_INTERRUPTED_TOO if by_terminal else 0.0)
+        stop(self.loads, _INTERRUPTED_TOO if by_terminal else 0.0)
+        told = self._told()
+        for load in self.loads:
+            what = {"name": self.experiment.name, "arm": load.arm, **self.labels}
+            update_meta(load.results, {"experiment": what, **told})
+            if not self._ran_its_course(load):
+                # Locust's files are complete after a signal too, but what was planned is not.
+                update_meta(load.results, {"complete": False})
 
     def follow(self, seconds: float = math.inf) -> bool:
         """Show how the load goes on until it ends or so many *seconds* of it are over; whether it goes on."""
@@ -188,7 +184,7 @@ class _Run:
             if min(load.elapsed for load in self.loads) >= seconds:
                 return True
             seen = [load.seen for load in self.loads]
-            self._progress.show(
+            self.progress.show(
                 max(load.elapsed for load in self.loads),
                 sum(each.requests for each in seen),
                 sum(each.rate for each in seen),
@@ -217,44 +213,27 @@ class _Run:
                     "that its gateway, and is it up?"
                 )
 
-    def _close(self, patience: float) -> None:
-        """End the load and keep what was done, and what ECS and Cloud Map told since it began."""
-        if self._closed:
-            return
-        self._closed = True
-        stop(self.loads, patience)
-        told = self._told()
-        for load in self.loads:
-            what = {"name": self._experiment.name, "arm": load.arm, **self._labels}
-            values = {"experiment": what, "faults": [asdict(f) for f in self.faults], **told}
-            update_meta(load.results, values)
-            if not self._ran_its_course(load):
-                # Locust's files are complete after a signal too, but what was planned is not.
-                update_meta(load.results, {"complete": False})
-
     def _ran_its_course(self, load: Load) -> bool:
         try:
-            return flaw_of(record_in(load.results), self._experiment) is None
+            return flaw_of(record_in(load.results), self.experiment) is None
         except BadInput:  # it never began
             return False
 
     def _told(self) -> dict[str, Any]:
+        """As run.json has it."""
         since = min((load.started for load in self.loads), default=time.time())
-        told: dict[str, Any] = {"discovery": [asdict(change) for change in self._watch.changes]}
-        if self._bench.twin is not None:
+        told: dict[str, Any] = {"faults": self.faults, "discovery": self.watch.changes}
+        if self.bench.twin is not None:
             with contextlib.suppress(LabError):  # what is missing of a twin that is gone is said below
-                told["accidents"] = [asdict(each) for each in self._bench.twin.accidents() if each.at >= since]
+                told["accidents"] = [each for each in self.bench.twin.accidents() if each.at >= since]
         try:
-            state, tasks = self._bench.service.state(), self._bench.service.tasks()
+            state, tasks = self.bench.service.state(), self.bench.service.tasks()
+            told["tasks"] = [task for task in tasks if task.stopped_at is None or task.stopped_at >= since]
+            told["deployments"] = state.deployments
+            told["events"] = [event for event in reversed(state.events) if event.at >= since]
         except LabError as error:  # the requests are counted all the same
-            self._bench.note(f"what ECS has to tell of the run is missing: {error}")
-            return told
-        return {
-            **told,
-            "tasks": [asdict(task) for task in tasks if task.stopped_at is None or task.stopped_at >= since],
-            "deployments": [asdict(deployment) for deployment in state.deployments],
-            "events": [asdict(event) for event in reversed(state.events) if event.at >= since],
-        }
+            self.bench.note(f"what ECS has to tell of the run is missing: {error}")
+        return RunRecord(**told).model_dump(mode="json", include=set(told))
 
 
 def new_folder(root: Path, name: str) -> Path:

@@ -12,8 +12,6 @@ from lab.errors import BadInput, Missing
 from lab.records.run import Accident
 from lab.runner.service import Target, twin_credentials
 
-__all__ = ["TwinControl", "in_words"]
-
 _NO_MATTER = 1.0  # seconds for which another kind of fault holds each request
 _TIMEOUT = 60.0  # seconds: a change of parameters waits until the gateway has it
 
@@ -26,7 +24,7 @@ class TwinControl:
 
     def __init__(self, target: Target) -> None:
         self._url = f"{target.aws_endpoint_url}/_twin"
-        self._token = twin_credentials(str(target.aws_endpoint_url), target.file).token
+        self._token = twin_credentials(target.aws_endpoint_url, target.file).token
 
     @contextlib.contextmanager
     def fault(self, kind: str, target: str | None, seconds: float | None) -> Iterator[None]:
@@ -41,7 +39,7 @@ class TwinControl:
 
     def accidents(self) -> list[Accident]:
         """What the twin itself has lost: the last thousand, the oldest first."""
-        return [Accident(entry["at"], entry["what"]) for entry in self._ask("accidents", {})["accidents"]]
+        return [Accident(**entry) for entry in self._ask("accidents", {})["accidents"]]
 
     def parameters(self) -> dict[str, Any]:
         """All parameters as they are now, by name."""
@@ -67,10 +65,8 @@ class TwinControl:
 
 def in_words(values: Mapping[str, Any]) -> str:
     """Parameters as `twin set` takes them."""
-    return " ".join(f"{name}={_text(value)}" for name, value in values.items())
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    flags = {True: "on", False: "off"}
+    return " ".join(
+        f"{name}={flags[value] if isinstance(value, bool) else f'{value:g}' if isinstance(value, float) else value}"
+        for name, value in values.items()
+    )

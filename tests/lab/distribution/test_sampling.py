@@ -10,8 +10,9 @@ import pytest
 from scipy import stats
 
 from lab.distribution.gateway import Gateway, Policy
-from lab.distribution.policies import Integers, chi_square, max_deviation, sample
+from lab.distribution.policies import chi_square, max_deviation, sample
 from lab.errors import BadInput
+from lab.records.observations import Integers
 
 RUNS = 1_500
 

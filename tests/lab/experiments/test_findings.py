@@ -185,6 +185,27 @@ def test_two_seconds_are_too_few_to_be_even_again() -> None:
     )  # d answers from START + 13 on
 
 
+@pytest.mark.parametrize("left", [1, 2, 30])
+@pytest.mark.parametrize("lingers", [False, True])
+def test_a_task_that_comes_as_the_load_ends_is_not_taken_for_one_that_was_stopped(left: int, lingers: bool) -> None:
+    """Random choice of two hosts once `c` has gone, and of three when `d` comes, *left* s before the load ends."""
+    rng = np.random.default_rng(10 * left + lingers)
+    base = run_with_a_stop()
+    end = START + 20 + left
+    reasons = []
+    for _ in range(20):
+        timeline = [row for row in base.timeline if row.second <= START + 10 and row.status == 200]
+        for second in range(START + 11, end):
+            hosts = ["a", "b", *(["d"] if second >= end - left else []), *(["c"] if lingers else [])]
+            counts = rng.multinomial(rng.poisson(100), [1 / len(hosts)] * len(hosts)).tolist()
+            timeline += [TimelineRow(second, name, 200, n) for name, n in sorted(zip(hosts, counts, strict=True)) if n]
+        found = find(replace(base, timeline=tuple(timeline))).even_again
+        reasons.append(found and found.reason)
+
+    expected = "other-hosts" if lingers else "too-few" if left < 3 else "reached"
+    assert reasons.count(expected) >= (19 if expected == "reached" else 20)
+
+
 def random_run(rng: np.random.Generator, hosts: int, rate: int, seconds: int = 30, *, records: bool = True) -> Run:
     """Random choice throughout; half-way the first host goes, and another takes its place three seconds later."""
     names, half = [f"host-{number:02}" for number in range(hosts)], seconds // 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -14,12 +13,18 @@ import pytest
 
 from lab.errors import BadInput, Missing
 from lab.runner.load import Load, Plan, stop
-from lab.runner.service import Aws, EcsService, Target
+from lab.runner.service import EcsService, Target
 from tests.command import Command
 from tests.twin.running import wait_until
 
 Answer = tuple[int, dict[str, Any]]
 Serve = Callable[[Answer], Target]
+
+
+def at(url: str, **more: str) -> Target:
+    """A service behind *url*."""
+    where = {"gateway_url": url, "region": "eu-west-2", "cluster_name": "c", "service_name": "s"}
+    return Target.model_validate({"file": "outputs.json", "stack": "s", **where, **more})
 
 
 @pytest.fixture
@@ -44,7 +49,7 @@ def serve(keys: None) -> Iterator[Serve]:
         servers.append(server)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
-        return Target(Path("outputs.json"), "s", url, "eu-west-2", "c", "s", aws_endpoint_url=url)
+        return at(url, aws_endpoint_url=url)
 
     yield start
     for server in servers:
@@ -78,14 +83,14 @@ def service(running: int = 3, desired: int = 3, deployments: int = 1, status: st
 def test_a_service_that_cannot_be_experimented_on(serve: Serve, answer: Answer, words: str) -> None:
     target = serve(answer)
     with pytest.raises(BadInput, match=words):
-        EcsService(target, Aws(target)).require_stable()
+        EcsService(target).require_stable()
 
 
 @pytest.mark.parametrize("code", ["ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId"])
 def test_credentials_that_are_not_taken(serve: Serve, code: str) -> None:
     target = serve((400, {"__type": code, "message": "no"}))
     with pytest.raises(Missing, match=rf"takes no requests with these credentials \({code}: no\): was it started anew"):
-        EcsService(target, Aws(target)).state()
+        EcsService(target).state()
 
 
 def test_no_credentials_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -94,16 +99,16 @@ def test_no_credentials_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    target = Target(Path("outputs.json"), "s", "https://x.execute-api.eu-west-2.amazonaws.com", "eu-west-2", "c", "s")
+    target = at("https://x.execute-api.eu-west-2.amazonaws.com")
 
     with pytest.raises(Missing, match="no credentials for AWS in eu-west-2: set AWS_PROFILE, or log in"):
-        EcsService(target, Aws(target)).state()
+        EcsService(target).state()
 
 
 def test_a_service_that_does_not_get_stable_in_time(serve: Serve) -> None:
     target = serve(service(running=2))
     with pytest.raises(Missing, match=r"is not stable after 0 s \(2 of 3 tasks run"):
-        EcsService(target, Aws(target)).wait_until_stable(0)
+        EcsService(target).wait_until_stable(0)
 
 
 def test_what_cannot_be_done_on_aws_is_refused_before_anything_is_asked(lab: Command, tmp_path: Path) -> None:
@@ -139,7 +144,7 @@ def test_both_ways_are_ended_at_the_same_time(serve: Serve, tmp_path: Path, monk
     locustfile.write_text(TOGETHER)
     monkeypatch.setattr("lab.runner.load._LOCUSTFILE", locustfile)
     outputs = tmp_path / "outputs.json"
-    target = dataclasses.replace(serve((200, {})), file=outputs)
+    target = serve((200, {})).model_copy(update={"file": outputs})
     values = {"gateway_url": target.gateway_url, "region": "eu-west-2"}
     outputs.write_text(json.dumps({"s": values}))
     folders = [tmp_path / "a", tmp_path / "b"]

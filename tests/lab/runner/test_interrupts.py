@@ -74,6 +74,12 @@ class Answered:
 class NoEcs:
     """A service that tells nothing."""
 
+    target = Target(
+        file=Path("outputs.json"), stack="s", gateway_url="http://127.0.0.1:9", region="eu-west-2",
+        cluster_name="c", service_name="s",
+    )  # fmt: skip
+    aws = None
+
     def state(self) -> Any:
         raise Missing("ECS does not answer")
 
@@ -93,7 +99,7 @@ def test_what_is_done_as_the_interrupt_comes_is_recorded_and_put_back_after_the_
         try:
             happened.append("done")
             signal.raise_signal(number)  # between the deed and its record
-            yield Fault(experiment.name, 7.0)
+            yield Fault(kind=experiment.name, at=7.0)
         finally:
             happened.append("put back")
 
@@ -113,13 +119,11 @@ def test_what_is_done_as_the_interrupt_comes_is_recorded_and_put_back_after_the_
     monkeypatch.setattr(session, "Watch", Watch)
     monkeypatch.setattr(session, "stop", lambda loads, patience: happened.append(("load ends", patience)))
     bench = Bench(NoEcs(), None, lambda text: None)  # type: ignore[arg-type]
-    target = Target(Path("outputs.json"), "s", "http://127.0.0.1:9", "eu-west-2", "c", "s")
 
     with pytest.raises(error):
         session.conduct(
-            EXPERIMENTS["stop-task"], bench, target, None, Plan(1, 10, None), tmp_path,  # type: ignore[arg-type]
-            Progress(Console(quiet=True), 10), {},
-        )  # fmt: skip
+            EXPERIMENTS["stop-task"], bench, Plan(1, 10, None), tmp_path, Progress(Console(quiet=True), 10), {}
+        )
 
     assert happened == ["done", ("load ends", patience), "put back"]
     meta = json.loads((tmp_path / "run.json").read_text())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import re
@@ -222,15 +221,15 @@ def test_locust_that_does_not_start_is_told_with_its_last_words(
 def test_where_the_gateway_does_not_answer_nothing_is_done_to_the_service(
     twin: RunningTwin, tmp_path: Path, name: str
 ) -> None:
-    target = dataclasses.replace(read_target(twin.state / "outputs.json"), gateway_url="http://127.0.0.1:9")
+    target = read_target(twin.state / "outputs.json").model_copy(update={"gateway_url": "http://127.0.0.1:9"})
     outputs = tmp_path / "outputs.json"
-    named = {key: value for key, value in dataclasses.asdict(target).items() if isinstance(value, str)}
+    named = {key: value for key, value in target.model_dump().items() if isinstance(value, str)}
     outputs.write_text(json.dumps({target.stack: named}))
     (tmp_path / "twin.json").write_bytes((twin.state / "twin.json").read_bytes())  # names the twin's credentials
     tasks = {task["taskArn"] for task in twin.tasks()}
     folders: list[Path] = []
     request = Request([EXPERIMENTS[name]], 4, 4, 20, 1, [{}], tmp_path / "results")
-    session = Session(request, dataclasses.replace(target, file=outputs), Console(quiet=True), folders.append)
+    session = Session(request, target.model_copy(update={"file": outputs}), Console(quiet=True), folders.append)
 
     with pytest.raises(Missing, match=r"127\.0\.0\.1:9 answered none of \d+ requests: nothing was done"):
         session.run()

@@ -29,7 +29,8 @@ def test_outputs_of_a_deployment(tmp_path: Path) -> None:
 
     assert target.stack == "serviceconnect"
     assert target.gateway_url == "https://abc.execute-api.eu-west-2.amazonaws.com"
-    assert target.aws_endpoint_url is None
+    assert target.aws_endpoint_url == ""
+    assert not target.is_twin
 
 
 def test_outputs_of_a_twin(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import threading
 from collections.abc import Iterator, Mapping
@@ -91,9 +90,8 @@ def test_the_user_is_told_what_is_left_and_how_to_put_it_back(
     folders: list[Path] = []
     with expiring(twin) as url:
         request = Request([EXPERIMENTS[name]], 2, 4, 20, 1, [cell], tmp_path)
-        session = Session(
-            request, dataclasses.replace(target, aws_endpoint_url=url), Console(quiet=True), folders.append
-        )
+        behind = target.model_copy(update={"aws_endpoint_url": url})
+        session = Session(request, behind, Console(quiet=True), folders.append)
         with pytest.raises(NotPutBack, match="ExpiredTokenException") as raised:
             session.run()
     now = service(twin)
