@@ -192,7 +192,7 @@ def test_a_task_that_comes_as_the_load_ends_is_not_taken_for_one_that_was_stoppe
     rng = np.random.default_rng(10 * left + lingers)
     base = run_with_a_stop()
     end = START + 20 + left
-    reasons = []
+    reasons: list[str] = []
     for _ in range(20):
         timeline = [row for row in base.timeline if row.second <= START + 10 and row.status == 200]
         for second in range(START + 11, end):
@@ -200,7 +200,7 @@ def test_a_task_that_comes_as_the_load_ends_is_not_taken_for_one_that_was_stoppe
             counts = rng.multinomial(rng.poisson(100), [1 / len(hosts)] * len(hosts)).tolist()
             timeline += [TimelineRow(second, name, 200, n) for name, n in sorted(zip(hosts, counts, strict=True)) if n]
         found = find(replace(base, timeline=tuple(timeline))).even_again
-        reasons.append(found and found.reason)
+        reasons.append(found.reason if found else "none")
 
     expected = "other-hosts" if lingers else "too-few" if left < 3 else "reached"
     assert reasons.count(expected) >= (19 if expected == "reached" else 20)
