@@ -2,56 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 from lab.distribution.gateway import Gateway, Policy
 from lab.distribution.intervals import Share
 from lab.distribution.judgement import Analysis, Zones
 from lab.distribution.longer import LongerRun
-from lab.distribution.policies import Band, Candidate, Likeness, Simulation
+from lab.distribution.policies import Band, Likeness, Simulation
 from lab.experiments.calibration import Calibration
 from lab.experiments.catalogue import EXPERIMENTS, LOAD_BALANCER
 from lab.experiments.compare import Comparison
 from lab.experiments.figures import FIGURES
 from lab.experiments.findings import Findings
 from lab.experiments.study import Measured, Spread, Study
+from lab.report import words
 from lab.report.document import Document, Heading, Part, Sentence, Table
-from lab.report.words import (
-    BESIDE,
-    COMPARED,
-    WAYS,
-    bound,
-    calibration_words,
-    capital,
-    column,
-    comparison_answer,
-    comparison_of,
-    comparison_subject,
-    deviation_ends,
-    evidence,
-    failed_and_seconds,
-    flaws,
-    furthest,
-    joined,
-    left_out,
-    measured_on,
-    p_words,
-    percent,
-    rates_that_differ,
-    short,
-    spread,
-)
-
-__all__ = [
-    "calibration_page",
-    "comparison_page",
-    "distribution_page",
-    "experiments_page",
-    "simulation_page",
-    "table_page",
-]
+from lab.report.words import WAYS, bound, evidence, p_words, percent, spread
 
 _MOST_ROWS = 40  # hosts in a table
 _STRIP = 25  # characters
@@ -72,22 +40,21 @@ def table_page(studies: Sequence[Study]) -> Document:
     for measured in runs:
         for arm, findings in measured.findings.items():
             if not measured.flaw and (arm == LOAD_BALANCER or len(measured.runs) == 1 or not is_alone):
-                cells = found.setdefault(column(measured, arm), {})
+                cells = found.setdefault(words.column(measured, arm), {})
                 cells.setdefault(findings.experiment.name, []).append(findings)
     names = list(dict.fromkeys(name for cells in found.values() for name in cells))
-    rows = [
-        [capital(EXPERIMENTS[name].when), *(_failed(cells[name]) if name in cells else "-" for cells in found.values())]
-        for name in names
-    ]
+    rows = []
+    for name in names:
+        failed = [_failed(cells[name]) if name in cells else "-" for cells in found.values()]
+        rows.append([words.capital(EXPERIMENTS[name].when), *failed])
     times = max((len(each) for cells in found.values() for each in cells.values()), default=0)
     each = "single runs" if times <= 1 else f"up to {times} runs each, as the median (least to most)"
-    where = "".join(dict.fromkeys(map(measured_on, runs)))
-    told = [text for study in studies for text in flaws(study)]
+    where = "".join(dict.fromkeys(map(words.measured_on, runs)))
     parts: list[Part] = [
         Table(["", *found], rows),
-        Sentence(f"{where}{capital(each)}: {_load_of(runs)}."),
-        Sentence("" if is_alone else BESIDE),
-        *([Sentence(f"In none of this: {'; '.join(told)}.", "warning")] if told else []),
+        f"{where}{words.capital(each)}: {_load_of(runs)}.",
+        "" if is_alone else words.BESIDE,
+        *_flaws(studies, "In none of this", "warning"),
     ]
     values = [
         {"experiment": name, "column": head, "runs": len(each), "failures": [findings.failures for findings in each],
@@ -99,8 +66,12 @@ def table_page(studies: Sequence[Study]) -> Document:
 
 
 def _failed(found: Sequence[Findings]) -> str:
-    failures = Spread.of([findings.failures for findings in found], "")
-    return failed_and_seconds(failures, Spread.of([findings.failed_seconds for findings in found], "s"))
+    """Such as `75 (0.8 s)`; with repeats `75 (60 to 90), 0.8 (0.6 to 0.9) s`."""
+    failed = Spread.of([findings.failures for findings in found], "")
+    seconds = Spread.of([findings.failed_seconds for findings in found], "s")
+    if not failed.high:
+        return "none"
+    return f"{spread(failed)}, {spread(seconds)} s" if failed.count > 1 else f"{spread(failed)} ({spread(seconds)} s)"
 
 
 def _load_of(runs: Sequence[Measured]) -> str:
@@ -114,25 +85,17 @@ def _load_of(runs: Sequence[Measured]) -> str:
 
 def experiments_page() -> Document:
     """What each experiment does, how long its load lasts, and whether it can be done on AWS."""
-    lines = [
-        [e.name, e.sentence, f"{e.seconds:g}", "no" if e.not_on_aws else f"{e.seconds_on_aws:g}"]
-        for e in EXPERIMENTS.values()
-    ]
-    reasons = dict.fromkeys(e.not_on_aws for e in EXPERIMENTS.values() if e.not_on_aws)
-    names = {reason: [e.name for e in EXPERIMENTS.values() if e.not_on_aws == reason] for reason in reasons}
-    values = [
-        {
-            "name": e.name,
-            "sentence": e.sentence,
-            "seconds": e.seconds,
-            "seconds_on_aws": None if e.not_on_aws else e.seconds_on_aws,
-            "not_on_aws": e.not_on_aws,
-        }
-        for e in EXPERIMENTS.values()
-    ]
+    lines, values, reasons = [], [], dict[str, list[str]]()
+    for each in EXPERIMENTS.values():
+        on_aws = None if each.not_on_aws else each.seconds_on_aws
+        lines.append([each.name, each.sentence, f"{each.seconds:g}", "no" if on_aws is None else f"{on_aws:g}"])
+        names = ("name", "sentence", "seconds", "not_on_aws")
+        values.append({**{name: getattr(each, name) for name in names}, "seconds_on_aws": on_aws})
+        if each.not_on_aws:
+            reasons.setdefault(each.not_on_aws, []).append(each.name)
     parts: list[Part] = [
         Table(("experiment", "what happens", "s on the twin", "s on AWS"), lines, text_columns=2),
-        *(Sentence(f"Not on AWS: {joined(own)} ({reason}).") for reason, own in names.items()),
+        *(f"Not on AWS: {words.joined(own)} ({reason})." for reason, own in reasons.items()),
     ]
     return Document("", parts, {"experiments": values})
 
@@ -142,61 +105,54 @@ def experiments_page() -> Document:
 
 def distribution_page(analysis: Analysis) -> Document:
     """Shares, order, time and zones of one split."""
-    judgement = analysis.judgement
-    shown = furthest(analysis.shares, _MOST_ROWS)
-    some = f"The {len(shown)} of {len(analysis.shares):,} hosts that are furthest off:"
-    parts: list[Part] = [Sentence(evidence(judgement, shown=analysis.evidence))]
+    return Document(bound(analysis.judgement), list(_distribution(analysis)), analysis.as_dict())
+
+
+def _distribution(analysis: Analysis) -> Iterator[Part]:
+    judgement, order = analysis.judgement, analysis.judgement.dependence
+    yield evidence(judgement, shown=analysis.evidence)
     if analysis.shown("regular"):
-        regular = f"More regular than random choice: {p_words(judgement.p_value_lower)} for so little spread."
-        parts.append(Sentence(regular))
+        yield f"More regular than random choice: {p_words(judgement.p_value_lower)} for so little spread."
     if judgement.dispersion_seen is not None and analysis.shown("windows"):
-        varies = f"The shares vary over time, {judgement.dispersion_seen:.3g} times as much as by chance."
-        parts.append(Sentence(varies))
-    if analysis.shown("order") and judgement.dependence is not None:
-        sticky = judgement.dependence.p_sticky < judgement.dependence.p_in_turn
-        often = "more" if sticky else "less"
-        order_shown = f"The host of the answer before comes again {often} often than random choice makes it."
-        parts.append(Sentence(order_shown))
-    parts += [
-        Sentence(f"{analysis.source}: taken for {analysis.taken_for}.", "facts"),
-        *map(Sentence, analysis.notes),
-        _shares("host", shown, some if len(shown) < len(analysis.shares) else ""),
-    ]
+        yield f"The shares vary over time, {judgement.dispersion_seen:.3g} times as much as by chance."
+    if order is not None and analysis.shown("order"):
+        often = "more" if order.p_sticky < order.p_in_turn else "less"
+        yield f"The host of the answer before comes again {often} often than random choice makes it."
+    yield Sentence(f"{analysis.source}: taken for {analysis.taken_for}.", "facts")
+    yield from analysis.notes
+    shown = words.furthest(analysis.shares, _MOST_ROWS)
+    some = f"The {len(shown)} of {len(analysis.shares):,} hosts that are furthest off:"
+    yield _shares("host", shown, some if len(shown) < len(analysis.shares) else "")
     if judgement.unknown_host:
-        unknown = f"{judgement.unknown_host:,} more requests have no known host; they are left out of the test."
-        parts.append(Sentence(unknown))
-    spread = (
+        yield f"{judgement.unknown_host:,} more requests have no known host; they are left out of the test."
+    yield words.left_out(judgement)
+    yield (
         f"Chi-square {judgement.chi_square:.2f} on {judgement.degrees_of_freedom} degrees of freedom, dispersion "
         f"{judgement.dispersion:.3g} (chance: 1), Cramér's V {judgement.cramers_v:.3g}, {p_words(judgement.p_value)} "
         f"for as much spread, {p_words(judgement.p_value_lower)} for as little ({judgement.method})."
     )
-    parts += [Sentence(left_out(judgement)), Sentence(spread)]
-    order = judgement.dependence
     if order is not None:
-        repeats = (
+        yield (
             f"Order: {order.repeats:,} of {order.pairs:,} answers repeat the host of the one before, "
             f"{order.expected_repeats:,.0f} by chance; {p_words(order.p_sticky)} for so many, "
             f"{p_words(order.p_in_turn)} for so few."
         )
-        parts.append(Sentence(repeats))
     if order is not None and order.matrix is not None:
-        matrix = order.matrix
-        independence = (
-            f"Transition matrix against independence: chi-square {matrix.chi_square:.2f} on "
-            f"{matrix.degrees_of_freedom} degrees of freedom, {p_words(matrix.p_value)}."
+        yield (
+            f"Transition matrix against independence: chi-square {order.matrix.chi_square:.2f} on "
+            f"{order.matrix.degrees_of_freedom} degrees of freedom, {p_words(order.matrix.p_value)}."
         )
-        parts.append(Sentence(independence))
     if analysis.longer_run is not None:
-        parts += _longer(analysis.longer_run, judgement.detect, judgement.requests - judgement.left_out)
+        yield from _longer(analysis.longer_run, judgement.detect, judgement.requests - judgement.left_out)
     if analysis.zones is not None:
-        parts += _zones(analysis, analysis.zones)
+        yield from _zones(analysis, analysis.zones)
     family = f"{len(analysis.tested)} tests were made; what they show is shown at 5 % for all of them together (Holm)."
-    return Document(bound(judgement), [*parts, Sentence(family, "facts")], analysis.as_dict())
+    yield Sentence(family, "facts")
 
 
 def _shares(what: str, shares: Sequence[Share], caption: str = "") -> Table:
-    widest = max((abs(end) for share in shares for end in deviation_ends(share)), default=0.0) or 1.0
-    names = short(share.host for share in shares)
+    widest = max((abs(end) for share in shares for end in words.deviation_ends(share)), default=0.0) or 1.0
+    names = words.short(share.host for share in shares)
     lines = [
         [
             names[share.host] + (" (joined)" if share.joined else "") + (" (left)" if share.left else ""),
@@ -204,7 +160,7 @@ def _shares(what: str, shares: Sequence[Share], caption: str = "") -> Table:
             f"{share.share:.2%}",
             f"{share.low:.2%} to {share.high:.2%}",
             f"{share.deviation:+.2%}",
-            strip(deviation_ends(share), share.deviation, widest),
+            _strip(words.deviation_ends(share), share.deviation, widest),
         ]
         for share in shares
     ]
@@ -212,72 +168,63 @@ def _shares(what: str, shares: Sequence[Share], caption: str = "") -> Table:
     return Table(head, lines, caption, only_terminal=(5,))
 
 
-def strip(ends: tuple[float, float], value: float, widest: float) -> str:
+def _strip(ends: tuple[float, float], value: float, widest: float) -> str:
     """A picture of characters: the interval and the value on a scale from minus to plus *widest*, with zero marked."""
-
-    def place(number: float) -> int:
-        return round((min(max(number / widest, -1.0), 1.0) + 1) / 2 * (_STRIP - 1))
-
-    cells = [" "] * _STRIP
-    for number in range(place(ends[0]), place(ends[1]) + 1):
-        cells[number] = "─"
-    cells[place(0.0)] = "│" if cells[place(0.0)] == " " else "┼"
-    cells[place(value)] = "●"
+    low, zero, high, at = (
+        round((min(max(number / widest, -1.0), 1.0) + 1) / 2 * (_STRIP - 1))
+        for number in (ends[0], 0.0, ends[1], value)
+    )
+    cells = ["─" if low <= number <= high else " " for number in range(_STRIP)]
+    cells[zero] = "│" if cells[zero] == " " else "┼"
+    cells[at] = "●"
     return "".join(cells)
 
 
-def _cannot_tell(run: LongerRun, requests: int, detect: float) -> str:
-    """With how many requests it could be told, or that these are as many and showed nothing."""
-    if run.requests_needed > requests:
-        show = (
-            f"{run.requests_needed:,} requests would show a host that stays {percent(detect)} off, four times of five"
-        )
-        return f"Cannot tell yet: {show}."
-    show = f"four of five such runs would have shown a host that stays {percent(detect)} off"
-    return f"Cannot tell: {show}, and this one shows none, but the bound does not exclude it."
-
-
-def _longer(run: LongerRun, detect: float, requests: int) -> list[Part]:
-    now = (
-        f"The hosts are {percent(run.skew)} off their share on average (root mean square; chance alone makes it "
-        f"{percent(run.skew_by_chance)})."
+def _longer(run: LongerRun, detect: float, requests: int) -> Iterator[Part]:
+    off = f"a host that stays {percent(detect)} off"
+    cannot_tell = (
+        f"Cannot tell yet: {run.requests_needed:,} requests would show {off}, four times of five."
+        if run.requests_needed > requests
+        else f"Cannot tell: four of five such runs would have shown {off}, and this one shows none, but the bound does "
+        "not exclude it."
     )
+    stays, trend = (p_words(run.parts.p_stays), p_words(run.parts.p_trend)) if run.parts else ("", "")
     answer = {
-        "stays": "A longer run would not help: the same difference is in all windows alike "
-        f"({p_words(run.parts.p_stays) if run.parts else ''}).",
-        "drifts": f"A longer run would not help: the shares drift ({p_words(run.parts.p_trend) if run.parts else ''}).",
+        "stays": f"A longer run would not help: the same difference is in all windows alike ({stays}).",
+        "drifts": f"A longer run would not help: the shares drift ({trend}).",
         "within": f"It would change little: no host is more than {percent(run.bound or 0)} off (95 % confidence).",
-        "cannot-tell": _cannot_tell(run, requests, detect),
+        "cannot-tell": cannot_tell,
         "unknown": "Without the time or the order of the answers, or enough of them, it cannot be told.",
     }[run.answer]
-    parts: list[Part] = [Heading("Would a longer run help?"), Sentence(f"{answer} {now}")]
+    yield Heading("Would a longer run help?")
+    yield (
+        f"{answer} The hosts are {percent(run.skew)} off their share on average (root mean square; chance alone makes "
+        f"it {percent(run.skew_by_chance)})."
+    )
     if run.parts is not None:
-        windows = (
+        yield (
             f"Windows: {run.parts.uneven} of {run.parts.windows} are uneven each by itself at 5 %, "
-            f"{run.parts.windows / 20:.2g} by chance; {p_words(run.parts.p_windows)} for the differences "
-            f"between them, {p_words(run.parts.p_trend)} for a trend."
+            f"{run.parts.windows / 20:.2g} by chance; {p_words(run.parts.p_windows)} for the differences between them, "
+            f"{trend} for a trend."
         )
-        parts.append(Sentence(windows))
-    return parts
 
 
-def _zones(analysis: Analysis, zones: Zones) -> list[Part]:
-    parts: list[Part] = [Heading("By Availability Zone"), _shares("zone", [zone.share for zone in zones.zones])]
+def _zones(analysis: Analysis, zones: Zones) -> Iterator[Part]:
+    yield Heading("By Availability Zone")
+    yield _shares("zone", [zone.share for zone in zones.zones])
     if zones.between is not None:
-        between = evidence(zones.between, shown=analysis.shown("zones"), what="zone")
-        parts.append(Sentence(f"{bound(zones.between, 'zone')} {between}"))
-    parts += [
-        Sentence(f"Within {zone.zone}: {bound(zone.within)} {evidence(zone.within, shown=shown)}")
-        for zone, shown in ((zone, analysis.shown("within", zone.zone)) for zone in zones.zones)
-        if zone.within is not None
-    ]
+        shown = analysis.shown("zones")
+        yield f"{bound(zones.between, 'zone')} {evidence(zones.between, shown=shown, what='zone')}"
+    for zone in zones.zones:
+        if zone.within is not None:
+            shown = analysis.shown("within", zone.zone)
+            yield f"Within {zone.zone}: {bound(zone.within)} {evidence(zone.within, shown=shown)}"
     entry = ", ".join(f"{zone} {percent(fraction)}" for zone, fraction in zones.entry.items())
     supposed = "supposing that requests come in evenly" if zones.entry_assumed else "with requests that come in"
-    crossed = (
+    yield (
         f"Crossed zones: {percent(zones.crossed)} of the requests, {supposed} by zone ({entry}) and that the host is "
         "picked without regard to it."
     )
-    return [*parts, Sentence(crossed)]
 
 
 # lab simulate
@@ -286,7 +233,7 @@ def _zones(analysis: Analysis, zones: Zones) -> list[Part]:
 def simulation_page(result: Simulation | Likeness) -> Document:
     """What a gateway would do, or which policies a measured run is compatible with."""
     parts = _simulation(result) if isinstance(result, Simulation) else _likeness(result)
-    return Document("", parts, asdict(result))
+    return Document("", list(parts), asdict(result))
 
 
 _PARAMETERS = {
@@ -297,55 +244,49 @@ _PARAMETERS = {
 }
 
 
-def _simulation(result: Simulation) -> list[Part]:
+def _simulation(result: Simulation) -> Iterator[Part]:
     gateway = result.gateway
-    parts: list[Part] = [Sentence(f"{gateway.policy}: {_gateway(gateway)}, {result.requests:,} requests.")]
+    yield f"{gateway.policy}: {_gateway(gateway)}, {result.requests:,} requests."
     if gateway.policy is Policy.LEAST_REQUEST and result.requests < 20 * gateway.in_flight * gateway.front_ends:
-        few = "With so few requests for those in flight the spread is less than this says: the start is left out."
-        parts.append(Sentence(few))
+        yield "With so few requests for those in flight the spread is less than this says: the start is left out."
+    yield f"One run: {bound(result.run)} {evidence(result.run, shown=result.run.p_value <= result.run.level)}"
+
+    def band(name: str, of: Band, form: str) -> list[str]:
+        low, median, high = (percent(v) if form == "%" else f"{v:{form}}" for v in (of.low, of.median, of.high))
+        return [name, median, f"{low} to {high}"]
+
     lines = [
-        ["task furthest off its share", *_band(result.skew.max_deviation, percents=True)],
-        ["dispersion (chance: 1)", *_band(result.skew.dispersion)],
+        band("task furthest off its share", result.skew.max_deviation, "%"),
+        band("dispersion (chance: 1)", result.skew.dispersion, ".3g"),
     ]
-    table = Table(("", "median", "95 % of them"), lines, f"{result.skew.runs:,} runs:")
-    one = f"One run: {bound(result.run)} {evidence(result.run, shown=result.run.p_value <= result.run.level)}"
-    return [*parts, Sentence(one), table]
+    yield Table(("", "median", "95 % of them"), lines, f"{result.skew.runs:,} runs:")
 
 
 def _gateway(gateway: Gateway) -> str:
-    words = f"{gateway.tasks:,} tasks, {gateway.front_ends:,} front end{'s' if gateway.front_ends > 1 else ''}"
+    text = f"{gateway.tasks:,} tasks, {gateway.front_ends:,} front end{'s' if gateway.front_ends > 1 else ''}"
     if gateway.policy is Policy.LEAST_REQUEST:
-        words += f", {gateway.in_flight:,} requests in flight at each"
+        text += f", {gateway.in_flight:,} requests in flight at each"
     if gateway.policy is Policy.STICKY:
-        words += f", {gateway.run_length:,} requests a connection"
-    return words
+        text += f", {gateway.run_length:,} requests a connection"
+    return text
 
 
-def _likeness(result: Likeness) -> list[Part]:
+def _likeness(result: Likeness) -> Iterator[Part]:
     run = result.measured
     part = "" if run.whole else " (its longest stretch with unchanged hosts)"
-    about = (
+    yield (
         f"{result.source}{part}: {run.requests:,} requests over {run.tasks:,} tasks, chi-square {run.chi_square:.2f}, "
         f"dispersion {run.chi_square / (run.tasks - 1):.3g}. Would a policy spread requests like this?"
     )
     lines = []
     for policy in Policy:
-        mine = [candidate for candidate in result.candidates if candidate.policy is policy]
-        yes = ", ".join(_value(candidate) for candidate in mine if candidate.compatible)
-        no = ", ".join(_value(candidate) for candidate in mine if not candidate.compatible)
-        lines.append([policy.value, _PARAMETERS[policy], yes, no])
-    return [Sentence(about), Table(("policy", "parameter", "compatible", "not compatible"), lines, text_columns=4)]
-
-
-def _value(candidate: Candidate) -> str:
-    if candidate.parameter is None:
-        return f"p = {candidate.p_value:.2g}"
-    return f"{candidate.parameter:,}"
-
-
-def _band(band: Band, percents: bool = False) -> tuple[str, str]:
-    low, median, high = (percent(v) if percents else f"{v:.3g}" for v in (band.low, band.median, band.high))
-    return median, f"{low} to {high}"
+        told: dict[bool, list[str]] = {True: [], False: []}
+        for each in result.candidates:
+            if each.policy is policy:
+                value = f"p = {each.p_value:.2g}" if each.parameter is None else f"{each.parameter:,}"
+                told[each.compatible].append(value)
+        lines.append([policy.value, _PARAMETERS[policy], ", ".join(told[True]), ", ".join(told[False])])
+    yield Table(("policy", "parameter", "compatible", "not compatible"), lines, text_columns=4)
 
 
 # lab compare, lab calibrate
@@ -354,54 +295,39 @@ def _band(band: Band, percents: bool = False) -> tuple[str, str]:
 def comparison_page(found: Sequence[Comparison], studies: Sequence[Study]) -> Document:
     """Two studies beside each other, or the two ways of one."""
     both = len(studies) > 1
-    heads = ("A", "B") if both else tuple(WAYS.values())
-    head = ("experiment", *(["way"] if both else []), *(f"{side}: s of traffic" for side in heads), "p", "difference")
-    lines = []
+    sides = ("A", "B") if both else tuple(WAYS.values())
+    head = ["experiment", *(["way"] if both else [])]
+    lines, others, values = [], [], []
     for each in found:
-        way = [WAYS[each.arm]] if both else []
+        subject = [words.comparison_subject(each), *([WAYS[each.arm]] if both else [])]
         p_value = f"{each.p_adjusted:.2g}"
-        lines.append([comparison_subject(each), *way, *map(spread, each.failed_seconds), p_value, comparison_of(each)])
+        lines.append([*subject, *map(spread, each.failed_seconds), p_value, words.comparison_of(each)])
+        values.append(_compared(each))
+        for one in each.differences:  # the other figures, each with the interval of its difference
+            medians = ["-" if side is None else spread(side) for side in (one.first, one.second)]
+            interval = "-" if one.low is None else f"{one.low:+,.1f} to {one.high:+,.1f}"
+            others.append([*subject, FIGURES[one.figure].heading, *medians, interval])
+    seconds = [f"{side}: s of traffic" for side in sides]
     parts: list[Part] = [
-        *_not_used(studies),
-        Table(head, lines, text_columns=2 if both else 1),
-        Sentence(COMPARED, "facts"),
-        *(Sentence(text, "warning") for text in rates_that_differ(found)),
-        _differences(found, heads, both),
+        *_flaws(studies, "Left out"),
+        Table([*head, *seconds, "p", "difference"], lines, text_columns=len(head)),
+        Sentence(words.COMPARED, "facts"),
+        *(Sentence(text, "warning") for text in words.rates_that_differ(found)),
+        Table([*head, "figure", *sides, "95 % interval of the difference"], others, text_columns=len(head) + 1),
     ]
-    answer = comparison_answer(found)
-    return Document(answer, parts, {"answer": answer, "experiments": [_compared(each) for each in found]})
-
-
-def _differences(found: Sequence[Comparison], heads: Sequence[str], both: bool) -> Table:
-    """The other figures, each with the interval of its difference."""
-    lines = [
-        [
-            comparison_subject(each),
-            *([WAYS[each.arm]] if both else []),
-            FIGURES[difference.figure].heading,
-            *("-" if side is None else spread(side) for side in (difference.first, difference.second)),
-            "-" if difference.low is None else f"{difference.low:+,.1f} to {difference.high:+,.1f}",
-        ]
-        for each in found
-        for difference in each.differences
-    ]
-    head = ("experiment", *(["way"] if both else []), "figure", *heads, "95 % interval of the difference")
-    return Table(head, lines, text_columns=3 if both else 2)
+    answer = words.comparison_answer(found)
+    return Document(answer, parts, {"answer": answer, "experiments": values})
 
 
 def _compared(each: Comparison) -> dict[str, Any]:
+    names = (
+        "experiment", "p_value", "p_adjusted", "shown", "would_show", "repeats_needed", "rates", "rates_differ",
+    )  # fmt: skip
     return {
-        "experiment": each.experiment,
+        **{name: getattr(each, name) for name in names},
         "parameters": dict(each.setting),
         "way": each.arm or None,
-        "failed_seconds": [list(each.first), list(each.second)],
-        "p_value": each.p_value,
-        "p_adjusted": each.p_adjusted,
-        "shown": each.shown,
-        "would_show": each.would_show,
-        "repeats_needed": each.repeats_needed,
-        "rates": list(each.rates),
-        "rates_differ": each.rates_differ,
+        "failed_seconds": [each.first, each.second],
         "outcomes": [asdict(outcome) for outcome in each.outcomes],
         "differences": [asdict(difference) for difference in each.differences],
     }
@@ -409,9 +335,10 @@ def _compared(each: Comparison) -> dict[str, Any]:
 
 def calibration_page(calibration: Calibration, studies: Sequence[Study]) -> Document:
     """Which assumed parameters agree with the runs."""
-    return Document("", [*_not_used(studies), *map(Sentence, calibration_words(calibration))], asdict(calibration))
+    return Document("", [*_flaws(studies, "Left out"), *words.calibration_words(calibration)], asdict(calibration))
 
 
-def _not_used(studies: Sequence[Study]) -> list[Part]:
-    told = [flaw for study in studies for flaw in flaws(study)]
-    return [Sentence(f"Left out: {'; '.join(told)}.")] if told else []
+def _flaws(studies: Sequence[Study], where: str, kind: Literal["", "warning"] = "") -> list[Sentence]:
+    """That some runs say nothing, and why; empty if all do."""
+    found = [flaw for study in studies for flaw in words.flaws(study)]
+    return [Sentence(f"{where}: {'; '.join(found)}.", kind)] if found else []

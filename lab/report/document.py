@@ -11,8 +11,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Document", "Heading", "Part", "Picture", "Sentence", "Table", "as_json"]
-
 
 @dataclass(frozen=True)
 class Heading:
@@ -73,7 +71,8 @@ class Picture:
     alternative: str = ""
 
 
-Part = Heading | Sentence | Table | Picture
+Part = Heading | Sentence | Table | Picture | str
+"""What a page is made of; a text is a sentence."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +82,9 @@ class Document:
     title: str
     parts: Sequence[Part]
     values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parts", [Sentence(part) if isinstance(part, str) else part for part in self.parts])
 
 
 def as_json(document: Document) -> str:

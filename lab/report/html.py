@@ -10,8 +10,6 @@ from pathlib import Path
 from lab.errors import BadInput
 from lab.report.document import Document, Heading, Part, Picture, Sentence, Table
 
-__all__ = ["render", "write_report"]
-
 _STYLE = Path(__file__).with_name("report.css")
 _WIDTHS = {"broad": 9.2, "narrow": 3.9}  # inches
 _UNIT = re.compile(r"(?<=\d) (?=(?:ms|s|USD)\b|%)")
@@ -74,9 +72,9 @@ def _part(part: Part) -> str:
             return f"<section{identity}>\n{title}"
         # A link to what is inside of closed details opens them.
         return f"<section>\n<details>\n<summary>{title}</summary>\n<a class=target{identity}></a>"
-    if isinstance(part, Sentence):
-        return _paragraph(part.text, part.kind)
-    return _table(part) if isinstance(part, Table) else _figure(part)
+    if isinstance(part, Table | Picture):
+        return _table(part) if isinstance(part, Table) else _figure(part)
+    return _paragraph(part.text, part.kind) if isinstance(part, Sentence) else _paragraph(part)
 
 
 def _text(words: str) -> str:

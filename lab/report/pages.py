@@ -211,7 +211,7 @@ def _what_it_costs(measured: Measured) -> list[Part]:
 def _how_to_read() -> list[Part]:
     return [
         Heading("How to read this", folded=True, detail=True),
-        Table(("term", "meaning"), words.GLOSSARY, text_columns=2, detail=True),
+        Table(("term", "meaning"), list(words.GLOSSARY.items()), text_columns=2, detail=True),
     ]
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from lab.distribution.intervals import Share
 from lab.distribution.judgement import Analysis, Judgement
@@ -16,15 +18,6 @@ from lab.experiments.study import Measured, Row, Spread, Study
 from lab.records.run import record_of
 from load.results import Run
 
-__all__ = [
-    "BESIDE", "COMPARED", "GLOSSARY", "MATRIX", "MOST_DRAWN", "NO_HOST", "THROUGH", "WAYS", "answer", "bound",
-    "calibration_words", "capital", "column", "comparison_answer", "comparison_of", "comparison_subject",
-    "convergence_title", "deviation_ends", "deviations_show", "deviations_title", "evidence", "failed_and_seconds",
-    "failed_share", "failures", "flaw_of", "flaws", "furthest", "joined", "left_out", "load_notes", "load_of",
-    "measured_on", "p_words", "percent", "rates_that_differ", "rule", "setting", "short", "source_of", "split",
-    "split_numbers", "spread", "study_answer", "sums", "timeline_shows", "times",
-]  # fmt: skip
-
 NO_HOST = "no host known"
 WAYS = {DIRECT: "Cloud Map", LOAD_BALANCER: "load balancer"}
 THROUGH = {DIRECT: "through Cloud Map", LOAD_BALANCER: "through the load balancer"}
@@ -34,63 +27,15 @@ _MOST_CLAUSES = 3  # of a rule
 
 MOST_DRAWN = 30  # hosts in a picture
 
-BESIDE = (
-    "A service with a load balancer keeps each task that leaves for the target group's deregistration delay before it "
-    "is stopped, which also serves the requests that still come through Cloud Map: what clients see without any load "
-    "balancer is measured on a stack that has none."
-)
+# Sentences and terms that no value changes.
+_FIXED = json.loads(Path(__file__).with_name("words.json").read_text())
+BESIDE: str = _FIXED["beside"]
 """What must be known to read both ways side by side."""
-
-MATRIX = (
-    "Times are seconds after the event: when requests began to fail and when they ceased; when the split over the "
-    "hosts was even again; when ECS began to stop or to start a task; when the last stopped task was out of Cloud Map; "
-    "when the last new task first answered. A dash: it did not happen in the run, or there is no such thing in it."
-)
-
-GLOSSARY = (
-    ("failed", "The request got no answer, or one with a status of 400 or above."),
-    ("unfinished", "The request was under way when the load ended: what became of it is not known."),
-    ("seconds of traffic", "Failed requests by the rate: so many seconds without any answer would cost as much."),
-    ("p50, p95, p99", "Half, 95 % and 99 % of the requests were answered within so many milliseconds."),
-    ("share", "Of the requests whose host is known."),
-    (
-        "before, during, after",
-        "Before the event; from it until the hosts and the failures are what they are in the end; from then on.",
-    ),
-    (
-        "off its share",
-        "How many more or fewer requests a host got than an even split gives it in the time in which it was there, but "
-        "for the seconds in which front ends may not yet know who came or went.",
-    ),
-    (
-        "no host is more than ... off",
-        "A bound, with 95 % confidence for all hosts at once: the data allow no larger deviation in the long run.",
-    ),
-    (
-        "uneven, not shown",
-        "Uneven is said where random choice would spread requests so unevenly in 5 % of such pages at most, all splits "
-        "of the page together (Holm). Not shown is no proof of an even split: the bound says what it may hide.",
-    ),
-    (
-        "four of five such runs would show",
-        "A host so far off would be found with 80 % power by a run with as many requests.",
-    ),
-    ("p", "How often random choice would spread as many requests as unevenly, or more so."),
-    (
-        "chi-square, degrees of freedom",
-        "How far the hosts' requests are from an even split, squared and added up: random choice makes it about as "
-        "large as the degrees of freedom, which are the number of hosts less one.",
-    ),
-    (
-        "even again, give or take",
-        "From the end of the last stretch of requests whose split was uneven, or in which a request failed or a host "
-        "that went still answered. The truth is off by more than one stretch in up to a fifth of simulated runs.",
-    ),
-    (
-        "95 % of chance",
-        "The grey area: random choice keeps all hosts inside of it at any one number of requests in 95 of 100 runs.",
-    ),
-)
+MATRIX: str = _FIXED["matrix"]
+COMPARED: str = _FIXED["compared"]
+GLOSSARY: Mapping[str, str] = _FIXED["glossary"]
+SETTINGS: Mapping[str, str] = _FIXED["settings"]
+"""What may be swept, for axes."""
 
 
 # Numbers and names
@@ -158,23 +103,12 @@ def answer(findings: Mapping[str, Findings]) -> str:
     return f"{text}."
 
 
-_FLAWS = {
-    Flaw.NO_EVENT: "the load ended before {event}",
-    Flaw.OLD_TASKS_STAYED: "the load ended before the tasks that had to go were stopped",
-    Flaw.NEW_TASKS_MISSING: "the load ended before new tasks ran",
-    Flaw.NOT_ROLLED_BACK: "the load ended before the revision was rolled back",
-    Flaw.FAULT_GOES_ON: "the load ended before the fault did",
-    Flaw.DISTURBED: "a task stopped or came before {event}, so what followed has two causes",
-    Flaw.ACCIDENT: "the twin itself lost a part meanwhile",
-    Flaw.NO_END: "the load did not come to its end",
-}
-
-
 def flaw_of(findings: Findings) -> str:
     """Why a run says nothing of its experiment, such as `the load ended before the stop`; "" where it does."""
     if findings.flaw is Flaw.ENDED_EARLY:
         return f"the load ended after {findings.duration:.0f} of {findings.planned or 0:.0f} s"
-    return _FLAWS[findings.flaw].format(event=findings.experiment.event) if findings.flaw else ""
+    text: str = _FIXED["flaws"].get(findings.flaw, "")
+    return text.format(event=findings.experiment.event)
 
 
 def _failed(findings: Findings) -> str:
@@ -217,21 +151,13 @@ def times(findings: Findings) -> list[str]:
         since = f"{even.seconds:.1f} s after {findings.experiment.event}"
         sentences.append(f"Even again: from {since} on {failed}no unevenness is shown{fine}.")
     elif even is not None:
-        sentences.append(_NOT_EVEN[even.reason])
+        sentences.append(_FIXED["not_even"][even.reason])
     if findings.unserved:
         names = short(findings.unserved)
         sentences.append(f"{joined([names[name] for name in findings.unserved])} came and answered nothing.")
     if findings.unhealthy_answers:
         sentences.append(f"{findings.unhealthy_answers:,} requests were answered by tasks that never got healthy.")
     return sentences
-
-
-_NOT_EVEN = {
-    "uneven": "The split had not evened out when the load ended.",
-    "failures": "A request failed in the last 3 s of the load: when the last one failed is not known.",
-    "other-hosts": "A task that was stopped still answered when the load ended.",
-    "too-few": "Too little load was left to say whether the split evened out.",
-}
 
 
 def unnamed(findings: Findings) -> bool:
@@ -408,7 +334,11 @@ def source_of(measured: Measured) -> list[str]:
     sentences = []
     if "drain_seconds" in what.task.model_fields_set:
         drain = what.task.drain_seconds
-        sentences.append(f"The service kept serving for {drain:g} s after SIGTERM." if drain else _NO_DRAIN)
+        sentences.append(
+            f"The service kept serving for {drain:g} s after SIGTERM."
+            if drain
+            else "The service ended at once on SIGTERM."
+        )
     if what.assumed:
         told = ", ".join(
             f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
@@ -428,9 +358,6 @@ def source_of(measured: Measured) -> list[str]:
         options += [f"--sweep {name}={value:g}" for name, value in measured.parameters.items()]
         sentences.append(f"The command that repeats it: `lab run {what.name} {' '.join(options)}`.")
     return sentences
-
-
-_NO_DRAIN = "The service ended at once on SIGTERM."
 
 
 # Pictures
@@ -469,11 +396,6 @@ def convergence_title(analysis: Analysis) -> str:
 
 
 # Two studies, or two ways
-
-COMPARED = (
-    "Seconds of traffic: failed requests by the rate. The run is the unit; p is adjusted for all experiments here, and "
-    "a difference is shown at 5 %."
-)
 
 
 def spread(of: Spread) -> str:
@@ -631,17 +553,7 @@ def column(measured: Measured, arm: str) -> str:
     return ", ".join(told)
 
 
-def failed_and_seconds(failed: Spread, seconds: Spread) -> str:
-    """Such as `75 (0.8 s)`; with repeats `75 (60 to 90), 0.8 (0.6 to 0.9) s`."""
-    if not failed.high:
-        return "none"
-    return f"{spread(failed)}, {spread(seconds)} s" if failed.count > 1 else f"{spread(failed)} ({spread(seconds)} s)"
-
-
-Setting = tuple[float, ...]
-
-
-def rule(names: Sequence[str], lossless: Mapping[Setting, bool]) -> str:
+def rule(names: Sequence[str], lossless: Mapping[tuple[float, ...], bool]) -> str:
     """Such as `drain_seconds of 5 or more with discovery_ttl of 10 or less`; "" where no short rule says it all.
 
     lossless: whether a setting, the values of one or two *names*, lost nothing. The rule tells all that did, and there
@@ -651,32 +563,32 @@ def rule(names: Sequence[str], lossless: Mapping[Setting, bool]) -> str:
     if set(lossless) != set(itertools.product(*values)):
         return ""
     if len(names) == 1:
-        return _stretch(names[0], values[0], [value for (value,), is_lossless in lossless.items() if is_lossless])
-    (one, other), (first, second) = names, values
-    found = [
-        _clauses(one, first, other, second, {a: tuple(b for b in second if lossless[a, b]) for a in first}),
-        _clauses(other, second, one, first, {b: tuple(a for a in first if lossless[a, b]) for b in second}),
+        return _stretch(names[0], values[0], [value for (value,) in lossless if lossless[value,]])
+    swapped: dict[tuple[float, ...], bool] = {(b, a): is_lossless for (a, b), is_lossless in lossless.items()}
+    both: list[list[tuple[int, str]]] = [
+        _clauses(names, values, lossless),
+        _clauses(names[::-1], values[::-1], swapped),
     ]
     # Few clauses, and the first of them as wide as may be.
-    clauses = min((each for each in found if each), key=lambda each: (len(each), -each[0][0]), default=[])
+    clauses = min(filter(None, both), key=lambda each: (len(each), -each[0][0]), default=[])
     return ", and ".join(clause for _, clause in clauses) if len(clauses) <= _MOST_CLAUSES else ""
 
 
 def _clauses(
-    name: str, values: Sequence[float], other: str, others: Sequence[float], good: Mapping[float, Setting]
+    names: Sequence[str], values: Sequence[Sequence[float]], lossless: Mapping[tuple[float, ...], bool]
 ) -> list[tuple[int, str]]:
-    """A clause for each stretch of values of *name* with the same *good* values of the other, and of how many settings.
+    """A clause for each stretch of values of the first name with the same good values of the other, and its size.
 
     The widest comes first; there are none where the good values of one are no stretch.
     """
+    good = {one: [other for other in values[1] if lossless[one, other]] for one in values[0]}
     sized = []
-    for same, group in itertools.groupby(values, key=good.__getitem__):
-        if same:
-            stretch = list(group)
-            first, second = _stretch(name, values, stretch), _stretch(other, others, same)
-            if not second:
-                return []
-            sized.append((len(stretch) * len(same), f"{first} with {second}"))
+    for same, group in itertools.groupby(filter(good.get, values[0]), key=good.__getitem__):
+        stretch = list(group)
+        first, second = _stretch(names[0], values[0], stretch), _stretch(names[1], values[1], same)
+        if not second:
+            return []
+        sized.append((len(stretch) * len(same), f"{first} with {second}"))
     return sorted(sized, key=lambda pair: -pair[0])
 
 

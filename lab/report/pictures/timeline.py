@@ -17,27 +17,10 @@ from numpy.typing import NDArray
 
 from lab.experiments.findings import Findings
 from lab.report.pictures.style import COLOURS, FAILURE, INK, LINES, STYLE, WIDTH, areas, new_figure, placed, svg
-from lab.report.words import NO_HOST, percent, short
+from lab.report.words import NO_HOST, SETTINGS, percent, short
 from load.answers import is_failure
 from load.latency import SECOND_BITS, percentiles
 from load.results import Run
-
-__all__ = ["heat_map", "timeline"]
-
-# What is swept, for the axes.
-_MEANING = {
-    "discovery_ttl": "seconds that the gateway caches discovery",
-    "connect_retries": "times that a refused connection is tried elsewhere",
-    "front_ends": "independent balancers of the gateway",
-    "drain_seconds": "seconds that the application serves on after SIGTERM",
-    "stop_timeout": "seconds from SIGTERM to SIGKILL",
-    "deregistration_delay": "seconds from deregistration to the stop of a task",
-    "registration_wait": "seconds that a task which does not listen is held back",
-    "proxy_drain": "seconds that the proxy serves on after the application",
-    "proxy_restarts": "times that a crashed proxy is started anew",
-    "running_grace": "seconds after which a running task counts as healthy",
-    "namespace_cleanup": "seconds until a deleted service is out of Cloud Map",
-}
 
 _FAULT = (0, (4, 3))  # dashes
 _LEAST = 0.0001  # share of failed requests that has the lightest colour
@@ -214,4 +197,4 @@ def heat_map(
 
 def _axis(name: str) -> str:
     """A parameter and its meaning."""
-    return f"{name}: {_MEANING[name]}" if name in _MEANING else name
+    return f"{name}: {SETTINGS[name]}" if name in SETTINGS else name
