@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from lab.distribution.goodness import evidence
-from lab.distribution.intervals import Share
 from lab.distribution.judgement import Analysis, analyse
 from lab.errors import BadInput
 from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
@@ -17,9 +17,9 @@ from lab.experiments.study import Measured, Row, Study, rows
 from lab.records.observations import observe
 from lab.report import words
 from lab.report.document import Document, Heading, Part, Picture, Sentence, Table
+from lab.report.pictures.split import convergence_svg, deviations_svg
+from lab.report.pictures.timeline import heat_map, timeline
 from load.results import Run
-
-__all__ = ["run_in_short", "run_page", "study_page"]
 
 # The figures of the matrix; those of the second list are on pages alone.
 _SHOWN = (
@@ -28,27 +28,33 @@ _SHOWN = (
 )  # fmt: skip
 _PAGE_ONLY = {"unfinished", "failed_percent", "p99_before_ms", "p99_during_ms", "detect_s", "deregister_s", "replace_s"}
 
-
 _ALONE = 2  # level of the headings of a page about one run
+_HOW_TO_READ = (
+    Heading("How to read this", folded=True, detail=True),
+    Table(("term", "meaning"), list(words.GLOSSARY.items()), text_columns=2, detail=True),
+)
 
 
 def run_page(measured: Measured) -> Document:
     """The page of one run."""
     shown = _evidence([measured])
-    parts = [*_run(measured, _ALONE, shown), *_what_it_costs(measured), *_how_to_read()]
+    costs = f"`lab costs --results {measured.folder}`"
+    asks = f"What a month of traffic like this costs, with a load balancer and without: {costs}."
+    what_it_costs = (Heading("What would it cost?", detail=True), Sentence(asks, detail=True))
+    parts = [*_run(measured, _ALONE, shown), *what_it_costs, *_HOW_TO_READ]
     return Document(words.answer(measured.findings), parts, _values(measured, shown))
 
 
 def run_in_short(measured: Measured) -> Document:
     """Of one run among several what a terminal shows: the answer, why and when requests failed, and who went."""
     parts: list[Part] = []
+    both = len(measured.findings) > 1
     for arm, findings in measured.findings.items():
         parts += [Sentence(note, "warning") for note in words.load_notes(findings)]
-        if len(measured.findings) == 1 or findings.failures:
-            way = f"{words.capital(words.THROUGH[arm])}: " if len(measured.findings) > 1 else ""
-            parts += [
-                Sentence(f"{way}{text}") for text in (words.failures(findings), *words.times(findings)[:1]) if text
-            ]
+        if findings.failures or not both:
+            way = f"{words.capital(words.THROUGH[arm])}: " if both else ""
+            told = filter(None, (words.failures(findings), *words.times(findings)[:1]))
+            parts += [f"{way}{text}" for text in told]
     return Document(f"{measured.label}: {words.answer(measured.findings)}", parts)
 
 
@@ -56,22 +62,13 @@ def study_page(study: Study) -> Document:
     """The page of several runs: the answer, the grid of a sweep, the matrix, then each run."""
     matrix = rows(study.measured)
     shown = _evidence(study.measured)
-    where = "".join(dict.fromkeys(map(words.measured_on, study.measured))).strip()
-    parts: list[Part] = [
-        Sentence(where, "facts", detail=True),
-        *(_timelines(study) or _grids(matrix)),
-        *(_matrix(matrix, study) if matrix else []),
-        *_left_out(study),
-    ]
-    for number, measured in enumerate(study.measured):
-        title = f"{measured.label}: {words.answer(measured.findings)}"
-        parts += [Heading(title, 2, f"run-{number}", folded=True, detail=True), *_run(measured, 3, shown)]
+    answer = words.study_answer(matrix)
     values = {
-        "answer": words.study_answer(matrix),
+        "answer": answer,
         "runs": [_values(measured, shown) for measured in study.measured],
         "left_out": dict(study.left_out),
     }
-    return Document(words.study_answer(matrix), [*parts, *_how_to_read()], values)
+    return Document(answer, list(_study(study, matrix, shown)), values)
 
 
 Split = tuple[str, str, str]  # folder of the run, way, and period
@@ -92,72 +89,52 @@ def _evidence(measured: Sequence[Measured]) -> set[Split]:
 # One run
 
 
-def _run(measured: Measured, level: int, shown: Collection[Split]) -> list[Part]:
+def _run(measured: Measured, level: int, shown: Collection[Split]) -> Iterator[Part]:
     """All that is to be shown of an experiment; with two ways each has a heading of this *level*."""
     both = len(measured.runs) > 1
     roles = _roles(measured)
-    parts: list[Part] = [Sentence(words.load_of(measured), "facts", detail=True)]
+    yield Sentence(words.load_of(measured), "facts", detail=True)
     if both:
-        parts.append(Sentence(words.BESIDE, "facts", detail=True))
+        yield Sentence(words.BESIDE, "facts", detail=True)
     for arm, run in measured.runs.items():
         if both:
-            parts.append(Heading(words.capital(words.THROUGH[arm]), level))
+            yield Heading(words.capital(words.THROUGH[arm]), level)
         own = [name for folder, way, name in shown if (folder, way) == (str(measured.folder), arm)]
-        parts += _way(run, measured.findings[arm], roles, own)
+        yield from _way(run, measured.findings[arm], roles, own)
     if level == _ALONE and (analysis := _analysis(measured.runs[DIRECT])):
         way = f", {words.THROUGH[DIRECT]}" if both else ""
-        parts.append(Heading(f"As requests add up{way}", level, folded=True, detail=True))
-        parts.append(_convergence(analysis, roles))
-    parts.append(Heading("How this was measured", level, folded=True, detail=True))
-    return [*parts, *(Sentence(text, detail=True) for text in words.source_of(measured))]
+        yield Heading(f"As requests add up{way}", level, folded=True, detail=True)
+        yield Picture(words.convergence_title(analysis), partial(convergence_svg, analysis, roles))
+    yield Heading("How this was measured", level, folded=True, detail=True)
+    yield from (Sentence(text, detail=True) for text in words.source_of(measured))
 
 
-def _way(run: Run, findings: Findings, roles: Mapping[str, str], shown: Sequence[str]) -> list[Part]:
-    parts: list[Part] = [
-        *(Sentence(note, "warning") for note in words.load_notes(findings)),
-        Sentence(words.failures(findings)),
-        *map(Sentence, words.times(findings)),
-    ]
+def _way(run: Run, findings: Findings, roles: Mapping[str, str], shown: Sequence[str]) -> Iterator[Part]:
+    yield from (Sentence(note, "warning") for note in words.load_notes(findings))
+    yield words.failures(findings)
+    yield from words.times(findings)
     if not run.timeline:
-        return parts
+        return
     judged = {period.name: period.judgement for period in findings.periods if period.judgement is not None}
-    parts += [Sentence(words.split(judged, sorted(shown))), _timeline(run, findings, roles), _hosts(findings, roles)]
+    yield words.split(judged, sorted(shown))
+    yield _timeline(run, findings, roles)
+    yield _hosts(findings, roles)
     splits = {
         p.name: found.shares for p in findings.periods if p.name in judged and (found := _analysis(of_period(run, p)))
     }
     if splits:
-        parts.append(_deviations(splits, roles))
-    parts += [Sentence(words.split_numbers(name, each), "facts", detail=True) for name, each in judged.items()]
-    return parts
+        drawn = splits if len(splits) > 1 else {"": next(iter(splits.values()))}
+        title, shows = words.deviations_title(splits), words.deviations_show(splits)
+        yield Picture(title, partial(deviations_svg, drawn, roles), alternative=shows)
+    for name, judgement in judged.items():
+        yield Sentence(words.split_numbers(name, judgement), "facts", detail=True)
 
 
 def _timeline(run: Run, findings: Findings, roles: Mapping[str, str]) -> Picture:
-    def draw(width: float) -> str | None:
-        from lab.report.pictures.timeline import timeline
-
-        return timeline(run, findings, roles, width)
-
     below = ", failures below the axis" if findings.failures else ""
     beneath = "; latencies beneath" if run.latency else ""
-    return Picture(f"Requests per second by host{below}{beneath}", draw, alternative=words.timeline_shows(findings))
-
-
-def _deviations(splits: Mapping[str, Sequence[Share]], roles: Mapping[str, str]) -> Picture:
-    def draw(width: float) -> str:
-        from lab.report.pictures.split import deviations_svg
-
-        return deviations_svg(splits if len(splits) > 1 else {"": next(iter(splits.values()))}, roles, width)
-
-    return Picture(words.deviations_title(splits), draw, alternative=words.deviations_show(splits))
-
-
-def _convergence(analysis: Analysis, roles: Mapping[str, str]) -> Picture:
-    def draw(width: float) -> str | None:
-        from lab.report.pictures.split import convergence_svg
-
-        return convergence_svg(analysis, roles, width)
-
-    return Picture(words.convergence_title(analysis), draw)
+    title = f"Requests per second by host{below}{beneath}"
+    return Picture(title, partial(timeline, run, findings, roles), alternative=words.timeline_shows(findings))
 
 
 def _roles(measured: Measured) -> dict[str, str]:
@@ -189,7 +166,7 @@ def _hosts(findings: Findings, roles: Mapping[str, str]) -> Table:
             f"{100 * period.counts[host.hostname] / total:.1f} %" if period.counts.get(host.hostname) else "-"
             for period, total in zip(periods, totals, strict=True)
         ]
-        latencies = (f"{host.p50_ms:,.1f}", f"{host.p95_ms:,.1f}", f"{host.p99_ms:,.1f}")
+        latencies = [f"{each:,.1f}" for each in (host.p50_ms, host.p95_ms, host.p99_ms)]
         who = [names.get(host.hostname, host.hostname), roles.get(host.hostname, ""), host.availability_zone]
         lines.append([*who, f"{host.requests:,}", *shares, f"{host.failures:,}", *latencies])
     if len(periods) > 1:
@@ -202,22 +179,14 @@ def _hosts(findings: Findings, roles: Mapping[str, str]) -> Table:
     return Table(head, lines, text_columns=3, only_page=(len(head) - 3, len(head) - 2))
 
 
-def _what_it_costs(measured: Measured) -> list[Part]:
-    command = f"`lab costs --results {measured.folder}`"
-    asks = f"What a month of traffic like this costs, with a load balancer and without: {command}."
-    return [Heading("What would it cost?", detail=True), Sentence(asks, detail=True)]
-
-
-def _how_to_read() -> list[Part]:
-    return [
-        Heading("How to read this", folded=True, detail=True),
-        Table(("term", "meaning"), list(words.GLOSSARY.items()), text_columns=2, detail=True),
-    ]
-
-
 def _values(measured: Measured, shown: Collection[Split]) -> dict[str, Any]:
     """One run as --json prints it: of the way through Cloud Map at the top, the other under `load_balancer`."""
-    beside = measured.findings.get(LOAD_BALANCER)
+    direct, beside = (
+        _way_values(measured.findings[arm], [name for *way, name in shown if way == [str(measured.folder), arm]])
+        if arm in measured.findings
+        else None
+        for arm in (DIRECT, LOAD_BALANCER)
+    )
     return {
         "experiment": measured.name,
         "parameters": dict(measured.parameters),
@@ -226,27 +195,27 @@ def _values(measured: Measured, shown: Collection[Split]) -> dict[str, Any]:
         "complete": not measured.flaw,
         "flaw": measured.flaw and measured.flaw.value,
         "answer": words.answer(measured.findings),
-        **_way_values(measured, DIRECT, shown),
-        "load_balancer": None if beside is None else _way_values(measured, LOAD_BALANCER, shown),
+        **(direct or {}),
+        "load_balancer": beside,
     }
 
 
-def _way_values(measured: Measured, arm: str, shown: Collection[Split]) -> dict[str, Any]:
-    findings = measured.findings[arm]
+def _way_values(findings: Findings, shown: Collection[str]) -> dict[str, Any]:
+    even = findings.even_again
     return {
         **figures(findings),
         "rate": findings.rate,
         "duration_s": findings.duration,
         "failures_by_status": {str(status): number for status, number in findings.failures_by_status.items()},
-        "even_again_reason": findings.even_again and findings.even_again.reason,
-        "even_again_resolution_s": findings.even_again and findings.even_again.resolution_s,
-        "stopped": list(findings.stopped),
-        "replacements": list(findings.replacements),
-        "unserved": list(findings.unserved),
+        "even_again_reason": even and even.reason,
+        "even_again_resolution_s": even and even.resolution_s,
+        "stopped": findings.stopped,
+        "replacements": findings.replacements,
+        "unserved": findings.unserved,
         "lost_workers": len(findings.lost_workers),
         "resets": len(findings.resets),
         "accidents": [accident.what for accident in findings.accidents],
-        "windows": [_window(period, (str(measured.folder), arm, period.name) in shown) for period in findings.periods],
+        "windows": [_window(period, period.name in shown) for period in findings.periods],
     }
 
 
@@ -260,32 +229,45 @@ def _window(period: Period, is_shown: bool) -> dict[str, Any]:
         "failures": period.failures,
         "p99_ms": period.p99_ms,
         "bound_percent": None if limit is None else 100 * limit,
-        "p": None if judgement is None else judgement.p_value,
+        "p": judgement and judgement.p_value,
         "evidence": None if judgement is None else is_shown,
-        "left_out": None if judgement is None else judgement.left_out,
+        "left_out": judgement and judgement.left_out,
     }
 
 
 # Several runs
 
 
-def _matrix(matrix: Sequence[Row], study: Study) -> list[Part]:
-    runs = max(row.runs for row in matrix)
-    least = min(row.runs for row in matrix)
-    many = f"{runs}" if least == runs else f"{least} to {runs}"
-    spread = f" Each cell is the median of {many} runs, with the least and the most." if runs > 1 else ""
-    beside = words.BESIDE if len({row.arm for row in matrix}) > 1 else ""
-    return [
-        Heading("The matrix"),
-        _table(matrix, study),
-        Sentence(f"{words.MATRIX}{spread}", "facts", detail=True),
-        Sentence(beside, "facts", detail=True),
-    ]
+def _study(study: Study, matrix: Sequence[Row], shown: Collection[Split]) -> Iterator[Part]:
+    where = "".join(dict.fromkeys(map(words.measured_on, study.measured))).strip()
+    yield Sentence(where, "facts", detail=True)
+    yield from _timelines(study) or _grids(matrix)
+    if matrix:
+        least, most = (of(row.runs for row in matrix) for of in (min, max))
+        many = f"{most}" if least == most else f"{least} to {most}"
+        spread = f" Each cell is the median of {many} runs, with the least and the most." if most > 1 else ""
+        yield Heading("The matrix")
+        yield _table(matrix, study)
+        yield Sentence(f"{words.MATRIX}{spread}", "facts", detail=True)
+        if len({row.arm for row in matrix}) > 1:
+            yield Sentence(words.BESIDE, "facts", detail=True)
+    if told := words.flaws(study):
+        yield Sentence(f"In none of this: {'; '.join(told)}.", "warning")
+    if study.left_out:
+        reasons = "; ".join(f"{name}, for {reason}" for name, reason in study.left_out.items())
+        yield Sentence(f"Left out: {reasons}.", "facts")
+    if missed := [each.label for each in study.measured if any(found.missed_rate for found in each.findings.values())]:
+        yield Sentence(f"Sent less than was asked for: {'; '.join(missed)}.", "warning")
+    for number, measured in enumerate(study.measured):
+        title = f"{measured.label}: {words.answer(measured.findings)}"
+        yield Heading(title, 2, f"run-{number}", folded=True, detail=True)
+        yield from _run(measured, 3, shown)
+    yield from _HOW_TO_READ
 
 
 def _table(matrix: Sequence[Row], study: Study) -> Table:
     """A line for each experiment, setting and way, with a link to its first run."""
-    swept = list(dict.fromkeys(name for row in matrix for name in row.parameters))
+    swept = words.swept(matrix)
     both = len({row.arm for row in matrix}) > 1
     first: dict[tuple[object, ...], str] = {}
     for number, measured in enumerate(study.measured):
@@ -318,20 +300,6 @@ def _cell(row: Row, figure: str) -> str:
     return f"{words.spread(spread)}{some}"
 
 
-def _left_out(study: Study) -> list[Part]:
-    parts: list[Part] = []
-    if told := words.flaws(study):
-        parts.append(Sentence(f"In none of this: {'; '.join(told)}.", "warning"))
-    if study.left_out:
-        reasons = "; ".join(f"{name}, for {reason}" for name, reason in study.left_out.items())
-        parts.append(Sentence(f"Left out: {reasons}.", "facts"))
-    if missed := [
-        each.label for each in study.measured if any(findings.missed_rate for findings in each.findings.values())
-    ]:
-        parts.append(Sentence(f"Sent less than was asked for: {'; '.join(missed)}.", "warning"))
-    return parts
-
-
 _FEW = 3  # runs that are compared second by second
 
 
@@ -349,26 +317,18 @@ def _timelines(study: Study) -> list[Part]:
     ]
 
 
+_COLOURS = "The stronger the colour, the more: by powers of ten from 0.01 % to 100 %, alike in every report."
+
+
 def _grids(matrix: Sequence[Row]) -> list[Part]:
-    swept = list(dict.fromkeys(name for row in matrix for name in row.parameters))
-    if not swept:
+    """A heat map of each experiment and way, over one or two swept settings."""
+    if not (swept := words.swept(matrix)):
         return []
-    names = (swept[0], swept[1] if len(swept) > 1 else "")
     parts: list[Part] = []
     for name, arm in dict.fromkeys((row.experiment.name, row.arm) for row in matrix):
         own = [row for row in matrix if (row.experiment.name, row.arm) == (name, arm)]
         way = f", {words.WAYS[arm]}" if len({row.arm for row in matrix}) > 1 else ""
-        parts.append(Picture(f"Requests that failed, {name}{way}", _heat_map(names, own), _COLOURS))
+        cells = [row.parameters for row in own], [words.failed_share(row) for row in own]
+        draw = partial(heat_map, (swept[0], swept[1] if len(swept) > 1 else ""), *cells)
+        parts.append(Picture(f"Requests that failed, {name}{way}", draw, _COLOURS))
     return parts
-
-
-_COLOURS = "The stronger the colour, the more: by powers of ten from 0.01 % to 100 %, alike in every report."
-
-
-def _heat_map(names: tuple[str, str], own: Sequence[Row]) -> Callable[[float], str]:
-    def draw(width: float) -> str:
-        from lab.report.pictures.timeline import heat_map
-
-        return heat_map(names, [row.parameters for row in own], [words.failed_share(row) for row in own], width)
-
-    return draw

@@ -451,15 +451,20 @@ def flaws(study: Study) -> list[str]:
     return list(dict.fromkeys(f"{measured.label} ({flaw})" for measured, flaw in found if flaw))
 
 
+def swept(matrix: Sequence[Row]) -> list[str]:
+    """The names of the settings that differ between rows."""
+    return list(dict.fromkeys(name for row in matrix for name in row.parameters))
+
+
 def study_answer(matrix: Sequence[Row]) -> str:
     """What several runs say, in one sentence."""
-    swept = list(dict.fromkeys(name for row in matrix for name in row.parameters))
+    names = swept(matrix)
     ways = THROUGH if len({row.arm for row in matrix}) > 1 else {DIRECT: "without a load balancer"}
     sentences = []
     for arm, way in ways.items():
         own = [row for row in matrix if row.arm == arm]
         if own:
-            sentences.append(_lossless_settings(own, swept, way) if swept else _worst(own, way))
+            sentences.append(_lossless_settings(own, names, way) if names else _worst(own, way))
     if not sentences:
         return "No run came to its end, so there is nothing to say of them together."
     least, most = min(row.runs for row in matrix), max(row.runs for row in matrix)
@@ -486,17 +491,17 @@ def _worst(matrix: Sequence[Row], way: str) -> str:
     return f"{counted}, and {worst.experiment.name} lost most ({lost}, {share})" if failed else counted
 
 
-def _lossless_settings(matrix: Sequence[Row], swept: Sequence[str], way: str) -> str:
+def _lossless_settings(matrix: Sequence[Row], names: Sequence[str], way: str) -> str:
     if len({row.experiment.name for row in matrix}) == 1 and len(matrix) <= _MOST_CLAUSES:
         return f"{way} {_one_by_one(matrix)}"
     lossless: dict[tuple[float, ...], bool] = {}
     for row in matrix:
-        setting = tuple(row.parameters[name] for name in swept)
+        setting = tuple(row.parameters[name] for name in names)
         lossless[setting] = lossless.get(setting, True) and _is_lossless(row)
     good = sum(lossless.values())
     # A single run that lost nothing may have been lucky: no rule is made of those.
     repeated = all(row.runs > 1 for row in matrix)
-    named = rule(swept, lossless) if repeated and 0 < good < len(lossless) else ""
+    named = rule(names, lossless) if repeated and 0 < good < len(lossless) else ""
     return f"{way} {good} of {len(lossless)} settings lost no request{': ' if named else ''}{named}"
 
 
