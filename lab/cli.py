@@ -26,9 +26,6 @@ from lab.experiments.catalogue import ALL, chosen, fitting, require_duration
 if TYPE_CHECKING:
     from lab.report.document import Document
 
-__all__ = ["app", "fraction", "main", "ratios"]
-
-_MOST_USERS = 10_000  # in one process of Locust; more than that it does not bring to their first request
 _PATH = re.compile("/([A-Za-z0-9._~%-][A-Za-z0-9._~%/?&=-]*)?")  # as `locust --path-mix` has it
 _INTERRUPTED = 130  # as a shell has it: 128 + SIGINT
 _MOST_REQUESTS = 10**15  # of a simulated run
@@ -51,9 +48,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _lab(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
     """Is it even, what did clients see, what does it cost?"""
 
@@ -79,51 +74,40 @@ def _print(document: Document, *, as_json: bool) -> None:
 
 @app.command()
 def run(
-    experiments: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="EXPERIMENT", help=f"What happens during the load (see --list), or `{ALL}`."),
-    ] = None,
-    target: Annotated[Path, typer.Option(help="The outputs file of the twin, or of `cdktf deploy`.")] = Path(
-        ".twin/outputs.json"
+    experiments: list[str] | None = typer.Argument(
+        None, metavar="EXPERIMENT", help=f"What happens during the load (see --list), or `{ALL}`."
     ),
-    users: Annotated[int, typer.Option(help="Locust users, each with a connection of its own.")] = 16,
-    duration: Annotated[
-        float | None,
-        typer.Option(
-            help="Seconds of load; what happens does so half-way (after 60 s at most), or earlier where it lasts.",
-            show_default="each its own",
-        ),
-    ] = None,
-    shortest: Annotated[
-        bool,
-        typer.Option("--shortest", help="On a twin: each experiment for the least load in which it runs its course."),
-    ] = False,
-    rate: Annotated[
-        float | None,
-        typer.Option(
-            help="Requests per second, answered or not. Without it users wait for their answers, so that a task that "
-            "hangs hides what they would have asked. Each user has 256 requests under way at most.",
-            show_default="as many as go",
-        ),
-    ] = None,
-    path: Annotated[
-        str, typer.Option(help="What is asked for; hosts are told apart by `x-hostname` in the answers.")
-    ] = "/hostname",
-    repeat: Annotated[int, typer.Option(help="How often each is run: every figure then has its spread.")] = 1,
-    sweep: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=V1,V2,...",
-            help="Run at each value of a setting, such as discovery_ttl or drain_seconds; twice for a grid.",
-        ),
-    ] = None,
-    results: Annotated[Path, typer.Option(help="Where the folders of the runs are made.")] = Path("results"),
-    check: Annotated[bool, typer.Option("--check", help="End with 1 if a request failed.")] = False,
-    max_failed: Annotated[
-        str | None,
-        typer.Option(metavar="PERCENT", help="End with 1 if more of the requests failed, of any run and way."),
-    ] = None,
-    listing: Annotated[bool, typer.Option("--list", help="List the experiments, with their times, and end.")] = False,
+    target: Path = typer.Option(Path(".twin/outputs.json"), help="The outputs file of the twin, or of `cdktf deploy`."),
+    users: int = typer.Option(16, help="Locust users, each with a connection of its own."),
+    duration: float | None = typer.Option(
+        None,
+        help="Seconds of load; what happens does so half-way (after 60 s at most), or earlier where it lasts.",
+        show_default="each its own",
+    ),
+    shortest: bool = typer.Option(
+        False, "--shortest", help="On a twin: each experiment for the least load in which it runs its course."
+    ),
+    rate: float | None = typer.Option(
+        None,
+        help="Requests per second, answered or not. Without it users wait for their answers, so that a task that "
+        "hangs hides what they would have asked. Each user has 256 requests under way at most.",
+        show_default="as many as go",
+    ),
+    path: str = typer.Option(
+        "/hostname", help="What is asked for; hosts are told apart by `x-hostname` in the answers."
+    ),
+    repeat: int = typer.Option(1, help="How often each is run: every figure then has its spread."),
+    sweep: list[str] | None = typer.Option(
+        None,
+        metavar="NAME=V1,V2,...",
+        help="Run at each value of a setting, such as discovery_ttl or drain_seconds; twice for a grid.",
+    ),
+    results: Path = typer.Option(Path("results"), help="Where the folders of the runs are made."),
+    check: bool = typer.Option(False, "--check", help="End with 1 if a request failed."),
+    max_failed: str | None = typer.Option(
+        None, metavar="PERCENT", help="End with 1 if more of the requests failed, of any run and way."
+    ),
+    listing: bool = typer.Option(False, "--list", help="List the experiments, with their times, and end."),
     as_json: _Json = False,
 ) -> None:
     """Put load on the service while something happens to its tasks, and say what the clients saw.
@@ -138,12 +122,10 @@ def run(
     if not experiments:
         raise BadInput(f"No experiment is named: `lab run --list` lists them; `{ALL}` runs every one.")
     most = 0.0 if check and max_failed is None else None if max_failed is None else fraction(max_failed, "--max-failed")
-    if users < 1:
-        raise BadInput(f"--users {users} is too few: give 1 or more.")
-    if users > _MOST_USERS:
-        raise BadInput(f"--users {users} is too many for one process of Locust: give {_MOST_USERS} or fewer.")
-    if duration is not None and not 4 <= duration <= 86_400:
-        raise BadInput(f"--duration {duration:g} is out of range: give from 4 to 86400 seconds.")
+    # One process of Locust does not bring more users than these to their first request.
+    _require("--users", users, 1, 10_000)
+    _require("--duration", duration, 4, 86_400)
+    _require("--repeat", repeat, 1, 1000)
     if duration is not None and not duration.is_integer():
         raise BadInput(f"--duration {duration:g} is not in whole seconds, which Locust takes: give {duration:.0f}.")
     if shortest and duration is not None:
@@ -152,8 +134,6 @@ def run(
         raise BadInput(f"--rate {rate:g} is out of range: give requests per second, above 0 and at most 100000.")
     if not _PATH.fullmatch(path):
         raise BadInput(f"--path {path!r} is no path that Locust takes: give one such as /orders/7?verbose=1.")
-    if not 1 <= repeat <= 1000:
-        raise BadInput(f"--repeat {repeat} is out of range: give from 1 to 1000.")
     chosen(experiments, on_aws=False)  # a misspelt name before a missing file
 
     from lab.runner.actions import cells, require_drains_end, task_settings
@@ -185,19 +165,19 @@ def run(
     left_out = {experiment.name: experiment.not_on_aws for experiment in impossible} | too_large
     folders: list[Path] = []
 
-    def tell(page: Document, folder: Path, *, last: bool) -> None:
+    def tell(page: Document, folder: Path) -> None:
         path = write_report(page, folder)
         if not as_json:
             terminal.write(page, console)
             console.print(f"Report: {path}", soft_wrap=True)
-        elif last:
+        else:
             _print(page, as_json=True)
 
     def done(folder: Path) -> None:
         folders.append(folder)
         measured = read_measured(folder)
         if request.runs == 1:
-            tell(run_page(measured), folder, last=True)
+            tell(run_page(measured), folder)
         else:  # the page of all of them has the rest of it
             write_report(run_page(measured), folder)
             terminal.write(run_in_short(measured), console)
@@ -214,11 +194,16 @@ def run(
     finally:
         if request.runs > 1 and folders:
             study = write_study(new_folder(results, ALL if ALL in experiments else "study"), folders, left_out)
-            tell(study_page(study), study.folder, last=True)
+            tell(study_page(study), study.folder)
     if interrupted:
         raise typer.Exit(_INTERRUPTED)
     if most is not None:
         _check(folders, most)
+
+
+def _require(option: str, value: float | None, least: int, most: int) -> None:
+    if value is not None and not least <= value <= most:
+        raise BadInput(f"{option} {value:.15g} is out of range: give from {least} to {most}.")
 
 
 def _check(folders: list[Path], most: float) -> None:
@@ -236,7 +221,7 @@ def _check(folders: list[Path], most: float) -> None:
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder that `lab run` or Locust made.")],
+    folder: Path = typer.Argument(..., metavar="FOLDER", help="A folder that `lab run` or Locust made."),
     as_json: _Json = False,
 ) -> None:
     """Write report.html anew, from the files of a run or of several."""
@@ -254,9 +239,9 @@ def report(
 
 @app.command()
 def table(
-    folders: Annotated[
-        list[Path], typer.Argument(metavar="FOLDER...", help="Folders that `lab run` made, of one run or of several.")
-    ],
+    folders: list[Path] = typer.Argument(
+        ..., metavar="FOLDER...", help="Folders that `lab run` made, of one run or of several."
+    ),
     as_json: _Json = False,
 ) -> None:
     """Print failed requests, and the seconds of traffic that they are, of each event by way and setting."""
@@ -268,10 +253,8 @@ def table(
 
 @app.command()
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="A", help="A folder that `lab run` made, of one run or of several.")],
-    second: Annotated[
-        Path | None, typer.Argument(metavar="B", help="Another. Without it the two ways of A are compared.")
-    ] = None,
+    first: Path = typer.Argument(..., metavar="A", help="A folder that `lab run` made, of one run or of several."),
+    second: Path | None = typer.Argument(None, metavar="B", help="Another. Without it the two ways of A are compared."),
     as_json: _Json = False,
 ) -> None:
     """Say whether two runs, two sets of repeats, or the two ways of one, are shown to differ."""
@@ -287,9 +270,7 @@ def compare(
 
 @app.command()
 def calibrate(
-    folders: Annotated[
-        list[Path], typer.Argument(metavar="FOLDER...", help="Folders that `lab run` made, best on AWS.")
-    ],
+    folders: list[Path] = typer.Argument(..., metavar="FOLDER...", help="Folders that `lab run` made, best on AWS."),
     as_json: _Json = False,
 ) -> None:
     """Find the twin's assumed parameters that agree with measured runs, and say which cannot be told apart."""
@@ -307,29 +288,22 @@ def calibrate(
 
 @app.command()
 def distribution(
-    source: Annotated[
-        str, typer.Argument(metavar="FILE", help="A file, the folder of a run, or - for standard input.")
-    ],
-    weights: Annotated[
-        list[str] | None, typer.Option(metavar="HOST=N", help="Expected ratio of a host, 1 if not given; repeatable.")
-    ] = None,
-    detect: Annotated[
-        str, typer.Option(metavar="PERCENT", help="The skew of one host that must not be missed.")
-    ] = "5%",
-    entry: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ZONE=N", help="Ratio of requests that come in by a zone, even if not given; repeatable."),
-    ] = None,
-    settle: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS",
-            help="Left out around each arrival and departure of a host; if not given, the run's discovery_ttl, or 5.",
-        ),
-    ] = None,
-    picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it, as .svg or .png.")] = None,
+    source: str = typer.Argument(..., metavar="FILE", help="A file, the folder of a run, or - for standard input."),
+    weights: list[str] | None = typer.Option(
+        None, metavar="HOST=N", help="Expected ratio of a host, 1 if not given; repeatable."
+    ),
+    detect: str = typer.Option("5%", metavar="PERCENT", help="The skew of one host that must not be missed."),
+    entry: list[str] | None = typer.Option(
+        None, metavar="ZONE=N", help="Ratio of requests that come in by a zone, even if not given; repeatable."
+    ),
+    settle: float | None = typer.Option(
+        None,
+        metavar="SECONDS",
+        help="Left out around each arrival and departure of a host; if not given, the run's discovery_ttl, or 5.",
+    ),
+    picture: Path | None = typer.Option(None, metavar="FILE", help="Draw it, as .svg or .png."),
     as_json: _Json = False,
-    check: Annotated[bool, typer.Option("--check", help="Exit with 1 if there is evidence that it is uneven.")] = False,
+    check: bool = typer.Option(False, "--check", help="Exit with 1 if there is evidence that it is uneven."),
 ) -> None:
     """Is it even? Bound, evidence, shares, order, time and zones of the requests that each host answered.
 
@@ -388,19 +362,17 @@ def _number(text: str, complaint: str) -> float:
 
 @app.command()
 def simulate(
-    policy: Annotated[Policy, typer.Option(help="How a front end picks the task of a request.")] = Policy.RANDOM,
-    tasks: Annotated[int, typer.Option(help="Tasks behind the gateway.")] = 3,
-    front_ends: Annotated[int, typer.Option(help="Front ends, each balancing by itself.")] = 1,
-    requests: Annotated[str, typer.Option(metavar="N", help="Requests of a run, as 3551 or 1e10.")] = "10000",
-    in_flight: Annotated[int, typer.Option(help="Requests under way at each front end (least-request).")] = 16,
-    run_length: Annotated[int, typer.Option(help="Requests of a connection (sticky).")] = 10,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same runs.")] = 1,
-    like: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Which policies would spread requests as this run did?")
-    ] = None,
-    picture: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw skew against requests for all policies, as .svg or .png.")
-    ] = None,
+    policy: Policy = typer.Option(Policy.RANDOM, help="How a front end picks the task of a request."),
+    tasks: int = typer.Option(3, help="Tasks behind the gateway."),
+    front_ends: int = typer.Option(1, help="Front ends, each balancing by itself."),
+    requests: str = typer.Option("10000", metavar="N", help="Requests of a run, as 3551 or 1e10."),
+    in_flight: int = typer.Option(16, help="Requests under way at each front end (least-request)."),
+    run_length: int = typer.Option(10, help="Requests of a connection (sticky)."),
+    seed: int = typer.Option(1, help="The same seed gives the same runs."),
+    like: str | None = typer.Option(None, metavar="FILE", help="Which policies would spread requests as this run did?"),
+    picture: Path | None = typer.Option(
+        None, metavar="FILE", help="Draw skew against requests for all policies, as .svg or .png."
+    ),
     as_json: _Json = False,
 ) -> None:
     """What would a gateway of many front ends do? Drawn from the distribution of the counts, so size costs little.
@@ -449,21 +421,21 @@ def _whole(text: str) -> int:
 def _with_inputs(command: Callable[..., None]) -> Callable[..., None]:
     """*command* with an option for every input that the cost model declares, all given to it as `inputs`."""
     signature = inspect.signature(command, eval_str=True)
-    own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
-    declared = []
-    for option in OPTIONS:
-        names = (option.name, f"--no-{option.name[2:]}") if option.flag else (option.name,)
-        text = typer.Option("/".join(names), metavar=None if option.flag else "VALUE", help=option.help)
-        kind = Annotated[bool | None, text] if option.flag else Annotated[str | None, text]
-        declared.append(inspect.Parameter(option.field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind))
+    parameters = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    for each in OPTIONS:
+        names = f"{each.name}/--no-{each.name[2:]}" if each.flag else each.name
+        default = typer.Option(None, names, metavar=None if each.flag else "VALUE", help=each.help)
+        kind = bool | None if each.flag else str | None
+        own = inspect.Parameter(each.field, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        parameters.append(own)
 
     @wraps(command)
     def with_inputs(**given: Any) -> None:
-        inputs = {option.field: given.pop(option.field) for option in OPTIONS}
-        command(**given, **{field: value for field, value in inputs.items() if value is not None})
+        inputs = {each.field: value for each in OPTIONS if (value := given.pop(each.field)) is not None}
+        command(**given, **inputs)
 
     del with_inputs.__wrapped__
-    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own] + declared
+    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
     with_inputs.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     with_inputs.__annotations__ = {each.name: each.annotation for each in parameters}
     return with_inputs
@@ -473,26 +445,21 @@ def _with_inputs(command: Callable[..., None]) -> Callable[..., None]:
 @_with_inputs
 def costs(
     context: typer.Context,
-    profile: Annotated[
-        Path | None, typer.Option(help="CSV of a day: hour,requests_per_second for the hours 0 to 23.")
-    ] = None,
-    results: Annotated[
-        Path | None,
-        typer.Option(help="Folder of a run: its payloads, hosts, zones and, of an open loop, rate become the inputs."),
-    ] = None,
-    stack: Annotated[
-        Path | None, typer.Option(help="cdk.tf.json to take defaults from. Default: the one in cdktf.out, if any.")
-    ] = None,
-    assume: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Another value of an assumption. Repeatable.")
-    ] = None,
-    against: Annotated[str, typer.Option(help="The way that differences are to.")] = "public-alb",
-    prices: Annotated[Path | None, typer.Option(help="Price file. Default: the one that comes with the lab.")] = None,
+    profile: Path | None = typer.Option(None, help="CSV of a day: hour,requests_per_second for the hours 0 to 23."),
+    results: Path | None = typer.Option(
+        None, help="Folder of a run: its payloads, hosts, zones and, of an open loop, rate become the inputs."
+    ),
+    stack: Path | None = typer.Option(
+        None, help="cdk.tf.json to take defaults from. Default: the one in cdktf.out, if any."
+    ),
+    assume: list[str] | None = typer.Option(
+        None, metavar="NAME=VALUE", help="Another value of an assumption. Repeatable."
+    ),
+    against: str = typer.Option("public-alb", help="The way that differences are to."),
+    prices: Path | None = typer.Option(None, help="Price file. Default: the one that comes with the lab."),
     as_json: _Json = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print one CSV row for each line of each bill.")] = False,
-    pictures: Annotated[
-        Path | None, typer.Option(help="Folder to write the three pictures to, as SVG and PNG.")
-    ] = None,
+    csv: bool = typer.Option(False, "--csv", help="Print one CSV row for each line of each bill."),
+    pictures: Path | None = typer.Option(None, help="Folder to write the three pictures to, as SVG and PNG."),
     **inputs: Any,
 ) -> None:
     """What it costs a month to expose the service, without a load balancer and with one: every way, and its difference.
@@ -544,17 +511,15 @@ def costs(
 
 @costs_app.command()
 def update(
-    region: Annotated[str, typer.Option(help="Region to fetch prices of; a new one is added.")] = "eu-west-2",
-    offer: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="CODE",
-            help="Offer to fetch, such as AmazonECS. Repeatable. Default: all but AmazonEC2.",
-        ),
-    ] = None,
-    base_url: Annotated[str | None, typer.Option(help="Another place of the files.")] = None,
-    prices: Annotated[Path | None, typer.Option(help="Price file. Default: the one that comes with the lab.")] = None,
-    accept: Annotated[bool, typer.Option("--accept", help="Take prices that changed by more than half.")] = False,
+    region: str = typer.Option("eu-west-2", help="Region to fetch prices of; a new one is added."),
+    offer: list[str] | None = typer.Option(
+        None,
+        metavar="CODE",
+        help="Offer to fetch, such as AmazonECS. Repeatable. Default: all but AmazonEC2.",
+    ),
+    base_url: str | None = typer.Option(None, help="Another place of the files."),
+    prices: Path | None = typer.Option(None, help="Price file. Default: the one that comes with the lab."),
+    accept: bool = typer.Option(False, "--accept", help="Take prices that changed by more than half."),
 ) -> None:
     """Refresh the price file from AWS's public offer files; what was there is kept as history.
 
