@@ -56,7 +56,7 @@ COMPILE := $(BIN)/python -c 'import lab.runner.session, lab.report.pages, lab.re
 
 # But of what the commands import, so that the first call of each is like the others.
 $(VENV)/.compiled: $(VENV)/.installed
-	$(if $(QUIET),@,$(STEP) "Compiling what the commands import, once") sh -c "$(COMPILE)"
+	$(STEP) "$(if $(QUIET),,Compiling what the commands import, once)" sh -c "$(COMPILE)"
 	@touch $@
 
 aws: $(VENV)/.aws ## Put the AWS CLI into .venv, for a machine that has none
@@ -89,11 +89,12 @@ cdktf.out/.synthesized: $(VENV)/.installed $(wildcard $(SYNTH_SOURCES)) cdktf.ou
 	$(STEP) "Synthesizing the stack into cdktf.out: up to half a minute the first time" python main.py
 	@touch $@
 
-# The stack with a load balancer beside, and an application that ends at once: what `make compare` compares with.
-cdktf.out/comparison/.synthesized: $(VENV)/.installed $(filter-out cdktf.out/%,$(wildcard $(SYNTH_SOURCES))) cdktf.out/.environment
-	$(STEP) "Synthesizing the stack with a load balancer into $(@D)" \
-		env SC_COMPARISON=true SC_DRAIN_SECONDS=0 CDKTF_OUTDIR=$(@D) python main.py
+# Beside it, with an application that ends at once: the stack, and the stack with a load balancer.
+cdktf.out/%/.synthesized: $(VENV)/.installed $(filter-out cdktf.out/%,$(wildcard $(SYNTH_SOURCES))) cdktf.out/.environment
+	@env $(SYNTH_$*) SC_DRAIN_SECONDS=0 CDKTF_OUTDIR=$(@D) sh tools/step.sh "$(if $(QUIET),,Synthesizing it into $(@D))" python main.py
 	@touch $@
+
+SYNTH_comparison := SC_COMPARISON=true
 
 synth: cdktf.out/.synthesized ## Synthesize the stack into cdktf.out, if anything it depends on changed
 
@@ -143,29 +144,38 @@ settings: install ## Write docs/settings.md from the settings
 checkov: install .venv-checkov/.installed ## Run checkov over the stack, all its options and the Dockerfile
 	@python tools/checkov/gate.py .venv-checkov/bin/checkov
 
-# The synthesis and the byte code do not wait for each other; one of the two speaks.
+# Syntheses and byte code do not wait for each other; one of them speaks.
 ready: $(VENV)/.installed
-	@$(MAKE) --silent --no-print-directory -j 2 synth install QUIET=1
+	@$(MAKE) --silent --no-print-directory -j 2 synth install $(ALSO) QUIET=1
 
+AT_ONCE := cdktf.out/ends-at-once
+BOTH_WAYS := cdktf.out/comparison
+
+# A twin for each way to end is quicker than a rollout from one to the other.
+run: ALSO := $(AT_ONCE)/.synthesized
 run: ready ## Stop a task under load: what fails, without a drain and with one
-	@$(TWIN_UP) -- lab run stop-task --rate $(RATE) --users $(USERS) --duration $(DURATION) --sweep drain_seconds=0,20
+	@folder=results/run-$$(date -u +%Y%m%dT%H%M%SZ) && \
+	stop_task="lab run stop-task --rate $(RATE) --users $(USERS) --duration $(DURATION) --results $$folder" && \
+	$(TWIN_UP) --synth $(AT_ONCE) -- $$stop_task --sweep drain_seconds=0 && \
+	$(TWIN_UP) -- $$stop_task --sweep drain_seconds=20 && \
+	echo && lab table $$folder/* && printf '\nReport of both: ' && lab report $$folder/*
 	@printf '%s\n' '' 'Next:' \
-		'  make compare   stop, rollout, crash; with a load balancer too (6 to 9 minutes)' \
+		'  make compare   stop, rollout, crash; with a load balancer too (4 to 5 minutes)' \
 		'  make ui        the same stack, and Locust in your browser' \
 		'  $(BIN)/lab costs --requests-per-second $(RATE)   (what a month costs)'
 
-# Without a load balancer twice, for the application that ends at once and the one that serves on; then on a stack with
-# one, where half of the load takes each way.
-EVENTS := lab run stop-task rollout crash --shortest
-
-compare: ready cdktf.out/comparison/.synthesized ## Stop, rollout and crash, with and without a load balancer
+# Without a load balancer, for the application that ends at once and for the one that serves on; then on a stack with one,
+# where half of the load takes each way.
+compare: ALSO := $(AT_ONCE)/.synthesized $(BOTH_WAYS)/.synthesized
+compare: ready ## Stop, rollout and crash, with and without a load balancer
 	@if [ "$${SC_COMPARISON:-false}" != false ]; then \
 		echo "make compare brings the load balancer itself: unset SC_COMPARISON." >&2; exit 2; fi
 	@folder=results/compare-$$(date -u +%Y%m%dT%H%M%SZ) && \
-	$(TWIN_UP) -- $(EVENTS) --users $(USERS) --rate $(RATE) --sweep drain_seconds=0,20 --results $$folder/no-load-balancer && \
-	$(TWIN_UP) --synth cdktf.out/comparison -- \
-		$(EVENTS) --users $$((2 * $(USERS))) --rate $$((2 * $(RATE))) --results $$folder/load-balancer && \
-	echo && lab table $$folder/no-*/*-study $$folder/load-*/*-study && printf "\nReports:\n" && ls $$folder/*/*-study/report.html
+	events="lab run stop-task rollout crash --shortest --no-wait --results $$folder" && \
+	$(TWIN_UP) --synth $(AT_ONCE) -- $$events --users $(USERS) --rate $(RATE) --sweep drain_seconds=0 && \
+	$(TWIN_UP) -- $$events --users $(USERS) --rate $(RATE) --sweep drain_seconds=20 && \
+	$(TWIN_UP) --synth $(BOTH_WAYS) -- $$events --users $$((2 * $(USERS))) --rate $$((2 * $(RATE))) && \
+	echo && lab table $$folder/*-study && printf '\nReports:\n' && ls $$folder/*-study/report.html
 
 soak: ready ## Random faults on a twin under load, with checks all along (MINUTES=10 SEED=...)
 	@python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))

@@ -108,6 +108,9 @@ def run(
         None, metavar="PERCENT", help="End with 1 if more of the requests failed, of any run and way."
     ),
     listing: bool = typer.Option(False, "--list", help="List the experiments, with their times, and end."),
+    no_wait: bool = typer.Option(
+        False, "--no-wait", help="End while what was put back is on its way: for a twin that goes down as well."
+    ),
     as_json: _Json = False,
 ) -> None:
     """Put load on the service while something happens to its tasks, and say what the clients saw.
@@ -161,7 +164,7 @@ def run(
     require_drains_end(swept, task_settings(service))
     zones = [task.availability_zone for task in service.tasks() if task.is_running]
     todo, too_large = fitting(todo, experiments, zones)
-    request = Request(todo, users, duration, rate, repeat, swept, results, path, shortest)
+    request = Request(todo, users, duration, rate, repeat, swept, results, path, shortest, wait=not no_wait)
     left_out = {experiment.name: experiment.not_on_aws for experiment in impossible} | too_large
     folders: list[Path] = []
 
@@ -221,15 +224,23 @@ def _check(folders: list[Path], most: float) -> None:
 
 @app.command()
 def report(
-    folder: Path = typer.Argument(..., metavar="FOLDER", help="A folder that `lab run` or Locust made."),
+    folders: list[Path] = typer.Argument(..., metavar="FOLDER...", help="Folders that `lab run` or Locust made."),
     as_json: _Json = False,
 ) -> None:
-    """Write report.html anew, from the files of a run or of several."""
-    from lab.experiments.study import is_study, read_measured, read_study
+    """Write report.html anew, from the files of a run or of several; of several folders, one in a new folder."""
+    from lab.experiments.study import is_study, read_measured, read_study, write_study
     from lab.report.html import write_report
     from lab.report.pages import run_page, study_page
+    from lab.runner.session import new_folder
 
-    page = study_page(read_study(folder)) if is_study(folder) else run_page(read_measured(folder))
+    folder = folders[0]
+    if len(folders) > 1:
+        studies = [read_study(each) for each in folders]
+        runs = [measured.folder for study in studies for measured in study.measured]
+        left_out = {name: why for study in studies for name, why in study.left_out.items()}
+        page = study_page(write_study(folder := new_folder(folder.parent, "study"), runs, left_out))
+    else:
+        page = study_page(read_study(folder)) if is_study(folder) else run_page(read_measured(folder))
     path = write_report(page, folder)
     if as_json:
         _print(page, as_json=True)

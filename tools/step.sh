@@ -7,14 +7,14 @@ trap 'rm -f "$output"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 began=$(date +%s)
-printf '%s ... ' "$text"
+[ -z "$text" ] || printf '%s ... ' "$text"
 "$@" >"$output" 2>&1 </dev/null
 code=$?
 if [ "$code" -eq 0 ]; then
-  echo "done ($(($(date +%s) - began)) s)"
+  [ -z "$text" ] || echo "done ($(($(date +%s) - began)) s)"
   grep '^warning: ' "$output" >&2
 else
-  echo "failed"
+  [ -z "$text" ] || echo "failed"
   cat "$output" >&2
 fi
 exit "$code"

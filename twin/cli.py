@@ -244,6 +244,18 @@ def logs(
 
 
 @app.command()
+def events(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="And those to come, until Ctrl-C.")] = False,
+    state: State = _STATE,
+) -> None:
+    """Print what has happened, a line for each event: to services, tasks and the gateway, and by faults."""
+    from twin.events import print_events
+    from twin.state import StateFolder
+
+    print_events(StateFolder(state), follow=follow)
+
+
+@app.command()
 def stop(
     task: Annotated[str, typer.Argument(metavar="TASK", help="A task's id, or the beginning of it.")],
     reason: Annotated[str, typer.Option(help="For the task's record.")] = "twin stop",

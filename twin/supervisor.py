@@ -142,6 +142,7 @@ class Supervisor:
             subnets,
             self.parameters,
             remove_discovery=registry.delete_service,
+            log=state.log,
         )
         self.launcher.controller = self.controller
         self._context = Context(self.ecs, self.controller, registry, self.balancers.target_groups)

@@ -42,7 +42,7 @@ def table_page(studies: Sequence[Study]) -> Document:
             if not measured.flaw and (arm == LOAD_BALANCER or len(measured.runs) == 1 or not is_alone):
                 cells = found.setdefault(words.column(measured, arm), {})
                 cells.setdefault(findings.experiment.name, []).append(findings)
-    names = list(dict.fromkeys(name for cells in found.values() for name in cells))
+    names = [name for name in EXPERIMENTS if any(name in cells for cells in found.values())]
     rows = []
     for name in names:
         failed = [_failed(cells[name]) if name in cells else "-" for cells in found.values()]

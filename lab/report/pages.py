@@ -276,7 +276,7 @@ def _table(matrix: Sequence[Row], study: Study) -> Table:
     lines = [
         [
             row.experiment.name,
-            *(words.setting(name, row.parameters[name]) for name in swept),
+            *(words.setting(name, row.parameters[name]) if name in row.parameters else "-" for name in swept),
             *([words.WAYS[row.arm]] if both else []),
             *(_cell(row, figure) for figure in _SHOWN),
         ]

@@ -31,7 +31,10 @@ _STABLE_WITHIN = {True: 180.0, False: 1800.0}  # seconds, on a twin and on AWS
 
 @dataclass(frozen=True)
 class Request:
-    """What `lab run` was asked for; `duration` None: each experiment's own, or its least if `shortest`."""
+    """What `lab run` was asked for; `duration` None: each experiment's own, or its least if `shortest`.
+
+    `wait`: end once what was put back is stable.
+    """
 
     experiments: Sequence[Experiment]
     users: int
@@ -42,6 +45,7 @@ class Request:
     results: Path
     path: str = "/hostname"
     shortest: bool = False
+    wait: bool = True
 
     @property
     def runs(self) -> int:
@@ -61,7 +65,9 @@ class Session:
         self._bench = Bench(EcsService(target), twin, lambda message: console.print(message, highlight=False))
 
     def run(self) -> None:
-        """Run everything, and wait until what was put back is stable.
+        """Run everything and, unless the request says otherwise, wait until what was put back is stable.
+
+        What makes a deployment comes last: until the service has gone back, nothing else can be measured.
 
         Whatever ends it early, `done` was told of each run that has files.
         """
@@ -69,14 +75,16 @@ class Session:
         ways = ", half of it each way" if target.comparison_url else ""
         rate = f" at {request.rate:g} requests/s" if request.rate else ""
         self._bench.note(f"load: {request.users} users{rate} on {target.gateway_url}{request.path}{ways}")
+        experiments = sorted(request.experiments, key=lambda experiment: experiment.deploys)
         numbers = itertools.count(1)
         for task, cells in by_task(request.cells):
             with task_revision(self._bench, task, self._stable):
                 for cell in cells:
                     with parameters(self._bench, cell):
-                        for repeat, experiment in itertools.product(range(1, request.repeat + 1), request.experiments):
+                        for repeat, experiment in itertools.product(range(1, request.repeat + 1), experiments):
                             self._one(experiment, cell, repeat, next(numbers))
-        self._stable(completed=False)
+        if request.wait:
+            self._stable(completed=False)
 
     def _one(self, experiment: Experiment, cell: Setting, repeat: int, number: int) -> None:
         request, twin = self._request, self._bench.twin

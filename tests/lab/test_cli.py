@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lab.experiments.catalogue import EXPERIMENTS
-from lab.experiments.study import read_measured
+from lab.experiments.study import read_measured, read_study
 from tests.command import Command
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -31,6 +31,15 @@ def study(tmp_path: Path) -> Path:
 def test_a_report_is_written_and_named(lab: Command, run: Path) -> None:
     assert lab("report", str(run)).out == f"{run / 'report.html'}\n"
     assert (run / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_report_of_several_is_a_study_in_a_new_folder(lab: Command, run: Path, study: Path) -> None:
+    named = lab("report", str(run), str(study)).out.strip()
+
+    folder = Path(named).parent
+    assert folder.parent == run.parent
+    runs = [measured.folder for measured in read_study(folder).measured]
+    assert [each.resolve() for each in runs] == [run, *(each.folder.resolve() for each in read_study(study).measured)]
 
 
 def test_a_table_of_runs(lab: Command, run: Path) -> None:

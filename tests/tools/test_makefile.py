@@ -47,18 +47,23 @@ def _dry(*arguments: str) -> str:
 def test_make_run_compares_an_application_that_ends_at_once_with_one_that_serves_on() -> None:
     printed = _dry("run", "DURATION=10", "RATE=50", "USERS=8", "GATEWAY_PORT=8100")
 
-    (line,) = [line for line in printed.splitlines() if "lab run" in line and "--with-parent" in line]
-    assert "--port 8100" in line
-    assert line.endswith("-- lab run stop-task --rate 50 --users 8 --duration 10 --sweep drain_seconds=0,20")
+    assert 'stop_task="lab run stop-task --rate 50 --users 8 --duration 10 --results $folder"' in printed
+    at_once, serves_on = [line for line in printed.splitlines() if line.startswith("twin up")]
+    assert "--port 8100" in at_once
+    assert "--synth cdktf.out/ends-at-once -- $stop_task --sweep drain_seconds=0 " in at_once
+    assert "--synth" not in serves_on
+    assert "-- $stop_task --sweep drain_seconds=20 " in serves_on
+    assert "lab table $folder/*" in printed
 
 
 def test_make_compare_has_a_stack_without_a_load_balancer_and_one_with() -> None:
     printed = _dry("compare")
 
-    without, beside = [line for line in printed.splitlines() if "lab run stop-task rollout crash --shortest" in line]
-    assert "--rate 100 --sweep drain_seconds=0,20" in without
-    assert "--rate $((2 * 100))" in beside
-    assert "--synth cdktf.out/comparison" in printed
+    assert 'events="lab run stop-task rollout crash --shortest --no-wait --results $folder"' in printed
+    at_once, serves_on, beside = [line for line in printed.splitlines() if line.startswith("twin up")]
+    assert "--synth cdktf.out/ends-at-once -- $events --users 16 --rate 100 --sweep drain_seconds=0 " in at_once
+    assert "-- $events --users 16 --rate 100 --sweep drain_seconds=20 " in serves_on
+    assert "--synth cdktf.out/comparison -- $events --users $((2 * 16)) --rate $((2 * 100)) " in beside
     assert "lab table" in printed
 
 

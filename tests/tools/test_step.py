@@ -36,3 +36,11 @@ def test_a_step_that_fails_shows_all_that_it_printed_and_its_exit_code() -> None
     assert done.returncode == 7
     assert done.stdout == "Setting up ... failed\n"
     assert done.stderr == "noise\nno space\n"
+
+
+def test_a_step_without_a_text_says_nothing_unless_it_fails() -> None:
+    done = _step("", "sh", "-c", "echo noise")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+    failed = _step("", "sh", "-c", "echo 'no space'; exit 7")
+    assert (failed.returncode, failed.stdout, failed.stderr) == (7, "", "no space\n")

@@ -119,9 +119,11 @@ class Controller:
         *,
         clock: Callable[[], float] = time.time,
         remove_discovery: Callable[[str], None],
+        log: Callable[..., None] = lambda kind, **details: None,
     ) -> None:
         """
         Args:
+            log: adds a line to the twin's event log.
             remove_discovery: removes a service of Cloud Map, by its id, some time after its ECS service is gone.
         """
         self.ecs = ecs
@@ -130,6 +132,7 @@ class Controller:
         self.parameters = parameters
         self.clock = clock
         self._remove_discovery = remove_discovery
+        self._log = log
         self._changed = asyncio.Event()
         self._ids = itertools.count()
 
@@ -276,6 +279,7 @@ class Controller:
 
     def _add_event(self, service: Service, text: str) -> None:
         service.events.appendleft(ServiceEvent(str(uuid.uuid4()), self.clock(), text))
+        self._log("service", what=text)
 
     def _reconcile(self, service: Service) -> None:
         tasks = self.ecs.tasks_of(service)

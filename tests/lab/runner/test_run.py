@@ -241,6 +241,20 @@ def test_where_the_gateway_does_not_answer_nothing_is_done_to_the_service(
     assert sum(row.requests for row in run.timeline) == run.meta["requests"] == run.meta["failures"] > 0
 
 
+@pytest.mark.parametrize("wait", [True, False])
+def test_what_deploys_comes_last_and_its_way_back_is_waited_for_unless_asked_otherwise(
+    twin: RunningTwin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: bool
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(Session, "_one", lambda self, experiment, *others: done.append(experiment.name))
+    monkeypatch.setattr(Session, "_stable", lambda self, **others: done.append("stable"))
+    experiments = [EXPERIMENTS[name] for name in ("stop-task", "rollout", "crash")]
+    request = Request(experiments, 4, 4, 20, 2, [{}], tmp_path, wait=wait)
+    Session(request, read_target(twin.state / "outputs.json"), Console(quiet=True), lambda folder: None).run()
+
+    assert done == ["stop-task", "crash", "rollout"] * 2 + ["stable"] * wait
+
+
 def test_seconds_follow_one_another(done: tuple[Run, str]) -> None:
     run, _ = done
     per_second = Counter({row.second: row.requests for row in run.timeline})
