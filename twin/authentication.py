@@ -24,6 +24,12 @@ _SENTENCES = {
     Verdict.EXPIRED: "The signature of {timestamp} is not valid at this time: sign the request anew.",
     Verdict.WRONG: f"The signature is not that of this request by the access key {{key}}: {_WAY_OUT}.",
 }
+# What the twin itself serves, or acts on, is in one Region: the services by the names that signatures have.
+_OF_ONE_REGION = {"apigateway", "application-autoscaling", "ecs", "elasticloadbalancing", "servicediscovery"}
+_ELSEWHERE = (
+    "This twin serves {service} in {here}, and the request is for {there}: end it and start `twin up --empty "
+    "--region {there}`, or ask for {here}."
+)
 # Codes of JSON protocols, of query protocols and of S3:
 # https://docs.aws.amazon.com/general/latest/gr/sigv4-troubleshooting.html
 _CODES = {
@@ -35,17 +41,21 @@ _CODES = {
 
 
 class Authentication:
-    """Knows the twin's own access key, and those that its IAM and STS have issued to who had that."""
+    """Knows the twin's own access key, those that its IAM and STS have issued to who had it, and its Region."""
 
-    def __init__(self, credentials: Credentials, account: str) -> None:
+    def __init__(self, credentials: Credentials, account: str, region: str) -> None:
         self._credentials = credentials
         self._account = account
+        self._region = region
 
     def refusal(self, request: Request) -> Response | None:
-        """The error for a request that is not signed as it must be; None for one that is."""
+        """The error for a request that is not signed as it must be, or for another Region; None for any other."""
         given, verdict = self._verdict(request, self._secret_of)
         if verdict is Verdict.SIGNED:
-            return None
+            if given is None or given.service not in _OF_ONE_REGION or given.region == self._region:
+                return None
+            text = _ELSEWHERE.format(service=given.service, here=self._region, there=given.region)
+            return error(protocol_of(request, given.service), 400, "InvalidEndpointException", text)
         details = {"key": given.key, "timestamp": given.timestamp} if given else {}
         return _error(request, given, verdict, _SENTENCES[verdict].format(**details))
 

@@ -65,6 +65,12 @@ def up(
     empty: Annotated[
         bool, typer.Option("--empty", help="Deploy nothing: an endpoint for Terraform or the AWS CLI.")
     ] = False,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            help="With --empty the Region; else the stack names it.", show_default="the stack's or AWS_REGION"
+        ),
+    ] = None,
     state: State = _STATE,
     port: Annotated[int, typer.Option(help="The gateway's port.")] = 8000,
     aws_port: Annotated[int, typer.Option(help="The AWS endpoint's port.")] = 4566,
@@ -183,6 +189,7 @@ def up(
         jwt_issuer=jwt_issuer,
         then=then or None,
         empty=empty,
+        region=region,
         with_parent=with_parent,
         credentials=Credentials.new(access_key),
         allow_origin=[checked_origin(origin) for origin in allow_origin or []],

@@ -83,7 +83,7 @@ class Endpoint:
         self._balancers_changed = balancers_changed
         self._control = control
         self._token = credentials.token
-        self._authentication = Authentication(credentials, account)
+        self._authentication = Authentication(credentials, account, region)
         self.discovery_is_down = False  # a fault: DiscoverInstances fails
         complete()
         moto = DomainDispatcherApplication(create_backend_app)

@@ -18,7 +18,8 @@ class Subnets:
     """The subnets of one account and Region; hands out private addresses in order."""
 
     def __init__(self, account: str, region: str) -> None:
-        self._region = region
+        # https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html
+        self._domain = "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
         self._backend: Any = get_backend("ec2")[account][region]
         self._addresses: dict[str, PrivateAddresses] = {}
         self._used: dict[str, set[str]] = {}
@@ -51,7 +52,7 @@ class Subnets:
                 private = str(addresses.allocate())
                 if private not in used:
                     used.add(private)
-                    host_name = f"ip-{private.replace('.', '-')}.{self._region}.compute.internal"
+                    host_name = f"ip-{private.replace('.', '-')}.{self._domain}"
                     return Placement(zone, subnet.id, private, host_name)
         names = ", ".join(subnet.id for subnet in subnets)
         raise NoRoom(f"The subnets of {zone} ({names}) have no free addresses")

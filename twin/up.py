@@ -40,6 +40,7 @@ class Options:
         synth: `cdktf.out`, or one cdk.tf.json; None: `cdktf.out`, or where the service is the user's own, a stack made
             for it.
         empty: deploy nothing, so that others can.
+        region: of the endpoint, where nothing is deployed; None: that of `synth`, else of the environment.
         state: the state folder.
         port: the gateway's.
         aws_port: the endpoint's.
@@ -67,6 +68,7 @@ class Options:
     jwt_issuer: str | None = None
     then: Sequence[str] | None = None
     empty: bool = False
+    region: str | None = None
     with_parent: bool = False
     credentials: Credentials = field(default_factory=Credentials.new)
     allow_origin: Sequence[str] = ()
@@ -146,6 +148,10 @@ def _stack(options: Options) -> Stack:
         raise BadInput(f"{fixed[0]} is for the stack that `twin up --command` makes, and {there}: leave one out.")
     if of_ones_own and options.synth is None and not options.empty:
         return own_stack(_REGION, path, options.routes or ANY_PATH, options.health)
+    if options.region is not None:
+        if not options.empty:
+            raise BadInput("--region is for --empty: a stack names its own Region. Leave it out, or set SC_REGION.")
+        return Stack("empty", options.region, {}, {}, {})
     synth = options.synth or _SYNTH
     if not options.empty or synth.exists():
         return load_stack(synth, path)

@@ -50,10 +50,22 @@ def issuer() -> Iterator[Issuer]:
         yield issuer
 
 
+MakeEndpoint = Callable[..., "Endpoint"]
+
+
 @pytest.fixture
-def endpoint(start_twin: TwinFactory, issuer: Issuer) -> Endpoint:
-    """`twin up --empty`, and the environment that `eval "$(twin env)"` makes."""
-    twin = start_twin("--empty", "--jwt-issuer", issuer.url, wait=False)
+def make_endpoint(start_twin: TwinFactory, issuer: Issuer) -> MakeEndpoint:
+    """Starts `twin up --empty` with options, and has the environment that `eval "$(twin env)"` makes."""
+    return lambda *options: _endpoint(start_twin("--empty", "--jwt-issuer", issuer.url, *options, wait=False), issuer)
+
+
+@pytest.fixture
+def endpoint(make_endpoint: MakeEndpoint) -> Endpoint:
+    """An empty twin in the stack's own Region."""
+    return make_endpoint()
+
+
+def _endpoint(twin: RunningTwin, issuer: Issuer) -> Endpoint:
     wait_until(lambda: "aws_endpoint_url" in said(twin) or twin.process.poll() is not None, "the endpoint is there")
     ask = ["sh", "-c", 'eval "$("$@")" && env -0', "sh", *twin_command("env", "--state", str(twin.state))]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SC_", "TF_CLI"))}

@@ -26,11 +26,19 @@ WAY_OUT = 'run `eval "$(twin env)"` in this terminal'
 OWN_PATH = {"PATH": os.environ["PATH"], "HOME": os.devnull}
 
 
-def client(twin: RunningTwin, service: str, key: str, secret: str, token: str | None = None, **config: Any) -> Any:
+def client(
+    twin: RunningTwin,
+    service: str,
+    key: str,
+    secret: str,
+    token: str | None = None,
+    region: str = "eu-west-2",
+    **config: Any,
+) -> Any:
     return boto3.client(
         service,
         endpoint_url=twin.aws_endpoint_url,
-        region_name="eu-west-2",
+        region_name=region,
         aws_access_key_id=key,
         aws_secret_access_key=secret,
         aws_session_token=token,
@@ -73,6 +81,27 @@ def test_every_protocol_of_boto3_shows_the_sentence(twin: RunningTwin, service: 
     assert code == wrong
     assert message.endswith(f"by the access key {own.access_key}: {WAY_OUT}.")
     getattr(client(twin, service, own.access_key, own.secret_key), operation)()
+
+
+@pytest.mark.parametrize("service", ["apigatewayv2", "application-autoscaling", "ecs", "elbv2", "servicediscovery"])
+def test_what_the_twin_serves_in_one_region_is_refused_in_another(twin: RunningTwin, service: str) -> None:
+    of_scaling = ("describe_scalable_targets", {"ServiceNamespace": "ecs"})
+    name, given = of_scaling if service == "application-autoscaling" else (CALLS[service][0], {})
+    own = twin.credentials
+    elsewhere = client(twin, service, own.access_key, own.secret_key, region="us-east-1")
+
+    code, sentence = refusal(lambda: getattr(elsewhere, name)(**given))
+
+    assert code == "InvalidEndpointException"
+    assert "in eu-west-2, and the request is for us-east-1" in sentence
+    assert "`twin up --empty --region us-east-1`" in sentence
+
+
+def test_other_services_are_there_in_every_region(twin: RunningTwin) -> None:
+    own = twin.credentials
+    ec2 = client(twin, "ec2", own.access_key, own.secret_key, region="us-east-1")
+    zones = ec2.describe_availability_zones()["AvailabilityZones"]
+    assert {zone["RegionName"] for zone in zones} == {"us-east-1"}
 
 
 def test_the_aws_cli_shows_the_sentence(twin: RunningTwin) -> None:

@@ -174,6 +174,22 @@ def test_an_empty_twin_needs_no_stack(tmp_path: Path, given: dict[str, str], reg
     assert done.stdout.splitlines()[-1] == region
 
 
+def test_the_region_of_an_empty_twin_can_be_given(tmp_path: Path) -> None:
+    words = up(tmp_path, "--empty", "--region", "ap-south-1", synth=tmp_path / "cdktf.out")
+    ask = "import os; print(os.environ['AWS_REGION'])"
+    done = subprocess.run(
+        twin_command(*words, "--", sys.executable, "-c", ask), cwd=PROJECT, capture_output=True, text=True, timeout=60
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "ap-south-1"
+
+
+def test_a_region_for_a_stack_is_refused(twin_cli: Command, tmp_path: Path) -> None:
+    result = twin_cli("up", "--region", "us-east-1", "--state", str(tmp_path))
+    assert_refused(result, 2, "--region is for --empty", "SC_REGION")
+
+
 LONG = ("a" * 300, "/".join(["a" * 200] * 30))
 
 

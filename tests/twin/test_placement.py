@@ -40,6 +40,17 @@ def test_a_task_gets_an_address_of_its_subnet_and_the_host_name_of_fargate(subne
     assert (place.private_address, place.host_name) == ("10.0.2.4", "ip-10-0-2-4.eu-west-2.compute.internal")
 
 
+def test_the_host_names_of_us_east_1_have_a_domain_of_their_own() -> None:
+    backend = get_backend("ec2")[ACCOUNT]["us-east-1"]
+    vpc = backend.create_vpc("10.0.0.0/16")
+    subnet = backend.create_subnet(vpc.id, "10.0.0.0/24", availability_zone="us-east-1a").id
+
+    place = Subnets(ACCOUNT, "us-east-1").place(configuration([subnet]), "us-east-1a")
+
+    assert place.host_name == "ip-10-0-0-4.ec2.internal"
+    backend.reset()
+
+
 def test_no_two_tasks_have_one_address_and_full_subnets_say_so(subnet_ids: list[str]) -> None:
     subnets = Subnets(ACCOUNT, REGION)
     small = configuration(subnet_ids[:1])

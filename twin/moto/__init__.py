@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twin.moto import api_gateway, cloud_map, policies, scaling, security_groups
+from twin.moto import api_gateway, cloud_map, policies, scaling, security_groups, transit_gateways
 
 __all__ = ["complete"]
 
@@ -13,6 +13,7 @@ __all__ = ["complete"]
 #   security_groups.py  rules that differ in source or destination alone, descriptions of all kinds of rules
 #   scaling.py          the services of the twin's ECS as scalable targets, their tags
 #   policies.py         the managed policies of AWS
+#   transit_gateways.py attachments of VPCs: their tags, and that they are described once they are deleted
 #
 # Each puts methods of its own on moto's classes: moto serves them as it serves its own. The only modules, beside
 # registry.py and the readers of moto's stores, that know how moto works inside.
@@ -20,5 +21,5 @@ __all__ = ["complete"]
 
 def complete() -> None:
     """Put all of it on moto's classes; a second call changes nothing."""
-    for module in (api_gateway, cloud_map, policies, scaling, security_groups):
+    for module in (api_gateway, cloud_map, policies, scaling, security_groups, transit_gateways):
         module.complete()

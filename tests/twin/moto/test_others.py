@@ -1,4 +1,4 @@
-"""Security groups, scaling targets and managed policies, as the real Terraform provider asks of them."""
+"""Security groups, transit gateways, scaling targets, managed policies, as the Terraform provider uses them."""
 
 from __future__ import annotations
 
@@ -177,3 +177,24 @@ def test_the_managed_policies_of_aws_are_there(client: Client) -> None:
     iam.detach_role_policy(RoleName="tasks", PolicyArn=arn)
     with pytest.raises(iam.exceptions.NoSuchEntityException):
         iam.attach_role_policy(RoleName="tasks", PolicyArn=arn + "x")
+
+
+def test_an_attachment_to_a_transit_gateway_has_its_tags_and_is_described_once_it_is_deleted(ec2: Any) -> None:
+    (vpc, *_) = ec2.describe_vpcs()["Vpcs"]
+    (subnet, *_) = ec2.describe_subnets()["Subnets"]
+    gateway = ec2.create_transit_gateway()["TransitGateway"]["TransitGatewayId"]
+    tags = [{"Key": "team", "Value": "shop"}]
+    given = {"TransitGatewayId": gateway, "VpcId": vpc["VpcId"], "SubnetIds": [subnet["SubnetId"]]}
+    specification = [{"ResourceType": "transit-gateway-attachment", "Tags": tags}]
+
+    def described() -> list[tuple[str, list[Json]]]:
+        found = ec2.describe_transit_gateway_vpc_attachments()["TransitGatewayVpcAttachments"]
+        return [(each["State"], each.get("Tags", [])) for each in found]
+
+    made = ec2.create_transit_gateway_vpc_attachment(**given, TagSpecifications=specification)
+    assert described() == [("available", tags)]
+    identifier = made["TransitGatewayVpcAttachment"]["TransitGatewayAttachmentId"]
+    ec2.delete_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=identifier)
+    assert described() == [("deleted", tags)]
+    ec2.create_transit_gateway_vpc_attachment(**given)
+    assert sorted(described(), key=str) == [("available", []), ("deleted", tags)]
