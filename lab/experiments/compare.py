@@ -16,28 +16,25 @@ import itertools
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-from lab.distribution.goodness import holm
+from lab.distribution.goodness import ALPHA, POWER, holm
 from lab.errors import BadInput
 from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
 from lab.experiments.figures import FIGURES, PRIMARY, Compared
 from lab.experiments.study import Row, Spread, Study, rows
+from lab.records.observations import Numbers
 
-__all__ = ["Comparison", "Difference", "Outcome", "compare", "compare_ways"]
-
-ALPHA = 0.05
-_POWER = 0.8
 _MOST = 50_000  # arrangements that are looked at one by one; of more, so many are drawn
 _SEED = 1  # the same files give the same answer
 _SAME_RATE = 0.1  # rates that differ by no more are taken for the same
 _COMMON = "detect_s"  # what ECS does is the same for both ways
+_OUTCOMES = [name for name, figure in FIGURES.items() if figure.compared is Compared.OUTCOME]
 
-Numbers = NDArray[np.float64]
+Columns = Sequence[tuple[Sequence[float], Sequence[float]]]  # (first, second) of each thing that is tested
 
 
 @dataclass(frozen=True)
@@ -79,18 +76,19 @@ class Comparison:
     second: tuple[float, ...]
     rates: tuple[float, float]
     p_value: float
+    p_adjusted: float
+    shown: bool
     outcomes: tuple[Outcome, ...]
     differences: tuple[Difference, ...]
-    paired: bool = False
-    p_adjusted: float = 1.0
-    shown: bool = False
-    repeats_needed: int = 0
-    would_show: float | None = None
-    failed_seconds: tuple[Spread, Spread] = field(init=False)
+    paired: bool
+    repeats_needed: int
+    would_show: float | None
 
-    def __post_init__(self) -> None:
+    @property
+    def failed_seconds(self) -> tuple[Spread, Spread]:
+        """On either side."""
         unit = FIGURES[PRIMARY].unit
-        object.__setattr__(self, "failed_seconds", (Spread.of(self.first, unit), Spread.of(self.second, unit)))
+        return Spread.of(self.first, unit), Spread.of(self.second, unit)
 
     @property
     def rates_differ(self) -> bool:
@@ -101,33 +99,30 @@ class Comparison:
 def compare(first: Study, second: Study) -> list[Comparison]:
     """Every experiment that both have, at every setting and on every way.
 
-    Raises:
-        BadInput: they have none in common, or one has no run that says anything.
+    Raises BadInput where they have none in common, or one has no run that says anything.
     """
     for study in (first, second):
         _require_whole(study)
     pairs = _pairs(rows(first.measured), rows(second.measured))
     if not pairs:
         raise BadInput(f"{first.folder} and {second.folder} have no experiment in common: there is nothing to compare.")
-    return _all_adjusted([_compared(a, b) for a, b in pairs])
+    return _compared(pairs, paired=False)
 
 
 def compare_ways(study: Study) -> list[Comparison]:
     """The way through Cloud Map with that through the load balancer, in the same runs.
 
-    Raises:
-        BadInput: no run has both ways, or none says anything.
+    Raises BadInput where no run has both ways, or none says anything.
     """
     _require_whole(study)
-    by_setting: dict[tuple[object, ...], dict[str, Row]] = {}
-    for row in rows([measured for measured in study.measured if {DIRECT, LOAD_BALANCER} <= set(measured.findings)]):
-        by_setting.setdefault((row.experiment.name, tuple(row.parameters.items())), {})[row.arm] = row
-    if not by_setting:
+    both = rows([measured for measured in study.measured if {DIRECT, LOAD_BALANCER} <= set(measured.findings)])
+    pairs = _pairs([row for row in both if row.arm == DIRECT], [row for row in both if row.arm != DIRECT], ways=True)
+    if not pairs:
         raise BadInput(
             f"{study.folder} has runs of one way only: name a second folder to compare it with, or run on a stack with "
             "a load balancer beside (SC_COMPARISON=true)."
         )
-    return _all_adjusted([_compared(ways[DIRECT], ways[LOAD_BALANCER], paired=True) for ways in by_setting.values()])
+    return _compared(pairs, paired=True)
 
 
 def _require_whole(study: Study) -> None:
@@ -136,37 +131,54 @@ def _require_whole(study: Study) -> None:
         raise BadInput(f"{study.folder} has no run that says anything{why}: run it again.")
 
 
-def _pairs(first: Sequence[Row], second: Sequence[Row]) -> list[tuple[Row, Row]]:
-    """By experiment, way and setting; where each has but one setting, it need not be the same."""
+def _pairs(first: Sequence[Row], second: Sequence[Row], *, ways: bool = False) -> list[tuple[Row, Row]]:
+    """By experiment, setting and, but where *ways* are compared, way; where each has but one setting, it need not be
+    the same."""
     whole = all(len({tuple(sorted(row.parameters.items())) for row in side}) == 1 for side in (first, second))
 
     def key(row: Row) -> tuple[object, ...]:
-        return (row.experiment.name, row.arm, () if whole else tuple(sorted(row.parameters.items())))
+        arm, setting = "" if ways else row.arm, () if whole else tuple(sorted(row.parameters.items()))
+        return row.experiment.name, arm, setting
 
     others = {key(row): row for row in second}
     return [(row, others[key(row)]) for row in first if key(row) in others]
 
 
-def _compared(first: Row, second: Row, *, paired: bool = False) -> Comparison:
-    a, b = _values(first, PRIMARY), _values(second, PRIMARY)
-    named = [name for name, figure in FIGURES.items() if figure.compared is Compared.OUTCOME]
-    came = [
-        ([v is not None for v in first.values(name)], [v is not None for v in second.values(name)]) for name in named
+def _compared(pairs: Sequence[tuple[Row, Row]], *, paired: bool) -> list[Comparison]:
+    p_values = [_p_value(first, second, paired) for first, second in pairs]
+    return [
+        Comparison(
+            experiment=first.experiment.name,
+            setting=first.parameters if first.parameters == second.parameters else {},
+            arm="" if paired else first.arm,
+            first=tuple(_values(first, PRIMARY)),
+            second=tuple(_values(second, PRIMARY)),
+            rates=(_rate(first), _rate(second)),
+            p_value=p_value,
+            p_adjusted=p_adjusted,
+            shown=p_adjusted <= ALPHA,
+            outcomes=tuple(Outcome(name, *map(sum, _came(first, second, name))) for name in _OUTCOMES),
+            differences=tuple(_difference(first, second, name, paired) for name in _described(first, second, paired)),
+            paired=paired,
+            repeats_needed=_repeats_needed(len(pairs), paired),
+            would_show=_would_show(_values(first, PRIMARY), _values(second, PRIMARY), paired, len(pairs)),
+        )
+        for (first, second), p_value, p_adjusted in zip(pairs, p_values, holm(p_values), strict=True)
     ]
-    differing = [(x, y) for x, y in came if any(x + y) and not all(x + y)]
-    columns = [(a, b), *(([float(v) for v in x], [float(v) for v in y]) for x, y in differing)]
-    return Comparison(
-        experiment=first.experiment.name,
-        setting=first.parameters if first.parameters == second.parameters else {},
-        arm="" if paired else first.arm,
-        first=tuple(a),
-        second=tuple(b),
-        rates=(_rate(first), _rate(second)),
-        p_value=_signs(columns) if paired else _permutation(columns),
-        outcomes=tuple(Outcome(name, sum(x), sum(y)) for name, (x, y) in zip(named, came, strict=True)),
-        differences=tuple(_difference(first, second, name, paired) for name in _described(first, second, paired)),
-        paired=paired,
-    )
+
+
+def _p_value(first: Row, second: Row, paired: bool) -> float:
+    """Of the primary figure, and of the outcomes that some runs came to and some did not."""
+    outcomes = [_came(first, second, name) for name in _OUTCOMES]
+    differing = [(x, y) for x, y in outcomes if any(x + y) and not all(x + y)]
+    columns: Columns = [(_values(first, PRIMARY), _values(second, PRIMARY)), *differing]
+    return _signs(columns) if paired else _permutation(columns)
+
+
+def _came(first: Row, second: Row, figure: str) -> tuple[list[bool], list[bool]]:
+    """Which runs of either side came to the figure."""
+    x, y = ([value is not None for value in side.values(figure)] for side in (first, second))
+    return x, y
 
 
 def _described(first: Row, second: Row, paired: bool) -> list[str]:
@@ -188,34 +200,35 @@ def _rate(row: Row) -> float:
 
 
 def _difference(first: Row, second: Row, figure: str, paired: bool) -> Difference:
-    low = high = None
     if paired:
         both = zip(first.values(figure), second.values(figure), strict=True)
-        changes = [y - x for x, y in both if x is not None and y is not None]
-        if len(changes) > 1:
-            low, high = _interval(
-                statistics.mean(changes), statistics.variance(changes) / len(changes), len(changes) - 1
-            )
+        known = [(x, y) for x, y in both if x is not None and y is not None]
+        a, b = [x for x, _ in known], [y for _, y in known]
     else:
         a, b = _values(first, figure), _values(second, figure)
-        if len(a) > 1 and len(b) > 1:
-            parts = statistics.variance(a) / len(a), statistics.variance(b) / len(b)
-            squares = parts[0] ** 2 / (len(a) - 1) + parts[1] ** 2 / (len(b) - 1)
-            freedom = sum(parts) ** 2 / squares if squares else len(a) + len(b) - 2
-            low, high = _interval(statistics.mean(b) - statistics.mean(a), sum(parts), freedom)
+    low = high = None
+    if min(len(a), len(b)) > 1:
+        variance, freedom = _of_the_mean(a, b, paired)
+        middle = statistics.mean(b) - statistics.mean(a)
+        width = float(stats.t.ppf(1 - ALPHA / 2, freedom)) * math.sqrt(variance)
+        low, high = middle - width, middle + width
     return Difference(figure, first.figures.get(figure), second.figures.get(figure), low, high)
 
 
-def _interval(middle: float, variance: float, freedom: float) -> tuple[float, float]:
-    width = float(stats.t.ppf(1 - ALPHA / 2, freedom)) * math.sqrt(variance)
-    return middle - width, middle + width
+def _of_the_mean(a: Sequence[float], b: Sequence[float], paired: bool) -> tuple[float, float]:
+    """The variance of the difference of the means, and its degrees of freedom (Welch, where runs are not paired)."""
+    if paired:
+        return statistics.variance([y - x for x, y in zip(a, b, strict=True)]) / len(a), len(a) - 1
+    parts = statistics.variance(a) / len(a), statistics.variance(b) / len(b)
+    squares = parts[0] ** 2 / (len(a) - 1) + parts[1] ** 2 / (len(b) - 1)
+    return sum(parts), sum(parts) ** 2 / squares if squares else len(a) + len(b) - 2
 
 
 # Tests
 
 
-def _permutation(columns: Sequence[tuple[Sequence[float], Sequence[float]]]) -> float:
-    """Of which side a run is of, for (first, second) of each thing that is tested."""
+def _permutation(columns: Columns) -> float:
+    """Of which side a run is of."""
     values = np.array([[*a, *b] for a, b in columns], dtype=np.float64)
     size, total = len(columns[0][0]), values.shape[1]
     if math.comb(total, size) <= _MOST:
@@ -229,7 +242,7 @@ def _permutation(columns: Sequence[tuple[Sequence[float], Sequence[float]]]) -> 
     return _smallest(np.abs(means))
 
 
-def _signs(columns: Sequence[tuple[Sequence[float], Sequence[float]]]) -> float:
+def _signs(columns: Columns) -> float:
     """Of which way is which in each pair."""
     changes = np.array([np.subtract(b, a) for a, b in columns], dtype=np.float64)
     pairs = changes.shape[1]
@@ -250,20 +263,6 @@ def _smallest(statistic: Numbers) -> float:
     return float(np.count_nonzero(smallest <= smallest[0]) / arrangements)
 
 
-def _all_adjusted(found: Sequence[Comparison]) -> list[Comparison]:
-    adjusted = holm([each.p_value for each in found])
-    return [
-        replace(
-            each,
-            p_adjusted=float(p),
-            shown=bool(p <= ALPHA),
-            repeats_needed=_repeats_needed(len(found), each.paired),
-            would_show=_would_show(each, len(found)),
-        )
-        for each, p in zip(found, adjusted, strict=True)
-    ]
-
-
 def _least_p(first: int, second: int, paired: bool) -> float:
     """Of two arrangements in all of them: no two-sided test finds less."""
     return 2 / (2**first if paired else math.comb(first + second, first))
@@ -273,18 +272,11 @@ def _repeats_needed(experiments: int, paired: bool) -> int:
     return next(n for n in itertools.count(1) if _least_p(n, n, paired) * experiments <= ALPHA)
 
 
-def _would_show(each: Comparison, experiments: int) -> float | None:
+def _would_show(a: Sequence[float], b: Sequence[float], paired: bool, experiments: int) -> float | None:
     """As if the runs were normally spread, at the level of the first step of Holm's adjustment."""
-    first, second = len(each.first), len(each.second)
-    if _least_p(first, second, each.paired) * experiments > ALPHA:
+    if _least_p(len(a), len(b), paired) * experiments > ALPHA:
         return None
-    if each.paired:
-        changes = [y - x for x, y in zip(each.first, each.second, strict=True)]
-        variance, freedom = statistics.variance(changes) / first, first - 1
-    else:
-        variance = statistics.variance(each.first) / first + statistics.variance(each.second) / second
-        freedom = first + second - 2
-    if not variance:
-        return None
-    level = float(stats.t.ppf(1 - ALPHA / experiments / 2, freedom)) + float(stats.t.ppf(_POWER, freedom))
-    return level * math.sqrt(variance)
+    variance, _ = _of_the_mean(a, b, paired)
+    freedom = len(a) - 1 if paired else len(a) + len(b) - 2
+    level = float(stats.t.ppf(1 - ALPHA / experiments / 2, freedom)) + float(stats.t.ppf(POWER, freedom))
+    return level * math.sqrt(variance) if variance else None

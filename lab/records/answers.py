@@ -8,9 +8,10 @@ import json
 import re
 import sys
 from codecs import BOM_UTF8
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -21,8 +22,6 @@ from lab.errors import BadInput
 from lab.records.observations import Integers, Observations, SequenceCounter, host_of, observe
 from lab.records.run import read_folder
 from load.answers import UNKNOWN_HOST
-
-__all__ = ["Layout", "layout_of", "parse_time", "read", "read_lines", "shown", "split_lines"]
 
 _LARGEST = 2**53  # of a count: beyond it floating-point numbers are not exact
 _LONGEST_HEADER = 10_000  # characters
@@ -43,16 +42,12 @@ def read(source: str) -> Observations:
         return _read_stream("standard input", sys.stdin.buffer)
     path = Path(source)
     if path.is_dir():
-        return _read_run(path)
+        return observe(read_folder(path))
     try:
         with path.open("rb") as stream:
             return _read_stream(source, stream)
     except OSError as error:
         raise BadInput(f"{source} cannot be read: {(error.strerror or str(error)).lower()}") from None
-
-
-def _read_run(path: Path) -> Observations:
-    return observe(read_folder(path))
 
 
 def _read_stream(source: str, stream: BinaryIO) -> Observations:
@@ -64,17 +59,53 @@ def _read_stream(source: str, stream: BinaryIO) -> Observations:
     number, line = next((number, line) for number, line in enumerate(head.split(b"\n"), start=1) if line.strip())
     if b"\0" in line:
         raise BadInput(f"{source}, line {number}: a zero byte, so this is a binary file; give {_FORMS}")
-    first = _decoded(source, number, line)
+    lines = _Lines(source, everything)
+    first = _decoded(line, f"{source}, line {number}")
     if first.lstrip()[:1] in ("{", "["):
-        return _read_objects(source, _text(source, everything))
-    if "hostname" in next(csv.reader([first.lower()[:_LONGEST_HEADER]])):
-        return _read_table(source, _text(source, everything))
-    if _is_counted(first):
-        return _read_counts(source, _text(source, everything))
-    layout = layout_of(line)
-    if layout is None:
+        taken_for, rows = "JSON with hostnames, one object a line", _objects(lines)
+    elif "hostname" in next(csv.reader([first.lower()[:_LONGEST_HEADER]])):
+        taken_for, rows = "a table of requests by hostname", _cells(lines)
+    elif _is_counted(first):
+        taken_for, rows = "counts, as `sort | uniq -c` writes them", _counts(lines)
+    elif layout := layout_of(line):
+        return read_lines(source, everything, layout)
+    else:
         raise BadInput(f"{source}, line {number}: {first[:60]!r} is none of {_FORMS}")
-    return read_lines(source, everything, layout)
+    counts: Counter[str] = Counter()
+    zones: dict[str, str] = {}
+    for host, requests, zone in rows:
+        counts[host] += requests
+        if zone:
+            zones[host] = zone
+    return Observations(source, taken_for, lines.number, counts, zones)
+
+
+class _Lines:
+    """The lines of a file as text; `number` is that of the last one, and `where` says it."""
+
+    def __init__(self, source: str, blocks: Iterable[bytes]) -> None:
+        self.source = source
+        self.number = 0
+        self._blocks = blocks
+
+    def __iter__(self) -> Iterator[str]:
+        for line in itertools.chain.from_iterable(split_lines(self.source, self._blocks)):
+            self.number += 1
+            yield _decoded(line, self.where)
+
+    @property
+    def where(self) -> str:
+        return f"{self.source}, line {self.number}"
+
+
+def _decoded(line: bytes, where: str) -> str:
+    try:
+        return line.decode().removesuffix("\r")
+    except UnicodeDecodeError:
+        raise BadInput(f"{where}: this is not UTF-8 text; give {_FORMS}") from None
+
+
+Row = tuple[str, int, str]  # host, requests, zone
 
 
 def _is_counted(line: str) -> bool:
@@ -86,51 +117,49 @@ def _is_counted(line: str) -> bool:
     return match[2] is not None and layout is not None and not layout.time
 
 
-def _read_counts(source: str, lines: Iterable[str]) -> Observations:
-    counts: dict[str, int] = {}
-    number = 0
-    for number, line in enumerate(lines, start=1):
+def _counts(lines: _Lines) -> Iterator[Row]:
+    for line in lines:
+        if match := _COUNTED.fullmatch(line):
+            yield match[2] or UNKNOWN_HOST, _count(match[1], lines.where), ""
+        elif line.strip():
+            raise BadInput(f"{lines.where}: {line[:60]!r} is not a count and a hostname")
+
+
+def _cells(lines: _Lines) -> Iterator[Row]:
+    """Of a table with the columns hostname and requests, and perhaps availability_zone, in any order."""
+    rows = csv.reader(lines)
+    try:
+        header = [name.strip().lower() for name in next(rows)]
+        if "requests" not in header:
+            raise BadInput(f"{lines.where}: a column named requests is needed, there are {', '.join(header)}")
+        if "second" in header:
+            parent = Path(lines.source).parent
+            raise BadInput(f"{lines.source} is the timeline of a run, which is read with its folder: give {parent}")
+        for row in filter(None, rows):
+            if len(row) != len(header):
+                raise BadInput(f"{lines.where}: {len(row)} columns where the header has {len(header)}")
+            cells = dict(zip(header, row, strict=True))
+            requests = _count(cells["requests"], lines.where)
+            yield host_of(cells["hostname"]), requests, cells.get("availability_zone", "")
+    except csv.Error as error:
+        raise BadInput(f"{lines.source}: this is not CSV ({error}); give {_FORMS}") from None
+
+
+def _objects(lines: _Lines) -> Iterator[Row]:
+    """Of an object of JSON a line, with the key `hostname`."""
+    for line in lines:
         if not line.strip():
             continue
-        match = _COUNTED.fullmatch(line)
-        if not match:
-            raise BadInput(f"{source}, line {number}: {line[:60]!r} is not a count and a hostname")
-        count = _count(match[1], f"{source}, line {number}")
-        host = match[2] or UNKNOWN_HOST
-        counts[host] = counts.get(host, 0) + count
-    return Observations(source, "counts, as `sort | uniq -c` writes them", number, counts)
-
-
-def _read_table(source: str, lines: Iterable[str]) -> Observations:
-    """A table with the columns hostname and requests, and perhaps availability_zone, in any order."""
-    try:
-        return _read_cells(source, lines)
-    except csv.Error as error:
-        raise BadInput(f"{source}: this is not CSV ({error}); give {_FORMS}") from None
-
-
-def _read_cells(source: str, lines: Iterable[str]) -> Observations:
-    rows = csv.reader(lines)
-    header = [name.strip().lower() for name in next(rows)]
-    if "requests" not in header:
-        raise BadInput(f"{source}, line 1: a column named requests is needed, there are {', '.join(header)}")
-    if "second" in header:
-        raise BadInput(f"{source} is the timeline of a run, which is read with its folder: give {Path(source).parent}")
-    counts: dict[str, int] = {}
-    zones: dict[str, str] = {}
-    for row in rows:
-        if not row:
-            continue
-        where = f"{source}, line {rows.line_num}"
-        if len(row) != len(header):
-            raise BadInput(f"{where}: {len(row)} columns where the header has {len(header)}")
-        cells = dict(zip(header, row, strict=True))
-        host = host_of(cells["hostname"])
-        requests = _count(cells["requests"], where)
-        counts[host] = counts.get(host, 0) + requests
-        if cells.get("availability_zone"):
-            zones[host] = cells["availability_zone"]
-    return Observations(source, "a table of requests by hostname", rows.line_num, counts, zones)
+        try:
+            host = json.loads(line)["hostname"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            host = None
+        if not isinstance(host, str):
+            raise BadInput(
+                f"{lines.where}: {shown(line.encode())} is no JSON object with a text named hostname; give "
+                "one on each line, or the hostnames alone"
+            )
+        yield host_of(host), 1, ""
 
 
 def _count(text: str, where: str) -> int:
@@ -143,38 +172,6 @@ def _count(text: str, where: str) -> int:
     if count > _LARGEST:
         raise BadInput(f"{where}: the count {shown(text.encode())} is beyond exact arithmetic: {_LARGEST:,} at most")
     return count
-
-
-def _read_objects(source: str, lines: Iterable[str]) -> Observations:
-    """An object of JSON a line, with the key `hostname`."""
-    counts: dict[str, int] = {}
-    number = 0
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            host = json.loads(line)["hostname"]
-        except (ValueError, TypeError, KeyError, RecursionError):
-            host = None
-        if not isinstance(host, str):
-            raise BadInput(
-                f"{source}, line {number}: {shown(line.encode())} is no JSON object with a text named hostname; give "
-                "one on each line, or the hostnames alone"
-            )
-        counts[host_of(host)] = counts.get(host_of(host), 0) + 1
-    return Observations(source, "JSON with hostnames, one object a line", number, counts)
-
-
-def _text(source: str, blocks: Iterable[bytes]) -> Iterator[str]:
-    lines = itertools.chain.from_iterable(split_lines(source, blocks))
-    return (_decoded(source, number, line) for number, line in enumerate(lines, start=1))
-
-
-def _decoded(source: str, number: int, line: bytes) -> str:
-    try:
-        return line.decode().removesuffix("\r")
-    except UnicodeDecodeError:
-        raise BadInput(f"{source}, line {number}: this is not UTF-8 text; give {_FORMS}") from None
 
 
 _SECONDS_FROM, _MILLISECONDS_FROM, _TO = 1e9, 1e12, 1e14  # 2001 in seconds and in milliseconds, year 5138
@@ -257,36 +254,34 @@ def read_lines(source: str, blocks: Iterable[bytes], layout: Layout) -> Observat
         blocks = (block.replace(b",", b" ") for block in blocks)
     for lines in split_lines(source, blocks):
         try:
-            host, second, connection = parser.parse(lines)
+            columns = parser.parse(lines)
         except ValueError:
             raise _complaint(source, parser, lines, lines_before) from None
         lines_before += len(lines)
-        known = host >= 0
-        if not known.all():
-            host = host[known]
-            second = None if second is None else second[known]
-            connection = None if connection is None else connection[known]
+        known = columns[0] >= 0
+        host, second, connection = (None if column is None else column[known] for column in columns)
+        assert host is not None
         unknown += len(lines) - len(host)
         counts = np.bincount(host, minlength=len(totals))
         counts[: len(totals)] += totals
         totals = counts
         counter.add(host, second, connection)
-    return _observations(source, layout, lines_before, parser.hosts.names, totals, unknown, counter)
-
-
-def _observations(
-    source: str, layout: Layout, lines: int, names: list[str], totals: Integers, unknown: int, counter: SequenceCounter
-) -> Observations:
+    names = parser.hosts.names
     windows, sequence = counter.result(names)
-    counts = dict(zip(names, totals.tolist(), strict=True))
-    if unknown:
-        counts[""] = unknown
+    seen = Observations(
+        source=source,
+        taken_for=layout.words,
+        lines=lines_before,
+        counts=dict(zip(names, totals.tolist(), strict=True)) | ({UNKNOWN_HOST: unknown} if unknown else {}),
+        windows=windows,
+        sequence=sequence,
+    )
     repeats = int(windows.repeats.sum())
     if layout.connection is None and repeats > 0 and repeats == totals.sum() - len(names):
         note = "All answers of a host follow each other, as in a sorted file, so their order was not used."
         kept = windows.without_order() if layout.time else None
-        return Observations(source, layout.words, lines, counts, windows=kept, notes=(note,))
-    return Observations(source, layout.words, lines, counts, windows=windows, sequence=sequence)
+        return replace(seen, windows=kept, sequence=None, notes=(note,))
+    return seen
 
 
 class _Parser:
