@@ -114,10 +114,9 @@ def calibrate(runs: Sequence[Measured], rng: np.random.Generator) -> Calibration
     """Fit the parameters to measured runs, of which those of other ways than Cloud Map, and those whose load ended
     too early, are passed over.
 
-    Raises:
-        BadInput: the load of all of them ended too early for them to say anything; there is no stretch with unchanged
-            hosts, and no task that left: nothing can be fitted; or a twin that they are of was set differently, so that
-            nothing could agree with all of them.
+    Raises BadInput: the load of all of them ended too early for them to say anything; there is no stretch with
+    unchanged hosts, and no task that left: nothing can be fitted; or a twin that they are of was set differently, so
+    that nothing could agree with all of them.
     """
     if runs and all(run.flaw for run in runs):
         raise BadInput(f"{runs[0].folder} says nothing ({runs[0].flaw}): run it again.")

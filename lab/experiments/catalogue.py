@@ -166,8 +166,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {experiment.name: experiment for experim
 def chosen(names: list[str], *, on_aws: bool) -> tuple[list[Experiment], list[Experiment]]:
     """The experiments that *names* name and can be done, and those of `all` that cannot, in the order of the table.
 
-    Raises:
-        BadInput: there is no such experiment, or it was asked for by its name and cannot be done on AWS.
+    Raises BadInput: there is no such experiment, or it was asked for by its name and cannot be done on AWS.
     """
     for name in names:
         if name != ALL and name not in EXPERIMENTS:
@@ -186,8 +185,7 @@ def chosen(names: list[str], *, on_aws: bool) -> tuple[list[Experiment], list[Ex
 def require_duration(experiments: Sequence[Experiment], duration: float) -> None:
     """Refuse a load on a twin that ends before one of the experiments has run its course.
 
-    Raises:
-        BadInput: it does; with the number of seconds that is enough for all of them.
+    Raises BadInput: it does; with the number of seconds that is enough for all of them.
     """
     longest = max(experiments, key=lambda experiment: experiment.least_duration)
     if duration < longest.least_duration:
@@ -202,8 +200,7 @@ def fitting(
 ) -> tuple[list[Experiment], dict[str, str]]:
     """Of *experiments* those that a service with running tasks in *zones* is large enough for, and why others are not.
 
-    Raises:
-        BadInput: it is too small for one that was asked for by its name.
+    Raises BadInput: it is too small for one that was asked for by its name.
     """
     lacking = {experiment.name: reason for experiment in experiments if (reason := experiment.lacks(zones))}
     for name, reason in lacking.items():

@@ -157,8 +157,7 @@ class Findings:
 def find(run: Run) -> Findings:
     """The findings of a run.
 
-    Raises:
-        BadInput: it is of an experiment that is not known, or run.json has a value of the wrong type or size.
+    Raises BadInput: it is of an experiment that is not known, or run.json has a value of the wrong type or size.
     """
     record = record_of(run)
     fault = record.faults[0] if record.faults else None

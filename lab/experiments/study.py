@@ -148,8 +148,7 @@ def _spreads(found: Sequence[Findings]) -> dict[str, Spread]:
 def read_measured(folder: Path) -> Measured:
     """The run in *folder*, with that of the other arm inside.
 
-    Raises:
-        BadInput: it is no folder of a run, or one of its files cannot be read.
+    Raises BadInput: it is no folder of a run, or one of its files cannot be read.
     """
     paths = {DIRECT: folder, LOAD_BALANCER: folder / LOAD_BALANCER}
     runs = {arm: read_folder(path) for arm, path in paths.items() if arm == DIRECT or path.is_dir()}
@@ -164,8 +163,7 @@ def is_study(folder: Path) -> bool:
 def read_study(folder: Path) -> Study:
     """The study in *folder*; a run is a study of one.
 
-    Raises:
-        BadInput: it is neither, or a file of it cannot be read.
+    Raises BadInput: it is neither, or a file of it cannot be read.
     """
     if not is_study(folder):
         return Study(folder, (read_measured(folder),), {})
@@ -174,11 +172,7 @@ def read_study(folder: Path) -> Study:
 
 
 def write_study(folder: Path, runs: Sequence[Path], left_out: Mapping[str, str]) -> Study:
-    """Write study.json and matrix.csv; the study.
-
-    Raises:
-        BadInput: they cannot be written.
-    """
+    """Write study.json and matrix.csv; the study. Raises BadInput: they cannot be written."""
     content: dict[str, Any] = {
         "format": FORMAT,
         "runs": [os.path.relpath(run, folder) for run in runs],

@@ -237,8 +237,7 @@ class StudyRecord(_Record):
 def read_folder(path: Path) -> Run:
     """The run in a folder, with all of its files checked.
 
-    Raises:
-        BadInput: a file is absent, cut off, or has a value of the wrong type or size.
+    Raises BadInput: a file is absent, cut off, or has a value of the wrong type or size.
     """
     run = loaded(read_run, path)
     _require_span(path / "timeline.csv", (row.second for row in run.timeline))

@@ -182,8 +182,7 @@ class NotPutBack(Missing):
 def putting_back(left: str) -> Iterator[None]:
     """Around what puts something back, with all that it reads for it; to be used where a `finally` begins.
 
-    Raises:
-        NotPutBack: it could not be: why, and what is *left*, after what an earlier one says of what it left.
+    Raises NotPutBack: it could not be: why, and what is *left*, after what an earlier one says of what it left.
     """
     meanwhile = sys.exception()  # it would be hidden by ours
     try:
@@ -209,8 +208,7 @@ _DEFAULT_STOP_TIMEOUT = 30.0
 def cells(texts: Sequence[str], *, on_aws: bool) -> list[Setting]:
     """All combinations of the values, the last name's changing fastest; one empty cell without any.
 
-    Raises:
-        BadInput: what cannot be read, has more than two names, or cannot be set on AWS.
+    Raises BadInput: what cannot be read, has more than two names, or cannot be set on AWS.
     """
     values: dict[str, list[float]] = {}
     for text in texts:
@@ -250,8 +248,7 @@ def task_settings(service: EcsService) -> dict[str, float]:
 def require_drains_end(settings: Sequence[Setting], now: Setting) -> None:
     """Refuse a drain that is cut off; *now* has the settings of the task that a cell does not change.
 
-    Raises:
-        BadInput: a cell has `drain_seconds` that do not end before the stop timeout, at which ECS sends SIGKILL.
+    Raises BadInput: a cell has `drain_seconds` that do not end before the stop timeout, at which ECS sends SIGKILL.
     """
     for cell in settings:
         drain, timeout = cell.get("drain_seconds", 0), {**now, **cell}["stop_timeout"]
@@ -275,8 +272,7 @@ def by_task(settings: Sequence[Setting]) -> list[tuple[Setting, list[Setting]]]:
 def parameters(bench: Bench, cell: Setting) -> Iterator[None]:
     """Set the twin's parameters that a cell names and, in the end, put them back.
 
-    Raises:
-        BadInput: one is neither a parameter of the twin nor of the task.
+    Raises BadInput: one is neither a parameter of the twin nor of the task.
     """
     values = {name: value for name, value in cell.items() if name not in _OF_THE_TASK}
     if not values or bench.twin is None:

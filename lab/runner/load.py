@@ -119,8 +119,7 @@ class Load:
     def follow(self) -> bool:
         """Take in what has been written since; whether Locust still runs.
 
-        Raises:
-            Missing: Locust does not come to its end, or ended with an error.
+        Raises Missing: Locust does not come to its end, or ended with an error.
         """
         running = self.process.poll() is None
         if not running:

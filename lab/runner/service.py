@@ -47,8 +47,7 @@ class Target(Outputs):
 def read_target(path: Path) -> Target:
     """The target that an outputs file names.
 
-    Raises:
-        BadInput: the file is absent or malformed, holds other than one stack, or lacks an output.
+    Raises BadInput: the file is absent or malformed, holds other than one stack, or lacks an output.
     """
     if not path.exists():
         raise BadInput(
@@ -82,8 +81,7 @@ class _Running(BaseModel):
 def twin_credentials(endpoint_url: str, outputs: Path) -> TwinCredentials:
     """Those of the twin at *endpoint_url*: by its state folder, where *outputs* are or the one here; or by `twin env`.
 
-    Raises:
-        Missing: they are in none of these.
+    Raises Missing: they are in none of these.
     """
     for folder in (outputs.parent, Path(".twin")):
         with contextlib.suppress(OSError, ValidationError):
@@ -128,9 +126,7 @@ class Aws:
     def asking(self) -> Iterator[None]:
         """Around calls of a client.
 
-        Raises:
-            Missing: AWS does not answer, or takes no credentials.
-            BadInput: it refuses the request.
+        Raises Missing: AWS does not answer, or takes no credentials. Raises BadInput: it refuses the request.
         """
         try:
             yield
@@ -192,11 +188,7 @@ class EcsService:
             return getattr(self._ecs, operation)(**parameters)
 
     def state(self) -> ServiceState:
-        """The service now.
-
-        Raises:
-            BadInput: there is no such service.
-        """
+        """The service now. Raises BadInput: there is no such service."""
         cluster, service = self.target.cluster_name, self.target.service_name
         found = self._ask("describe_services", cluster=cluster, services=[service])["services"]
         if not found or found[0]["status"] != "ACTIVE":
@@ -226,8 +218,7 @@ class EcsService:
     ) -> ServiceState:
         """The service once it is stable, or *completed*; *waiting* is called between the questions.
 
-        Raises:
-            Missing: it is not after *timeout* seconds.
+        Raises Missing: it is not after *timeout* seconds.
         """
         deadline = time.monotonic() + timeout
         while not ((state := self.state()).is_stable and (state.is_completed or not completed)):

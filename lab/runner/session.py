@@ -130,8 +130,7 @@ def conduct(
     their own inside. *labels* go into run.json's `experiment`. However it ends, with an interrupt too, what was
     measured until then is in the files.
 
-    Raises:
-        Missing: on one of the ways no request was answered before anything happened, so that nothing was done.
+    Raises Missing: on one of the ways no request was answered before anything happened, so that nothing was done.
     """
     target = bench.service.target
     arms = {DIRECT: folder}
@@ -204,8 +203,7 @@ class _Run:
     def require_answers(self) -> None:
         """Where nothing answers there is nothing to measure, and no reason to touch the service.
 
-        Raises:
-            Missing: no request of a load was answered by a host, or without failing.
+        Raises Missing: no request of a load was answered by a host, or without failing.
         """
         for load in self.loads:
             seen = load.seen
@@ -247,8 +245,7 @@ class _Run:
 def new_folder(root: Path, name: str) -> Path:
     """A folder for results of the experiment *name* under *root*, named by the time (UTC).
 
-    Raises:
-        BadInput: it cannot be made or written.
+    Raises BadInput: it cannot be made or written.
     """
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     number = 1
