@@ -41,23 +41,17 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Dependence:
-    """Of `pairs` consecutive answers `repeats` came from one host, of which chance explains `expected_repeats`.
+    """How often the host of the answer before comes again."""
 
-    `p_sticky` is the chance of at least so many repeats, `p_in_turn` of at most so many. `run_length` is the mean
-    number of answers from one host in a row. `dispersion` is the number of answers for each independent draw of a host:
-    1 under chance, L where a host is drawn for L answers at a time. `matrix` is None where hosts came or went, or are
-    too many.
-    """
-
-    pairs: int
-    repeats: int
-    expected_repeats: float
-    p_sticky: float
-    p_in_turn: float
-    run_length: float
+    pairs: int  # consecutive answers
+    repeats: int  # of these, from one host
+    expected_repeats: float  # by chance
+    p_sticky: float  # the chance of at least so many repeats
+    p_in_turn: float  # of at most so many
+    run_length: float  # mean number of answers from one host in a row
     expected_run_length: float
-    dispersion: float
-    matrix: Matrix | None
+    dispersion: float  # answers for each independent draw of a host: 1 under chance, L where it is drawn for L
+    matrix: Matrix | None  # None where hosts came or went, or are too many
 
 
 def dependence(windows: Windows, sequence: Sequence, whole: bool) -> Dependence | None:

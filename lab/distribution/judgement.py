@@ -24,48 +24,45 @@ from lab.distribution.presence import Exposure, Stay, Subject, expose
 from lab.errors import BadInput
 from lab.records.observations import Observations, Sequence, Windows
 
-What = Literal["hosts", "regular", "order", "transitions", "windows", "stays", "drifts", "zones", "within"]
+What = Literal[
+    "hosts",  # more spread over the hosts than random choice makes
+    "regular",  # less
+    "order",  # more or fewer repeats of the host of the answer before
+    "transitions",  # an order that depends on it in any way
+    "windows",  # shares that vary over time more than random choice makes them
+    "stays",  # a difference in all windows alike, beyond what varies between them
+    "drifts",  # a trend
+    "zones",  # spread over the zones
+    "within",  # over the hosts of a zone
+]
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """How even it is, in numbers.
+    """How even it is, in numbers. Of the fractions, 0.05 is 5 %; chances are those under random choice."""
 
-    `bound` is the largest deviation of any host from its share that the data allow with 95 % confidence, as a fraction;
-    None for no requests. It allows for `dispersion_seen`; where that is None, as neither time nor order tells it, the
-    bound holds only if requests are independent. `requests` are those with a known host, `unknown_host` those without;
-    `left_out` of the known ones were answered while a host came or went, or within `settle` seconds of that (None:
-    times are not known). `p_value` is the chance of at least this much spread under random choice, `p_value_lower` of
-    at most this much; `method` says how both were found. `dispersion` is chi-square by its degrees of freedom: about 1
-    under random choice, 0 under perfect round robin. `furthest_host` has the largest |requests / expected - 1|, which
-    is `furthest_deviation` with its sign and `max_deviation` without. `cramers_v` runs from 0 (even) to 1 (all at one
-    host). `requests_needed` would show one host `detect` off its share with 80 % power in a test at `level`;
-    `skew_visible` is what these requests show so, None if there are none. `dependence` is None where the order of the
-    answers is not known.
-    """
-
-    requests: int
-    unknown_host: int
-    left_out: int
-    settle: float | None
+    requests: int  # with a known host
+    unknown_host: int  # requests without
+    left_out: int  # of the known ones, answered while a host came or went, or within `settle` seconds of that
+    settle: float | None  # None: times are not known
     hosts: int
-    bound: float | None
-    dispersion_seen: float | None
+    bound: float | None  # the largest deviation of any host that the data allow (95 %); None for no requests
+    dispersion_seen: float | None  # which the bound allows for; None: it holds only if requests are independent
     chi_square: float
     degrees_of_freedom: int
-    p_value: float
-    p_value_lower: float
-    method: Method
-    dispersion: float
-    max_deviation: float
-    furthest_host: str
-    furthest_deviation: float
-    cramers_v: float
-    detect: float
-    level: float
-    requests_needed: int
-    skew_visible: float | None
-    dependence: Dependence | None
+    p_value: float  # the chance of at least this much spread
+    p_value_lower: float  # of at most this much
+    method: Method  # how both were found
+    dispersion: float  # chi-square by its degrees of freedom: 1 under random choice, 0 under perfect round robin
+    max_deviation: float  # the largest |requests / expected - 1|
+    furthest_host: str  # which has it
+    furthest_deviation: float  # with its sign
+    cramers_v: float  # from 0 (even) to 1 (all at one host)
+    detect: float  # the skew of interest
+    level: float  # of one test
+    requests_needed: int  # that show one host `detect` off its share with 80 % power in a test at `level`
+    skew_visible: float | None  # what these requests show so; None if there are none
+    dependence: Dependence | None  # None where the order of the answers is not known
 
 
 def judge(
@@ -86,8 +83,7 @@ def judge(
     weights: the expected ratio between hosts, 1 where not given. A host named only here counts as 0.
     detect: the skew of interest as a fraction; see `lab.distribution.goodness`.
     windows: the same requests over time, a column for each host of `counts` but ""; then hosts that joined or left
-        part-way are judged over their own time.
-    sequence: the order of the answers, with the windows that were counted with it.
+        part-way are judged over their own time. sequence: the order of the answers, counted with the windows.
     presence: from when to when each host was there, in the windows' unit, as the run's records say; of a host that is
         not in it, the answers say so.
     settle: seconds to leave out around each arrival and departure, SETTLE by default; without times nothing can be.
@@ -176,18 +172,13 @@ class Zone:
 
 @dataclass(frozen=True)
 class Zones:
-    """`between` judges the zones against the hosts that they have, None for a single zone.
-
-    `crossed` is the share of requests that were answered in another zone than they came in by, given the shares of
-    requests that come in by each zone (`entry`). Answers do not say where they came in, so this supposes that the
-    host is picked without regard to it. `entry_assumed`: nothing was said about it, so evenly over the zones.
-    """
+    """Answers do not say where requests came in, so `crossed` supposes that a host is picked without regard to it."""
 
     zones: tuple[Zone, ...]
-    between: Judgement | None
-    crossed: float
-    entry: Mapping[str, float]
-    entry_assumed: bool
+    between: Judgement | None  # the zones against the hosts that they have; None for a single zone
+    crossed: float  # the share of requests that were answered in another zone than they came in by
+    entry: Mapping[str, float]  # the shares of requests that come in by each zone
+    entry_assumed: bool  # nothing was said about it, so evenly over the zones
 
 
 def by_zone(
@@ -237,13 +228,7 @@ def _fractions(ratios: Mapping[str, float]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Tested:
-    """One thing that a page could assert: its p-value, and adjusted for all that the page tests; `shown` at 5 %.
-
-    hosts: more spread over the hosts than random choice makes; regular: less. order: more or fewer repeats of the host
-    of the answer before; transitions: an order that depends on it in any way. windows: shares that vary over time more
-    than random choice makes them. stays: a difference in all windows alike, beyond what varies between them. drifts: a
-    trend. zones: spread over the zones; within: over the hosts of the `zone`.
-    """
+    """One thing that a page could assert: its p-value, and adjusted for all that the page tests; `shown` at 5 %."""
 
     what: What
     p_value: float

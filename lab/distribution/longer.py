@@ -24,43 +24,38 @@ from lab.distribution.goodness import ALPHA, POWER, noncentrality, requests_need
 from lab.distribution.intervals import MOST_WINDOWS, chi_squares
 from lab.distribution.presence import Exposure
 
-Answer = Literal["stays", "drifts", "within", "cannot-tell", "unknown"]
+Answer = Literal[
+    "stays",  # a difference is there in all windows alike
+    "drifts",  # the shares have a trend
+    "within",  # neither is shown, and no host is more than the bound off, which is at most the skew of interest
+    "cannot-tell",  # neither is shown
+    "unknown",  # neither time nor order is known, or they are too short
+]
 
 
 @dataclass(frozen=True)
 class Partition:
-    """Chi-square in parts: `windows` of the run, of which `uneven` fail a test of evenness at 5 % each by itself.
+    """Chi-square in parts."""
 
-    heterogeneity: between the windows, with its `degrees_of_freedom`. p_windows: of as much of it; p_stays: of as large
-    a difference in all windows alike; p_trend: of as large a trend.
-    """
-
-    windows: int
-    uneven: int
-    heterogeneity: float
-    degrees_of_freedom: int
-    p_windows: float
-    p_stays: float
-    p_trend: float
+    windows: int  # of the run
+    uneven: int  # which fail a test of evenness at 5 % each by itself
+    heterogeneity: float  # chi-square between the windows
+    degrees_of_freedom: int  # of that
+    p_windows: float  # of as much of it
+    p_stays: float  # of as large a difference in all windows alike
+    p_trend: float  # of as large a trend
 
 
 @dataclass(frozen=True)
 class LongerRun:
-    """What a longer run would change.
-
-    `skew` is the root mean square of the hosts' deviations from their share, as a fraction, `skew_by_chance` what
-    chance makes of it with so many requests. `answer`: "stays", a difference is there in all windows alike; "drifts",
-    the shares have a trend; "within", neither is shown, and no host is more than `bound` off, which is at most the skew
-    of interest; "cannot-tell", neither is shown, and it takes `requests_needed` in all to find a lasting skew of
-    interest with 80 % power; "unknown", neither time nor order is known, or they are too short. `parts` is None then.
-    """
+    """What a longer run would change. Fractions of a host's share."""
 
     answer: Answer
-    skew: float
-    skew_by_chance: float
+    skew: float  # root mean square of the hosts' deviations from their share
+    skew_by_chance: float  # what chance makes of it with so many requests
     bound: float | None
-    requests_needed: int
-    parts: Partition | None
+    requests_needed: int  # in all, to find a lasting skew of interest with 80 % power
+    parts: Partition | None  # None where the answer is "unknown"
 
 
 def partition(exposure: Exposure) -> Partition | None:

@@ -169,15 +169,11 @@ class Measured:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A policy and its parameter, with the chance of a spread as far from its middle as the measured one.
-
-    `parameter` is the number of front ends for round robin, of requests in flight for least request, of requests of a
-    connection for sticky; None for random choice.
-    """
+    """A policy and its parameter, as `Gateway.parameter` has it."""
 
     policy: Policy
     parameter: int | None
-    p_value: float
+    p_value: float  # the chance of a spread as far from its middle as the measured one
     compatible: bool
 
 

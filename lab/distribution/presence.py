@@ -36,21 +36,15 @@ _SILENCE = 0.001  # chance that any host at all is taken for a latecomer or leav
 
 @dataclass(frozen=True, eq=False)
 class Exposure:
-    """Epochs (e) with unchanged hosts (k): what was observed and what an even split expects.
+    """Epochs (e) with unchanged hosts (k): what was observed and what an even split expects."""
 
-    counts (e, k): requests by epoch and host. shares (e, k): each host's expected share of its epoch, 0 where it was
-    away; rows sum to 1. left_out: requests in the windows in which a host came or went or the front ends had yet to
-    learn of it, which belong to no epoch. settle: the seconds that were left out around each arrival and departure,
-    None where times are not known. longest: the windows of the epoch with the most requests, None without windows.
-    """
-
-    counts: Integers
-    shares: Numbers
-    joined: Flags
-    left: Flags
-    left_out: int = 0
-    settle: float | None = None
-    longest: Windows | None = None
+    counts: Integers  # (e, k), requests by epoch and host
+    shares: Numbers  # (e, k), each host's expected share of its epoch, 0 where it was away; rows sum to 1
+    joined: Flags  # (k,), late
+    left: Flags  # (k,), early
+    left_out: int = 0  # requests of no epoch: a host came or went, or the front ends had yet to learn of it
+    settle: float | None = None  # seconds left out around each arrival and departure; None: times are not known
+    longest: Windows | None = None  # those of the epoch with the most requests, None without windows
 
     @property
     def constant(self) -> bool:

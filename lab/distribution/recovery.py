@@ -30,21 +30,17 @@ _OFF = 0.5  # of its share, is a host that one window shows with 80 % power
 _LEAST = 90  # requests in a window
 _END = 3  # seconds: what is not even in one of the last ones was not so at the end, and fewer are too few
 
+# Up to the end the split was uneven, there were failures, or other hosts than those of the end answered.
 Reason = Literal["reached", "uneven", "failures", "other-hosts", "too-few"]
 
 
 @dataclass(frozen=True)
 class EvenAgain:
-    """`seconds` from the event until the split was even again, None where it was not or cannot be told.
+    """From when on the split was even."""
 
-    `reason`: "reached", or why not: up to the end the split was "uneven", there were "failures", or "other-hosts"
-    than those of the end answered; or "too-few" requests are left to tell. `resolution_s`: the length of the window
-    that decided; the truth may be off by as much. None where there is no window.
-    """
-
-    seconds: float | None
+    seconds: float | None  # from the event; None where it was not reached or cannot be told
     reason: Reason
-    resolution_s: float | None
+    resolution_s: float | None  # the length of the window that decided, by which the truth may be off; None: no window
 
 
 def even_again(

@@ -38,8 +38,6 @@ from lab.records.run import record_of
 from load.answers import is_failure
 from load.results import Run
 
-__all__ = ["Assumption", "Calibration", "Leaving", "Lifetime", "Window", "calibrate", "fit_leaving"]
-
 _SURE = 0.95
 _SINGLE = ("stop-task", "scale-in")  # experiments in which one task leaves in ECS's own order
 _SETTLES = 0.5  # seconds in which a task that leaves may still answer what was sent before
@@ -49,18 +47,14 @@ _FEWEST = 300  # requests of a stretch whose spread says anything
 
 @dataclass(frozen=True)
 class Window:
-    """How one task left Cloud Map.
+    """How one task left Cloud Map."""
 
-    low, high: between these it lies for how many seconds after that it was still sent requests.
-    drain: seconds for which it served on after SIGTERM; what it answered and what failed then. failures: all that did.
-    """
-
-    low: float
+    low: float  # between this and `high` lies for how many seconds after that it was still sent requests
     high: float
-    drain: float
+    drain: float  # seconds for which it served on after SIGTERM
     answers_in_drain: int
     failures_in_drain: int
-    failures: int
+    failures: int  # in and after
 
 
 @dataclass(frozen=True)
@@ -82,26 +76,21 @@ class Assumption:
 
 @dataclass(frozen=True)
 class Leaving:
-    """The way to a task that leaves. `lifetime` is None where no task left, or leaving is not to be seen; `assumptions`
-    are those that cannot be told apart."""
+    """The way to a task that leaves."""
 
-    lifetime: Lifetime | None
-    assumptions: tuple[Assumption, ...]
+    lifetime: Lifetime | None  # None where no task left, or leaving is not to be seen
+    assumptions: tuple[Assumption, ...]  # those that cannot be told apart
     windows: tuple[Window, ...]
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What agrees with the runs.
-
-    `balancing`: policies by name, each with its parameters, from so many `requests`; that of round robin is the number
-    of independent orders. `front_ends`: from how many to how many there may be, None where round robin does not agree
-    or, at the lower end, where the lifetime is not known.
-    """
+    """What agrees with the runs."""
 
     leaving: Leaving
-    balancing: dict[str, tuple[str, ...]]
-    requests: int
+    balancing: dict[str, tuple[str, ...]]  # policies, each with its parameters; of round robin: independent orders
+    requests: int  # from so many
+    # From how many to how many front ends; None where round robin does not agree or, below, the lifetime is not known.
     front_ends: tuple[int | None, int] | None = None
 
     @property

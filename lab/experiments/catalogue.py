@@ -9,18 +9,6 @@ from enum import StrEnum
 
 from lab.errors import BadInput
 
-__all__ = [
-    "ALL",
-    "DIRECT",
-    "EXPERIMENTS",
-    "LOAD_BALANCER",
-    "Course",
-    "Experiment",
-    "chosen",
-    "fitting",
-    "require_duration",
-]
-
 ALL = "all"
 
 DIRECT, LOAD_BALANCER = "direct", "alb"
@@ -39,38 +27,23 @@ class Course(StrEnum):
 
 @dataclass(frozen=True)
 class Experiment:
-    """What may happen to a service under load.
-
-    Args:
-        sentence: what is done, for a list of experiments.
-        when: ends the sentence `... of ... requests failed <when>`.
-        event: what times are counted from, as in `3.1 s after <event>`.
-        planned: whether whoever runs the service does it on purpose; such an event should lose nothing.
-        seconds, seconds_on_aws: of load, enough to see its end on the twin and on AWS (where minutes are usual).
-        course: what must have happened to tasks when the load ends; else the run says nothing.
-        shows_after: seconds from the event within which a twin with the default settings shows all of it.
-        times_out: whether requests may wait for the gateway's timeout, which is 30 s at most.
-        fault_lasts: seconds until the fault ends by itself; None: it is over at once, or lasts until it is put back.
-        deploys: whether it makes a deployment; the one before must be completed then, or ECS could not go back to it.
-        not_on_aws: why AWS's API cannot do it; "" where it can.
-        least_tasks, least_zones: how many tasks must run, and in how many Availability Zones, that it can be done.
-    """
+    """What may happen to a service under load."""
 
     name: str
-    sentence: str
-    when: str
-    event: str
-    planned: bool
-    seconds: float
-    seconds_on_aws: float
-    course: Course = Course.NOTHING
-    shows_after: float = 5.0
-    times_out: bool = False
-    fault_lasts: float | None = None
-    deploys: bool = False
-    not_on_aws: str = ""
-    least_tasks: int = 1
-    least_zones: int = 1
+    sentence: str  # what is done, for a list of experiments
+    when: str  # ends the sentence `... of ... requests failed <when>`
+    event: str  # what times are counted from, as in `3.1 s after <event>`
+    planned: bool  # whether whoever runs the service does it on purpose; such an event should lose nothing
+    seconds: float  # of load, enough to see its end on the twin
+    seconds_on_aws: float  # and on AWS, where minutes are usual
+    course: Course = Course.NOTHING  # what must have happened to tasks when the load ends; else the run says nothing
+    shows_after: float = 5.0  # seconds from the event within which a twin with the default settings shows all of it
+    times_out: bool = False  # whether requests may wait for the gateway's timeout, which is 30 s at most
+    fault_lasts: float | None = None  # seconds until it ends by itself; None: over at once, or until it is put back
+    deploys: bool = False  # a deployment, before which the one before must be completed, or ECS could not go back to it
+    not_on_aws: str = ""  # why AWS's API cannot do it
+    least_tasks: int = 1  # that must run, that it can be done
+    least_zones: int = 1  # Availability Zones in which they must run
 
     @property
     def has_event(self) -> bool:

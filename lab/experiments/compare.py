@@ -59,29 +59,23 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One experiment at one setting, on either side.
-
-    `arm` is empty where the ways are compared with each other. `first` and `second`: seconds of traffic that failed,
-    run by run; `rates`: requests per second on either side, and `rates_differ` by more than a tenth. `p_value` is of
-    the experiment alone, `p_adjusted` for all experiments of the page (Holm); `shown`: whether it is 0.05 at most.
-    `repeats_needed`: runs on each side (pairs) with which a complete separation would have been shown, and
-    `would_show`: the difference in seconds of traffic that these runs would have shown with 80 % power, None where
-    there are too few of them for any, or where they do not vary, so that nothing tells what chance makes.
-    """
+    """One experiment at one setting, on either side."""
 
     experiment: str
     setting: Mapping[str, float]
-    arm: str
-    first: tuple[float, ...]
+    arm: str  # "" where the ways are compared with each other
+    first: tuple[float, ...]  # seconds of traffic that failed, run by run
     second: tuple[float, ...]
-    rates: tuple[float, float]
-    p_value: float
-    p_adjusted: float
-    shown: bool
+    rates: tuple[float, float]  # requests per second
+    p_value: float  # of the experiment alone
+    p_adjusted: float  # for all experiments of the page (Holm)
+    shown: bool  # at 5 %
     outcomes: tuple[Outcome, ...]
     differences: tuple[Difference, ...]
     paired: bool
-    repeats_needed: int
+    repeats_needed: int  # runs on each side (pairs) with which a complete separation would have been shown
+    # Seconds of traffic that these runs would have shown with 80 % power; None where there are too few of them for any,
+    # or where they do not vary, so that nothing tells what chance makes.
     would_show: float | None
 
     @property

@@ -53,76 +53,59 @@ class Cause:
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds from the fault; None: it did not come to that within the run, or there is no such thing in it.
+    """Seconds from the fault; None: it did not come to that within the run, or there is no such thing in it."""
 
-    detect: until ECS acted: it began to stop a task, or made a new one.
-    deregister: until the last task that went was out of Cloud Map, as fine as Cloud Map was asked (0.1 s on a twin, 1 s
-        on AWS); on the way through a load balancer out of its target group, where the service's events say.
-    replace: until the last of the tasks that came, and stayed, answered its first request.
-    """
-
-    detect: float | None = None
+    detect: float | None = None  # until ECS acted: it began to stop a task, or made a new one
+    # Until the last task that went was out of Cloud Map, as fine as Cloud Map was asked (0.1 s on a twin, 1 s on AWS);
+    # on the way through a load balancer out of its target group, where the service's events say.
     deregister: float | None = None
-    replace: float | None = None
+    replace: float | None = None  # until the last of the tasks that came, and stayed, answered its first request
 
 
 @dataclass(frozen=True)
 class Period:
-    """A stretch of the run, from its first to its last whole second, and how its requests were spread over hosts.
-
-    `judgement` is None where fewer than two hosts answered in it, and of a period in which hosts came and went;
-    `p99_ms` where the run kept no latencies.
-    """
+    """A stretch of the run, from its first to its last whole second, and how its requests were spread over hosts."""
 
     name: str
     first_second: int
     last_second: int
     counts: Mapping[str, int]
     failures: int
-    p99_ms: float | None
-    judgement: Judgement | None
+    p99_ms: float | None  # None where the run kept no latencies
+    judgement: Judgement | None  # None where fewer than two hosts answered, or hosts came and went
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What clients saw in a run on one way to the tasks (`arm`).
-
-    `failures`: no answer, or a status of 400 or above; `failures_by_status`: status 0 is no answer. `unfinished`:
-    requests that were under way when the load ended, of whose end nobody knows (None: a run of format 1, which did not
-    count them). `failure_window`: from when to when after
-    the fault (or after the first second) requests failed, in seconds, as fine as the timeline's whole seconds; None if
-    none did after it. `stopped`: hosts of the tasks that ECS stopped since the fault. `replacements`: hosts of the
-    tasks that came since and stayed, in the order of their first answers; `unserved`: those of them that answered
-    nothing. `even_again`: None without an event. `duration`: seconds for which requests were counted. `planned`:
-    seconds of load that were asked for, `asked_rate`: requests per second, where they are known. `unhealthy_answers`:
-    requests that were answered by tasks that never got healthy. `accidents`: what the twin itself lost meanwhile.
-    """
+    """What clients saw in a run on one way to the tasks."""
 
     experiment: Experiment
-    arm: str
+    arm: str  # the way
     flaw: Flaw | None
     requests: int
-    failures: int
-    unfinished: int | None
-    failures_by_status: Mapping[int, int]
+    failures: int  # no answer, or a status of 400 or above
+    unfinished: int | None  # under way when the load ended, of whose end nobody knows; None: a run of format 1
+    failures_by_status: Mapping[int, int]  # 0: no answer
     failures_by_cause: Mapping[Cause, int]
+    # From when to when after the fault (or after the first second) requests failed, in seconds, as fine as the
+    # timeline's whole seconds; None if none did after it.
     failure_window: tuple[float, float] | None
     fault: Fault | None
     times: Times
-    stopped: tuple[str, ...]
-    replacements: tuple[str, ...]
-    unserved: tuple[str, ...]
-    even_again: EvenAgain | None
-    unhealthy_answers: int
+    stopped: tuple[str, ...]  # hosts of the tasks that ECS stopped since the fault
+    replacements: tuple[str, ...]  # of those that came since and stayed, in the order of their first answers
+    unserved: tuple[str, ...]  # of these, the ones that answered nothing
+    even_again: EvenAgain | None  # None without an event
+    unhealthy_answers: int  # requests that were answered by tasks that never got healthy
     periods: tuple[Period, ...]
     hosts: tuple[HostRow, ...]
-    duration: float
-    planned: float | None
-    asked_rate: float | None
+    duration: float  # seconds for which requests were counted
+    planned: float | None  # seconds of load that were asked for
+    asked_rate: float | None  # requests per second
     users: int
     lost_workers: tuple[LostWorker, ...]
     resets: tuple[float, ...]
-    accidents: tuple[Accident, ...]
+    accidents: tuple[Accident, ...]  # what the twin itself lost meanwhile
 
     @property
     def rate(self) -> float:

@@ -24,24 +24,19 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Observations:
-    """What was read, and how.
-
-    `counts` by hostname, with "" for requests whose host is not known; columns of the windows and of the order are in
-    the order of `counts` without "". `taken_for`: what the source was taken for, `lines`: how long it is, `notes`: what
-    was left aside and why. `presence`: from when to when each host was there, in seconds since the Unix epoch, where
-    the source says so; `settle`: seconds until its users have learned of a change, where that is known.
-    """
+    """What was read, and how."""
 
     source: str
-    taken_for: str
+    taken_for: str  # what the source was taken for
     lines: int
-    counts: Mapping[str, int]
+    counts: Mapping[str, int]  # by hostname, "" for requests whose host is not known
     zones: Mapping[str, str] = field(default_factory=dict)
-    windows: Windows | None = None
+    windows: Windows | None = None  # columns as in `counts` without "", and so are those of the order
     sequence: Sequence | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what was left aside and why
+    # From when to when each host was there, in seconds since the Unix epoch, where the source says so.
     presence: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
-    settle: float | None = None
+    settle: float | None = None  # seconds until the users of that have learned of a change, where they are known
 
 
 def host_of(name: str) -> str:
@@ -87,17 +82,14 @@ _PAIRS, _REPEATS, _FIRST_HOST = 0, 1, 2  # columns of a row while counting
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """Requests `counts` (windows, hosts) in windows of `width` units that begin at `starts` (windows,).
-
-    `starts` are seconds since the Unix epoch or positions in the sequence. Of the requests of a window, `pairs` follow
-    another one whose host is known (on the same connection, where connections are), and `repeats` of these went to
-    the same host again; both are zero where the order within a window is not known.
-    """
+    """Requests in windows of time, or of the sequence of answers."""
 
     unit: Unit
-    width: int
-    starts: Integers
-    counts: Integers
+    width: int  # in units
+    starts: Integers  # (windows,), seconds since the Unix epoch or positions in the sequence
+    counts: Integers  # (windows, hosts)
+    # (windows,): requests that follow another one whose host is known (on the same connection, where connections are),
+    # and those of them that went to the same host again. Zero where the order within a window is not known.
     pairs: Integers
     repeats: Integers
 
@@ -177,15 +169,11 @@ _FIRST_WIDTH = 16  # requests
 
 @dataclass(frozen=True, eq=False)
 class Sequence:
-    """What the order of the answers of `hosts` (k) was.
+    """What the order of the answers was."""
 
-    `chains` are the connections with at least two answers (one, where connections are not known). `transitions` (k, k)
-    counts answers of host j that came next after one of host i, None for more than MOST_IN_MATRIX hosts.
-    """
-
-    hosts: tuple[str, ...]
-    chains: int
-    transitions: Integers | None
+    hosts: tuple[str, ...]  # (k)
+    chains: int  # connections with at least two answers (one, where connections are not known)
+    transitions: Integers | None  # (k, k), of host j next after host i; None for more than MOST_IN_MATRIX hosts
 
 
 class SequenceCounter:
