@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
-from lab.distribution.gateway import Gateway, Policy
+from lab.distribution.gateway import Policy
 from lab.distribution.intervals import Share
 from lab.distribution.judgement import Analysis, Zones
 from lab.distribution.longer import LongerRun
@@ -246,7 +246,7 @@ _PARAMETERS = {
 
 def _simulation(result: Simulation) -> Iterator[Part]:
     gateway = result.gateway
-    yield f"{gateway.policy}: {_gateway(gateway)}, {result.requests:,} requests."
+    yield f"{gateway.policy}: {words.gateway_words(gateway, gateway.policy)}, {result.requests:,} requests."
     if gateway.policy is Policy.LEAST_REQUEST and result.requests < 20 * gateway.in_flight * gateway.front_ends:
         yield "With so few requests for those in flight the spread is less than this says: the start is left out."
     yield f"One run: {bound(result.run)} {evidence(result.run, shown=result.run.p_value <= result.run.level)}"
@@ -260,15 +260,6 @@ def _simulation(result: Simulation) -> Iterator[Part]:
         band("dispersion (chance: 1)", result.skew.dispersion, ".3g"),
     ]
     yield Table(("", "median", "95 % of them"), lines, f"{result.skew.runs:,} runs:")
-
-
-def _gateway(gateway: Gateway) -> str:
-    text = f"{gateway.tasks:,} tasks, {gateway.front_ends:,} front end{'s' if gateway.front_ends > 1 else ''}"
-    if gateway.policy is Policy.LEAST_REQUEST:
-        text += f", {gateway.in_flight:,} requests in flight at each"
-    if gateway.policy is Policy.STICKY:
-        text += f", {gateway.run_length:,} requests a connection"
-    return text
 
 
 def _likeness(result: Likeness) -> Iterator[Part]:

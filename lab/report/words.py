@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lab.distribution.gateway import Gateway, Policy
 from lab.distribution.intervals import Share
 from lab.distribution.judgement import Analysis, Judgement
 from lab.experiments.calibration import Assumption, Calibration
@@ -393,6 +394,14 @@ def convergence_title(analysis: Analysis) -> str:
     """The caption of the deviations against the requests so far."""
     stretch = "" if analysis.subject.exposure.constant else ", in the longest stretch with the same hosts"
     return f"How far each host is off its share as requests add up{stretch}"
+
+
+def gateway_words(gateway: Gateway, policy: Policy | None = None) -> str:
+    """A simulated gateway, with what counts for one policy or for any."""
+    text = f"{gateway.tasks:,} tasks, {gateway.front_ends:,} front end{'s' if gateway.front_ends > 1 else ''}"
+    if policy in (None, Policy.LEAST_REQUEST):
+        text += f", {gateway.in_flight:,} requests in flight at each"
+    return text + (f", {gateway.run_length:,} requests a connection" if policy in (None, Policy.STICKY) else "")
 
 
 # Two studies, or two ways

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -15,9 +14,7 @@ from lab.costs.scenario import KB, Scenario
 from lab.costs.study import BreakEven, Study
 from lab.errors import BadInput
 from lab.report.costs import rounded
-from lab.report.pictures.style import COLOURS, INK, STYLE, new_figure, save, svg
-
-__all__ = ["bars_svg", "rate_svg", "size_svg", "write_pictures"]
+from lab.report.pictures.style import COLOURS, INK, new_figure, save, svg
 
 GROUP_COLOURS = ("#8a8a8a", "#b5b5b5", "#6f8faf", "#c9a66b", *COLOURS[:4])
 # The ways whose curves are drawn, with colour and dashes; the others run beside one of these.
@@ -35,22 +32,10 @@ LOWEST_RATE, HIGHEST_RATE = 0.1, 1000.0
 SMALLEST_KB, LARGEST_KB = 0.1, 10_240.0
 LINEAR = 20  # USD: nearer to no difference than this the scale is linear, beyond it logarithmic
 
-Draw = Callable[[Study, Axes], None]
 
-
-def bars_svg(study: Study) -> str:
-    """The bills as stacked bars, as SVG text."""
-    return svg(_figure(study, _bars))
-
-
-def rate_svg(study: Study) -> str:
-    """What ways cost more than a public ALB against the request rate, break-even points marked, as SVG text."""
-    return svg(_figure(study, _by_rate))
-
-
-def size_svg(study: Study) -> str:
-    """What ways cost more than a public ALB against the response size, as SVG text."""
-    return svg(_figure(study, _by_size))
+def costs_svg(study: Study, name: str) -> str:
+    """A picture of `PICTURES` as SVG text."""
+    return svg(_figure(study, name))
 
 
 def write_pictures(study: Study, folder: Path) -> None:
@@ -59,18 +44,16 @@ def write_pictures(study: Study, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"the pictures cannot be written to {folder} ({error.strerror})") from error
-    for name, draw in (("bars", _bars), ("rate", _by_rate), ("size", _by_size)):
-        figure = _figure(study, draw)
+    for name in PICTURES:
+        figure = _figure(study, name)
         for suffix in (".svg", ".png"):
             save(figure, folder / f"costs-{name}{suffix}")
 
 
-def _figure(study: Study, draw: Draw) -> Figure:
+def _figure(study: Study, name: str) -> Figure:
     figure = new_figure(4.8, 8)
-    with mpl.rc_context(STYLE):
-        axes = figure.subplots()
-        draw(study, axes)
-        figure.legend(loc="outside lower center", ncols=4 if draw is _bars else 3)
+    PICTURES[name](study, figure.subplots())
+    figure.legend(loc="outside lower center", ncols=4 if name == "bars" else 3)
     return figure
 
 
@@ -157,3 +140,7 @@ def _log_space(low: float, high: float) -> list[float]:
 
 def _rate(scenario: Scenario) -> str:
     return f"{rounded(scenario.mean_rate)} requests/s"
+
+
+PICTURES: Mapping[str, Callable[[Study, Axes], None]] = {"bars": _bars, "rate": _by_rate, "size": _by_size}
+"""What the bills are made of; what ways cost more than a public ALB by request rate, and by response size."""

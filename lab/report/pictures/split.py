@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
-from matplotlib.ticker import EngFormatter, FuncFormatter, Locator, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from scipy import stats
 
 from lab.distribution.gateway import Gateway
 from lab.distribution.intervals import CONFIDENCE, Share
 from lab.distribution.judgement import Analysis
 from lab.distribution.policies import Curve
-from lab.report.pictures.style import COLOURS, DASHES, INK, LINES, STYLE, WIDTH, new_figure, placed, svg, title
-from lab.report.words import MOST_DRAWN, convergence_title, deviation_ends, deviations_title, furthest, percent, short
-
-__all__ = [
-    "analysis_figure",
-    "convergence_svg",
-    "deviations_svg",
-    "percents",
-    "skew_figure",
-]
+from lab.report.pictures.style import COLOURS, DASHES, INK, LINES, WIDTH, new_figure, svg, title
+from lab.report.words import (
+    MOST_DRAWN,
+    convergence_title,
+    deviation_ends,
+    deviations_title,
+    furthest,
+    gateway_words,
+    percent,
+    short,
+)
 
 _CONVERGENCE_HEIGHT = 3.6
 _MOST_LINES = 100
@@ -42,46 +42,34 @@ def deviations_svg(
     splits: the shares of one split or of several by name, such as before and after. roles: each host's part in the
     event.
     """
-    with matplotlib.rc_context(STYLE):
-        longest = max(len(name) for name in short(_hosts(splits)).values())
-        below = 0.35 + 0.2 * (1 if width > 5 else len(splits))
-        figure = placed(_height(splits) + below - 0.5, width, 0.15 + 0.075 * longest, below)
-        _draw_deviations(figure, splits, roles or {}, width, "lower center")
-        return svg(figure)
+    longest = max(len(name) for name in short(_hosts(splits)).values())
+    below = 0.35 + 0.2 * (1 if width > 5 else len(splits))
+    figure = new_figure(_height(splits) + below - 0.5, width, (0.15 + 0.075 * longest, below))
+    _draw_deviations(figure, splits, roles or {}, width, "lower center")
+    return svg(figure)
 
 
 def convergence_svg(analysis: Analysis, roles: Mapping[str, str] | None = None, width: float = WIDTH) -> str | None:
     """How each host's deviation shrinks as requests add up, as an `<svg>` element without title; None without time."""
     if not _has_time(analysis):
         return None
-    with matplotlib.rc_context(STYLE):
-        figure = new_figure(_CONVERGENCE_HEIGHT, width)
-        _draw_convergence(figure, analysis, roles, width)
-        return svg(figure)
+    figure = new_figure(_CONVERGENCE_HEIGHT, width)
+    _draw_convergence(figure, analysis, roles, width)
+    return svg(figure)
 
 
 def analysis_figure(analysis: Analysis) -> Figure:
     """Both pictures in one figure, the second where there is time or order."""
     splits = {"": analysis.shares}
-    height = _height(splits)
-    with matplotlib.rc_context(STYLE):
-        if not _has_time(analysis):
-            figure = new_figure(height)
-            _draw_deviations(figure, splits, {}, WIDTH)
-            title(figure, deviations_title(splits))
-            return figure
-        figure = new_figure(height + _CONVERGENCE_HEIGHT)
-        upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=(height, _CONVERGENCE_HEIGHT))[:, 0]
-        _draw_deviations(upper, splits, {}, WIDTH)
-        title(upper, deviations_title(splits))
-        _draw_convergence(lower, analysis, None, WIDTH)
-        title(lower, convergence_title(analysis))
+    heights = [_height(splits), *([_CONVERGENCE_HEIGHT] if _has_time(analysis) else [])]
+    figure = new_figure(sum(heights))
+    upper, *lower = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
+    _draw_deviations(upper, splits, {}, WIDTH)
+    title(upper, deviations_title(splits))
+    for each in lower:
+        _draw_convergence(each, analysis, None, WIDTH)
+        title(each, convergence_title(analysis))
     return figure
-
-
-def percents(value: float, _: object = None) -> str:
-    """A tick of an axis of fractions."""
-    return percent(value)
 
 
 def _signed(value: float, _: object = None) -> str:
@@ -160,7 +148,9 @@ def _draw_convergence(figure: FigureBase, analysis: Analysis, roles: Mapping[str
     order = [int(column) for column in np.argsort(-final)]
     grid = np.geomspace(max(1, requests[0]), requests[-1], _MOST_POINTS)
     smallest = float(share.min())
-    limit = _limit(len(there)) * np.sqrt((1 - smallest) / (smallest * grid))
+    # So many standard deviations hold all hosts at once (Bonferroni).
+    deviations = float(stats.norm.isf((1 - CONFIDENCE) / (2 * len(there))))
+    limit = deviations * np.sqrt((1 - smallest) / (smallest * grid))
     area = f"{percent(CONFIDENCE)} of chance, at any one point"
     axes.fill_between(grid, -limit, limit, color=INK, alpha=0.2, linewidth=0, label=area)
     axes.axhline(0, color=INK, linewidth=0.8)
@@ -174,7 +164,9 @@ def _draw_convergence(figure: FigureBase, analysis: Analysis, roles: Mapping[str
     axes.set_xlim(max(grid[0], grid[-1] / 1000), grid[-1])
     top = 1.15 * max(float(np.interp(grid[-1] / 20, grid, limit)), float(final.max()))
     axes.set_ylim(-top, top)
-    axes.xaxis.set_major_locator(_ticks(*axes.get_xlim()))
+    low, high = axes.get_xlim()
+    decades = LogLocator(subs=(1.0, 2.0, 5.0), numticks=20)
+    axes.xaxis.set_major_locator(decades if high > 10 * low else MaxNLocator(6, steps=(1, 2, 5, 10)))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(FuncFormatter(_signed))
@@ -182,44 +174,26 @@ def _draw_convergence(figure: FigureBase, analysis: Analysis, roles: Mapping[str
     figure.legend(loc="outside lower center", ncols=4 if width > 5 else 2)
 
 
-def _ticks(low: float, high: float) -> Locator:
-    """Several in any span of a logarithmic axis: 1, 2 and 5 of each decade, or even steps within one decade."""
-    return LogLocator(subs=(1.0, 2.0, 5.0), numticks=20) if high > 10 * low else MaxNLocator(6, steps=(1, 2, 5, 10))
-
-
-def _limit(hosts: int) -> float:
-    """How many standard deviations hold all hosts at once with 95 % confidence (Bonferroni)."""
-    return float(stats.norm.isf((1 - CONFIDENCE) / (2 * hosts)))
-
-
 def skew_figure(curves: Sequence[Curve], gateway: Gateway, requests: int, measured: float | None) -> Figure:
     """Largest deviation of a task against requests, both logarithmic: chance falls by the root, round robin faster.
 
     `measured` is that of a measured run of `requests`, drawn as a point.
     """
-    with matplotlib.rc_context(STYLE):
-        figure = new_figure(4.2)
-        axes = figure.subplots()
-        for curve, colour, dashes in zip(curves, COLOURS, DASHES, strict=False):
-            low, median, high = zip(*((b.low, b.median, b.high) for b in curve.max_deviation), strict=True)
-            axes.fill_between(curve.requests, low, high, color=colour, alpha=0.2, linewidth=0)
-            axes.plot(curve.requests, median, color=colour, linewidth=1.6, linestyle=dashes, label=curve.policy.value)
-        if measured is not None:
-            axes.plot([requests], [measured], "o", color=INK, label="measured")
-        axes.set_xscale("log")
-        axes.set_yscale("log", nonpositive="mask")
-        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-        axes.yaxis.set_major_formatter(FuncFormatter(percents))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.set_xlabel("requests")
-        title(figure, "Task furthest off an even split: median, and 95 % of runs\n" + _about(gateway))
-        figure.legend(loc="outside lower center", ncols=5, fontsize="small")
+    figure = new_figure(4.2)
+    axes = figure.subplots()
+    for curve, colour, dashes in zip(curves, COLOURS, DASHES, strict=False):
+        low, median, high = zip(*((b.low, b.median, b.high) for b in curve.max_deviation), strict=True)
+        axes.fill_between(curve.requests, low, high, color=colour, alpha=0.2, linewidth=0)
+        axes.plot(curve.requests, median, color=colour, linewidth=1.6, linestyle=dashes, label=curve.policy.value)
+    if measured is not None:
+        axes.plot([requests], [measured], "o", color=INK, label="measured")
+    axes.set_xscale("log")
+    axes.set_yscale("log", nonpositive="mask")
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("requests")
+    title(figure, "Task furthest off an even split: median, and 95 % of runs\n" + gateway_words(gateway))
+    figure.legend(loc="outside lower center", ncols=5, fontsize="small")
     return figure
-
-
-def _about(gateway: Gateway) -> str:
-    return (
-        f"{gateway.tasks:,} tasks, {gateway.front_ends:,} front end{'s' if gateway.front_ends > 1 else ''}, "
-        f"{gateway.in_flight:,} requests in flight at each, {gateway.run_length:,} requests a connection"
-    )

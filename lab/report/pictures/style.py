@@ -9,7 +9,8 @@ goes orange, who is new blue, and what failed is dark red and hatched. That can 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +18,6 @@ import matplotlib
 from matplotlib.figure import Figure, FigureBase
 
 from lab.errors import BadInput
-
-__all__ = [
-    "COLOURS",
-    "DASHES",
-    "FAILURE",
-    "INK",
-    "LINES",
-    "STYLE",
-    "WIDTH",
-    "areas",
-    "new_figure",
-    "placed",
-    "save",
-    "svg",
-    "title",
-]
 
 WIDTH = 9.2
 """Inches of a picture as wide as the page; a narrow screen gets one of less than half of that."""
@@ -49,7 +34,7 @@ _AREAS = {
     "stopped": ("#f2a33a", "#e08f1f", "#f7ba69"),
     "new": ("#7db8f0", "#5fa3e6", "#9dccf7"),
 }
-STYLE: dict[Any, Any] = {
+_STYLE: dict[Any, Any] = {
     "font.size": 9,
     "text.color": INK,
     "axes.labelcolor": INK,
@@ -70,18 +55,20 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def new_figure(height: float, width: float = WIDTH) -> Figure:
-    """A figure of `width` by `height` inches, with a transparent background."""
-    return Figure(figsize=(width, height), layout="constrained", facecolor="none")
+# Of all that this process draws.
+matplotlib.rcParams.update(_STYLE)
 
 
-def placed(height: float, width: float, left: float, below: float) -> Figure:
-    """A figure whose margins in inches are known: *left* and *below* the axes; three times as fast to draw.
+def new_figure(height: float, width: float = WIDTH, margins: tuple[float, float] | None = None) -> Figure:
+    """A figure of `width` by `height` inches, with a transparent background.
 
-    Finding the margins, as `new_figure` does, draws everything twice more.
+    margins: the inches left of the axes and below them. Where they are known it is drawn three times as fast, for to
+    find them draws everything twice more.
     """
-    figure = Figure(figsize=(width, height), facecolor="none")
-    figure.subplots_adjust(left / width, below / height, 1 - 0.3 / width, 1 - 0.25 / height, hspace=0.12)
+    figure = Figure(figsize=(width, height), layout=None if margins else "constrained", facecolor="none")
+    if margins:
+        left, below = margins
+        figure.subplots_adjust(left / width, below / height, 1 - 0.3 / width, 1 - 0.25 / height, hspace=0.12)
     return figure
 
 
@@ -92,23 +79,14 @@ def title(figure: FigureBase, text: str) -> None:
 
 def areas(roles: Mapping[str, str]) -> dict[str, str]:
     """The colour of each host's area, by its role; neighbours of one role have three shades in turn."""
-    found: dict[str, str] = {}
-    for role in dict.fromkeys(roles.values()):
-        shades = _AREAS[role]
-        for number, host in enumerate(_of(roles, role)):
-            found[host] = shades[number % len(shades)]
-    return found
-
-
-def _of(roles: Mapping[str, str], role: str) -> Iterable[str]:
-    return (host for host, own in roles.items() if own == role)
+    shades = {role: itertools.cycle(colours) for role, colours in _AREAS.items()}
+    return {host: next(shades[role]) for host, role in roles.items()}
 
 
 def svg(figure: Figure) -> str:
     """The `<svg>` element alone, to be put into a page, in whose own colour ink is drawn."""
     text = io.StringIO()
-    with matplotlib.rc_context(STYLE):
-        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return text.getvalue()[text.getvalue().index("<svg") :].replace(INK, "currentColor")
 
 
@@ -117,8 +95,6 @@ def save(figure: Figure, path: Path) -> None:
     if path.suffix not in (".svg", ".png"):
         raise BadInput(f"{path} is neither .svg nor .png, and these are the pictures that can be drawn")
     try:
-        with matplotlib.rc_context(STYLE):
-            metadata = {"Date": None} if path.suffix == ".svg" else None
-            figure.savefig(path, transparent=True, dpi=144, metadata=metadata)
+        figure.savefig(path, transparent=True, dpi=144, metadata={"Date": None} if path.suffix == ".svg" else None)
     except OSError as error:
         raise BadInput(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from None

@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
@@ -16,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from numpy.typing import NDArray
 
 from lab.experiments.findings import Findings
-from lab.report.pictures.style import COLOURS, FAILURE, INK, LINES, STYLE, WIDTH, areas, new_figure, placed, svg
+from lab.report.pictures.style import COLOURS, FAILURE, INK, LINES, WIDTH, areas, new_figure, svg
 from lab.report.words import NO_HOST, SETTINGS, percent, short
 from load.answers import is_failure
 from load.latency import SECOND_BITS, percentiles
@@ -50,43 +49,42 @@ def timeline(run: Run, findings: Findings, roles: Mapping[str, str], width: floa
     # Who stays is at the bottom, so that who goes and who is new change places on top.
     order = [host for role in ("", "stopped", "new") for host in roles if roles[host] == role]
     hosts = [host for host in (*order, "") if host in answered]
-    with matplotlib.rc_context(STYLE):
-        columns = 5 if width > 5 else 2
-        below_axes = 0.5 + 0.2 * (1 if width > 5 else 3)
-        figure = placed((4.0 if run.latency else 2.7) + below_axes, width, 0.65, below_axes)
-        rows = (3, 1) if run.latency else (1,)
-        axes, *below = figure.subplots(len(rows), 1, sharex=True, squeeze=False, height_ratios=rows)[:, 0]
-        # A second's value holds from its beginning to its end.
-        x = np.array([*seconds, seconds[-1] + 1]) - start
-        counts = np.array([[answered[host][second] for second in seconds] for host in hosts]).reshape(-1, len(seconds))
-        colours = {**areas(roles), "": _NO_HOST}
-        fault = findings.fault
-        event = len(x) if fault is None else int(min(max(fault.at - start - x[0], 0), len(x)))
-        _stack(axes, x, hosts, counts, colours, width, event)
-        patches = [
-            Patch(color=colours[next(host for host in hosts if roles.get(host) == role)], label=label)
-            for role, label in _ROLES.items()
-            if any(roles.get(host) == role for host in hosts)
-        ]
-        if "" in hosts:
-            patches.append(Patch(color=_NO_HOST, label=NO_HOST))
-        if failed:
-            depths = np.array([-failed[second] for second in seconds])
-            style: dict[str, Any] = {"facecolor": FAILURE, "edgecolor": INK, "hatch": "////", "linewidth": 0}
-            axes.fill_between(x, np.append(depths, depths[-1]), step="post", **style)
-            axes.axhline(0, color=INK, linewidth=0.8)
-            patches.append(Patch(label="failed (below the axis)", **style))
-        for each in (axes, *below):
-            _event(each, findings, start, x, named=each is axes)
-            each.set_xlim(x[0], x[-1])
-        axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):,.0f}")
-        axes.set_ylabel("requests per second")
-        if run.latency:
-            _latencies(below[0], run, seconds, x)
-        axes.xaxis.set_major_locator(MaxNLocator(10 if width > 5 else 6, integer=True))
-        (below or [axes])[-1].set_xlabel("seconds since the first answer")
-        figure.legend(handles=patches, loc="lower center", ncols=columns)
-        return svg(figure)
+    columns = 5 if width > 5 else 2
+    below_axes = 0.5 + 0.2 * (1 if width > 5 else 3)
+    figure = new_figure((4.0 if run.latency else 2.7) + below_axes, width, (0.65, below_axes))
+    rows = (3, 1) if run.latency else (1,)
+    axes, *below = figure.subplots(len(rows), 1, sharex=True, squeeze=False, height_ratios=rows)[:, 0]
+    # A second's value holds from its beginning to its end.
+    x = np.array([*seconds, seconds[-1] + 1]) - start
+    counts = np.array([[answered[host][second] for second in seconds] for host in hosts]).reshape(-1, len(seconds))
+    colours = {**areas(roles), "": _NO_HOST}
+    fault = findings.fault
+    event = len(x) if fault is None else int(min(max(fault.at - start - x[0], 0), len(x)))
+    _stack(axes, x, hosts, counts, colours, width, event)
+    patches = [
+        Patch(color=colours[next(host for host in hosts if roles.get(host) == role)], label=label)
+        for role, label in _ROLES.items()
+        if any(roles.get(host) == role for host in hosts)
+    ]
+    if "" in hosts:
+        patches.append(Patch(color=_NO_HOST, label=NO_HOST))
+    if failed:
+        depths = np.array([-failed[second] for second in seconds])
+        style: dict[str, Any] = {"facecolor": FAILURE, "edgecolor": INK, "hatch": "////", "linewidth": 0}
+        axes.fill_between(x, np.append(depths, depths[-1]), step="post", **style)
+        axes.axhline(0, color=INK, linewidth=0.8)
+        patches.append(Patch(label="failed (below the axis)", **style))
+    for each in (axes, *below):
+        _event(each, findings, start, x, named=each is axes)
+        each.set_xlim(x[0], x[-1])
+    axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):,.0f}")
+    axes.set_ylabel("requests per second")
+    if run.latency:
+        _latencies(below[0], run, seconds, x)
+    axes.xaxis.set_major_locator(MaxNLocator(10 if width > 5 else 6, integer=True))
+    (below or [axes])[-1].set_xlabel("seconds since the first answer")
+    figure.legend(handles=patches, loc="lower center", ncols=columns)
+    return svg(figure)
 
 
 def _stack(
@@ -180,18 +178,17 @@ def heat_map(
     colours = LinearSegmentedColormap.from_list("failures", [f"{FAILURE}30", f"{FAILURE}d0"])
     lossy = np.ma.masked_invalid(np.where(grid > 0, np.maximum(grid, _LEAST), np.nan))
     figure = new_figure(1.3 + 0.5 * len(rows), width)
-    with matplotlib.rc_context(STYLE):
-        axes = figure.subplots()
-        axes.pcolormesh(lossy, cmap=colours, norm=LogNorm(_LEAST, 1.0), edgecolors=INK, linewidth=0.6)
-        for (row, column), value in np.ndenumerate(grid):
-            if not np.isnan(value):
-                text = "none" if value == 0 else percent(value)
-                axes.text(column + 0.5, row + 0.5, text, ha="center", va="center")
-        axes.set_xticks(np.arange(len(columns)) + 0.5, [f"{value:g}" for value in columns])
-        axes.set_yticks(np.arange(len(rows)) + 0.5, [f"{value:g}" for value in rows] if up else [""])
-        axes.tick_params(length=0)
-        axes.set_xlabel(textwrap.fill(_axis(across), int(width * 12)))
-        axes.set_ylabel(textwrap.fill(_axis(up), 8 + 6 * len(rows)))
+    axes = figure.subplots()
+    axes.pcolormesh(lossy, cmap=colours, norm=LogNorm(_LEAST, 1.0), edgecolors=INK, linewidth=0.6)
+    for (row, column), value in np.ndenumerate(grid):
+        if not np.isnan(value):
+            text = "none" if value == 0 else percent(value)
+            axes.text(column + 0.5, row + 0.5, text, ha="center", va="center")
+    axes.set_xticks(np.arange(len(columns)) + 0.5, [f"{value:g}" for value in columns])
+    axes.set_yticks(np.arange(len(rows)) + 0.5, [f"{value:g}" for value in rows] if up else [""])
+    axes.tick_params(length=0)
+    axes.set_xlabel(textwrap.fill(_axis(across), int(width * 12)))
+    axes.set_ylabel(textwrap.fill(_axis(up), 8 + 6 * len(rows)))
     return svg(figure)
 
 

@@ -24,7 +24,7 @@ from lab.costs.scenario import (
 )
 from lab.costs.study import Study, assumptions, break_even
 from lab.report.costs import money, where_cheaper
-from lab.report.pictures.costs import bars_svg, rate_svg, size_svg
+from lab.report.pictures.costs import PICTURES, costs_svg
 from serviceconnect.settings import Settings
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "costs.md"
@@ -184,14 +184,14 @@ def test_the_counting(says: Says, default: Scenario, prices: PriceBook) -> None:
 
 
 def test_the_pictures_are_there_and_say_what_the_model_gives(default: Scenario, prices: PriceBook) -> None:
-    assert {f"images/costs-{name}.png" for name in ("bars", "rate", "size")} == (
+    assert {f"images/costs-{name}.png" for name in PICTURES} == (
         set(re.findall(r"\]\((images/[^)]+)\)", DOCUMENT.read_text()))
     )
     study = Study(default, prices)
-    for name, draw in (("bars", bars_svg), ("rate", rate_svg), ("size", size_svg)):
+    for name in PICTURES:
         committed = DOCUMENT.parent / "images" / f"costs-{name}"
         assert committed.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
-        assert texts(committed.with_suffix(".svg").read_text()) == texts(draw(study)), (
+        assert texts(committed.with_suffix(".svg").read_text()) == texts(costs_svg(study, name)), (
             "lab costs --pictures docs/images"
         )
 

@@ -11,13 +11,10 @@ from lab.costs.prices import PriceBook
 from lab.costs.scenario import Scenario
 from lab.costs.study import Study
 from lab.errors import BadInput
-from lab.report.pictures.costs import bars_svg, rate_svg, size_svg, write_pictures
+from lab.report.pictures.costs import PICTURES, costs_svg, write_pictures
 from lab.report.pictures.style import INK
 
 SVG = "{http://www.w3.org/2000/svg}"
-
-
-DRAWN = {"bars": bars_svg, "rate": rate_svg, "size": size_svg}
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +24,14 @@ def default(prices: PriceBook) -> Study:
 
 @pytest.fixture(scope="module")
 def pictures(default: Study) -> dict[str, str]:
-    return {name: draw(default) for name, draw in DRAWN.items()}
+    return {name: costs_svg(default, name) for name in PICTURES}
 
 
 def texts(svg: str) -> list[str]:
     return ["".join(element.itertext()).strip() for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
 
 
-@pytest.mark.parametrize("name", DRAWN)
+@pytest.mark.parametrize("name", PICTURES)
 def test_a_picture_is_one_svg_element_in_the_colours_of_its_page(pictures: dict[str, str], name: str) -> None:
     svg = pictures[name]
     assert ElementTree.fromstring(svg).tag == f"{SVG}svg"
@@ -48,7 +45,7 @@ def test_a_picture_is_one_svg_element_in_the_colours_of_its_page(pictures: dict[
 
 
 def test_a_picture_is_the_same_each_time(default: Study, pictures: dict[str, str]) -> None:
-    assert bars_svg(default) == pictures["bars"]
+    assert costs_svg(default, "bars") == pictures["bars"]
 
 
 def test_the_bars_end_with_the_totals(default: Study, pictures: dict[str, str]) -> None:
@@ -67,8 +64,8 @@ def test_break_even_points_are_marked(default: Study, pictures: dict[str, str]) 
 def test_what_is_not_possible_has_neither_bar_nor_curve(prices: PriceBook) -> None:
     heavy = Study(Scenario(response_bytes=Decimal(11 * 2**20)), prices)
     barred = [way for way in heavy.ways if way.gateway]
-    assert texts(bars_svg(heavy)).count("not possible") == len(barred) > 0
-    curves = texts(rate_svg(heavy))
+    assert texts(costs_svg(heavy, "bars")).count("not possible") == len(barred) > 0
+    curves = texts(costs_svg(heavy, "rate"))
     assert "cloudfront-alb" in curves
     assert not {way.name for way in barred} & set(curves)
     assert not [text for text in curves if text.endswith("/s")]
@@ -76,7 +73,7 @@ def test_what_is_not_possible_has_neither_bar_nor_curve(prices: PriceBook) -> No
 
 def test_an_idle_service_can_be_drawn(prices: PriceBook) -> None:
     idle = Study(Scenario(rates=(Decimal(0),)), prices)
-    assert size_svg(idle).startswith("<svg")
+    assert costs_svg(idle, "size").startswith("<svg")
 
 
 def test_files_serve_light_and_dark(default: Study, tmp_path: Path) -> None:
