@@ -17,7 +17,6 @@ from lab.experiments.compare import Comparison
 from lab.experiments.findings import Cause, Findings, Flaw
 from lab.experiments.study import Measured, Row, Spread, Study
 from lab.records.run import record_of
-from load.results import Run
 
 NO_HOST = "no host known"
 WAYS = {DIRECT: "Cloud Map", LOAD_BALANCER: "load balancer"}
@@ -168,32 +167,17 @@ def unnamed(findings: Findings) -> bool:
 
 def load_notes(findings: Findings) -> list[str]:
     """What was amiss with the load itself, or with the twin."""
-    sentences = []
-    if unnamed(findings):
-        sentences.append(
-            "No answer named its host in `x-hostname`, so how the requests were spread is not known: let the service "
-            "send it, or start the twin with --name-tasks."
-        )
-    if findings.unfinished:
-        sentences.append(
-            f"{findings.unfinished:,} more requests were under way when the load ended: what became of them is not "
-            "known."
-        )
-    if findings.missed_rate:
-        sentences.append(
-            f"{findings.rate:,.0f} of {findings.asked_rate:,g} requests/s could be sent: for more give more --users, "
-            "each of whom has 256 requests under way at most, or take a faster machine."
-        )
-    if findings.lost_workers:
-        last = sum(worker.requests for worker in findings.lost_workers)
-        sentences.append(
-            f"{len(findings.lost_workers)} of Locust's processes stopped reporting ({last:,} requests until then): "
-            "what they sent after their last report is missing."
-        )
-    if findings.resets:
-        sentences.append("Locust's statistics were reset during the run: only what came after is counted.")
-    sentences += [f"The twin had an accident of its own: {accident.what}." for accident in findings.accidents]
-    return sentences
+    amiss = {
+        "unnamed": unnamed(findings),
+        "unfinished": findings.unfinished,
+        "missed_rate": findings.missed_rate,
+        "lost_workers": findings.lost_workers,
+        "resets": findings.resets,
+    }
+    last = sum(worker.requests for worker in findings.lost_workers)
+    values = {"of": findings, "lost": len(findings.lost_workers), "last": last}
+    sentences = [_FIXED["load"][name].format(**values) for name, is_so in amiss.items() if is_so]
+    return sentences + [f"The twin had an accident of its own: {accident.what}." for accident in findings.accidents]
 
 
 def _story(findings: Findings) -> str:
@@ -248,12 +232,12 @@ def split_numbers(name: str, judgement: Judgement) -> str:
     """The numbers behind what is said of a split."""
     freedom = judgement.degrees_of_freedom
     requests = judgement.requests - judgement.left_out
-    text = (
+    return (
         f"{capital(name)}: {requests:,} requests over {judgement.hosts:,} hosts, chi-square {judgement.chi_square:.2f} "
         f"on {freedom} degree{'s' if freedom > 1 else ''} of freedom, {p_words(judgement.p_value)}; with "
         f"{judgement.requests_needed:,} four of five runs would show a host {percent(judgement.detect)} off"
+        f"{'; ' if judgement.left_out else '.'}{left_out(judgement)}"
     )
-    return f"{text}; {_left_out(judgement)}." if judgement.left_out else f"{text}."
 
 
 def bound(judgement: Judgement, what: str = "host") -> str:
@@ -292,14 +276,12 @@ def _confidence(judgements: Sequence[Judgement]) -> str:
     return f"95 % confidence{', if requests are independent' if independent else ''}"
 
 
-def _left_out(judgement: Judgement) -> str:
-    within = f" or within {judgement.settle:g} s of that" if judgement.settle else ""
-    return f"{judgement.left_out:,} requests are left out, answered while a host came or went{within}"
-
-
 def left_out(judgement: Judgement) -> str:
-    """What of a split was not judged, and why."""
-    return f"{_left_out(judgement)}." if judgement.left_out else ""
+    """What of a split was not judged, and why; empty if nothing."""
+    if not judgement.left_out:
+        return ""
+    within = f" or within {judgement.settle:g} s of that" if judgement.settle else ""
+    return f"{judgement.left_out:,} requests are left out, answered while a host came or went{within}."
 
 
 def load_of(measured: Measured) -> str:
@@ -309,10 +291,10 @@ def load_of(measured: Measured) -> str:
     users, rate = sum(findings.users for findings in found), sum(findings.rate for findings in found)
     ways = ", half of it each way" if len(found) > 1 else ""
     loop = "" if first.settings.rate else ", each of whom asks again once answered"
+    began = datetime.fromtimestamp(first.start or 0, UTC)
     return (
-        f"{measured_on(measured)}{found[0].duration:.0f} s of load with {users} users{loop}, on "
-        f"{first.target} ({rate:,.0f} requests per second{ways}), from "
-        f"{began(measured.runs[DIRECT]):%Y-%m-%d %H:%M:%S} UTC."
+        f"{measured_on(measured)}{found[0].duration:.0f} s of load with {users} users{loop}, on {first.target} "
+        f"({rate:,.0f} requests per second{ways}), from {began:%Y-%m-%d %H:%M:%S} UTC."
     )
 
 
@@ -323,11 +305,6 @@ def measured_on(measured: Measured) -> str:
     return "Measured on the twin, an emulation on one machine, in which what AWS does not document is assumed. "
 
 
-def began(run: Run) -> datetime:
-    """When the load began."""
-    return datetime.fromtimestamp(record_of(run).start or 0, UTC)
-
-
 def source_of(measured: Measured) -> list[str]:
     """Where the numbers come from: the drain, what was assumed, versions, and the command that repeats it."""
     record = record_of(measured.runs[DIRECT])
@@ -335,17 +312,11 @@ def source_of(measured: Measured) -> list[str]:
     sentences = []
     if "drain_seconds" in what.task.model_fields_set:
         drain = what.task.drain_seconds
-        sentences.append(
-            f"The service kept serving for {drain:g} s after SIGTERM."
-            if drain
-            else "The service ended at once on SIGTERM."
-        )
+        served = f"kept serving for {drain:g} s after" if drain else "ended at once on"
+        sentences.append(f"The service {served} SIGTERM.")
     if what.assumed:
-        told = ", ".join(
-            f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
-            for name, value in what.assumed.items()
-        )
-        sentences.append(f"The twin's parameters, those that are assumed among them: {told}.")
+        told = [f"{name} {f'{own:g}' if isinstance(own, float) else own}" for name, own in what.assumed.items()]
+        sentences.append(f"The twin's parameters, those that are assumed among them: {', '.join(told)}.")
     if record.versions:
         sentences.append(f"Versions: {', '.join(f'{name} {version}' for name, version in record.versions.items())}.")
     if what.name:
@@ -626,33 +597,28 @@ def _stretch(name: str, values: Sequence[float], chosen: Sequence[float]) -> str
 
 def calibration_words(calibration: Calibration) -> list[str]:
     """What agrees, what cannot be told apart, and what would tell it."""
-    lines = []
-    leaving = calibration.leaving
-    if lifetime := leaving.lifetime:
-        lines.append(
-            f"Cache lifetime (discovery_ttl): {lifetime.low:.1f} s to {lifetime.high:.1f} s with 95 % confidence "
-            f"(tasks that left: {lifetime.windows})."
-        )
+    leaving, lifetime = calibration.leaving, calibration.leaving.lifetime
+    seen = "no task was seen to leave; run stop-task or scale-in."
+    if lifetime:
+        within = f"{lifetime.low:.1f} s to {lifetime.high:.1f} s with 95 % confidence"
+        seen = f"{within} (tasks that left: {lifetime.windows})."
     elif leaving.windows:
-        lines.append(
-            "Cache lifetime (discovery_ttl): not to be seen, for no request failed, and retries over connections that "
-            "are not reused would hide that as well as a lifetime near 0."
+        seen = (
+            "not to be seen, for no request failed, and retries over connections that are not reused would hide that "
+            "as well as a lifetime near 0."
         )
-    else:
-        lines.append("Cache lifetime (discovery_ttl): no task was seen to leave; run stop-task or scale-in.")
+    lines = [f"Cache lifetime (discovery_ttl): {seen}"]
     if leaving.windows:
-        together = "; or ".join(map(_assumption, leaving.assumptions)) or "nothing that the twin can be set to"
-        apart = ", which these runs cannot tell apart" if len(leaving.assumptions) > 1 else ""
-        lines.append(f"Connections and retries: {together}{apart}.")
+        together = _either(map(_assumption, leaving.assumptions)) or "nothing that the twin can be set to"
+        lines.append(f"Connections and retries: {together}.")
         if len(leaving.assumptions) > 1 and not calibration.drains:
             lines.append("Tasks that serve on after SIGTERM tell more: lab run stop-task --sweep drain_seconds=10")
     if calibration.balancing:
-        policies = "; or ".join(
+        policies = [
             f"{policy} ({_PARAMETER[policy]} {', '.join(parameters)})" if any(parameters) else policy
             for policy, parameters in calibration.balancing.items()
-        )
-        apart = ", which these runs cannot tell apart" if len(calibration.balancing) > 1 else ""
-        lines.append(f"Balancing: {policies}{apart}, from {calibration.requests:,} requests.")
+        ]
+        lines.append(f"Balancing: {_either(policies)}, from {calibration.requests:,} requests.")
         if calibration.front_ends:
             low, high = calibration.front_ends
             least = "any number" if low is None else f"{low:,}"
@@ -667,15 +633,16 @@ def calibration_words(calibration: Calibration) -> list[str]:
     return lines
 
 
+def _either(options: Iterable[str]) -> str:
+    told = list(options)
+    return "; or ".join(told) + (", which these runs cannot tell apart" if len(told) > 1 else "")
+
+
 _PARAMETER = {
-    "round-robin": "independent orders",
-    "least-request": "requests in flight",
-    "sticky": "requests of a connection",
-}
+    "round-robin": "independent orders", "least-request": "requests in flight", "sticky": "requests of a connection",
+}  # fmt: skip
 
 
 def _assumption(assumption: Assumption) -> str:
-    return (
-        f"connections to tasks {'reused' if assumption.reuse_connections else 'not reused'}, "
-        f"{'one retry or more' if assumption.retries else 'no retry'}"
-    )
+    reused = "reused" if assumption.reuse_connections else "not reused"
+    return f"connections to tasks {reused}, {'one retry or more' if assumption.retries else 'no retry'}"
