@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import cast
@@ -94,8 +95,12 @@ async def serve_until_stopped(settings: Settings, identity: Identity, listener: 
 
 
 def run(settings: Settings, environ: Mapping[str, str]) -> None:
-    """Listen, find out who this is, serve until a signal. Raises SettingsError if the address cannot be had."""
+    """Wait for `start_seconds`, listen, find out who this is, serve until a signal.
+
+    Raises SettingsError if the address cannot be had.
+    """
     configure_logging()
+    time.sleep(settings.start_seconds)
     listener = listen(settings)
     identity = read_identity(settings.hostname, environ)
     logger.info("starting", extra={"fields": asdict(settings) | asdict(identity)})

@@ -10,6 +10,7 @@ from typing import Any
 # ECS waits at most so long between SIGTERM and SIGKILL: stopTimeout in
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
 LONGEST_DRAIN_S = 120
+LONGEST_START_S = 600
 
 
 class SettingsError(ValueError):
@@ -22,12 +23,14 @@ class Settings:
 
     `hostname` goes into a header of every answer. `drain_seconds` is for how long new requests are still served after
     SIGTERM; a request in flight may take 30 s more, so a task's stopTimeout has to be longer than both together.
+    `start_seconds` pass before it listens, as in a service that takes long to start.
     """
 
     hostname: str
     host: str = "0.0.0.0"
     port: int = 8080
     drain_seconds: float = 0.0
+    start_seconds: float = 0.0
     access_log: bool = False
 
     @classmethod
@@ -67,11 +70,14 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _drain_seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 <= seconds <= LONGEST_DRAIN_S:  # also turns away nan
-        raise ValueError
-    return seconds
+def _seconds(most: int) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        seconds = float(text)
+        if not 0 <= seconds <= most:  # also turns away nan
+            raise ValueError
+        return seconds
+
+    return read
 
 
 def _switch(text: str) -> bool:
@@ -84,6 +90,7 @@ _READERS: dict[str, tuple[Callable[[str], object], str]] = {
     "hostname": (_hostname, "a host name of at most 253 letters, digits, dots, hyphens and underscores"),
     "host": (_host, "an IP address to listen on"),
     "port": (_port, "a port number from 1 to 65535"),
-    "drain_seconds": (_drain_seconds, f"a number of seconds from 0 to {LONGEST_DRAIN_S}"),
+    "drain_seconds": (_seconds(LONGEST_DRAIN_S), f"a number of seconds from 0 to {LONGEST_DRAIN_S}"),
+    "start_seconds": (_seconds(LONGEST_START_S), f"a number of seconds from 0 to {LONGEST_START_S}"),
     "access_log": (_switch, "on or off"),
 }

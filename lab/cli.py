@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
@@ -220,6 +221,42 @@ def _check(folders: list[Path], most: float) -> None:
                 failed = f"{findings.failures:,} of {findings.requests:,} requests failed"
                 limit = f", more than {percent(most)}" if most else ""
                 raise AnswerIsNo(f"{failed} in {measured.label}{limit}.")
+
+
+@app.command("drain-task")
+def drain_task(
+    task: str = typer.Argument(metavar="TASK", help="Its id, the beginning of it, its ARN or its host name."),
+    target: Path = typer.Option(Path(".twin/outputs.json"), help="The outputs file of the twin, or of `cdktf deploy`."),
+    wait: float | None = typer.Option(
+        None, help="Seconds between deregistration and stop.", show_default="10 on a twin, 60 on AWS"
+    ),
+    as_json: _Json = False,
+) -> None:
+    """Stop a task without losing requests: deregister it from Cloud Map, wait until clients forget it, stop it.
+
+    ECS starts another task only then, so the service has one task less meanwhile. Interrupted, it registers the task
+    again.
+    """
+    _require("--wait", wait, 0, 3600)
+
+    from lab.report import terminal
+    from lab.report.answers import drained_page
+    from lab.runner.drain import WAIT, drain, named
+    from lab.runner.service import EcsService, read_target
+    from lab.runner.session import raise_on_sigterm
+
+    where = read_target(target)
+    seconds = WAIT[where.is_twin] if wait is None else wait
+    service = EcsService(where)
+    found = named(service.tasks(), task)
+    console = terminal.new_console(stderr=as_json)
+    raise_on_sigterm()
+    try:
+        registrations = drain(service, found, seconds, lambda step: console.print(step, highlight=False), time.sleep)
+    except KeyboardInterrupt:
+        raise typer.Exit(_INTERRUPTED) from None
+    if as_json:
+        _print(drained_page(found, seconds, [each.service_id for each in registrations]), as_json=True)
 
 
 @app.command()

@@ -73,6 +73,8 @@ class Experiment:
         return ""
 
 
+SLOW_START = 15.0
+"""Seconds from the start of an application until it listens in `slow-start`: longer than a twin's registration wait."""
 _TIMEOUT = 31.0  # seconds: what waits for the gateway's timeout of 30 s is seen in the second after it
 _INSIDE = "no call of the AWS API reaches into a task of Fargate"
 
@@ -85,8 +87,20 @@ _TABLE = (
         Course.TASKS_STOP,
     ),
     Experiment(
+        "drain-task",
+        "one task is taken out of Cloud Map, and stopped through the ECS API 10 s later (60 s on AWS)",
+        "when a task was deregistered first and stopped later", "the deregistration", True, 36, 300,
+        Course.TASKS_STOP, 16, least_tasks=2,
+    ),
+    Experiment(
         "rollout", "a new revision takes the place of all tasks", "during a rollout", "the start of the rollout",
         True, 45, 600, Course.TASKS_STOP, 25, deploys=True,
+    ),
+    Experiment(
+        "slow-start",
+        f"a new revision takes the place of all tasks, and listens {SLOW_START:g} s after its start (START_SECONDS)",
+        "during a rollout of a slow starter", "the start of the slow rollout", True, 60, 600,
+        Course.TASKS_STOP, 35, deploys=True,
     ),
     Experiment(
         "bad-rollout", "a revision whose health check never passes is deployed, and the circuit breaker takes it back",

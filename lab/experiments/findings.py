@@ -16,7 +16,7 @@ from lab.distribution.goodness import ALPHA
 from lab.distribution.judgement import Judgement, judge
 from lab.distribution.recovery import EvenAgain, even_again
 from lab.errors import BadInput
-from lab.experiments.catalogue import EXPERIMENTS, LOAD_BALANCER, Course, Experiment
+from lab.experiments.catalogue import EXPERIMENTS, LOAD_BALANCER, SLOW_START, Course, Experiment
 from lab.records.observations import Flags, Integers, observe
 from lab.records.run import Accident, Discovered, Fault, LostWorker, RunRecord, TaskRecord, record_of
 from load.answers import is_failure
@@ -37,6 +37,7 @@ class Flaw(StrEnum):
     OLD_TASKS_STAYED = "old-tasks-stayed"  # a task that had to stop had not been stopped when the load ended
     NEW_TASKS_MISSING = "new-tasks-missing"  # no task had been added
     NOT_ROLLED_BACK = "not-rolled-back"  # tasks of the revision that never gets healthy still ran
+    NOT_SLOW = "not-slow"  # a new task answered sooner than START_SECONDS says: the service does not read it
     FAULT_GOES_ON = "fault-goes-on"  # the load ended before the fault
     DISTURBED = "disturbed"  # a task stopped or came before the event: what followed has two causes
     ACCIDENT = "accident"  # the twin itself lost a part, which says nothing about AWS
@@ -162,7 +163,7 @@ def find(run: Run) -> Findings:
     return Findings(
         experiment=experiment,
         arm=record.experiment.arm,
-        flaw=flaw_of(record, experiment),
+        flaw=flaw_of(record, experiment) or _not_slow(experiment, came, first_seen),
         requests=sum(row.requests for row in run.timeline),
         failures=by_cause.total(),
         unfinished=record.unfinished,
@@ -226,6 +227,14 @@ def _course(record: RunRecord, fault: Fault, experiment: Experiment) -> Flaw | N
             back = new and all(_is_before(task.stopping_at, end) for task in new)
             return None if back else Flaw.NOT_ROLLED_BACK
     return None
+
+
+def _not_slow(experiment: Experiment, came: Sequence[TaskRecord], first_seen: Mapping[str, float]) -> Flaw | None:
+    """Whether the new tasks of a slow start answered before they could have: what was measured is a rollout."""
+    if experiment.name != "slow-start":
+        return None
+    soon = [task for task in came if first_seen.get(task.hostname, math.inf) < task.created_at + SLOW_START]
+    return Flaw.NOT_SLOW if soon else None
 
 
 def _is_disturbed(record: RunRecord, fault: Fault) -> bool:

@@ -88,6 +88,11 @@ class TaskRecord(_Record):
         return self.arn.rsplit("/", 1)[-1]
 
     @property
+    def host(self) -> str:
+        """The host name as short as a page has it."""
+        return self.hostname.partition(".")[0]
+
+    @property
     def is_running(self) -> bool:
         """Running, and to go on."""
         return self.last_status == "RUNNING" and self.desired_status == "RUNNING"

@@ -17,6 +17,7 @@ from lab.experiments.compare import Comparison
 from lab.experiments.figures import FIGURES
 from lab.experiments.findings import Findings
 from lab.experiments.study import Measured, Spread, Study
+from lab.records.run import TaskRecord
 from lab.report import words
 from lab.report.document import Document, Heading, Part, Sentence, Table
 from lab.report.words import WAYS, bound, evidence, p_words, percent, spread
@@ -98,6 +99,21 @@ def experiments_page() -> Document:
         *(f"Not on AWS: {words.joined(own)} ({reason})." for reason, own in reasons.items()),
     ]
     return Document("", parts, {"experiments": values})
+
+
+# lab drain-task
+
+
+def drained_page(task: TaskRecord, waited: float, service_ids: Sequence[str]) -> Document:
+    """The task that was stopped after it had left Cloud Map's services, and the seconds between."""
+    values = {
+        "task": task.arn,
+        "host": task.hostname,
+        "availability_zone": task.availability_zone,
+        "deregistered_from": list(service_ids),
+        "waited_s": waited,
+    }
+    return Document("", [f"{task.host} was stopped {waited:g} s after it had left Cloud Map."], values)
 
 
 # lab distribution

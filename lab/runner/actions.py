@@ -13,8 +13,9 @@ from functools import partial
 from typing import Any
 
 from lab.errors import BadInput, LabError, Missing
-from lab.experiments.catalogue import Experiment
+from lab.experiments.catalogue import SLOW_START, Experiment
 from lab.records.run import Fault, TaskRecord
+from lab.runner.drain import WAIT, Draining
 from lab.runner.service import EcsService, short
 from lab.runner.twin import TwinControl, in_words
 
@@ -37,8 +38,22 @@ def _stop_task(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
     task = _longest_running(bench.service.tasks())
     at = time.time()
     bench.service.stop_task(task, f"Stopped by the experiment {experiment.name}")
-    bench.note(f"stopped {_host(task)} (task {task.id})")
+    bench.note(f"stopped {task.host} (task {task.id})")
     yield _fault(experiment, at, [task])
+
+
+@contextlib.contextmanager
+def _drain_task(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
+    """The longest-running task, out of Cloud Map some time before its stop; ECS replaces it."""
+    service, task = bench.service, _longest_running(bench.service.tasks())
+    at = time.time()
+    reason = f"Stopped by the experiment {experiment.name}"
+    draining = Draining(service, task, WAIT[service.target.is_twin], reason, bench.note)
+    try:
+        yield _fault(experiment, at, [task])
+    finally:
+        with putting_back(f"{task.host} may run on out of Cloud Map: stop it with `{service.stop_command(task)}`"):
+            draining.end()
 
 
 @contextlib.contextmanager
@@ -67,7 +82,7 @@ def _scaled(bench: Bench, experiment: Experiment, more: int) -> Iterator[Fault]:
 def _on_a_task(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
     task = _longest_running(bench.service.tasks())
     with _twin_fault(bench, experiment, experiment.name, task.id) as at:
-        bench.note(f"{experiment.name} of {_host(task)} (task {task.id})")
+        bench.note(f"{experiment.name} of {task.host} (task {task.id})")
         yield _fault(experiment, at, [task])
 
 
@@ -92,8 +107,11 @@ def _discovery_down(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
 
 ACTIONS: Mapping[str, Action] = {
     "stop-task": _stop_task,
+    "drain-task": _drain_task,
     # A revision that differs in a variable that the service does not read.
     "rollout": partial(_rollout, environment={"LAB_ROLLOUT": f"{time.time():.0f}"}),
+    # One whose application takes a while to listen, as large ones do: `app/` reads the variable.
+    "slow-start": partial(_rollout, environment={"START_SECONDS": f"{SLOW_START:g}"}),
     # One whose tasks serve, but whose health check fails, as fast as ECS lets one: the least interval and retries.
     "bad-rollout": partial(
         _rollout,
@@ -112,11 +130,6 @@ ACTIONS: Mapping[str, Action] = {
     "az-loss": _az_loss,
     "discovery-down": _discovery_down,
 }  # fmt: skip
-
-
-def _host(task: TaskRecord) -> str:
-    """As short as the page has it."""
-    return task.hostname.partition(".")[0]
 
 
 @contextlib.contextmanager

@@ -249,6 +249,16 @@ class EcsService:
         """Stop *task* as a person would."""
         self._ask("stop_task", cluster=self.target.cluster_name, task=task.arn, reason=reason)
 
+    def discovery_services(self) -> list[str]:
+        """The ids of the Cloud Map services in which ECS registers tasks: Service Connect's, service discovery's."""
+        cluster, name = self.target.cluster_name, self.target.service_name
+        service, *_ = self._ask("describe_services", cluster=cluster, services=[name])["services"]
+        arns = [
+            *(each["discoveryArn"] for d in service["deployments"] for each in d.get("serviceConnectResources", [])),
+            *(each["registryArn"] for each in service.get("serviceRegistries", [])),
+        ]
+        return list(dict.fromkeys(arn.rsplit("/", 1)[-1] for arn in arns))
+
     def update(self, **changes: Any) -> None:
         """UpdateService, with its parameters in snake case: desired_count, task_definition."""
         camel = {re.sub("_(.)", lambda match: match[1].upper(), name): value for name, value in changes.items()}
@@ -285,6 +295,10 @@ class EcsService:
         """What a person types to make *changes* to the service, as `update` does, with the AWS CLI."""
         words = {"cluster": self.target.cluster_name, "service": self.target.service_name, **changes}
         return self._command("update-service", words)
+
+    def stop_command(self, task: TaskRecord) -> str:
+        """What a person types to stop *task*, with the AWS CLI."""
+        return self._command("stop-task", {"cluster": self.target.cluster_name, "task": task.id})
 
     def left_at(self, revision: str, before: str) -> str:
         """In words: the service may be left at *revision* (ARN); how it comes back to the one *before*."""

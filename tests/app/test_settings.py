@@ -7,7 +7,7 @@ from app.settings import Settings, SettingsError
 
 def test_defaults() -> None:
     assert Settings.from_environment({}) == Settings(
-        hostname=socket.gethostname(), host="0.0.0.0", port=8080, drain_seconds=0.0, access_log=False
+        hostname=socket.gethostname(), host="0.0.0.0", port=8080, drain_seconds=0.0, start_seconds=0.0, access_log=False
     )
 
 
@@ -17,6 +17,7 @@ def test_every_setting() -> None:
         "HOST": "127.3.2.1",
         "PORT": "80",
         "DRAIN_SECONDS": "2.5",
+        "START_SECONDS": "600",
         "ACCESS_LOG": "on",
     }
     assert Settings.from_environment(environ) == Settings(
@@ -24,12 +25,13 @@ def test_every_setting() -> None:
         host="127.3.2.1",
         port=80,
         drain_seconds=2.5,
+        start_seconds=600.0,
         access_log=True,
     )
 
 
 def test_empty_is_not_set() -> None:
-    names = ["HOSTNAME", "HOST", "PORT", "DRAIN_SECONDS", "ACCESS_LOG"]
+    names = ["HOSTNAME", "HOST", "PORT", "DRAIN_SECONDS", "START_SECONDS", "ACCESS_LOG"]
     assert Settings.from_environment(dict.fromkeys(names, "")) == Settings.from_environment({})
 
 
@@ -51,6 +53,8 @@ def test_empty_is_not_set() -> None:
         ("DRAIN_SECONDS", "121"),
         ("DRAIN_SECONDS", "nan"),
         ("DRAIN_SECONDS", "soon"),
+        ("START_SECONDS", "601"),
+        ("START_SECONDS", "inf"),
         ("ACCESS_LOG", "yes"),
     ],
 )

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from lab.errors import BadInput
-from lab.experiments.catalogue import EXPERIMENTS, Experiment, chosen, fitting, require_duration
+from lab.experiments.catalogue import EXPERIMENTS, SLOW_START, Experiment, chosen, fitting, require_duration
 from lab.runner.actions import ACTIONS
+from twin.parameters import Parameters
 
 
 def test_every_event_has_an_action() -> None:
@@ -23,7 +24,7 @@ def test_all_on_aws_leaves_out_what_cannot_be_done_there() -> None:
     todo, impossible = chosen(["all"], on_aws=True)
 
     assert [experiment.name for experiment in todo] == [
-        "baseline", "stop-task", "rollout", "bad-rollout", "scale-out", "scale-in",
+        "baseline", "stop-task", "drain-task", "rollout", "slow-start", "bad-rollout", "scale-out", "scale-in",
     ]  # fmt: skip
     assert {e.name for e in impossible} == set(EXPERIMENTS) - {e.name for e in todo}
     assert all(experiment.seconds_on_aws >= experiment.seconds for experiment in todo)
@@ -49,7 +50,7 @@ def test_a_service_that_is_too_small_is_refused_by_name_and_left_out_of_all() ->
     assert left_out(["a", "a"]) == {
         "az-loss": "it takes tasks in 2 Availability Zones or more, and all are in a",
     }
-    assert set(left_out(["a"])) == {"scale-in", "az-loss"}
+    assert set(left_out(["a"])) == {"drain-task", "scale-in", "az-loss"}
     with pytest.raises(
         BadInput,
         match="scale-in cannot be done on this service: it takes 2 tasks or more, and the service has 1; scale",
@@ -75,8 +76,13 @@ def test_the_failures_of_a_lost_zone_end_before_the_fault_does() -> None:
     assert (EXPERIMENTS["az-loss"].fault_lasts or 0) > 86 + 10
 
 
-def test_the_full_matrix_on_a_twin_leaves_three_of_fifteen_minutes_for_its_waits() -> None:
-    assert sum(experiment.seconds for experiment in EXPERIMENTS.values()) <= 12 * 60
+def test_the_full_matrix_on_a_twin_leaves_three_of_seventeen_minutes_for_its_waits() -> None:
+    assert sum(experiment.seconds for experiment in EXPERIMENTS.values()) <= 14 * 60
+
+
+def test_a_slow_start_is_registered_before_it_listens() -> None:
+    """Else nothing would be shown: a twin registers a task that does not listen after its registration wait."""
+    assert Parameters().registration_wait + 5 <= SLOW_START
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def only(found: list[Comparison]) -> Comparison:
     return one
 
 
-ELEVEN = [name for name in EXPERIMENTS if name not in ("baseline",)]
+ELEVEN = [name for name in EXPERIMENTS if name not in ("baseline",)][:11]
 
 
 def test_complete_separation_in_one_of_eleven_is_shown() -> None:

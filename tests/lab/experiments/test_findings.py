@@ -466,6 +466,8 @@ NEW_REVISION = {"task_definition": "arn:aws:ecs:eu-west-2:1:task-definition/x:2"
         ("bad-rollout", {"detail": "x:2"}, [OLD, task("d", AT + 1) | NEW_REVISION], Flaw.NOT_ROLLED_BACK),
         ("bad-rollout", {"detail": "x:2"}, [OLD], Flaw.NOT_ROLLED_BACK),
         ("bad-rollout", {"detail": "x:2"}, [OLD, task("d", AT + 1, stopping_at=AT + 5) | NEW_REVISION], None),
+        ("drain-task", {"tasks": ["arn:task/c"]}, [OLD, GONE], None),
+        ("drain-task", {"tasks": ["arn:task/a"]}, [OLD, GONE], Flaw.OLD_TASKS_STAYED),
         ("scale-out", {}, [OLD], Flaw.NEW_TASKS_MISSING),
         ("scale-out", {}, [OLD, task("d", AT + 1)], None),
         ("scale-in", {}, [OLD], Flaw.OLD_TASKS_STAYED),
@@ -491,6 +493,25 @@ def test_a_run_that_ends_before_its_event_has_run_its_course_says_so(
 
     assert findings.flaw is flaw
     assert ("load ended before" in answer({"direct": findings})) == (flaw is not None)
+
+
+@pytest.mark.parametrize(("made", "flaw"), [(-16, None), (-14, Flaw.NOT_SLOW), (0.3, Flaw.NOT_SLOW)])
+def test_a_slow_start_of_a_service_that_starts_at_once_is_none(made: float, flaw: Flaw | None) -> None:
+    """Host d answers first at second 12; its task was made so many seconds before the event or after it."""
+    run = run_with_a_stop()
+    first = next(each.first_seen for each in run.hosts if each.hostname == "d")
+    meta = {
+        **run.meta,
+        "complete": True,
+        "end": START + 20.0,
+        "experiment": {"name": "slow-start"},
+        "faults": [{"kind": "slow-start", "at": START - 20.0, "tasks": ["arn:task/c"]}],
+        "tasks": [GONE | {"created_at": START - 60.0}, task("d", first + made)],
+    }
+    findings = find(Run(run.path, meta | {"start": START - 30.0}, run.hosts, run.timeline))
+
+    assert findings.flaw is flaw
+    assert ("START_SECONDS were over" in answer({"direct": findings})) == (flaw is not None)
 
 
 def test_a_replacement_that_answered_nothing_is_named() -> None:

@@ -1,0 +1,57 @@
+"""`lab run slow-start` on two twins: requests fail while the application starts, and none does with the hold."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab.experiments.findings import find
+from load.results import Run, read_run
+from tests.twin.conftest import synthesize
+from tests.twin.running import PROJECT, RunningTwin, TwinFactory
+
+LAB = (sys.executable, "-c", "from lab.cli import main; main()")
+
+
+def slow_start(twin: RunningTwin, results: Path) -> tuple[Run, str]:
+    where = ("--target", str(twin.state / "outputs.json"), "--results", str(results))
+    done = subprocess.run(
+        [*LAB, "run", "slow-start", *where, "--users", "4", "--rate", "60", "--shortest"],
+        cwd=PROJECT, capture_output=True, text=True, timeout=170,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder,) = results.iterdir()
+    return read_run(folder), done.stdout
+
+
+@pytest.mark.timeout(240)
+def test_requests_fail_until_the_new_tasks_listen(start_twin: TwinFactory, tmp_path: Path) -> None:
+    run, printed = slow_start(start_twin(), tmp_path)
+    findings = find(run)
+
+    assert findings.flaw is None, printed
+    assert findings.failures > 60  # a second's worth, where some ten seconds are half of them
+    assert set(findings.failures_by_status) == {503}
+    assert findings.failure_window is not None
+    first, last = findings.failure_window
+    assert 3 < first < last < 25
+    assert (
+        f"{findings.failures:,} of {findings.requests:,} requests failed during a rollout of a slow starter." in printed
+    )
+
+
+@pytest.mark.timeout(240)
+def test_none_fails_where_a_task_is_registered_when_it_is_healthy(start_twin: TwinFactory, tmp_path: Path) -> None:
+    synthesize(tmp_path / "stack", SC_REGISTER_WHEN_HEALTHY="true", SC_DRAIN_SECONDS="20")
+    twin = start_twin(synth=tmp_path / "stack")
+    (tmp_path / "results").mkdir()
+    run, printed = slow_start(twin, tmp_path / "results")
+    findings = find(run)
+
+    assert findings.flaw is None, printed
+    assert findings.failures == 0, printed
+    assert len(findings.replacements) == 3
+    assert findings.unserved == ()
