@@ -75,18 +75,18 @@ def assumptions(scenario: Scenario, prices: PriceBook) -> tuple[Assumption, ...]
     for name, info in Scenario.model_fields.items():
         extra = info.json_schema_extra
         if isinstance(extra, dict) and "low" in extra:
-            value = scenario.crossing_share if name == "cross_az_share" else Decimal(getattr(scenario, name))
-            high = scenario.even_crossing if extra["high"] == "even" else Decimal(str(extra["high"]))
-            if name == "cross_az_share" and scenario.azs == 1:
-                high = ZERO
-            found.append(Assumption(name, info.description or "", value, Decimal(str(extra["low"])), high, field=name))
-    for price_name, price in prices.prices.items():
-        for tier in price.tiers:
-            if tier.confidence == "assumed" and tier.low is not None and tier.high is not None:
-                name = f"{price_name}@{tier.start:f}" if tier.start else price_name
-                found.append(
-                    Assumption(name, tier.region, tier.usd, tier.low, tier.high, price=price_name, start=tier.start)
-                )
+            low, high = Decimal(str(extra["low"])), scenario.even_crossing
+            if extra["high"] != "even":
+                high = Decimal(str(extra["high"]))
+            value = Decimal(getattr(scenario, name) or 0)
+            if name == "cross_az_share":
+                value, high = scenario.crossing_share, high if scenario.azs > 1 else ZERO
+            found.append(Assumption(name, info.description or "", value, low, high, field=name))
+    for price, of in prices.prices.items():
+        for tier in of.tiers:
+            if tier.low is not None and tier.high is not None:
+                name, what = f"{price}@{tier.start:f}" if tier.start else price, f"price of {tier.region}"
+                found.append(Assumption(name, what, tier.usd, tier.low, tier.high, price=price, start=tier.start))
     return tuple(found)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Context, Decimal
 from typing import Any
 
 from lab.costs import bill as model
 from lab.costs.bill import PUBLIC_ALB, SERVICE_CONNECT, WITH_SHARE, Line, Way, bill
 from lab.costs.scenario import HOURS, KB, SECONDS_PER_HOUR, Scenario
-from lab.costs.study import Assumption, BreakEven, Study
+from lab.costs.study import BreakEven, Study
 from lab.costs.update import Change
 from lab.report.document import Document, Heading, Part, Sentence, Table
 
@@ -24,22 +24,33 @@ def costs_page(study: Study, reference: str = "") -> Document:
 
     reference: a sentence that says why the rate is not the one of the run.
     """
-    scenario = study.scenario
-    parts: list[Part] = [Sentence(text) for text in _answer(study)]
-    parts += [Sentence(_priced(scenario), kind="facts"), _ways(study)]
+    return Document(_headline(study), list(_parts(study, reference)), _values(study))
+
+
+def _parts(study: Study, reference: str) -> Iterator[Part]:
+    s = study.scenario
     if study.possible:
-        parts += [Sentence(_share_in_words(study)), Sentence(_mixed_in_words(study))]
-        parts += [Sentence(_size_in_words(point)) for point in study.sizes]
-    if max(scenario.rates) > model.GATEWAY_REQUESTS_PER_SECOND:
-        parts.append(Sentence("API Gateway's quota is 10,000 requests/s, which AWS raises on request."))
-    parts += [Heading(f"What the difference to {study.against.name} is made of"), _lines(study)]
-    parts.append(Sentence("* rests on an assumption; `--against NAME` compares with another way."))
-    parts += [Heading("What is assumed"), _assumptions(study)]
-    parts.append(Sentence("`--assume NAME=VALUE` sets another value."))
+        yield from _answer(study)
+    yield Sentence(
+        f"{s.region}, USD a month of {HOURS} hours: {plain(s.mean_rate)} requests/s ({s.requests / 10**6:,.1f} M a "
+        f"month) of {_kb(s.request_bytes)} with responses of {_kb(s.response_bytes)}; {s.tasks} tasks of {s.cpu} CPU "
+        f"units with {s.memory} MiB ({s.architecture}) in {s.azs} zones, network: {s.network}.",
+        kind="facts",
+    )
+    yield _ways(study)
+    if study.possible:
+        yield from _caveats(study)
+    if max(s.rates) > model.GATEWAY_REQUESTS_PER_SECOND:
+        yield "API Gateway's quota is 10,000 requests/s, which AWS raises on request."
+    yield Heading(f"What the difference to {study.against.name} is made of")
+    yield _lines(study)
+    yield "* rests on an assumption; `--against NAME` compares with another way."
+    yield Heading("What is assumed")
+    assumed = [[a.name, plain(a.value), f"{plain(a.low)} to {plain(a.high)}", a.what] for a in study.resting_on]
+    yield Table(("name", "value", "range", "what"), assumed, text_columns=4)
+    yield "`--assume NAME=VALUE` sets another value."
     if reference:
-        text = f"{reference}, {plain(scenario.mean_rate)} requests/s; --requests-per-second gives another."
-        parts.append(Sentence(text))
-    return Document(_headline(study), parts, _values(study))
+        yield f"{reference}, {plain(s.mean_rate)} requests/s; --requests-per-second gives another."
 
 
 def _headline(study: Study) -> str:
@@ -61,22 +72,18 @@ def _named(way: Way) -> str:
     return "a public ALB" if way is PUBLIC_ALB else way.name
 
 
-def _answer(study: Study) -> list[str]:
-    if not study.possible:
-        return []
-    total = study.bills[SERVICE_CONNECT].total
-    lines = [line for way in (SERVICE_CONNECT, INTERNAL_ALB) for line in study.bills[way].lines]
-    balancer = next(line.usd for line in lines if line.item == "ALB hours")
-    endpoints = {
-        line.item: line.usd for line in lines if line.item in ("interface endpoints", "endpoints of the proxy")
-    }
-    used = sum(endpoints.values(), Decimal(0))
-    decides = (
-        f"The interface endpoints of the tasks decide more than the balancer: they are {money(used)} of these "
-        f"{money(total)} USD, and the hours of an ALB {money(balancer)}."
-        if used > balancer
-        else f"The hours of the ALB that is left out are {money(balancer)} USD a month."
-    )
+def _answer(study: Study) -> Iterator[str]:
+    """What decides, and where no load balancer is cheaper."""
+    total = money(study.bills[SERVICE_CONNECT].total)
+    usd = {line.item: line.usd for way in (INTERNAL_ALB, SERVICE_CONNECT) for line in study.bills[way].lines}
+    used = usd.get("interface endpoints", Decimal(0)) + usd.get("endpoints of the proxy", Decimal(0))
+    if used > usd["ALB hours"]:
+        yield (
+            f"The interface endpoints of the tasks decide more than the balancer: they are {money(used)} of these "
+            f"{total} USD, and the hours of an ALB {money(usd['ALB hours'])}."
+        )
+    else:
+        yield f"The hours of the ALB that is left out are {money(usd['ALB hours'])} USD a month."
     compared = [way for way in dict.fromkeys((study.against, INTERNAL_ALB)) if way is not SERVICE_CONNECT]
     names = {INTERNAL_ALB: "an internal ALB behind the same API"}
     found = [f"than {names.get(way, _named(way))} {_where(study, SERVICE_CONNECT, way)}" for way in compared]
@@ -84,16 +91,34 @@ def _answer(study: Study) -> list[str]:
     if WITH_SHARE in study.bills:
         shares = dict.fromkeys(_where(study, WITH_SHARE, way) for way in compared if way is not WITH_SHARE)
         cheaper += f"; with the share of a task that AWS advises for its proxy: {', and '.join(shares)}"
-    return [decides, f"{cheaper}."]
+    yield f"{cheaper}."
 
 
-def _priced(scenario: Scenario) -> str:
-    return (
-        f"{scenario.region}, USD a month of {HOURS} hours: {plain(scenario.mean_rate)} requests/s "
-        f"({scenario.requests / 10**6:,.1f} M a month) of {_kb(scenario.request_bytes)} with responses of "
-        f"{_kb(scenario.response_bytes)}; {scenario.tasks} tasks of {scenario.cpu} CPU units with "
-        f"{scenario.memory} MiB ({scenario.architecture}) in {scenario.azs} zones, network: {scenario.network}."
+def _caveats(study: Study) -> Iterator[str]:
+    """The proxy's share of a task, payloads of mixed sizes, and response sizes at which two ways cost the same."""
+    s = study.scenario
+    share = "Fargate has no larger task than this one."
+    if s.size_with_share:
+        cpu, memory = s.size_with_share
+        share = f"with that share on top of {s.cpu} units, tasks have {cpu} CPU units with {memory} MiB. "
+        share += "Nothing enforces it: measure the proxy before you leave it out."
+    yield (
+        "AWS advises to add 256 CPU units and 64 MiB to a task for Service Connect's proxy (512 units above 500 "
+        f"requests/s){':' if s.size_with_share else ';'} {share}"
     )
+    low, high = model.mixed_steps(s)
+    if high - low >= WORTH_SAYING:
+        least, most = (money(study.prices["http_api"].cost(s.requests * count)) for count in (low, high))
+        yield (
+            "Mixed payloads: all requests are taken to be of the mean size, and an HTTP API to count "
+            f"{model.steps(s)} for each; of payloads that are mixed it may count from {low:,.2f} to {high:,.2f}, "
+            f"{least} to {most} USD."
+        )
+    for point in study.sizes:
+        yield (
+            f"{point.way.name} and {point.against.name} cost the same at responses of {_kb(point.at)}: "
+            f"{point.cheaper_below.name} is cheaper below, {point.cheaper_above.name} above."
+        )
 
 
 def _ways(study: Study) -> Table:
@@ -127,18 +152,6 @@ def _lines(study: Study) -> Table:
     return Table(("", SERVICE_CONNECT.name, study.against.name, "difference"), rows)
 
 
-def _assumptions(study: Study) -> Table:
-    rows = [
-        [each.name, plain(each.value), f"{plain(each.low)} to {plain(each.high)}", _what(each)]
-        for each in study.resting_on
-    ]
-    return Table(("name", "value", "range", "what"), rows, text_columns=4)
-
-
-def _what(each: Assumption) -> str:
-    return each.what if each.field else f"price of {each.what}"
-
-
 def where_cheaper(points: Sequence[BreakEven], way: Way, cheaper_here: bool) -> str:
     """The request rates at which *way* is the cheaper one; *cheaper_here* decides where nothing breaks even."""
     if not points:
@@ -158,41 +171,6 @@ def _where(study: Study, way: Way, against: Way) -> str:
     points = study.rates if way is SERVICE_CONNECT else study.break_evens(way)
     cheaper = study.bills[way].total < study.bills[against].total
     return where_cheaper([point for point in points if point.against is against], way, cheaper)
-
-
-def _share_in_words(study: Study) -> str:
-    """What AWS advises for the proxy, and the task that holds it."""
-    words = (
-        "AWS advises to add 256 CPU units and 64 MiB to a task for Service Connect's proxy (512 units above 500 "
-        "requests/s)"
-    )
-    size = study.scenario.size_with_share
-    if size is None:
-        return f"{words}; Fargate has no larger task than this one."
-    return (
-        f"{words}: with that share on top of {study.scenario.cpu} units, tasks have {size[0]} CPU units with {size[1]} "
-        "MiB. Nothing enforces it: measure the proxy before you leave it out."
-    )
-
-
-def _mixed_in_words(study: Study) -> str:
-    """How far the requests that an HTTP API counts may be off because the sizes are means; empty if below 1 %."""
-    low, high = model.mixed_steps(study.scenario)
-    if high - low < WORTH_SAYING:
-        return ""
-    least, most = (money(study.prices["http_api"].cost(study.scenario.requests * count)) for count in (low, high))
-    return (
-        "Mixed payloads: all requests are taken to be of the mean size, and an HTTP API to count "
-        f"{model.steps(study.scenario)} for each; of payloads that are mixed it may count from {low:,.2f} to "
-        f"{high:,.2f}, {least} to {most} USD."
-    )
-
-
-def _size_in_words(point: BreakEven) -> str:
-    return (
-        f"{point.way.name} and {point.against.name} cost the same at responses of {_kb(point.at)}: "
-        f"{point.cheaper_below.name} is cheaper below, {point.cheaper_above.name} above."
-    )
 
 
 def change_in_words(change: Change) -> str:
@@ -247,7 +225,7 @@ def _values(study: Study) -> dict[str, Any]:
             for point in points
         ],
         "assumptions": [
-            {"name": each.name, "what": _what(each), "value": each.value, "range": (each.low, each.high)}
+            {"name": each.name, "what": each.what, "value": each.value, "range": (each.low, each.high)}
             for each in study.resting_on
         ],
     }
