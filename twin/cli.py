@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from twin.errors import BadInput, StartFailed, TwinError
+from twin.errors import BadInput, StartFailed, Terminated, TwinError
 from twin.parameters import Balancing, Parameters
 
 __all__ = ["app", "main"]
@@ -340,7 +340,7 @@ def main() -> None:
     """Run `twin`; a TwinError becomes one sentence on stderr and its exit code."""
     try:
         app()
-    except TwinError as error:
+    except (TwinError, Terminated) as error:
         print(f"twin: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:

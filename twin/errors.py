@@ -8,11 +8,25 @@ TwinError
 ├── Missing              3   the environment lacks something; the message says what to install
 ├── NotUp                2   no twin runs on this state folder
 └── StartFailed          3   a process did not become ready; the message says where its log is
+
+Terminated               128 + the signal's number: the start was ended from outside. Nothing but `main` catches it
 """
 
 from __future__ import annotations
 
-__all__ = ["AlreadyUp", "BadInput", "BadStack", "Missing", "NotUp", "PortTaken", "StartFailed", "TwinError"]
+import signal
+
+__all__ = [
+    "AlreadyUp",
+    "BadInput",
+    "BadStack",
+    "Missing",
+    "NotUp",
+    "PortTaken",
+    "StartFailed",
+    "Terminated",
+    "TwinError",
+]
 
 
 class TwinError(Exception):
@@ -51,3 +65,11 @@ class StartFailed(TwinError):
     """A process did not become ready; the message says where its log is."""
 
     exit_code = 3
+
+
+class Terminated(BaseException):
+    """A signal came while the twin was starting."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"Ended by {signal.Signals(number).name} before it served.")
+        self.exit_code = 128 + number

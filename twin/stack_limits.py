@@ -13,13 +13,13 @@ import subprocess
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from twin.capacity import most_tasks
 from twin.errors import BadStack
 from twin.health import search_path
 
-__all__ = ["LARGEST_FILE", "check_container_definitions", "check_service", "check_values"]
+__all__ = ["LARGEST_FILE", "check_container_definitions", "check_sections", "check_service", "check_values"]
 
 LARGEST_FILE = 20 * 1024 * 1024  # bytes
 _DEEPEST = 100  # levels of lists and objects; CDKTF's have a dozen
@@ -71,8 +71,38 @@ class _Service(_Checked):
     desired_count: Annotated[int, Field(ge=0)] | _Reference | None = None
 
 
+def _single(value: Any) -> Any:
+    """A block in JSON is an object, or a list with one; Terraform ignores the key `//` in it."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return {key: item for key, item in value.items() if key != "//"} if isinstance(value, dict) else value
+
+
+_Block = Annotated[dict[str, Any], BeforeValidator(_single)]
+_Blocks = Annotated[dict[str, _Block], BeforeValidator(_single)]
+
+
+class _Output(_Checked):
+    value: Any
+
+
+class _Sections(_Checked):
+    """https://developer.hashicorp.com/terraform/language/syntax/json"""
+
+    terraform: _Block | None = None
+    provider: _Block | None = None
+    variable: _Block | None = None
+    locals: _Block | None = None
+    module: _Block | None = None
+    resource: _Blocks | None = None
+    data: _Blocks | None = None
+    output: Annotated[dict[str, Annotated[_Output, BeforeValidator(_single)]], BeforeValidator(_single)] | None = None
+
+
 _FIELDS = {
-    name for model in (_Containers, _Container, _HealthCheck, _Variable, _Service) for name in model.model_fields
+    name
+    for model in (_Containers, _Container, _HealthCheck, _Variable, _Service, _Sections)
+    for name in model.model_fields
 }
 
 
@@ -91,6 +121,8 @@ def check_values(content: Mapping[str, Any]) -> str | None:
                 left += [(item, depth + 1) for item in value]
             case str() if "\x00" in value:
                 return f"the text {_shown(value)} has a NUL character"
+            case str() if any("\ud800" <= character <= "\udfff" for character in value):
+                return f"the text {_shown(value)} has half a surrogate pair, which is no character"
             case float() if not math.isfinite(value):
                 return f"{value} is no number of JSON"
             case int() if not -_LARGEST_NUMBER <= value < _LARGEST_NUMBER:
@@ -100,6 +132,15 @@ def check_values(content: Mapping[str, Any]) -> str | None:
     return (
         f"it has {resources} resources, and the twin takes {_MOST_RESOURCES}" if resources > _MOST_RESOURCES else None
     )
+
+
+def check_sections(file: str, content: Mapping[str, Any]) -> None:
+    """Refuse sections of a file, or blocks in them, that are of another type than Terraform's.
+
+    Raises:
+        BadStack: there is one; the text says which.
+    """
+    _check(_Sections, file, content)
 
 
 def check_service(address: str, arguments: Mapping[str, Any]) -> None:

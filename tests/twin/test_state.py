@@ -5,11 +5,13 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 
 from twin.errors import AlreadyUp, BadInput, NotUp
+from twin.files import runtime_folder
 from twin.state import StateFolder
 
 
@@ -65,6 +67,52 @@ def test_waiting_for_the_end_has_a_limit(tmp_path: Path) -> None:
     with StateFolder(tmp_path).hold():
         assert not StateFolder(tmp_path).wait_until_free(0.0)
     assert StateFolder(tmp_path).wait_until_free(0.0)
+
+
+def test_credentials_of_twins_that_were_killed_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    left = runtime_folder()
+    with StateFolder(tmp_path / "alive").hold():
+        (alive,) = left.iterdir()
+        content = json.loads(alive.read_text())
+        for name, state in {"gone": tmp_path / "gone", "killed": tmp_path / "killed"}.items():
+            (left / f"{name}.json").write_text(json.dumps({**content, "state": str(state)}))
+        (tmp_path / "killed").mkdir()
+        (tmp_path / "killed" / "lock").touch()
+        (left / "odd.json").write_text("[")
+        (left / "other.json").write_text('{"state": 5}')
+
+        with StateFolder(tmp_path / "new").hold():
+            files = {path.name for path in left.iterdir()}
+            assert {alive.name, "odd.json", "other.json"} < files
+            assert len(files) == 4
+            assert StateFolder(tmp_path / "alive").running()["credentials"].token == content["token"]
+
+    assert {path.name for path in left.iterdir()} == {"odd.json", "other.json"}
+
+
+def test_who_looks_whether_a_twin_runs_keeps_none_from_starting(tmp_path: Path) -> None:
+    looks = StateFolder(tmp_path)
+    with looks.hold():
+        pass
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            with contextlib.suppress(NotUp):
+                looks.running()
+
+    looking = [threading.Thread(target=look) for _ in range(4)]
+    for thread in looking:
+        thread.start()
+    try:
+        for _ in range(50):
+            with StateFolder(tmp_path).hold():
+                pass
+    finally:
+        over.set()
+        for thread in looking:
+            thread.join()
 
 
 def test_a_folder_that_was_removed_is_in_trouble(tmp_path: Path) -> None:

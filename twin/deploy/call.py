@@ -39,6 +39,7 @@ class Call:
 
     `rename`      arguments whose parameters have other names: see `conversion.parameters`
     `defaults`    arguments that the AWS provider sends unasked
+    `required`    arguments that botocore's model does not require, and moto does
     `essential`   arguments without which the resource is not worth making
     `prepare`     reshapes the arguments before they are converted
     `answer`      attributes, and where the answer has them: JMESPath, in which `{name}` is the argument `name`
@@ -50,6 +51,7 @@ class Call:
     operation: str
     rename: Mapping[str, str] = field(default_factory=dict)
     defaults: Arguments = field(default_factory=dict)
+    required: frozenset[str] = frozenset()
     essential: frozenset[str] = frozenset()
     prepare: Callable[[Arguments], Arguments] = dict
     answer: Mapping[str, str] = field(default_factory=dict)
@@ -63,6 +65,9 @@ class Call:
         """The resource's attributes, the arguments among them, and the arguments that found no use."""
         shape = aws.input_shape(self.service, self.operation)
         given = _with_name({**self.defaults, **arguments})
+        for name in self.required:
+            if given.get(name) is None:
+                raise KeyError(name)
         if default_tags and {"Tags", "tags", "TagSpecifications"} & shape.members.keys():
             given["tags"] = {**default_tags, **(given.get("tags") or {})}
         convertible = self.prepare(without(given, *_TERRAFORMS_OWN, *self.takes))

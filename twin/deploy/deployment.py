@@ -18,6 +18,7 @@ from twin.terraform import Resource, Stack
 
 __all__ = ["Deployment", "PassedOver", "deploy"]
 
+_LONGEST_REASON = 300  # characters
 # Meta-arguments that change how a resource is made; the others only order it or tell Terraform what to do later.
 _CHANGES_HOW = ("provider", "provisioner")
 # An argument, as JSON, that names a network's part by its id.
@@ -184,4 +185,10 @@ def _as_error_of_twin(error: Exception, resource: Resource, left_out: Mapping[st
         case _:
             reason = str(error).rstrip(".")
     hint = "".join(f"; {argument} was left out, for it {why}" for argument, why in left_out.items())
-    return BadStack(f"{resource.address}: {reason}{hint}.")
+    return BadStack(f"{resource.address}: {_shortened(reason)}{hint}.")
+
+
+def _shortened(text: str) -> str:
+    """In one line: an answer may repeat what it was given, or list all that there is."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_REASON else f"{line[: _LONGEST_REASON - 3]}..."

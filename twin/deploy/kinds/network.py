@@ -71,6 +71,7 @@ NETWORK = {
     "aws_vpc": Call(
         "ec2",
         "CreateVpc",
+        required=frozenset({"cidr_block"}),
         defaults={"enable_dns_support": True, "enable_dns_hostnames": False},
         prepare=_ec2_tags("vpc"),
         answer={"id": "Vpc.VpcId"},
@@ -81,6 +82,7 @@ NETWORK = {
     "aws_subnet": Call(
         "ec2",
         "CreateSubnet",
+        required=frozenset({"cidr_block"}),
         prepare=_ec2_tags("subnet"),
         answer={
             "id": "Subnet.SubnetId",
