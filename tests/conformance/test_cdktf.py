@@ -17,18 +17,22 @@ from tests.conformance.terraform import Lacking, Terraform
 from tests.twin.conftest import synthesize
 from tests.twin.running import PROJECT
 
-CDKTF = PROJECT / "node_modules" / ".bin" / "cdktf"
+# What belongs to a user of this folder: another one is deployed from.
+_OWN = ("cdktf.json", "cdktf.out", "cdktf.endpoint.out", "outputs.json", "results", ".twin")
 
 
 @pytest.mark.timeout(1200)
-def test_cdktf_deploys_and_destroys(endpoint: Endpoint, tmp_path: Path) -> None:
-    if not CDKTF.exists():
+def test_make_deploys_and_destroys(endpoint: Endpoint, tmp_path: Path) -> None:
+    if not (PROJECT / "node_modules" / ".installed").exists():
         pytest.skip("conformance: the cdktf command is not installed (`make node_modules/.installed` installs it)")
-    for name in ("main.py", "constructs", "app", "Dockerfile", ".dockerignore"):
-        (tmp_path / name).symlink_to(PROJECT / name)
+    folder = tmp_path / "project"
+    folder.mkdir()
+    for path in PROJECT.iterdir():
+        if path.name not in _OWN and not path.name.startswith("terraform.") and path.suffix != ".egg-info":
+            (folder / path.name).symlink_to(path)
     configuration = json.loads((PROJECT / "cdktf.json").read_text())
     configuration["app"] = f"{sys.executable} -m tests.conformance.synthesize"
-    (tmp_path / "cdktf.json").write_text(json.dumps(configuration))
+    (folder / "cdktf.json").write_text(json.dumps(configuration))
     synthesize(tmp_path / "asked")
     terraform = Terraform(tmp_path, {**endpoint.environment, "PYTHONPATH": str(PROJECT)})
     try:
@@ -37,10 +41,10 @@ def test_cdktf_deploys_and_destroys(endpoint: Endpoint, tmp_path: Path) -> None:
         pytest.skip(f"conformance: {lacking}")
     before = inventory(endpoint.client)
 
-    def cdktf(command: str, *options: str) -> None:
+    def make(target: str) -> None:
         done = subprocess.run(
-            [CDKTF, command, "--auto-approve", "--skip-provider-lock", "--output", "out", *options],
-            cwd=tmp_path,
+            ["make", target, "ARGS=--auto-approve"],
+            cwd=folder,
             env={**terraform.environment, "CI": "true", "PATH": os.environ["PATH"]},
             capture_output=True,
             text=True,
@@ -48,8 +52,8 @@ def test_cdktf_deploys_and_destroys(endpoint: Endpoint, tmp_path: Path) -> None:
         )
         assert done.returncode == 0, f"{done.stdout[-3000:]}{done.stderr[-2000:]}"
 
-    cdktf("deploy", "--outputs-file", "outputs.json")
-    (outputs,) = json.loads((tmp_path / "outputs.json").read_text()).values()
+    make("deploy")
+    (outputs,) = json.loads((folder / "outputs.json").read_text()).values()
     assert len(hostnames(f"{outputs['gateway_url']}/hostname", expected=3)) == 3
-    cdktf("destroy")
-    assert inventory(endpoint.client) - before == frozenset()
+    make("destroy")
+    assert inventory(endpoint.client) == before

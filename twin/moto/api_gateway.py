@@ -30,6 +30,9 @@ _VARIABLE = re.compile(r"\{([^{}]*?)(\+?)\}")
 _TIMEOUT_MS = (50, 30_000)  # of an integration of an HTTP API [API reference, TimeoutInMillis]
 _STAGE_ARN = re.compile(r".*:apigateway:[^:]*:[^:]*:/apis/([^/]+)/stages/(.+)")
 _API = "{0}/v2/apis/(?P<api_id>[^/]+)"
+_OF_A_STAGE = tuple(
+    f"{_API}/stages/(?P<stage_name>[^/]+)/{what}$" for what in ("accesslogsettings", "routesettings/(?P<route_key>.+)")
+)
 _TAGS = "{0}/v2/tags/(?P<resource_arn_pt1>[^/]+)/apis/(?P<resource_arn_pt2>[^/]+)/stages/(?P<stage_name>[^/]+)$"
 
 
@@ -118,6 +121,38 @@ def _update_stage(self: Any) -> Answer:
     after.created, after.tags = before.created, before.tags
     api.stages[name] = after
     return 200, {}, json.dumps(after.to_json())
+
+
+def _delete_access_log_settings(self: Any) -> Answer:
+    return _without(self, lambda config: {k: v for k, v in config.items() if k != "accessLogSettings"})
+
+
+def _delete_route_settings(self: Any) -> Answer:
+    key = unquote(self.path.split("/routesettings/")[1])
+
+    def without_key(config: Json) -> Json:
+        routes = dict(config.get("routeSettings", {}))
+        if routes.pop(key, None) is None:
+            raise _NotFound("route settings")
+        return {**config, "routeSettings": routes}
+
+    return _without(self, without_key)
+
+
+def _without(self: Any, less: Callable[[Json], Json]) -> Answer:
+    """Replace the stage in the path by itself with *less* of its configuration."""
+    _, api_id, _, stage, *_ = self.path.partition("/apis")[2].split("/")
+    api, name = _stage_of(self, api_id, unquote(stage))
+    before = api.stages[name]
+    after = Stage(api, less(before.config))
+    after.created, after.tags = before.created, before.tags
+    api.stages[name] = after
+    return 204, {}, ""
+
+
+def _get_models(self: Any) -> Answer:
+    api = self.apigatewayv2_backend.get_api(self.path.split("/")[-2])
+    return 200, {}, json.dumps({"items": [model.to_json() for model in api.models.values()]})
 
 
 def _stage_of(self: Any, api_id: str, name: str) -> tuple[Any, str]:
@@ -209,10 +244,13 @@ _NEW: dict[str, Callable[[Any], Answer]] = {
     "create_deployment": _create_deployment,
     "create_integration": _checked_integration(_ORIGINAL["create_integration"]),
     "create_route": _checked_route(_ORIGINAL["create_route"], None),
+    "delete_access_log_settings": _delete_access_log_settings,
     "delete_deployment": _delete_deployment,
+    "delete_route_settings": _delete_route_settings,
     "get_authorizers": _get_authorizers,
     "get_deployment": _get_deployment,
     "get_deployments": _get_deployments,
+    "get_models": _get_models,
     "get_tags": _get_tags,
     "tag_resource": _tag_resource,
     "untag_resource": _untag_resource,
@@ -226,5 +264,5 @@ def complete() -> None:
     """Put it on moto's classes."""
     for name, method in _NEW.items():
         setattr(ApiGatewayV2Response, name, method)
-    for path in (f"{_API}/deployments$", f"{_API}/deployments/(?P<deployment_id>[^/]+)$", _TAGS):
+    for path in (f"{_API}/deployments$", f"{_API}/deployments/(?P<deployment_id>[^/]+)$", *_OF_A_STAGE, _TAGS):
         urls.url_paths[path] = ApiGatewayV2Response.dispatch

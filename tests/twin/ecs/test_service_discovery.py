@@ -65,21 +65,24 @@ class Shop:
         where = {"NamespaceName": "shop.internal", "ServiceName": registry["Name"]}
         return list(self.map.discover_instances(**where, HealthStatus=status)["Instances"])
 
-    def route(self, key: str, registry: dict[str, Any]) -> None:
+    def route(self, **uris: str) -> None:
+        """An HTTP API with a route `GET /<name>` to each of the integration URIs, which overwrites the path."""
         api = self.twin.client("apigatewayv2")
         identifier = api.create_api(Name="shop", ProtocolType="HTTP")["ApiId"]
         api.create_stage(ApiId=identifier, StageName="$default", AutoDeploy=True)
         link = api.create_vpc_link(Name="shop", SubnetIds=[self.subnet])["VpcLinkId"]
-        integration = api.create_integration(
-            ApiId=identifier,
-            IntegrationType="HTTP_PROXY",
-            IntegrationMethod="ANY",
-            IntegrationUri=registry["Arn"],
-            ConnectionType="VPC_LINK",
-            ConnectionId=link,
-            PayloadFormatVersion="1.0",
-        )["IntegrationId"]
-        api.create_route(ApiId=identifier, RouteKey=key, Target=f"integrations/{integration}")
+        for name, uri in uris.items():
+            integration = api.create_integration(
+                ApiId=identifier,
+                IntegrationType="HTTP_PROXY",
+                IntegrationMethod="ANY",
+                IntegrationUri=uri,
+                ConnectionType="VPC_LINK",
+                ConnectionId=link,
+                PayloadFormatVersion="1.0",
+                RequestParameters={"overwrite:path": "/hostname"},
+            )["IntegrationId"]
+            api.create_route(ApiId=identifier, RouteKey=f"GET /{name}", Target=f"integrations/{integration}")
 
     def remove(self, name: str, registry: dict[str, Any]) -> None:
         self.ecs.delete_service(cluster="shop", service=name, force=True)
@@ -96,13 +99,19 @@ def shop(start_twin: TwinFactory) -> Shop:
 
 def test_tasks_with_srv_records_are_served_by_an_http_api(shop: Shop) -> None:
     shop.serve("orders", shop.orders)
-    shop.route("ANY /{proxy+}", shop.orders)
+    wait_until(lambda: len(shop.found(shop.orders)) == 2, "both tasks are registered")
+    arn = shop.orders["Arn"]
+    shop.route(all=arn, own=f"{arn}?ECS_SERVICE_NAME=orders&REGION=eu-west-2", others=f"{arn}?ECS_SERVICE_NAME=none")
 
-    def hosts() -> set[str]:
-        answers = [httpx.get(f"{shop.twin.gateway_url}/hostname") for _ in range(20)]
-        return {answer.text.strip() for answer in answers if answer.status_code == 200}
+    def answers(name: str) -> list[tuple[int, str]]:
+        found = [httpx.get(f"{shop.twin.gateway_url}/{name}") for _ in range(20)]
+        return [(answer.status_code, answer.text.strip()) for answer in found]
 
-    wait_until(lambda: len(hosts()) == 2, "both tasks answer")
+    wait_until(lambda: answers("others")[0][0] == 503, "the routes are there")
+    for name in ("all", "own"):
+        assert {status for status, _ in answers(name)} == {200}
+        assert len({host for _, host in answers(name)}) == 2
+    assert answers("others") == [(503, '{"message":"Service Unavailable"}')] * 20
     tasks = shop.ecs.list_tasks(cluster="shop", serviceName="orders")["taskArns"]
     for instance in shop.found(shop.orders):
         attributes = instance["Attributes"]

@@ -126,6 +126,30 @@ def test_a_stage_has_tags_of_its_own(gateway: Any, api: str, name: str) -> None:
     assert gateway.get_tags(ResourceArn=f"arn:aws:apigateway:{REGION}::/apis/{api}")["Tags"] == {}
 
 
+@pytest.mark.parametrize("name", ["$default", "prod"])
+def test_settings_of_a_stage_are_taken_away(gateway: Any, api: str, name: str) -> None:
+    throttle = {"ThrottlingRateLimit": 5.0, "ThrottlingBurstLimit": 5}
+    log = {"DestinationArn": f"arn:aws:logs:{REGION}:123456789012:log-group:api", "Format": "$context.requestId"}
+    keys = ["GET /orders/{id}", "$default"]
+    gateway.create_stage(
+        ApiId=api, StageName=name, RouteSettings=dict.fromkeys(keys, throttle), AccessLogSettings=log, Tags={"a": "b"}
+    )
+
+    gateway.delete_route_settings(ApiId=api, StageName=name, RouteKey=keys[0])
+    gateway.delete_access_log_settings(ApiId=api, StageName=name)
+
+    stage = gateway.get_stage(ApiId=api, StageName=name)
+    assert (list(stage["RouteSettings"]), stage.get("AccessLogSettings"), stage["Tags"]) == (keys[1:], None, {"a": "b"})
+    again = refusal(gateway.delete_route_settings, ApiId=api, StageName=name, RouteKey=keys[0])
+    assert again[:2] == (404, "NotFoundException")
+
+
+def test_models_are_listed(gateway: Any, api: str) -> None:
+    assert gateway.get_models(ApiId=api)["Items"] == []
+    gateway.create_model(ApiId=api, Name="order", Schema="{}", ContentType="application/json")
+    assert [model["Name"] for model in gateway.get_models(ApiId=api)["Items"]] == ["order"]
+
+
 def test_a_stage_that_is_not_there_is_not_found(gateway: Any, api: str) -> None:
     arn = f"arn:aws:apigateway:{REGION}::/apis/{api}/stages/nope"
 
