@@ -23,7 +23,7 @@ WEB_PORT ?= 8089
 TWIN_UP := twin up --with-parent --port $(GATEWAY_PORT) --aws-port $(AWS_PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help install aws develop lock synth ready run compare soak ui test pytest lint deploy destroy diff diagram settings checkov conformance clean
+.PHONY: help install aws develop lock synth ready run compare soak ui test pytest lint deploy destroy diff diagram settings checkov audit sbom conformance clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -144,6 +144,20 @@ settings: install ## Write docs/settings.md from the settings
 checkov: install .venv-checkov/.installed ## Run checkov over the stack, all its options and the Dockerfile
 	@python tools/checkov/gate.py .venv-checkov/bin/checkov
 
+.venv-audit/.installed: tools/audit/requirements.txt
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/pip install --quiet --no-deps --requirement $<
+	@touch $@
+
+audit: install .venv-audit/.installed ## Known vulnerabilities of what the lock files name (asks pypi.org and npmjs.org)
+	@python tools/audit/audit.py .venv-audit/bin/pip-audit
+
+sbom: install .venv-audit/.installed ## List the parts in CycloneDX's form: sbom/python.cdx.json, sbom/node.cdx.json
+	@mkdir -p sbom
+	@.venv-audit/bin/cyclonedx-py pipenv --categories default,tools,aws,develop --pyproject pyproject.toml --output-reproducible --output-file sbom/python.cdx.json
+	@npm sbom --package-lock-only --sbom-format cyclonedx > sbom/node.cdx.json
+	@ls sbom/python.cdx.json sbom/node.cdx.json
+
 # Syntheses and byte code do not wait for each other; one of them speaks.
 ready: $(VENV)/.installed
 	@$(MAKE) --silent --no-print-directory -j 2 synth install $(ALSO) QUIET=1
@@ -194,4 +208,4 @@ conformance: $(VENV)/.developed ## The stack's variants by the real Terraform on
 	pytest tests/conformance $(if $(K),-k '$(K)')
 
 clean: ## Remove what was made, .venv included
-	rm -rf $(VENV) .venv-checkov node_modules cdktf.out cdktf.endpoint.out .twin
+	rm -rf $(VENV) .venv-checkov .venv-audit node_modules sbom cdktf.out cdktf.endpoint.out .twin
