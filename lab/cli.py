@@ -7,21 +7,19 @@ inside of the functions, so that `lab --help` stays quick.
 from __future__ import annotations
 
 import inspect
-import json
-import math
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lab.costs.scenario import OPTIONS, Option, Scenario
+from lab.costs.scenario import OPTIONS, Scenario
 from lab.distribution.gateway import Gateway, Policy
 from lab.errors import AnswerIsNo, BadInput, LabError
 from lab.experiments.catalogue import ALL, chosen, fitting, require_duration
@@ -40,56 +38,7 @@ costs_app = typer.Typer(
     help="What a month costs without a load balancer and with one: every way, line by line.", **_plain
 )
 
-_OPTIONS: dict[str, dict[str, dict[str, Any]]] = json.loads(Path(__file__).with_name("options.json").read_text())
-
-
-def _options(command: str, inputs: Sequence[Option] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Makes options and arguments of a function's parameters, as options.json describes them for this *command*.
-
-    inputs: options of the cost model; the function gets those that are given as `**inputs`.
-    """
-    described = _OPTIONS["every command"] | _OPTIONS[command]
-    names = {each.field for each in inputs}
-
-    def declare(function: Callable[..., None]) -> Callable[..., None]:
-        parameters = []
-        for each in inspect.signature(function, eval_str=True).parameters.values():
-            if each.kind is each.VAR_KEYWORD:
-                parameters += [_parameter_of(own) for own in inputs]
-            else:
-                default = _declared(each, **described[each.name]) if each.name in described else each.default
-                parameters.append(each.replace(kind=each.KEYWORD_ONLY, default=default))
-
-        @wraps(function)
-        def checked(**given: Any) -> None:
-            for name, value in given.items():
-                least, most = described.get(name, {}).get("range", (-math.inf, math.inf))
-                if isinstance(value, int | float) and not least <= value <= most:
-                    raise BadInput(f"--{name} {value:.15g} is out of range: give from {least} to {most}.")
-            function(**{name: value for name, value in given.items() if value is not None or name not in names})
-
-        del checked.__wrapped__
-        checked.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        checked.__annotations__ = {each.name: each.annotation for each in parameters}
-        return checked
-
-    return declare
-
-
-def _declared(of: inspect.Parameter, names: Sequence[str] = (), argument: bool = False, **details: Any) -> Any:
-    default = ... if of.default is of.empty else of.default
-    details.pop("range", None)
-    if argument:
-        return typer.Argument(default, **details)
-    # A flag has no opposite.
-    return typer.Option(default, *(names or [f"--{of.name.replace('_', '-')}"]), **details)
-
-
-def _parameter_of(own: Option) -> inspect.Parameter:
-    names = f"{own.name}/--no-{own.name[2:]}" if own.flag else own.name
-    default = typer.Option(None, names, metavar=None if own.flag else "VALUE", help=own.help)
-    kind = bool | None if own.flag else str | None
-    return inspect.Parameter(own.field, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text: docs/lab.md has its keys.")]
 
 
 def _version(wanted: bool) -> None:
@@ -125,23 +74,45 @@ def _print(document: Document, *, as_json: bool) -> None:
 
 
 @app.command()
-@_options("run")
 def run(
-    experiments: list[str] | None = None,
-    target: Path = Path(".twin/outputs.json"),
-    users: int = 16,
-    duration: float | None = None,
-    shortest: bool = False,
-    rate: float | None = None,
-    path: str = "/hostname",
-    repeat: int = 1,
-    sweep: list[str] | None = None,
-    results: Path = Path("results"),
-    check: bool = False,
-    max_failed: str | None = None,
-    listing: bool = False,
-    no_wait: bool = False,
-    as_json: bool = False,
+    experiments: list[str] | None = typer.Argument(
+        None, metavar="EXPERIMENT", help=f"What happens during the load (see --list), or `{ALL}`."
+    ),
+    target: Path = typer.Option(Path(".twin/outputs.json"), help="The outputs file of the twin, or of `cdktf deploy`."),
+    users: int = typer.Option(16, help="Locust users, each with a connection of its own."),
+    duration: float | None = typer.Option(
+        None,
+        help="Seconds of load; what happens does so half-way (after 60 s at most), or earlier where it lasts.",
+        show_default="each its own",
+    ),
+    shortest: bool = typer.Option(
+        False, "--shortest", help="On a twin: each experiment for the least load in which it runs its course."
+    ),
+    rate: float | None = typer.Option(
+        None,
+        help="Requests per second, answered or not. Without it users wait for their answers, so that a task that "
+        "hangs hides what they would have asked. Each user has 256 requests under way at most.",
+        show_default="as many as go",
+    ),
+    path: str = typer.Option(
+        "/hostname", help="What is asked for; hosts are told apart by `x-hostname` in the answers."
+    ),
+    repeat: int = typer.Option(1, help="How often each is run: every figure then has its spread."),
+    sweep: list[str] | None = typer.Option(
+        None,
+        metavar="NAME=V1,V2,...",
+        help="Run at each value of a setting, such as discovery_ttl or drain_seconds; twice for a grid.",
+    ),
+    results: Path = typer.Option(Path("results"), help="Where the folders of the runs are made."),
+    check: bool = typer.Option(False, "--check", help="End with 1 if a request failed."),
+    max_failed: str | None = typer.Option(
+        None, metavar="PERCENT", help="End with 1 if more of the requests failed, of any run and way."
+    ),
+    listing: bool = typer.Option(False, "--list", help="List the experiments, with their times, and end."),
+    no_wait: bool = typer.Option(
+        False, "--no-wait", help="End while what was put back is on its way: for a twin that goes down as well."
+    ),
+    as_json: _Json = False,
 ) -> None:
     """Put load on the service while something happens to its tasks, and say what the clients saw.
 
@@ -155,6 +126,10 @@ def run(
     if not experiments:
         raise BadInput(f"No experiment is named: `lab run --list` lists them; `{ALL}` runs every one.")
     most = 0.0 if check and max_failed is None else None if max_failed is None else fraction(max_failed, "--max-failed")
+    # One process of Locust does not bring more users than these to their first request.
+    _require("--users", users, 1, 10_000)
+    _require("--duration", duration, 4, 86_400)
+    _require("--repeat", repeat, 1, 1000)
     if duration is not None and not duration.is_integer():
         raise BadInput(f"--duration {duration:g} is not in whole seconds, which Locust takes: give {duration:.0f}.")
     if shortest and duration is not None:
@@ -230,6 +205,11 @@ def run(
         _check(folders, most)
 
 
+def _require(option: str, value: float | None, least: int, most: int) -> None:
+    if value is not None and not least <= value <= most:
+        raise BadInput(f"{option} {value:.15g} is out of range: give from {least} to {most}.")
+
+
 def _check(folders: list[Path], most: float) -> None:
     """Raises AnswerIsNo where more than *most* of the requests of a run failed, on either way."""
     from lab.experiments.study import read_measured
@@ -243,19 +223,22 @@ def _check(folders: list[Path], most: float) -> None:
                 raise AnswerIsNo(f"{failed} in {measured.label}{limit}.")
 
 
-@app.command()
-@_options("drain-task")
+@app.command("drain-task")
 def drain_task(
-    task: str,
-    target: Path = Path(".twin/outputs.json"),
-    wait: float | None = None,
-    as_json: bool = False,
+    task: str = typer.Argument(metavar="TASK", help="Its id, the beginning of it, its ARN or its host name."),
+    target: Path = typer.Option(Path(".twin/outputs.json"), help="The outputs file of the twin, or of `cdktf deploy`."),
+    wait: float | None = typer.Option(
+        None, help="Seconds between deregistration and stop.", show_default="10 on a twin, 60 on AWS"
+    ),
+    as_json: _Json = False,
 ) -> None:
     """Stop a task without losing requests: deregister it from Cloud Map, wait until clients forget it, stop it.
 
     ECS starts another task only then, so the service has one task less meanwhile. Interrupted, it registers the task
     again.
     """
+    _require("--wait", wait, 0, 3600)
+
     from lab.report import terminal
     from lab.report.answers import drained_page
     from lab.runner.drain import WAIT, drain, named
@@ -277,8 +260,10 @@ def drain_task(
 
 
 @app.command()
-@_options("report")
-def report(folders: list[Path], as_json: bool = False) -> None:
+def report(
+    folders: list[Path] = typer.Argument(..., metavar="FOLDER...", help="Folders that `lab run` or Locust made."),
+    as_json: _Json = False,
+) -> None:
     """Write report.html anew, from the files of a run or of several; of several folders, one in a new folder."""
     from lab.experiments.study import is_study, read_measured, read_study, write_study
     from lab.report.html import write_report
@@ -301,8 +286,12 @@ def report(folders: list[Path], as_json: bool = False) -> None:
 
 
 @app.command()
-@_options("table")
-def table(folders: list[Path], as_json: bool = False) -> None:
+def table(
+    folders: list[Path] = typer.Argument(
+        ..., metavar="FOLDER...", help="Folders that `lab run` made, of one run or of several."
+    ),
+    as_json: _Json = False,
+) -> None:
     """Print failed requests, and the seconds of traffic that they are, of each event by way and setting."""
     from lab.experiments.study import read_study
     from lab.report.answers import table_page
@@ -311,8 +300,11 @@ def table(folders: list[Path], as_json: bool = False) -> None:
 
 
 @app.command()
-@_options("compare")
-def compare(first: Path, second: Path | None = None, as_json: bool = False) -> None:
+def compare(
+    first: Path = typer.Argument(..., metavar="A", help="A folder that `lab run` made, of one run or of several."),
+    second: Path | None = typer.Argument(None, metavar="B", help="Another. Without it the two ways of A are compared."),
+    as_json: _Json = False,
+) -> None:
     """Say whether two runs, two sets of repeats, or the two ways of one, are shown to differ."""
     from lab.experiments.compare import compare as compared
     from lab.experiments.compare import compare_ways
@@ -325,8 +317,10 @@ def compare(first: Path, second: Path | None = None, as_json: bool = False) -> N
 
 
 @app.command()
-@_options("calibrate")
-def calibrate(folders: list[Path], as_json: bool = False) -> None:
+def calibrate(
+    folders: list[Path] = typer.Argument(..., metavar="FOLDER...", help="Folders that `lab run` made, best on AWS."),
+    as_json: _Json = False,
+) -> None:
     """Find the twin's assumed parameters that agree with measured runs, and say which cannot be told apart."""
     import numpy as np
 
@@ -341,16 +335,23 @@ def calibrate(folders: list[Path], as_json: bool = False) -> None:
 
 
 @app.command()
-@_options("distribution")
 def distribution(
-    source: str,
-    weights: list[str] | None = None,
-    detect: str = "5%",
-    entry: list[str] | None = None,
-    settle: float | None = None,
-    picture: Path | None = None,
-    as_json: bool = False,
-    check: bool = False,
+    source: str = typer.Argument(..., metavar="FILE", help="A file, the folder of a run, or - for standard input."),
+    weights: list[str] | None = typer.Option(
+        None, metavar="HOST=N", help="Expected ratio of a host, 1 if not given; repeatable."
+    ),
+    detect: str = typer.Option("5%", metavar="PERCENT", help="The skew of one host that must not be missed."),
+    entry: list[str] | None = typer.Option(
+        None, metavar="ZONE=N", help="Ratio of requests that come in by a zone, even if not given; repeatable."
+    ),
+    settle: float | None = typer.Option(
+        None,
+        metavar="SECONDS",
+        help="Left out around each arrival and departure of a host; if not given, the run's discovery_ttl, or 5.",
+    ),
+    picture: Path | None = typer.Option(None, metavar="FILE", help="Draw it, as .svg or .png."),
+    as_json: _Json = False,
+    check: bool = typer.Option(False, "--check", help="Exit with 1 if there is evidence that it is uneven."),
 ) -> None:
     """Is it even? Bound, evidence, shares, order, time and zones of the requests that each host answered.
 
@@ -408,18 +409,19 @@ def _number(text: str, complaint: str) -> float:
 
 
 @app.command()
-@_options("simulate")
 def simulate(
-    policy: Policy = Policy.RANDOM,
-    tasks: int = 3,
-    front_ends: int = 1,
-    requests: str = "10000",
-    in_flight: int = 16,
-    run_length: int = 10,
-    seed: int = 1,
-    like: str | None = None,
-    picture: Path | None = None,
-    as_json: bool = False,
+    policy: Policy = typer.Option(Policy.RANDOM, help="How a front end picks the task of a request."),
+    tasks: int = typer.Option(3, help="Tasks behind the gateway."),
+    front_ends: int = typer.Option(1, help="Front ends, each balancing by itself."),
+    requests: str = typer.Option("10000", metavar="N", help="Requests of a run, as 3551 or 1e10."),
+    in_flight: int = typer.Option(16, help="Requests under way at each front end (least-request)."),
+    run_length: int = typer.Option(10, help="Requests of a connection (sticky)."),
+    seed: int = typer.Option(1, help="The same seed gives the same runs."),
+    like: str | None = typer.Option(None, metavar="FILE", help="Which policies would spread requests as this run did?"),
+    picture: Path | None = typer.Option(
+        None, metavar="FILE", help="Draw skew against requests for all policies, as .svg or .png."
+    ),
+    as_json: _Json = False,
 ) -> None:
     """What would a gateway of many front ends do? Drawn from the distribution of the counts, so size costs little.
 
@@ -464,19 +466,48 @@ def _whole(text: str) -> int:
     return int(value)
 
 
+def _with_inputs(command: Callable[..., None]) -> Callable[..., None]:
+    """*command* with an option for every input that the cost model declares, all given to it as `inputs`."""
+    signature = inspect.signature(command, eval_str=True)
+    parameters = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    for each in OPTIONS:
+        names = f"{each.name}/--no-{each.name[2:]}" if each.flag else each.name
+        default = typer.Option(None, names, metavar=None if each.flag else "VALUE", help=each.help)
+        kind = bool | None if each.flag else str | None
+        own = inspect.Parameter(each.field, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        parameters.append(own)
+
+    @wraps(command)
+    def with_inputs(**given: Any) -> None:
+        inputs = {each.field: value for each in OPTIONS if (value := given.pop(each.field)) is not None}
+        command(**given, **inputs)
+
+    del with_inputs.__wrapped__
+    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
+    with_inputs.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    with_inputs.__annotations__ = {each.name: each.annotation for each in parameters}
+    return with_inputs
+
+
 @costs_app.callback(invoke_without_command=True)
-@_options("costs", OPTIONS)
+@_with_inputs
 def costs(
     context: typer.Context,
-    profile: Path | None = None,
-    results: Path | None = None,
-    stack: Path | None = None,
-    assume: list[str] | None = None,
-    against: str = "public-alb",
-    prices: Path | None = None,
-    as_json: bool = False,
-    csv: bool = False,
-    pictures: Path | None = None,
+    profile: Path | None = typer.Option(None, help="CSV of a day: hour,requests_per_second for the hours 0 to 23."),
+    results: Path | None = typer.Option(
+        None, help="Folder of a run: its payloads, hosts, zones and, of an open loop, rate become the inputs."
+    ),
+    stack: Path | None = typer.Option(
+        None, help="cdk.tf.json to take defaults from. Default: the one in cdktf.out, if any."
+    ),
+    assume: list[str] | None = typer.Option(
+        None, metavar="NAME=VALUE", help="Another value of an assumption. Repeatable."
+    ),
+    against: str = typer.Option("public-alb", help="The way that differences are to."),
+    prices: Path | None = typer.Option(None, help="Price file. Default: the one that comes with the lab."),
+    as_json: _Json = False,
+    csv: bool = typer.Option(False, "--csv", help="Print one CSV row for each line of each bill."),
+    pictures: Path | None = typer.Option(None, help="Folder to write the three pictures to, as SVG and PNG."),
     **inputs: Any,
 ) -> None:
     """What it costs a month to expose the service, without a load balancer and with one: every way, and its difference.
@@ -527,13 +558,16 @@ def costs(
 
 
 @costs_app.command()
-@_options("costs update")
 def update(
-    region: str = "eu-west-2",
-    offer: list[str] | None = None,
-    base_url: str | None = None,
-    prices: Path | None = None,
-    accept: bool = False,
+    region: str = typer.Option("eu-west-2", help="Region to fetch prices of; a new one is added."),
+    offer: list[str] | None = typer.Option(
+        None,
+        metavar="CODE",
+        help="Offer to fetch, such as AmazonECS. Repeatable. Default: all but AmazonEC2.",
+    ),
+    base_url: str | None = typer.Option(None, help="Another place of the files."),
+    prices: Path | None = typer.Option(None, help="Price file. Default: the one that comes with the lab."),
+    accept: bool = typer.Option(False, "--accept", help="Take prices that changed by more than half."),
 ) -> None:
     """Refresh the price file from AWS's public offer files; what was there is kept as history.
 
