@@ -27,14 +27,23 @@ _MOST_CLAUSES = 3  # of a rule
 
 MOST_DRAWN = 30  # hosts in a picture
 
-# Sentences and terms that no value changes.
-_FIXED = json.loads(Path(__file__).with_name("words.json").read_text())
-BESIDE: str = _FIXED["beside"]
+BESIDE = (
+    "A service with a load balancer keeps each task that leaves for the target group's deregistration delay before "
+    "it is stopped, which also serves the requests that still come through Cloud Map: what clients see without any "
+    "load balancer is measured on a stack that has none."
+)
 """What must be known to read both ways side by side."""
-MATRIX: str = _FIXED["matrix"]
-COMPARED: str = _FIXED["compared"]
-GLOSSARY: Mapping[str, str] = _FIXED["glossary"]
-SETTINGS: Mapping[str, str] = _FIXED["settings"]
+
+MATRIX = (
+    "Times are seconds after the event: when requests began to fail and when they ceased; when the split over the "
+    "hosts was even again; when ECS began to stop or to start a task; when the last stopped task was out of Cloud "
+    "Map; when the last new task first answered. A dash: it did not happen in the run, or there is no such thing in "
+    "it."
+)
+
+_TABLES = json.loads(Path(__file__).with_name("glossary.json").read_text())
+GLOSSARY: Mapping[str, str] = _TABLES["terms"]
+SETTINGS: Mapping[str, str] = _TABLES["settings"]
 """What may be swept, for axes."""
 
 
@@ -103,12 +112,24 @@ def answer(findings: Mapping[str, Findings]) -> str:
     return f"{text}."
 
 
+_FLAWS = {
+    Flaw.NO_EVENT: "the load ended before {event}",
+    Flaw.OLD_TASKS_STAYED: "the load ended before the tasks that had to go were stopped",
+    Flaw.NEW_TASKS_MISSING: "the load ended before new tasks ran",
+    Flaw.NOT_ROLLED_BACK: "the load ended before the revision was rolled back",
+    Flaw.NOT_SLOW: "the new tasks answered before START_SECONDS were over, a variable that this service does not read",
+    Flaw.FAULT_GOES_ON: "the load ended before the fault did",
+    Flaw.DISTURBED: "a task stopped or came before {event}, so what followed has two causes",
+    Flaw.ACCIDENT: "the twin itself lost a part meanwhile",
+    Flaw.NO_END: "the load did not come to its end",
+}
+
+
 def flaw_of(findings: Findings) -> str:
     """Why a run says nothing of its experiment, such as `the load ended before the stop`; "" where it does."""
     if findings.flaw is Flaw.ENDED_EARLY:
         return f"the load ended after {findings.duration:.0f} of {findings.planned or 0:.0f} s"
-    text: str = _FIXED["flaws"].get(findings.flaw, "")
-    return text.format(event=findings.experiment.event)
+    return _FLAWS[findings.flaw].format(event=findings.experiment.event) if findings.flaw else ""
 
 
 def _failed(findings: Findings) -> str:
@@ -151,13 +172,21 @@ def times(findings: Findings) -> list[str]:
         since = f"{even.seconds:.1f} s after {findings.experiment.event}"
         sentences.append(f"Even again: from {since} on {failed}no unevenness is shown{fine}.")
     elif even is not None:
-        sentences.append(_FIXED["not_even"][even.reason])
+        sentences.append(_NOT_EVEN[even.reason])
     if findings.unserved:
         names = short(findings.unserved)
         sentences.append(f"{joined([names[name] for name in findings.unserved])} came and answered nothing.")
     if findings.unhealthy_answers:
         sentences.append(f"{findings.unhealthy_answers:,} requests were answered by tasks that never got healthy.")
     return sentences
+
+
+_NOT_EVEN = {
+    "uneven": "The split had not evened out when the load ended.",
+    "failures": "A request failed in the last 3 s of the load: when the last one failed is not known.",
+    "other-hosts": "A task that was stopped still answered when the load ended.",
+    "too-few": "Too little load was left to say whether the split evened out.",
+}
 
 
 def unnamed(findings: Findings) -> bool:
@@ -167,16 +196,19 @@ def unnamed(findings: Findings) -> bool:
 
 def load_notes(findings: Findings) -> list[str]:
     """What was amiss with the load itself, or with the twin."""
+    lost, last = len(findings.lost_workers), sum(worker.requests for worker in findings.lost_workers)
     amiss = {
-        "unnamed": unnamed(findings),
-        "unfinished": findings.unfinished,
-        "missed_rate": findings.missed_rate,
-        "lost_workers": findings.lost_workers,
-        "resets": findings.resets,
+        "No answer named its host in `x-hostname`, so how the requests were spread is not known: let the service send "
+        "it, or start the twin with --name-tasks.": unnamed(findings),
+        f"{findings.unfinished or 0:,} more requests were under way when the load ended: what became of them is not "
+        "known.": findings.unfinished,
+        f"{findings.rate:,.0f} of {findings.asked_rate or 0:,g} requests/s could be sent: for more give more --users, "
+        "each of whom has 256 requests under way at most, or take a faster machine.": findings.missed_rate,
+        f"{lost} of Locust's processes stopped reporting ({last:,} requests until then): what they sent after their "
+        "last report is missing.": lost,
+        "Locust's statistics were reset during the run: only what came after is counted.": findings.resets,
     }
-    last = sum(worker.requests for worker in findings.lost_workers)
-    values = {"of": findings, "lost": len(findings.lost_workers), "last": last}
-    sentences = [_FIXED["load"][name].format(**values) for name, is_so in amiss.items() if is_so]
+    sentences = [sentence for sentence, is_so in amiss.items() if is_so]
     return sentences + [f"The twin had an accident of its own: {accident.what}." for accident in findings.accidents]
 
 
@@ -376,6 +408,11 @@ def gateway_words(gateway: Gateway, policy: Policy | None = None) -> str:
 
 
 # Two studies, or two ways
+
+COMPARED = (
+    "Seconds of traffic: failed requests by the rate. The run is the unit; p is adjusted for all experiments here, "
+    "and a difference is shown at 5 %."
+)
 
 
 def spread(of: Spread) -> str:
