@@ -38,6 +38,8 @@ costs_app = typer.Typer(
     help="What a month costs without a load balancer and with one: every way, line by line.", **_plain
 )
 
+_TARGET = typer.Option(Path(".twin/outputs.json"), help="The outputs file of the twin, or of `cdktf deploy`.")
+_PRICES = typer.Option(None, help="Price file. Default: the one that comes with the lab.")
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text: docs/lab.md has its keys.")]
 
 
@@ -78,7 +80,7 @@ def run(
     experiments: list[str] | None = typer.Argument(
         None, metavar="EXPERIMENT", help=f"What happens during the load (see --list), or `{ALL}`."
     ),
-    target: Path = typer.Option(Path(".twin/outputs.json"), help="The outputs file of the twin, or of `cdktf deploy`."),
+    target: Path = _TARGET,
     users: int = typer.Option(16, help="Locust users, each with a connection of its own."),
     duration: float | None = typer.Option(
         None,
@@ -226,7 +228,7 @@ def _check(folders: list[Path], most: float) -> None:
 @app.command("drain-task")
 def drain_task(
     task: str = typer.Argument(metavar="TASK", help="Its id, the beginning of it, its ARN or its host name."),
-    target: Path = typer.Option(Path(".twin/outputs.json"), help="The outputs file of the twin, or of `cdktf deploy`."),
+    target: Path = _TARGET,
     wait: float | None = typer.Option(
         None, help="Seconds between deregistration and stop.", show_default="10 on a twin, 60 on AWS"
     ),
@@ -504,7 +506,7 @@ def costs(
         None, metavar="NAME=VALUE", help="Another value of an assumption. Repeatable."
     ),
     against: str = typer.Option("public-alb", help="The way that differences are to."),
-    prices: Path | None = typer.Option(None, help="Price file. Default: the one that comes with the lab."),
+    prices: Path | None = _PRICES,
     as_json: _Json = False,
     csv: bool = typer.Option(False, "--csv", help="Print one CSV row for each line of each bill."),
     pictures: Path | None = typer.Option(None, help="Folder to write the three pictures to, as SVG and PNG."),
@@ -566,7 +568,7 @@ def update(
         help="Offer to fetch, such as AmazonECS. Repeatable. Default: all but AmazonEC2.",
     ),
     base_url: str | None = typer.Option(None, help="Another place of the files."),
-    prices: Path | None = typer.Option(None, help="Price file. Default: the one that comes with the lab."),
+    prices: Path | None = _PRICES,
     accept: bool = typer.Option(False, "--accept", help="Take prices that changed by more than half."),
 ) -> None:
     """Refresh the price file from AWS's public offer files; what was there is kept as history.

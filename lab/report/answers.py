@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any
 
 from lab.distribution.gateway import Policy
 from lab.distribution.intervals import Share
@@ -55,7 +55,7 @@ def table_page(studies: Sequence[Study]) -> Document:
         Table(["", *found], rows),
         f"{where}{words.capital(each)}: {_load_of(runs)}.",
         "" if is_alone else words.BESIDE,
-        *_flaws(studies, "In none of this", "warning"),
+        Sentence(words.unused(studies, "In none of this"), "warning"),
     ]
     values = [
         {"experiment": name, "column": head, "runs": len(each), "failures": [findings.failures for findings in each],
@@ -316,7 +316,7 @@ def comparison_page(found: Sequence[Comparison], studies: Sequence[Study]) -> Do
             others.append([*subject, FIGURES[one.figure].heading, *medians, interval])
     seconds = [f"{side}: s of traffic" for side in sides]
     parts: list[Part] = [
-        *_flaws(studies, "Left out"),
+        words.unused(studies, "Left out"),
         Table([*head, *seconds, "p", "difference"], lines, text_columns=len(head)),
         Sentence(words.COMPARED, "facts"),
         *(Sentence(text, "warning") for text in words.rates_that_differ(found)),
@@ -342,10 +342,4 @@ def _compared(each: Comparison) -> dict[str, Any]:
 
 def calibration_page(calibration: Calibration, studies: Sequence[Study]) -> Document:
     """Which assumed parameters agree with the runs."""
-    return Document("", [*_flaws(studies, "Left out"), *words.calibration_words(calibration)], asdict(calibration))
-
-
-def _flaws(studies: Sequence[Study], where: str, kind: Literal["", "warning"] = "") -> list[Sentence]:
-    """That some runs say nothing, and why; empty if all do."""
-    found = [flaw for study in studies for flaw in words.flaws(study)]
-    return [Sentence(f"{where}: {'; '.join(found)}.", kind)] if found else []
+    return Document("", [words.unused(studies, "Left out"), *words.calibration_words(calibration)], asdict(calibration))

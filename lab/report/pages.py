@@ -251,8 +251,7 @@ def _study(study: Study, matrix: Sequence[Row], shown: Collection[Split]) -> Ite
         yield Sentence(f"{words.MATRIX}{spread}", "facts", detail=True)
         if len({row.arm for row in matrix}) > 1:
             yield Sentence(words.BESIDE, "facts", detail=True)
-    if told := words.flaws(study):
-        yield Sentence(f"In none of this: {'; '.join(told)}.", "warning")
+    yield Sentence(words.unused([study], "In none of this"), "warning")
     if study.left_out:
         reasons = "; ".join(f"{name}, for {reason}" for name, reason in study.left_out.items())
         yield Sentence(f"Left out: {reasons}.", "facts")

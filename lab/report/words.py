@@ -468,6 +468,12 @@ def flaws(study: Study) -> list[str]:
     return list(dict.fromkeys(f"{measured.label} ({flaw})" for measured, flaw in found if flaw))
 
 
+def unused(studies: Sequence[Study], where: str) -> str:
+    """Of *where* some runs are not a part, and why; empty if all are."""
+    told = [flaw for study in studies for flaw in flaws(study)]
+    return f"{where}: {'; '.join(told)}." if told else ""
+
+
 def swept(matrix: Sequence[Row]) -> list[str]:
     """The names of the settings that differ between rows."""
     return list(dict.fromkeys(name for row in matrix for name in row.parameters))

@@ -28,8 +28,6 @@ CURVES = {
     "lattice": (COLOURS[5], "-."),
 }
 POINTS = 61
-LOWEST_RATE, HIGHEST_RATE = 0.1, 1000.0
-SMALLEST_KB, LARGEST_KB = 0.1, 10_240.0
 LINEAR = 20  # USD: nearer to no difference than this the scale is linear, beyond it logarithmic
 
 
@@ -80,10 +78,8 @@ def _bars(study: Study, axes: Axes) -> None:
 
 
 def _by_rate(study: Study, axes: Axes) -> None:
-    _curves(study, axes, _log_space(LOWEST_RATE, HIGHEST_RATE), lambda rate: study.scenario.at_rate(Decimal(rate)))
-    for point in study.rates:
-        if LOWEST_RATE <= point.at <= HIGHEST_RATE and point.against in (PUBLIC_ALB, *_drawn(study)):
-            _mark(study, axes, point, point.at, study.scenario.at_rate(point.at), f"{point.at:,.1f}/s")
+    points = [(point, point.at, f"{point.at:,.1f}/s") for point in study.rates]
+    _curves(study, axes, _log_space(0.1, 1000.0), lambda rate: study.scenario.at_rate(Decimal(rate)), points)
     axes.set_xlabel("requests/s (points: where service-connect costs the same as another)")
     size = rounded(study.scenario.response_bytes / KB)
     axes.set_title(f"USD a month more than a public ALB: responses of {size} KB", fontsize=10)
@@ -92,39 +88,33 @@ def _by_rate(study: Study, axes: Axes) -> None:
 def _by_size(study: Study, axes: Axes) -> None:
     # Either side of every step, so that a step is drawn upright.
     steps = [step * 512 * beside for step in range(1, 20) for beside in (1, 1 + 1e-9)]
-    sizes = sorted([*_log_space(SMALLEST_KB, LARGEST_KB), *steps])
-    _curves(study, axes, sizes, lambda size: study.scenario.replace(response_bytes=Decimal(size) * KB))
-    for point in study.sizes:
-        size = point.at / KB
-        if size >= SMALLEST_KB and point.against in (PUBLIC_ALB, *_drawn(study)):
-            _mark(study, axes, point, size, study.scenario.replace(response_bytes=point.at), f"{size:,.0f} KB")
+    sizes = sorted([*_log_space(0.1, 10_240.0), *steps])
+    points = [(point, point.at / KB, f"{point.at / KB:,.0f} KB") for point in study.sizes]
+    _curves(study, axes, sizes, lambda size: study.scenario.replace(response_bytes=Decimal(size) * KB), points)
     axes.set_xlabel("KB of a response (API Gateway ends at 10 MB)")
     axes.set_title(f"USD a month more than a public ALB: {_rate(study.scenario)}", fontsize=10)
 
 
-def _drawn(study: Study) -> list[Way]:
-    return [way for way in WAYS if way.name in CURVES and way in study.bills]
+def _curves(
+    study: Study,
+    axes: Axes,
+    values: Sequence[float],
+    at: Callable[[float | Decimal], Scenario],
+    points: Sequence[tuple[BreakEven, Decimal, str]],
+) -> None:
+    """What ways cost more than a public ALB as the scenario *at* a value; break-even *points*, each with its label."""
 
+    def more(way: Way, scenario: Scenario) -> float:
+        return float(bill(way, scenario, study.prices).total - bill(PUBLIC_ALB, scenario, study.prices).total)
 
-def _more(study: Study, way: Way, scenario: Scenario) -> float:
-    return float(bill(way, scenario, study.prices).total - bill(PUBLIC_ALB, scenario, study.prices).total)
-
-
-def _mark(study: Study, axes: Axes, point: BreakEven, at: Decimal, scenario: Scenario, label: str) -> None:
-    more = _more(study, point.way, scenario)
-    axes.plot(float(at), more, "o", color=INK, markersize=5, zorder=5)
-    text = f"{point.against.name} {label}"
-    axes.annotate(text, (float(at), more), textcoords="offset points", xytext=(6, -11), fontsize=9)
-
-
-def _curves(study: Study, axes: Axes, values: Sequence[float], at: Callable[[float], Scenario]) -> None:
-    for way in _drawn(study):
-        scenarios = [at(value) for value in values]
+    drawn = [way for way in WAYS if way.name in CURVES and way in study.bills]
+    scenarios = [at(value) for value in values]
+    for way in drawn:
         if all(way.carries(scenario) for scenario in scenarios):
             colour, dashes = CURVES[way.name]
             width = 2.6 if way.name == "service-connect" else 1.5
-            more = [_more(study, way, scenario) for scenario in scenarios]
-            axes.plot(values, more, label=way.name, color=colour, linewidth=width, linestyle=dashes)
+            curve = [more(way, scenario) for scenario in scenarios]
+            axes.plot(values, curve, label=way.name, color=colour, linewidth=width, linestyle=dashes)
     axes.axhline(0, color=INK, linewidth=1.2, label=PUBLIC_ALB.name)
     axes.set_xscale("log")
     axes.set_yscale("symlog", linthresh=LINEAR)
@@ -132,6 +122,12 @@ def _curves(study: Study, axes: Axes, values: Sequence[float], at: Callable[[flo
     axes.yaxis.set_major_formatter("{x:+,.0f}")
     axes.margins(x=0.02)
     axes.grid(alpha=0.25)
+    for point, value, label in points:
+        if values[0] <= value <= values[-1] and point.against in (PUBLIC_ALB, *drawn):
+            where = (float(value), more(point.way, at(value)))
+            axes.plot(*where, "o", color=INK, markersize=5, zorder=5)
+            text = f"{point.against.name} {label}"
+            axes.annotate(text, where, textcoords="offset points", xytext=(6, -11), fontsize=9)
 
 
 def _log_space(low: float, high: float) -> list[float]:

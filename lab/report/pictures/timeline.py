@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -108,23 +109,13 @@ def _stack(
         )
         room = own * high >= _LINE
         room[event : event + 1] = False
-        begin, length = _longest(room)
-        if length * inches >= _LETTER * len(names[host]):
-            middle = begin + length // 2
-            where = (x[0] + begin + length / 2, float(bottom[middle] + own[middle] / 2))
+        stretches = [list(stretch) for there, stretch in groupby(range(len(room)), key=room.__getitem__) if there]
+        longest = max(stretches, key=len, default=[])
+        if len(longest) * inches >= _LETTER * len(names[host]):
+            middle = longest[len(longest) // 2]
+            where = (x[0] + longest[0] + len(longest) / 2, float(bottom[middle] + own[middle] / 2))
             axes.annotate(names[host], where, ha="center", va="center", color=_ON_AREAS, annotation_clip=False)
         bottom = upper
-
-
-def _longest(room: NDArray[np.bool_]) -> tuple[int, int]:
-    """Where the longest stretch without a gap begins, and how long it is."""
-    best, begin = (0, 0), None
-    for number, there in enumerate([*room, False]):
-        if there and begin is None:
-            begin = number
-        elif not there and begin is not None:
-            best, begin = max(best, (begin, number - begin), key=lambda pair: pair[1]), None
-    return best
 
 
 def _event(axes: Axes, findings: Findings, start: int, x: NDArray[np.int64], *, named: bool) -> None:
