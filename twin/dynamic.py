@@ -105,9 +105,9 @@ class DynamicEnvoy:
         if self._written.get(name, (None, ""))[0] == resources:
             return
         self._version += 1
-        self._written[name] = (resources, str(self._version))
         kind = _KINDS.get(name, "config.endpoint.v3.ClusterLoadAssignment")
         write_json(self.files / f"{name}.json", envoy.discovery_response(kind, str(self._version), resources))
+        self._written[name] = (resources, str(self._version))  # not before: what could not be written is tried again
 
     def forget(self, clusters: Iterable[str]) -> None:
         """Remove the files of *clusters* that are in `cds` no longer: Envoy takes none of them over any more."""

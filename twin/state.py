@@ -13,6 +13,7 @@ Its owner alone can read it. The credentials are not even in it: a service that 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import glob
 import hashlib
@@ -25,7 +26,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from twin.credentials import Credentials
 from twin.errors import AlreadyUp, BadInput, NotUp
@@ -61,7 +62,8 @@ class StateFolder:
         self._lock: int | None = None  # its descriptor, for as long as it is held
         self.outputs = self.path / "outputs.json"
         self._description = self.path / "twin.json"
-        self._events: TextIO | None = None
+        self._events: int | None = None  # the descriptor of the event log
+        self._lost = 0  # lines of it that could not be written since the last that could
         self._writing = threading.Lock()
 
     @contextlib.contextmanager
@@ -96,8 +98,7 @@ class StateFolder:
             try:
                 try:
                     self._clear()
-                    events = os.open(self.path / "events.jsonl", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                    self._events = os.fdopen(events, "w", buffering=1)
+                    self._events, self._lost = self._open_events(), 0
                     folder = runtime_folder()
                     _remove_credentials_of_the_dead(folder)
                     self._credentials = folder / f"{hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]}.json"
@@ -138,19 +139,35 @@ class StateFolder:
         write_json(self._description, {**content, "credentials_file": str(self._credentials)})
 
     def log(self, kind: str, **details: Any) -> None:
-        """Add a line to the event log; where it cannot be written, it ends, and the twin goes on."""
-        line = json.dumps({"time": round(time.time(), 3), "kind": kind, **details}) + "\n"
-        try:
-            with self._writing:  # any thread may
-                if self._events is None:
-                    return
-                self._events.write(line)
+        """Add a line to the event log. Lines that cannot be written are lost; the next that can says how many."""
+        with self._writing:  # any thread may
+            if self._events is None:
+                return
+            try:
+                if self._lost:
+                    self._write(self._events, kind="event log", step="lines lost", lines=self._lost)
+                self._write(self._events, kind=kind, **details)
+            except OSError as error:
+                if not self._lost:
+                    lost = f"cannot be written ({error.strerror}), and lacks what happens until it can"
+                    print(f"twin: {self.path / 'events.jsonl'} {lost}", file=sys.stderr)
+                self._lost += 1
+                return
+            self._lost = 0
+            with contextlib.suppress(OSError):  # no space for another: this one grows on
                 if move(self.path / "events.jsonl"):
-                    self._events.close()
-                    self._events = (self.path / "events.jsonl").open("w", buffering=1)
-        except OSError as error:
-            print(f"twin: {self.path / 'events.jsonl'} cannot be written any more ({error.strerror})", file=sys.stderr)
-            self._close_events()
+                    before, self._events = self._events, self._open_events()
+                    os.close(before)
+
+    def _open_events(self) -> int:
+        return os.open(self.path / "events.jsonl", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+
+    def _write(self, file: int, **content: Any) -> None:
+        """A whole line, or nothing."""
+        line = json.dumps({"time": round(time.time(), 3), **content}).encode() + b"\n"
+        if (written := os.write(file, line)) < len(line):
+            os.ftruncate(file, os.fstat(file).st_size - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def trouble(self) -> str | None:
         """Why the twin that holds this folder cannot go on as before; None if it can."""
@@ -169,10 +186,10 @@ class StateFolder:
         return None
 
     def _close_events(self) -> None:
-        if self._events is not None:
-            with contextlib.suppress(OSError):  # no space for what is left of it
-                self._events.close()
-        self._events = None
+        with self._writing:
+            if self._events is not None:
+                os.close(self._events)
+            self._events = None
 
     def running(self) -> dict[str, Any]:
         """What the supervisor on this folder tells of itself; under `credentials` are its Credentials.

@@ -84,7 +84,7 @@ class Serialized:
                 code = _MALFORMED.get(service_of(request), "ValidationException")
                 refusal = _error(request, 400, code, wrong)
             else:
-                report(f"moto, asked {request.headers.get('X-Amz-Target') or request.path},", failure)
+                report(f"moto, asked {request.headers.get('X-Amz-Target') or request.path},", failure, answered=True)
                 text = f"moto, behind the twin's endpoint, has failed ({type(failure).__name__}: {failure})."
                 refusal = _error(request, 500, "InternalFailure", text)
         return refusal(environ, start_response)

@@ -46,9 +46,9 @@ async def kept(name: str, work: Callable[[], Awaitable[None]]) -> None:
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-def report(part: str, error: BaseException) -> None:
-    """Report an error in *part* of the twin that nobody expected."""
-    _logger.error("%s failed", part, exc_info=error)
+def report(part: str, error: BaseException, *, answered: bool = False) -> None:
+    """Report an error in *part* of the twin that nobody expected: not on the terminal if who asked is *answered* so."""
+    _logger.error("%s failed", part, exc_info=error, extra={"answered": answered})
 
 
 def accident(what: str) -> None:
@@ -118,6 +118,8 @@ class _Reports(logging.Handler):
         step = "failed" if record.levelno >= logging.ERROR else "warning"
         with contextlib.suppress(Exception):  # a full disk: it may be what has failed
             self._log("twin", step=step, **details)
+        if getattr(record, "answered", False):
+            return
         with contextlib.suppress(OSError, ValueError):  # nobody reads, or it is closed
             print(f"twin: {message}", file=sys.stderr, flush=True)
 

@@ -68,6 +68,7 @@ class Life:
         self._work: set[asyncio.Task[None]] = set()
         self._sidecar: Sidecar | None = None
         self._registered: list[str] = []  # the ids of the Cloud Map services in which it is
+        self._delay = 0.0  # seconds between its deregistration and its stop
         self._disturbance = Disturbance()
         self._thawed = asyncio.Event()
         self._thawed.set()
@@ -109,7 +110,8 @@ class Life:
                 work.cancel()
             if ending:
                 await asyncio.wait(ending)
-        for step in (self._leave, self._stop_application, self._stop_proxy, self._deprovision):
+        leaving = (self._leave_load_balancers, self._leave_cloud_map, self._refuse_connections)
+        for step in (*leaving, self._stop_application, self._stop_proxy, self._deprovision):
             try:
                 await step()
             except Exception as error:  # the other steps of its end are due all the same
@@ -333,20 +335,23 @@ class Life:
             if process.returncode is None:
                 process.kill_group()
 
-    async def _leave(self) -> None:
-        """Deregister it, and wait as long as ECS does before anything of it ends."""
-        parameters = self._launcher.parameters()
-        crashed = self.application is None or self.application.returncode is not None
+    async def _leave_load_balancers(self) -> None:
         self._enter(TaskStatus.DEACTIVATING)
-        delay = await self._launcher.balancers.deregister(self.task)
-        if self._registered:
-            for service_id in self._registered:
-                self._launcher.registry.deregister(service_id, self.task.id)
-            self._step("deregistered")
-            await self._launcher.instances_changed()
-            delay = max(delay, parameters.deregistration_delay)
-        if not crashed:
-            await asyncio.sleep(delay)
+        self._delay = await self._launcher.balancers.deregister(self.task)
+
+    async def _leave_cloud_map(self) -> None:
+        if not self._registered:
+            return
+        for service_id in self._registered:
+            self._launcher.registry.deregister(service_id, self.task.id)
+        self._step("deregistered")
+        self._delay = max(self._delay, self._launcher.parameters().deregistration_delay)
+        await self._launcher.instances_changed()
+
+    async def _refuse_connections(self) -> None:
+        """Wait as long as ECS does before anything of a task ends."""
+        if self.application is not None and self.application.returncode is None:
+            await asyncio.sleep(self._delay)
         self._enter(TaskStatus.STOPPING)
         if self._sidecar is not None and await self._sidecar.refuse_connections():
             self._step("proxy drains")

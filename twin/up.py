@@ -17,7 +17,7 @@ from pathlib import Path
 from twin.command import Command
 from twin.credentials import PROFILES, Credentials, past_proxies
 from twin.dockerfile import command_of
-from twin.errors import BadInput, BadStack, PortTaken, Terminated, TwinError
+from twin.errors import BadInput, BadStack, PortTaken, StartFailed, Terminated, TwinError
 from twin.network import Address, is_free
 from twin.own_stack import ANY_PATH, own_stack
 from twin.parameters import Parameters
@@ -113,8 +113,10 @@ def run(options: Options) -> int:
         _require_region(stack.region, ACCOUNT)
         try:
             return asyncio.run(Supervisor(options, state, stack, command, envoy_binary, accidents, started).run())
-        except (OSError, BaseExceptionGroup) as error:
+        except (OSError, StartFailed, BaseExceptionGroup) as error:
             for cause in _causes(error):
+                if isinstance(cause, StartFailed) and (trouble := state.trouble()):
+                    raise BadInput(trouble) from None  # what did not start says less
                 if isinstance(cause, TwinError):
                     raise cause from None
                 if isinstance(cause, OSError) and cause.errno in _NO_SPACE:

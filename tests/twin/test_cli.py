@@ -10,7 +10,6 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 
@@ -99,17 +98,35 @@ from twin.cli import main; main()"""
     assert_refused(run(*up(tmp_path), program=full), 2, "state cannot be written (No space left on device)", "--state")
 
 
-def test_no_space_for_the_event_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_space_for_the_event_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole lines or none, and it goes on once there is space."""
     folder = StateFolder(tmp_path)
+    write, space = os.write, 1_000
+
+    def on_a_disk(file: int, line: bytes) -> int:
+        nonlocal space
+        if not space:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = write(file, line[:space])
+        space -= written
+        return written
 
     with folder.hold():
-        folder._close_events()
-        folder._events = Mock(write=Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
-        folder.log("twin", step="one")
-        folder.log("twin", step="two")
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", on_a_disk)
+            for number in range(20):
+                folder.log("twin", step=f"step {number} of a long run {'.' * 50}")
+        folder.log("twin", step="again")
 
     said = capsys.readouterr().err
-    assert said == f"twin: {tmp_path}/events.jsonl cannot be written any more (No space left on device)\n"
+    assert said.startswith(f"twin: {tmp_path}/events.jsonl cannot be written (No space left on device), and lacks what")
+    assert said.count("\n") == 1
+    *before, lost, again = map(json.loads, (tmp_path / "events.jsonl").read_text().splitlines())
+    assert len(before) > 3
+    assert (lost["step"], lost["lines"]) == ("lines lost", 20 - len(before))
+    assert again["step"] == "again"
 
 
 def test_a_command_that_is_no_command_line(twin_cli: Command, tmp_path: Path) -> None:

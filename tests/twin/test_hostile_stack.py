@@ -68,6 +68,10 @@ def cycle(content: Json) -> None:
     logs["b"] = {"name": "${aws_cloudwatch_log_group.a.id}"}
 
 
+def section(name: str, value: Any) -> str:
+    return edited(lambda content: content.update({name: value}))
+
+
 def check(*command: str, **settings: Any) -> str:
     return container(healthCheck={"command": list(command), **settings})
 
@@ -134,9 +138,30 @@ HOSTILE: Mapping[str, tuple[str, str]] = {
         edited(lambda c: c["resource"].update(aws_ecs_cluster={f"c{n}": {"name": f"c{n}"} for n in range(10**4)})),
         "resources, and the twin takes 2000",
     ),
+    "output a number": (section("output", 5), "output is 5"),
+    "output a text": (section("output", "x"), 'output is "x"'),
+    "output a list": (section("output", [1, 2]), "output is [1, 2]"),
+    "output of null": (section("output", {"a": None}), "output is null"),
+    "output of a text": (section("output", {"a": "x"}), 'output is "x"'),
+    "output without value": (section("output", {"a": {"sensitive": True}}), "output.value is missing"),
+    "locals a number": (section("locals", 5), "locals is 5"),
+    "locals a list": (section("locals", [1, 2]), "locals is [1, 2]"),
+    "data a text": (section("data", "x"), 'data is "x"'),
+    "data of a number": (section("data", {"aws_region": 5}), "data is 5"),
+    "resource of a list": (edited(lambda c: c["resource"].update(aws_vpc=[1, 2])), "resource is [1, 2]"),
+    "module a number": (section("module", 5), "module is 5"),
+    "terraform a list": (section("terraform", [1, 2]), "terraform is [1, 2]"),
+    "variable a text": (section("variable", "x"), 'variable is "x"'),
+    "provider a number": (section("provider", 5), "provider is 5"),
+    "surrogate in a name": (edited(lambda c: only(c, "aws_ecs_cluster").update(name="\ud800")), "surrogate"),
+    "surrogate in an environment": (container(environment=[{"name": "A", "value": "\udc80"}]), "surrogate"),
+    "byte order mark": ("\ufeff" + json.dumps(STACK), "is not JSON"),
+    "two objects": ("{}{}", "is not JSON"),
+    "trailing text": (json.dumps(STACK) + "x", "is not JSON"),
+    "number": ("5", "holds no JSON object"),
     "list": ("[]", "holds no JSON object"),
     "empty": ("", "is not JSON"),
-    "resource a list": ('{"resource": [1]}', 'has no provider "aws"'),
+    "resource a list": ('{"resource": [1]}', "resource is 1"),
     "half": (json.dumps(STACK)[:500], "is not JSON"),
 }  # fmt: skip
 
@@ -175,6 +200,10 @@ def test_a_stack_that_cannot_be_run_is_refused_before_anything_starts(
         ({"family": "../x"}, "aws_ecs_task_definition"),
         ({"family": 5.5}, "aws_ecs_task_definition"),
         ({"cpu": "many"}, "aws_ecs_task_definition"),
+        ({"cidr_block": None}, "aws_subnet"),
+        ({"cidr_block": ""}, "aws_subnet"),
+        ({"cidr_block": "10.0.0.0/16\n"}, "aws_vpc"),
+        ({"availability_zone": 5}, "aws_subnet"),
     ],
     ids=str,
 )

@@ -66,7 +66,7 @@ class Call:
         shape = aws.input_shape(self.service, self.operation)
         given = _with_name({**self.defaults, **arguments})
         for name in self.required:
-            if given.get(name) is None:
+            if given.get(name) in (None, ""):
                 raise KeyError(name)
         if default_tags and {"Tags", "tags", "TagSpecifications"} & shape.members.keys():
             given["tags"] = {**default_tags, **(given.get("tags") or {})}

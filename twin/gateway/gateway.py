@@ -84,6 +84,7 @@ class Gateway:
         self._api = Api()
         self._instances: dict[str, Instances] = {}  # by integration id
         self._discovered = 0.0  # when Cloud Map was last asked, on the monotonic clock
+        self._stale = False  # whether Envoy's file lacks what was discovered, because it could not be written
         self._unusable: frozenset[str] = frozenset()  # ids of instances that have been told
         self._clusters: dict[str, dict[str, Any]] = {}  # as in cds.json, by name
         self._authorizers: dict[str, JwtAuthorizer] = {}  # by id: those that the served route table may ask
@@ -180,10 +181,12 @@ class Gateway:
     async def discover(self) -> None:
         """Ask where the instances are, and wait until Envoy sends requests there and nowhere else."""
         async with self._busy:
-            if await self._discover():
+            self._stale |= await self._discover()
+            if self._stale:
                 self._clusters = self._make_clusters()
                 self._envoy.write("cds", list(self._clusters.values()))
                 await self._taken_over()
+                self._stale = False
 
     async def changed(self) -> None:
         """Instances were registered or deregistered: where no answer is cached, ask now."""

@@ -75,6 +75,7 @@ class LoadBalancers:
         self._failures_read = 0  # bytes
         self._forgetting: set[asyncio.Task[None]] = set()
         self._busy = asyncio.Lock()
+        self._stale = False
 
     def target_groups(self) -> list[str]:
         """The ARNs of all target groups of the endpoint."""
@@ -100,6 +101,7 @@ class LoadBalancers:
                 if listener.arn not in self._listening:
                     port = listener.port if listener.port >= _UNPRIVILEGED else 8000 + listener.port
                     self._listening[listener.arn] = self._addresses.allocate(port)
+            self._stale = True  # until all is written, which a full disk prevents
             if self._envoy is not None:
                 await self._publish(self._envoy)
             elif self._balancing.listeners:
@@ -114,6 +116,7 @@ class LoadBalancers:
                 await self._publish(envoy)
                 await envoy.start()
                 self._envoy = envoy  # from now on it is watched and kept
+            self._stale = False
 
     async def run(self) -> None:
         """Watch the targets' health, and start Envoy anew whenever it has died, until cancelled."""
@@ -150,12 +153,13 @@ class LoadBalancers:
             return 0.0
         for target in targets:
             self._enter(target, TargetState.DRAINING)
-        await self.configure()
+        # Before the configuration, which a full disk may prevent: the targets go in any case.
         delays = {group.arn: group.deregistration_delay for group in self._balancing.groups}
         delay = max(delays.get(target.group, 0.0) for target in targets)
         forgetting = asyncio.get_running_loop().create_task(self._forget(targets, delay))
         self._forgetting.add(forgetting)
         forgetting.add_done_callback(self._forgetting.discard)
+        await self.configure()
         return delay
 
     async def rotate_log(self) -> None:
@@ -187,6 +191,8 @@ class LoadBalancers:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(_POLL)
+            if self._stale and not self._busy.locked():
+                await self.configure()
             if self._envoy is None or self._envoy.admin is None or not self._targets:
                 continue
             answer = await self._envoy.admin.json("/clusters?format=json")
