@@ -36,8 +36,9 @@ def test_requests_fail_until_the_new_tasks_listen(start_twin: TwinFactory, tmp_p
     assert findings.failures > 60  # a second's worth, where some ten seconds are half of them
     assert set(findings.failures_by_status) == {503}
     assert findings.failure_window is not None
-    first, last = findings.failure_window
-    assert 3 < first < last < 25
+    assert findings.times.replace is not None
+    # As fine as whole seconds: none fails once the last of the new tasks has answered.
+    assert findings.failure_window[1] <= findings.times.replace + 1
     assert (
         f"{findings.failures:,} of {findings.requests:,} requests failed during a rollout of a slow starter." in printed
     )
