@@ -63,6 +63,8 @@ VARIANTS = {
         },
         ({"SC_JWT_AUDIENCE": "shop,till"},),
     ),
+    # A service that takes 12 s to listen, in which no task gets a request.
+    "slow-start": Variant({"SC_REGISTER_WHEN_HEALTHY": "true"}, ({"SC_ENVIRONMENT": "START_SECONDS=12"},)),
     "vpc-alarms": Variant(
         {
             "SC_VPC_ID": "{vpc}",
