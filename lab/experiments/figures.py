@@ -53,6 +53,7 @@ _TABLE = (
     Figure("failures_to_s", "s", "to s", lambda f: f.failure_window[1] if f.failure_window else None),
     Figure("detect_s", "s", "ECS acts s", lambda f: f.times.detect, Compared.INTERVAL),
     Figure("deregister_s", "s", "left Cloud Map s", lambda f: f.times.deregister, Compared.INTERVAL),
+    Figure("register_s", "s", "in Cloud Map s", lambda f: f.times.register),
     Figure("replace_s", "s", "replaced s", lambda f: f.times.replace, Compared.OUTCOME),
     Figure(
         "even_again_s", "s", "even again s", lambda f: f.even_again.seconds if f.even_again else None, Compared.OUTCOME

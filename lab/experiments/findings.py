@@ -60,7 +60,8 @@ class Times:
     # Until the last task that went was out of Cloud Map, as fine as Cloud Map was asked (0.1 s on a twin, 1 s on AWS);
     # on the way through a load balancer out of its target group, where the service's events say.
     deregister: float | None = None
-    replace: float | None = None  # until the last of the tasks that came, and stayed, answered its first request
+    register: float | None = None  # until the last of the tasks that came, and stayed, was in Cloud Map
+    replace: float | None = None  # until the last of them answered its first request
 
 
 @dataclass(frozen=True)
@@ -351,6 +352,7 @@ def _times(
         deregister=_out_of_target_group(record, fault.at)
         if record.experiment.arm == LOAD_BALANCER
         else _deregistered(record.discovery, {task.id for task in gone}, fault.at),
+        register=_registered(record.discovery, {task.id for task in came}, fault.at),
         replace=max(known) - fault.at if known and len(known) == len(answers) else None,
     )
 
@@ -358,6 +360,15 @@ def _times(
 def _out_of_target_group(record: RunRecord, at: float) -> float | None:
     """From events such as `(service x) deregistered 1 targets in (target-group ...)`."""
     return max((e.at - at for e in record.events if e.at >= at and ") deregistered " in e.message), default=None)
+
+
+def _registered(discovered: Iterable[Discovered], came: set[str], at: float) -> float | None:
+    """None also where not all of them were seen there."""
+    first: dict[str, float] = {}
+    for change in discovered:
+        for name in came.intersection(change.instances or ()):
+            first.setdefault(name, change.at)
+    return max(0.0, max(first.values()) - at) if came and first.keys() == came else None
 
 
 def _deregistered(discovered: Iterable[Discovered], gone: set[str], at: float) -> float | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from lab.distribution.gateway import Gateway, Policy
 from lab.distribution.intervals import Share
 from lab.distribution.judgement import Analysis, Judgement
+from lab.distribution.presence import SETTLE
 from lab.experiments.calibration import Assumption, Calibration
 from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
 from lab.experiments.compare import Comparison
@@ -226,7 +227,11 @@ def _story(findings: Findings) -> str:
         steps.append(f"{went} was out of {_LEFT[findings.arm]} after {at.deregister:.1f} s")
     if at.replace is not None:
         came = f"{new[0]}, its replacement," if len(new) == 1 == len(old) else new[0] if len(new) == 1 else ""
-        steps.append(f"{came or f'the last of {len(new)} new tasks'} first answered after {at.replace:.1f} s")
+        came = came or f"the last of {len(new)} new tasks"
+        # Up to some seconds are the gateway's cache: more are the application's, which does not listen yet.
+        if findings.arm == DIRECT and at.register is not None and at.replace - at.register > SETTLE:
+            came += f" was in Cloud Map after {at.register:.1f} s and"
+        steps.append(f"{came} first answered after {at.replace:.1f} s")
     gone = set(fault.hostnames) - set(findings.replacements)  # a task that comes may get the name of one that went
     last = [host.last_seen - fault.at for host in findings.hosts if host.hostname in gone]
     if at.deregister is not None and last and max(last) > 0:

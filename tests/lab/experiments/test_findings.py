@@ -514,6 +514,22 @@ def test_a_slow_start_of_a_service_that_starts_at_once_is_none(made: float, flaw
     assert ("START_SECONDS were over" in answer({"direct": findings})) == (flaw is not None)
 
 
+def test_how_long_a_new_task_was_in_cloud_map_before_it_answered() -> None:
+    run = run_with_a_stop()
+    findings = find(run)
+    assert findings.times.register == pytest.approx(1.5)
+    (story, *_) = times(findings)
+    assert "d, its replacement, first answered after 2.8 s" in story  # the gateway's cache may be as old
+
+    early = [*run.meta["discovery"][:1], {"at": START + 10.5, "instances": ["a", "b", "c", "d"]}]
+    late = (*run.hosts[:3], host("d", 20, START + 17.2, START + 19.9), run.hosts[4])
+    findings = find(Run(run.path, {**run.meta, "discovery": early}, late, run.timeline))
+    assert "d, its replacement, was in Cloud Map after 0.1 s and first answered after 6.8 s" in times(findings)[0]
+
+    never = find(Run(run.path, {**run.meta, "discovery": run.meta["discovery"][:2]}, run.hosts, run.timeline))
+    assert never.times.register is None
+
+
 def test_a_replacement_that_answered_nothing_is_named() -> None:
     run = run_with_a_stop()
     meta = {**run.meta, "tasks": [*run.meta["tasks"], task("e", AT + 0.3)]}
