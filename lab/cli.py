@@ -372,8 +372,8 @@ def distribution(
         settle=settle,
     )
     if picture is not None:
+        from lab.report.pictures import save
         from lab.report.pictures.split import analysis_figure
-        from lab.report.pictures.style import save
 
         save(analysis_figure(analysis), picture)
     _print(distribution_page(analysis), as_json=as_json)
@@ -450,8 +450,8 @@ def simulate(
         run = result.measured
         gateway, total, point = replace(gateway, tasks=run.tasks), run.requests, run.max_deviation
     if picture is not None:
+        from lab.report.pictures import save
         from lab.report.pictures.split import skew_figure
-        from lab.report.pictures.style import save
 
         save(skew_figure(curves(gateway, points(gateway, total), rng), gateway, total, point), picture)
     _print(simulation_page(result), as_json=as_json)

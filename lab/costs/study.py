@@ -222,15 +222,9 @@ def break_even(
         return
     kinks = rate_kinks(scenario, prices, way, against) if by_rate else response_size_kinks(scenario, prices)
     for crossing in crossings(difference, kinks, None if by_rate else GATEWAY_PAYLOAD_BYTES):
-        yield BreakEven(
-            variable=variable,
-            way=way,
-            against=against,
-            at=crossing.at,
-            usd=bill(way, vary(crossing.at), prices).total,
-            cheaper_below=way if crossing.rises else against,
-            cheaper_above=against if crossing.rises else way,
-        )
+        usd = bill(way, vary(crossing.at), prices).total
+        below, above = (way, against) if crossing.rises else (against, way)
+        yield BreakEven(variable, way, against, crossing.at, usd, cheaper_below=below, cheaper_above=above)
 
 
 @dataclass(frozen=True)
@@ -274,14 +268,14 @@ class Study:
         return [point for other in others for point in break_even(self.scenario, self.prices, way, other, variable)]
 
     @cached_property
-    def rates(self) -> tuple[BreakEven, ...]:
+    def rates(self) -> list[BreakEven]:
         """The break-even points of Service Connect with each other way as the request rate grows."""
-        return tuple(self.break_evens())
+        return self.break_evens()
 
     @cached_property
-    def sizes(self) -> tuple[BreakEven, ...]:
+    def sizes(self) -> list[BreakEven]:
         """The same as the response grows, to 10 MB."""
-        return tuple(self.break_evens(variable="response_bytes")) if self.possible else ()
+        return self.break_evens(variable="response_bytes") if self.possible else []
 
     @cached_property
     def resting_on(self) -> tuple[Assumption, ...]:

@@ -204,14 +204,11 @@ def _way_values(findings: Findings, shown: Collection[str]) -> dict[str, Any]:
     even = findings.even_again
     return {
         **figures(findings),
-        "rate": findings.rate,
+        **{name: getattr(findings, name) for name in ("rate", "stopped", "replacements", "unserved")},
         "duration_s": findings.duration,
         "failures_by_status": {str(status): number for status, number in findings.failures_by_status.items()},
         "even_again_reason": even and even.reason,
         "even_again_resolution_s": even and even.resolution_s,
-        "stopped": findings.stopped,
-        "replacements": findings.replacements,
-        "unserved": findings.unserved,
         "lost_workers": len(findings.lost_workers),
         "resets": len(findings.resets),
         "accidents": [accident.what for accident in findings.accidents],

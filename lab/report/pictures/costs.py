@@ -14,7 +14,7 @@ from lab.costs.scenario import KB, Scenario
 from lab.costs.study import BreakEven, Study
 from lab.errors import BadInput
 from lab.report.costs import rounded
-from lab.report.pictures.style import COLOURS, INK, new_figure, save, svg
+from lab.report.pictures import COLOURS, INK, new_figure, save, svg
 
 GROUP_COLOURS = ("#8a8a8a", "#b5b5b5", "#6f8faf", "#c9a66b", *COLOURS[:4])
 # The ways whose curves are drawn, with colour and dashes; the others run beside one of these.

@@ -15,7 +15,7 @@ from lab.distribution.gateway import Gateway
 from lab.distribution.intervals import CONFIDENCE, Share
 from lab.distribution.judgement import Analysis
 from lab.distribution.policies import Curve
-from lab.report.pictures.style import COLOURS, DASHES, INK, LINES, WIDTH, new_figure, svg, title
+from lab.report.pictures import COLOURS, DASHES, INK, LINES, WIDTH, new_figure, svg, title
 from lab.report.words import (
     MOST_DRAWN,
     convergence_title,

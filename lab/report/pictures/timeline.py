@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from numpy.typing import NDArray
 
 from lab.experiments.findings import Findings
-from lab.report.pictures.style import COLOURS, FAILURE, INK, LINES, WIDTH, areas, new_figure, svg
+from lab.report.pictures import COLOURS, FAILURE, INK, LINES, WIDTH, areas, new_figure, svg
 from lab.report.words import NO_HOST, SETTINGS, percent, short
 from load.answers import is_failure
 from load.latency import SECOND_BITS, percentiles

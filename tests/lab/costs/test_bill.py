@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lab.costs import bill as bill_module
 from lab.costs.bill import (
+    GROUPS,
     PUBLIC_ALB,
     SERVICE_CONNECT,
     WAYS,
@@ -22,7 +26,7 @@ from lab.costs.bill import (
     steps,
     way_named,
 )
-from lab.costs.prices import PriceBook
+from lab.costs.prices import UNITS, PriceBook
 from lab.costs.scenario import GB, HOURS, KB, METER_BOTH, METER_LARGER, METER_REQUEST, Scenario
 from lab.costs.study import break_even
 from lab.errors import BadInput
@@ -308,6 +312,18 @@ def test_the_endpoints_decide_more_than_the_balancer(prices: PriceBook) -> None:
     lines = of("service-connect", Scenario(), prices)
     assert lines["interface endpoints"].usd + lines["endpoints of the proxy"].usd == D("64.24")
     assert of("public-alb", Scenario(), prices)["ALB hours"].usd == D("19.3158")
+
+
+def test_the_ways_and_the_lines_of_the_file_fit_each_other() -> None:
+    content = json.loads((Path(bill_module.__file__).with_name("bill.json")).read_text())
+    of_lines = {line["trait"] for line in content["lines"]}
+    of_ways = {trait for way in content["ways"].values() for trait in way["traits"]}
+
+    assert of_ways - of_lines == {"gateway", "public tasks", "shared"}  # what bill.py asks for by name
+    assert of_lines - of_ways == set()
+    assert {line["group"] for line in content["lines"]} == set(GROUPS)
+    prices = {line["price"] for line in content["lines"]} - {"fargate_vcpu", "fargate_memory"}
+    assert prices | {name for name in UNITS if name.startswith("fargate_")} == set(UNITS)
 
 
 def test_a_way_that_there_is_not() -> None:

@@ -11,8 +11,8 @@ from lab.costs.prices import PriceBook
 from lab.costs.scenario import Scenario
 from lab.costs.study import Study
 from lab.errors import BadInput
+from lab.report.pictures import INK
 from lab.report.pictures.costs import PICTURES, costs_svg, write_pictures
-from lab.report.pictures.style import INK
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -9,8 +9,8 @@ import pytest
 
 from lab.distribution.judgement import Analysis, analyse
 from lab.records.observations import Observations, SequenceCounter
+from lab.report.pictures import INK
 from lab.report.pictures.split import analysis_figure, convergence_svg, deviations_svg
-from lab.report.pictures.style import INK
 from lab.report.words import convergence_title, deviations_title
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lab.experiments.findings import find
-from lab.report.pictures.style import FAILURE, areas
+from lab.report.pictures import FAILURE, areas
 from lab.report.pictures.timeline import heat_map, timeline
 from load.results import read_run
 from tests.lab.experiments.runs import write_run
