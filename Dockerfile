@@ -4,7 +4,8 @@
 #
 # There is no HEALTHCHECK, for ECS ignores it: the health check is the task definition's, with BusyBox's wget, which
 # Alpine has. The root file system can be read-only, and nothing listens below port 1024.
-FROM python:3.13-alpine AS base
+# By digest, so that a build is repeatable; `make lock` moves it.
+FROM python:3.13-alpine@sha256:2d9aefe2fef018a7eb2c13064c89c71929800fd2e5dccdbf52ea5da5bb8d929a AS base
 WORKDIR /srv
 
 FROM base AS builder

@@ -66,12 +66,31 @@ develop: $(VENV)/.developed install ## Put tests, linters, examples and the AWS 
 lock: $(VENV)/.developed ## Lock Pipfile anew; no registry's address is kept
 	PIPENV_VENV_IN_PROJECT=1 PIPENV_IGNORE_VIRTUALENVS=1 $(BIN)/pipenv lock --categories "packages tools aws dev-packages"
 	$(PYTHON) tools/strip_lock.py Pipfile.lock
+	$(PYTHON) tools/base_images.py Dockerfile load/Dockerfile
 
 lint: $(VENV)/.developed ## ruff, mypy --strict, import-linter
 	ruff check .
 	ruff format --check .
 	mypy
 	lint-imports
+
+# The stack's bindings: CDKTF, or its successor (BINDINGS=cdktn), which has a virtual environment of its own on top of .venv.
+BINDINGS ?= cdktf
+export BINDINGS
+ifeq ($(BINDINGS),cdktn)
+PROGRAM := .venv-cdktn/bin/python main.py
+SYNTH_FROM := .venv-cdktn/.installed
+else
+PROGRAM := python main.py
+SYNTH_FROM := $(VENV)/.installed
+endif
+
+.venv-cdktn/.installed: tools/cdktn/requirements.txt $(VENV)/.installed
+	$(PYTHON) -m venv .venv-cdktn
+	$(STEP) "Installing cdktn into .venv-cdktn, once: 300 MB" .venv-cdktn/bin/pip install --no-deps --no-compile --requirement $<
+	@.venv-cdktn/bin/python -c 'import sys, sysconfig; open(sysconfig.get_path("purelib") + "/project.pth", "w").write("\n".join(sys.argv[1:]))' \
+		'$(CURDIR)/constructs' "$$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	@touch $@
 
 # What the stack is synthesized from: sources, and the settings in the environment. The manifest is there too, so that
 # what a `cdktf` command has written with other settings is not taken for ours.
@@ -80,18 +99,18 @@ SYNTH_SOURCES := main.py cdktf.json Dockerfile .dockerignore Pipfile.lock cdktf.
 
 cdktf.out/.environment: FORCE
 	@mkdir -p $(@D)
-	@env | grep -E '^(SC_|AWS_ENDPOINT_URL=)' | sort > $@.new || true
+	@env | grep -E '^(SC_|ENV=|BINDINGS=|AWS_ENDPOINT_URL=)' | sort > $@.new || true
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 FORCE:
 
-cdktf.out/.synthesized: $(VENV)/.installed $(wildcard $(SYNTH_SOURCES)) cdktf.out/.environment
-	$(STEP) "Synthesizing the stack into cdktf.out: up to half a minute the first time" python main.py
+cdktf.out/.synthesized: $(SYNTH_FROM) $(wildcard $(SYNTH_SOURCES)) cdktf.out/.environment
+	$(STEP) "Synthesizing the stack into cdktf.out: up to half a minute the first time" $(PROGRAM)
 	@touch $@
 
 # Beside it, with an application that ends at once: the stack, and the stack with a load balancer.
-cdktf.out/%/.synthesized: $(VENV)/.installed $(filter-out cdktf.out/%,$(wildcard $(SYNTH_SOURCES))) cdktf.out/.environment
-	@env $(SYNTH_$*) SC_DRAIN_SECONDS=0 CDKTF_OUTDIR=$(@D) sh tools/step.sh "$(if $(QUIET),,Synthesizing it into $(@D))" python main.py
+cdktf.out/%/.synthesized: $(SYNTH_FROM) $(filter-out cdktf.out/%,$(wildcard $(SYNTH_SOURCES))) cdktf.out/.environment
+	@env $(SYNTH_$*) SC_DRAIN_SECONDS=0 CDKTF_OUTDIR=$(@D) sh tools/step.sh "$(if $(QUIET),,Synthesizing it into $(@D))" $(PROGRAM)
 	@touch $@
 
 SYNTH_comparison := SC_COMPARISON=true
@@ -117,20 +136,31 @@ OUTPUT := $(if $(AWS_ENDPOINT_URL),cdktf.endpoint.out,cdktf.out)
 LOOPBACK := http://127.% http://localhost% http://[::1]%
 LOCK := $(if $(filter $(LOOPBACK),$(AWS_ENDPOINT_URL)),--skip-provider-lock)
 
-deploy: preflight-deploy $(VENV)/.aws node_modules/.installed ## Put the stack on AWS (or on AWS_ENDPOINT_URL); outputs.json tells `lab` where
-	$(CDKTF) deploy $(LOCK) --output $(OUTPUT) --outputs-file outputs.json $(ARGS)
+# The cdktf command starts it in cdktf.json's place, with a path of its own.
+APP := $(if $(filter cdktn,$(BINDINGS)),$(PROGRAM),$(BIN)/$(PROGRAM))
 
-destroy: preflight-destroy $(VENV)/.aws node_modules/.installed ## Take all of it away again
-	$(CDKTF) destroy $(LOCK) --output $(OUTPUT) $(ARGS)
+# Which provider Terraform has chosen stays beside the stack, for the next deployment from wherever: see docs/deploy.md.
+KEEP_LOCK = $(if $(LOCK),,@cp "$$(ls -t $(OUTPUT)/stacks/*/.terraform.lock.hcl | head -n 1)" .terraform.lock.hcl)
 
-diff: preflight-diff node_modules/.installed ## Show what a deployment would change
-	$(CDKTF) diff $(LOCK) --output $(OUTPUT) $(ARGS)
+# ENV=prod: the settings of that environment in cdktf.json. What is a path is the shells' own ENV.
+OUTPUTS := outputs$(if $(findstring /,$(ENV)),,$(addprefix .,$(ENV))).json
+
+deploy: preflight-deploy $(VENV)/.aws $(SYNTH_FROM) node_modules/.installed ## Put the stack on AWS (or on AWS_ENDPOINT_URL); outputs.json tells `lab` where
+	$(CDKTF) deploy --app '$(APP)' $(LOCK) --output $(OUTPUT) --outputs-file $(OUTPUTS) $(ARGS)
+	$(KEEP_LOCK)
+
+destroy: preflight-destroy $(VENV)/.aws $(SYNTH_FROM) node_modules/.installed ## Take all of it away again
+	$(CDKTF) destroy --app '$(APP)' $(LOCK) --output $(OUTPUT) $(ARGS)
+
+diff: preflight-diff $(SYNTH_FROM) node_modules/.installed ## Show what a deployment would change
+	$(CDKTF) diff --app '$(APP)' $(LOCK) --output $(OUTPUT) $(ARGS)
 
 preflight-%: install
 	@python tools/preflight.py $*
 
 diagram: develop ## Draw docs/architecture.png from the default stack (needs Graphviz)
-	@env -u AWS_ENDPOINT_URL $(foreach v,$(filter SC_%,$(.VARIABLES)),-u $(v)) CDKTF_OUTDIR=cdktf.out/diagram python main.py
+	@mkdir -p cdktf.out
+	@env -u AWS_ENDPOINT_URL $(foreach v,$(filter SC_%,$(.VARIABLES)),-u $(v)) CDKTF_OUTDIR=cdktf.out/diagram $(PROGRAM)
 	@python tools/diagram.py cdktf.out/diagram/stacks/*/cdk.tf.json docs/architecture.png
 
 settings: install ## Write docs/settings.md from the settings
@@ -204,10 +234,11 @@ test: $(VENV)/.developed ## All of lint, and all tests
 pytest: synth develop
 	pytest -n 5 --dist loadfile --no-loadscope-reorder
 
-# The cdktf command is for one of its tests, which is skipped where npm has none.
+# The cdktf command and cdktn are for one of its tests each, which is skipped where a registry has none.
 conformance: $(VENV)/.developed ## The stack's variants by the real Terraform on an empty twin (K=default: one of them)
 	$(if $(filter-out cdktf,$(K)),,-@$(MAKE) --no-print-directory node_modules/.installed)
+	$(if $(filter-out cdktn,$(K)),,-@$(MAKE) --no-print-directory .venv-cdktn/.installed)
 	pytest tests/conformance $(if $(K),-k '$(K)')
 
 clean: ## Remove what was made, .venv included
-	rm -rf $(VENV) .venv-checkov .venv-audit node_modules sbom cdktf.out cdktf.endpoint.out .twin
+	rm -rf $(VENV) .venv-checkov .venv-audit .venv-cdktn node_modules sbom cdktf.out cdktf.endpoint.out .twin

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from serviceconnect.loopback import is_loopback
 from serviceconnect.settings import InvalidSettings
 from serviceconnect.settings.reading import CONTEXT_KEY, PREFIX, from_project
 from serviceconnect.source import image_tag, load_image_tag
@@ -72,6 +74,10 @@ def main() -> None:
         Annotations.of(stack).add_warning(warning)  # which the cdktf command prints
         print(f"warning: {warning}", file=sys.stderr)
     app.synth()
+    # Terraform's choice of a provider, which `make deploy` keeps: cdktf.out is deleted freely.
+    lock = ROOT / ".terraform.lock.hcl"
+    if lock.exists() and not is_loopback(os.environ.get("AWS_ENDPOINT_URL", "")):
+        shutil.copy(lock, output / "stacks" / settings.name)
 
 
 if __name__ == "__main__":

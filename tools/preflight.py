@@ -1,8 +1,8 @@
-"""Say what this machine lacks for a deployment, all at once, before the deployment finds it out piece by piece.
+"""Say what this machine and the account lack for a deployment, or what a destroy would stop at, all at once and before.
 
     python tools/preflight.py deploy|destroy|diff
 
-Exits with 3 and a sentence for each thing that is missing, with 2 for settings that cannot be used.
+Exits with 3 and a sentence for each thing that is missing or in the way, with 2 for settings that cannot be used.
 """
 
 from __future__ import annotations
@@ -38,8 +38,13 @@ def lacking(action: str, settings: Settings, endpoint_url: str) -> Iterator[str]
         yield from _docker()
     refused = list(_credentials(settings.region, endpoint_url))
     yield from refused
-    if not refused and action != "destroy":
-        yield from _account(settings, endpoint_url)
+    if not refused:
+        try:
+            ec2 = _client("ec2", settings.region)
+            yield from _in_the_way(ec2, settings) if action == "destroy" else _zones(ec2, settings)
+        except botocore.exceptions.ClientError as error:
+            said = error.response["Error"]["Message"]
+            yield f"{endpoint_url or 'AWS'} refuses {error.operation_name}, which make {action} asks first: {said}"
 
 
 def _terraform() -> Iterator[str]:
@@ -87,24 +92,19 @@ def _client(service: str, region: str) -> Any:
     return boto3.client(service, region_name=region, config=quick)
 
 
-def _account(settings: Settings, endpoint_url: str) -> Iterator[str]:
+def _zones(ec2: Any, settings: Settings) -> Iterator[str]:
     """What the account's zones lack for *settings*, a sentence each."""
-    ec2 = _client("ec2", settings.region)
-    try:
-        found = ec2.describe_availability_zones(Filters=[{"Name": "zone-type", "Values": ["availability-zone"]}])
-        ids = {
-            zone["ZoneName"]: zone["ZoneId"]
-            for zone in found["AvailabilityZones"]
-            if zone.get("State", "available") == "available"
-        }
-        if settings.vpc_id:
-            subnets = ec2.describe_subnets(SubnetIds=list(settings.subnet_ids))["Subnets"]
-            yield from subnets_without_link(settings.region, {s["SubnetId"]: s["AvailabilityZoneId"] for s in subnets})
-        else:
-            yield from unusable_zones(settings.region, settings.zones, ids)
-    except botocore.exceptions.ClientError as error:
-        where, call = endpoint_url or "AWS", error.operation_name
-        yield f"{where} refuses {call}, which tells the zones: {error.response['Error']['Message']}"
+    found = ec2.describe_availability_zones(Filters=[{"Name": "zone-type", "Values": ["availability-zone"]}])
+    ids = {
+        zone["ZoneName"]: zone["ZoneId"]
+        for zone in found["AvailabilityZones"]
+        if zone.get("State", "available") == "available"
+    }
+    if settings.vpc_id:
+        subnets = ec2.describe_subnets(SubnetIds=list(settings.subnet_ids))["Subnets"]
+        yield from subnets_without_link(settings.region, {s["SubnetId"]: s["AvailabilityZoneId"] for s in subnets})
+    else:
+        yield from unusable_zones(settings.region, settings.zones, ids)
 
 
 def _reached(region: str, zone_id: str) -> bool:
@@ -144,6 +144,55 @@ def subnets_without_link(region: str, zone_ids: Mapping[str, str]) -> Iterator[s
             yield f"subnet_ids: VPC links do not reach {subnet} in {zone_id}: name subnets in {reached}."
 
 
+def _in_the_way(ec2: Any, settings: Settings) -> Iterator[str]:
+    """What others have put into the stack's network, so that EC2 would not delete it; a sentence each.
+
+    The stack's own is what has its `Project` tag, as everything that it makes.
+    """
+
+    def all_of(call: str, **filters: list[str]) -> list[dict[str, Any]]:
+        wanted = [{"Name": name, "Values": values} for name, values in filters.items()]
+        (found,) = ec2.get_paginator(call).paginate(Filters=wanted).build_full_result().values()
+        return list(found)
+
+    aws, mine = f"aws ec2 %s --region {settings.region}", {"tag:Project": [settings.name]}
+    vpcs = [] if settings.vpc_id else [vpc["VpcId"] for vpc in all_of("describe_vpcs", **mine)]
+    if vpcs:
+        groups = all_of("describe_security_groups", **{"vpc-id": vpcs})
+        for endpoint in all_of("describe_vpc_endpoints", **{"vpc-id": vpcs}):
+            if not _is_of(settings.name, endpoint) and endpoint["State"].lower() not in ("deleting", "deleted"):
+                id, used = endpoint["VpcEndpointId"], [group["GroupId"] for group in endpoint.get("Groups", [])]
+                others = [g["GroupId"] for g in groups if g["GroupId"] in used and not _is_of(settings.name, g)]
+                commands = [f"{aws % 'delete-vpc-endpoints'} --vpc-endpoint-ids {id}"]
+                commands += [f"{aws % 'delete-security-group'} --group-id {group}" for group in others]
+                yield (
+                    f"{id} ({endpoint['ServiceName']}) in {endpoint['VpcId']} is not the stack's, and subnets and VPC"
+                    f" cannot go before it does: {'; '.join(commands)} (GuardDuty's comes back while tasks run: see"
+                    ' "GuardDuty" in docs/deploy.md).'
+                )
+    ids = {group["GroupId"] for group in all_of("describe_security_groups", **mine)}
+    for direction, member, prefix in (
+        ("ingress", "IpPermissions", "ip-permission"),
+        ("egress", "IpPermissionsEgress", "egress.ip-permission"),
+    ):
+        for group in all_of("describe_security_groups", **{f"{prefix}.group-id": sorted(ids)}) if ids else []:
+            if _is_of(settings.name, group):
+                continue
+            pairs = [pair["GroupId"] for rule in group[member] for pair in rule["UserIdGroupPairs"]]
+            for named in sorted(ids.intersection(pairs)):
+                yield (
+                    f"{group['GroupId']} ({group['GroupName']}), which is not the stack's, has an {direction} rule that"
+                    f" names the stack's group {named}, and EC2 deletes no group that a rule names: remove the rule"
+                    f" ({aws % 'describe-security-group-rules'} --filters Name=group-id,Values={group['GroupId']} has"
+                    f" its id for {aws % f'revoke-security-group-{direction}'} --group-id {group['GroupId']}"
+                    " --security-group-rule-ids ID)."
+                )
+
+
+def _is_of(stack: str, resource: Mapping[str, Any]) -> bool:
+    return {"Key": "Project", "Value": stack} in resource.get("Tags", [])
+
+
 def _output(*command: str) -> str | None:
     """What *command* prints, None if it fails."""
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -160,7 +209,7 @@ def main() -> int:
         return 2
     missing = list(lacking(action, settings, os.environ.get("AWS_ENDPOINT_URL", "")))
     if missing:
-        print(f"make {action} lacks something:", *missing, sep="\n  ", file=sys.stderr)
+        print(f"make {action} cannot go through:", *missing, sep="\n  ", file=sys.stderr)
         return 3
     return 0
 

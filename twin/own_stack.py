@@ -145,7 +145,7 @@ def _content(region: str, routes: list[str], health: dict[str, Any] | None) -> d
                 "api_id": "${aws_apigatewayv2_api.main.id}",
                 "name": "$default",
                 "auto_deploy": True,
-                "default_route_settings": {"throttling_burst_limit": 2500, "throttling_rate_limit": 5000},
+                "default_route_settings": {"throttling_burst_limit": 500, "throttling_rate_limit": 1000},
             }
         },
     }

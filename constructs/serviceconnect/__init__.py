@@ -21,11 +21,11 @@
 #   zones.py       the letters of each Region's zones, and the zones that VPC links reach
 #   source.py      what the images are built from, as tags
 #   scripts/       what Terraform runs on the machine that deploys
-#   bindings.py    makes `import cdktf_cdktf_provider_aws.x` cheap
+#   bindings.py    CDKTF or its successor, and imports of single resources that are cheap
 #
 # Each construct takes the slice of the settings that it needs, and what it needs of the others as arguments.
 # Nothing here imports another package of ours.
 
 from serviceconnect import bindings
 
-bindings.load_on_demand()
+bindings.choose()

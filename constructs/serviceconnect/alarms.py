@@ -14,7 +14,7 @@ from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import (
 )
 from constructs import Construct
 
-from serviceconnect.metrics import Metric, Sources
+from serviceconnect.metrics import ApiSources, Metric, Sources
 from serviceconnect.settings.operations import OperationsSettings
 
 __all__ = ["Alarms"]
@@ -23,24 +23,16 @@ PERIOD = 60
 
 
 class Alarms(Construct):
-    """Three alarms, which notify the settings' topic if there is one.
+    """Three alarms, which notify the settings' topic if there is one: `errors` at once, the others by `watch`.
 
-    Args:
-        rolled_out: what waits for the first tasks: until then there are too few.
+    The service's deployments are rolled back by the first, so it is there before the service.
     """
 
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        settings: OperationsSettings,
-        sources: Sources,
-        access_log_name: str,
-        rolled_out: ITerraformDependable,
-    ) -> None:
+    def __init__(self, scope: Construct, id: str, settings: OperationsSettings, sources: ApiSources) -> None:
         super().__init__(scope, id)
-        topic = [settings.alarm_topic_arn] if settings.alarm_topic_arn else None
-        CloudwatchMetricAlarm(
+        self._settings = settings
+        self._topic = topic = [settings.alarm_topic_arn] if settings.alarm_topic_arn else None
+        self.errors = CloudwatchMetricAlarm(
             self,
             "errors",
             alarm_name=f"{settings.name}-5xx",
@@ -60,6 +52,10 @@ class Alarms(Construct):
             alarm_actions=topic,
             ok_actions=topic,
         )
+
+    def watch(self, sources: Sources, access_log_name: str, rolled_out: ITerraformDependable) -> None:
+        """Make the alarms of refused requests and missing tasks; before *rolled_out* there are too few tasks."""
+        settings, topic = self._settings, self._topic
         throttled = sources.throttled()
         CloudwatchLogMetricFilter(
             self,

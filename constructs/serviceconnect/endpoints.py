@@ -39,7 +39,7 @@ class Endpoints(Construct):
         execution_role_arn: str,
         task_role_arn: str,
         exec_role_arns: Sequence[str],
-        repository_arn: str,
+        repository_arns: Sequence[str],
         log_group_arns: Sequence[str],
     ) -> None:
         super().__init__(scope, id)
@@ -57,7 +57,7 @@ class Endpoints(Construct):
         puller = {"AWS": execution_role_arn}
         pull = [
             allow(["ecr:GetAuthorizationToken"], principal=puller),
-            allow(PULL, [repository_arn], principal=puller),
+            allow(PULL, repository_arns, principal=puller),
         ]
         policies = {
             "ecr.api": pull,
@@ -65,7 +65,7 @@ class Endpoints(Construct):
             "logs": [allow(WRITE_LOGS, [f"{arn}:*" for arn in log_group_arns], by=execution_role_arn)],
             "ssmmessages": [allow(EXEC, by=arn) for arn in exec_role_arns],
         }
-        if repository_arn:
+        if repository_arns:
             # The bucket in which ECR keeps layers; they are read with addresses that ECR has signed.
             layers = f"arn:aws:s3:::prod-{settings.region}-starport-layer-bucket/*"
             policies["s3"] = [allow(["s3:GetObject"], [layers], principal="*")]

@@ -15,6 +15,7 @@ from cdktf_cdktf_provider_aws.apigatewayv2_authorizer import (
 from cdktf_cdktf_provider_aws.apigatewayv2_domain_name import (
     Apigatewayv2DomainName,
     Apigatewayv2DomainNameDomainNameConfiguration,
+    Apigatewayv2DomainNameMutualTlsAuthentication,
 )
 from cdktf_cdktf_provider_aws.apigatewayv2_integration import Apigatewayv2Integration
 from cdktf_cdktf_provider_aws.apigatewayv2_route import Apigatewayv2Route
@@ -32,6 +33,7 @@ from serviceconnect.network import Network
 from serviceconnect.routes import prefixed, preflights, slug
 from serviceconnect.service import Service
 from serviceconnect.settings import Settings
+from serviceconnect.settings.gateway import without_names
 
 __all__ = ["Gateway"]
 
@@ -55,11 +57,7 @@ ACCESS_LOG = {
 
 
 class Gateway(Construct):
-    """An HTTP API with the settings' routes to the service, and the same under ``/alb`` to a load balancer's listener.
-
-    Args:
-        listener_arn: the load balancer's listener for the routes under ``/alb``; empty: there are none.
-    """
+    """An HTTP API with a stage, and a VPC link. `serve` adds the routes, which need the service's tasks."""
 
     def __init__(
         self,
@@ -67,9 +65,7 @@ class Gateway(Construct):
         id: str,
         settings: Settings,
         network: Network,
-        service: Service,
         access_log_arn: str,
-        listener_arn: str,
     ) -> None:
         super().__init__(scope, id)
         self._settings = settings
@@ -93,27 +89,6 @@ class Gateway(Construct):
         )
         self._authorizer_id = self._jwt_authorizer() if settings.authorization == "JWT" else None
 
-        # ECS makes the service in Cloud Map itself and shows its ARN nowhere (aws-cdk issue 31215).
-        discovered = DataAwsServiceDiscoveryService(
-            self,
-            "discovered",
-            name=settings.discovery_name,
-            namespace_id=service.namespace.id,
-            depends_on=[service.rolled_out],
-        )
-        # API Gateway puts the name of a named stage before the path; the service expects the path alone.
-        integration = self._integration("integration", discovered.arn, "$request.path")
-        for route in settings.routes:
-            self._route(f"route-{slug(route)}", route, integration)
-        self._preflights("route", dict.fromkeys(settings.routes, integration))
-        if listener_arn:
-            through: dict[str, Apigatewayv2Integration] = {}
-            # `$default` and `ANY /{proxy+}` are the same under a prefix.
-            for (key, path), route in {prefixed(route): route for route in settings.routes}.items():
-                through[key] = self._integration(f"alb-{slug(route)}", listener_arn, path)
-                self._route(f"alb-route-{slug(route)}", key, through[key])
-            self._preflights("alb-route", through)
-
         self.stage = Apigatewayv2Stage(
             self,
             "stage",
@@ -136,6 +111,36 @@ class Gateway(Construct):
         if settings.domain_name:
             self.url = f"https://{settings.domain_name}"
             self._domain()
+
+    def serve(self, service: Service, listener_arn: str) -> None:
+        """Make the settings' routes to *service*, and the same under ``/alb`` to a load balancer's listener.
+
+        Args:
+            listener_arn: for the routes under ``/alb``; empty: there are none.
+        """
+        settings = self._settings
+        # ECS makes the service in Cloud Map itself and shows its ARN nowhere (aws-cdk issue 31215).
+        discovered = DataAwsServiceDiscoveryService(
+            self,
+            "discovered",
+            name=settings.discovery_name,
+            namespace_id=service.namespace.id,
+            depends_on=[service.rolled_out],
+        )
+        # API Gateway puts the name of a named stage before the path; the service expects the path alone.
+        integration = self._integration("integration", discovered.arn, "$request.path")
+        for route in settings.routes:
+            self._route(f"route-{slug(route)}", route, integration)
+        self._preflights("route", dict.fromkeys(settings.routes, integration))
+        if listener_arn:
+            through: dict[str, Apigatewayv2Integration] = {}
+            # `$default` and `ANY /{proxy+}` are the same under a prefix, whatever the variable's name.
+            once = {without_names(prefixed(route)[0]): route for route in settings.routes}
+            for route in once.values():
+                key, path = prefixed(route)
+                through[key] = self._integration(f"alb-{slug(route)}", listener_arn, path)
+                self._route(f"alb-route-{slug(route)}", key, through[key])
+            self._preflights("alb-route", through)
 
     def _integration(self, id: str, uri: str, path: str) -> Apigatewayv2Integration:
         return Apigatewayv2Integration(
@@ -191,20 +196,29 @@ class Gateway(Construct):
             "domain",
             domain_name=self._settings.domain_name,
             domain_name_configuration=Apigatewayv2DomainNameDomainNameConfiguration(
-                certificate_arn=self._settings.certificate_arn, endpoint_type="REGIONAL", security_policy="TLS_1_2"
+                certificate_arn=self._settings.certificate_arn,
+                endpoint_type="REGIONAL",
+                security_policy="TLS_1_2",
+                ip_address_type=self._settings.ip_address_type,
             ),
+            mutual_tls_authentication=Apigatewayv2DomainNameMutualTlsAuthentication(truststore_uri=truststore)
+            if (truststore := self._settings.mutual_tls_truststore)
+            else None,
         )
         Apigatewayv2ApiMapping(self, "mapping", api_id=self.api.id, domain_name=domain.id, stage=self.stage.id)
         # What an alias record leads to, and the hosted zone of AWS's own that this is in.
         self.domain_target = domain.domain_name_configuration.target_domain_name
         self.domain_hosted_zone_id = domain.domain_name_configuration.hosted_zone_id
-        if self._settings.hosted_zone_id:
+        records = {"record": "A"} if self._settings.hosted_zone_id else {}
+        if records and self._settings.ip_address_type == "dualstack":
+            records["record-ipv6"] = "AAAA"
+        for id, type in records.items():
             Route53Record(
                 self,
-                "record",
+                id,
                 zone_id=self._settings.hosted_zone_id,
                 name=self._settings.domain_name,
-                type="A",
+                type=type,
                 alias=Route53RecordAlias(
                     name=self.domain_target, zone_id=self.domain_hosted_zone_id, evaluate_target_health=False
                 ),

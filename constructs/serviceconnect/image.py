@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from cdktf import DataResource, LocalExecProvisioner, TerraformResourceLifecycle
+from cdktf import DataResource, ITerraformDependable, LocalExecProvisioner, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.ecr_lifecycle_policy import EcrLifecyclePolicy
 from cdktf_cdktf_provider_aws.ecr_repository import EcrRepository, EcrRepositoryImageScanningConfiguration
 from constructs import Construct
@@ -18,28 +18,28 @@ __all__ = ["GivenImage", "Image", "given_image", "push"]
 
 PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
 
-# The load fleet's first: what a rule selects, those after it leave alone, so no change of load/ expires the service's
-# image.
+# How the tags begin by which mark_deployed.sh marks the image that runs and the one before it.
+DEPLOYED = "deployed-"
+
+
+def _expire(priority: int, description: str, number: int, prefix: str = "") -> dict[str, object]:
+    tags = {"tagStatus": "tagged", "tagPrefixList": [prefix]} if prefix else {"tagStatus": "any"}
+    return {
+        "rulePriority": priority,
+        "description": description,
+        "selection": {**tags, "countType": "imageCountMoreThan", "countNumber": number},
+        "action": {"type": "expire"},
+    }
+
+
+# What a rule selects, those after it leave alone, whether or not it expires: so nothing that is deployed goes, though
+# it was pushed long ago, and no change of load/ expires the service's image.
 # https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html#lp_evaluation_rules
 LIFECYCLE = {
     "rules": [
-        {
-            "rulePriority": 1,
-            "description": "Keep the last five images of the load fleet",
-            "selection": {
-                "tagStatus": "tagged",
-                "tagPrefixList": [LOAD_TAG],
-                "countType": "imageCountMoreThan",
-                "countNumber": 5,
-            },
-            "action": {"type": "expire"},
-        },
-        {
-            "rulePriority": 2,
-            "description": "Keep the last twenty images: enough to roll back to",
-            "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 20},
-            "action": {"type": "expire"},
-        },
+        _expire(1, "Keep what is deployed, and what was before it", 100, DEPLOYED),
+        _expire(2, "Keep the last five images of the load fleet", 5, LOAD_TAG),
+        _expire(3, "Keep the last twenty images: enough to roll back to", 20),
     ]
 }
 
@@ -89,9 +89,30 @@ class Image(Construct):
         self.repository_url = repository.repository_url
         self.repository_arn = repository.arn
         self.uri = f"{repository.repository_url}:{tag}"
+        self._region, self._tag = settings.region, tag
         self.pushed: tuple[DataResource, ...] = ()
         if push_it:
             self.pushed = (push(self, "push", settings, repository, tag),)
+
+    def mark_deployed(self, rolled_out: ITerraformDependable) -> None:
+        """Keep the image from its repository's lifecycle once it has *rolled_out*, if it was pushed."""
+        if self.pushed:
+            environment = {
+                "REPOSITORY_NAME": self.repository.name,
+                "TAG": self._tag,
+                "AWS_REGION": self._region,
+            }
+            DataResource(
+                self,
+                "deployed",
+                triggers_replace={"image": self.uri},
+                provisioners=[
+                    LocalExecProvisioner(
+                        type="local-exec", command=command("mark_deployed.sh"), environment=environment
+                    )
+                ],
+                depends_on=[rolled_out],
+            )
 
 
 def push(

@@ -56,9 +56,9 @@ CPU, MEMORY = "1024", "2048"
 MASTER_CPU, MASTER_MEMORY = "512", "1024"
 
 
-def load_role(scope: Construct, id: str, settings: Settings) -> IamRole:
+def load_role(scope: Construct, id: str, settings: Settings, account_id: str) -> IamRole:
     """The fleet's task role: apart from the service's, and made before the endpoints, which must admit it."""
-    role = role_for_tasks(scope, id, settings, "load")
+    role = role_for_tasks(scope, id, settings, "load", account_id)
     IamRolePolicy(scope, f"{id}-exec", name="execute-command", role=role.name, policy=document([allow(EXEC)]))
     return role
 

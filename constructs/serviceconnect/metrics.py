@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["Metric", "Sources"]
+__all__ = ["ApiSources", "Metric", "Sources"]
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,25 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class Sources:
+class ApiSources:
     """Whose metrics: names and ids, which may be references."""
 
     api_id: str
     stage: str
-    cluster: str
-    service: str
-    discovery_name: str
-    throttles_namespace: str
 
     def gateway(self, name: str, stat: str) -> Metric:
         """A metric of the HTTP API."""
         return Metric("AWS/ApiGateway", name, {"ApiId": self.api_id, "Stage": self.stage}, stat)
+
+
+@dataclass(frozen=True)
+class Sources(ApiSources):
+    """The service's too."""
+
+    cluster: str
+    service: str
+    discovery_name: str
+    throttles_namespace: str
 
     def ecs(self, name: str, stat: str) -> Metric:
         """A metric of the tasks."""

@@ -47,6 +47,9 @@ def document(statements: Sequence[Mapping[str, object]]) -> str:
     return json.dumps({"Version": VERSION, "Statement": list(statements)})
 
 
-def trust(service: str) -> str:
-    """The policy that lets an AWS *service* assume a role."""
-    return document([{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}])
+def trust(service: str, account_id: str = "") -> str:
+    """The policy that lets an AWS *service* assume a role, on behalf of *account_id* alone if it is given."""
+    statement: dict[str, object] = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    if account_id:
+        statement["Condition"] = {"StringEquals": {"aws:SourceAccount": account_id}}
+    return document([statement])

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
-from serviceconnect.settings.gateway import COMPARISON_PREFIX
+from serviceconnect.settings.gateway import COMPARISON_PREFIX, VARIABLE, without_names
 
 __all__ = ["prefixed", "preflights", "slug"]
 
 
 def slug(route: str) -> str:
-    """*route* as part of a construct's id, different for each route: ``GET /users/all`` becomes ``GET-users%2Fall``."""
-    return quote(route.replace(" /", "-", 1), safe="")
+    """*route* as part of a construct's id, different for each route: ``GET /users/all`` becomes ``GET-users%2Fall``.
+
+    A variable has no name in it, so that another name changes the route in place: a second route beside the first would
+    be refused.
+    """
+    return quote(without_names(route).replace(" /", "-", 1), safe="")
 
 
 def prefixed(route: str) -> tuple[str, str]:
@@ -26,7 +29,7 @@ def prefixed(route: str) -> tuple[str, str]:
     method, _, path = route.partition(" ")
     if route == "$default":
         method, path = "ANY", "/{proxy+}"
-    return f"{method} {COMPARISON_PREFIX}{path.rstrip('/')}", re.sub(r"\{([\w.-]+)\+?\}", r"$request.path.\1", path)
+    return f"{method} {COMPARISON_PREFIX}{path if path != '/' else ''}", VARIABLE.sub(r"$request.path.\g<name>", path)
 
 
 def preflights(keys: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -36,12 +39,12 @@ def preflights(keys: Sequence[str]) -> Iterator[tuple[str, str]]:
     which no browser gives. Keys that are among *keys* are left to them.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
     """
-    taken = set(keys)
+    taken = {without_names(key) for key in keys}
     for key in keys:
         method, _, path = key.partition(" ")
         # A greedy variable needs something to match, so that the root has a route of its own.
         paths = ["/{proxy+}", "/"] if key == "$default" else [path] if method == "ANY" else []
         for preflight in (f"OPTIONS {path}" for path in paths):
-            if preflight not in taken:
-                taken.add(preflight)
+            if without_names(preflight) not in taken:
+                taken.add(without_names(preflight))
                 yield key, preflight

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cdktf import ITerraformDependable
+from cdktf import ITerraformDependable, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.security_group import SecurityGroup
 from cdktf_cdktf_provider_aws.vpc_security_group_egress_rule import VpcSecurityGroupEgressRule
 from cdktf_cdktf_provider_aws.vpc_security_group_ingress_rule import VpcSecurityGroupIngressRule
@@ -14,7 +14,16 @@ __all__ = ["connect", "security_group", "way_in", "way_out"]
 def security_group(scope: Construct, id: str, stack_name: str, vpc_id: str, description: str) -> SecurityGroup:
     """A group without rules. Terraform takes away the egress to everywhere that AWS puts into a new one."""
     name = f"{stack_name}-{id}"
-    return SecurityGroup(scope, id, name=name, description=description, vpc_id=vpc_id, tags={"Name": name})
+    return SecurityGroup(
+        scope,
+        id,
+        # What uses a group moves to another before the first goes, so both are there for a while.
+        name_prefix=f"{name}-",
+        description=description,
+        vpc_id=vpc_id,
+        tags={"Name": name},
+        lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
+    )
 
 
 def connect(

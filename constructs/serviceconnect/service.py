@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 from cdktf import ITerraformDependable, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.ecs_cluster import EcsCluster, EcsClusterSetting
+from cdktf_cdktf_provider_aws.ecs_cluster_capacity_providers import EcsClusterCapacityProviders
 from cdktf_cdktf_provider_aws.ecs_service import (
     EcsService,
+    EcsServiceAlarms,
+    EcsServiceCapacityProviderStrategy,
     EcsServiceDeploymentCircuitBreaker,
     EcsServiceLoadBalancer,
     EcsServiceNetworkConfiguration,
@@ -36,6 +39,7 @@ class Service(Construct):
 
     Args:
         target_group_arn: a load balancer's target group to register with as well; empty: none.
+        alarm_name: of the alarm that rolls a deployment back; empty: none does.
         after: what must be there before the first task starts, and until the last has gone.
     """
 
@@ -49,6 +53,7 @@ class Service(Construct):
         logs: Logs,
         image_uri: str,
         target_group_arn: str,
+        alarm_name: str,
         after: Sequence[ITerraformDependable],
     ) -> None:
         super().__init__(scope, id)
@@ -59,6 +64,13 @@ class Service(Construct):
             setting=[EcsClusterSetting(name="containerInsights", value=settings.container_insights)],
             depends_on=logs.insights or None,
         )
+        capacity = []
+        spot = settings.fargate_spot
+        if spot:
+            providers = ["FARGATE", "FARGATE_SPOT"]
+            name = self.cluster.name
+            capacity = [EcsClusterCapacityProviders(self, "capacity", cluster_name=name, capacity_providers=providers)]
+        shares = {"FARGATE": 100 - spot, "FARGATE_SPOT": spot}
         self.namespace = ServiceDiscoveryHttpNamespace(
             self, "namespace", name=settings.name, description=f"Service Connect of {settings.name}"
         )
@@ -89,13 +101,24 @@ class Service(Construct):
             cluster=self.cluster.arn,
             task_definition=task.arn,
             desired_count=settings.desired_count,
-            launch_type="FARGATE",
+            launch_type=None if spot else "FARGATE",
+            capacity_provider_strategy=[
+                EcsServiceCapacityProviderStrategy(capacity_provider=name, weight=weight)
+                for name, weight in shares.items()
+                if weight
+            ]
+            if spot
+            else None,
+            # Without it another share would replace the service.
+            force_new_deployment=True if spot else None,
             enable_execute_command=settings.execute_command,
             enable_ecs_managed_tags=True,
             propagate_tags="SERVICE",
             deployment_minimum_healthy_percent=settings.deployment_minimum_percent,
             deployment_maximum_percent=settings.deployment_maximum_percent,
             deployment_circuit_breaker=EcsServiceDeploymentCircuitBreaker(enable=True, rollback=True),
+            # Health checks let a revision through that is healthy and answers requests with 500.
+            alarms=EcsServiceAlarms(alarm_names=[alarm_name], enable=True, rollback=True) if alarm_name else None,
             availability_zone_rebalancing="ENABLED" if settings.availability_zone_rebalancing else "DISABLED",
             network_configuration=EcsServiceNetworkConfiguration(
                 subnets=network.subnet_ids, security_groups=network.task_group_ids, assign_public_ip=False
@@ -126,7 +149,7 @@ class Service(Construct):
                     log_driver="awslogs", options=log_options(logs.proxy.name, settings.region, "proxy")
                 ),
             ),
-            depends_on=[emptied, *roles.policies, *after],
+            depends_on=[emptied, *capacity, *roles.policies, *after],
             # Autoscaling sets the number from then on.
             lifecycle=TerraformResourceLifecycle(ignore_changes=["desired_count"])
             if settings.autoscaling != "off"
@@ -143,6 +166,7 @@ class Service(Construct):
                 "security_groups": network.task_group_ids,
                 "target_group": target_group_arn,
                 "request_timeout": settings.request_timeout,
+                **({"fargate_spot": spot} if spot else {}),
                 # Of a number that autoscaling sets Terraform knows nothing.
                 **({"desired_count": settings.desired_count} if settings.autoscaling == "off" else {}),
             },

@@ -14,7 +14,7 @@ from serviceconnect.image import Image, given_image, push
 from serviceconnect.load_fleet import LoadFleet, load_role
 from serviceconnect.logs import Logs
 from serviceconnect.loopback import is_loopback
-from serviceconnect.metrics import Sources
+from serviceconnect.metrics import ApiSources, Sources
 from serviceconnect.network import Network
 from serviceconnect.provider import aws_provider
 from serviceconnect.roles import Roles
@@ -49,10 +49,12 @@ class ServiceConnectStack(TerraformStack):
             if settings.image_uri
             else Image(self, "image", settings, image_tag, push_it=not is_loopback(endpoint_url))
         )
+        own = (image.repository_arn,) if image.repository_arn else ()
+        repository_arns = [*own, *settings.further_repository_arns]
         logs = Logs(self, "logs", settings)
         task_logs = [logs.service.arn, logs.proxy.arn]
-        roles = Roles(self, "roles", settings, image.repository_arn, task_logs)
-        fleet_role = load_role(self, "load-role", settings) if settings.load_fleet else None
+        roles = Roles(self, "roles", settings, repository_arns, task_logs)
+        fleet_role = load_role(self, "load-role", settings, roles.account_id) if settings.load_fleet else None
         endpoints = Endpoints(
             self,
             "endpoints",
@@ -61,9 +63,11 @@ class ServiceConnectStack(TerraformStack):
             execution_role_arn=roles.execution.arn,
             task_role_arn=roles.task.arn,
             exec_role_arns=[roles.task.arn, *([fleet_role.arn] if fleet_role else [])],
-            repository_arn=image.repository_arn,
+            repository_arns=repository_arns,
             log_group_arns=task_logs,
         )
+        gateway = Gateway(self, "gateway", settings, network, access_log_arn=logs.access.arn)
+        alarms = Alarms(self, "alarms", settings, ApiSources(gateway.api.id, settings.stage))
         comparison = Comparison(self, "comparison", settings, network) if settings.comparison else None
         service = Service(
             self,
@@ -74,17 +78,19 @@ class ServiceConnectStack(TerraformStack):
             logs,
             image.uri,
             target_group_arn=comparison.target_group.arn if comparison else "",
-            after=[*network.ways, *endpoints.all, *image.pushed, *(comparison.all if comparison else [])],
+            # By name: the twin keeps no metrics, so it makes no alarm to refer to.
+            alarm_name=alarms.errors.alarm_name_input if settings.deployment_alarm else "",
+            after=[
+                *network.ways,
+                *endpoints.all,
+                *image.pushed,
+                *(comparison.all if comparison else []),
+                *([alarms.errors] if settings.deployment_alarm else []),
+            ],
         )
-        gateway = Gateway(
-            self,
-            "gateway",
-            settings,
-            network,
-            service,
-            access_log_arn=logs.access.arn,
-            listener_arn=comparison.listener.arn if comparison else "",
-        )
+        if isinstance(image, Image):
+            image.mark_deployed(service.rolled_out)
+        gateway.serve(service, listener_arn=comparison.listener.arn if comparison else "")
         sources = Sources(
             api_id=gateway.api.id,
             stage=settings.stage,
@@ -95,7 +101,7 @@ class ServiceConnectStack(TerraformStack):
         )
         if settings.autoscaling != "off":
             Scaling(self, "scaling", settings, service, sources)
-        Alarms(self, "alarms", settings, sources, logs.access.name, service.rolled_out)
+        alarms.watch(sources, logs.access.name, service.rolled_out)
         Dashboard(self, "dashboard", settings, sources)
 
         fleet = None

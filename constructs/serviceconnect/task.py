@@ -1,4 +1,4 @@
-"""The task definition: one container, as locked down as Fargate allows, and on demand one that waits for its health."""
+"""The task definition: the service's container, as locked down as Fargate allows, and on demand others beside it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from constructs import Construct
 
 from serviceconnect.health import health_check, literal
 from serviceconnect.settings.service import ServiceSettings
+from serviceconnect.settings.sidecar import Sidecar
 
 __all__ = ["AFTER_THE_NEXT", "CONTAINER", "HOLD", "PORT_NAME", "log_options", "task_definition"]
 
@@ -55,7 +56,11 @@ def task_definition(
         task_role_arn=task_role_arn,
         # JSON as it stands instead of Terraform's jsonencode: a program can read it.
         container_definitions=json.dumps(
-            [container_definition(settings, image_uri, log_group), *hold_definitions(settings, image_uri)]
+            [
+                container_definition(settings, image_uri, log_group),
+                *hold_definitions(settings, image_uri),
+                *(sidecar_definition(settings, sidecar, log_group) for sidecar in settings.sidecars),
+            ]
         ),
         volume=[EcsTaskDefinitionVolume(name=name) for name in volumes(settings.writable_paths)],
         lifecycle=AFTER_THE_NEXT,
@@ -108,6 +113,8 @@ def container_definition(settings: ServiceSettings, image_uri: str, log_group: s
     }
     if settings.register_when_healthy and start_timeout(settings) <= _LONGEST_START_TIMEOUT:
         definition["startTimeout"] = start_timeout(settings)
+    if settings.command:
+        definition["command"] = [literal(word) for word in settings.command]
     if settings.container_user:
         definition["user"] = settings.container_user
     if settings.secrets:
@@ -119,6 +126,26 @@ def container_definition(settings: ServiceSettings, image_uri: str, log_group: s
             {"sourceVolume": name, "containerPath": path, "readOnly": False}
             for name, path in volumes(settings.writable_paths).items()
         ]
+    return definition
+
+
+def sidecar_definition(settings: ServiceSettings, sidecar: Sidecar, log_group: str) -> dict[str, object]:
+    """A further container, as locked down as the service's, in the shape of ECS's ContainerDefinition."""
+    definition: dict[str, object] = {
+        "name": sidecar.name,
+        "image": sidecar.image,
+        "essential": sidecar.essential,
+        "environment": [
+            {"name": name, "value": literal(sidecar.environment[name])} for name in sorted(sidecar.environment)
+        ],
+        "readonlyRootFilesystem": not settings.execute_command,
+        "linuxParameters": {"initProcessEnabled": True, "capabilities": {"drop": ["ALL"]}},
+        "logConfiguration": {"logDriver": "awslogs", "options": log_options(log_group, settings.region, sidecar.name)},
+    }
+    if sidecar.command:
+        definition["command"] = [literal(word) for word in sidecar.command]
+    if sidecar.user:
+        definition["user"] = sidecar.user
     return definition
 
 

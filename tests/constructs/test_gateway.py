@@ -7,9 +7,11 @@ import json
 import pytest
 
 from serviceconnect.routes import prefixed, preflights, slug
+from serviceconnect.settings.gateway import without_names
 from tests.constructs.synthesis import Json, Synthesize, address, at, only, reference
 
-ROUTES = ["GET /hostname", "GET /identity", "GET /payload", "GET /ready"]
+# Neither the account's number nor 10 MB for anybody who asks.
+ROUTES = ["GET /hostname", "GET /ready"]
 
 
 def route_keys(stack: Json) -> list[str]:
@@ -140,7 +142,9 @@ def test_custom_domain(everything: Json) -> None:
         "certificate_arn": "arn:aws:acm:eu-west-2:123456789012:certificate/0a1b2c3d",
         "endpoint_type": "REGIONAL",
         "security_policy": "TLS_1_2",
+        "ip_address_type": "dualstack",
     }
+    assert domain["mutual_tls_authentication"] == {"truststore_uri": "s3://authorities/clients.pem"}
     assert only(everything, "aws_apigatewayv2_api_mapping")["stage"] == reference(
         everything, "aws_apigatewayv2_stage", "gateway/stage", "id"
     )
@@ -149,9 +153,11 @@ def test_custom_domain(everything: Json) -> None:
 def test_a_domain_may_have_its_record_and_be_the_only_address(everything: Json) -> None:
     domain = reference(everything, "aws_apigatewayv2_domain_name", "gateway/domain", "domain_name_configuration")
     target, zone = (f"{domain[:-1]}[0].{name}}}" for name in ("target_domain_name", "hosted_zone_id"))
-    record = only(everything, "aws_route53_record")
-    assert (record["zone_id"], record["name"], record["type"]) == ("Z0123456789ABCDEFGHIJ", "api.example.com", "A")
-    assert record["alias"] == {"name": target, "zone_id": zone, "evaluate_target_health": False}
+    records = everything["resource"]["aws_route53_record"].values()
+    assert {record["type"] for record in records} == {"A", "AAAA"}
+    for record in records:
+        assert (record["zone_id"], record["name"]) == ("Z0123456789ABCDEFGHIJ", "api.example.com")
+        assert record["alias"] == {"name": target, "zone_id": zone, "evaluate_target_health": False}
     assert everything["output"]["domain_target"]["value"] == target
     assert everything["output"]["domain_hosted_zone_id"]["value"] == zone
     assert only(everything, "aws_apigatewayv2_api")["disable_execute_api_endpoint"] is True
@@ -161,6 +167,9 @@ def test_a_domain_alone_makes_no_record_and_leaves_the_default_endpoint(stack: J
     certificate = "arn:aws:acm:eu-west-2:123456789012:certificate/0a1b2c3d"
     with_domain = synthesize(domain_name="api.example.com", certificate_arn=certificate)
     assert "aws_route53_record" not in with_domain["resource"]
+    domain = only(with_domain, "aws_apigatewayv2_domain_name")
+    assert domain["domain_name_configuration"]["ip_address_type"] == "ipv4"
+    assert "mutual_tls_authentication" not in domain
     for each in (stack, with_domain):
         assert "disable_execute_api_endpoint" not in only(each, "aws_apigatewayv2_api")
 
@@ -213,6 +222,21 @@ def test_comparison_has_each_route_once(synthesize: Synthesize) -> None:
 )
 def test_prefixed(route: str, key: str, path: str) -> None:
     assert prefixed(route) == (key, path)
+
+
+def test_a_variable_of_another_name_changes_the_route_in_place(synthesize: Synthesize) -> None:
+    before, after = (synthesize(routes=(f"GET /orders/{{{name}}}",), comparison=True) for name in ("id", "orderId"))
+    for kind in ("aws_apigatewayv2_route", "aws_apigatewayv2_integration"):
+        assert before["resource"][kind].keys() == after["resource"][kind].keys()
+    assert sorted(route_keys(after)) == ["GET /alb/orders/{orderId}", "GET /orders/{orderId}"]
+
+
+def test_greedy_routes_of_other_names_are_one_under_a_prefix_and_for_preflights(synthesize: Synthesize) -> None:
+    stack = synthesize(
+        comparison=True, routes=("ANY /{path+}", "$default"), authorization="AWS_IAM", cors_origins=("*",)
+    )
+    keys = route_keys(stack)
+    assert len({without_names(key) for key in keys}) == len(keys) == 6
 
 
 def test_slugs_differ_where_routes_do() -> None:

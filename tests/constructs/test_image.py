@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,16 +31,78 @@ def test_repository(stack: Json) -> None:
     assert repository["force_delete"] is True
 
 
-def test_images_of_the_load_fleet_expire_apart_from_the_services(stack: Json) -> None:
-    load, all_others = json.loads(only(stack, "aws_ecr_lifecycle_policy")["policy"])["rules"]
+def test_what_is_deployed_does_not_expire_and_the_load_fleets_images_apart(stack: Json) -> None:
+    rules = json.loads(only(stack, "aws_ecr_lifecycle_policy")["policy"])["rules"]
     # ECR applies the lower number first, and a rule of "any" has to have the highest.
-    assert load["rulePriority"] < all_others["rulePriority"]
-    assert (load["selection"]["countNumber"], all_others["selection"]["countNumber"]) == (5, 20)
-    assert all_others["selection"]["tagStatus"] == "any"
-    (prefix,) = load["selection"]["tagPrefixList"]
+    assert [rule["rulePriority"] for rule in rules] == [1, 2, 3]
+    deployed, load, all_others = (rule["selection"] for rule in rules)
+    # Two images have a mark at a time, three for a moment.
+    assert (deployed["tagPrefixList"], deployed["countNumber"]) == (["deployed-"], 100)
+    assert (load["countNumber"], all_others["countNumber"], all_others["tagStatus"]) == (5, 20, "any")
+    (prefix,) = load["tagPrefixList"]
     assert load_image_tag(ROOT, "X86_64").startswith(prefix)
     assert not image_tag(ROOT, "X86_64").startswith(prefix)
-    assert {rule["action"]["type"] for rule in (load, all_others)} == {"expire"}
+    assert {rule["action"]["type"] for rule in rules} == {"expire"}
+
+
+def test_an_image_is_marked_once_it_has_rolled_out(stack: Json, synthesize: Synthesize) -> None:
+    marks = at(stack, "terraform_data", "image/deployed")
+    run = marks["provisioner"][0]["local-exec"]
+    assert run["command"].endswith("scripts/mark_deployed.sh")
+    assert set(run["environment"]) == {"REPOSITORY_NAME", "TAG", "AWS_REGION"}
+    assert marks["depends_on"] == [address(stack, "terraform_data", "service/rolled-out")]
+    assert "mark_deployed.sh" not in json.dumps(synthesize(endpoint_url="http://127.0.0.1:4566"))
+
+
+@pytest.fixture
+def ecr(tmp_path: Path) -> Callable[[str], tuple[StandIns, subprocess.CompletedProcess[str]]]:
+    """Runs the script on a repository that has these marks."""
+
+    def mark(marks: str) -> tuple[StandIns, subprocess.CompletedProcess[str]]:
+        tools = StandIns(tmp_path / "bin")
+        tools.add(
+            "aws",
+            f'case "$*" in *describe-images*) echo "{marks}" ;; *batch-get-image*) echo \'{{"layers": []}}\' ;; esac',
+        )
+        tools.add("date", "echo 20261128T120000Z")
+        given = {name: ENVIRONMENT[name] for name in ("REPOSITORY_NAME", "TAG", "AWS_REGION")}
+        return tools, tools.run(SCRIPTS / "mark_deployed.sh", **given)
+
+    return mark
+
+
+Mark = Callable[[str], tuple[StandIns, subprocess.CompletedProcess[str]]]
+
+
+@pytest.mark.parametrize(
+    ("marks", "removed"),
+    [
+        ("None", []),
+        ("deployed-20261101T000000Z-aa", []),
+        # An image that was deployed before, and is again: its old mark goes, the one of the image before it stays.
+        (
+            f"deployed-20261001T000000Z-{TAG} deployed-20261101T000000Z-aa",
+            [f"deployed-20261001T000000Z-{TAG}"],
+        ),
+        (
+            "deployed-20260901T000000Z-cc deployed-20261001T000000Z-bb deployed-20261101T000000Z-aa",
+            ["deployed-20260901T000000Z-cc", "deployed-20261001T000000Z-bb"],
+        ),
+    ],
+)
+def test_the_image_that_runs_and_the_one_before_it_have_a_mark(ecr: Mark, marks: str, removed: list[str]) -> None:
+    tools, done = ecr(marks)
+    assert done.returncode == 0, done.stderr
+    calls = [call for call in tools.calls() if call.startswith("aws")]
+    (put,) = [call for call in calls if "put-image" in call]
+    assert f'--image-manifest {{"layers": []}} --image-tag deployed-20261128T120000Z-{TAG}' in put
+    assert [call.split("imageTag=")[1].split()[0] for call in calls if "batch-delete-image" in call] == removed
+
+
+def test_an_image_that_has_the_newest_mark_is_left_as_it_is(ecr: Mark) -> None:
+    tools, done = ecr(f"deployed-20261001T000000Z-aa deployed-20261101T000000Z-{TAG}")
+    assert done.returncode == 0
+    assert len(tools.calls()) == 1
 
 
 def test_service_waits_for_the_push(stack: Json) -> None:

@@ -44,6 +44,7 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stale = out / "stacks/old/cdk.tf.json"
     stale.parent.mkdir(parents=True)
     stale.write_text("{}")
+    (project / ".terraform.lock.hcl").write_text("# kept")
     done = run(project / "main.py", out, SC_DESIRED_COUNT="2")
     assert (done.returncode, done.stderr) == (0, "")
     return out
@@ -55,6 +56,10 @@ def written(output: Path) -> Json:
     manifest = json.loads((output / "manifest.json").read_text())
     stack: Json = json.loads((output / manifest["stacks"]["probe"]["synthesizedStackPath"]).read_text())
     return stack
+
+
+def test_the_lock_of_the_provider_is_where_terraform_looks(output: Path) -> None:
+    assert (output / "stacks/probe/.terraform.lock.hcl").read_text() == "# kept"
 
 
 def test_settings_are_those_of_context_and_environment(written: Json) -> None:

@@ -258,3 +258,11 @@ def test_the_tasks_have_further_groups_and_tell_their_own(synthesize: Synthesize
     groups = only(stack, "aws_ecs_service")["network_configuration"]["security_groups"]
     assert groups == [tasks, "sg-0a1b", "sg-0c1d"]
     assert stack["output"]["task_security_group_id"]["value"] == tasks
+
+
+def test_groups_can_be_replaced_while_they_are_in_use(everything: Json) -> None:
+    groups = everything["resource"]["aws_security_group"].values()
+    assert {group["name_prefix"] for group in groups} == {
+        f"everything-{purpose}-" for purpose in ("alb", "endpoints", "tasks", "vpc-link")
+    }
+    assert all(group["lifecycle"] == {"create_before_destroy": True} and "name" not in group for group in groups)

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from serviceconnect.settings.sidecar import Sidecar
 from tests.constructs.synthesis import Json, Synthesize, address, at, container, only, reference, statements
 
 
@@ -279,3 +280,76 @@ def test_container_insights(stack: Json, synthesize: Synthesize) -> None:
     assert cluster["depends_on"] == [address(enhanced, "aws_cloudwatch_log_group", "logs/insights")]
     # And when it is turned off, not gone before the cluster knows.
     assert group["lifecycle"]["create_before_destroy"] is True
+
+
+def test_a_revision_that_answers_500_is_rolled_back(stack: Json, synthesize: Synthesize) -> None:
+    service, alarm = only(stack, "aws_ecs_service"), at(stack, "aws_cloudwatch_metric_alarm", "alarms/errors")
+    assert service["alarms"] == {"alarm_names": [alarm["alarm_name"]], "enable": True, "rollback": True}
+    # By name alone ECS would be given an alarm that is not there yet.
+    assert address(stack, "aws_cloudwatch_metric_alarm", "alarms/errors") in service["depends_on"]
+    assert "alarms" not in only(synthesize(deployment_alarm=False), "aws_ecs_service")
+
+
+def test_task_roles_trust_ecs_on_behalf_of_this_account_alone(synthesize: Synthesize) -> None:
+    stack = synthesize(load_fleet=1)
+    assert list(stack["data"]["aws_caller_identity"].values()) == [{}]
+    (account,) = stack["data"]["aws_caller_identity"]
+    mine = {"StringEquals": {"aws:SourceAccount": f"${{data.aws_caller_identity.{account}.account_id}}"}}
+    roles = {path: at(stack, "aws_iam_role", path) for path in ("roles/execution", "roles/task")}
+    roles["load-role"] = stack["resource"]["aws_iam_role"]["load-role"]
+    trusted = {path: statements(role["assume_role_policy"])[0].get("Condition") for path, role in roles.items()}
+    # AWS documents the condition for task roles only.
+    assert trusted == {"roles/execution": None, "roles/task": mine, "load-role": mine}
+
+
+COLLECTOR = "123456789012.dkr.ecr.eu-west-2.amazonaws.com/collector"
+
+
+def test_sidecars_are_as_locked_down_and_pulled_like_the_service(synthesize: Synthesize) -> None:
+    sidecar = Sidecar(
+        name="otel", image=f"{COLLECTOR}:1", command=("--config=env:CONFIG",), environment={"CONFIG": "${x}"}, user="7"
+    )
+    stack = synthesize(sidecars=(sidecar,), command=("serve", "--verbose"))
+    app, collector = json.loads(only(stack, "aws_ecs_task_definition")["container_definitions"])
+    assert app["command"] == ["serve", "--verbose"]
+    assert (collector["name"], collector["image"], collector["essential"]) == ("otel", f"{COLLECTOR}:1", False)
+    assert (collector["command"], collector["user"]) == (["--config=env:CONFIG"], "7")
+    assert collector["environment"] == [{"name": "CONFIG", "value": "$${x}"}]
+    for member in ("readonlyRootFilesystem", "linuxParameters"):
+        assert collector[member] == app[member]
+    assert collector["logConfiguration"]["options"]["awslogs-stream-prefix"] == "otel"
+    # The execution role pulls it, and ECR's endpoints let it.
+    arn = "arn:aws:ecr:eu-west-2:123456789012:repository/collector"
+    own = reference(stack, "aws_ecr_repository", "image/repository", "arn")
+    policies = [only(stack, "aws_iam_role_policy")["policy"]]
+    policies += [at(stack, "aws_vpc_endpoint", f"endpoints/ecr-{part}")["policy"] for part in ("api", "dkr")]
+    for policy in policies:
+        (pull,) = [s for s in statements(policy) if "ecr:BatchGetImage" in s["Action"]]
+        assert pull["Resource"] == [own, arn]
+
+
+def test_without_the_settings_there_is_one_container_with_the_images_command(stack: Json) -> None:
+    (app,) = json.loads(only(stack, "aws_ecs_task_definition")["container_definitions"])
+    assert "command" not in app
+
+
+def test_a_share_of_the_tasks_on_spot(stack: Json, synthesize: Synthesize) -> None:
+    mixed = only(synthesize(fargate_spot=70), "aws_ecs_service")
+    assert mixed["capacity_provider_strategy"] == [
+        {"capacity_provider": "FARGATE", "weight": 30},
+        {"capacity_provider": "FARGATE_SPOT", "weight": 70},
+    ]
+    assert "launch_type" not in mixed
+    # Another share is a deployment, and not another service.
+    assert mixed["force_new_deployment"] is True
+    whole = synthesize(fargate_spot=100)
+    assert [one["capacity_provider"] for one in only(whole, "aws_ecs_service")["capacity_provider_strategy"]] == [
+        "FARGATE_SPOT"
+    ]
+    assert only(whole, "aws_ecs_cluster_capacity_providers")["capacity_providers"] == ["FARGATE", "FARGATE_SPOT"]
+    assert (
+        address(whole, "aws_ecs_cluster_capacity_providers", "service/capacity")
+        in only(whole, "aws_ecs_service")["depends_on"]
+    )
+    assert only(stack, "aws_ecs_service")["launch_type"] == "FARGATE"
+    assert "aws_ecs_cluster_capacity_providers" not in stack["resource"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ import pytest
 
 from serviceconnect.settings import InvalidSettings, Settings
 from serviceconnect.settings.reading import from_project, read
+from serviceconnect.settings.sidecar import Sidecar
 from serviceconnect.settings.table import markdown
 from tests.constructs.synthesis import ROOT
 
 ECR = "123456789012.dkr.ecr.eu-west-2.amazonaws.com/probe:1"
+COLLECTOR = "123456789012.dkr.ecr.eu-west-2.amazonaws.com/collector:1"
 SECRET = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:token-a1b2c3"
 KEY = "arn:aws:kms:eu-west-2:123456789012:key/0a1b2c3d"
 POLICY = "arn:aws:iam::123456789012:policy/queues"
@@ -96,6 +99,8 @@ def test_unreadable_values(context: dict[str, Any], environment: dict[str, str],
 # Each: what is chosen, the one sentence that it must give.
 BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"name": "A"}, "name = A must be 3 to 24 of"),
+    ({"name": "sg-probe"}, "name = sg-probe must be 3 to 24 of"),
+    ({"name": "internal-probe"}, "and not begin with sg- or internal-."),
     ({"region": "cn-north-1"}, "region = cn-north-1 must be a Region"),
     ({"region": "London"}, "region = London must be a Region"),
     ({"state_bucket": "A!"}, "state_bucket = A! must be empty or a bucket's name."),
@@ -199,10 +204,43 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ),
     ({"log_retention_days": 31}, "log_retention_days = 31 must be one of 1, 3, 5"),
     ({"container_insights": "on"}, "container_insights = on must be one of enhanced, enabled, disabled."),
+    ({"command": ("",)}, "command =  must be words that are not empty."),
+    (
+        {"sidecars": (Sidecar(name="app", image=COLLECTOR),)},
+        "sidecars = app must be containers of different names",
+    ),
+    ({"sidecars": (Sidecar(name="otel", image="collector"),)}, "each with its image's tag or digest."),
+    (
+        {"sidecars": (Sidecar(name="otel", image="public.ecr.aws/adot/collector:1"),)},
+        "sidecars: otel: image = public.ecr.aws/adot/collector:1 must be in ECR in region = eu-west-2",
+    ),
+    ({"fargate_spot": 101}, "fargate_spot = 101 must be 0 to 100."),
+    ({"ip_address_type": "ipv6"}, "ip_address_type = ipv6 must be one of ipv4, dualstack."),
+    ({"ip_address_type": "dualstack"}, "ip_address_type = dualstack needs domain_name"),
+    (
+        {
+            "mutual_tls_truststore": "authorities.pem",
+            "disable_default_endpoint": True,
+            "domain_name": "api.example.com",
+            "certificate_arn": "arn:aws:acm:eu-west-2:123456789012:certificate/0a1b2c3d",
+        },
+        "mutual_tls_truststore = authorities.pem must be empty or an object such as s3://bucket/authorities.pem.",
+    ),
+    ({"mutual_tls_truststore": "s3://bucket/a.pem"}, "needs disable_default_endpoint = true: clients"),
     ({"routes": ()}, "routes =  must be one or more, each of them once."),
     ({"routes": ("GET /a", "GET /a")}, "each of them once."),
     ({"routes": ("hostname",)}, "routes = hostname must be routes such as GET /hostname"),
     ({"routes": ("GET /{proxy+}/x",)}, "must be routes such as"),
+    ({"routes": ("GET /orders/",)}, "routes = GET /orders/ must be routes such as GET /hostname, ANY /{proxy+} or"),
+    (
+        {"routes": ("GET /orders/{id}", "POST /orders/{id}", "GET /orders/{orderId}")},
+        "routes = GET /orders/{id}, GET /orders/{orderId} must differ in more than a variable's name",
+    ),
+    ({"routes": ("ANY /{a+}", "ANY /{proxy+}")}, "routes = ANY /{a+}, ANY /{proxy+} must differ in more than"),
+    (
+        {"routes": ("GET /a/{id}/b/{id}",)},
+        "routes = GET /a/{id}/b/{id} must name each of its variables once, and id is there 2 times.",
+    ),
     ({"routes": ("GET /alb/x",), "comparison": True}, "routes = GET /alb/x must not be under /alb"),
     ({"cors_headers": ("a b",)}, "cors_headers = a b must be names of headers, or *."),
     ({"throttle_burst": 0}, "throttle_burst = 0 must be 1 to 100000."),
@@ -258,7 +296,7 @@ def test_broken_rules(chosen: dict[str, Any], sentence: str) -> None:
 
 def test_every_setting_with_a_rule_has_a_case() -> None:
     without = {field.name for field in fields(Settings)} - {name for chosen, _ in BROKEN for name in chosen}
-    assert without == {"health_check", "register_when_healthy", "execute_command"}
+    assert without == {"deployment_alarm", "health_check", "register_when_healthy", "execute_command"}
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7, 50, 99, 100, 101, 1000])
@@ -313,3 +351,68 @@ def test_table_in_docs_is_current() -> None:
 def test_table_has_every_setting_once() -> None:
     rows = [line.split("`")[1] for line in markdown().splitlines() if line.startswith("| `")]
     assert sorted(rows) == sorted(field.name for field in fields(Settings))
+
+
+@pytest.mark.parametrize(
+    ("written", "detail"),
+    [
+        ("collector", "Invalid JSON"),
+        ('[{"name": "otel"}]', "1.image: Field required"),
+        ('[{"name": "otel", "image": "a/b:1", "cmd": []}]', "1.cmd: Unexpected keyword argument"),
+        ('[{"name": "otel", "image": "a/b:1", "command": "--x"}]', "1.command: Input should be a valid"),
+    ],
+)
+def test_sidecars_that_cannot_be_read(written: str, detail: str) -> None:
+    (problem,) = problems({}, SC_SIDECARS=written)
+    assert problem.startswith(f"sidecars = {written} (from SC_SIDECARS) must be a list of containers as objects")
+    assert detail in problem
+
+
+def test_sidecars_from_both_places() -> None:
+    one = {"name": "otel", "image": COLLECTOR, "command": ["--a"], "environment": {"B": "c"}}
+    expected = (Sidecar(name="otel", image=COLLECTOR, command=("--a",), environment={"B": "c"}),)
+    assert read({"sidecars": [one]}, {}).sidecars == read({}, {"SC_SIDECARS": json.dumps([one])}).sidecars == expected
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with two environments."""
+    settings = {
+        "name": "orders",
+        "cpu": 512,
+        "memory": 1024,
+        "environments": {
+            "prod": {"desired_count": 6, "memory": 2048},
+            "test": {"name": "trial", "region": "eu-west-1"},
+        },
+    }
+    (tmp_path / "cdktf.json").write_text(json.dumps({"context": {"serviceconnect": settings}}))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, ("orders", 3, 1024, "eu-west-2")),
+        ({"ENV": "prod"}, ("orders-prod", 6, 2048, "eu-west-2")),
+        ({"ENV": "test"}, ("trial", 3, 1024, "eu-west-1")),
+        ({"ENV": "prod", "SC_DESIRED_COUNT": "2"}, ("orders-prod", 2, 2048, "eu-west-2")),
+        # The file that POSIX shells read when they start.
+        ({"ENV": "/home/user/.shrc"}, ("orders", 3, 1024, "eu-west-2")),
+    ],
+)
+def test_an_environment_has_its_settings_over_those_of_all(
+    project: Path, variables: dict[str, str], expected: tuple[str, int, int, str]
+) -> None:
+    settings = from_project(project, variables)
+    assert (settings.name, settings.desired_count, settings.memory, settings.region) == expected
+
+
+def test_an_environment_that_is_not_there(project: Path) -> None:
+    with pytest.raises(InvalidSettings, match=r"ENV = prd must be one of .*, which has prod, test\."):
+        from_project(project, {"ENV": "prd"})
+    with pytest.raises(InvalidSettings, match=r"ENV = prod must be one of .*, which has none\."):
+        from_project(ROOT, {"ENV": "prod"})
+    (project / "cdktf.json").write_text(json.dumps({"context": {"serviceconnect": {"environments": {"prod": []}}}}))
+    with pytest.raises(InvalidSettings, match=r"environments of cdktf\.json must be an object that has an object"):
+        from_project(project, {"ENV": "prod"})

@@ -61,7 +61,7 @@ def test_all_that_is_missing_is_said_at_once(tools: StandIns, tmp_path: Path) ->
     done = preflight("deploy", tools, tmp_path)
     assert done.returncode == 3
     head, *missing = done.stderr.splitlines()
-    assert head == "make deploy lacks something:"
+    assert head == "make deploy cannot go through:"
     assert [sentence.split()[0] for sentence in missing] == ["terraform", "docker", "there"]
     assert "aws configure" in missing[2]
 

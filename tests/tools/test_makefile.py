@@ -72,6 +72,31 @@ def test_the_load_of_ci_is_long_enough_for_its_experiment() -> None:
     assert float(seconds) == EXPERIMENTS["stop-task"].least_duration
 
 
+@pytest.mark.parametrize(
+    ("chosen", "program"),
+    [([], ".venv/bin/python main.py"), (["BINDINGS=cdktn"], ".venv-cdktn/bin/python main.py")],
+)
+def test_the_bindings_are_a_choice(chosen: list[str], program: str) -> None:
+    printed = _dry("--always-make", "deploy", *chosen)
+    assert f" deploy --app '{program}' " in printed
+    assert ("pip install --no-deps --no-compile --requirement tools/cdktn" in printed) is bool(chosen)
+
+
+def test_the_providers_lock_is_kept_but_of_an_endpoint_on_this_machine() -> None:
+    kept = 'cp "$(ls -t cdktf.out/stacks/*/.terraform.lock.hcl | head -n 1)" .terraform.lock.hcl'
+    assert kept in _dry("deploy")
+    assert ".terraform.lock.hcl" not in _dry("deploy", "AWS_ENDPOINT_URL=http://127.0.0.1:4566")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "file"),
+    [([], "outputs.json"), (["ENV=prod"], "outputs.prod.json"), (["ENV=/home/user/.shrc"], "outputs.json")],
+)
+def test_each_environment_has_outputs_of_its_own(chosen: list[str], file: str) -> None:
+    (line,) = [line for line in _dry("deploy", *chosen).splitlines() if "bin/cdktf deploy" in line]
+    assert f"--outputs-file {file} " in f"{line} "
+
+
 @pytest.mark.parametrize("target", ["lint", "pytest", "deploy", "destroy", "diff", "diagram", "checkov"])
 def test_each_line_of_a_recipe_goes_through_a_shell(target: str, tmp_path: Path) -> None:
     """Apple's make 3.81 looks for what it starts itself on the PATH that it was started with: `.venv/bin` is not there.

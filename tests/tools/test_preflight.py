@@ -8,9 +8,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
 from tests.constructs.stand_ins import StandIns
 from tests.twin.running import PROJECT
@@ -188,4 +191,79 @@ def test_subnets_of_an_existing_vpc_where_vpc_links_are_not(account: Account, pr
 def test_a_role_that_may_not_ask(account: Account, preflight: Preflight) -> None:
     done = preflight("diff", account({}))
     assert done.returncode == 3
-    assert "refuses DescribeAvailabilityZones, which tells the zones: You are not authorized." in done.stderr
+    assert "refuses DescribeAvailabilityZones, which make diff asks first: You are not authorized." in done.stderr
+
+
+@pytest.fixture
+def region() -> Iterator[tuple[str, Any]]:
+    """EC2 of a Region as moto has it: its address, and boto3's client."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    given = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "eu-west-2"}
+    yield url, boto3.client("ec2", endpoint_url=url, **given)
+    server.stop()
+
+
+def tagged(kind: str, **tags: str) -> list[dict[str, Any]]:
+    return [{"ResourceType": kind, "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}]
+
+
+def test_a_destroy_of_what_is_the_stacks_own_has_nothing_in_its_way(
+    region: tuple[str, Any], preflight: Preflight
+) -> None:
+    url, ec2 = region
+    own = {"Project": "serviceconnect"}
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16", TagSpecifications=tagged("vpc", **own))["Vpc"]["VpcId"]
+    groups = [
+        ec2.create_security_group(
+            GroupName=name, Description=name, VpcId=vpc, TagSpecifications=tagged("security-group", **own)
+        )["GroupId"]
+        for name in ("link", "tasks")
+    ]
+    pair = {"UserIdGroupPairs": [{"GroupId": groups[0]}], "IpProtocol": "tcp", "FromPort": 8080, "ToPort": 8080}
+    ec2.authorize_security_group_ingress(GroupId=groups[1], IpPermissions=[pair])
+    service = "com.amazonaws.eu-west-2.logs"
+    endpoint = {"VpcEndpointType": "Interface", "TagSpecifications": tagged("vpc-endpoint", **own)}
+    ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=service, SecurityGroupIds=groups, **endpoint)
+
+    done = preflight("destroy", url)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_destroy_is_told_of_guarddutys_endpoint_and_of_others_rules(
+    region: tuple[str, Any], preflight: Preflight
+) -> None:
+    url, ec2 = region
+    own = {"Project": "serviceconnect"}
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16", TagSpecifications=tagged("vpc", **own))["Vpc"]["VpcId"]
+
+    def group(name: str, **tags: str) -> str:
+        tags_ = {"TagSpecifications": tagged("security-group", **tags)} if tags else {}
+        return str(ec2.create_security_group(GroupName=name, Description=name, VpcId=vpc, **tags_)["GroupId"])
+
+    tasks, theirs, database = group("tasks", **own), group(f"GuardDutyManagedSecurityGroup-{vpc}"), group("database")
+    pair = {"UserIdGroupPairs": [{"GroupId": tasks}], "IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432}
+    ec2.authorize_security_group_ingress(GroupId=database, IpPermissions=[pair])
+    service = "com.amazonaws.eu-west-2.guardduty-data"
+    made = ec2.create_vpc_endpoint(
+        VpcId=vpc, ServiceName=service, SecurityGroupIds=[theirs], VpcEndpointType="Interface"
+    )
+    id = made["VpcEndpoint"]["VpcEndpointId"]
+
+    done = preflight("destroy", url)
+    assert done.returncode == 3
+    head, endpoint, rule = done.stderr.splitlines()
+    assert head == "make destroy cannot go through:"
+    assert endpoint.startswith(f"  {id} ({service}) in {vpc} is not the stack's")
+    assert f"aws ec2 delete-vpc-endpoints --region eu-west-2 --vpc-endpoint-ids {id};" in endpoint
+    assert f"aws ec2 delete-security-group --region eu-west-2 --group-id {theirs} " in endpoint
+    assert rule.startswith(f"  {database} (database), which is not the stack's, has an ingress rule that names the")
+    assert f"group {tasks}," in rule
+
+    # What it says helps.
+    ec2.delete_vpc_endpoints(VpcEndpointIds=[id])
+    ec2.delete_security_group(GroupId=theirs)
+    ec2.revoke_security_group_ingress(GroupId=database, IpPermissions=[pair])
+    assert preflight("destroy", url).returncode == 0

@@ -20,8 +20,8 @@ _NOT_COMPARED = {
         "container_definitions", "execution_role_arn", "task_role_arn", "runtime_platform", "volume",
     },
     "aws_ecs_service": {
-        "cluster", "enable_ecs_managed_tags", "enable_execute_command", "network_configuration", "propagate_tags",
-        "service_connect_configuration", "task_definition",
+        "alarms", "cluster", "enable_ecs_managed_tags", "enable_execute_command", "network_configuration",
+        "propagate_tags", "service_connect_configuration", "task_definition",
     },
     "aws_apigatewayv2_api": set(),
     "aws_apigatewayv2_integration": {"api_id", "connection_id", "integration_uri"},

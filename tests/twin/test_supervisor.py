@@ -59,6 +59,11 @@ def test_a_path_without_a_route_is_the_gateways_own_404(ask: httpx.Client) -> No
 
 
 def test_the_task_knows_what_ecs_knows_of_it(twin: RunningTwin, ask: httpx.Client) -> None:
+    api = twin.client("apigatewayv2")
+    (id,) = (one["ApiId"] for one in api.get_apis()["Items"])
+    target = api.get_routes(ApiId=id)["Items"][0]["Target"]
+    api.create_route(ApiId=id, RouteKey="GET /identity", Target=target)
+    wait_until(lambda: ask.get("/identity").is_success, "the gateway has the route")
     identity = ask.get("/identity").json()
 
     task = next(t for t in twin.tasks() if t["taskArn"] == identity["task_arn"])

@@ -52,12 +52,16 @@ class Settings(NetworkSettings, OperationsSettings, GatewaySettings, LoadSetting
         """The gateway endpoints that the stack makes: S3's, for the image's layers, and what the service calls."""
         if not self.create_endpoints:
             return ()
-        layers = ("s3",) if self.repository_name else ()
+        layers = ("s3",) if self._pulls_from_ecr else ()
         return tuple(name for name in network.GATEWAY_ENDPOINTS if name in (*layers, *self.extra_endpoints))
 
+    @property
+    def _pulls_from_ecr(self) -> bool:
+        return bool(self.repository_name or self.further_repository_arns)
+
     def _endpoints_of_its_own(self) -> Iterator[str]:
-        # To pull the image, unless it is elsewhere, to log, and for the Service Connect proxy.
-        if self.repository_name:
+        # To pull images, unless they are elsewhere, to log, and for the Service Connect proxy.
+        if self._pulls_from_ecr:
             yield from ("ecr.api", "ecr.dkr")
         yield from ("logs", "ecs-agent")
         if self.region in network.NEW_REGIONS:
@@ -76,11 +80,13 @@ class Settings(NetworkSettings, OperationsSettings, GatewaySettings, LoadSetting
         for slice_ in (network, service, gateway, operations, load):
             yield from slice_.conflicts(self)
         way_out = not self.create_endpoints or (self.vpc_id and any(entry.endswith(":443") for entry in self.egress))
-        if "/" in self.image_uri and not self.repository_name and not way_out:
-            yield (
-                f"image_uri = {self.image_uri} must be in ECR in region = {self.region}:"
-                " the tasks have no way to another registry."
-            )
+        images = {f"sidecars: {sidecar.name}: image": sidecar.image for sidecar in self.sidecars}
+        for where, image in {"image_uri": self.image_uri, **images}.items():
+            if "/" in image and not self._repository(image)[1] and not way_out:
+                yield (
+                    f"{where} = {image} must be in ECR in region = {self.region}:"
+                    " the tasks have no way to another registry."
+                )
         extra = self.extra_endpoints
         # Those of the secrets serve the service as well, if it names them.
         own = {*self._endpoints_of_its_own()}.difference(SECRETS)
@@ -95,5 +101,5 @@ def written(value: object) -> str:
     if isinstance(value, dict):
         return ",".join(f"{key}={entry}" for key, entry in value.items())
     if isinstance(value, tuple):
-        return ",".join(value)
+        return ",".join(map(str, value))
     return str(value)

@@ -20,8 +20,12 @@ class CommonSettings:
     name: str = setting(
         "serviceconnect",
         "Name of the stack, and of everything in it.",
-        # A load balancer's name has at most 32 characters, and suffixes follow.
-        matches(r"[a-z][a-z0-9-]{1,22}[a-z0-9]", "3 to 24 of a-z, 0-9 and hyphens, from a letter on"),
+        # A load balancer's name has at most 32 characters, and suffixes follow. Security groups' names may not begin
+        # with sg-, load balancers' not with internal-.
+        matches(
+            r"(?!sg-|internal-)[a-z][a-z0-9-]{1,22}[a-z0-9]",
+            "3 to 24 of a-z, 0-9 and hyphens, from a letter on, and not begin with sg- or internal-",
+        ),
     )
     region: str = setting(
         "eu-west-2", "AWS Region.", matches(REGION, "a Region such as eu-west-2, not of China or GovCloud")

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from serviceconnect.settings.common import CommonSettings
 from serviceconnect.settings.field import between, each, matches, one_of, optional, setting
 
-__all__ = ["COMPARISON_PREFIX", "GatewaySettings", "conflicts"]
+__all__ = ["COMPARISON_PREFIX", "VARIABLE", "GatewaySettings", "conflicts", "without_names"]
 
 COMPARISON_PREFIX = "/alb"
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "ANY")
 _SEGMENT = r"[^/{}\s]+|\{[\w.-]+\}"
-_ROUTE = rf"\$default|({'|'.join(METHODS)}) (/|(/({_SEGMENT}))+/?|(/({_SEGMENT}))*/\{{[\w.-]+\+\}})"
+# Without a slash at the end, which API Gateway refuses.
+_ROUTE = rf"\$default|({'|'.join(METHODS)}) (/|(/({_SEGMENT}))+|(/({_SEGMENT}))*/\{{[\w.-]+\+\}})"
+VARIABLE = re.compile(r"\{(?P<name>[\w.-]+)(?P<greedy>\+?)\}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +26,11 @@ class GatewaySettings(CommonSettings):
     """An HTTP API in front of the service, and a load balancer beside it for comparison."""
 
     routes: tuple[str, ...] = setting(
-        ("GET /hostname", "GET /identity", "GET /payload", "GET /ready"),
-        "Routes of the API; `ANY /{proxy+}` for all of another service's.",
-        each(_ROUTE, "routes such as GET /hostname, ANY /{proxy+} or $default"),
+        # What anybody may ask, since authorization is off: docs/decisions/0009-what-anybody-may-ask.md
+        ("GET /hostname", "GET /ready"),
+        "Routes of the API; `ANY /{proxy+}` for all of another service's. `app/` has `GET /identity` too (with the"
+        " account's number), and `GET /payload` (up to 10 MB).",
+        each(_ROUTE, "routes such as GET /hostname, ANY /{proxy+} or $default, without a slash at the end"),
     )
     stage: str = setting(
         "$default",
@@ -64,11 +70,23 @@ class GatewaySettings(CommonSettings):
         "Route 53 hosted zone in which the stack makes the alias record of `domain_name`; empty: none is made.",
         optional(matches(r"Z[A-Z0-9]{1,31}", "a hosted zone's id such as Z0123456789ABCDEFGHIJ")),
     )
+    ip_address_type: str = setting(
+        "ipv4",
+        "Addresses of `domain_name`; with `dualstack` it has IPv6 too, and the stack's record is an AAAA as well.",
+        one_of(("ipv4", "dualstack")),
+    )
+    mutual_tls_truststore: str = setting(
+        "",
+        "Certificate authorities whose clients alone may call `domain_name`: a PEM file in S3. Empty: no mutual TLS.",
+        optional(matches(r"s3://[a-z0-9][a-z0-9.-]+/[^\s{}]+", "an object such as s3://bucket/authorities.pem")),
+    )
     disable_default_endpoint: bool = setting(
         False, "Whether the API answers at `domain_name` alone, and no longer at its execute-api address."
     )
-    throttle_rate: int = setting(5000, "Requests a second, above which API Gateway answers 429.", between(1, 100_000))
-    throttle_burst: int = setting(2500, "Requests at once, above which API Gateway answers 429.", between(1, 100_000))
+    # Below the account's own limit in every Region, which API Gateway does not let a stage exceed: 2,500 and 1,250 in
+    # newer ones. https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+    throttle_rate: int = setting(1000, "Requests a second, above which API Gateway answers 429.", between(1, 100_000))
+    throttle_burst: int = setting(500, "Requests at once, above which API Gateway answers 429.", between(1, 100_000))
     comparison: bool = setting(
         False, "An internal load balancer before the same tasks, with the same routes under `/alb`."
     )
@@ -77,10 +95,35 @@ class GatewaySettings(CommonSettings):
     )
 
 
+def without_names(route: str) -> str:
+    """*route* with the names of its variables left out, as ``GET /users/{}``: no two of an API may share that."""
+    return VARIABLE.sub(r"{\g<greedy>}", route)
+
+
+def _refused_routes(routes: tuple[str, ...]) -> Iterator[str]:
+    """Routes that API Gateway refuses, a sentence each: half-way through a deployment, if nobody says so before.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
+    Assumed: other names of variables below a common path do not conflict.
+    """
+    if len(set(routes)) != len(routes) or not routes:
+        yield f"routes = {', '.join(routes)} must be one or more, each of them once."
+    first: dict[str, str] = {}
+    for route in dict.fromkeys(routes):
+        names = Counter(found["name"] for found in VARIABLE.finditer(route))
+        for name in (name for name, times in names.items() if times > 1):
+            yield f"routes = {route} must name each of its variables once, and {name} is there {names[name]} times."
+        before = first.setdefault(without_names(route), route)
+        if before != route:
+            yield (
+                f"routes = {before}, {route} must differ in more than a variable's name: API Gateway answers the second"
+                " with 409 ConflictException. Leave one of them out."
+            )
+
+
 def conflicts(settings: GatewaySettings) -> Iterator[str]:
     """What does not fit together, a sentence each."""
-    if len(set(settings.routes)) != len(settings.routes) or not settings.routes:
-        yield f"routes = {', '.join(settings.routes)} must be one or more, each of them once."
+    yield from _refused_routes(settings.routes)
     taken = [route for route in settings.routes if f"{route.partition(' ')[2]}/".startswith(f"{COMPARISON_PREFIX}/")]
     if settings.comparison and taken:
         yield f"routes = {', '.join(taken)} must not be under {COMPARISON_PREFIX}, which is the comparison's."
@@ -94,5 +137,12 @@ def conflicts(settings: GatewaySettings) -> Iterator[str]:
         yield f"certificate_arn = {settings.certificate_arn} must be in region = {settings.region}."
     if settings.disable_default_endpoint and not settings.domain_name:
         yield "disable_default_endpoint = true needs domain_name: the API would have no address."
+    if settings.mutual_tls_truststore and not settings.disable_default_endpoint:
+        yield (
+            f"mutual_tls_truststore = {settings.mutual_tls_truststore} needs disable_default_endpoint = true: clients"
+            " without a certificate would come by the execute-api address."
+        )
+    if settings.ip_address_type == "dualstack" and not settings.domain_name:
+        yield f"ip_address_type = {settings.ip_address_type} needs domain_name: the addresses are its."
     if settings.hosted_zone_id and not settings.domain_name:
         yield f"hosted_zone_id = {settings.hosted_zone_id} needs domain_name: the record is its."

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from serviceconnect.settings.common import CommonSettings
 from serviceconnect.settings.field import Rule, between, each, matches, one_of, optional, setting
+from serviceconnect.settings.sidecar import Sidecar
 
 __all__ = ["FARGATE_MEMORY", "LOG_RETENTION_DAYS", "ServiceSettings", "blocked_deployment", "conflicts"]
 
@@ -32,9 +33,19 @@ LOG_RETENTION_DAYS = (
 RESERVED = {"PORT": "container_port", "DRAIN_SECONDS": "drain_seconds"}
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_IMAGE = r"[\w.-]+(:\d+)?(/[\w.-]+)+(:[\w.-]+|@sha256:[0-9a-f]{64})"
 _ECR_IMAGE = r"\d{12}\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/[a-z0-9._/-]+(:[\w.-]+|@sha256:[0-9a-f]{64})"
 _SECRET = r"arn:aws:(secretsmanager:[a-z0-9-]+:\d{12}:secret:[^\s{}]+|ssm:[a-z0-9-]+:\d{12}:parameter/[^\s{}]+)"
 _POLICY = r"arn:aws:iam::(aws|\d{12}):policy/[\w+=,.@/-]+"
+
+
+def _are_sidecars(entries: Sequence[Sidecar]) -> bool:
+    names = [entry.name for entry in entries]
+    return (
+        len(set(names)) == len(names)
+        and all(re.fullmatch(r"(?!(app|hold)$)[\w-]{1,255}", name) for name in names)
+        and all(re.fullmatch(_IMAGE, entry.image) for entry in entries)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +55,28 @@ class ServiceSettings(CommonSettings):
     image_uri: str = setting(
         "",
         "Image to run, with its tag or digest; empty: built from the Dockerfile and pushed by the deployment.",
-        optional(
-            matches(r"[\w.-]+(:\d+)?(/[\w.-]+)+(:[\w.-]+|@sha256:[0-9a-f]{64})", "an image with its tag or digest")
+        optional(matches(_IMAGE, "an image with its tag or digest")),
+    )
+    command: tuple[str, ...] = setting(
+        (),
+        "Command of the container, a word an entry; empty: the image's own.",
+        each(r".+", "words that are not empty"),
+    )
+    sidecars: tuple[Sidecar, ...] = setting(
+        (),
+        "Containers beside the service's in each task, as JSON: `name` and `image`; `command`, `environment`, `user`,"
+        " `essential` on demand.",
+        Rule(
+            "containers of different names of letters, digits, - and _, none of them app or hold, each with its image's"
+            " tag or digest",
+            lambda entries: _are_sidecars(entries),
         ),
+    )
+    fargate_spot: int = setting(
+        0,
+        "Percent of the tasks on Fargate Spot, which AWS may stop with two minutes' notice. From 0 to more, or back,"
+        " the ECS service is replaced.",
+        between(0, 100),
     )
     desired_count: int = setting(3, "Number of tasks.", between(1, 1000))
     cpu: int = setting(256, "CPU units of a task, the proxy's included.", one_of(FARGATE_MEMORY))
@@ -129,6 +159,11 @@ class ServiceSettings(CommonSettings):
     deployment_maximum_percent: int = setting(
         200, "Tasks that a deployment may reach, in percent of the desired count.", between(100, 200)
     )
+    deployment_alarm: bool = setting(
+        True,
+        "Whether ECS rolls a deployment back when the alarm `<name>-5xx` fires: more than 1 % of the answers are 5xx,"
+        " in 3 of 5 minutes. ECS watches on for some minutes after the new tasks run, which make a deployment longer.",
+    )
     availability_zone_rebalancing: bool = setting(
         True,
         "Whether ECS evens out the zones after one was down or short of room: it starts tasks, then stops as many.",
@@ -160,12 +195,21 @@ class ServiceSettings(CommonSettings):
     @property
     def repository_name(self) -> str:
         """The ECR repository of the image; empty if the image is not in this Region's ECR."""
-        if not self.image_uri:
-            return self.name
-        in_ecr = re.fullmatch(_ECR_IMAGE, self.image_uri)
+        return self._repository(self.image_uri)[1] if self.image_uri else self.name
+
+    @property
+    def further_repository_arns(self) -> tuple[str, ...]:
+        """The ECR repositories of this Region that tasks pull sidecars from."""
+        found = (self._repository(sidecar.image) for sidecar in self.sidecars)
+        arns = (f"arn:aws:ecr:{self.region}:{account}:repository/{name}" for account, name in found if name)
+        return tuple(dict.fromkeys(arns))
+
+    def _repository(self, image: str) -> tuple[str, str]:
+        """Account and name of *image*'s repository; empty if it is not in this Region's ECR."""
+        in_ecr = re.fullmatch(_ECR_IMAGE, image)
         if in_ecr is None or in_ecr["region"] != self.region:
-            return ""
-        return re.split(r"[:@]", self.image_uri.partition("/")[2])[0]
+            return "", ""
+        return image[:12], re.split(r"[:@]", image.partition("/")[2])[0]
 
     def secrets_of(self, service: str) -> list[str]:
         """ARNs of the secrets that *service*, `secretsmanager` or `ssm`, keeps, without the key within a secret."""

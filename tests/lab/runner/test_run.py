@@ -83,7 +83,7 @@ def test_progress_is_shown_all_along(done: tuple[Run, str]) -> None:
 
 def test_json_alone_is_on_standard_output(twin: RunningTwin, tmp_path: Path, lab: Command) -> None:
     where = ("--target", str(twin.state / "outputs.json"), "--results", str(tmp_path))
-    load = ("--users", "2", "--rate", "50", "--duration", "4", "--path", "/identity")
+    load = ("--users", "2", "--rate", "50", "--duration", "4", "--path", "/ready")
     code, out, err = lab("run", "baseline", *where, *load, "--json")
     found = json.loads(out)
 
@@ -91,9 +91,9 @@ def test_json_alone_is_on_standard_output(twin: RunningTwin, tmp_path: Path, lab
     assert " s of 4 " in err
     run = read_run(Path(found["folder"]))
     assert found["requests"] == run.meta["requests"] > 100
-    assert run.meta["settings"]["path_mix"] == "/identity=1"
+    assert run.meta["settings"]["path_mix"] == "/ready=1"
     assert (found["windows"][0]["name"], len(found["windows"][0]["hosts"])) == ("whole run", 3)
-    repeats = f"lab run baseline {' '.join(load[:-1])} &#x27;/identity&#x27;"
+    repeats = f"lab run baseline {' '.join(load[:-1])} &#x27;/ready&#x27;"
     assert repeats in (run.path / "report.html").read_text()
     assert (run.path / "report.html").exists()
 

@@ -26,6 +26,11 @@ TASKS = {
         },
         derived={"id": "{name}"},
     ),
+    "data.aws_caller_identity": Call(
+        "sts",
+        "GetCallerIdentity",
+        answer={"id": "Account", "account_id": "Account", "arn": "Arn", "user_id": "UserId"},
+    ),
     "aws_iam_role": Call(
         "iam",
         "CreateRole",
