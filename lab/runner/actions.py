@@ -118,7 +118,8 @@ ACTIONS: Mapping[str, Action] = {
         container={
             "healthCheck": {
                 "command": ["CMD-SHELL", "exit 1"], "interval": 5, "timeout": 2, "retries": 1, "startPeriod": 0,
-            }
+            },
+            "startTimeout": 10,  # for a task that is held until it is HEALTHY
         },
     ),
     "scale-out": partial(_scaled, more=2),
