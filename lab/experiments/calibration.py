@@ -18,8 +18,9 @@ by D / T and one for the list at the start. Whether it is given a new order nobo
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,10 +32,9 @@ from lab.distribution.judgement import analyse
 from lab.distribution.policies import compare, measured
 from lab.errors import BadInput
 from lab.experiments.catalogue import DIRECT
-from lab.experiments.findings import find, of_period
+from lab.experiments.findings import of_period
 from lab.experiments.study import Measured
 from lab.records.observations import observe
-from lab.records.run import record_of
 from load.answers import is_failure
 from load.results import Run
 
@@ -110,48 +110,48 @@ def calibrate(runs: Sequence[Measured], rng: np.random.Generator) -> Calibration
     if runs and all(run.flaw for run in runs):
         raise BadInput(f"{runs[0].folder} says nothing ({runs[0].flaw}): run it again.")
     runs = [run for run in runs if not run.flaw]
-    _require_one_setting(runs)
-    leaving = fit_leaving(runs)
-    stretches = list(_stretches(run.runs[DIRECT] for run in runs))
-    if not leaving.windows and not stretches:
-        raise BadInput(
-            "There is nothing to calibrate with: run baseline and stop-task (or scale-in) with hundreds of requests on "
-            "a service of two tasks or more."
-        )
-    requests = sum(sum(row.requests for row in run.timeline) for run in stretches)
-    balancing = _balancing(stretches, rng)
-    return Calibration(leaving, balancing, requests, _front_ends(balancing, leaving.lifetime, stretches))
-
-
-def _require_one_setting(runs: Sequence[Measured]) -> None:
-    known = [record_of(run.runs[DIRECT]).experiment.assumed or {} for run in runs]
-    for name in sorted(set().union(*known)):
-        values = list(dict.fromkeys("unknown" if name not in each else str(each[name]) for each in known))
+    assumed = [run.record.experiment.assumed or {} for run in runs]
+    for name in sorted(set().union(*assumed)):
+        values = dict.fromkeys("unknown" if name not in each else str(each[name]) for each in assumed)
         if len(values) > 1:
             raise BadInput(
                 f"The runs were made with different settings of what is to be found ({name}: {', '.join(values)}): "
                 "calibrate those of one setting at a time."
             )
+    leaving = fit_leaving(runs)
+    stretches = [
+        of_period(run.runs[DIRECT], period)
+        for run in runs
+        for period in run.findings[DIRECT].periods
+        if period.judgement is not None and sum(period.counts.values()) >= _FEWEST
+    ]
+    if not leaving.windows and not stretches:
+        raise BadInput(
+            "There is nothing to calibrate with: run baseline and stop-task (or scale-in) with hundreds of requests on "
+            "a service of two tasks or more."
+        )
+    requests = sum(row.requests for run in stretches for row in run.timeline)
+    balancing = _balancing(stretches, rng)
+    return Calibration(leaving, balancing, requests, _front_ends(balancing, leaving.lifetime, stretches))
 
 
 def fit_leaving(runs: Sequence[Measured]) -> Leaving:
     """What is known from the tasks that left: all of it that takes no simulation."""
-    windows = tuple(window for run in runs if run.name in _SINGLE and (window := _window(run.runs[DIRECT])))
+    windows = tuple(window for run in runs if run.name in _SINGLE and (window := _window(run)))
     assumptions = tuple(
         assumption
-        for assumption in (Assumption(reuse, retries) for reuse in (True, False) for retries in (True, False))
+        for assumption in itertools.starmap(Assumption, itertools.product((True, False), repeat=2))
         if all(_agrees(assumption, window) for window in windows)
     )
     return Leaving(_lifetime(windows, assumptions), assumptions, windows)
 
 
-def _window(run: Run) -> Window | None:
+def _window(measured: Measured) -> Window | None:
     """None where the task was not seen to leave Cloud Map, or had answered nothing."""
-    findings = find(run)
+    run, findings, record = measured.runs[DIRECT], measured.findings[DIRECT], measured.record
     fault, deregistered = findings.fault, findings.times.deregister
     if fault is None or deregistered is None:
         return None
-    record = record_of(run)
     gone = {task.hostname for task in record.tasks if task.created_at < fault.at <= (task.stopping_at or 0)}
     answered = [host.last_seen for host in run.hosts if host.hostname in gone]
     if len(gone) != 1 or not answered:
@@ -210,22 +210,15 @@ def _front_ends(
     return max(1, min(orders) // lists), max(orders)
 
 
-def _stretches(runs: Iterable[Run]) -> Iterable[Run]:
-    for run in runs:
-        for period in find(run).periods:
-            if period.judgement is not None and sum(period.counts.values()) >= _FEWEST:
-                yield of_period(run, period)
-
-
 def _balancing(stretches: Sequence[Run], rng: np.random.Generator) -> dict[str, tuple[str, ...]]:
     """Each policy with the parameters under which all stretches together are no surprise (Fisher's combination)."""
     p_values: dict[tuple[str, str], list[float]] = {}
     for run in stretches:
-        for candidate in compare(measured(analyse(observe(run)).subject.exposure), rng):
-            parameter = "" if candidate.parameter is None else str(candidate.parameter)
-            p_values.setdefault((candidate.policy.value, parameter), []).append(candidate.p_value)
-    found: dict[str, tuple[str, ...]] = {}
+        for found in compare(measured(analyse(observe(run)).subject.exposure), rng):
+            parameter = "" if found.parameter is None else str(found.parameter)
+            p_values.setdefault((found.policy.value, parameter), []).append(found.p_value)
+    agreeing: dict[str, tuple[str, ...]] = {}
     for (policy, parameter), values in p_values.items():
         if len(values) == len(stretches) and stats.combine_pvalues(values).pvalue > ALPHA:
-            found[policy] = (*found.get(policy, ()), parameter)
-    return found
+            agreeing[policy] = (*agreeing.get(policy, ()), parameter)
+    return agreeing

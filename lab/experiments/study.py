@@ -8,33 +8,18 @@ numbers are found again from the runs' files.
 from __future__ import annotations
 
 import csv
-import io
-import json
 import os
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lab.errors import BadInput
 from lab.experiments.catalogue import DIRECT, LOAD_BALANCER, Experiment
 from lab.experiments.figures import FIGURES, figures
 from lab.experiments.findings import Findings, Flaw, find
-from lab.records.run import read_folder, read_study_record, record_of
+from lab.records.run import RunRecord, StudyRecord, read_folder, read_study_record, record_of
 from load.results import FORMAT, Run
-
-__all__ = [
-    "Measured",
-    "Row",
-    "Spread",
-    "Study",
-    "is_study",
-    "read_measured",
-    "read_study",
-    "rows",
-    "write_study",
-]
 
 _STUDY, _MATRIX = "study.json", "matrix.csv"
 
@@ -48,6 +33,11 @@ class Measured:
     findings: Mapping[str, Findings]
 
     @property
+    def record(self) -> RunRecord:
+        """What run.json has of it."""
+        return record_of(self.runs[DIRECT])
+
+    @property
     def name(self) -> str:
         """The experiment's."""
         return self.findings[DIRECT].experiment.name
@@ -55,7 +45,12 @@ class Measured:
     @property
     def parameters(self) -> Mapping[str, float]:
         """What was swept, and where in the sweep this is."""
-        return dict(record_of(self.runs[DIRECT]).experiment.parameters)
+        return self.record.experiment.parameters
+
+    @property
+    def repeat(self) -> int:
+        """Which of its repeats it is, from 1."""
+        return self.record.experiment.repeat
 
     @property
     def flaw(self) -> Flaw | None:
@@ -66,13 +61,7 @@ class Measured:
     def label(self) -> str:
         """Such as `stop-task, drain_seconds 5, repeat 2`."""
         swept = [f"{name} {value:g}" for name, value in self.parameters.items()]
-        repeat = [f"repeat {self.repeat}"] if self.repeat > 1 else []
-        return ", ".join([self.name, *swept, *repeat])
-
-    @property
-    def repeat(self) -> int:
-        """Which of its repeats it is, from 1."""
-        return record_of(self.runs[DIRECT]).experiment.repeat
+        return ", ".join([self.name, *swept, *([f"repeat {self.repeat}"] if self.repeat > 1 else [])])
 
 
 @dataclass(frozen=True)
@@ -173,32 +162,27 @@ def read_study(folder: Path) -> Study:
 
 def write_study(folder: Path, runs: Sequence[Path], left_out: Mapping[str, str]) -> Study:
     """Write study.json and matrix.csv; the study. Raises BadInput: they cannot be written."""
-    content: dict[str, Any] = {
-        "format": FORMAT,
-        "runs": [os.path.relpath(run, folder) for run in runs],
-        "left_out": dict(left_out),
-    }
+    names = tuple(os.path.relpath(run, folder) for run in runs)
+    record = StudyRecord(format=FORMAT, runs=names, left_out=dict(left_out))
     try:
-        (folder / _STUDY).write_text(json.dumps(content, indent=2) + "\n")
+        (folder / _STUDY).write_text(record.model_dump_json(indent=2) + "\n")
         study = read_study(folder)
-        (folder / _MATRIX).write_text(_matrix(study))
+        with (folder / _MATRIX).open("w", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(_matrix(study))
     except OSError as error:
         raise BadInput(f"{folder} cannot be written ({(error.strerror or str(error)).lower()}).") from None
     return study
 
 
-def _matrix(study: Study) -> str:
+def _matrix(study: Study) -> Iterator[list[object]]:
     names = sorted({name for measured in study.measured for name in measured.parameters})
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["experiment", *names, "repeat", "arm", *FIGURES, "flaw", "folder"])
+    yield ["experiment", *names, "repeat", "arm", *FIGURES, "flaw", "folder"]
     for measured in study.measured:
         where = os.path.relpath(measured.folder, study.folder)
         for arm, findings in measured.findings.items():
             swept = [_cell(measured.parameters.get(name)) for name in names]
             values = [_cell(value) for value in figures(findings).values()]
-            writer.writerow([measured.name, *swept, measured.repeat, arm, *values, measured.flaw or "", where])
-    return text.getvalue()
+            yield [measured.name, *swept, measured.repeat, arm, *values, measured.flaw or "", where]
 
 
 def _cell(value: float | None) -> str:
