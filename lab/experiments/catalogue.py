@@ -1,11 +1,13 @@
-"""The experiments: what happens in each, in words and numbers. What is done is in lab.runner.actions."""
+"""The experiments: experiments.json has what happens in each, in words and numbers; lab.runner.actions does it."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib.resources import files
 
 from lab.errors import BadInput
 
@@ -76,78 +78,17 @@ class Experiment:
 SLOW_START = 15.0
 """Seconds from the start of an application until it listens in `slow-start`: longer than a twin's registration wait."""
 _TIMEOUT = 31.0  # seconds: what waits for the gateway's timeout of 30 s is seen in the second after it
-_INSIDE = "no call of the AWS API reaches into a task of Fargate"
 
-_TABLE = (
-    Experiment(
-        "baseline", "nothing happens", "while nothing happened", "", True, 20, 60,
-    ),
-    Experiment(
-        "stop-task", "one task is stopped through the ECS API", "when a task was stopped", "the stop", True, 30, 240,
-        Course.TASKS_STOP,
-    ),
-    Experiment(
-        "drain-task",
-        "one task is taken out of Cloud Map, and stopped through the ECS API 10 s later (60 s on AWS)",
-        "when a task was deregistered first and stopped later", "the deregistration", True, 36, 300,
-        Course.TASKS_STOP, 16, least_tasks=2,
-    ),
-    Experiment(
-        "rollout", "a new revision takes the place of all tasks", "during a rollout", "the start of the rollout",
-        True, 45, 600, Course.TASKS_STOP, 25, deploys=True,
-    ),
-    Experiment(
-        "slow-start",
-        f"a new revision takes the place of all tasks, and listens {SLOW_START:g} s after its start (START_SECONDS)",
-        "during a rollout of a slow starter", "the start of the slow rollout", True, 60, 600,
-        Course.TASKS_STOP, 35, deploys=True,
-    ),
-    Experiment(
-        "bad-rollout", "a revision whose health check never passes is deployed, and the circuit breaker takes it back",
-        "during a rollout that failed", "the start of the bad rollout", True, 70, 900,
-        Course.ROLLED_BACK, 40, deploys=True,
-    ),
-    Experiment(
-        "scale-out", "two tasks are added", "when two tasks were added", "the scale-out", True, 30, 300,
-        Course.TASKS_COME,
-    ),
-    Experiment(
-        "scale-in", "one task is taken away", "when a task was taken away", "the scale-in", True, 30, 180,
-        Course.ONE_STOPS, least_tasks=2,
-    ),
-    Experiment(
-        "crash", "the application of one task is killed (SIGKILL)", "when an application crashed", "the crash",
-        False, 30, 0, Course.TASKS_STOP, not_on_aws=_INSIDE,
-    ),
-    Experiment(
-        "proxy-crash", "the proxy of one task is killed (SIGKILL)", "when a proxy crashed", "the proxy's crash",
-        False, 30, 0, not_on_aws=_INSIDE,
-    ),
-    Experiment(
-        "hang", "the application of one task stands still: it takes connections and answers nothing",
-        "when an application hung", "the hang", False, 140, 0, times_out=True, fault_lasts=80, not_on_aws=_INSIDE,
-    ),
-    Experiment(
-        "unready", "one task says for 60 s that it is not ready, and serves on", "when a task was not ready",
-        "the loss of readiness", False, 90, 0, fault_lasts=60, not_on_aws=_INSIDE,
-    ),
-    Experiment(
-        # On a twin with the default health check its failures end by themselves after 86 s: ECS acts after 35 s, the
-        # last task is out of Cloud Map after 55 s, and what was sent to it waits 30 s for the gateway's timeout.
-        "az-loss", "all tasks of one Availability Zone stand still, and none starts there, for 105 s",
-        "when an Availability Zone was lost", "the loss of the zone", False, 165, 0, times_out=True, fault_lasts=105,
-        not_on_aws="the AWS API cannot take an Availability Zone away (AWS Fault Injection Service can disrupt one)",
-        least_zones=2,
-    ),
-    Experiment(
-        "discovery-down", "Cloud Map answers nothing for 15 s, and one task is stopped meanwhile",
-        "when Cloud Map did not answer and a task was stopped", "the loss of discovery", False, 40, 0,
-        Course.TASKS_STOP, fault_lasts=15,
-        not_on_aws="no call of the AWS API makes Cloud Map fail",
-    ),
-)  # fmt: skip
 
-EXPERIMENTS: Mapping[str, Experiment] = {experiment.name: experiment for experiment in _TABLE}
+def _read() -> Iterator[Experiment]:
+    table = json.loads(files(__package__).joinpath("experiments.json").read_text(encoding="utf-8"))
+    for name, values in table.items():
+        values.pop("fault_lasts_because", None)
+        sentence = values.pop("sentence").format(slow_start=SLOW_START)
+        yield Experiment(name, sentence, course=Course(values.pop("course", Course.NOTHING)), **values)
+
+
+EXPERIMENTS: Mapping[str, Experiment] = {experiment.name: experiment for experiment in _read()}
 
 
 def chosen(names: list[str], *, on_aws: bool) -> tuple[list[Experiment], list[Experiment]]:

@@ -20,8 +20,6 @@ from lab.errors import BadInput, LabError, Missing
 from lab.records.run import TaskRecord
 from lab.runner.service import EcsService
 
-__all__ = ["WAIT", "CloudMap", "Draining", "Registration", "drain", "named"]
-
 WAIT: Mapping[bool, float] = {True: 10.0, False: 60.0}
 """Seconds between deregistration and stop: on a twin, which caches for 5 s, and on AWS, where it is assumed to be
 enough."""
@@ -50,8 +48,7 @@ class CloudMap:
     def registrations(self, task: TaskRecord) -> list[Registration]:
         """Of *task*, in all services of Cloud Map that ECS registers it in.
 
-        Raises:
-            BadInput: there is none, or nothing else is registered, so that no request could be answered without it.
+        Raises BadInput: there is none, or nothing else is registered, so that no request could be answered without it.
         """
         found = []
         for service_id in self._service_ids:
@@ -112,8 +109,7 @@ class CloudMap:
 def named(tasks: Sequence[TaskRecord], name: str) -> TaskRecord:
     """The running task that is *name*: its id, the beginning of it, its ARN or its host name.
 
-    Raises:
-        BadInput: none is, or more than one.
+    Raises BadInput: none is, or more than one.
     """
     running = [task for task in tasks if task.is_running]
     wanted = name.rsplit("/", 1)[-1]
@@ -176,11 +172,7 @@ class Draining:
             self._stop()
 
     def end(self) -> None:
-        """Stop the task, if that has not happened.
-
-        Raises:
-            LabError: it cannot be stopped.
-        """
+        """Stop the task, if that has not happened. Raises LabError: it cannot be stopped."""
         self._timer.cancel()
         self._timer.join()
         if not self._stopped:
