@@ -52,7 +52,8 @@ def _drain_task(bench: Bench, experiment: Experiment) -> Iterator[Fault]:
     try:
         yield _fault(experiment, at, [task])
     finally:
-        with putting_back(f"{task.host} may run on out of Cloud Map: stop it with `{service.stop_command(task)}`"):
+        stop = service.command("stop-task", cluster=service.where["cluster"], task=task.id)
+        with putting_back(f"{task.host} may run on out of Cloud Map: stop it with `{stop}`"):
             draining.end()
 
 
@@ -73,7 +74,7 @@ def _scaled(bench: Bench, experiment: Experiment, more: int) -> Iterator[Fault]:
         bench.note(f"scaling from {desired} to {desired + more} tasks")
         yield _fault(experiment, at, [], f"{desired} to {desired + more} tasks")
     finally:
-        back = bench.service.way_back(desired_count=desired)
+        back = bench.service.command("update-service", **bench.service.where, desired_count=desired)
         with putting_back(f"the service may still be scaled to {desired + more} tasks: put it back with `{back}`"):
             bench.service.update(desired_count=desired)
 
@@ -152,11 +153,13 @@ def _deployed(
         service.update(task_definition=revision)
         yield at, short(revision)
     finally:
-        with putting_back(service.left_at(revision, before)):
+        back = service.command("update-service", **service.where, task_definition=short(before))
+        with putting_back(f"the service may still be at {short(revision)}: put it back with `{back}`"):
             if service.state().task_definition != before:
                 service.update(task_definition=before)
                 bench.note(f"going back to {short(before)}")
-        with putting_back(service.left_registered(revision)):
+        discard = service.command("deregister-task-definition", task_definition=short(revision))
+        with putting_back(f"{short(revision)} is still registered: `{discard}` makes it inactive"):
             service.discard(revision)
 
 

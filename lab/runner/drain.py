@@ -124,14 +124,9 @@ def named(tasks: Sequence[TaskRecord], name: str) -> TaskRecord:
 def drain(
     service: EcsService, task: TaskRecord, wait: float, note: Callable[[str], None], rest: Callable[[float], None]
 ) -> list[Registration]:
-    """Take *task* out of Cloud Map, wait, and stop it; where it was registered.
+    """Take *task* out of Cloud Map, *wait* so many seconds by *rest*, and stop it; where it was registered.
 
-    Interrupted while it waits, or if ECS refuses to stop it, the task is registered again.
-
-    Args:
-        wait: seconds.
-        note: told each step.
-        rest: waits for so many seconds; may raise.
+    Interrupted while it waits, or if ECS refuses to stop it, the task is registered again. *note* gets each step.
     """
     cloud_map = CloudMap(service)
     registrations = cloud_map.registrations(task)
@@ -144,7 +139,8 @@ def drain(
         try:
             cloud_map.register(registrations)
         except LabError as error:
-            left = f"{task.host} runs on out of Cloud Map: stop it with `{service.stop_command(task)}`"
+            stop = service.command("stop-task", cluster=service.where["cluster"], task=task.id)
+            left = f"{task.host} runs on out of Cloud Map: stop it with `{stop}`"
             raise Missing(f"{str(error).rstrip('.')}; {left}.") from None
         note(f"{task.host} is registered again, and runs on")
         raise

@@ -182,23 +182,28 @@ class EcsService:
         self.aws = Aws(target)
         self._ecs = self.aws.client("ecs")
         self._name = f"the service {target.service_name} of cluster {target.cluster_name}"
+        self.where = {"cluster": target.cluster_name, "service": target.service_name}
 
     def _ask(self, operation: str, **parameters: Any) -> Any:
         with self.aws.asking():
             return getattr(self._ecs, operation)(**parameters)
 
-    def state(self) -> ServiceState:
-        """The service now. Raises BadInput: there is no such service."""
-        cluster, service = self.target.cluster_name, self.target.service_name
+    def _described(self) -> dict[str, Any]:
+        cluster, service = self.where.values()
         found = self._ask("describe_services", cluster=cluster, services=[service])["services"]
         if not found or found[0]["status"] != "ACTIVE":
             raise BadInput(f"{self._name} is not there: is it deployed, and is this its outputs file?")
+        return dict(found[0])
+
+    def state(self) -> ServiceState:
+        """The service now. Raises BadInput: there is no such service."""
+        now = self._described()
         return ServiceState(
-            desired=found[0]["desiredCount"],
-            running=found[0]["runningCount"],
-            task_definition=found[0]["taskDefinition"],
-            deployments=tuple(map(_deployment, found[0]["deployments"])),
-            events=tuple(EventRecord(at=e["createdAt"].timestamp(), message=e["message"]) for e in found[0]["events"]),
+            desired=now["desiredCount"],
+            running=now["runningCount"],
+            task_definition=now["taskDefinition"],
+            deployments=tuple(map(_deployment, now["deployments"])),
+            events=tuple(EventRecord(at=e["createdAt"].timestamp(), message=e["message"]) for e in now["events"]),
         )
 
     def require_stable(self) -> None:
@@ -231,7 +236,7 @@ class EcsService:
 
     def tasks(self) -> list[TaskRecord]:
         """All tasks of the service that ECS still tells of, stopped ones included, oldest first."""
-        cluster, service = self.target.cluster_name, self.target.service_name
+        cluster, service = self.where.values()
         with self.aws.asking():
             found = [
                 task
@@ -247,12 +252,11 @@ class EcsService:
 
     def stop_task(self, task: TaskRecord, reason: str) -> None:
         """Stop *task* as a person would."""
-        self._ask("stop_task", cluster=self.target.cluster_name, task=task.arn, reason=reason)
+        self._ask("stop_task", cluster=self.where["cluster"], task=task.arn, reason=reason)
 
     def discovery_services(self) -> list[str]:
         """The ids of the Cloud Map services in which ECS registers tasks: Service Connect's, service discovery's."""
-        cluster, name = self.target.cluster_name, self.target.service_name
-        service, *_ = self._ask("describe_services", cluster=cluster, services=[name])["services"]
+        service = self._described()
         arns = [
             *(each["discoveryArn"] for d in service["deployments"] for each in d.get("serviceConnectResources", [])),
             *(each["registryArn"] for each in service.get("serviceRegistries", [])),
@@ -262,7 +266,7 @@ class EcsService:
     def update(self, **changes: Any) -> None:
         """UpdateService, with its parameters in snake case: desired_count, task_definition."""
         camel = {re.sub("_(.)", lambda match: match[1].upper(), name): value for name, value in changes.items()}
-        self._ask("update_service", cluster=self.target.cluster_name, service=self.target.service_name, **camel)
+        self._ask("update_service", **self.where, **camel)
 
     def new_revision(
         self, of: str, *, environment: Mapping[str, str] | None = None, container: Mapping[str, Any] | None = None
@@ -291,26 +295,8 @@ class EcsService:
         """Make a revision inactive; tasks that run with it go on."""
         self._ask("deregister_task_definition", taskDefinition=task_definition)
 
-    def way_back(self, **changes: Any) -> str:
-        """What a person types to make *changes* to the service, as `update` does, with the AWS CLI."""
-        words = {"cluster": self.target.cluster_name, "service": self.target.service_name, **changes}
-        return self._command("update-service", words)
-
-    def stop_command(self, task: TaskRecord) -> str:
-        """What a person types to stop *task*, with the AWS CLI."""
-        return self._command("stop-task", {"cluster": self.target.cluster_name, "task": task.id})
-
-    def left_at(self, revision: str, before: str) -> str:
-        """In words: the service may be left at *revision* (ARN); how it comes back to the one *before*."""
-        back = self.way_back(task_definition=short(before))
-        return f"the service may still be at {short(revision)}: put it back with `{back}`"
-
-    def left_registered(self, revision: str) -> str:
-        """In words: a *revision* (ARN) that nothing uses is left, and how it is made inactive."""
-        discard = self._command("deregister-task-definition", {"task_definition": short(revision)})
-        return f"{short(revision)} is still registered: `{discard}` makes it inactive"
-
-    def _command(self, operation: str, options: Mapping[str, Any]) -> str:
+    def command(self, operation: str, **options: Any) -> str:
+        """What a person types to do an *operation* such as update-service on AWS, or the twin, with the AWS CLI."""
         endpoint = {"endpoint-url": self.target.aws_endpoint_url} if self.target.is_twin else {}
         words = {**options, "region": self.target.region, **endpoint}
         given = (f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in words.items())
