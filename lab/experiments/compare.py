@@ -17,16 +17,17 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from lab.distribution.goodness import ALPHA, POWER, holm
 from lab.errors import BadInput
 from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
 from lab.experiments.figures import FIGURES, PRIMARY, Compared
 from lab.experiments.study import Row, Spread, Study, rows
-from lab.records.observations import Numbers
+from lab.records.observations import Integers, Numbers
 
 _MOST = 50_000  # arrangements that are looked at one by one; of more, so many are drawn
 _SEED = 1  # the same files give the same answer
@@ -204,7 +205,7 @@ def _difference(first: Row, second: Row, figure: str, paired: bool) -> Differenc
     if min(len(a), len(b)) > 1:
         variance, freedom = _of_the_mean(a, b, paired)
         middle = statistics.mean(b) - statistics.mean(a)
-        width = float(stats.t.ppf(1 - ALPHA / 2, freedom)) * math.sqrt(variance)
+        width = float(special.stdtrit(freedom, 1 - ALPHA / 2)) * math.sqrt(variance)
         low, high = middle - width, middle + width
     return Difference(figure, first.figures.get(figure), second.figures.get(figure), low, high)
 
@@ -212,10 +213,14 @@ def _difference(first: Row, second: Row, figure: str, paired: bool) -> Differenc
 def _of_the_mean(a: Sequence[float], b: Sequence[float], paired: bool) -> tuple[float, float]:
     """The variance of the difference of the means, and its degrees of freedom (Welch, where runs are not paired)."""
     if paired:
-        return statistics.variance([y - x for x, y in zip(a, b, strict=True)]) / len(a), len(a) - 1
-    parts = statistics.variance(a) / len(a), statistics.variance(b) / len(b)
+        return _variance(np.subtract(b, a)) / len(a), len(a) - 1
+    parts = _variance(np.array(a)) / len(a), _variance(np.array(b)) / len(b)
     squares = parts[0] ** 2 / (len(a) - 1) + parts[1] ** 2 / (len(b) - 1)
     return sum(parts), sum(parts) ** 2 / squares if squares else len(a) + len(b) - 2
+
+
+def _variance(values: Numbers) -> float:
+    return float(values.var(ddof=1)) if np.ptp(values) else 0.0  # and not what rounding makes of it
 
 
 # Tests
@@ -225,27 +230,33 @@ def _permutation(columns: Columns) -> float:
     """Of which side a run is of."""
     values = np.array([[*a, *b] for a, b in columns], dtype=np.float64)
     size, total = len(columns[0][0]), values.shape[1]
-    if math.comb(total, size) <= _MOST:
-        chosen = np.array(list(itertools.combinations(range(total), size)))
-    else:
-        rng = np.random.default_rng(_SEED)
-        drawn = np.argsort(rng.random((_MOST - 1, total)), axis=1)[:, :size]
-        chosen = np.concatenate((np.arange(size)[np.newaxis, :], drawn))
-    sums = values[:, chosen].sum(axis=2)
+    sums = values[:, _sides(size, total)].sum(axis=2)
     means = sums / size - (values.sum(axis=1, keepdims=True) - sums) / (total - size)
     return _smallest(np.abs(means))
+
+
+@lru_cache(maxsize=8)
+def _sides(size: int, total: int) -> Integers:
+    """Which *size* of the runs are of the first side, (arrangements, size)."""
+    if math.comb(total, size) <= _MOST:
+        return np.array(list(itertools.combinations(range(total), size)))
+    drawn = np.argsort(np.random.default_rng(_SEED).random((_MOST - 1, total)), axis=1)[:, :size]
+    return np.concatenate((np.arange(size)[np.newaxis, :], drawn))
 
 
 def _signs(columns: Columns) -> float:
     """Of which way is which in each pair."""
     changes = np.array([np.subtract(b, a) for a, b in columns], dtype=np.float64)
-    pairs = changes.shape[1]
+    return _smallest(np.abs(changes @ _ways(changes.shape[1]).T))
+
+
+@lru_cache(maxsize=8)
+def _ways(pairs: int) -> Numbers:
+    """The sign of each pair, (arrangements, pairs)."""
     if 2**pairs <= _MOST:
-        signs = np.array(list(itertools.product((1.0, -1.0), repeat=pairs)))
-    else:
-        drawn = np.random.default_rng(_SEED).choice((1.0, -1.0), (_MOST - 1, pairs))
-        signs = np.concatenate((np.ones((1, pairs)), drawn))
-    return _smallest(np.abs(changes @ signs.T))
+        return np.array(list(itertools.product((1.0, -1.0), repeat=pairs)))
+    drawn = np.random.default_rng(_SEED).choice((1.0, -1.0), (_MOST - 1, pairs))
+    return np.concatenate((np.ones((1, pairs)), drawn))
 
 
 def _smallest(statistic: Numbers) -> float:
@@ -272,5 +283,5 @@ def _would_show(a: Sequence[float], b: Sequence[float], paired: bool, experiment
         return None
     variance, _ = _of_the_mean(a, b, paired)
     freedom = len(a) - 1 if paired else len(a) + len(b) - 2
-    level = float(stats.t.ppf(1 - ALPHA / experiments / 2, freedom)) + float(stats.t.ppf(POWER, freedom))
-    return level * math.sqrt(variance) if variance else None
+    level = special.stdtrit(freedom, [1 - ALPHA / experiments / 2, POWER]).sum()
+    return float(level) * math.sqrt(variance) if variance else None

@@ -12,6 +12,7 @@ import os
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from lab.errors import BadInput
@@ -32,7 +33,7 @@ class Measured:
     runs: Mapping[str, Run]
     findings: Mapping[str, Findings]
 
-    @property
+    @cached_property
     def record(self) -> RunRecord:
         """What run.json has of it."""
         return record_of(self.runs[DIRECT])

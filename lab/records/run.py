@@ -154,7 +154,7 @@ class ExperimentRecord(_Record):
     arm: Literal["direct", "alb"] = "direct"
     parameters: dict[str, Number] = {}
     repeat: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 1
-    task: TaskSettings = TaskSettings()
+    task: TaskSettings = Field(default_factory=TaskSettings)
     assumed: dict[str, Flag | Number | str | None] | None = None
 
 
@@ -173,7 +173,9 @@ class RunRecord(_Record):
     complete: Flag = False
     target: str | None = None
     users: Count | None = None
-    settings: Annotated[SettingsRecord, BeforeValidator(lambda v: {} if v is None else v)] = SettingsRecord()
+    settings: Annotated[SettingsRecord, BeforeValidator(lambda v: {} if v is None else v)] = Field(
+        default_factory=SettingsRecord
+    )
     versions: dict[str, str] = {}
     start: Seconds | None = None
     end: Seconds | None = None
@@ -185,7 +187,7 @@ class RunRecord(_Record):
     workers_lost: tuple[LostWorker, ...] = ()
     response_bytes_mean: Bytes | None = None
     request_bytes_mean: Bytes | None = None
-    experiment: ExperimentRecord = ExperimentRecord()
+    experiment: ExperimentRecord = Field(default_factory=ExperimentRecord)
     faults: tuple[Fault, ...] = ()
     tasks: tuple[TaskRecord, ...] = ()
     events: tuple[EventRecord, ...] = ()
