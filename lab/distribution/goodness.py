@@ -144,6 +144,17 @@ def as_far(null: Numbers, statistic: float) -> tuple[int, int]:
     return int(above), int(np.count_nonzero(null <= statistic * (1 + _TIE)))
 
 
+def chi_square(counts: Integers) -> Numbers:
+    """Pearson's statistic against an even split, of each row of (n, k)."""
+    even = counts.sum(axis=1, keepdims=True) / counts.shape[1]
+    return np.asarray(((counts - even) ** 2 / even).sum(axis=1))
+
+
+def p_values_even(counts: Integers) -> Numbers:
+    """The chance of at least this much spread by the chi-square distribution, of each row of (n, k)."""
+    return np.asarray(special.chdtrc(counts.shape[1] - 1, chi_square(counts)))
+
+
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     """The p-values of one family, adjusted so that any level holds for all of them at once (Holm 1979)."""
     order = np.argsort(p_values)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lab.distribution.gateway import Gateway, Policy
-from lab.distribution.goodness import ALPHA, as_far
+from lab.distribution.goodness import ALPHA, as_far, chi_square
 from lab.distribution.judgement import Analysis, Judgement, judge
 from lab.distribution.least_request import dispersion
 from lab.distribution.presence import Exposure
@@ -50,12 +50,6 @@ def max_deviation(counts: Integers) -> Numbers:
     """Largest |requests / even part - 1| over the tasks, for each run of (runs, tasks)."""
     even = counts.sum(axis=1, keepdims=True) / counts.shape[1]
     return np.asarray(np.abs(counts / even - 1).max(axis=1))
-
-
-def chi_square(counts: Integers) -> Numbers:
-    """Pearson's statistic against an even split, for each run of (runs, tasks)."""
-    even = counts.sum(axis=1, keepdims=True) / counts.shape[1]
-    return np.asarray(((counts - even) ** 2 / even).sum(axis=1))
 
 
 def _random(requests: int, tasks: int, runs: int, rng: np.random.Generator) -> Integers:

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from lab.errors import BadInput
 from lab.records.observations import Flags, Integers, Numbers, Windows
@@ -166,7 +166,7 @@ def _presence(windows: Windows) -> tuple[Flags, Flags, Integers, Integers]:
     independent = _running(counts.sum(axis=1) - windows.repeats)
     answers, meanwhile = np.maximum(counts.sum(axis=0), 1), requests[last + 1] - requests[first]
     # A few answers do not tell a host's share well: what it is at least.
-    share = stats.beta.ppf(_CONFIDENCE, answers, np.maximum(meanwhile - answers, 0) + 1)
+    share = special.betaincinv(answers, np.maximum(meanwhile - answers, 0) + 1, _CONFIDENCE)
     none = np.log1p(-share)
     before, after = independent[first], independent[-1] - independent[last + 1]
     threshold = np.log(_SILENCE / (2 * counts.shape[1]))

@@ -20,9 +20,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
-from lab.distribution.goodness import noncentrality
+from lab.distribution.goodness import noncentrality, p_values_even
 from lab.records.observations import Integers
 
 _ALPHA = 0.05  # for all windows together
@@ -102,4 +101,4 @@ def _uneven(table: Integers) -> NDArray[np.bool_]:
     """Which windows (n, hosts) are not as chance would have them, at 5 % for all together."""
     if table.shape[1] < 2:
         return np.zeros(len(table), dtype=np.bool_)
-    return np.asarray(stats.chisquare(table, axis=1).pvalue <= _ALPHA / len(table))
+    return np.asarray(p_values_even(table) <= _ALPHA / len(table))

@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
-from scipy import stats
 
-from lab.distribution.goodness import ALPHA
+from lab.distribution.goodness import ALPHA, p_values_even
 from lab.distribution.judgement import Judgement, judge
 from lab.distribution.recovery import EvenAgain, even_again
 from lab.errors import BadInput
@@ -456,8 +455,8 @@ def _even_again(seconds: _Seconds) -> EvenAgain:
     if found.seconds is None or len(columns) < 2:
         return found
     # A host that stays off its share to the end is in no window enough to be seen, but in all of them together.
-    rest = counts[math.ceil(seconds.event + found.seconds) :, columns].sum(axis=0)
-    if rest.sum() > 0 and stats.chisquare(rest).pvalue < _BY_CHANCE:
+    rest = counts[math.ceil(seconds.event + found.seconds) :, columns].sum(axis=0, keepdims=True)
+    if rest.sum() > 0 and p_values_even(rest)[0] < _BY_CHANCE:
         return EvenAgain(None, "uneven", found.resolution_s)
     # Nor is it even before the last of them has answered, which a window may be too wide to see.
     return replace(found, seconds=max(found.seconds, arrived - seconds.event))

@@ -10,7 +10,8 @@ import pytest
 from scipy import stats
 
 from lab.distribution.gateway import Gateway, Policy
-from lab.distribution.policies import chi_square, max_deviation, sample
+from lab.distribution.goodness import chi_square
+from lab.distribution.policies import max_deviation, sample
 from lab.errors import BadInput
 from lab.records.observations import Integers
 
