@@ -504,19 +504,15 @@ def study_answer(matrix: Sequence[Row]) -> str:
 
 def _worst(matrix: Sequence[Row], way: str) -> str:
     events = [row for row in matrix if row.experiment.has_event]
-    if not events:
-        failed, requests = sums(matrix)
-        return f"{way} {failed:,} of {requests:,} requests failed while nothing happened"
-    worst = max(events, key=failed_share)
-    failed, requests = sums([worst])
-    lost = f"{failed:,} of {requests:,}"
+    worst = max(events or matrix, key=failed_share)
     share = percent(failed_share(worst))
-    if len(events) == 1:
-        failed_words = f"{lost} requests failed" if failed else f"none of {requests:,} requests failed"
-        return f"{way} {failed_words} {worst.experiment.when}{f' ({share})' if failed else ''}"
-    lossless = [row for row in events if _is_lossless(row)]
-    counted = f"{way} {len(lossless)} of {len(events)} events lost no request"
-    return f"{counted}, and {worst.experiment.name} lost most ({lost}, {share})" if failed else counted
+    if len(events) < 2:
+        some = f" ({share})" if failed_share(worst) else ""
+        return f"{way} {_lost(worst)} requests failed {worst.experiment.when}{some}"
+    counted = f"{way} {sum(map(_is_lossless, events))} of {len(events)} events lost no request"
+    if not failed_share(worst):
+        return counted
+    return f"{counted}, and {worst.experiment.name} lost most ({_lost(worst)}, {share})"
 
 
 def _lossless_settings(matrix: Sequence[Row], names: Sequence[str], way: str) -> str:
@@ -533,10 +529,20 @@ def _lossless_settings(matrix: Sequence[Row], names: Sequence[str], way: str) ->
     return f"{way} {good} of {len(lossless)} settings lost no request{': ' if named else ''}{named}"
 
 
-def sums(matrix: Sequence[Row]) -> tuple[int, int]:
-    """Failed and all requests of these rows."""
-    found = [findings for row in matrix for findings in row.findings]
-    return sum(f.failures for f in found), sum(f.requests for f in found)
+def failed_share(row: Row) -> float:
+    """Of all requests, from 0 to 1."""
+    failed, requests = _sums(row)
+    return failed / requests if requests else 0.0
+
+
+def _sums(row: Row) -> tuple[int, int]:
+    return sum(found.failures for found in row.findings), sum(found.requests for found in row.findings)
+
+
+def _lost(row: Row) -> str:
+    """Such as `75 of 3,000` or `none of 3,000`."""
+    failed, requests = _sums(row)
+    return f"{f'{failed:,}' if failed else 'none'} of {requests:,}"
 
 
 def _is_lossless(row: Row) -> bool:
@@ -544,20 +550,13 @@ def _is_lossless(row: Row) -> bool:
     return not any(findings.failures or findings.unfinished for findings in row.findings)
 
 
-def failed_share(row: Row) -> float:
-    """Of all requests, from 0 to 1."""
-    failed, requests = sums([row])
-    return failed / requests if requests else 0.0
-
-
 def _one_by_one(matrix: Sequence[Row]) -> str:
     """Such as `75 of 3,000 requests failed when a task was stopped with stop_timeout 5, and none of 3,000 with ...`."""
     told: list[str] = []
     for row in matrix:
-        failed, requests = sums([row])
         what = "" if told else f" requests failed {row.experiment.when}"
         values = joined([_if(name, value) for name, value in row.parameters.items()])
-        told.append(f"{f'{failed:,}' if failed else 'none'} of {requests:,}{what} {values}")
+        told.append(f"{_lost(row)}{what} {values}")
     return f"{', '.join(told[:-1])}, and {told[-1]}" if len(told) > 1 else told[0]
 
 
