@@ -114,11 +114,14 @@ def _table(table: Table) -> str:
 
     def line(tag: str, cells: list[str]) -> str:
         marked = (
-            f"<{tag}{' class=text' if number < table.text_columns else ''}>{cell}</{tag}>"
+            f"<{tag}{' class=text' if number < table.text_columns else ''}{names[number] if tag == 'td' else ''}>"
+            f"{cell}</{tag}>"
             for number, cell in enumerate(cells)
         )
         return "<tr>" + "".join(marked) + "</tr>"
 
+    # On a narrow screen a row is a block of lines, and the name of its column stands beside each cell but the first.
+    names = ["", *(f' data-name="{escape(table.head[number])}"' for number in shown[1:])]
     head = line("th", [_text(table.head[number]) for number in shown])
     rows = []
     for index, row in enumerate(table.rows):

@@ -108,10 +108,22 @@ def test_it_ends_with_how_to_read_it(browser: Browser, report: Path) -> None:
     page.close()
 
 
-def test_a_narrow_screen_scrolls_tables_and_not_the_page(browser: Browser, report: Path) -> None:
-    page, _ = opened(browser, report, width=380)
+def test_a_narrow_screen_scrolls_neither_page_nor_tables_and_texts_are_large_enough(
+    browser: Browser, report: Path
+) -> None:
+    page, _ = opened(browser, report, width=400)
+    page.locator("details").evaluate_all("all => all.forEach(e => e.open = true)")
 
-    assert page.evaluate("document.documentElement.scrollWidth") <= 380
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert page.locator(".wide").evaluate_all("all => all.filter(e => e.scrollWidth > e.clientWidth).length") == 0
+    cell = page.locator("td[data-name=failed]").first
+    assert cell.evaluate("e => getComputedStyle(e, '::before').content") == '"failed"'
+    sizes = page.locator("svg.narrow text").evaluate_all(
+        "all => all.map(e => [e.getScreenCTM(), parseFloat(getComputedStyle(e).fontSize)])"
+        ".map(([to, size]) => size * Math.hypot(to.a, to.b))"
+    )
+    assert len(sizes) > 50
+    assert min(sizes) >= 11
     page.close()
 
 
