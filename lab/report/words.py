@@ -228,8 +228,8 @@ def _story(findings: Findings) -> str:
     if at.replace is not None:
         came = f"{new[0]}, its replacement," if len(new) == 1 == len(old) else new[0] if len(new) == 1 else ""
         came = came or f"the last of {len(new)} new tasks"
-        # Up to some seconds are the gateway's cache: more are the application's, which does not listen yet.
-        if findings.arm == DIRECT and at.register is not None and at.replace - at.register > SETTLE:
+        # Some seconds are the gateway's cache and the next request's turn; more: the application does not listen yet.
+        if findings.arm == DIRECT and at.register is not None and at.replace - at.register > 1.5 * SETTLE:
             came += f" was in Cloud Map after {at.register:.1f} s and"
         steps.append(f"{came} first answered after {at.replace:.1f} s")
     gone = set(fault.hostnames) - set(findings.replacements)  # a task that comes may get the name of one that went
