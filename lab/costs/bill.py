@@ -162,7 +162,7 @@ def _more_with_share(scenario: Scenario, which: int) -> Decimal:
 
 _QUANTITIES: Mapping[str, Callable[[Scenario], Decimal]] = {
     "hours": lambda s: HOURS,
-    "thousandth": lambda s: Decimal(1) / 1024,
+    "per_1024": lambda s: Decimal(1) / 1024,
     "steps": steps,
     "gigabytes": lambda s: s.requests / GB,  # of a month, for each byte of a request
     "log_bytes": lambda s: s.gateway_log_bytes + s.proxy_log_bytes + s.app_log_bytes,
