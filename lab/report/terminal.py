@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import time
-from types import TracebackType
+from contextlib import ExitStack
 from typing import Self
 
 from rich.console import Console
@@ -13,8 +13,6 @@ from rich.table import Table as Columns
 from rich.text import Text
 
 from lab.report.document import Document, Heading, Sentence, Table
-
-__all__ = ["Progress", "new_console", "write"]
 
 _PLAIN_WIDTH = 10_000  # columns: where the output is no terminal nothing is wrapped
 _WHOLE = 20  # characters of a cell that is not wrapped
@@ -75,10 +73,11 @@ def _columns(table: Table, width: int) -> Columns:
     return columns
 
 
-class Progress:
+class Progress(ExitStack):
     """One line that is drawn anew on a terminal, and a line every five seconds elsewhere."""
 
     def __init__(self, console: Console, duration: float) -> None:
+        super().__init__()
         self._console = console
         self._duration = duration
         self._live = Live(console=console, transient=True, refresh_per_second=4) if console.is_terminal else None
@@ -87,14 +86,8 @@ class Progress:
 
     def __enter__(self) -> Self:
         if self._live:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._live:
-            self._live.stop()
+            self.enter_context(self._live)
+        return super().__enter__()
 
     def show(self, elapsed: float, requests: int, rate: float, failures: int, hosts: int) -> None:
         """Say how far the loads are, all together: seconds, requests and their rate, failures, hosts that answered."""
