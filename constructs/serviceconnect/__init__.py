@@ -10,8 +10,9 @@
 #   roles.py       execution role and task role
 #   endpoints.py   the VPC endpoints and their policies
 #   comparison.py  an internal load balancer before the same tasks (a setting)
-#   service.py     cluster, namespace, ECS service with Service Connect; task.py its task definition,
-#                  rollout.py and teardown.py what a deployment and a destroy wait for
+#   cluster.py     the cluster and its namespace; teardown.py what its destroy waits for
+#   service.py     a service of any role in a cluster; rollout.py what waits for its tasks
+#   task.py        the task definition of the settings' service; health.py its health check
 #   gateway.py     HTTP API, VPC link, integration, routes, stage; routes.py what a route's key becomes
 #   load_fleet.py  Locust's master and workers beside the service (a setting)
 #   scaling.py, alarms.py, dashboard.py  what follows and shows metrics.py's metrics

@@ -124,7 +124,7 @@ class Gateway(Construct):
             self,
             "discovered",
             name=settings.discovery_name,
-            namespace_id=service.namespace.id,
+            namespace_id=service.cluster.namespace.id,
             depends_on=[service.rolled_out],
         )
         # API Gateway puts the name of a named stage before the path; the service expects the path alone.

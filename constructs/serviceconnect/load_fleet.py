@@ -13,14 +13,6 @@ import json
 from collections.abc import Sequence
 
 from cdktf import ITerraformDependable
-from cdktf_cdktf_provider_aws.ecs_service import (
-    EcsService,
-    EcsServiceNetworkConfiguration,
-    EcsServiceServiceConnectConfiguration,
-    EcsServiceServiceConnectConfigurationLogConfiguration,
-    EcsServiceServiceConnectConfigurationService,
-    EcsServiceServiceConnectConfigurationServiceClientAlias,
-)
 from cdktf_cdktf_provider_aws.ecs_task_definition import EcsTaskDefinition, EcsTaskDefinitionRuntimePlatform
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
@@ -37,9 +29,8 @@ from serviceconnect.logs import Logs
 from serviceconnect.network import Network
 from serviceconnect.policy import EXEC, allow, document
 from serviceconnect.roles import Roles, role_for_tasks
-from serviceconnect.rollout import await_rollout
 from serviceconnect.security import connect, security_group, way_in, way_out
-from serviceconnect.service import Service
+from serviceconnect.service import Endpoint, Service, ServiceProps
 from serviceconnect.settings import Settings
 from serviceconnect.task import AFTER_THE_NEXT, log_options
 
@@ -100,7 +91,7 @@ class LoadFleet(Construct):
             invoke = document([allow(["execute-api:Invoke"], [f"{gateway.api.execution_arn}/*"])])
             IamRolePolicy(self, "invoke", name="invoke", role=role.name, policy=invoke)
 
-        master, reached = self._run(
+        master = self._run(
             "master",
             ["--master", "--web-host", "127.0.0.1", "--host", gateway.url],
             size=(MASTER_CPU, MASTER_MEMORY),
@@ -114,7 +105,7 @@ class LoadFleet(Construct):
             size=(CPU, MEMORY),
             count=settings.load_fleet,
             alias="",
-            after=[reached],
+            after=[master.rolled_out],
         )
         self.web_ui = _port_forward(settings.region, service.cluster.name, master.name)
 
@@ -150,8 +141,7 @@ class LoadFleet(Construct):
         count: int,
         alias: str,
         after: Sequence[ITerraformDependable],
-    ) -> tuple[EcsService, ITerraformDependable]:
-        """The ECS service, and what waits for its tasks."""
+    ) -> Service:
         settings = self._settings
         cpu, memory = size
         task = EcsTaskDefinition(
@@ -170,49 +160,28 @@ class LoadFleet(Construct):
             container_definitions=json.dumps([self._container(arguments, listens=bool(alias))]),
             lifecycle=AFTER_THE_NEXT,
         )
-        service = EcsService(
+        return Service(
             self,
             id,
-            name=f"{settings.name}-load-{id}",
-            cluster=self._service.cluster.arn,
-            task_definition=task.arn,
-            desired_count=count,
-            launch_type="FARGATE",
-            # The port forward to the web UI is a session of ECS Exec.
-            enable_execute_command=bool(alias),
-            propagate_tags="SERVICE",
-            # One master: a second beside it would take half of the workers.
-            deployment_minimum_healthy_percent=0,
-            deployment_maximum_percent=100,
-            # It would need room for a task more.
-            availability_zone_rebalancing="DISABLED",
-            network_configuration=EcsServiceNetworkConfiguration(
-                subnets=self._subnet_ids, security_groups=[self._group.id], assign_public_ip=True
+            ServiceProps(
+                name=f"{settings.name}-load-{id}",
+                cluster=self._service.cluster,
+                task_definition=task,
+                subnet_ids=self._subnet_ids,
+                security_group_ids=[self._group.id],
+                proxy_log=log_options(self._logs.proxy.name, settings.region, f"load-{id}"),
+                endpoint=Endpoint(port_name=CONTAINER, name=alias, port=MASTER_PORT) if alias else None,
+                desired_count=count,
+                # One master: a second beside it would take half of the workers.
+                minimum_percent=0,
+                maximum_percent=100,
+                # The port forward to the web UI is a session of ECS Exec.
+                execute_command=bool(alias),
+                public_ip=True,
+                # After the service, so that a destroy waits for Cloud Map to drop this one too before the namespace.
+                after=[self._service.service, *self._roles.policies, *self._after, *after],
             ),
-            service_connect_configuration=EcsServiceServiceConnectConfiguration(
-                enabled=True,
-                namespace=self._service.namespace.arn,
-                service=[
-                    EcsServiceServiceConnectConfigurationService(
-                        port_name=CONTAINER,
-                        discovery_name=alias,
-                        client_alias=EcsServiceServiceConnectConfigurationServiceClientAlias(
-                            dns_name=alias, port=MASTER_PORT
-                        ),
-                    )
-                ]
-                if alias
-                else None,
-                log_configuration=EcsServiceServiceConnectConfigurationLogConfiguration(
-                    log_driver="awslogs", options=log_options(self._logs.proxy.name, settings.region, f"load-{id}")
-                ),
-            ),
-            # After the service, so that a destroy waits for Cloud Map to drop this one too before the namespace.
-            depends_on=[self._service.service, *self._roles.policies, *self._after, *after],
         )
-        deployed = {"subnets": self._subnet_ids, "security_group": self._group.id, "desired_count": count}
-        cluster = self._service.cluster.name
-        return service, await_rollout(self, f"{id}-rolled-out", settings.region, service, cluster, deployed)
 
     def _container(self, arguments: Sequence[str], listens: bool) -> dict[str, object]:
         settings = self._settings

@@ -48,7 +48,7 @@ class Scaling(Construct):
             "target",
             service_namespace="ecs",
             scalable_dimension="ecs:service:DesiredCount",
-            resource_id=f"service/{service.cluster.name}/{service.service.name}",
+            resource_id=f"service/{service.cluster.name}/{service.name}",
             min_capacity=settings.autoscaling_minimum,
             max_capacity=settings.autoscaling_maximum,
         )

@@ -6,6 +6,7 @@ from cdktf import LocalBackend, S3Backend, TerraformOutput, TerraformStack
 from constructs import Construct
 
 from serviceconnect.alarms import Alarms
+from serviceconnect.cluster import Cluster, ClusterProps
 from serviceconnect.comparison import Comparison
 from serviceconnect.dashboard import Dashboard
 from serviceconnect.endpoints import Endpoints
@@ -19,10 +20,10 @@ from serviceconnect.network import Network
 from serviceconnect.provider import aws_provider
 from serviceconnect.roles import Roles
 from serviceconnect.scaling import Scaling
-from serviceconnect.service import Service
+from serviceconnect.service import Endpoint, Service, ServiceProps, Target
 from serviceconnect.settings import Settings
 from serviceconnect.settings.gateway import COMPARISON_PREFIX
-from serviceconnect.task import CONTAINER
+from serviceconnect.task import CONTAINER, PORT_NAME, log_options, task_definition
 
 __all__ = ["ServiceConnectStack"]
 
@@ -69,24 +70,70 @@ class ServiceConnectStack(TerraformStack):
         gateway = Gateway(self, "gateway", settings, network, access_log_arn=logs.access.arn)
         alarms = Alarms(self, "alarms", settings, ApiSources(gateway.api.id, settings.stage))
         comparison = Comparison(self, "comparison", settings, network) if settings.comparison else None
+        cluster = Cluster(
+            self,
+            "cluster",
+            ClusterProps(
+                name=settings.name,
+                region=settings.region,
+                container_insights=settings.container_insights,
+                spot=settings.fargate_spot > 0,
+                after=logs.insights,
+            ),
+        )
+        task = task_definition(
+            self,
+            "task",
+            settings,
+            image.uri,
+            log_group=logs.service.name,
+            execution_role_arn=roles.execution.arn,
+            task_role_arn=roles.task.arn,
+        )
         service = Service(
             self,
             "service",
-            settings,
-            network,
-            roles,
-            logs,
-            image.uri,
-            target_group_arn=comparison.target_group.arn if comparison else "",
-            # By name: the twin keeps no metrics, so it makes no alarm to refer to.
-            alarm_name=alarms.errors.alarm_name_input if settings.deployment_alarm else "",
-            after=[
-                *network.ways,
-                *endpoints.all,
-                *image.pushed,
-                *(comparison.all if comparison else []),
-                *([alarms.errors] if settings.deployment_alarm else []),
-            ],
+            ServiceProps(
+                name=settings.name,
+                cluster=cluster,
+                task_definition=task,
+                subnet_ids=network.subnet_ids,
+                security_group_ids=network.task_group_ids,
+                proxy_log=log_options(logs.proxy.name, settings.region, "proxy"),
+                endpoint=Endpoint(
+                    port_name=PORT_NAME,
+                    name=settings.discovery_name,
+                    port=settings.container_port,
+                    # The gateway's is the answer that clients get, so the proxy must not be the first.
+                    request_timeout=settings.request_timeout + 1,
+                ),
+                target=Target(
+                    group_arn=comparison.target_group.arn,
+                    container=CONTAINER,
+                    port=settings.container_port,
+                    # As long as the container's own checks wait.
+                    grace_period=settings.health_check_start_period,
+                )
+                if comparison
+                else None,
+                desired_count=settings.desired_count,
+                autoscaled=settings.autoscaling != "off",
+                minimum_percent=settings.deployment_minimum_percent,
+                maximum_percent=settings.deployment_maximum_percent,
+                zone_rebalancing=settings.availability_zone_rebalancing,
+                execute_command=settings.execute_command,
+                fargate_spot=settings.fargate_spot,
+                # By name: the twin keeps no metrics, so it makes no alarm to refer to.
+                alarm_name=alarms.errors.alarm_name_input if settings.deployment_alarm else None,
+                after=[
+                    *roles.policies,
+                    *network.ways,
+                    *endpoints.all,
+                    *image.pushed,
+                    *(comparison.all if comparison else []),
+                    *([alarms.errors] if settings.deployment_alarm else []),
+                ],
+            ),
         )
         if isinstance(image, Image):
             image.mark_deployed(service.rolled_out)
@@ -94,8 +141,8 @@ class ServiceConnectStack(TerraformStack):
         sources = Sources(
             api_id=gateway.api.id,
             stage=settings.stage,
-            cluster=service.cluster.name,
-            service=service.service.name,
+            cluster=cluster.name,
+            service=service.name,
             discovery_name=settings.discovery_name,
             throttles_namespace=settings.name,
         )
@@ -130,9 +177,9 @@ class ServiceConnectStack(TerraformStack):
             "gateway_url": gateway.url,
             "region": settings.region,
             "authorization": settings.authorization,
-            "cluster_name": service.cluster.name,
-            "service_name": service.service.name,
-            "namespace_name": service.namespace.name,
+            "cluster_name": cluster.name,
+            "service_name": service.name,
+            "namespace_name": cluster.namespace.name,
             "discovery_name": settings.discovery_name,
             "repository_url": image.repository_url,
             "container_name": CONTAINER,

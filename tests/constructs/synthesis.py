@@ -53,10 +53,10 @@ def at(stack: Json, kind: str, path: str) -> Json:
 
 
 def _name(stack: Json, kind: str, path: str) -> str:
-    # CDKTF joins the path, drops repetitions and adds a hash.
+    # CDKTF joins the path, drops repetitions and adds a hash, but not to what is not in a construct.
     parts = path.split("/")
     readable = "_".join(part for part, before in zip(parts, ["", *parts], strict=False) if part != before)
-    (name,) = (name for name in stack["resource"][kind] if name.rpartition("_")[0] == readable)
+    (name,) = (name for name in stack["resource"][kind] if readable in (name, name.rpartition("_")[0]))
     return str(name)
 
 

@@ -22,7 +22,7 @@ def test_integration_finds_the_tasks_through_cloud_map(stack: Json) -> None:
     ((name, discovered),) = stack["data"]["aws_service_discovery_service"].items()
     assert discovered["name"] == "serviceconnect"
     assert discovered["namespace_id"] == reference(
-        stack, "aws_service_discovery_http_namespace", "service/namespace", "id"
+        stack, "aws_service_discovery_http_namespace", "cluster/namespace", "id"
     )
     assert discovered["depends_on"] == [address(stack, "terraform_data", "service/rolled-out")]
     integration = only(stack, "aws_apigatewayv2_integration")

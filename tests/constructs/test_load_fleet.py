@@ -34,9 +34,9 @@ def test_without_the_setting_there_is_none(stack: Json) -> None:
 
 
 def test_a_master_and_workers_that_find_it_through_service_connect(fleet: Json) -> None:
-    master, workers = (at(fleet, "aws_ecs_service", f"load/{name}") for name in ("master", "workers"))
+    master, workers = (at(fleet, "aws_ecs_service", f"load/{name}/service") for name in ("master", "workers"))
     assert (master["desired_count"], workers["desired_count"]) == (1, 2)
-    namespace = reference(fleet, "aws_service_discovery_http_namespace", "service/namespace", "arn")
+    namespace = reference(fleet, "aws_service_discovery_http_namespace", "cluster/namespace", "arn")
     assert master["service_connect_configuration"]["namespace"] == namespace
     assert workers["service_connect_configuration"]["namespace"] == namespace
     (alias,) = (entry["client_alias"] for entry in master["service_connect_configuration"]["service"])
@@ -44,7 +44,7 @@ def test_a_master_and_workers_that_find_it_through_service_connect(fleet: Json) 
     told = container_of(fleet, "load/workers-task")
     assert told["command"] == ["--worker", "--master-host", alias["dns_name"]]
     assert alias["port"] == container_of(fleet, "load/master-task")["portMappings"][0]["containerPort"] == 5557
-    assert address(fleet, "terraform_data", "load/master-rolled-out") in workers["depends_on"]
+    assert address(fleet, "terraform_data", "load/master/rolled-out") in workers["depends_on"]
     # Without room for a task more ECS refuses to rebalance zones, which is its default.
     assert {one["deployment_maximum_percent"] for one in (master, workers)} == {100}
     assert {one["availability_zone_rebalancing"] for one in (master, workers)} == {"DISABLED"}
@@ -86,7 +86,7 @@ def test_nothing_comes_in_from_outside_and_only_https_goes_out(fleet: Json) -> N
 def test_the_service_keeps_its_private_subnets_and_its_empty_role(synthesize: Synthesize) -> None:
     stack = synthesize(load_fleet=1)
     subnets = at(stack, "aws_ecs_service", "service/service")["network_configuration"]["subnets"]
-    fleets = at(stack, "aws_ecs_service", "load/workers")["network_configuration"]["subnets"]
+    fleets = at(stack, "aws_ecs_service", "load/workers/service")["network_configuration"]["subnets"]
     assert len(subnets) == len(fleets) == 2
     assert not set(subnets) & set(fleets)
     (out,) = stack["resource"]["aws_route"].values()
@@ -109,7 +109,9 @@ def test_an_endpoint_for_sessions_admits_the_fleet(fleet: Json) -> None:
 def test_the_fleet_is_in_a_group_of_its_own_which_the_endpoints_admit(fleet: Json) -> None:
     group = reference(fleet, "aws_security_group", "load/load", "id")
     for name in ("master", "workers"):
-        assert at(fleet, "aws_ecs_service", f"load/{name}")["network_configuration"]["security_groups"] == [group]
+        assert at(fleet, "aws_ecs_service", f"load/{name}/service")["network_configuration"]["security_groups"] == [
+            group
+        ]
     admitted = at(fleet, "aws_vpc_security_group_ingress_rule", "load/calls-in")
     assert admitted["security_group_id"] == reference(fleet, "aws_security_group", "endpoints/endpoints", "id")
     assert (admitted["referenced_security_group_id"], admitted["from_port"]) == (group, 443)
@@ -117,25 +119,25 @@ def test_the_fleet_is_in_a_group_of_its_own_which_the_endpoints_admit(fleet: Jso
 
 def test_the_fleet_is_waited_for(fleet: Json) -> None:
     for name in ("master", "workers"):
-        waits = at(fleet, "terraform_data", f"load/{name}-rolled-out")
+        waits = at(fleet, "terraform_data", f"load/{name}/rolled-out")
         run = waits["provisioner"][0]["local-exec"]
         assert run["command"].endswith("await_deployment.sh")
-        assert run["environment"]["SERVICE"] == reference(fleet, "aws_ecs_service", f"load/{name}", "name")
-        task = reference(fleet, "aws_ecs_service", f"load/{name}", "task_definition")
+        assert run["environment"]["SERVICE"] == reference(fleet, "aws_ecs_service", f"load/{name}/service", "name")
+        task = reference(fleet, "aws_ecs_service", f"load/{name}/service", "task_definition")
         assert waits["triggers_replace"]["task_definition"] == task
 
 
 def test_the_image_is_pushed_before_and_only_where_it_can_be(synthesize: Synthesize, fleet: Json) -> None:
     push = fleet["resource"]["terraform_data"]["load-image"]
     assert push["provisioner"][0]["local-exec"]["environment"]["DOCKERFILE"] == "load/Dockerfile"
-    assert "terraform_data.load-image" in at(fleet, "aws_ecs_service", "load/master")["depends_on"]
+    assert "terraform_data.load-image" in at(fleet, "aws_ecs_service", "load/master/service")["depends_on"]
     local = synthesize(load_fleet=1, endpoint_url="http://127.0.0.1:4566")
     assert "push_image.sh" not in json.dumps(local)
 
 
 def test_the_output_opens_the_web_ui_as_it_stands(fleet: Json, tmp_path: Path) -> None:
-    cluster = reference(fleet, "aws_ecs_cluster", "service/cluster", "name")
-    master = reference(fleet, "aws_ecs_service", "load/master", "name")
+    cluster = reference(fleet, "aws_ecs_cluster", "cluster/cluster", "name")
+    master = reference(fleet, "aws_ecs_service", "load/master/service", "name")
     lines = fleet["output"]["load_web_ui"]["value"].replace(cluster, "probe").replace(master, "probe-load-master")
     assert "${" not in lines
     tools = StandIns(tmp_path / "bin")

@@ -231,7 +231,7 @@ def test_tasks_in_an_existing_vpc_wait_too(synthesize: Synthesize) -> None:
 def test_the_load_fleet_waits_too(synthesize: Synthesize) -> None:
     stack = synthesize(load_fleet=1)
     for name in ("master", "workers"):
-        assert ways(stack) <= set(at(stack, "aws_ecs_service", f"load/{name}")["depends_on"])
+        assert ways(stack) <= set(at(stack, "aws_ecs_service", f"load/{name}/service")["depends_on"])
 
 
 def test_the_tasks_reach_what_the_settings_name(synthesize: Synthesize) -> None:

@@ -42,7 +42,8 @@ def test_waits_anew_for_every_change_of_which_ecs_makes_a_deployment(stack: Json
         "subnets": network["subnets"],
         "security_groups": network["security_groups"],
         "target_group": "",
-        "request_timeout": 30,
+        "request_timeout": 31,
+        "fargate_spot": 0,
         "desired_count": 3,
     }
     compared = synthesize(comparison=True)

@@ -138,7 +138,7 @@ def test_service_connect(synthesize: Synthesize) -> None:
     stack = synthesize(request_timeout=25)
     connect = only(stack, "aws_ecs_service")["service_connect_configuration"]
     assert connect["enabled"] is True
-    assert connect["namespace"] == reference(stack, "aws_service_discovery_http_namespace", "service/namespace", "arn")
+    assert connect["namespace"] == reference(stack, "aws_service_discovery_http_namespace", "cluster/namespace", "arn")
     (service,) = connect["service"]
     assert service["port_name"] == container(stack)["portMappings"][0]["name"]
     assert service["discovery_name"] == "serviceconnect"
@@ -295,8 +295,7 @@ def test_task_roles_trust_ecs_on_behalf_of_this_account_alone(synthesize: Synthe
     assert list(stack["data"]["aws_caller_identity"].values()) == [{}]
     (account,) = stack["data"]["aws_caller_identity"]
     mine = {"StringEquals": {"aws:SourceAccount": f"${{data.aws_caller_identity.{account}.account_id}}"}}
-    roles = {path: at(stack, "aws_iam_role", path) for path in ("roles/execution", "roles/task")}
-    roles["load-role"] = stack["resource"]["aws_iam_role"]["load-role"]
+    roles = {path: at(stack, "aws_iam_role", path) for path in ("roles/execution", "roles/task", "load-role")}
     trusted = {path: statements(role["assume_role_policy"])[0].get("Condition") for path, role in roles.items()}
     # AWS documents the condition for task roles only.
     assert trusted == {"roles/execution": None, "roles/task": mine, "load-role": mine}
@@ -348,7 +347,7 @@ def test_a_share_of_the_tasks_on_spot(stack: Json, synthesize: Synthesize) -> No
     ]
     assert only(whole, "aws_ecs_cluster_capacity_providers")["capacity_providers"] == ["FARGATE", "FARGATE_SPOT"]
     assert (
-        address(whole, "aws_ecs_cluster_capacity_providers", "service/capacity")
+        address(whole, "aws_ecs_cluster_capacity_providers", "cluster/capacity")
         in only(whole, "aws_ecs_service")["depends_on"]
     )
     assert only(stack, "aws_ecs_service")["launch_type"] == "FARGATE"

@@ -12,9 +12,9 @@ ENVIRONMENT = {"NAMESPACE_ID": "ns-1", "AWS_REGION": "eu-west-2", "PAUSE": "0"}
 
 
 def test_stands_between_service_and_namespace(stack: Json) -> None:
-    emptied = at(stack, "terraform_data", "service/emptied")
+    emptied = at(stack, "terraform_data", "cluster/emptied")
     assert emptied["input"] == {
-        "namespace_id": reference(stack, "aws_service_discovery_http_namespace", "service/namespace", "id"),
+        "namespace_id": reference(stack, "aws_service_discovery_http_namespace", "cluster/namespace", "id"),
         "region": "eu-west-2",
     }
     (provisioner,) = emptied["provisioner"]
@@ -23,7 +23,7 @@ def test_stands_between_service_and_namespace(stack: Json) -> None:
     assert local["command"] == "sh ../../../constructs/serviceconnect/scripts/await_cloud_map.sh"
     # A destroy-time provisioner may refer to nothing else.
     assert all(value.startswith("${self.") for value in local["environment"].values())
-    assert address(stack, "terraform_data", "service/emptied") in only(stack, "aws_ecs_service")["depends_on"]
+    assert address(stack, "terraform_data", "cluster/emptied") in only(stack, "aws_ecs_service")["depends_on"]
 
 
 def test_waits_until_the_namespace_is_empty(tmp_path: Path) -> None:
