@@ -11,8 +11,6 @@ from enum import StrEnum
 
 from lab.experiments.findings import Findings
 
-__all__ = ["FIGURES", "PRIMARY", "Compared", "Figure", "figures"]
-
 
 class Compared(StrEnum):
     """What `lab compare` makes of a figure."""
@@ -34,12 +32,8 @@ class Figure:
     compared: Compared = Compared.NOT
 
 
-def _p99(period: str) -> Callable[[Findings], float | None]:
-    def of(findings: Findings) -> float | None:
-        found = findings.period(period)
-        return found.p99_ms if found else None
-
-    return of
+def _p99(findings: Findings, period: str) -> float | None:
+    return found.p99_ms if (found := findings.period(period)) else None
 
 
 _TABLE = (
@@ -58,8 +52,8 @@ _TABLE = (
     Figure(
         "even_again_s", "s", "even again s", lambda f: f.even_again.seconds if f.even_again else None, Compared.OUTCOME
     ),
-    Figure("p99_before_ms", "ms", "p99 before ms", _p99("before"), Compared.INTERVAL),
-    Figure("p99_during_ms", "ms", "p99 during ms", _p99("during"), Compared.INTERVAL),
+    Figure("p99_before_ms", "ms", "p99 before ms", lambda f: _p99(f, "before"), Compared.INTERVAL),
+    Figure("p99_during_ms", "ms", "p99 during ms", lambda f: _p99(f, "during"), Compared.INTERVAL),
 )
 
 FIGURES: Mapping[str, Figure] = {figure.name: figure for figure in _TABLE}

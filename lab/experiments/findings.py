@@ -144,7 +144,7 @@ def find(run: Run) -> Findings:
     Raises BadInput: it is of an experiment that is not known, or run.json has a value of the wrong type or size.
     """
     record = record_of(run)
-    fault = record.faults[0] if record.faults else None
+    fault = record.fault
     experiment = _experiment(run, record)
     failed = [row for row in run.timeline if is_failure(row.status)]
     by_cause: Counter[Cause] = Counter()
@@ -159,6 +159,8 @@ def find(run: Run) -> Findings:
     unserved = tuple(sorted({task.hostname for task in came} - set(first_seen)))
     # Where ECS said nothing of its tasks, those that were stopped through the API.
     by_api = fault is not None and not record.tasks and EXPERIMENTS[fault.kind].course is Course.TASKS_STOP
+    # A run that was killed does not say how long it was.
+    spanned = float(run.timeline[-1].second - run.timeline[0].second + 1) if run.timeline else 0.0
     seconds = _by_second(run, record, fault, went) if fault and run.timeline else None
     return Findings(
         experiment=experiment,
@@ -179,7 +181,7 @@ def find(run: Run) -> Findings:
         unhealthy_answers=_from_unhealthy(run, record),
         periods=_periods(run, record, fault, seconds),
         hosts=run.hosts,
-        duration=_duration(run, record),
+        duration=spanned if record.counted_s is None else record.counted_s,
         planned=record.settings.run_time_s or None,
         asked_rate=record.settings.rate or None,
         users=record.users or 0,
@@ -191,15 +193,19 @@ def find(run: Run) -> Findings:
 
 def flaw_of(record: RunRecord, experiment: Experiment) -> Flaw | None:
     """Why the run says nothing of *experiment*: its load or what had to happen did not come to its end."""
-    fault = record.faults[0] if record.faults else None
+    fault = record.fault
     if experiment.has_event and fault is None:
         return Flaw.NO_EVENT
     if record.ended_early:
         return Flaw.ENDED_EARLY
-    if fault is not None and (flaw := _course(record, fault, experiment)):
-        return flaw
-    if fault is not None and _is_disturbed(record, fault):
-        return Flaw.DISTURBED
+    if fault is not None:
+        if flaw := _course(record, fault, experiment):
+            return flaw
+        # A task stopped or was made under load, before the event.
+        since = math.inf if record.start is None else record.start
+        moments = [moment for task in record.tasks for moment in (task.created_at, task.stopping_at)]
+        if any(moment is not None and since <= moment < fault.at for moment in moments):
+            return Flaw.DISTURBED
     if record.accidents:
         return Flaw.ACCIDENT
     return None if record.is_whole else Flaw.NO_END
@@ -212,19 +218,23 @@ def _course(record: RunRecord, fault: Fault, experiment: Experiment) -> Flaw | N
         return Flaw.FAULT_GOES_ON
     if not record.tasks:
         return None
+
+    def is_past(moment: float | None) -> bool:
+        return moment is not None and moment <= end
+
     match experiment.course:
         case Course.TASKS_STOP:
-            stay = [task for task in record.tasks if task.arn in fault.tasks and not _is_before(task.stopping_at, end)]
+            stay = [task for task in record.tasks if task.arn in fault.tasks and not is_past(task.stopping_at)]
             return Flaw.OLD_TASKS_STAYED if stay else None
         case Course.ONE_STOPS:
             stops = any(fault.at <= (task.stopping_at or 0) <= end for task in record.tasks)
             return None if stops else Flaw.OLD_TASKS_STAYED
         case Course.TASKS_COME:
-            come = any(task.created_at >= fault.at and _is_before(task.started_at, end) for task in record.tasks)
+            come = any(task.created_at >= fault.at and is_past(task.started_at) for task in record.tasks)
             return None if come else Flaw.NEW_TASKS_MISSING
         case Course.ROLLED_BACK:
             new = [task for task in record.tasks if task.task_definition.endswith(f"/{fault.detail}")]
-            back = new and all(_is_before(task.stopping_at, end) for task in new)
+            back = new and all(is_past(task.stopping_at) for task in new)
             return None if back else Flaw.NOT_ROLLED_BACK
     return None
 
@@ -237,21 +247,10 @@ def _not_slow(experiment: Experiment, came: Sequence[TaskRecord], first_seen: Ma
     return Flaw.NOT_SLOW if soon else None
 
 
-def _is_disturbed(record: RunRecord, fault: Fault) -> bool:
-    """Whether a task stopped or was made under load, before the event."""
-    since = math.inf if record.start is None else record.start
-    moments = [moment for task in record.tasks for moment in (task.created_at, task.stopping_at) if moment is not None]
-    return any(since <= moment < fault.at for moment in moments)
-
-
-def _is_before(moment: float | None, end: float) -> bool:
-    return moment is not None and moment <= end
-
-
 def _experiment(run: Run, record: RunRecord) -> Experiment:
     """A run of Locust alone names none, and nothing happens in it."""
-    kinds = [fault.kind for fault in record.faults[:1]]
-    named = [name for name in (record.experiment.name, *kinds) if name is not None]
+    kind = record.fault.kind if record.fault else None
+    named = [name for name in (record.experiment.name, kind) if name is not None]
     for name in named:
         if name not in EXPERIMENTS:
             raise BadInput(
@@ -259,13 +258,6 @@ def _experiment(run: Run, record: RunRecord) -> Experiment:
                 f"{', '.join(EXPERIMENTS)}: read it with the version that wrote it."
             )
     return EXPERIMENTS[named[0] if named else "baseline"]
-
-
-def _duration(run: Run, record: RunRecord) -> float:
-    """In seconds; of a run that was killed, which does not say it, what its timeline spans."""
-    if record.counted_s is not None:
-        return record.counted_s
-    return float(run.timeline[-1].second - run.timeline[0].second + 1) if run.timeline else 0.0
 
 
 def of_period(run: Run, period: Period) -> Run:
@@ -308,7 +300,7 @@ def _from_unhealthy(run: Run, record: RunRecord) -> int:
     """Of the tasks made after the fault, those that are unhealthy or, as the events say, were given up for it."""
     messages = [event.message for event in record.events]
     given_up = " ".join(message for message in messages if "failed container health checks" in message)
-    since = record.faults[0].at if record.faults else math.inf
+    since = record.fault.at if record.fault else math.inf
     never = {
         task.hostname
         for task in record.tasks
@@ -346,19 +338,19 @@ def _times(
     had = Counter(task.hostname for task in record.tasks)
     answers = [first_seen.get(task.hostname) if had[task.hostname] == 1 else None for task in came]
     known = [moment for moment in answers if moment is not None]
+    if (
+        record.experiment.arm == LOAD_BALANCER
+    ):  # events such as `(service x) deregistered 1 targets in (target-group y)`
+        said = [e.at - fault.at for e in record.events if e.at >= fault.at and ") deregistered " in e.message]
+        out = max(said, default=None)
+    else:
+        out = _deregistered(record.discovery, {task.id for task in gone}, fault.at)
     return Times(
         detect=max(0.0, min(acts) - fault.at) if acts else None,
-        deregister=_out_of_target_group(record, fault.at)
-        if record.experiment.arm == LOAD_BALANCER
-        else _deregistered(record.discovery, {task.id for task in gone}, fault.at),
+        deregister=out,
         register=_registered(record.discovery, {task.id for task in came}, fault.at),
         replace=max(known) - fault.at if known and len(known) == len(answers) else None,
     )
-
-
-def _out_of_target_group(record: RunRecord, at: float) -> float | None:
-    """From events such as `(service x) deregistered 1 targets in (target-group ...)`."""
-    return max((e.at - at for e in record.events if e.at >= at and ") deregistered " in e.message), default=None)
 
 
 def _registered(discovered: Iterable[Discovered], came: set[str], at: float) -> float | None:
@@ -372,17 +364,13 @@ def _registered(discovered: Iterable[Discovered], came: set[str], at: float) -> 
 
 def _deregistered(discovered: Iterable[Discovered], gone: set[str], at: float) -> float | None:
     """None also where not all of them were seen there before, or one is still there in the end."""
-    seen: set[str] = set()
-    left: set[str] = set()
-    last = None
+    last: dict[str, float | None] = {}  # since when each is not there, None while it is
     for change in discovered:
-        if change.instances is None:
-            continue
-        present = gone.intersection(change.instances)
-        seen |= present
-        if left != (left := seen - present):
-            last = change.at
-    return max(0.0, last - at) if gone and left == gone and last is not None else None
+        if change.instances is not None:
+            last |= dict.fromkeys(gone.intersection(change.instances))
+            last |= {name: change.at for name in last if last[name] is None and name not in change.instances}
+    moments = [moment for moment in last.values() if moment is not None]
+    return max(0.0, max(moments) - at) if gone and len(moments) == len(gone) else None
 
 
 # Before, during, after

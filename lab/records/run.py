@@ -196,6 +196,11 @@ class RunRecord(_Record):
     accidents: tuple[Accident, ...] = ()
 
     @property
+    def fault(self) -> Fault | None:
+        """The one that times are counted from."""
+        return self.faults[0] if self.faults else None
+
+    @property
     def ended_early(self) -> bool:
         """Whether the load is known to have ended before the time that was asked for."""
         asked = self.settings.run_time_s
@@ -250,8 +255,8 @@ def read_folder(path: Path) -> Run:
     _require_span(path / "timeline.csv", (row.second for row in run.timeline))
     _require_span(path / "latency.csv", (row.second for row in run.latency))
     record = record_of(run)
-    if record.faults and run.timeline:
-        at, first, last = record.faults[0].at, run.timeline[0].second, run.timeline[-1].second
+    if record.fault and run.timeline:
+        at, first, last = record.fault.at, run.timeline[0].second, run.timeline[-1].second
         if not first - _LONGEST <= at <= last + _LONGEST:
             raise BadInput(f"{path / 'run.json'}: faults.0.at = {at:g} is no time of this run ({first} to {last}).")
     return run
