@@ -152,7 +152,7 @@ def up(
         typer.Option(metavar="URL", help="A page of this origin may ask the AWS endpoint; no other may. Repeatable."),
     ] = None,
     with_parent: Annotated[
-        bool, typer.Option("--with-parent", help="End when the process that started it has gone, however it went.")
+        bool, typer.Option("--with-parent", help="End when the process that started it has gone, for whatever reason.")
     ] = False,
 ) -> None:
     """Start a twin and stay with it; Ctrl-C or `twin down` ends it and everything it started."""

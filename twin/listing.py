@@ -147,7 +147,7 @@ def _described(aws: Aws) -> Iterator[dict[str, Any]]:
 
 
 def _unsupported(aws: Aws) -> list[str]:
-    """What the services, and the task definitions that they run, ask for in vain."""
+    """What the services, and the task definitions that they run, ask for that has no effect here."""
     lines = []
     for cluster in aws.call("ecs", "ListClusters")["clusterArns"]:
         arns = aws.call("ecs", "ListServices", cluster=cluster, maxResults=100)["serviceArns"]

@@ -28,7 +28,8 @@ PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", *(f"docs/{path.name}" fo
 GOLDEN = PROJECT / "tests/lab/golden"
 
 # A program, with variables before it or a prompt.
-_COMMAND = re.compile(r"(?:\$ )?((?:[A-Z_]+=(?:'[^']*'|\S+) )*)((?:make|lab|twin|locust|aws|curl|git|source|eval)\b.*)")
+_PROGRAMS = "make|lab|twin|locust|aws|curl|git|source|eval"
+_COMMAND = re.compile(rf"(?:\$ )?((?:[A-Z_]+=(?:'[^']*'|\S+) )*)((?:{_PROGRAMS}) .*)")
 _DRAWN = "twin up: cdk.tf.json"  # the beginning of a drawing
 
 # What is done on AWS, with a shared state or by several machines: parsed here where it is ours, and no more.

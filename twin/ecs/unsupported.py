@@ -74,7 +74,7 @@ _REASONS = {
 
 
 def unsupported(service: Json, definition: Json) -> list[str]:
-    """What *service* (`Service`) and the *definition* of its tasks (`TaskDefinition`) ask for in vain, a line each."""
+    """What *service* (`Service`) and its tasks' *definition* (`TaskDefinition`) ask for without effect, a line each."""
     primary: Json = next((d for d in service["deployments"] if d["status"] == "PRIMARY"), {})
     connection = primary.get("serviceConnectConfiguration") or {}
     further = {name: primary.get(name) for name in ("volumeConfigurations", "vpcLatticeConfigurations")}

@@ -1,0 +1,123 @@
+"""Make the pictures of README and docs, light and dark, for broad and for narrow screens.
+
+    python tools/pictures.py report RUN docs/images/report     # a report's headline and first picture
+    python tools/pictures.py report STUDY docs/images/report-matrix --until .wide     # and to its first table
+    python tools/pictures.py locust http://127.0.0.1:8089 docs/images    # beside `make ui`: load, and a task stopped
+
+Writes NAME.png, NAME-dark.png, NAME-narrow.png and NAME-narrow-dark.png. Needs Chromium, and `make develop`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+_WIDTHS = {"": 800, "-narrow": 400}  # CSS pixels
+_SCHEMES = {"": "light", "-dark": "dark"}
+_MARGIN = 16  # CSS pixels below what is shown
+
+_BEFORE, _AFTER = 20, 15  # seconds of load before a task is stopped, and after
+
+
+def report(browser: Browser, folder: Path, name: str, until: str) -> None:
+    """The report in *folder*, from its top to the end of the first visible element that is *until*."""
+    address = (folder / "report.html").resolve().as_uri()
+    for suffix, page in pages(browser):
+        page.goto(address)
+        shown = page.locator(until).locator("visible=true").first
+        box = shown.bounding_box()
+        assert box is not None
+        write(page, f"{name}{suffix}.png", box["y"] + box["height"] + _MARGIN)
+
+
+def locust(browser: Browser, address: str, folder: Path) -> None:
+    """Load by Locust's web UI at *address*, a task stopped meanwhile; then the tab Hostnames, and the charts."""
+    swarm = urllib.parse.urlencode({"user_count": 16, "spawn_rate": 16}).encode()
+    ask = urllib.request.Request(f"{address}/swarm", swarm, {"Origin": address})
+    with urllib.request.urlopen(ask) as answer:
+        assert json.load(answer)["success"]
+    page = browser.new_page()
+    page.wait_for_timeout(_BEFORE * 1000)
+    tasks = json.loads(subprocess.run(["twin", "ps", "--json"], check=True, capture_output=True, text=True).stdout)[
+        "tasks"
+    ]
+    subprocess.run(["twin", "stop", next(task["id"] for task in tasks if task["status"] == "RUNNING")], check=True)
+    page.wait_for_timeout(_AFTER * 1000)
+    page.close()
+    for suffix, page in pages(browser):
+        page.goto(f"{address}/hostnames")
+        page.locator("svg").first.wait_for()
+        write(page, f"{folder}/locust-hostnames-chart{suffix}.png")
+    for suffix, page in pages(browser):
+        page.goto(address)
+        page.get_by_role("tab", name="Hostnames").click()
+        page.get_by_role("cell").first.wait_for()
+        write(page, f"{folder}/locust-hostnames-tab{suffix}.png")
+
+
+def pages(browser: Browser) -> Iterator[tuple[str, Page]]:
+    """A page of each width and scheme, with what it adds to a file's name."""
+    for narrow, width in _WIDTHS.items():
+        for dark, scheme in _SCHEMES.items():
+            page = browser.new_page(
+                viewport={"width": width, "height": 600},
+                color_scheme=scheme,  # type: ignore[arg-type]
+                device_scale_factor=2,
+            )
+            yield narrow + dark, page
+            page.close()
+
+
+def write(page: Page, file: str, height: float | None = None) -> None:
+    """The page's full width, to its end or to *height*."""
+    whole = page.evaluate("[document.documentElement.clientWidth, document.documentElement.scrollHeight]")
+    clip = {"x": 0.0, "y": 0.0, "width": float(whole[0]), "height": float(min(height or whole[1], whole[1]))}
+    page.screenshot(path=file, full_page=True, clip=clip)  # type: ignore[arg-type]
+    print(file)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium; exits with 3 where there is none."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        print("Chromium is not on PATH: install it, such as by `apt-get install chromium`.", file=sys.stderr)
+        sys.exit(3)
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
+
+
+def main() -> None:
+    """Read the arguments and make what they name."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    of_report = kinds.add_parser("report")
+    of_report.add_argument("folder", type=Path)
+    of_report.add_argument("name")
+    of_report.add_argument("--until", default="figure")
+    of_locust = kinds.add_parser("locust")
+    of_locust.add_argument("address")
+    of_locust.add_argument("folder", type=Path)
+    given = parser.parse_args()
+    with chromium() as browser:
+        if given.kind == "report":
+            report(browser, given.folder, given.name, given.until)
+        else:
+            locust(browser, given.address.rstrip("/"), given.folder)
+
+
+if __name__ == "__main__":
+    main()
