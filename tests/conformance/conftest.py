@@ -17,7 +17,7 @@ from botocore.config import Config
 from tests.conformance.terraform import Lacking, Terraform
 from tests.twin.conftest import synthesize
 from tests.twin.gateway.issuer import Issuer, issuer_at_work
-from tests.twin.running import PROJECT, RunningTwin, TwinFactory, twin_command, wait_until
+from tests.twin.running import PROJECT, STARTS_WITHIN, RunningTwin, TwinFactory, twin_command, wait_until
 
 
 @dataclass
@@ -66,7 +66,11 @@ def endpoint(make_endpoint: MakeEndpoint) -> Endpoint:
 
 
 def _endpoint(twin: RunningTwin, issuer: Issuer) -> Endpoint:
-    wait_until(lambda: "aws_endpoint_url" in said(twin) or twin.process.poll() is not None, "the endpoint is there")
+    wait_until(
+        lambda: "aws_endpoint_url" in said(twin) or twin.process.poll() is not None,
+        "the endpoint is there",
+        STARTS_WITHIN,
+    )
     ask = ["sh", "-c", 'eval "$("$@")" && env -0', "sh", *twin_command("env", "--state", str(twin.state))]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SC_", "TF_CLI"))}
     done = subprocess.run(ask, cwd=PROJECT, env=clean, capture_output=True, text=True)

@@ -10,6 +10,7 @@ __all__ = ["inventory"]
 # Service, list call, the answer's member that has the resources, and the member that names one ("": they are names).
 _CALLS = (
     ("apigatewayv2", "get_apis", "Items", "ApiId"),
+    ("apigatewayv2", "get_domain_names", "Items", "DomainName"),
     ("apigatewayv2", "get_vpc_links", "Items", "VpcLinkId"),
     ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
     ("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twin.moto import api_gateway, cloud_map, policies, scaling, security_groups, transit_gateways
+from twin.moto import api_gateway, cloud_map, hosted_zones, policies, scaling, security_groups, transit_gateways
 
 __all__ = ["complete"]
 
@@ -12,6 +12,7 @@ __all__ = ["complete"]
 #   api_gateway.py      UpdateStage, lists of authorizers and deployments, tags of stages, what a route key may be
 #   security_groups.py  rules that differ in source or destination alone, descriptions of all kinds of rules
 #   scaling.py          the services of the twin's ECS as scalable targets, their tags
+#   hosted_zones.py     their ids
 #   policies.py         the managed policies of AWS
 #   transit_gateways.py attachments of VPCs: their tags, and that they are described once they are deleted
 #
@@ -21,5 +22,5 @@ __all__ = ["complete"]
 
 def complete() -> None:
     """Put all of it on moto's classes; a second call changes nothing."""
-    for module in (api_gateway, cloud_map, policies, scaling, security_groups, transit_gateways):
+    for module in (api_gateway, cloud_map, hosted_zones, policies, scaling, security_groups, transit_gateways):
         module.complete()

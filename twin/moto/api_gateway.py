@@ -12,12 +12,13 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 from urllib.parse import unquote
 
 from moto.apigatewayv2 import urls
 from moto.apigatewayv2.exceptions import APIGatewayV2Error, BadRequestException
-from moto.apigatewayv2.models import Stage
+from moto.apigatewayv2.models import DomainName, Stage
 from moto.apigatewayv2.responses import ApiGatewayV2Response
 
 __all__ = ["complete", "route_key_fault", "without_names"]
@@ -30,6 +31,7 @@ _VARIABLE = re.compile(r"\{([^{}]*?)(\+?)\}")
 _TIMEOUT_MS = (50, 30_000)  # of an integration of an HTTP API [API reference, TimeoutInMillis]
 _STAGE_ARN = re.compile(r".*:apigateway:[^:]*:[^:]*:/apis/([^/]+)/stages/(.+)")
 _API = "{0}/v2/apis/(?P<api_id>[^/]+)"
+_HOSTED_ZONE = "Z00000000000TWIN"  # each Region has one of AWS's own
 _OF_A_STAGE = tuple(
     f"{_API}/stages/(?P<stage_name>[^/]+)/{what}$" for what in ("accesslogsettings", "routesettings/(?P<route_key>.+)")
 )
@@ -155,6 +157,18 @@ def _get_models(self: Any) -> Answer:
     return 200, {}, json.dumps({"items": [model.to_json() for model in api.models.values()]})
 
 
+def _with_addresses(self: Any) -> Json:
+    """The domain name as JSON, with what Terraform waits for; its addresses, and the hosted zone, lead nowhere."""
+    answer: Json = _DOMAIN_NAME(self)
+    region, label = self.domain_name_arn.split(":")[3], sha256(self.domain_name.encode()).hexdigest()[:10]
+    here = {
+        "apiGatewayDomainName": f"d-{label}.execute-api.{region}.amazonaws.com",
+        "domainNameStatus": "AVAILABLE",
+        "hostedZoneId": _HOSTED_ZONE,
+    }
+    return answer | {"domainNameConfigurations": [{**each, **here} for each in answer["domainNameConfigurations"]]}
+
+
 def _stage_of(self: Any, api_id: str, name: str) -> tuple[Any, str]:
     api = self.apigatewayv2_backend.get_api(api_id)
     if name not in api.stages:
@@ -240,6 +254,7 @@ _CHANGED = (
     *("update_integration", "update_route"),
 )
 _ORIGINAL: dict[str, Callable[[Any], Answer]] = {name: getattr(ApiGatewayV2Response, name) for name in _CHANGED}
+_DOMAIN_NAME = DomainName.to_json
 _NEW: dict[str, Callable[[Any], Answer]] = {
     "create_deployment": _create_deployment,
     "create_integration": _checked_integration(_ORIGINAL["create_integration"]),
@@ -262,6 +277,7 @@ _NEW: dict[str, Callable[[Any], Answer]] = {
 
 def complete() -> None:
     """Put it on moto's classes."""
+    DomainName.to_json = _with_addresses
     for name, method in _NEW.items():
         setattr(ApiGatewayV2Response, name, method)
     for path in (f"{_API}/deployments$", f"{_API}/deployments/(?P<deployment_id>[^/]+)$", *_OF_A_STAGE, _TAGS):

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.twin.running import RunningTwin, TwinFactory, wait_until
+from tests.twin.running import STARTS_WITHIN, RunningTwin, TwinFactory, wait_until
 
 CHECK = {"command": ["CMD-SHELL", "wget -q --spider http://127.0.0.1:8080/ready"], "interval": 5, "retries": 1}
 
@@ -93,7 +93,7 @@ class Shop:
 def shop(start_twin: TwinFactory) -> Shop:
     twin = start_twin("--empty", wait=False)
     file = twin.state / "twin.json"
-    wait_until(lambda: file.exists() and "aws_endpoint_url" in file.read_text(), "the endpoint is there")
+    wait_until(lambda: file.exists() and "aws_endpoint_url" in file.read_text(), "the endpoint is there", STARTS_WITHIN)
     return Shop(twin)
 
 

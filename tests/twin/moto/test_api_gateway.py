@@ -179,3 +179,14 @@ def test_deployments_are_made_and_listed(gateway: Any, api: str) -> None:
     assert gateway.get_deployment(ApiId=api, DeploymentId=made["DeploymentId"])["Description"] == "first"
     gateway.delete_deployment(ApiId=api, DeploymentId=made["DeploymentId"])
     assert gateway.get_deployments(ApiId=api)["Items"] == []
+
+
+def test_a_domain_name_is_available_and_has_an_address(gateway: Any) -> None:
+    certificate = {"CertificateArn": f"arn:aws:acm:{REGION}:123456789012:certificate/1", "EndpointType": "REGIONAL"}
+    made = gateway.create_domain_name(DomainName="api.example.com", DomainNameConfigurations=[certificate])
+
+    (told,) = gateway.get_domain_name(DomainName="api.example.com")["DomainNameConfigurations"]
+    assert made["DomainNameConfigurations"] == [told]
+    assert (told["CertificateArn"], told["DomainNameStatus"]) == (certificate["CertificateArn"], "AVAILABLE")
+    assert told["ApiGatewayDomainName"].endswith(f".execute-api.{REGION}.amazonaws.com")
+    assert told["HostedZoneId"].startswith("Z")

@@ -198,3 +198,8 @@ def test_an_attachment_to_a_transit_gateway_has_its_tags_and_is_described_once_i
     assert described() == [("deleted", tags)]
     ec2.create_transit_gateway_vpc_attachment(**given)
     assert sorted(described(), key=str) == [("available", []), ("deleted", tags)]
+
+
+def test_the_id_of_a_hosted_zone_begins_with_z(client: Client) -> None:
+    zone = client("route53").create_hosted_zone(Name="example.com", CallerReference="1")["HostedZone"]
+    assert zone["Id"].startswith("/hostedzone/Z")
