@@ -22,6 +22,7 @@ from twin.errors import BadStack
 
 __all__ = ["Reference", "mentioned", "repeated", "resolve"]
 
+_LONGEST_SHOWN = 200  # characters
 _MARK = re.compile(r"\$\$\{|%%\{|\$\{|%\{")
 _ADDRESS = r"(?:data\.)?[A-Za-z_][\w-]*\.[A-Za-z_][\w-]*"
 _REFERENCE = re.compile(rf'({_ADDRESS})((?:\.[A-Za-z_][\w-]*|\[\d+\]|\["[^"\\]*"\])+)')
@@ -39,7 +40,7 @@ class Reference:
 
     def __str__(self) -> str:
         steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.path)
-        return self.address + "".join(steps)
+        return _shown(self.address + "".join(steps))
 
     def within(self, attributes: Mapping[str, Any]) -> Any:
         """The value at the path; LookupError if there is none."""
@@ -135,10 +136,14 @@ def _reference(expression: str, where: str) -> Reference:
     match = _REFERENCE.fullmatch(expression[2:-1].strip()) if re.fullmatch(r"\$\{.*\}", expression) else None
     if match is None or match[1].partition(".")[0] in _NOT_RESOURCES:
         raise BadStack(
-            f"{where}: {expression} is more than a reference to a resource or data source; "
+            f"{where}: {_shown(expression)} is more than a reference to a resource or data source; "
             "the twin resolves nothing else, so compute the value in the construct."
         )
     return Reference(match[1], tuple(_step(step) for step in _STEP.finditer(match[2])))
+
+
+def _shown(expression: str) -> str:
+    return expression if len(expression) <= _LONGEST_SHOWN else f"{expression[: _LONGEST_SHOWN - 3]}..."
 
 
 def _step(step: re.Match[str]) -> str | int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -141,7 +142,9 @@ def _only_stack(folder: Path) -> Path:
 
 def _read_json(file: Path) -> Mapping[str, Any]:
     try:
-        if (size := file.stat().st_size) > LARGEST_FILE:
+        if not stat.S_ISREG((found := file.stat()).st_mode):  # to read a pipe may take for ever
+            raise BadStack(f"{file} is no file: name a cdktf.out or a cdk.tf.json with --synth.")
+        if (size := found.st_size) > LARGEST_FILE:
             raise BadStack(f"{file} has {size} bytes, and no stack needs more than {LARGEST_FILE}: is it one?")
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -63,7 +63,7 @@ def _read_stream(source: str, stream: BinaryIO) -> Observations:
     first = _decoded(line, f"{source}, line {number}")
     if first.lstrip()[:1] in ("{", "["):
         taken_for, rows = "JSON with hostnames, one object a line", _objects(lines)
-    elif "hostname" in next(csv.reader([first.lower()[:_LONGEST_HEADER]])):
+    elif "hostname" in _columns(first):
         taken_for, rows = "a table of requests by hostname", _cells(lines)
     elif _is_counted(first):
         taken_for, rows = "counts, as `sort | uniq -c` writes them", _counts(lines)
@@ -115,6 +115,14 @@ def _is_counted(line: str) -> bool:
         return match is not None
     layout = layout_of(line.encode())
     return match[2] is not None and layout is not None and not layout.time
+
+
+def _columns(line: str) -> list[str]:
+    """The names in a header; none if it is no CSV."""
+    try:
+        return next(csv.reader([line.lower()[:_LONGEST_HEADER]]))
+    except csv.Error:  # a carriage return by itself
+        return []
 
 
 def _counts(lines: _Lines) -> Iterator[Row]:

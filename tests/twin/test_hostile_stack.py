@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
@@ -185,6 +186,26 @@ def test_a_stack_that_cannot_be_run_is_refused_before_anything_starts(
     assert len(ran.err) < 600 + len(str(tmp_path))
     left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     assert left <= {"cdk.tf.json", "lock", "events.jsonl"}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link to itself", "device"])
+def test_what_is_no_file_keeps_nobody_waiting(twin_cli: Command, tmp_path: Path, kind: str) -> None:
+    synth = tmp_path / "cdk.tf.json"
+    match kind:
+        case "pipe":
+            os.mkfifo(synth)
+        case "folder":
+            synth.mkdir()
+        case "device":
+            synth.symlink_to("/dev/zero")
+        case _:
+            synth.symlink_to(synth)
+    ports = ["--port", str(free_port()), "--aws-port", str(free_port())]
+
+    ran = twin_cli("up", "--synth", str(synth), "--state", str(tmp_path / "state"), *ports)
+
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert str(synth) in ran.err
 
 
 @pytest.mark.parametrize(

@@ -124,3 +124,14 @@ def test_every_text_is_resolved_or_refused(text: str) -> None:
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(alphabet="abc"), st.lists))
 def test_values_without_templates_are_unchanged(value: Any) -> None:
     assert json.dumps(resolved(value)) == json.dumps(value)
+
+
+@pytest.mark.parametrize(
+    "expression", ["${" * 500 + "x" + "}" * 500, "${" + "a" * 200_000 + "!}"], ids=["deep", "long"]
+)
+def test_a_message_repeats_no_more_of_an_expression_than_a_reader_needs(expression: str) -> None:
+    with pytest.raises(BadStack) as error:
+        resolve(expression, "aws_ecs_cluster.main, argument name", lambda reference: "")
+
+    assert len(str(error.value)) < 450
+    assert len(str(Reference("aws_vpc.main", ("a",) * 50_000))) == 200

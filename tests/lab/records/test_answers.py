@@ -224,6 +224,10 @@ def test_too_many_names_are_no_hostnames(write: Write) -> None:
         read(write("".join(f"{number}\n" for number in range(100_002))))
 
 
+def test_a_carriage_return_by_itself_is_no_header(write: Write) -> None:
+    assert read(write(b"a\rb\r")).counts == {"b": 1}  # of a line the last, as a terminal shows it
+
+
 def test_what_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no such file"):
         read(str(tmp_path / "nothing"))
