@@ -159,7 +159,7 @@ def _get_models(self: Any) -> Answer:
 
 def _with_addresses(self: Any) -> Json:
     """The domain name as JSON, with what Terraform waits for; its addresses, and the hosted zone, lead nowhere."""
-    answer: Json = _DOMAIN_NAME(self)
+    answer: Json = {name: value for name, value in _DOMAIN_NAME(self).items() if value != {}}  # tags, mutual TLS
     region, label = self.domain_name_arn.split(":")[3], sha256(self.domain_name.encode()).hexdigest()[:10]
     here = {
         "apiGatewayDomainName": f"d-{label}.execute-api.{region}.amazonaws.com",
