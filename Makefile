@@ -224,8 +224,8 @@ compare: ready ## Stop, rollout and crash, with and without a load balancer
 soak: ready ## Random faults on a twin under load, with checks all along (MINUTES=10 SEED=...)
 	@python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
-ui: ready ## The twin, and Locust's web UI at http://127.0.0.1:8089 (WORKERS=4 for more processes)
-	@$(TWIN_UP) -- locust --host http://127.0.0.1:$(GATEWAY_PORT) --web-host 127.0.0.1 --web-port $(WEB_PORT) $(if $(WORKERS),--processes $(WORKERS) --master-bind-host 127.0.0.1)
+ui: ready ## The twin, and Locust's web UI at http://127.0.0.1:8089 (RATE=100; WORKERS=4 for more processes)
+	@$(TWIN_UP) -- locust --host http://127.0.0.1:$(GATEWAY_PORT) --rate $(RATE) --web-host 127.0.0.1 --web-port $(WEB_PORT) $(if $(WORKERS),--processes $(WORKERS) --master-bind-host 127.0.0.1)
 
 test: $(VENV)/.developed ## All of lint, and all tests
 	@$(MAKE) --no-print-directory -j 3 lint pytest

@@ -90,11 +90,10 @@ def run(
     shortest: bool = typer.Option(
         False, "--shortest", help="On a twin: each experiment for the least load in which it runs its course."
     ),
-    rate: float | None = typer.Option(
-        None,
-        help="Requests per second, answered or not. Without it users wait for their answers, so that a task that "
-        "hangs hides what they would have asked. Each user has 256 requests under way at most.",
-        show_default="as many as go",
+    rate: float = typer.Option(
+        100,
+        help="Requests per second, answered or not; each user has 256 of them under way at most. 0: users wait for "
+        "their answers and ask at once again, so that a task that hangs hides what they would have asked.",
     ),
     path: str = typer.Option(
         "/hostname", help="What is asked for; hosts are told apart by `x-hostname` in the answers."
@@ -136,8 +135,8 @@ def run(
         raise BadInput(f"--duration {duration:g} is not in whole seconds, which Locust takes: give {duration:.0f}.")
     if shortest and duration is not None:
         raise BadInput(f"--shortest and --duration {duration:g} exclude each other: give one of them.")
-    if rate is not None and not 0 < rate <= 100_000:
-        raise BadInput(f"--rate {rate:g} is out of range: give requests per second, above 0 and at most 100000.")
+    if not 0 <= rate <= 100_000:
+        raise BadInput(f"--rate {rate:g} is out of range: give requests per second, 0 (as many as go) to 100000.")
     if not _PATH.fullmatch(path):
         raise BadInput(f"--path {path!r} is no path that Locust takes: give one such as /orders/7?verbose=1.")
     chosen(experiments, on_aws=False)  # a misspelt name before a missing file
@@ -167,7 +166,7 @@ def run(
     require_drains_end(swept, task_settings(service))
     zones = [task.availability_zone for task in service.tasks() if task.is_running]
     todo, too_large = fitting(todo, experiments, zones)
-    request = Request(todo, users, duration, rate, repeat, swept, results, path, shortest, wait=not no_wait)
+    request = Request(todo, users, duration, rate or None, repeat, swept, results, path, shortest, wait=not no_wait)
     left_out = {experiment.name: experiment.not_on_aws for experiment in impossible} | too_large
     folders: list[Path] = []
 

@@ -198,7 +198,10 @@ def unnamed(findings: Findings) -> bool:
 def load_notes(findings: Findings) -> list[str]:
     """What was amiss with the load itself, or with the twin."""
     lost, last = len(findings.lost_workers), sum(worker.requests for worker in findings.lost_workers)
+    throttled = findings.failures_by_cause.get(Cause(429, from_host=False), 0)
     amiss = {
+        f"{throttled:,} failed because the stage admits no more (429), whatever happened to the tasks: give a smaller "
+        "--rate, or set throttle_rate and throttle_burst.": throttled,
         "No answer named its host in `x-hostname`, so how the requests were spread is not known: let the service send "
         "it, or start the twin with --name-tasks.": unnamed(findings),
         f"{findings.unfinished or 0:,} more requests were under way when the load ended: what became of them is not "

@@ -552,6 +552,17 @@ def test_answers_that_name_no_host_say_nothing_of_hosts() -> None:
     assert findings.failures == 8
 
 
+def test_requests_that_the_stage_throttled_are_not_the_events() -> None:
+    run = run_with_a_stop()
+    throttled = (*run.timeline, TimelineRow(START + 2, "", 429, 30))
+    hosts = (*run.hosts, host("", 30, START + 2, START + 3, failures=30))
+
+    assert load_notes(find(Run(run.path, run.meta, hosts, throttled))) == [
+        "30 failed because the stage admits no more (429), whatever happened to the tasks: give a smaller --rate, or "
+        "set throttle_rate and throttle_burst."
+    ]
+
+
 def test_where_some_answers_name_their_host_or_none_came_there_is_no_such_note() -> None:
     run = run_with_a_stop()
     assert load_notes(find(run)) == []
