@@ -220,7 +220,8 @@ def _story(findings: Findings) -> str:
     """With the hosts' names where one task went and one came: out of Cloud Map, first answer, last answer."""
     fault, at, steps = findings.fault, findings.times, []
     assert fault is not None
-    names = short([host.hostname for host in findings.hosts])
+    # A task that was stopped may have answered nothing, or nothing with its name.
+    names = short([*(host.hostname for host in findings.hosts), *fault.hostnames])
     old = [names.get(name, name) for name in fault.hostnames]
     new = [names.get(name, name) for name in findings.replacements if name not in findings.unserved]
     went = old[0] if len(old) == 1 else "the last of the stopped tasks"

@@ -551,6 +551,11 @@ def test_answers_that_name_no_host_say_nothing_of_hosts() -> None:
     assert times(findings) == ["After the stop: ECS acted after 0.1 s; c was out of Cloud Map after 0.3 s."]
     assert findings.failures == 8
 
+    tasks = [{**one, "hostname": f"{one['hostname']}.eu-west-2.compute.internal"} for one in run.meta["tasks"]]
+    meta = {**run.meta, "tasks": tasks, "faults": [{**run.meta["faults"][0], "hostnames": [tasks[2]["hostname"]]}]}
+    findings = find(Run(run.path, meta, (host("", 588, START + 0.1, START + 19.9, failures=8),), unnamed))
+    assert times(findings) == ["After the stop: ECS acted after 0.1 s; c was out of Cloud Map after 0.3 s."]
+
 
 def test_requests_that_the_stage_throttled_are_not_the_events() -> None:
     run = run_with_a_stop()
