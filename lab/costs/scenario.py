@@ -419,11 +419,9 @@ def _scenario(path: Path, stack: Mapping[str, Any]) -> Scenario:
         for setting in _blocks(cluster.get("setting"))
         if setting.get("name") == "containerInsights"
     ]
-    counts = [
-        int(count)
-        for policy in each("aws_ecr_lifecycle_policy")
-        for count in re.findall(r'"imageCountMoreThan".*?"countNumber":\s*(\d{1,9})', policy["policy"])
-    ]
+    # Of the rule for any tag: those of a tag's own have room for more images than there are of them.
+    kept = r'"tagStatus":\s*"any"[^}]*?"imageCountMoreThan"[^}]*?"countNumber":\s*(\d{1,9})'
+    counts = [int(count) for policy in each("aws_ecr_lifecycle_policy") for count in re.findall(kept, policy["policy"])]
     logged = any(stage.get("access_log_settings") for stage in each("aws_apigatewayv2_stage"))
     days = [int(group.get("retention_in_days", 0)) for group in each("aws_cloudwatch_log_group")]
     return Scenario(

@@ -288,7 +288,18 @@ def stack() -> dict[str, Any]:
             "aws_ecr_lifecycle_policy": {
                 "image": {
                     "policy": json.dumps(
-                        {"rules": [{"selection": {"countType": "imageCountMoreThan", "countNumber": 4}}]}
+                        {
+                            "rules": [
+                                {
+                                    "selection": {
+                                        "tagStatus": status,
+                                        "countType": "imageCountMoreThan",
+                                        "countNumber": most,
+                                    }
+                                }
+                                for status, most in (("tagged", 100), ("any", 4))
+                            ]
+                        }
                     )
                 }
             },
@@ -318,6 +329,11 @@ def test_what_is_deployed_is_what_is_priced(tmp_path: Path, stack: dict[str, Any
         insights=True,
         images_kept=4,
     )
+
+
+def test_the_stack_that_is_synthesized_by_default_is_the_default_scenario() -> None:
+    snapshot = Path(__file__).parents[2] / "constructs" / "serviceconnect.tf.json"
+    assert scenario_of_stack(snapshot) == scenario_of_settings(Settings())
 
 
 def test_what_is_not_deployed_is_not_priced(tmp_path: Path, stack: dict[str, Any]) -> None:
