@@ -197,7 +197,7 @@ def _strip(ends: tuple[float, float], value: float, widest: float) -> str:
 
 
 def _longer(run: LongerRun, detect: float, requests: int) -> Iterator[Part]:
-    off = f"a host that stays {percent(detect)} off"
+    off = f"a host that stays {percent(detect)} off in all windows alike"
     cannot_tell = (
         f"Cannot tell yet: {run.requests_needed:,} requests would show {off}, four times of five."
         if run.requests_needed > requests
