@@ -516,7 +516,8 @@ def _worst(matrix: Sequence[Row], way: str) -> str:
     counted = f"{way} {sum(map(_is_lossless, events))} of {len(events)} events lost no request"
     if not failed_share(worst):
         return counted
-    return f"{counted}, and {worst.experiment.name} lost most ({_lost(worst)}, {share})"
+    most = "lost most" if sum(not _is_lossless(row) for row in events) > 1 else "lost some"
+    return f"{counted}, and {worst.experiment.name} {most} ({_lost(worst)}, {share})"
 
 
 def _lossless_settings(matrix: Sequence[Row], names: Sequence[str], way: str) -> str:

@@ -223,6 +223,23 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     assert "http://&lt;b&gt;&amp;" in written(read_measured(folder)).read_text()
 
 
+def test_one_event_that_lost_requests_is_not_the_one_that_lost_most(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    runs = [
+        write_run(tmp_path / "a", rng, name="scale-in", lingers=0.0),
+        write_run(tmp_path / "b", rng, name="stop-task", lingers=1.5),
+        write_run(tmp_path / "c", rng, name="rollout", lingers=1.5),
+    ]
+    (tmp_path / "two").mkdir()
+    (tmp_path / "three").mkdir()
+    two = Tables(written(write_study(tmp_path / "two", runs[:2], {})).read_text()).text
+    three = Tables(written(write_study(tmp_path / "three", runs, {})).read_text()).text
+
+    assert "1 of 2 events lost no request, and stop-task lost some (" in two
+    assert "1 of 3 events lost no request" in three
+    assert " lost most (" in three
+
+
 def test_a_study_has_the_matrix_and_every_run(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     runs = [
