@@ -73,7 +73,8 @@ def _docker() -> Iterator[str]:
 
 
 def _credentials(region: str, endpoint_url: str) -> Iterator[str]:
-    hint = 'run `eval "$(twin env)"`' if is_loopback(endpoint_url) else "run `aws configure`, or set AWS_PROFILE"
+    configure = "set AWS_PROFILE, or run `aws configure` (`make aws` puts the AWS CLI into .venv/bin)"
+    hint = 'run `eval "$(twin env)"`' if is_loopback(endpoint_url) else configure
     where = endpoint_url or "AWS"
     try:
         session = boto3.Session()

@@ -64,6 +64,7 @@ def test_all_that_is_missing_is_said_at_once(tools: StandIns, tmp_path: Path) ->
     assert head == "make deploy cannot go through:"
     assert [sentence.split()[0] for sentence in missing] == ["terraform", "docker", "there"]
     assert "aws configure" in missing[2]
+    assert "make aws" in missing[2]
 
 
 @pytest.mark.parametrize("chosen", [{"action": "destroy"}, {"action": "diff"}, {"SC_IMAGE_URI": "given"}])
