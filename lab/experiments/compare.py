@@ -246,7 +246,8 @@ def _sides(size: int, total: int) -> Integers:
 
 def _signs(columns: Columns) -> float:
     """Of which way is which in each pair."""
-    changes = np.array([np.subtract(b, a) for a, b in columns], dtype=np.float64)
+    # Numbers first: of outcomes, which are true or false, NumPy takes no difference.
+    changes = np.array([np.subtract(b, a, dtype=np.float64) for a, b in columns])
     return _smallest(np.abs(changes @ _ways(changes.shape[1]).T))
 
 

@@ -146,6 +146,17 @@ def test_an_outcome_that_came_on_one_side_only_is_shown() -> None:
     assert each.shown
 
 
+def test_an_outcome_that_came_on_one_way_only_is_shown() -> None:
+    """As above, of the two ways of the same runs."""
+    came = find(read_one(0.5))
+    never = Findings(**{**vars(came), "times": type(came.times)(), "arm": "alb"})
+    measured = Measured(Path("x"), {"direct": RUN, "alb": RUN}, {"direct": came, "alb": never})
+    each = only(compare_ways(Study(Path("x"), (measured,) * 6, {})))
+
+    assert each.p_value == pytest.approx(2 / 64)
+    assert each.shown
+
+
 def read_one(lingers: float) -> Run:
     import tempfile
 
