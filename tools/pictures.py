@@ -1,7 +1,7 @@
 """Make the pictures of README and docs, light and dark, for broad and for narrow screens.
 
     python tools/pictures.py report RUN docs/images/report     # a report's headline and first picture
-    python tools/pictures.py report STUDY docs/images/report-matrix --until .wide     # and to its first table
+    python tools/pictures.py report STUDY docs/images/report-matrix --until .wide --width 1024     # to its first table
     python tools/pictures.py locust http://127.0.0.1:8089 docs/images    # beside `make ui`: load, and a task stopped
 
 Writes NAME.png, NAME-dark.png, NAME-narrow.png and NAME-narrow-dark.png. Needs Chromium, and `make develop`.
@@ -22,17 +22,17 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-_WIDTHS = {"": 800, "-narrow": 400}  # CSS pixels
+_BROAD, _NARROW = 800, 400  # CSS pixels
 _SCHEMES = {"": "light", "-dark": "dark"}
 _MARGIN = 16  # CSS pixels below what is shown
 
 _BEFORE, _AFTER = 20, 15  # seconds of load before a task is stopped, and after
 
 
-def report(browser: Browser, folder: Path, name: str, until: str) -> None:
+def report(browser: Browser, folder: Path, name: str, until: str, width: int) -> None:
     """The report in *folder*, from its top to the end of the first visible element that is *until*."""
     address = (folder / "report.html").resolve().as_uri()
-    for suffix, page in pages(browser):
+    for suffix, page in pages(browser, width):
         page.goto(address)
         shown = page.locator(until).locator("visible=true").first
         box = shown.bounding_box()
@@ -65,9 +65,9 @@ def locust(browser: Browser, address: str, folder: Path) -> None:
         write(page, f"{folder}/locust-hostnames-tab{suffix}.png")
 
 
-def pages(browser: Browser) -> Iterator[tuple[str, Page]]:
+def pages(browser: Browser, broad: int = _BROAD) -> Iterator[tuple[str, Page]]:
     """A page of each width and scheme, with what it adds to a file's name."""
-    for narrow, width in _WIDTHS.items():
+    for narrow, width in {"": broad, "-narrow": _NARROW}.items():
         for dark, scheme in _SCHEMES.items():
             page = browser.new_page(
                 viewport={"width": width, "height": 600},
@@ -108,13 +108,14 @@ def main() -> None:
     of_report.add_argument("folder", type=Path)
     of_report.add_argument("name")
     of_report.add_argument("--until", default="figure")
+    of_report.add_argument("--width", type=int, default=_BROAD)
     of_locust = kinds.add_parser("locust")
     of_locust.add_argument("address")
     of_locust.add_argument("folder", type=Path)
     given = parser.parse_args()
     with chromium() as browser:
         if given.kind == "report":
-            report(browser, given.folder, given.name, given.until)
+            report(browser, given.folder, given.name, given.until, given.width)
         else:
             locust(browser, given.address.rstrip("/"), given.folder)
 

@@ -28,7 +28,7 @@ def test_every_count_that_is_quoted_was_measured() -> None:
 
 def test_pictures_and_files_that_are_named_are_there() -> None:
     text = (DOCS / "findings.md").read_text()
-    named = re.findall(r"\]\(((?!http|#)[^)#]+)", text)
+    named = re.findall(r'(?:\]\(|src="|srcset=")((?!http|#)[^)"#]+)', text)
 
     assert {"images/report-grid.png", "images/report-matrix.png"} <= set(named)
     assert [name for name in named if not (DOCS / name).exists()] == []
