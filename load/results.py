@@ -320,6 +320,8 @@ def _read_rows(file: Path, row_type: type[Row]) -> list[Row]:
 
 
 def _read(file: Path) -> str:
+    if file.exists() and not file.is_file():  # to read a pipe is to wait for a writer
+        raise ResultsMalformed(f"{file} is no file: give the folder that `lab run` or Locust wrote.")
     try:
         return file.read_text(encoding="utf-8")
     except OSError as error:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -111,6 +112,15 @@ def test_a_malformed_file_is_named_with_its_line(tmp_path: Path, name: str, text
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(ResultsMalformed, match=r"hostnames\.csv cannot be read .* is it the folder of a run\?"):
         results.read_run(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["hostnames.csv", "timeline.csv", "latency.csv", "run.json"])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None:
+    path = results.create_run(tmp_path / "run")
+    (path / name).unlink()
+    os.mkfifo(path / name)
+    with pytest.raises(ResultsMalformed, match=f"{name} is no file"):
+        results.read_run(path)
 
 
 def complete_run(path: Path) -> Path:
