@@ -9,7 +9,7 @@
 /private/hostname  as /hostname, to requests with an Authorization header; else 401 from the gateway
 /hang-up           closes the connection in place of an answer
 /never             no answer, and the connection stays open
-/seen              what was asked so far, in JSON: requests, connections, the last Authorization header
+/seen              what was asked so far, in JSON: requests, those never answered, connections, the last Authorization header
 any other          404 from the gateway itself: JSON, and no header
 """
 
@@ -24,7 +24,7 @@ HOSTS = [("alpha", "eu-west-2a"), ("beta", "eu-west-2b"), ("gamma", "eu-west-2c"
 turns = itertools.cycle(HOSTS)
 # Seconds that an answer takes, as over a network: closed loops whose answers take none fill a core.
 LATENCY = 0.01
-seen = {"requests": 0, "connections": 0, "authorization": ""}
+seen = {"requests": 0, "unanswered": 0, "connections": 0, "authorization": ""}
 
 
 async def answer(target: str, headers: Mapping[str, str]) -> tuple[str, str, str]:
@@ -37,6 +37,7 @@ async def answer(target: str, headers: Mapping[str, str]) -> tuple[str, str, str
     host, zone = next(turns)
     names = f"x-hostname: {host}\r\nx-availability-zone: {zone}\r\n"
     if path == "/never":
+        seen["unanswered"] += 1  # type: ignore[operator]
         await asyncio.Event().wait()
     await asyncio.sleep(0.25 if path == "/slow/hostname" else LATENCY)
     match path:

@@ -63,6 +63,7 @@ def start_and_wait(locust: Any, service: str, *arguments: str) -> Any:
     load = ("--headless", "-H", service, "-u", "8", "-r", "8", "--rate", "80", *FOREVER)
     process = locust.start(*load, "--path-mix", "never=1,hostname=9", *arguments)
     locust.wait_for_requests(process)
+    locust.wait_until(process, lambda: locust.seen(service)["unanswered"])
     return process
 
 
