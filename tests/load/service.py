@@ -9,7 +9,7 @@
 /private/hostname  as /hostname, to requests with an Authorization header; else 401 from the gateway
 /hang-up           closes the connection in place of an answer
 /never             no answer, and the connection stays open
-/seen              what was asked so far, in JSON: requests, those never answered, connections, the last Authorization header
+/seen              what was asked so far, in JSON: requests, those that got no answer, connections, last Authorization
 any other          404 from the gateway itself: JSON, and no header
 """
 
