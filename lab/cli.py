@@ -40,7 +40,7 @@ costs_app = typer.Typer(
 
 _TARGET = typer.Option(Path(".twin/outputs.json"), help="The outputs file of the twin, or of `cdktf deploy`.")
 _PRICES = typer.Option(None, help="Price file. Default: the one that comes with the lab.")
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text: docs/lab.md has its keys.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON: docs/reference/files.md has its keys.")]
 
 
 def _version(wanted: bool) -> None:

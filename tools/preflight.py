@@ -169,7 +169,7 @@ def _in_the_way(ec2: Any, settings: Settings) -> Iterator[str]:
                 yield (
                     f"{id} ({endpoint['ServiceName']}) in {endpoint['VpcId']} is not the stack's, and subnets and VPC"
                     f" cannot go before it does: {'; '.join(commands)} (GuardDuty's comes back while tasks run: see"
-                    ' "GuardDuty" in docs/deploy.md).'
+                    ' "GuardDuty" in docs/troubleshooting.md).'
                 )
     ids = {group["GroupId"] for group in all_of("describe_security_groups", **mine)}
     for direction, member, prefix in (

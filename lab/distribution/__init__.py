@@ -12,4 +12,5 @@
 #   policies       what it would do, and which policies are compatible with a measured run
 #   least_request  how much of the randomness is left when the less busy of two tasks is taken
 # All are functions from values to values; lab.report.words says them. scipy takes a second to import, so this front
-# door imports nothing, and gateway nothing but errors: `lab --help` waits for neither. docs/statistics.md is for users.
+# door imports nothing, and gateway nothing but errors: `lab --help` waits for neither.
+# docs/reference/statistics.md is for users.

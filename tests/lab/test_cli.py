@@ -72,7 +72,7 @@ def test_a_run_as_json(lab: Command, run: Path) -> None:
 
 
 def test_the_keys_that_are_public(lab: Command, run: Path, study: Path, tmp_path: Path) -> None:
-    """docs/lab.md: these stay."""
+    """docs/reference/files.md: these stay."""
     found = lab("report", str(run), "--json").json
     of_a_run = {
         "requests", "failures", "unfinished", "failed_seconds", "windows", "even_again_s", "even_again_reason",
@@ -98,7 +98,7 @@ def test_the_keys_that_are_public(lab: Command, run: Path, study: Path, tmp_path
 
 
 def test_every_key_of_a_run_is_documented(lab: Command, run: Path) -> None:
-    document = (Path(__file__).parents[2] / "docs" / "lab.md").read_text()
+    document = (Path(__file__).parents[2] / "docs" / "reference" / "files.md").read_text()
     found = lab("report", str(run), "--json").json
 
     assert [key for key in (*found, *found["windows"][0]) if f"`{key}`" not in document] == []

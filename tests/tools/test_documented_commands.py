@@ -24,7 +24,11 @@ from tests.twin.running import PROJECT
 from tests.twin.test_documented_commands import COMMANDS as RUN_ON_A_TWIN
 from twin import cli as twin_cli
 
-PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", *(f"docs/{path.name}" for path in PROJECT.glob("docs/*.md"))]
+PAGES = [
+    str(path.relative_to(PROJECT))
+    for pages in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md", "docs/reference/*.md")
+    for path in sorted(PROJECT.glob(pages))
+]
 GOLDEN = PROJECT / "tests/lab/golden"
 
 # A program, with variables before it or a prompt.

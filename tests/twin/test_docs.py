@@ -1,4 +1,4 @@
-"""docs/twin.md tells every parameter with its default, every fault, and the answers of the gateway's own."""
+"""docs/twin.md has every parameter with its default and every fault, fidelity.md the answers of the gateway's own."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from twin.gateway import listener
 from twin.parameters import Parameters
 
 TEXT = (PROJECT / "docs/twin.md").read_text()
+FIDELITY = (PROJECT / "docs/reference/fidelity.md").read_text()
 
 
 def test_parameters_and_their_defaults() -> None:
@@ -38,4 +39,4 @@ def test_faults() -> None:
 
 def test_answers() -> None:
     for status, message in listener._MESSAGES.items():
-        assert re.search(rf'{status} `{{"message":"{message}"}}`', TEXT), status
+        assert re.search(rf'{status} `{{"message":"{message}"}}`', FIDELITY), status

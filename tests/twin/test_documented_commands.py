@@ -15,7 +15,7 @@ import pytest
 from tests.twin.running import PROJECT, STACK, RunningTwin, TwinFactory
 from twin.credentials import environment
 
-PAGES = ("README.md", "docs/ecs.md", "docs/own-service.md", "docs/twin.md")
+PAGES = ("README.md", "docs/own-service.md", "docs/twin.md", "docs/reference/ecs.md")
 _PROGRAMS = ("aws", "curl", "twin")
 # These start a twin of their own, stay, or name what only their reader has.
 _NOT_ALONE = re.compile(r"twin up\b|--follow|/orders/7")

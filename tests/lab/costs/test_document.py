@@ -82,7 +82,8 @@ def test_the_answer_in_a_paragraph(says: Says, default: Scenario, prices: PriceB
         assert where(default, prices, WITH_SHARE, alb) == "at no rate"
     says(f"{at(SERVICE_CONNECT, 10)} against {at(INTERNAL_ALB, 10)} at 10 requests a second, and nothing above")
     says(f"and nothing above {first(default, prices, INTERNAL_ALB):.1f} a second")
-    says(f"it is {at(PUBLIC_ALB, 1000)} against {at(SERVICE_CONNECT, 1000)}.")
+    decide = re.sub(r"\s+", " ", (DOCUMENT.parent / "decide.md").read_text())
+    assert f"it is {at(PUBLIC_ALB, 1000)} USD a month against {at(SERVICE_CONNECT, 1000)}." in decide
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)

@@ -1,4 +1,4 @@
-"""How often a page asserts something about a perfect gateway, and misses a skew; docs/statistics.md has the rates."""
+"""How often a page asserts something about a perfect gateway, and misses a skew (docs/reference/statistics.md)."""
 
 from __future__ import annotations
 

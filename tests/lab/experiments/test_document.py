@@ -20,6 +20,7 @@ def test_every_count_that_is_quoted_was_measured() -> None:
     }
     text = (DOCS / "findings.md").read_text()
     _, _, text = text.partition("## What clients see when something happens to a task")
+    text, _, _ = text.partition("## The run that started the project")
     quoted = {int(number.replace(",", "")) for number in re.findall(r"\b\d{1,3},\d{3}\b", text)}
 
     assert len(quoted) > 30

@@ -1,4 +1,4 @@
-"""docs/ecs.md tells of every operation and of every parameter of ECS."""
+"""docs/reference/ecs.md tells of every operation and of every parameter of ECS."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ GATEWAYS_OWN = {"balancing", "front_ends", "discovery_ttl", "connect_retries", "
 
 
 def test_the_document_names_every_operation_and_every_parameter() -> None:
-    text = (PROJECT / "docs/ecs.md").read_text()
+    text = (PROJECT / "docs/reference/ecs.md").read_text()
 
     options = {f"--{field.name.replace('_', '-')}" for field in fields(Parameters) if field.name not in GATEWAYS_OWN}
     missing = {name for name in (*api.OPERATIONS, *options) if f"`{name}" not in text}

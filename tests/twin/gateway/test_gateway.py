@@ -1,4 +1,4 @@
-"""A real gateway, asked by real clients: its answers are those of the table in docs/twin.md."""
+"""A real gateway, asked by real clients: its answers are those of the table in docs/reference/fidelity.md."""
 
 from __future__ import annotations
 
