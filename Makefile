@@ -52,7 +52,7 @@ $(VENV)/.developed: Pipfile.lock | $(VENV)/.installed $(VENV)/.aws
 	@touch $@
 
 COMPILE := $(BIN)/python -c 'import lab.runner.session, lab.report.pages, lab.report.html' && \
-	$(BIN)/python -c 'import app.server, twin.supervisor' && $(BIN)/python -c 'import load.listener'
+	$(BIN)/python -c 'import app.server, twin.supervisor' && $(BIN)/python -c 'import load.traffic.listener'
 
 # But of what the commands import, so that the first call of each is like the others.
 $(VENV)/.compiled: $(VENV)/.installed

@@ -14,7 +14,7 @@ import time
 
 import psutil  # type: ignore[import-untyped]
 
-from load.hostnames import Counts
+from load.groups.counts import Counts
 
 START = 1_800_000_000.0
 

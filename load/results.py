@@ -31,9 +31,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from load.errors import ResultsMalformed, ResultsUnwritable
+from load.groups.latency import SECOND_BITS, percentiles
+from load.groups.rows import OTHER_HOSTS, UNKNOWN_HOST, HostRow, LatencyRow, TimelineRow, is_failure
 
 __all__ = [
     "FORMAT",
+    "OTHER_HOSTS",
+    "SECOND_BITS",
+    "UNKNOWN_HOST",
     "HostRow",
     "LatencyRow",
     "Run",
@@ -42,7 +47,9 @@ __all__ = [
     "append_timeline",
     "create_run",
     "hosts_csv",
+    "is_failure",
     "is_known_format",
+    "percentiles",
     "read_meta",
     "read_run",
     "remove_latency",
@@ -62,44 +69,6 @@ hostnames.csv are requests without an answer or with a status from 400, in 1 tho
 """
 
 _LARGEST = 2**53  # of a number in the files: beyond it floating-point numbers are not exact
-
-
-@dataclass(frozen=True, slots=True)
-class HostRow:
-    """What one host got; latencies in ms, times in seconds since the Unix epoch, `share` of all requests (0 to 1)."""
-
-    hostname: str
-    availability_zone: str
-    requests: int
-    failures: int
-    share: float
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-    first_seen: float
-    last_seen: float
-
-
-@dataclass(frozen=True, slots=True)
-class TimelineRow:
-    """Requests that ended in one second (since the Unix epoch) at one host with one status (0: no answer)."""
-
-    second: int
-    hostname: str
-    status: int
-    requests: int
-
-
-@dataclass(frozen=True, slots=True)
-class LatencyRow:
-    """Requests that ended in one second with one latency: the lower edge of its bucket, in microseconds.
-
-    `load.latency.percentiles` with SECOND_BITS takes them, added up over the seconds that are asked about.
-    """
-
-    second: int
-    latency_us: int
-    requests: int
 
 
 @dataclass(frozen=True, slots=True)

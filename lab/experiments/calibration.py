@@ -35,8 +35,7 @@ from lab.experiments.catalogue import DIRECT
 from lab.experiments.findings import of_period
 from lab.experiments.study import Measured
 from lab.records.observations import observe
-from load.answers import is_failure
-from load.results import Run
+from load.results import Run, is_failure
 
 _SURE = 0.95
 _SINGLE = ("stop-task", "scale-in")  # experiments in which one task leaves in ECS's own order

@@ -18,9 +18,7 @@ from lab.errors import BadInput
 from lab.experiments.catalogue import EXPERIMENTS, LOAD_BALANCER, SLOW_START, Course, Experiment
 from lab.records.observations import Flags, Integers, observe
 from lab.records.run import Accident, Discovered, Fault, LostWorker, RunRecord, TaskRecord, record_of
-from load.answers import is_failure
-from load.latency import SECOND_BITS, percentiles
-from load.results import HostRow, Run, TimelineRow
+from load.results import SECOND_BITS, HostRow, Run, TimelineRow, is_failure, percentiles
 
 _LAST = 3  # whole seconds at the end of a run, at least, whose hosts are the ones it came to
 _EACH_ANSWERS = 30  # requests for each host, of which one gets none by chance once in 10^13

@@ -21,7 +21,7 @@ import numpy as np
 from lab.errors import BadInput
 from lab.records.observations import Integers, Observations, SequenceCounter, host_of, observe
 from lab.records.run import read_folder
-from load.answers import UNKNOWN_HOST
+from load.results import UNKNOWN_HOST
 
 _LARGEST = 2**53  # of a count: beyond it floating-point numbers are not exact
 _LONGEST_HEADER = 10_000  # characters

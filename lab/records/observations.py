@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 
 from lab.errors import BadInput
 from lab.records.run import presence_of, record_of
-from load.answers import UNKNOWN_HOST
-from load.hostnames import OTHER_HOSTS
-from load.results import Run
+from load.results import OTHER_HOSTS, UNKNOWN_HOST, Run
 
 Unit = Literal["seconds", "requests"]
 Integers = NDArray[np.int64]

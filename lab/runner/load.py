@@ -16,7 +16,7 @@ from pathlib import Path
 from lab.errors import Missing
 from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
 from lab.runner.service import Target
-from load.answers import is_failure
+from load.results import is_failure
 
 _LOCUSTFILE = Path(__file__).resolve().parents[2] / "locustfile.py"
 _ENDS_WITHIN = 60.0  # seconds beyond the run's own time: the last answers, and the files

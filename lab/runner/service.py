@@ -21,8 +21,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 from lab.errors import BadInput, Missing
 from lab.records.run import DeploymentRecord, Discovered, EventRecord, TaskRecord, loaded
-from load.target import Target as Outputs
-from load.target import read_outputs
+from load.traffic.target import Target as Outputs
+from load.traffic.target import read_outputs
 
 _POLL = 0.5  # seconds between questions whether the service is stable
 

@@ -23,7 +23,7 @@ def test_what_the_load_imports_is_installed() -> None:
     # What locust itself needs, and brings along.
     there = {*installed.split(), "gevent", "geventhttpclient", "flask"}
     imported = set()
-    for file in [ROOT / "locustfile.py", *(ROOT / "load").glob("*.py")]:
+    for file in [ROOT / "locustfile.py", *(ROOT / "load").rglob("*.py")]:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Import):
                 imported |= {alias.name.partition(".")[0] for alias in node.names}

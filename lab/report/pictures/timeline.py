@@ -18,9 +18,7 @@ from numpy.typing import NDArray
 from lab.experiments.findings import Findings
 from lab.report.pictures import COLOURS, FAILURE, INK, LINES, WIDTH, areas, new_figure, svg
 from lab.report.words import NO_HOST, SETTINGS, percent, short
-from load.answers import is_failure
-from load.latency import SECOND_BITS, percentiles
-from load.results import Run
+from load.results import SECOND_BITS, Run, is_failure, percentiles
 
 _FAULT = (0, (4, 3))  # dashes
 _LEAST = 0.0001  # share of failed requests that has the lightest colour

@@ -11,7 +11,7 @@ import numpy as np
 from lab.experiments.study import Measured, Study
 from lab.report.html import write_report
 from lab.report.pages import run_page, study_page
-from load.latency import bucket_of, coarser
+from load.groups.latency import bucket_of, coarser
 from load.results import (
     HostRow,
     LatencyRow,

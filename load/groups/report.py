@@ -6,10 +6,10 @@ import time
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from load.evenness import EvenPart
-from load.results import HostRow
-from load.table import COLUMNS, cells
-from load.workers import LostWorker
+from load.groups.evenness import EvenPart
+from load.groups.rows import HostRow
+from load.groups.table import COLUMNS, cells
+from load.groups.workers import LostWorker
 
 __all__ = ["FOLDED", "lost_sentence", "reset_sentence", "unfinished_sentence", "with_section"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from load.errors import BadOption
-from load.shapes import SHAPES
+from load.traffic.shapes import SHAPES
 
 __all__ = [
     "AUTHORIZATIONS",

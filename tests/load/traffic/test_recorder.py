@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from load.errors import ResultsUnwritable
-from load.hostnames import Counts
-from load.recorder import Recorder
+from load.groups.counts import Counts
 from load.results import TimelineRow, read_run
+from load.traffic.recorder import Recorder
 
 
 def recorder_in(folder: Path, delay: int = 0) -> tuple[Recorder, Counts, list[str]]:

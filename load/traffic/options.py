@@ -14,10 +14,10 @@ from locust.runners import MasterRunner, WorkerRunner
 from locust.shape import LoadTestShape
 
 from load.errors import BadOption
-from load.settings import AUTHORIZATIONS, DEFAULTS, LoadSettings, parse
-from load.shapes import SHAPES, users_at
-from load.signing import authorizer
-from load.target import check_url, read_outputs
+from load.traffic.settings import AUTHORIZATIONS, DEFAULTS, LoadSettings, parse
+from load.traffic.shapes import SHAPES, users_at
+from load.traffic.signing import authorizer
+from load.traffic.target import check_url, read_outputs
 
 __all__ = ["STOP_TIMEOUT", "OptionShape", "add_options", "apply_shape", "require_host", "resolve", "tell_users"]
 

@@ -10,18 +10,14 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from load.answers import UNKNOWN_HOST
-from load.evenness import EvenPart, even_parts
-from load.latency import bucket_of, coarser, percentiles
-from load.results import HostRow, LatencyRow, TimelineRow
+from load.groups.evenness import EvenPart, even_parts
+from load.groups.latency import bucket_of, coarser, percentiles
+from load.groups.rows import OTHER_HOSTS, UNKNOWN_HOST, HostRow, LatencyRow, TimelineRow
 
-__all__ = ["MAX_HOSTS", "OTHER_HOSTS", "Counts"]
+__all__ = ["MAX_HOSTS", "Counts"]
 
 MAX_HOSTS = 1000
 """Hosts counted each by itself: as many as a Cloud Map service has at most, and a table that can still be read."""
-
-OTHER_HOSTS = "(other)"
-"""The row that takes every host beyond MAX_HOSTS; no host name can be written like this."""
 
 
 @dataclass(slots=True)
@@ -74,7 +70,7 @@ class Counts:
         """
         host = self._hosts[hostname]
         host.requests += 1
-        # As load.answers.is_failure, whose call every request would pay for.
+        # As load.groups.rows.is_failure, whose call every request would pay for.
         if not 0 < status < 400:
             host.failures += 1
         host.last_seen = now
@@ -178,7 +174,7 @@ class Counts:
         ]
 
     def even_parts(self) -> dict[str, EvenPart]:
-        """How far each known host is from its even part over the time in which it was there; see `load.evenness`."""
+        """How far each known host is from its even part over the time in which it was there: `load.groups.evenness`."""
         seconds: dict[int, dict[str, int]] = {}
         for second, counts in self._timeline.items():
             by_host = seconds[second] = {}

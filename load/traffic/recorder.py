@@ -14,7 +14,7 @@ from typing import Any
 
 from load import results
 from load.errors import LoadError
-from load.hostnames import Counts
+from load.groups.counts import Counts
 
 __all__ = ["Recorder"]
 

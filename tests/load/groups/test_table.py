@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import io
 
-from load.hostnames import Counts
-from load.report import with_section
-from load.table import cells, print_table
+from load.groups.counts import Counts
+from load.groups.report import with_section
+from load.groups.table import cells, print_table
 
 
 def counted(*hosts: str) -> Counts:

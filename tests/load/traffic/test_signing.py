@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from load.errors import BadOption
-from load.signing import JWT_VARIABLE, authorizer
+from load.traffic.signing import JWT_VARIABLE, authorizer
 
 
 @pytest.fixture(autouse=True)

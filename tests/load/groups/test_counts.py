@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from load.answers import is_failure
-from load.hostnames import OTHER_HOSTS, Counts
-from load.latency import bucket_of, coarser
-from load.results import TimelineRow
+from load.groups.counts import Counts
+from load.groups.latency import bucket_of, coarser
+from load.groups.rows import OTHER_HOSTS, TimelineRow, is_failure
 
 
 def record(counts: Counts, now: float, host: str, status: int = 200, *, zone: str = "", ms: float | None = 1.0) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from load.latency import SECOND_BITS, bucket_of, coarser, percentiles
+from load.groups.latency import SECOND_BITS, bucket_of, coarser, percentiles
 
 
 @given(st.lists(st.floats(0.001, 3_600_000), min_size=1, max_size=50), st.floats(0.1, 100))

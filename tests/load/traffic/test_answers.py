@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from load.answers import host_of, zone_of
+from load.traffic.answers import host_of, zone_of
 
 SERVICE = {"x-hostname": "ip-10-0-1-2.eu-west-2.compute.internal", "x-availability-zone": "eu-west-2a"}
 NAMED = SERVICE["x-hostname"]

@@ -25,16 +25,17 @@ from locust.exception import StopTest
 from locust.html import get_html_report, process_html_filename
 from locust.runners import STATE_MISSING, WORKER_REPORT_INTERVAL, MasterRunner, WorkerRunner
 
-from load import report, web
-from load.answers import NO_ANSWER, host_of, zone_of
 from load.errors import LoadError
-from load.evenness import EvenPart
-from load.hostnames import Counts
-from load.options import add_options, apply_shape, resolve, tell_users
-from load.recorder import Recorder
-from load.settings import DEFAULTS, LoadSettings, check
-from load.table import print_table
-from load.workers import LostWorker, Workers
+from load.groups import report, web
+from load.groups.counts import Counts
+from load.groups.evenness import EvenPart
+from load.groups.rows import NO_ANSWER
+from load.groups.table import print_table
+from load.groups.workers import LostWorker, Workers
+from load.traffic.answers import host_of, zone_of
+from load.traffic.options import add_options, apply_shape, resolve, tell_users
+from load.traffic.recorder import Recorder
+from load.traffic.settings import DEFAULTS, LoadSettings, check
 
 __all__ = ["HostnameListener", "register", "request_unfinished"]
 

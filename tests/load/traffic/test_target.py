@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from load.errors import BadOption
-from load.target import Target, check_url, read_outputs
+from load.traffic.target import Target, check_url, read_outputs
 
 
 def test_the_stack_with_a_gateway_is_found(tmp_path: Path) -> None:

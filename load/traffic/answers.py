@@ -11,24 +11,15 @@ import re
 from functools import lru_cache
 from typing import Protocol
 
-__all__ = ["NO_ANSWER", "UNKNOWN_HOST", "ResponseHeaders", "host_of", "is_failure", "zone_of"]
+from load.groups.rows import UNKNOWN_HOST
 
-UNKNOWN_HOST = ""
-"""The hostname of everything for which no host is known."""
-
-NO_ANSWER = 0
-"""The status of a request that no complete answer came to."""
+__all__ = ["ResponseHeaders", "host_of", "zone_of"]
 
 HOSTNAME_HEADER = "x-hostname"
 ZONE_HEADER = "x-availability-zone"
 
 # RFC 1123, and the underscore that container names bring along; a name is at most 253 bytes long.
 _HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
-
-
-def is_failure(status: int) -> bool:
-    """Whether a request with this status failed: no complete answer came (0), or the status is 400 or higher."""
-    return not 0 < status < 400
 
 
 class ResponseHeaders(Protocol):

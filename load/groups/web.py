@@ -15,19 +15,19 @@ from flask import Blueprint, Response, jsonify, make_response, request, send_fro
 from locust.runners import STATE_CLEANUP, STATE_RUNNING, STATE_SPAWNING, STATE_STOPPING
 from locust.web import WebUI
 
-from load import report
-from load.answers import UNKNOWN_HOST, is_failure
 from load.errors import BadOption, LoadError
-from load.evenness import SETTLE, EvenPart
-from load.guard import stand_before
-from load.hostnames import OTHER_HOSTS, Counts
-from load.options import apply_shape, require_host
-from load.results import HostRow, hosts_csv
-from load.settings import DEFAULTS, LoadSettings
-from load.table import shown_name
+from load.groups import report
+from load.groups.counts import Counts
+from load.groups.evenness import SETTLE, EvenPart
+from load.groups.rows import OTHER_HOSTS, UNKNOWN_HOST, HostRow, is_failure
+from load.groups.table import shown_name
+from load.results import hosts_csv
+from load.traffic.guard import stand_before
+from load.traffic.options import apply_shape, require_host
+from load.traffic.settings import DEFAULTS, LoadSettings
 
 if TYPE_CHECKING:
-    from load.listener import HostnameListener
+    from load.traffic.listener import HostnameListener
 
 __all__ = ["add_pages", "chart_data"]
 

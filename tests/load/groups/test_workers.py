@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from load.workers import LostWorker, Workers
+from load.groups.workers import LostWorker, Workers
 
 
 def test_a_worker_that_had_users_in_its_last_report_is_lost() -> None:

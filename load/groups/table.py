@@ -9,8 +9,8 @@ from typing import TextIO
 from rich.console import Console
 from rich.table import Table
 
-from load.evenness import EvenPart
-from load.results import HostRow
+from load.groups.evenness import EvenPart
+from load.groups.rows import HostRow
 
 __all__ = ["COLUMNS", "cells", "print_table", "shown_name"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from load.evenness import EvenPart, even_parts
+from load.groups.evenness import EvenPart, even_parts
 
 Weights = Callable[[int], Mapping[str, float]]
 

@@ -17,7 +17,7 @@ from gevent.socket import socket
 from geventhttpclient.client import HTTPClient, HTTPClientPool
 from geventhttpclient.url import URL
 
-from load.settings import Connections
+from load.traffic.settings import Connections
 
 __all__ = ["NotSent", "client_pool"]
 

@@ -5,10 +5,10 @@ from argparse import Namespace
 
 import pytest
 
-from load.arrivals import Arrivals, PathMix
 from load.errors import BadOption
-from load.settings import DEFAULTS, Connections, LoadSettings
-from load.shapes import users_at
+from load.traffic.arrivals import Arrivals, PathMix
+from load.traffic.settings import DEFAULTS, Connections, LoadSettings
+from load.traffic.shapes import users_at
 
 
 def test_options_left_out_have_their_defaults() -> None:
