@@ -269,10 +269,11 @@ def report(
     from lab.experiments.study import is_study, read_measured, read_study, write_study
     from lab.report.html import write_report
     from lab.report.pages import run_page, study_page
-    from lab.runner.session import new_folder
 
     folder = folders[0]
     if len(folders) > 1:
+        from lab.runner.session import new_folder
+
         studies = [read_study(each) for each in folders]
         runs = [measured.folder for study in studies for measured in study.measured]
         left_out = {name: why for study in studies for name, why in study.left_out.items()}
@@ -431,9 +432,9 @@ def simulate(
     import numpy as np
 
     from lab.distribution.judgement import analyse
-    from lab.distribution.policies import Likeness, Simulation, curves, likeness, points, simulation
+    from lab.distribution.policies import curves, likeness, points, simulation
     from lab.records.answers import read
-    from lab.report.answers import simulation_page
+    from lab.report.answers import likeness_page, simulation_page
 
     if seed < 0:
         raise BadInput(f"--seed {seed} is negative: give 0 or more")
@@ -441,19 +442,18 @@ def simulate(
     gateway = Gateway(policy, tasks, front_ends, in_flight, run_length)
     total = _whole(requests)
     point = None
-    result: Simulation | Likeness
     if like is None:
-        result = simulation(gateway, total, rng)
+        page = simulation_page(simulation(gateway, total, rng))
     else:
-        result = likeness(analyse(read(like)), rng)
-        run = result.measured
+        found = likeness(analyse(read(like)), rng)
+        page, run = likeness_page(found), found.measured
         gateway, total, point = replace(gateway, tasks=run.tasks), run.requests, run.max_deviation
     if picture is not None:
         from lab.report.pictures import save
         from lab.report.pictures.split import skew_figure
 
         save(skew_figure(curves(gateway, points(gateway, total), rng), gateway, total, point), picture)
-    _print(simulation_page(result), as_json=as_json)
+    _print(page, as_json=as_json)
 
 
 def _whole(text: str) -> int:

@@ -22,7 +22,7 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from scipy import linalg, special, stats
+from scipy import special
 
 from lab.distribution.presence import Exposure
 from lab.records.observations import Integers, Numbers
@@ -61,8 +61,14 @@ def goodness_of_fit(exposure: Exposure) -> Goodness:
     lower = float(special.chdtr(freedom, statistic))
     if exposure.constant and lower < 0.05:
         # As little spread as this is never less likely than these very counts.
-        lower = max(lower, stats.multinomial.pmf(exposure.observed, exposure.requests[0], exposure.shares[0]))
+        lower = max(lower, _multinomial(exposure.observed, exposure.shares[0]))
     return Goodness(statistic, freedom, float(special.chdtrc(freedom, statistic)), lower, "chi-square")
+
+
+def _multinomial(counts: Integers, shares: Numbers) -> float:
+    """The chance of these very counts."""
+    ways = special.gammaln(counts.sum() + 1) - special.gammaln(counts + 1).sum()
+    return float(np.exp(ways + special.xlogy(counts, shares).sum()))
 
 
 Quadratic = Callable[[Integers], Numbers]
@@ -92,8 +98,10 @@ def inverse_covariance(exposure: Exposure) -> tuple[Numbers, int]:
     covariance = np.diag(expected) - exposure.shares.T @ (exposure.requests[:, np.newaxis] * exposure.shares)
     # As correlations, so that "nearly zero" has one meaning for all hosts.
     scale = np.sqrt(np.where(expected > 0, expected, 1.0))
-    inverse, rank = linalg.pinvh(covariance / np.outer(scale, scale), atol=_RANK, rtol=0.0, return_rank=True)
-    return inverse / np.outer(scale, scale), int(rank)
+    values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
+    large = np.abs(values) > _RANK
+    inverse = (vectors[:, large] / values[large]) @ vectors[:, large].T
+    return inverse / np.outer(scale, scale), int(large.sum())
 
 
 def _enough(expected: Numbers, freedom: int) -> bool:
@@ -116,10 +124,14 @@ def _binomial_tails(exposure: Exposure) -> tuple[float, float]:
     mean = requests * share
     distance = abs(int(exposure.observed[0]) - mean)
     slack = _TIE * requests
-    binomial = stats.binom(requests, share)
-    upper = binomial.cdf(np.floor(mean - distance + slack)) + binomial.sf(np.ceil(mean + distance - slack) - 1)
-    lower = binomial.cdf(np.floor(mean + distance + slack)) - binomial.cdf(np.ceil(mean - distance - slack) - 1)
-    return min(1.0, float(upper)), min(1.0, float(lower))
+
+    def at_most(count: float) -> float:
+        return 0.0 if count < 0 else float(special.bdtr(min(count, requests), requests, share))
+
+    upper = at_most(math.floor(mean - distance + slack))
+    upper += float(special.bdtrc(min(math.ceil(mean + distance - slack) - 1, requests), requests, share))
+    lower = at_most(math.floor(mean + distance + slack)) - at_most(math.ceil(mean - distance - slack) - 1)
+    return min(1.0, upper), min(1.0, lower)
 
 
 def _simulated_tails(statistic: float, quadratic: Quadratic, exposure: Exposure) -> tuple[float, float]:

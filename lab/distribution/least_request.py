@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
-from scipy import sparse, stats
+from scipy import sparse, special
 from scipy.sparse import linalg
 
 from lab.records.observations import Numbers
@@ -123,7 +123,7 @@ def _moved(others: tuple[int, ...], before: int, after: int) -> tuple[int, ...]:
 def _many_tasks(load: float) -> float:
     """In the limit of many tasks with so many requests in flight at each on average."""
     level = np.arange(int(load + 12 * np.sqrt(load) + 30))
-    share = stats.poisson.pmf(level, load)
+    share = np.exp(special.xlogy(level, load) - load - special.gammaln(level + 1))
     for _ in range(_MOST_STEPS):
         busier = np.append(np.cumsum(share[::-1])[::-1], 0.0)
         birth = load * (busier[:-1] + busier[1:])

@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from lab.distribution.gateway import Policy
 from lab.distribution.goodness import ALPHA
@@ -218,6 +218,7 @@ def _balancing(stretches: Sequence[Run], rng: np.random.Generator) -> dict[str, 
             p_values.setdefault((found.policy.value, parameter), []).append(found.p_value)
     agreeing: dict[str, tuple[str, ...]] = {}
     for (policy, parameter), values in p_values.items():
-        if len(values) == len(stretches) and stats.combine_pvalues(values).pvalue > ALPHA:
+        together = special.chdtrc(2 * len(values), -2 * np.log(values).sum())
+        if len(values) == len(stretches) and together > ALPHA:
             agreeing[policy] = (*agreeing.get(policy, ()), parameter)
     return agreeing

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab.distribution.gateway import Policy
 from lab.distribution.intervals import Share
 from lab.distribution.judgement import Analysis, Zones
 from lab.distribution.longer import LongerRun
-from lab.distribution.policies import Band, Likeness, Simulation
-from lab.experiments.calibration import Calibration
 from lab.experiments.catalogue import EXPERIMENTS, LOAD_BALANCER
-from lab.experiments.compare import Comparison
 from lab.experiments.figures import FIGURES
 from lab.experiments.findings import Findings
 from lab.experiments.study import Measured, Spread, Study
@@ -21,6 +18,11 @@ from lab.records.run import TaskRecord
 from lab.report import words
 from lab.report.document import Document, Heading, Part, Sentence, Table
 from lab.report.words import WAYS, bound, evidence, p_words, percent, spread
+
+if TYPE_CHECKING:
+    from lab.distribution.policies import Band, Likeness, Simulation
+    from lab.experiments.calibration import Calibration
+    from lab.experiments.compare import Comparison
 
 _MOST_ROWS = 40  # hosts in a table
 _STRIP = 25  # characters
@@ -246,10 +248,14 @@ def _zones(analysis: Analysis, zones: Zones) -> Iterator[Part]:
 # lab simulate
 
 
-def simulation_page(result: Simulation | Likeness) -> Document:
-    """What a gateway would do, or which policies a measured run is compatible with."""
-    parts = _simulation(result) if isinstance(result, Simulation) else _likeness(result)
-    return Document("", list(parts), asdict(result))
+def simulation_page(result: Simulation) -> Document:
+    """What a gateway would do."""
+    return Document("", list(_simulation(result)), asdict(result))
+
+
+def likeness_page(result: Likeness) -> Document:
+    """Which policies a measured run is compatible with."""
+    return Document("", list(_likeness(result)), asdict(result))
 
 
 _PARAMETERS = {

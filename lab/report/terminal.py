@@ -21,7 +21,7 @@ _PLAIN_EVERY = 5.0  # seconds between lines where the output is no terminal
 
 def new_console(*, stderr: bool = False) -> Console:
     """Standard output or error, without colours of its own, and lines without an end where it is no terminal."""
-    console = Console(highlight=False, markup=False, stderr=stderr)
+    console = Console(highlight=False, markup=False, emoji=False, stderr=stderr)
     if not console.is_terminal:
         console.width = _PLAIN_WIDTH
     return console

@@ -7,17 +7,20 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lab.distribution.gateway import Gateway, Policy
 from lab.distribution.intervals import Share
 from lab.distribution.judgement import Analysis, Judgement
 from lab.distribution.presence import SETTLE
-from lab.experiments.calibration import Assumption, Calibration
 from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
-from lab.experiments.compare import Comparison
 from lab.experiments.findings import Cause, Findings, Flaw
 from lab.experiments.study import Measured, Row, Spread, Study
 from lab.records.run import record_of
+
+if TYPE_CHECKING:  # each takes a tenth of a second, and most pages are about neither
+    from lab.experiments.calibration import Assumption, Calibration
+    from lab.experiments.compare import Comparison
 
 NO_HOST = "no host known"
 WAYS = {DIRECT: "Cloud Map", LOAD_BALANCER: "load balancer"}

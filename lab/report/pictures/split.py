@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
-from scipy import stats
+from scipy import special
 
 from lab.distribution.gateway import Gateway
 from lab.distribution.intervals import CONFIDENCE, Share
 from lab.distribution.judgement import Analysis
-from lab.distribution.policies import Curve
 from lab.report.pictures import COLOURS, DASHES, INK, LINES, WIDTH, new_figure, svg, title
 from lab.report.words import (
     MOST_DRAWN,
@@ -26,6 +25,11 @@ from lab.report.words import (
     percent,
     short,
 )
+
+if TYPE_CHECKING:
+    from lab.distribution.policies import Curve
+
+Legend = Literal["lower center", "outside lower center"]
 
 _CONVERGENCE_HEIGHT = 3.6
 _MOST_LINES = 100
@@ -53,8 +57,9 @@ def convergence_svg(analysis: Analysis, roles: Mapping[str, str] | None = None, 
     """How each host's deviation shrinks as requests add up, as an `<svg>` element without title; None without time."""
     if not _has_time(analysis):
         return None
-    figure = new_figure(_CONVERGENCE_HEIGHT, width)
-    _draw_convergence(figure, analysis, roles, width)
+    below = 0.55 + 0.2 * (2 if width > 5 else 4)
+    figure = new_figure(_CONVERGENCE_HEIGHT, width, (0.75, below))
+    _draw_convergence(figure, analysis, roles, width, "lower center")
     return svg(figure)
 
 
@@ -95,7 +100,7 @@ def _draw_deviations(
     splits: Mapping[str, Sequence[Share]],
     roles: Mapping[str, str],
     width: float,
-    legend: Literal["lower center", "outside lower center"] = "outside lower center",
+    legend: Legend = "outside lower center",
 ) -> None:
     axes: Axes = figure.subplots()
     hosts = _hosts(splits)
@@ -129,7 +134,13 @@ def _draw_deviations(
     figure.legend(loc=legend, ncols=2 if width > 5 else 1)
 
 
-def _draw_convergence(figure: FigureBase, analysis: Analysis, roles: Mapping[str, str] | None, width: float) -> None:
+def _draw_convergence(
+    figure: FigureBase,
+    analysis: Analysis,
+    roles: Mapping[str, str] | None,
+    width: float,
+    legend: Legend = "outside lower center",
+) -> None:
     """Deviation of every host after n requests, in the longest epoch, and where chance keeps 95 % of them."""
     axes = figure.subplots()
     exposure, hosts = analysis.subject.exposure, analysis.subject.hosts
@@ -149,7 +160,7 @@ def _draw_convergence(figure: FigureBase, analysis: Analysis, roles: Mapping[str
     grid = np.geomspace(max(1, requests[0]), requests[-1], _MOST_POINTS)
     smallest = float(share.min())
     # So many standard deviations hold all hosts at once (Bonferroni).
-    deviations = float(stats.norm.isf((1 - CONFIDENCE) / (2 * len(there))))
+    deviations = -float(special.ndtri((1 - CONFIDENCE) / (2 * len(there))))
     limit = deviations * np.sqrt((1 - smallest) / (smallest * grid))
     area = f"{percent(CONFIDENCE)} of chance, at any one point"
     axes.fill_between(grid, -limit, limit, color=INK, alpha=0.2, linewidth=0, label=area)
@@ -171,7 +182,7 @@ def _draw_convergence(figure: FigureBase, analysis: Analysis, roles: Mapping[str
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(FuncFormatter(_signed))
     axes.set_xlabel("requests so far")
-    figure.legend(loc="outside lower center", ncols=4 if width > 5 else 2)
+    figure.legend(loc=legend, ncols=4 if width > 5 else 2)
 
 
 def skew_figure(curves: Sequence[Curve], gateway: Gateway, requests: int, measured: float | None) -> Figure:
