@@ -23,10 +23,10 @@ WEB_PORT ?= 8089
 TWIN_UP := twin up --with-parent --port $(GATEWAY_PORT) --aws-port $(AWS_PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help install aws develop lock synth ready run compare soak ui test pytest lint deploy destroy diff diagram settings checkov audit sbom conformance clean
+.PHONY: help install aws develop lock synth synth-services ready run compare soak ui test pytest lint deploy destroy diff diagram settings checkov audit sbom conformance clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.compiled ## Set up .venv from Pipfile.lock (with hashes); a second call does nothing
 
@@ -74,14 +74,17 @@ lint: $(VENV)/.developed ## ruff, mypy --strict, import-linter
 	mypy
 	lint-imports
 
+# The program of the stack: STACK_FILE=examples/services/main.py is the one with two services.
+STACK_FILE ?= main.py
+export STACK_FILE
 # The stack's bindings: CDKTF, or its successor (BINDINGS=cdktn), which has a virtual environment of its own on top of .venv.
 BINDINGS ?= cdktf
 export BINDINGS
 ifeq ($(BINDINGS),cdktn)
-PROGRAM := .venv-cdktn/bin/python main.py
+PROGRAM := .venv-cdktn/bin/python $(STACK_FILE)
 SYNTH_FROM := .venv-cdktn/.installed
 else
-PROGRAM := python main.py
+PROGRAM := python $(STACK_FILE)
 SYNTH_FROM := $(VENV)/.installed
 endif
 
@@ -94,12 +97,12 @@ endif
 
 # What the stack is synthesized from: sources, and the settings in the environment. The manifest is there too, so that
 # what a `cdktf` command has written with other settings is not taken for ours.
-SYNTH_SOURCES := main.py cdktf.json Dockerfile .dockerignore Pipfile.lock cdktf.out/manifest.json \
+SYNTH_SOURCES := $(STACK_FILE) cdktf.json Dockerfile .dockerignore Pipfile.lock cdktf.out/manifest.json \
 	$(wildcard constructs/serviceconnect/*.* constructs/serviceconnect/*/*.* app/*.*)
 
 cdktf.out/.environment: FORCE
 	@mkdir -p $(@D)
-	@env | grep -E '^(SC_|ENV=|BINDINGS=|AWS_ENDPOINT_URL=)' | sort > $@.new || true
+	@env | grep -E '^(SC_|ENV=|BINDINGS=|STACK_FILE=|AWS_ENDPOINT_URL=)' | sort > $@.new || true
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 FORCE:
@@ -116,6 +119,14 @@ cdktf.out/%/.synthesized: $(SYNTH_FROM) $(filter-out cdktf.out/%,$(wildcard $(SY
 SYNTH_comparison := SC_COMPARISON=true
 
 synth: cdktf.out/.synthesized ## Synthesize the stack into cdktf.out, if anything it depends on changed
+
+# Two services that find each other.
+SERVICES := cdktf.out/services
+$(SERVICES)/.synthesized: $(SYNTH_FROM) examples/services/main.py $(filter-out cdktf.out/%,$(wildcard $(SYNTH_SOURCES))) cdktf.out/.environment
+	@env CDKTF_OUTDIR=$(@D) sh tools/step.sh "$(if $(QUIET),,Synthesizing two services into $(@D))" $(PROGRAM:$(STACK_FILE)=examples/services/main.py)
+	@touch $@
+
+synth-services: $(SERVICES)/.synthesized ## Synthesize examples/services, two services that find each other, into cdktf.out/services
 
 # Install scripts stay off: the one package that has some brings its binaries along, or is compiled by name.
 node_modules/.installed: package.json package-lock.json tools/terminal_module.sh | $(VENV)/.installed

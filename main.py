@@ -1,84 +1,12 @@
-"""The CDKTF program: settings in, cdktf.out/stacks/<name>/cdk.tf.json out.
-
-Exits with 2 for settings that cannot be used, with 3 without Node.
-"""
+"""The CDKTF program of the stack: see constructs/serviceconnect/program.py."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
-from serviceconnect.loopback import is_loopback
-from serviceconnect.settings import InvalidSettings
-from serviceconnect.settings.reading import CONTEXT_KEY, PREFIX, from_project
-from serviceconnect.source import image_tag, load_image_tag
+from serviceconnect.program import synthesize
 
 ROOT = Path(__file__).resolve().parent
-NODE = 22  # the oldest that jsii takes without a warning for every start
-
-
-def find_node() -> None:
-    """Point jsii to the Node of the wheel beside this Python, unless JSII_NODE is set; exits without one that runs."""
-    beside = Path(sys.executable).with_name("node")
-    if "JSII_NODE" not in os.environ and beside.exists():
-        os.environ["JSII_NODE"] = str(beside)
-    node = os.environ.get("JSII_NODE", "node")
-    try:
-        version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-        major = int(version.removeprefix("v").partition(".")[0])
-    except (OSError, subprocess.CalledProcessError, ValueError):
-        problem = f"there is no Node that runs at {node!r}"
-    else:
-        if major >= NODE:
-            return
-        problem = f"the Node at {node!r} is {version}, and {NODE} or newer is needed"
-    print(f"main.py: {problem}; CDKTF needs it: run `make clean install`, which brings one.", file=sys.stderr)
-    sys.exit(3)
-
-
-def main() -> None:
-    """Synthesize the stack that cdktf.json and the environment describe."""
-    try:
-        settings = from_project(ROOT, os.environ)
-    except InvalidSettings as error:
-        where = f"context.{CONTEXT_KEY} in cdktf.json, or variables that begin with {PREFIX}"
-        print(f"main.py: these settings cannot be used ({where}):", *error.problems, sep="\n  ", file=sys.stderr)
-        sys.exit(2)
-    find_node()
-    # After find_node, for importing cdktf starts jsii's Node.
-    from cdktf import Annotations, App
-
-    from serviceconnect.health import warnings
-    from serviceconnect.stack import ServiceConnectStack
-
-    context = json.loads((ROOT / "cdktf.json").read_text()).get("context", {})
-    # CDKTF_OUTDIR is how the cdktf command says where it will look.
-    output = Path(os.environ.get("CDKTF_OUTDIR", ROOT / "cdktf.out"))
-    # A stack that had another name is not in what this program gives; Terraform's cache of it may stay.
-    for stale in output.glob("stacks/*/cdk.tf.json"):
-        stale.unlink()
-    # CDKTF's validation of terraform_data asks `terraform version`, and synthesis is to need no Terraform.
-    app = App(context=context, outdir=str(output), skip_validation=True)
-    stack = ServiceConnectStack(
-        app,
-        settings,
-        image_tag=image_tag(ROOT, settings.architecture),
-        endpoint_url=os.environ.get("AWS_ENDPOINT_URL", ""),
-        load_image_tag=load_image_tag(ROOT, settings.architecture),
-    )
-    for warning in warnings(settings, (ROOT / "Dockerfile").read_text()):
-        Annotations.of(stack).add_warning(warning)  # which the cdktf command prints
-        print(f"warning: {warning}", file=sys.stderr)
-    app.synth()
-    # Terraform's choice of a provider, which `make deploy` keeps: cdktf.out is deleted freely.
-    lock = ROOT / ".terraform.lock.hcl"
-    if lock.exists() and not is_loopback(os.environ.get("AWS_ENDPOINT_URL", "")):
-        shutil.copy(lock, output / "stacks" / settings.name)
-
 
 if __name__ == "__main__":
-    main()
+    synthesize(ROOT)

@@ -23,9 +23,9 @@ PERIOD = 60
 
 
 class Alarms(Construct):
-    """Three alarms, which notify the settings' topic if there is one: `errors` at once, the others by `watch`.
+    """Three alarms, which notify the settings' topic if there is one: `errors` at once, the others by `watch_...`.
 
-    The service's deployments are rolled back by the first, so it is there before the service.
+    The services' deployments are rolled back by the first, so it is there before the service.
     """
 
     def __init__(self, scope: Construct, id: str, settings: OperationsSettings, sources: ApiSources) -> None:
@@ -53,8 +53,8 @@ class Alarms(Construct):
             ok_actions=topic,
         )
 
-    def watch(self, sources: Sources, access_log_name: str, rolled_out: ITerraformDependable) -> None:
-        """Make the alarms of refused requests and missing tasks; before *rolled_out* there are too few tasks."""
+    def watch_requests(self, sources: Sources, access_log_name: str) -> None:
+        """Make the alarm of refused requests."""
         settings, topic = self._settings, self._topic
         throttled = sources.throttled()
         CloudwatchLogMetricFilter(
@@ -84,10 +84,15 @@ class Alarms(Construct):
             alarm_actions=topic,
             ok_actions=topic,
         )
+
+    def watch_tasks(
+        self, scope: Construct, settings: OperationsSettings, sources: Sources, rolled_out: ITerraformDependable
+    ) -> None:
+        """Make the alarm of a service's missing tasks in *scope*; before *rolled_out* there are too few."""
         running = sources.running()
         wanted = settings.desired_count if settings.autoscaling == "off" else settings.autoscaling_minimum
         CloudwatchMetricAlarm(
-            self,
+            scope,
             "tasks",
             alarm_name=f"{settings.name}-tasks",
             alarm_description=f"Fewer than {wanted} tasks run, for 5 minutes.",
@@ -101,8 +106,8 @@ class Alarms(Construct):
             dimensions=running.dimensions,
             statistic=running.stat,
             period=PERIOD,
-            alarm_actions=topic,
-            ok_actions=topic,
+            alarm_actions=self._topic,
+            ok_actions=self._topic,
             depends_on=[rolled_out],
         )
 

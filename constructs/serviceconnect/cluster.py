@@ -23,14 +23,12 @@ class ClusterProps:
     Args:
         name: of the cluster and of the namespace.
         container_insights: `disabled`, `enabled` or `enhanced`.
-        spot: whether services may have tasks on Fargate Spot.
         after: what must be there before, such as Container Insights' log group.
     """
 
     name: str
     region: str
     container_insights: str = "disabled"
-    spot: bool = False
     after: Sequence[ITerraformDependable] = ()
 
 
@@ -55,8 +53,13 @@ class Cluster(Construct):
         self.ready: list[ITerraformDependable] = [
             await_empty_namespace(self, "emptied", self.namespace.id, props.region)
         ]
-        if props.spot:
+        self._spot: EcsClusterCapacityProviders | None = None
+
+    def offer_spot(self) -> None:
+        """Let services have tasks on Fargate Spot."""
+        if self._spot is None:
             providers = ["FARGATE", "FARGATE_SPOT"]
-            self.ready.append(
-                EcsClusterCapacityProviders(self, "capacity", cluster_name=self.name, capacity_providers=providers)
+            self._spot = EcsClusterCapacityProviders(
+                self, "capacity", cluster_name=self.name, capacity_providers=providers
             )
+            self.ready.append(self._spot)

@@ -25,7 +25,7 @@ class Comparison(Construct):
         super().__init__(scope, id)
         group = security_group(self, "alb", settings.name, network.vpc_id, "Load balancer")
         self.all = connect(self, "listener", network.vpc_link_group, group, 80)
-        self.all += connect(self, "targets", group, network.task_group, settings.container_port)
+        self.all += connect(self, "targets", group, network.tasks.group, settings.container_port)
         balancer = Lb(
             self,
             "balancer",

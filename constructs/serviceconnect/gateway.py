@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.apigatewayv2_api import Apigatewayv2Api, Apigatewayv2ApiCorsConfiguration
@@ -32,8 +32,8 @@ from constructs import Construct
 from serviceconnect.network import Network
 from serviceconnect.routes import prefixed, preflights, slug
 from serviceconnect.service import Service
-from serviceconnect.settings import Settings
-from serviceconnect.settings.gateway import without_names
+from serviceconnect.settings import InvalidSettings, Settings
+from serviceconnect.settings.gateway import refused_routes, without_names
 
 __all__ = ["Gateway"]
 
@@ -57,7 +57,7 @@ ACCESS_LOG = {
 
 
 class Gateway(Construct):
-    """An HTTP API with a stage, and a VPC link. `serve` adds the routes, which need the service's tasks."""
+    """An HTTP API with a stage, and a VPC link. `serve` adds the routes, which need a service's tasks."""
 
     def __init__(
         self,
@@ -69,6 +69,7 @@ class Gateway(Construct):
     ) -> None:
         super().__init__(scope, id)
         self._settings = settings
+        self._routes: list[str] = []
         self.api = Apigatewayv2Api(
             self,
             "api",
@@ -112,39 +113,46 @@ class Gateway(Construct):
             self.url = f"https://{settings.domain_name}"
             self._domain()
 
-    def serve(self, service: Service, listener_arn: str) -> None:
-        """Make the settings' routes to *service*, and the same under ``/alb`` to a load balancer's listener.
+    def serve(self, scope: Construct, service: Service, settings: Settings, routes: Sequence[str]) -> None:
+        """Make *routes* to *service*, whose settings are *settings*; integration and routes are made in *scope*.
 
-        Args:
-            listener_arn: for the routes under ``/alb``; empty: there are none.
+        Raises:
+            InvalidSettings: a route conflicts with one that the API has.
         """
-        settings = self._settings
+        self._routes += routes
+        problems = [*refused_routes(self._routes, self._settings.comparison)]
+        if problems:
+            raise InvalidSettings(problems)
         # ECS makes the service in Cloud Map itself and shows its ARN nowhere (aws-cdk issue 31215).
         discovered = DataAwsServiceDiscoveryService(
-            self,
+            scope,
             "discovered",
             name=settings.discovery_name,
             namespace_id=service.cluster.namespace.id,
             depends_on=[service.rolled_out],
         )
         # API Gateway puts the name of a named stage before the path; the service expects the path alone.
-        integration = self._integration("integration", discovered.arn, "$request.path")
-        for route in settings.routes:
-            self._route(f"route-{slug(route)}", route, integration)
-        self._preflights("route", dict.fromkeys(settings.routes, integration))
-        if listener_arn:
-            through: dict[str, Apigatewayv2Integration] = {}
-            # `$default` and `ANY /{proxy+}` are the same under a prefix, whatever the variable's name.
-            once = {without_names(prefixed(route)[0]): route for route in settings.routes}
-            for route in once.values():
-                key, path = prefixed(route)
-                through[key] = self._integration(f"alb-{slug(route)}", listener_arn, path)
-                self._route(f"alb-route-{slug(route)}", key, through[key])
-            self._preflights("alb-route", through)
+        integration = self._integration(scope, "integration", discovered.arn, "$request.path", settings)
+        for route in routes:
+            self._route(scope, f"route-{slug(route)}", route, integration)
+        self._preflights(scope, "route", dict.fromkeys(routes, integration))
 
-    def _integration(self, id: str, uri: str, path: str) -> Apigatewayv2Integration:
+    def serve_comparison(self, listener_arn: str) -> None:
+        """Make the settings' routes under ``/alb`` too, to a load balancer's listener."""
+        through: dict[str, Apigatewayv2Integration] = {}
+        # `$default` and `ANY /{proxy+}` are the same under a prefix, whatever the variable's name.
+        once = {without_names(prefixed(route)[0]): route for route in self._settings.routes}
+        for route in once.values():
+            key, path = prefixed(route)
+            through[key] = self._integration(self, f"alb-{slug(route)}", listener_arn, path, self._settings)
+            self._route(self, f"alb-route-{slug(route)}", key, through[key])
+        self._preflights(self, "alb-route", through)
+
+    def _integration(
+        self, scope: Construct, id: str, uri: str, path: str, settings: Settings
+    ) -> Apigatewayv2Integration:
         return Apigatewayv2Integration(
-            self,
+            scope,
             id,
             api_id=self.api.id,
             integration_type="HTTP_PROXY",
@@ -154,12 +162,14 @@ class Gateway(Construct):
             connection_id=self._link.id,
             payload_format_version="1.0",
             request_parameters={"overwrite:path": path},
-            timeout_milliseconds=self._settings.request_timeout * 1000,
+            timeout_milliseconds=settings.request_timeout * 1000,
         )
 
-    def _route(self, id: str, key: str, integration: Apigatewayv2Integration, public: bool = False) -> None:
+    def _route(
+        self, scope: Construct, id: str, key: str, integration: Apigatewayv2Integration, public: bool = False
+    ) -> None:
         Apigatewayv2Route(
-            self,
+            scope,
             id,
             api_id=self.api.id,
             route_key=key,
@@ -168,11 +178,11 @@ class Gateway(Construct):
             authorizer_id=None if public else self._authorizer_id,
         )
 
-    def _preflights(self, id: str, integrations: Mapping[str, Apigatewayv2Integration]) -> None:
+    def _preflights(self, scope: Construct, id: str, integrations: Mapping[str, Apigatewayv2Integration]) -> None:
         """Open what browsers ask before they call a route with authorization; *integrations* are by their keys."""
         if self._settings.cors_origins and self._settings.authorization != "NONE":
             for key, preflight in preflights(list(integrations)):
-                self._route(f"{id}-{slug(preflight)}", preflight, integrations[key], public=True)
+                self._route(scope, f"{id}-{slug(preflight)}", preflight, integrations[key], public=True)
 
     def _jwt_authorizer(self) -> str:
         authorizer_id: str = Apigatewayv2Authorizer(

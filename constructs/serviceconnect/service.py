@@ -65,7 +65,7 @@ class ServiceProps:
         endpoint: None: the service is a client alone.
         proxy_log: options of the awslogs driver for the proxy.
         autoscaled: whether something else sets the number of tasks after the first deployment.
-        fargate_spot: percent of the tasks on Fargate Spot; the cluster has to offer it.
+        fargate_spot: percent of the tasks on Fargate Spot.
         alarm_name: of the alarm that rolls a deployment back.
         after: what must be there before the first task starts, and until the last has gone.
     """
@@ -96,6 +96,8 @@ class Service(Construct):
     def __init__(self, scope: Construct, id: str, props: ServiceProps) -> None:
         super().__init__(scope, id)
         self.cluster = props.cluster
+        if props.fargate_spot:
+            props.cluster.offer_spot()
         self.service = EcsService(
             self,
             "service",

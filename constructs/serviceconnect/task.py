@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.ecs_task_definition import (
@@ -39,8 +39,9 @@ def task_definition(
     log_group: str,
     execution_role_arn: str,
     task_role_arn: str,
+    environment: Mapping[str, str],
 ) -> EcsTaskDefinition:
-    """The task definition of the settings' service."""
+    """The task definition of the settings' service, with *environment* beside the settings'."""
     return EcsTaskDefinition(
         scope,
         id,
@@ -57,7 +58,7 @@ def task_definition(
         # JSON as it stands instead of Terraform's jsonencode: a program can read it.
         container_definitions=json.dumps(
             [
-                container_definition(settings, image_uri, log_group),
+                container_definition(settings, image_uri, log_group, environment),
                 *hold_definitions(settings, image_uri),
                 *(sidecar_definition(settings, sidecar, log_group) for sidecar in settings.sidecars),
             ]
@@ -83,14 +84,17 @@ def volumes(paths: Sequence[str]) -> dict[str, str]:
     return {f"writable-{number}": path for number, path in enumerate(paths)}
 
 
-def container_definition(settings: ServiceSettings, image_uri: str, log_group: str) -> dict[str, object]:
+def container_definition(
+    settings: ServiceSettings, image_uri: str, log_group: str, environment: Mapping[str, str]
+) -> dict[str, object]:
     """The container, in the shape of ECS's ContainerDefinition.
 
     https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
     """
-    environment = {
+    variables = {
         "PORT": str(settings.container_port),
         "DRAIN_SECONDS": str(settings.drain_seconds),
+        **environment,
         **{name: literal(value) for name, value in settings.environment.items()},
     }
     definition: dict[str, object] = {
@@ -102,7 +106,7 @@ def container_definition(settings: ServiceSettings, image_uri: str, log_group: s
             {"name": PORT_NAME, "containerPort": settings.container_port, "protocol": "tcp", "appProtocol": "http"}
         ],
         # Sorted, as the provider compares them.
-        "environment": [{"name": name, "value": environment[name]} for name in sorted(environment)],
+        "environment": [{"name": name, "value": variables[name]} for name in sorted(variables)],
         "healthCheck": health_check(settings),
         "stopTimeout": settings.stop_timeout,
         # ECS Exec writes into the container.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from main import find_node
+from serviceconnect.program import find_node
 from serviceconnect.settings import Settings
 from serviceconnect.settings.reading import read
 

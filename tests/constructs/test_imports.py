@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from main import find_node
 from serviceconnect import bindings
+from serviceconnect.program import find_node
 
 
 @pytest.fixture(autouse=True, scope="module")

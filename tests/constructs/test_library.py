@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from main import find_node
+from serviceconnect.program import find_node
 from tests.constructs.synthesis import Json, address, at, reference
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def _shop() -> TerraformStack:
     from serviceconnect.service import Endpoint, Service, ServiceProps
 
     stack = TerraformStack(CdktfTesting.app(), "shop")
-    cluster = Cluster(stack, "cluster", ClusterProps(name="shop", region="eu-west-1", spot=True))
+    cluster = Cluster(stack, "cluster", ClusterProps(name="shop", region="eu-west-1"))
 
     def service(name: str, endpoint: Endpoint | None, *after: Service) -> Service:
         task = EcsTaskDefinition(stack, f"{name}-task", family=name, container_definitions="[]")

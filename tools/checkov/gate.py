@@ -1,4 +1,4 @@
-"""Run checkov over the synthesized stack, the same with every optional part on, and the Dockerfile.
+"""Run checkov over the synthesized stack, the same with every optional part on, two services, and the Dockerfile.
 
     python tools/checkov/gate.py .venv-checkov/bin/checkov
 
@@ -20,11 +20,11 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 
 
-def synthesize(folder: str, settings: dict[str, str]) -> None:
-    """Synthesize into *folder*, with *settings* and no others from the environment."""
+def synthesize(folder: str, program: str, settings: dict[str, str]) -> None:
+    """Synthesize with *program* into *folder*, with *settings* and no others from the environment."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("SC_", "AWS_ENDPOINT"))}
     subprocess.run(
-        [sys.executable, ROOT / "main.py"],
+        [sys.executable, ROOT / program],
         check=True,
         cwd=ROOT,
         env=environment | settings | {"CDKTF_OUTDIR": folder},
@@ -57,10 +57,14 @@ def main() -> int:
     """Scan everything; the exit code."""
     checkov = str(Path(sys.argv[1]).absolute())
     good = []
-    variants = {"the stack": {}, "with everything on": json.loads((HERE / "everything.json").read_text())}
-    for name, settings in variants.items():
+    variants = {
+        "the stack": ("main.py", {}),
+        "with everything on": ("main.py", json.loads((HERE / "everything.json").read_text())),
+        "two services": ("examples/services/main.py", {}),
+    }
+    for name, (program, settings) in variants.items():
         with tempfile.TemporaryDirectory() as folder:
-            synthesize(folder, settings)
+            synthesize(folder, program, settings)
             good.append(verdict(name, scan(checkov, "--directory", folder, "--framework", "terraform_json")))
     good.append(verdict("the Dockerfile", scan(checkov, "--file", "Dockerfile", "--framework", "dockerfile")))
     return 0 if all(good) else 1

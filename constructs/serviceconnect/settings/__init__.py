@@ -11,12 +11,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 from serviceconnect.settings import gateway, load, network, operations, service
+from serviceconnect.settings.common import CommonSettings
 from serviceconnect.settings.gateway import GatewaySettings
 from serviceconnect.settings.load import LoadSettings
 from serviceconnect.settings.network import NetworkSettings
 from serviceconnect.settings.operations import OperationsSettings
 
 __all__ = ["InvalidSettings", "Settings"]
+
+# What one service of the network does not have in common with the others, and what it does of its tasks.
+_OF_ONE = {"name", "egress", "extra_endpoints", "task_security_groups", "comparison", "comparison_health_path"}
+_OF_ALL = {"permissions_boundary", "log_retention_days"}
+_SHARED = {*CommonSettings.__annotations__, *NetworkSettings.__annotations__, *GatewaySettings.__annotations__}
+_SHARED = _SHARED - _OF_ONE | _OF_ALL
 
 # Where ECS reads secrets.
 SECRETS = ("secretsmanager", "ssm")
@@ -38,6 +45,24 @@ class Settings(NetworkSettings, OperationsSettings, GatewaySettings, LoadSetting
         problems = [*self._broken_rules(), *self._conflicts()]
         if problems:
             raise InvalidSettings(problems)
+
+    def beside(self, name: str, **own: object) -> Settings:
+        """Settings of another service of the same stack: *own*, what is the stack's, and defaults.
+
+        Raises:
+            InvalidSettings: also where *own* has what is the stack's.
+        """
+        shared = {field.name: getattr(self, field.name) for field in fields(self) if field.name in _SHARED}
+        problems = [f"{key} of {name} must not be given: it is the stack's." for key in own if key in shared]
+        known = [field.name for field in fields(self)]
+        problems += [
+            f"{key} of {name} is not a setting; docs/settings.md lists them." for key in own if key not in known
+        ]
+        if name == self.name:
+            problems.append(f"name = {name} must be another than the stack's.")
+        if problems:
+            raise InvalidSettings(problems)
+        return Settings(**{**shared, **own, "name": name})
 
     @property
     def interface_endpoints(self) -> tuple[str, ...]:

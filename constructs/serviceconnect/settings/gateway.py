@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from serviceconnect.settings.common import CommonSettings
 from serviceconnect.settings.field import between, each, matches, one_of, optional, setting
 
-__all__ = ["COMPARISON_PREFIX", "VARIABLE", "GatewaySettings", "conflicts", "without_names"]
+__all__ = ["COMPARISON_PREFIX", "VARIABLE", "GatewaySettings", "conflicts", "refused_routes", "without_names"]
 
 COMPARISON_PREFIX = "/alb"
 
@@ -100,8 +100,8 @@ def without_names(route: str) -> str:
     return VARIABLE.sub(r"{\g<greedy>}", route)
 
 
-def _refused_routes(routes: tuple[str, ...]) -> Iterator[str]:
-    """Routes that API Gateway refuses, a sentence each: half-way through a deployment, if nobody says so before.
+def refused_routes(routes: Sequence[str], comparison: bool) -> Iterator[str]:
+    """Routes of one API that API Gateway refuses, a sentence each: half-way through a deployment, unless said before.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
     Assumed: other names of variables below a common path do not conflict.
@@ -119,14 +119,14 @@ def _refused_routes(routes: tuple[str, ...]) -> Iterator[str]:
                 f"routes = {before}, {route} must differ in more than a variable's name: API Gateway answers the second"
                 " with 409 ConflictException. Leave one of them out."
             )
+    under = [route for route in routes if f"{route.partition(' ')[2]}/".startswith(f"{COMPARISON_PREFIX}/")]
+    if comparison and under:
+        yield f"routes = {', '.join(under)} must not be under {COMPARISON_PREFIX}, which is the comparison's."
 
 
 def conflicts(settings: GatewaySettings) -> Iterator[str]:
     """What does not fit together, a sentence each."""
-    yield from _refused_routes(settings.routes)
-    taken = [route for route in settings.routes if f"{route.partition(' ')[2]}/".startswith(f"{COMPARISON_PREFIX}/")]
-    if settings.comparison and taken:
-        yield f"routes = {', '.join(taken)} must not be under {COMPARISON_PREFIX}, which is the comparison's."
+    yield from refused_routes(settings.routes, settings.comparison)
     if settings.authorization == "JWT" and not (settings.jwt_issuer and settings.jwt_audience):
         yield "authorization = JWT needs jwt_issuer and jwt_audience."
     if settings.authorization != "JWT" and (settings.jwt_issuer or settings.jwt_audience):
