@@ -23,13 +23,13 @@ from pathlib import Path
 
 import httpx
 
-from tests.twin.ecs.load import Load
-from twin import envoy
-from twin.aws import Aws
-from twin.credentials import Credentials
-from twin.network import Address, free_port
-from twin.process import require
-from twin.state import StateFolder
+from tests.twin.aws.ecs.load import Load
+from twin.aws.client import Aws
+from twin.aws.credentials import Credentials
+from twin.envoy import configuration as envoy
+from twin.machine.addresses import Address, free_port
+from twin.machine.process import require
+from twin.machine.state import StateFolder
 
 ROOT = Path(__file__).parents[1]
 CONNECTIONS = 16

@@ -24,11 +24,11 @@ from botocore.credentials import Credentials as Keys
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from twin.authentication import Authentication
-from twin.credentials import Credentials
-from twin.endpoint import Endpoint
-from twin.network import Address, free_port
-from twin.registry import Registry
+from twin.aws.authentication import Authentication
+from twin.aws.credentials import Credentials
+from twin.aws.endpoint import Endpoint
+from twin.aws.moto.registry import Registry
+from twin.machine.addresses import Address, free_port
 
 ACCOUNT, REGION = "123456789012", "eu-west-2"
 BLOCK = 25  # requests

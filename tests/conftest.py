@@ -15,7 +15,7 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 from tests.twin.running import PROJECT, STACK, STARTS_WITHIN, RunningTwin, TwinFactory, twin_command, wait_until
-from twin.network import free_port
+from twin.machine.addresses import free_port
 
 # A shell that starts this in the background has it, and all that it starts, ignore Ctrl-C; tests send it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -2,18 +2,13 @@
 
 # General layout
 #
-#   cli.py           the commands: up.py starts a twin; control.py and listing.py ask one that runs
-#   supervisor.py    the one process that owns a twin, and ties these together:
-#     deploy/          cdk.tf.json, read by terraform.py and references.py, or own_stack.py, put on the endpoint
-#     endpoint.py      the AWS endpoint, with metadata.py, and aws.py as its client;  moto/  what moto lacks
-#     ecs/             the ECS that is ours; placement.py and registry.py are its hands in EC2 and Cloud Map
-#     launcher.py      the tasks;  task.py  the life of one: sidecar.py, command.py, dockerfile.py, health.py
-#     gateway/         API Gateway as an Envoy;  load_balancer/  an ALB as an Envoy
-#     faults.py        what breaks on purpose;  parameters.py  what is assumed of AWS
-#   underneath       process.py and watchdog.py (nothing outlives the supervisor), envoy.py (configuration), dynamic.py
-#                    (an Envoy configured while it runs), supervision.py (what fails is reported, and begins
-#                    again), rotation.py (logs), stores.py (moto's lock), admin.py, network.py, files.py, state.py,
-#                    errors.py
-#
-# ecs/ knows nothing of gateway/ and load_balancer/, and neither of the other: what passes between them goes through the
-# supervisor.
+#   cli.py up.py     the commands; remote.py and listing.py ask a twin that runs, event_log.py reads what it wrote
+#   supervisor.py    the one process that owns a twin, and ties the rooms together
+#   stack/           what is asked for: cdk.tf.json or a stack for a service without one, put on the endpoint
+#   aws/             what answers as AWS: the endpoint, who may ask it, and its client
+#     ecs/             the ECS that is ours;  moto/  what moto lacks, and the only files that touch moto's stores
+#   tasks/           a task as processes: its life, program, proxy, health checks and metadata
+#   front/           what stands before the tasks:  http_api/  API Gateway,  alb/  a load balancer, each an Envoy
+#   envoy/           Envoy's configuration, what of it changes while it runs, and its admin interface
+#   machine/         processes (nothing outlives the supervisor), addresses, files, the state folder, logs
+#   faults.py        what breaks on purpose;  parameters.py  what is assumed of AWS;  errors.py  what the user can mend

@@ -156,8 +156,8 @@ def up(
     ] = False,
 ) -> None:
     """Start a twin and stay with it; Ctrl-C or `twin down` ends it and everything it started."""
-    from twin.credentials import Credentials
-    from twin.guard import checked_origin
+    from twin.aws.credentials import Credentials
+    from twin.aws.guard import checked_origin
     from twin.up import Options, run
 
     parameters = Parameters(
@@ -200,7 +200,7 @@ def up(
 @app.command()
 def down(state: State = _STATE) -> None:
     """End the twin on this state folder, and wait until it is gone."""
-    from twin.state import StateFolder
+    from twin.machine.state import StateFolder
 
     folder = StateFolder(state)
     pid = folder.running()["pid"]
@@ -217,7 +217,7 @@ def ps(
     state: State = _STATE,
 ) -> None:
     """List the twin's tasks as ECS and Cloud Map tell them, and what the twin does not do."""
-    from twin.state import StateFolder
+    from twin.machine.state import StateFolder
 
     if watch and as_json:
         raise BadInput("--watch and --json do not go together: ask with --json again and again.")
@@ -239,7 +239,7 @@ def logs(
     state: State = _STATE,
 ) -> None:
     """Print what a task has written, running or stopped; of the gateway its access log."""
-    from twin.state import StateFolder
+    from twin.machine.state import StateFolder
 
     folder = StateFolder(state)
     of_gateway = folder.path / "gateway" / ("gateway.log" if proxy else "access.log")
@@ -256,8 +256,8 @@ def events(
     state: State = _STATE,
 ) -> None:
     """Print what has happened, a line for each event: to services, tasks and the gateway, and by faults."""
-    from twin.events import print_events
-    from twin.state import StateFolder
+    from twin.event_log import print_events
+    from twin.machine.state import StateFolder
 
     print_events(StateFolder(state), follow=follow)
 
@@ -269,8 +269,8 @@ def stop(
     state: State = _STATE,
 ) -> None:
     """Stop a task as `aws ecs stop-task` does; its service starts another."""
-    from twin.control import ask
-    from twin.state import StateFolder
+    from twin.machine.state import StateFolder
+    from twin.remote import ask
 
     ask(StateFolder(state).running(), "stop", task=task, reason=reason)
 
@@ -295,8 +295,8 @@ def fault(
     state: State = _STATE,
 ) -> None:
     """Break something for a time; the event log tells when it began and ended."""
-    from twin.control import ask
-    from twin.state import StateFolder
+    from twin.machine.state import StateFolder
+    from twin.remote import ask
 
     running = StateFolder(state).running()
     if undo:
@@ -313,8 +313,8 @@ def set_(
     state: State = _STATE,
 ) -> None:
     """Change parameters of a running twin; no request is lost."""
-    from twin.control import ask
-    from twin.state import StateFolder
+    from twin.machine.state import StateFolder
+    from twin.remote import ask
 
     running = StateFolder(state).running()
     for name, value in ask(running, "set", assignments=changes).items():
@@ -325,9 +325,9 @@ def set_(
 @app.command()
 def env(state: State = _STATE) -> None:
     """Print exports for the AWS CLI, boto3 and Terraform: `eval "$(twin env)"`."""
-    from twin.control import endpoint_of
-    from twin.credentials import PROFILES, environment
-    from twin.state import StateFolder
+    from twin.aws.credentials import PROFILES, environment
+    from twin.machine.state import StateFolder
+    from twin.remote import endpoint_of
 
     running = StateFolder(state).running()
     for name in sorted(os.environ.keys() & set(PROFILES)):

@@ -18,11 +18,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from twin.endpoint import Endpoint
+from twin.aws.endpoint import Endpoint
 from twin.errors import BadInput
-from twin.launcher import TaskLauncher
-from twin.sidecar import Disturbance
-from twin.task import Life
+from twin.tasks.launcher import TaskLauncher
+from twin.tasks.life import Life
+from twin.tasks.proxy import Disturbance
 
 __all__ = ["KINDS", "Faults"]
 

@@ -14,10 +14,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from twin.aws import Aws
-from twin.control import ask, endpoint_of
-from twin.ecs.unsupported import unsupported
+from twin.aws.client import Aws
+from twin.aws.ecs.unsupported import unsupported
 from twin.errors import NotUp
+from twin.remote import ask, endpoint_of
 
 __all__ = ["listing", "print_listing", "watch_listing"]
 

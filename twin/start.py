@@ -7,10 +7,10 @@ import itertools
 from collections.abc import Callable
 from pathlib import Path
 
-from twin.ecs.controller import Ecs
-from twin.ecs.model import RolloutState, Service, Task, TaskStatus
+from twin.aws.ecs.controller import Ecs
+from twin.aws.ecs.model import RolloutState, Service, Task, TaskStatus
 from twin.errors import StartFailed
-from twin.files import last_line
+from twin.machine.files import last_line
 
 __all__ = ["until_steady", "until_up", "why_not_up"]
 

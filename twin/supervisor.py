@@ -13,35 +13,36 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from twin import control, metadata
-from twin.aws import Aws
-from twin.command import Command
-from twin.credentials import environment
-from twin.deploy import Deployment, deploy
-from twin.ecs import api, wire
-from twin.ecs.context import Context
-from twin.ecs.controller import Controller, Ecs
-from twin.ecs.model import HealthStatus, Task, TaskStatus
-from twin.ecs.unsupported import unsupported
-from twin.endpoint import Endpoint
+from twin import remote
+from twin.aws.client import Aws
+from twin.aws.credentials import environment
+from twin.aws.ecs import api, wire
+from twin.aws.ecs.context import Context
+from twin.aws.ecs.controller import Controller, Ecs
+from twin.aws.ecs.model import HealthStatus, Task, TaskStatus
+from twin.aws.ecs.unsupported import unsupported
+from twin.aws.endpoint import Endpoint
+from twin.aws.moto.registry import Registry
+from twin.aws.moto.scaling import know_services
+from twin.aws.moto.subnets import Subnets
 from twin.errors import StartFailed
 from twin.faults import Faults
-from twin.files import write_json
-from twin.gateway import Gateway
-from twin.health import INTERVAL
-from twin.launcher import TaskLauncher
-from twin.load_balancer import LoadBalancers
-from twin.load_balancer.model import TargetState
-from twin.moto.scaling import know_services
-from twin.network import Address, LoopbackAddresses
-from twin.placement import Subnets
-from twin.process import Process, Processes
-from twin.registry import Registry
-from twin.rotation import rotating
+from twin.front.alb import LoadBalancers
+from twin.front.alb.model import TargetState
+from twin.front.http_api import Gateway
+from twin.machine.addresses import Address, LoopbackAddresses
+from twin.machine.files import write_json
+from twin.machine.process import Process, Processes
+from twin.machine.rotation import rotating
+from twin.machine.state import StateFolder
+from twin.machine.supervision import Accident, kept, watch_clock
+from twin.stack import Deployment, deploy
+from twin.stack.terraform import Stack
 from twin.start import until_steady, until_up
-from twin.state import StateFolder
-from twin.supervision import Accident, kept, watch_clock
-from twin.terraform import Stack
+from twin.tasks import metadata
+from twin.tasks.health import INTERVAL
+from twin.tasks.launcher import TaskLauncher
+from twin.tasks.program import Command
 from twin.up import Options
 
 __all__ = ["Supervisor"]
@@ -68,7 +69,7 @@ class Supervisor:
     ) -> None:
         """
         Args:
-            accidents: what the twin has lost by itself, as `twin.supervision.reporting` gives it.
+            accidents: what the twin has lost by itself, as `twin.machine.supervision.reporting` gives it.
             started: when the start began, on the monotonic clock.
         """
         self._options = options
@@ -354,7 +355,7 @@ class Supervisor:
 
     def _control_call(self, operation: str, request: Any) -> dict[str, Any]:
         """Do what a command asks, on the event loop; called from the endpoint's threads."""
-        control.check(operation, request)
+        remote.check(operation, request)
         match operation:
             case "set":
                 work = self._set(request["assignments"])

@@ -14,17 +14,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from twin.command import Command
-from twin.credentials import PROFILES, Credentials, past_proxies
-from twin.dockerfile import command_of
+from twin.aws.credentials import PROFILES, Credentials, past_proxies
 from twin.errors import BadInput, BadStack, PortTaken, StartFailed, Terminated, TwinError
-from twin.network import Address, is_free
-from twin.own_stack import ANY_PATH, own_stack
+from twin.machine.addresses import Address, is_free
+from twin.machine.process import require
+from twin.machine.state import StateFolder
+from twin.machine.supervision import reporting
 from twin.parameters import Parameters
-from twin.process import require
-from twin.state import StateFolder
-from twin.supervision import reporting
-from twin.terraform import Stack, load_stack
+from twin.stack.own_stack import ANY_PATH, own_stack
+from twin.stack.terraform import Stack, load_stack
+from twin.tasks.program import Command, command_of
 
 __all__ = ["Options", "run"]
 

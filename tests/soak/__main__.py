@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 from tests.soak.rounds import Soak
-from twin.network import free_port
+from twin.machine.addresses import free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
 # Two ways to the tasks, and nothing that lasts long: what a fault does is over soon after it.

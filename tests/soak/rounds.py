@@ -21,10 +21,10 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.soak.machine import Process, RotatedLog, listening, processes, resident
-from tests.twin.ecs.load import Load
-from twin.control import ask
+from tests.twin.aws.ecs.load import Load
 from twin.errors import TwinError
-from twin.state import StateFolder
+from twin.machine.state import StateFolder
+from twin.remote import ask
 
 TASKS = 3  # wanted in quiet
 QUIET = 3.0  # seconds in which nothing may fail

@@ -14,7 +14,7 @@ import pytest
 
 from tests.soak.machine import RotatedLog
 from tests.soak.rounds import DEEDS, Figures, Measured, Soak
-from tests.twin.ecs.load import Load
+from tests.twin.aws.ecs.load import Load
 from tests.twin.running import PROJECT
 from twin.faults import KINDS
 

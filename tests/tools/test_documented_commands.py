@@ -56,7 +56,7 @@ RUN_BY = {
     "lab run": "tests/lab/runner/test_run.py",
     "lab drain-task": "tests/lab/runner/test_drain.py",
     "twin up": "tests/twin/test_supervisor.py",
-    "twin events": "tests/twin/test_events.py",
+    "twin events": "tests/twin/test_event_log.py",
     "twin down": "tests/twin/test_documented_commands.py",
     "locust": "tests/load/test_locust.py",
 }

@@ -21,9 +21,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 
-from twin.aws import Aws
-from twin.credentials import Credentials
-from twin.state import StateFolder
+from twin.aws.client import Aws
+from twin.aws.credentials import Credentials
+from twin.machine.state import StateFolder
 
 CREDENTIALS = Credentials("test", "test", "token")  # of endpoints without a twin
 PROJECT = Path(__file__).resolve().parents[2]

@@ -15,8 +15,8 @@ import pytest
 
 from tests.command import Command, Ran
 from tests.twin.running import PROJECT, twin_command
-from twin.network import free_port
-from twin.state import StateFolder
+from twin.machine.addresses import free_port
+from twin.machine.state import StateFolder
 
 STACK = Path(__file__).with_name("cdk.tf.json")
 

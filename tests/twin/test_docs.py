@@ -7,7 +7,7 @@ from dataclasses import fields
 
 from tests.twin.running import PROJECT
 from twin.faults import KINDS
-from twin.gateway import listener
+from twin.front.http_api import listener
 from twin.parameters import Parameters
 
 TEXT = (PROJECT / "docs/twin.md").read_text()

@@ -17,7 +17,7 @@ import pytest
 
 from tests.twin.running import RunningTwin, TwinFactory, twin_command, wait_until
 from twin.faults import Faults
-from twin.sidecar import Disturbance
+from twin.tasks.proxy import Disturbance
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.twin.ecs.world import Subnets, World, task_definition
-from twin.ecs.model import Task
+from tests.twin.aws.ecs.world import Subnets, World, task_definition
+from twin.aws.ecs.model import Task
 from twin.errors import StartFailed
 from twin.start import until_steady, until_up, why_not_up
 

@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from tests.twin.running import PROJECT, STACK, RunningTwin, TwinFactory, descendants, is_alive, twin_command, wait_until
-from twin.deploy import deploy
-from twin.network import Address, free_port, is_free
-from twin.state import StateFolder
-from twin.terraform import load_stack
+from twin.machine.addresses import Address, free_port, is_free
+from twin.machine.state import StateFolder
+from twin.stack import deploy
+from twin.stack.terraform import load_stack
 
 
 def test_requests_are_answered_by_every_task(twin: RunningTwin, ask: httpx.Client) -> None:

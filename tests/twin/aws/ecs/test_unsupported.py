@@ -1,0 +1,156 @@
+"""Nothing that the twin does not do is accepted in silence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.twin.aws.ecs.world import NAMESPACE, World, task_definition
+from twin.aws.ecs import api, wire
+from twin.aws.ecs.unsupported import unsupported
+
+Json = dict[str, Any]
+
+
+def lines(definition: Json | None = None, **service: Any) -> list[str]:
+    world = World()
+    world.call("RegisterTaskDefinition", definition or task_definition())
+    world.start(taskDefinition="shop:1", **service)
+    record = world.service
+    return unsupported(wire.service(record, world.ecs, tags=True), wire.task_definition(record.primary.task_definition))
+
+
+def test_what_the_twin_does_is_not_told() -> None:
+    container = {k: v for k, v in task_definition()["containerDefinitions"][0].items() if k != "image"}
+    told = lines(availabilityZoneRebalancing="DISABLED", propagateTags="SERVICE", enableECSManagedTags=True)
+
+    assert not [line for line in told if any(f", {name}:" in line for name in container)]
+    assert told == [
+        # Service Connect takes no service without one.
+        "service shop, Service Connect port http, clientAliases: no task of the twin is a client of Service Connect",
+        "task definition shop:1, cpu: processes on this machine are not limited",
+        "task definition shop:1, memory: processes on this machine are not limited",
+        "task definition shop:1, container app, image: no image is pulled: the Dockerfile's CMD, or --command, "
+        "runs in this folder",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"volumeConfigurations": [{"name": "data"}]}, "service shop, volumeConfigurations: tasks are processes"),
+        ({"role": "arn:aws:iam::123456789012:role/ecs"}, "service shop, roleArn: the twin has no use for it"),
+        ({"enableExecuteCommand": True}, "service shop, enableExecuteCommand: there is no ECS Exec"),
+        ({"availabilityZoneRebalancing": "ENABLED"}, "service shop, availabilityZoneRebalancing: tasks are spread"),
+        (
+            {"deploymentConfiguration": {"alarms": {"alarmNames": ["a"], "enable": True, "rollback": True}}},
+            "service shop, alarms: the twin keeps no metrics",
+        ),
+        ({"deploymentConfiguration": {"bakeTimeInMinutes": 5}}, "service shop, bakeTimeInMinutes: the twin has no use"),
+        (
+            {
+                "networkConfiguration": {
+                    "awsvpcConfiguration": {
+                        "subnets": ["subnet-a"],
+                        "securityGroups": ["sg"],
+                        "assignPublicIp": "ENABLED",
+                    }
+                }
+            },
+            "service shop, assignPublicIp: nothing outside",
+        ),
+    ],
+)
+def test_what_a_service_asks_for_in_vain_is_told(changes: Json, line: str) -> None:
+    assert any(told.startswith(line) for told in lines(**changes))
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("curl -f http://127.0.0.1:8080/ready || exit 1", "curl is this machine's"),
+        ("wget -q --spider http://localhost:8080/ready", "localhost is the task's address here"),
+        ("wget -q --spider http://127.0.0.1:8080/ready", None),
+    ],
+)
+def test_a_health_check_that_may_fail_in_an_image_is_told(command: str, told: str | None) -> None:
+    definition = task_definition()
+    definition["containerDefinitions"][0]["healthCheck"] = {"command": ["CMD-SHELL", command]}
+
+    where = "task definition shop:1, container app, healthCheck: "
+    found = [line.removeprefix(where) for line in lines(definition) if line.startswith(where)]
+    assert [line.startswith(told or "") for line in found] == [True] * (told is not None)
+
+
+def test_ports_that_are_not_served_and_names_for_clients_are_told() -> None:
+    definition = task_definition()
+    definition["containerDefinitions"][0]["portMappings"].append({"name": "grpc", "containerPort": 9000})
+    services = [
+        {"portName": "http", "clientAliases": [{"port": 80}]},
+        {"portName": "grpc", "clientAliases": [{"port": 81}], "tls": {"issuerCertificateAuthority": {}}},
+    ]
+
+    told = lines(
+        definition, serviceConnectConfiguration={"enabled": True, "namespace": NAMESPACE, "services": services}
+    )
+
+    assert (
+        "service shop, Service Connect port http, clientAliases: no task of the twin is a client of Service Connect"
+        in told
+    )
+    assert "service shop, Service Connect port grpc: one port of a task is served, http" in told
+    assert any(line.startswith("service shop, Service Connect port grpc, tls") for line in told)
+
+
+def test_further_containers_are_told_and_do_not_hold_up_a_deployment() -> None:
+    definition = task_definition()
+    definition["containerDefinitions"].insert(
+        0,
+        {
+            "name": "sidecar",
+            "image": "sidecar:1",
+            "essential": False,
+            "portMappings": [{"name": "metrics", "containerPort": 9000}],
+            "healthCheck": {"command": ["CMD", "true"]},
+        },
+    )
+
+    assert any("container sidecar: it is not run" in line for line in lines(definition))
+    world = World()
+    world.call("RegisterTaskDefinition", definition)
+    world.start(taskDefinition="shop:1")
+    world.advance()
+    assert {task.container.name for task in world.running} == {"app"}
+    assert world.service.steady
+
+
+def test_a_container_that_tasks_wait_for_is_told_as_such() -> None:
+    definition = task_definition()
+    definition["containerDefinitions"] += [
+        {"name": "hold", "image": "shop:1", "essential": False, "dependsOn": HEALTHY},
+        {"name": "side", "image": "shop:1", "essential": False},
+    ]
+
+    told = lines(definition)
+
+    where = "task definition shop:1, container"
+    not_run = "it is not run; one container of a task is, the one whose port is served"
+    assert f"{where} hold: {not_run}; tasks wait for it all the same, until app is HEALTHY" in told
+    assert f"{where} side: {not_run}" in told
+
+
+HEALTHY = [{"containerName": "app", "condition": "HEALTHY"}]
+HEEDED = {"name", "essential", "portMappings", "environment", "healthCheck", "startTimeout", "stopTimeout"}
+
+
+@pytest.mark.parametrize("member", sorted(set(api.service_model().shape_for("ContainerDefinition").members) - HEEDED))
+def test_every_other_member_of_a_container_is_told(member: str) -> None:
+    shape = api.service_model().shape_for("ContainerDefinition").members[member]
+    values: Json = {"string": "x", "integer": 1, "boolean": True, "list": ["x"], "structure": {"x": 1}, "map": {"x": 1}}
+    container = {**task_definition()["containerDefinitions"][0], member: values[shape.type_name]}
+    definition = {**task_definition(containerDefinitions=[container]), "revision": 1}
+
+    told = unsupported({"serviceName": "shop", "deployments": []}, definition)
+
+    assert any(f", {member}:" in line for line in told)

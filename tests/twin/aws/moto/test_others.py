@@ -1,0 +1,205 @@
+"""Security groups, transit gateways, scaling targets, managed policies, as the Terraform provider uses them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.twin.aws.moto.conftest import REGION, Client
+from twin.aws.ecs.controller import Ecs
+from twin.aws.ecs.model import Cluster, Service
+from twin.aws.moto.scaling import know_services
+
+Json = dict[str, Any]
+
+
+@pytest.fixture
+def ec2(client: Client) -> Any:
+    return client("ec2")
+
+
+def group(ec2: Any, name: str = "shop") -> str:
+    (vpc, *_) = ec2.describe_vpcs()["Vpcs"]
+    return str(ec2.create_security_group(GroupName=name, Description=name, VpcId=vpc["VpcId"])["GroupId"])
+
+
+def allow(ec2: Any, to: str, **of: Any) -> Json:
+    permission = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, **of}
+    (rule,) = ec2.authorize_security_group_ingress(GroupId=to, IpPermissions=[permission])["SecurityGroupRules"]
+    return described(ec2, rule["SecurityGroupRuleId"])
+
+
+def described(ec2: Any, rule: str) -> Json:
+    (found,) = ec2.describe_security_group_rules(SecurityGroupRuleIds=[rule])["SecurityGroupRules"]
+    return dict(found)
+
+
+def sources(ec2: Any, description: str) -> dict[str, list[Json]]:
+    (prefix, *_) = ec2.describe_managed_prefix_lists()["PrefixLists"]
+    return {
+        "IpRanges": [{"CidrIp": "10.0.0.0/16", "Description": description}],
+        "Ipv6Ranges": [{"CidrIpv6": "2001:db8::/32", "Description": description}],
+        "PrefixListIds": [{"PrefixListId": prefix["PrefixListId"], "Description": description}],
+        "UserIdGroupPairs": [{"GroupId": group(ec2, "other"), "Description": description}],
+    }
+
+
+def test_a_rule_of_each_kind_has_its_description_and_none_is_anothers_duplicate(ec2: Any) -> None:
+    to = group(ec2)
+    rules = [allow(ec2, to, **{kind: source}) for kind, source in sources(ec2, "why").items()]
+
+    assert [rule["Description"] for rule in rules] == ["why"] * 4
+    for kind, source in sources_again(rules).items():
+        with pytest.raises(ClientError, match=r"InvalidPermission\.Duplicate"):
+            allow(ec2, to, **{kind: source})
+
+
+def sources_again(rules: list[Json]) -> dict[str, list[Json]]:
+    """The same sources, under another description."""
+    v4, v6, prefix, referenced = rules
+    return {
+        "IpRanges": [{"CidrIp": v4["CidrIpv4"], "Description": "else"}],
+        "Ipv6Ranges": [{"CidrIpv6": v6["CidrIpv6"], "Description": "else"}],
+        "PrefixListIds": [{"PrefixListId": prefix["PrefixListId"], "Description": "else"}],
+        "UserIdGroupPairs": [{"GroupId": referenced["ReferencedGroupInfo"]["GroupId"], "Description": "else"}],
+    }
+
+
+def test_the_rule_of_a_range_beside_that_of_a_group_can_be_revoked(ec2: Any) -> None:
+    to = group(ec2)
+    kept = allow(ec2, to, UserIdGroupPairs=[{"GroupId": group(ec2, "other")}])
+    allow(ec2, to, IpRanges=[{"CidrIp": "10.0.0.0/16"}])
+
+    gone = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "10.0.0.0/16"}]}
+    ec2.revoke_security_group_ingress(GroupId=to, IpPermissions=[gone])
+
+    conditions = [{"Name": "group-id", "Values": [to]}]
+    rules = ec2.describe_security_group_rules(Filters=conditions)["SecurityGroupRules"]
+    assert [rule["SecurityGroupRuleId"] for rule in rules if not rule["IsEgress"]] == [kept["SecurityGroupRuleId"]]
+
+
+def test_the_rule_that_a_new_group_has_can_be_revoked(ec2: Any) -> None:
+    to = group(ec2)
+    everything = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    ec2.revoke_security_group_egress(GroupId=to, IpPermissions=[everything])
+
+    assert ec2.describe_security_groups(GroupIds=[to])["SecurityGroups"][0]["IpPermissionsEgress"] == []
+
+
+@pytest.mark.parametrize(
+    ("new", "told"),
+    [
+        ({"CidrIpv4": "10.1.0.0/16"}, {"CidrIpv4": "10.1.0.0/16"}),
+        ({"CidrIpv6": "2001:db8::/48"}, {"CidrIpv6": "2001:db8::/48"}),
+    ],
+)
+def test_a_rule_is_modified_whole(ec2: Any, new: Json, told: Json) -> None:
+    to = group(ec2)
+    rule = allow(ec2, to, UserIdGroupPairs=[{"GroupId": group(ec2, "other"), "Description": "why"}])
+    change = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 81, "Description": "because", **new}
+    identifier = rule["SecurityGroupRuleId"]
+    ec2.modify_security_group_rules(
+        GroupId=to, SecurityGroupRules=[{"SecurityGroupRuleId": identifier, "SecurityGroupRule": change}]
+    )
+
+    after = described(ec2, identifier)
+    assert (after["FromPort"], after["ToPort"], after["Description"]) == (80, 81, "because")
+    assert {name: after.get(name) for name in told} == told
+    assert "ReferencedGroupInfo" not in after
+
+
+@pytest.fixture
+def scaling(client: Client) -> Any:
+    """Application Auto Scaling's client, and `service/shop/shop` as a target of it."""
+    ecs = Ecs("123456789012", REGION)
+    cluster = Cluster(ecs.arn("cluster/shop"), "shop", 0.0)
+    ecs.services["shop", "shop"] = Service(ecs.arn("service/shop/shop"), "shop", cluster, 0.0, 1, [], {}, {})
+    know_services(ecs)
+    return client("application-autoscaling")
+
+
+TARGET = {
+    "ServiceNamespace": "ecs",
+    "ResourceId": "service/shop/shop",
+    "ScalableDimension": "ecs:service:DesiredCount",
+}
+
+
+def test_alarms_of_a_policy_go_with_it_and_with_its_target(scaling: Any, client: Client) -> None:
+    def alarms() -> int:
+        return len(client("cloudwatch").describe_alarms()["MetricAlarms"])
+
+    def put(value: float) -> str:
+        metric = {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}
+        tracking = {"TargetValue": value, "PredefinedMetricSpecification": metric}
+        policy = {"PolicyName": "cpu", "PolicyType": "TargetTrackingScaling", **TARGET}
+        put = scaling.put_scaling_policy(**policy, TargetTrackingScalingPolicyConfiguration=tracking)
+        return str(put["PolicyARN"])
+
+    scaling.register_scalable_target(**TARGET, MinCapacity=1, MaxCapacity=4)
+    assert put(50) == put(60)
+    assert alarms() == 2
+    (policy,) = scaling.describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"]
+    assert policy["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] == 60
+    scaling.deregister_scalable_target(**TARGET)
+    assert alarms() == 0
+    assert scaling.describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"] == []
+
+
+def test_a_scalable_target_has_tags(scaling: Any) -> None:
+    arn = scaling.register_scalable_target(
+        **TARGET,
+        MinCapacity=1,
+        MaxCapacity=4,
+        Tags={"team": "web", "tier": "front"},
+    )["ScalableTargetARN"]
+    scaling.tag_resource(ResourceARN=arn, Tags={"team": "till"})
+    scaling.untag_resource(ResourceARN=arn, TagKeys=["tier"])
+
+    assert scaling.list_tags_for_resource(ResourceARN=arn)["Tags"] == {"team": "till"}
+    with pytest.raises(scaling.exceptions.ResourceNotFoundException):
+        scaling.list_tags_for_resource(ResourceARN=arn + "x")
+
+
+def test_the_managed_policies_of_aws_are_there(client: Client) -> None:
+    iam = client("iam")
+    arn = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
+    iam.create_role(RoleName="tasks", AssumeRolePolicyDocument="{}")
+    iam.attach_role_policy(RoleName="tasks", PolicyArn=arn)
+
+    assert [p["PolicyArn"] for p in iam.list_attached_role_policies(RoleName="tasks")["AttachedPolicies"]] == [arn]
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    assert "ecr:GetAuthorizationToken" in str(document)
+    assert len(iam.get_paginator("list_policies").paginate(Scope="AWS").build_full_result()["Policies"]) > 1_000
+    iam.detach_role_policy(RoleName="tasks", PolicyArn=arn)
+    with pytest.raises(iam.exceptions.NoSuchEntityException):
+        iam.attach_role_policy(RoleName="tasks", PolicyArn=arn + "x")
+
+
+def test_an_attachment_to_a_transit_gateway_has_its_tags_and_is_described_once_it_is_deleted(ec2: Any) -> None:
+    (vpc, *_) = ec2.describe_vpcs()["Vpcs"]
+    (subnet, *_) = ec2.describe_subnets()["Subnets"]
+    gateway = ec2.create_transit_gateway()["TransitGateway"]["TransitGatewayId"]
+    tags = [{"Key": "team", "Value": "shop"}]
+    given = {"TransitGatewayId": gateway, "VpcId": vpc["VpcId"], "SubnetIds": [subnet["SubnetId"]]}
+    specification = [{"ResourceType": "transit-gateway-attachment", "Tags": tags}]
+
+    def described() -> list[tuple[str, list[Json]]]:
+        found = ec2.describe_transit_gateway_vpc_attachments()["TransitGatewayVpcAttachments"]
+        return [(each["State"], each.get("Tags", [])) for each in found]
+
+    made = ec2.create_transit_gateway_vpc_attachment(**given, TagSpecifications=specification)
+    assert described() == [("available", tags)]
+    identifier = made["TransitGatewayVpcAttachment"]["TransitGatewayAttachmentId"]
+    ec2.delete_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=identifier)
+    assert described() == [("deleted", tags)]
+    ec2.create_transit_gateway_vpc_attachment(**given)
+    assert sorted(described(), key=str) == [("available", []), ("deleted", tags)]
+
+
+def test_the_id_of_a_hosted_zone_begins_with_z(client: Client) -> None:
+    zone = client("route53").create_hosted_zone(Name="example.com", CallerReference="1")["HostedZone"]
+    assert zone["Id"].startswith("/hostedzone/Z")

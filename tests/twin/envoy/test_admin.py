@@ -1,0 +1,94 @@
+"""Envoy's admin interface, asked while an Envoy serves and while it stands still."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+from twin.envoy import configuration as envoy
+from twin.envoy.admin import Admin
+from twin.errors import StartFailed
+from twin.machine.addresses import Address, free_port
+from twin.machine.files import write_json
+from twin.machine.process import Process, Processes, require
+
+
+@contextlib.asynccontextmanager
+async def serving(folder: Path) -> AsyncIterator[tuple[Process, Path]]:
+    """An Envoy that serves, and the file with the address of its admin interface."""
+    processes = Processes()
+    await processes.start()
+    ingress = Address("127.0.0.1", free_port())
+    bootstrap = envoy.sidecar(ingress, ingress, request_timeout=1, idle_timeout=1, upstream_idle_timeout=1)
+    write_json(folder / "proxy.json", bootstrap)
+    command = envoy.command(require("envoy", "run `make install`."), folder / "proxy.json", folder / "admin")
+    process = await processes.spawn("an Envoy", command, log=folder / "log")
+    try:
+        await Admin(process, folder / "admin").ready()
+        yield process, folder / "admin"
+    finally:
+        process.signal(signal.SIGCONT)
+        await processes.close(patience=0.1)
+
+
+def test_answers_are_read_whole_whatever_their_length(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with serving(tmp_path) as (process, address):
+            admin = Admin(process, address)
+            stats = await admin.text("/stats")
+            assert "server.live: 1" in stats
+            assert len(stats) > 10_000
+            assert (await admin.json("/server_info"))["state"] == "LIVE"
+            assert await admin.post("/healthcheck/fail")
+            assert not await admin.post("/no-such-order")
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has abstract sockets")
+def test_no_port_leads_to_it(tmp_path: Path) -> None:
+    """What a page in a browser could ask."""
+
+    async def scenario() -> None:
+        async with serving(tmp_path) as (process, address):
+            assert address.read_text().startswith("@twin-")
+            sockets = psutil.Process(process.pid).net_connections("inet")
+            assert len([each for each in sockets if each.status == psutil.CONN_LISTEN]) == 1  # the service's own
+
+    asyncio.run(scenario())
+
+
+def test_proxies_that_stand_still_hold_up_nothing_else(tmp_path: Path) -> None:
+    """Forty requests without an answer, more than asyncio's pool of threads has: polls in that pool go on."""
+
+    async def scenario() -> None:
+        async with serving(tmp_path) as (process, address):
+            process.signal(signal.SIGSTOP)
+            waiting = [asyncio.create_task(Admin(process, address).post("/reset_counters")) for _ in range(40)]
+            polls = [await asyncio.to_thread(int, number) for number in range(20)]
+            assert polls == list(range(20))
+            assert not any(task.done() for task in waiting)
+            process.signal(signal.SIGCONT)
+            assert all(await asyncio.gather(*waiting))
+
+    asyncio.run(scenario())
+
+
+def test_an_envoy_that_has_exited_does_not_answer_and_is_not_ready(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with serving(tmp_path) as (process, address):
+            admin = Admin(process, address)
+            process.signal(signal.SIGKILL)
+            await process.wait()
+            assert await admin.json("/server_info") == {}
+            with pytest.raises(StartFailed, match=r"an Envoy exited with -9: see .*log"):
+                await admin.ready()
+
+    asyncio.run(scenario())

@@ -1,0 +1,91 @@
+"""A twin whose state folder goes says so, and can be ended; one that is ended as it starts leaves nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.twin.running import RunningTwin, TwinFactory, descendants, is_alive, twin_command, wait_until
+from twin.machine.files import runtime_folder
+
+
+def test_a_state_folder_that_is_removed_during_a_run_is_said(start_twin: TwinFactory) -> None:
+    twin: RunningTwin = start_twin("--proxy-drain", "0")
+    below = descendants(twin.process.pid)
+    assert twin.process.stdout is not None
+    shutil.rmtree(twin.state)
+
+    said = next(line for line in twin.process.stdout if "was removed" in line)
+    assert said.startswith(f"twin: The state folder {twin.state} was removed: ")
+    twin.end()
+    assert twin.process.returncode == 0
+    assert not [pid for pid in below if is_alive(pid)]
+
+
+def test_on_a_disk_that_fills_tasks_end_as_ever_and_it_goes_on_once_there_is_space(
+    start_twin: TwinFactory, tmp_path: Path
+) -> None:
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(tmp_path)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("only root can make a disk that fills")
+    try:
+        options = ("--proxy-drain", "0", "--discovery-ttl", "0.5", "--connect-retries", "0")
+        twin = start_twin(*options, state=tmp_path / "state")
+        first = {task["taskArn"].rsplit("/", 1)[-1] for task in twin.tasks()}
+        with contextlib.suppress(OSError):
+            (tmp_path / "large").write_bytes(b"x" * 8_000_000)
+        twin.client("ecs").stop_task(cluster=twin.outputs()["cluster_name"], task=(ended := min(first)))
+
+        def stopped() -> dict[str, str]:
+            return {t["taskArn"].rsplit("/", 1)[-1]: t["stoppedReason"] for t in twin.tasks("STOPPED")}
+
+        wait_until(lambda: len(stopped()) > 1, "another has failed to start", timeout=60)
+        reasons = stopped()
+        assert reasons.pop(ended)
+        assert {"No space left on device" in reason for reason in reasons.values()} == {True}
+        service = twin.client("servicediscovery").list_services()["Services"][0]["Id"]
+        found = twin.client("servicediscovery").list_instances(ServiceId=service)["Instances"]
+        assert {instance["Id"] for instance in found} == first - {ended}
+
+        (tmp_path / "large").unlink()
+
+        def three() -> bool:
+            return [task["lastStatus"] for task in twin.tasks()] == ["RUNNING"] * 3
+
+        wait_until(three, "there are three again", timeout=90)
+        wait_until(lambda: _answers(twin) == {200}, "all answer", timeout=30)
+        assert "lines lost" in {event.get("step") for event in twin.events()}
+    finally:
+        twin.end()
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def _answers(twin: RunningTwin) -> set[int]:
+    with httpx.Client(base_url=twin.gateway_url, timeout=10) as client:
+        return {client.get("/hostname").status_code for _ in range(20)}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_start_that_is_ended_is_one_sentence_and_leaves_nothing(
+    start_twin: TwinFactory, tmp_path: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in its first moments, while it imports what it is made of."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    twin = start_twin(wait=False)
+    wait_until(lambda: (twin.state / "twin.json").exists(), "it has begun")
+    if number is signal.SIGTERM:
+        subprocess.run(twin_command("down", "--state", str(twin.state)), check=True, timeout=60)
+    else:
+        twin.process.send_signal(number)
+    output = twin.process.communicate(timeout=60)[0]
+
+    assert twin.process.returncode == 128 + number
+    assert output in (f"twin: Ended by {number.name} before it served.\n", "twin: going down\n")
+    assert not (twin.state / "twin.json").exists()
+    assert list(runtime_folder().iterdir()) == []

@@ -1,0 +1,80 @@
+"""An endpoint with the twin's own ECS, whose controller does not run: services, but no tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from moto.backends import get_backend
+from moto.moto_api._internal.models import moto_api_backend
+
+from tests.twin.running import CREDENTIALS
+from twin.aws.client import Aws
+from twin.aws.ecs import api
+from twin.aws.ecs.context import Context
+from twin.aws.ecs.controller import Controller, Ecs
+from twin.aws.ecs.model import Task
+from twin.aws.endpoint import Endpoint
+from twin.aws.moto.registry import Registry
+from twin.aws.moto.subnets import Subnets
+from twin.machine.addresses import Address, free_port
+from twin.parameters import Parameters
+
+ACCOUNT, REGION = "123456789012", "eu-west-2"
+
+
+class NoLauncher:
+    def start(self, task: Task) -> None:
+        raise AssertionError("the controller does not run")
+
+    def stop(self, task: Task) -> None:
+        raise AssertionError("the controller does not run")
+
+    def forget(self, task: Task) -> None:
+        raise AssertionError("the controller does not run")
+
+
+@pytest.fixture(scope="module")
+def ecs_requests() -> list[tuple[str, dict[str, Any]]]:
+    """What ECS got over the wire: (operation, request)."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def endpoint_url(ecs_requests: list[tuple[str, dict[str, Any]]]) -> Iterator[str]:
+    ecs = Ecs(ACCOUNT, REGION)
+    controller = Controller(
+        ecs, NoLauncher(), Subnets(ACCOUNT, REGION), Parameters(), remove_discovery=lambda identifier: None
+    )
+    context = Context(
+        ecs,
+        controller,
+        Registry(ACCOUNT, REGION),
+        lambda: list(get_backend("elbv2")[ACCOUNT][REGION].target_groups),
+    )
+
+    def serve_ecs(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        ecs_requests.append((operation, request))
+        return api.call(context, operation, request)
+
+    endpoint = Endpoint(
+        Address("127.0.0.1", free_port()),
+        account=ACCOUNT,
+        region=REGION,
+        gateway_url="http://127.0.0.1:8000",
+        ecs=serve_ecs,
+        metadata=lambda runtime_id, task: None,
+        api_changed=lambda: None,
+        credentials=CREDENTIALS,
+    )
+    endpoint.start()
+    yield endpoint.url
+    # moto keeps its stores for the process, which other tests share.
+    moto_api_backend.reset()
+    endpoint.stop()
+
+
+@pytest.fixture(scope="module")
+def aws(endpoint_url: str) -> Aws:
+    return Aws(endpoint_url, REGION, CREDENTIALS)

@@ -1,0 +1,87 @@
+"""`twin events`: the event log in words, followed over its rotation until the twin goes."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.command import Command
+from tests.twin.running import PROJECT, RunningTwin, twin_command, wait_until
+from twin.event_log import in_words
+from twin.machine.state import StateFolder
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (
+            {"kind": "task", "task": "1b01eae17ba34d3d91c8", "step": "registered", "address": "127.92.1.3:8080"},
+            "task 1b01eae17ba3  registered  address 127.92.1.3:8080",
+        ),
+        ({"kind": "gateway", "step": "instances", "addresses": []}, "gateway  instances  addresses none"),
+        ({"kind": "gateway", "step": "instances", "addresses": ["a", "b"]}, "gateway  instances  addresses a, b"),
+        ({"kind": "fault", "step": "begins", "fault": "hang", "seconds": None}, "fault  begins  fault hang"),
+        (
+            {"kind": "service", "what": "(service a) has reached a steady state."},
+            "service  (service a) has reached a steady state.",
+        ),
+        (
+            {"kind": "twin", "step": "failed", "error": "Traceback (most recent call last):\n  ...\nKeyError: 'a'\n"},
+            "twin  failed  error KeyError: 'a'",
+        ),
+    ],
+)
+def test_an_event_is_a_line(event: dict[str, object], words: str) -> None:
+    at = time.mktime((2026, 11, 28, 14, 3, 22, 0, 0, -1))
+    assert in_words({"time": at + 0.117, **event}) == f"14:03:22.117  {words}"
+
+
+def test_the_events_of_a_twin_that_has_gone_are_printed(twin_cli: Command, tmp_path: Path) -> None:
+    state = StateFolder(tmp_path)
+    with state.hold():
+        state.log("task", task="a" * 32, step="RUNNING")
+
+    ran = twin_cli("events", "--state", str(tmp_path))
+    assert (ran.code, ran.out.split("  ", 1)[1]) == (0, f"task {'a' * 12}  RUNNING\n")
+
+
+def test_a_folder_without_events(twin_cli: Command, tmp_path: Path) -> None:
+    ran = twin_cli("events", "--state", str(tmp_path))
+    assert (ran.code, ran.err) == (2, f"twin: No twin has run on {tmp_path}: start one with `twin up`.\n")
+
+
+def test_following_reads_on_where_the_log_begins_anew_and_ends_with_the_twin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twin.machine.rotation.LARGEST", 1_000)
+    state = StateFolder(tmp_path)
+    command = twin_command("events", "--follow", "--state", str(tmp_path))
+    with contextlib.ExitStack() as until_it_goes:
+        until_it_goes.enter_context(state.hold())
+        state.log("twin", step="before")
+        with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as follows:
+            assert follows.stdout is not None
+            assert follows.stdout.readline().endswith("twin  before\n")
+            for number in range(100):
+                state.log("twin", step=str(number))
+                # So that none is in a file that is gone before it was read.
+                assert follows.stdout.readline().endswith(f"twin  {number}\n")
+            assert (tmp_path / "events.jsonl.1").exists()
+            until_it_goes.close()
+            assert follows.stdout.read() == "The twin has gone down.\n"
+        assert follows.returncode == 0
+
+
+def test_what_ecs_says_of_a_service_is_an_event(twin: RunningTwin, twin_cli: Command) -> None:
+    def messages() -> list[str]:
+        names = twin.outputs()
+        answer = twin.client("ecs").describe_services(cluster=names["cluster_name"], services=[names["service_name"]])
+        return [event["message"] for event in answer["services"][0]["events"]]
+
+    told = wait_until(messages, "an event of the service")
+    printed = twin_cli("events", "--state", str(twin.state)).out
+    assert all(f"service  {message}" in printed for message in told)

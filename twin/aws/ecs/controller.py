@@ -1,0 +1,415 @@
+"""Keeps each service at its desired count: asks the scheduler, applies its decisions, writes the events."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from twin.aws.ecs import scheduler
+from twin.aws.ecs.model import (
+    DEPLOYED,
+    CleanUp,
+    Cluster,
+    Container,
+    Deployment,
+    RolloutState,
+    Service,
+    ServiceEvent,
+    StopCode,
+    Task,
+    TaskDefinition,
+    TaskStatus,
+    main_container,
+)
+from twin.machine.supervision import report
+from twin.parameters import Parameters
+
+__all__ = ["Controller", "Ecs", "Launcher", "NoRoom", "Placement", "Placements"]
+
+HISTORY_STAYS = 200  # deployments of a service
+STOPPED_TASKS_STAY = 3600.0  # seconds for which a stopped task is told [ecs]
+_EVENT_REPEATED_AFTER = 6 * 3600.0  # seconds for which the same event is not added again [ecs]
+_STEADY = "has reached a steady state."
+_BLOCKED = (  # developer guide, service event messages
+    "was unable to stop or start tasks during a deployment because of the service deployment configuration. "
+    "Update the minimumHealthyPercent or maximumPercent value and try again."
+)
+_TICK = 1.0  # seconds: when nothing happens, time alone may be a reason to act (back-off, running grace)
+
+
+class Launcher(Protocol):
+    """Runs tasks. It sets `last_status`, `steps` and the containers of a task, and tells the controller."""
+
+    def start(self, task: Task) -> None:
+        """Begin the life of *task*."""
+
+    def stop(self, task: Task) -> None:
+        """Begin its end; a second call changes nothing."""
+
+    def forget(self, task: Task) -> None:
+        """Remove what is left of a task that has stopped."""
+
+
+class NoRoom(Exception):
+    """A task cannot be placed; the text says why, as ECS's event does."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a new task goes: its subnet and the private address it would have there."""
+
+    zone: str
+    subnet_id: str
+    private_address: str
+    host_name: str
+
+
+class Placements(Protocol):
+    """What EC2 knows of a service's subnets."""
+
+    def zones(self, network_configuration: dict[str, object]) -> list[str]:
+        """The Availability Zones of the subnets, each once."""
+
+    def place(self, network_configuration: dict[str, object], zone: str) -> Placement:
+        """A place in one of the subnets of *zone*, until it is released.
+
+        Raises:
+            NoRoom: their addresses are all in use.
+        """
+
+    def release(self, subnet_id: str, private_address: str) -> None:
+        """The task there has stopped."""
+
+
+@dataclass
+class Ecs:
+    """All records of one account and Region."""
+
+    account: str
+    region: str
+    clusters: dict[str, Cluster] = field(default_factory=dict)  # by name
+    task_definitions: dict[str, list[TaskDefinition]] = field(default_factory=dict)  # by family, revision 1 first
+    services: dict[tuple[str, str], Service] = field(default_factory=dict)  # by (cluster, name)
+    tasks: dict[str, Task] = field(default_factory=dict)  # by id
+    tags: dict[str, list[dict[str, str]]] = field(default_factory=dict)  # by ARN
+    clean_ups: list[CleanUp] = field(default_factory=list)  # those to come
+
+    def arn(self, resource: str) -> str:
+        return f"arn:aws:ecs:{self.region}:{self.account}:{resource}"
+
+    def tasks_of(self, service: Service) -> list[Task]:
+        return [t for t in self.tasks.values() if t.service_name == service.name and t.cluster is service.cluster]
+
+
+class Controller:
+    """Owns the service loop. All of it runs on one event loop; `wake` may be called whenever something changed."""
+
+    def __init__(
+        self,
+        ecs: Ecs,
+        launcher: Launcher,
+        placements: Placements,
+        parameters: Parameters,
+        *,
+        clock: Callable[[], float] = time.time,
+        remove_discovery: Callable[[str], None],
+        log: Callable[..., None] = lambda kind, **details: None,
+    ) -> None:
+        """
+        Args:
+            log: adds a line to the twin's event log.
+            remove_discovery: removes a service of Cloud Map, by its id, some time after its ECS service is gone.
+        """
+        self.ecs = ecs
+        self.launcher = launcher
+        self.placements = placements
+        self.parameters = parameters
+        self.clock = clock
+        self._remove_discovery = remove_discovery
+        self._log = log
+        self._changed = asyncio.Event()
+        self._ids = itertools.count()
+
+    async def run(self) -> None:
+        """Act on every change, and once a second, until cancelled."""
+        while True:
+            self._changed.clear()
+            self.step()
+            try:
+                async with asyncio.timeout(_TICK):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+
+    def wake(self) -> None:
+        """Something changed: act soon."""
+        self._changed.set()
+
+    def step(self) -> None:
+        """One round over all services, without waiting."""
+        for service in list(self.ecs.services.values()):
+            if service.status != "INACTIVE":
+                try:
+                    self._reconcile(service)
+                except Exception as error:  # of the twin itself: the other services, and the twin, go on
+                    report(f"the service {service.name}", error)
+        for clean_up in [c for c in self.ecs.clean_ups if c.due <= self.clock()]:
+            self.ecs.clean_ups.remove(clean_up)
+            try:
+                self._clean_up(clean_up)
+            except Exception as error:
+                report("the clean-up of Cloud Map", error)
+        horizon = self.clock() - STOPPED_TASKS_STAY
+        for task in [t for t in self.ecs.tasks.values() if t.steps.get("STOPPED", horizon) < horizon]:
+            del self.ecs.tasks[task.id]
+            self.ecs.tags.pop(task.arn, None)
+            self.launcher.forget(task)
+
+    def task_changed(self, task: Task) -> None:
+        """The launcher tells that *task* took a step."""
+        task.version += 1
+        if task.last_status is TaskStatus.RUNNING:
+            task.deployment.has_run = True
+            if task.counts_as_healthy(self.clock(), self.parameters.running_grace):
+                self._forget_failures(self._service_of(task), task.deployment)
+        if task.last_status is TaskStatus.STOPPED:
+            self.placements.release(task.subnet_id, task.private_address)
+        self.wake()
+
+    def target_changed(self, task: Task, target_group: str, state: str) -> None:
+        """The load balancer tells the *state* of *task* in a target group, as `describe-target-health` has it."""
+        task.targets[target_group] = state
+        service = self._service_of(task)
+        if state == "initial":
+            self._add_event(service, f"(service {service.name}) registered 1 targets in (target-group {target_group})")
+        elif state == "draining":
+            of = f"(service {service.name}, taskSet {task.deployment.id})"
+            self._add_event(service, f"{of} has begun draining connections on 1 tasks.")
+            self._add_event(
+                service, f"(service {service.name}) deregistered 1 targets in (target-group {target_group})"
+            )
+        self.task_changed(task)
+
+    def task_failed(self, task: Task, code: StopCode, reason: str) -> None:
+        """*task* ends by itself: it could not start, or an essential container exited.
+
+        Once a task is RUNNING, its end is no failure of its deployment: only health checks that fail are [ecs].
+        """
+        if task.is_wanted:
+            if "RUNNING" not in task.steps:
+                self._start_failed(self._service_of(task), task.deployment)
+            self.stop_task(task, code, reason)
+
+    def stop_task(self, task: Task, code: StopCode, reason: str) -> None:
+        """Stop *task*; nothing happens if it is stopping already."""
+        if not task.is_wanted:
+            return
+        task.desired_status = TaskStatus.STOPPED
+        task.stop_code = code
+        task.stopped_reason = reason
+        task.version += 1
+        self._service_of(task).steady = False
+        self.launcher.stop(task)
+        self.wake()
+
+    def deploy(self, service: Service, deployment: Deployment) -> None:
+        """Make *deployment* the primary one; the others become ACTIVE and give way to it."""
+        for other in service.deployments:
+            other.status = "ACTIVE"
+            other.finished_at = other.finished_at or deployment.created_at
+        service.deployments.insert(0, deployment)
+        service.history.append(deployment)
+        for forgotten in service.history[:-HISTORY_STAYS]:  # each refers to one before, which would stay with it
+            forgotten.replaces = forgotten.returns_to = forgotten.rolled_back_by = None
+        del service.history[:-HISTORY_STAYS]
+        service.steady = False
+        self.wake()
+
+    def fail(self, service: Service, reason: str, *, roll_back: bool) -> None:
+        """End the rollout of the primary deployment; with *roll_back* return to the one that was completed last."""
+        failed, good = service.primary, service.last_completed
+        failed.rollout_state = RolloutState.FAILED
+        failed.rollout_state_reason = reason
+        failed.updated_at = failed.finished_at = self.clock()
+        if roll_back and good is not None and failed.returns_to is None:
+            self.event(service, f"rolling back to deployment {good.id}.")
+            kept = {name: value for name, value in service.request.items() if name not in DEPLOYED}
+            service.request = kept | {name: good.request[name] for name in DEPLOYED if name in good.request}
+            back = self.new_deployment(service, good.task_definition, service.request, good.service_connect)
+            back.service_connect_resources = good.service_connect_resources
+            back.returns_to = good
+            cause = "ECS deployment circuit breaker: " if failed.circuit_breaker_fired else ""
+            back.rollout_state_reason = f"{cause}rolling back to deploymentId {good.id}."
+            failed.rolled_back_by = back
+            self.deploy(service, back)
+        self.wake()
+
+    def new_deployment(
+        self,
+        service: Service,
+        task_definition: TaskDefinition,
+        request: dict[str, Any],
+        service_connect: dict[str, Any] | None,
+    ) -> Deployment:
+        """A deployment of *service*, as *request* has it, that has not begun."""
+        now = self.clock()
+        return Deployment(
+            id=f"ecs-svc/{secrets.randbelow(10**19):019d}",
+            task_definition=task_definition,
+            created_at=now,
+            updated_at=now,
+            network_configuration=request["networkConfiguration"],
+            service_connect=service_connect,
+            request=request,
+            replaces=service.last_completed,
+        )
+
+    def event(self, service: Service, message: str) -> None:
+        """Add an event to the service, worded as ECS words it; the newest is not repeated for six hours."""
+        text = f"(service {service.name}) {message}"
+        newest = service.events[0] if service.events else None
+        if newest is None or newest.message != text or self.clock() - newest.created_at > _EVENT_REPEATED_AFTER:
+            self._add_event(service, text)
+
+    def _add_event(self, service: Service, text: str) -> None:
+        service.events.appendleft(ServiceEvent(str(uuid.uuid4()), self.clock(), text))
+        self._log("service", what=text)
+
+    def _reconcile(self, service: Service) -> None:
+        tasks = self.ecs.tasks_of(service)
+        now = self.clock()
+        zones = self.placements.zones(service.primary.network_configuration)
+        started: list[Task] = []
+        stopped: list[Task] = []
+        for decision in scheduler.decide(service, tasks, now, zones=zones, running_grace=self.parameters.running_grace):
+            match decision:
+                case scheduler.Start(zone):
+                    try:
+                        started.append(self._start(service, zone))
+                    except NoRoom as error:
+                        self.event(service, f"was unable to place a task. Reason: {error}.")
+                        self._start_failed(service, service.primary)
+                        break
+                case scheduler.Stop(task, reason):
+                    if reason == task.unhealthy_because:
+                        self.event(service, f"(task {task.id}) {reason.removeprefix('Task ')}.")
+                        task.deployment.failed_tasks += 1
+                    stopped.append(task)
+                    self.stop_task(task, StopCode.SERVICE_SCHEDULER_INITIATED, reason)
+                case scheduler.Complete():
+                    self._complete(service)
+                case scheduler.Fail():
+                    self._break_circuit(service)
+                case scheduler.Blocked():
+                    self.event(service, _BLOCKED)
+        for verb, moved in (("started", started), ("stopped", stopped)):
+            if moved:
+                names = " ".join(f"(task {task.id})" for task in moved)
+                what = "tasks" if verb == "started" else "running tasks"
+                self.event(service, f"has {verb} {len(moved)} {what}: {names}.")
+        if service.steady:
+            self.event(service, _STEADY)  # again every six hours
+        alive = {task.deployment for task in tasks if task.last_status is not TaskStatus.STOPPED}
+        service.deployments[1:] = [deployment for deployment in service.deployments[1:] if deployment in alive]
+        if service.status == "DRAINING" and not any(t.last_status is not TaskStatus.STOPPED for t in tasks):
+            service.status = "INACTIVE"
+            due = now + self.parameters.namespace_cleanup
+            self.ecs.clean_ups.append(CleanUp(due, service.discovery_services))
+
+    def _clean_up(self, clean_up: CleanUp) -> None:
+        """Remove what a deleted service had in Cloud Map, but for what another service has taken over."""
+        others = [s.discovery_services for s in self.ecs.services.values() if s.status != "INACTIVE"]
+        later = [c.discovery_services for c in self.ecs.clean_ups]
+        for identifier in clean_up.discovery_services.difference(*others, *later):
+            self._remove_discovery(identifier)
+
+    def _start(self, service: Service, zone: str) -> Task:
+        deployment = service.primary
+        place = self.placements.place(deployment.network_configuration, zone)
+        identifier = uuid.uuid4().hex
+        task = Task(
+            id=identifier,
+            arn=self.ecs.arn(f"task/{service.cluster.name}/{identifier}"),
+            cluster=service.cluster,
+            service_name=service.name,
+            deployment=deployment,
+            zone=place.zone,
+            subnet_id=place.subnet_id,
+            private_address=place.private_address,
+            host_name=place.host_name,
+            containers=[
+                Container(
+                    name=definition["name"],
+                    arn=self.ecs.arn(f"container/{service.cluster.name}/{identifier}/{uuid.uuid4()}"),
+                    image=definition["image"],
+                    runtime_id=f"{identifier}-{next(self._ids):010d}",
+                )
+                for definition in deployment.task_definition.containers
+            ],
+            main=main_container(deployment.task_definition.containers, deployment.service_connect, deployment.request),
+            created_at=self.clock(),
+        )
+        self.ecs.tasks[task.id] = task
+        self.ecs.tags[task.arn] = self._tags_of_new_task(service)
+        service.steady = False
+        try:
+            self.launcher.start(task)
+        except Exception:  # no life of it has begun, so nobody would ever end it
+            del self.ecs.tasks[task.id], self.ecs.tags[task.arn]
+            self.placements.release(task.subnet_id, task.private_address)
+            self._start_failed(service, deployment)
+            raise
+        return task
+
+    def _tags_of_new_task(self, service: Service) -> list[dict[str, str]]:
+        """As propagateTags and enableECSManagedTags of the service say."""
+        sources = {"SERVICE": service.arn, "TASK_DEFINITION": service.primary.task_definition.arn}
+        tags = list(self.ecs.tags.get(sources.get(service.request.get("propagateTags", "NONE"), ""), []))
+        if service.request.get("enableECSManagedTags"):
+            tags.append({"key": "aws:ecs:clusterName", "value": service.cluster.name})
+            tags.append({"key": "aws:ecs:serviceName", "value": service.name})
+        return tags
+
+    def _service_of(self, task: Task) -> Service:
+        return self.ecs.services[task.cluster.name, task.service_name]
+
+    def _start_failed(self, service: Service, deployment: Deployment) -> None:
+        """A task did not get to RUNNING: the circuit breaker counts it until one does [ecs]."""
+        if not deployment.has_run:
+            deployment.failed_tasks += 1
+        deployment.failed_in_a_row += 1
+        if deployment.failed_in_a_row == scheduler.IMPAIRED_AFTER:
+            self.event(service, "is unable to consistently start tasks successfully.")
+        deployment.not_before = self.clock() + scheduler.backoff(deployment.failed_in_a_row)
+
+    def _forget_failures(self, service: Service, deployment: Deployment) -> None:
+        """A task of *deployment* is healthy: it starts tasks successfully."""
+        deployment.failed_in_a_row = 0
+        if service.deployment_configuration["deploymentCircuitBreaker"].get("resetOnHealthyTask", True):
+            deployment.failed_tasks = 0
+
+    def _complete(self, service: Service) -> None:
+        primary = service.primary
+        del service.deployments[1:]
+        if primary.rollout_state is not RolloutState.COMPLETED:
+            primary.rollout_state = RolloutState.COMPLETED
+            primary.rollout_state_reason = f"ECS deployment {primary.id} completed."
+            primary.updated_at = primary.finished_at = self.clock()
+            self.event(service, f"(deployment {primary.id}) deployment completed.")
+        self._forget_failures(service, primary)
+        service.last_completed = primary
+        service.steady = True
+        self.event(service, _STEADY)
+
+    def _break_circuit(self, service: Service) -> None:
+        failed = service.primary
+        failed.circuit_breaker_fired = True
+        self.event(service, f"(deployment {failed.id}) deployment failed: tasks failed to start.")
+        roll_back = service.deployment_configuration["deploymentCircuitBreaker"]["rollback"]
+        self.fail(service, "ECS deployment circuit breaker: tasks failed to start.", roll_back=roll_back)

@@ -1,0 +1,275 @@
+"""What RegisterTaskDefinition, CreateService and UpdateService refuse: documented limits, a row each.
+
+Sources, if a row names no other: the ECS API reference of the member
+(https://docs.aws.amazon.com/AmazonECS/latest/APIReference/). How the errors are worded is assumed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from twin.aws.ecs.errors import ClientException, InvalidParameterException
+
+__all__ = ["FARGATE_SIZES", "check_service", "check_task_definition"]
+
+Json = Mapping[str, Any]
+Faults = Iterator[str]
+
+_GIB = 1024
+# MiB of memory by CPU units: developer guide, "Fargate task definition differences", task CPU and memory.
+FARGATE_SIZES: Mapping[int, range | tuple[int, ...]] = {
+    256: (512, 1 * _GIB, 2 * _GIB),
+    512: range(1 * _GIB, 4 * _GIB + 1, _GIB),
+    1024: range(2 * _GIB, 8 * _GIB + 1, _GIB),
+    2048: range(4 * _GIB, 16 * _GIB + 1, _GIB),
+    4096: range(8 * _GIB, 30 * _GIB + 1, _GIB),
+    8192: range(16 * _GIB, 60 * _GIB + 1, 4 * _GIB),
+    16384: range(32 * _GIB, 120 * _GIB + 1, 8 * _GIB),
+}
+_MOST = 2**31 - 1  # of an integer
+_CONTAINER_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_PORT_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}")
+_UNITS = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(vcpu|gb)?\s*", re.IGNORECASE)
+
+# Numbers: where they are (a name after `[]` is a list's), the least and the most.
+_CONTAINER_NUMBERS = (
+    ("startTimeout", 2, 120),  # on Fargate
+    ("stopTimeout", 0, 120),  # on Fargate
+    ("healthCheck.interval", 5, 300),
+    ("healthCheck.timeout", 2, 60),
+    ("healthCheck.retries", 1, 10),
+    ("healthCheck.startPeriod", 0, 300),
+    ("portMappings[].containerPort", 1, 65_535),
+)
+_SERVICE_NUMBERS = (
+    ("deploymentConfiguration.minimumHealthyPercent", 0, 100),
+    ("deploymentConfiguration.maximumPercent", 100, _MOST),  # no upper limit is documented
+    ("deploymentConfiguration.bakeTimeInMinutes", 0, _MOST),
+    ("deploymentConfiguration.deploymentCircuitBreaker.thresholdConfiguration.value", 1, _MOST),
+    ("healthCheckGracePeriodSeconds", 0, _MOST),
+    ("serviceConnectConfiguration.services[].ingressPortOverride", 1, 65_535),
+    ("serviceConnectConfiguration.services[].clientAliases[].port", 1, 65_535),
+)
+
+
+def check_task_definition(request: Json) -> None:
+    """Refuse a RegisterTaskDefinition request that is beyond a limit.
+
+    Raises:
+        ClientException: it is; the text says which.
+    """
+    for rule in _TASK_DEFINITION:
+        for fault in rule(request):
+            raise ClientException(fault)
+
+
+def check_service(request: Json, definition: Json, target_groups: Collection[str]) -> None:
+    """Refuse a service that is beyond a limit.
+
+    Args:
+        request: CreateService's members, with those of later updates.
+        definition: RegisterTaskDefinition's members, of the tasks.
+        target_groups: the ARNs of those that are there.
+
+    Raises:
+        InvalidParameterException: it is; the text says which.
+    """
+    for fault in _service_faults(request, definition, target_groups):
+        raise InvalidParameterException(fault)
+
+
+def _has_containers(request: Json) -> Faults:
+    containers = request["containerDefinitions"]
+    if not containers:
+        yield "Container list cannot be empty."
+    elif len(containers) > 10:  # developer guide, service quotas
+        yield f"A task definition can have at most 10 containers, not {len(containers)}."
+
+
+def _names(request: Json) -> Faults:
+    names = []
+    for container in request["containerDefinitions"]:
+        for member in ("name", "image"):
+            if not container.get(member):
+                yield f"Container.{member} should not be null or empty."
+        if not _CONTAINER_NAME.fullmatch(container["name"]):
+            yield f"The container name {container['name']!r} must be 1 to 255 letters, digits, hyphens and underscores."
+        names.append(container["name"])
+    if len(set(names)) < len(names):
+        yield "Container names must be unique within a task definition."
+
+
+def _essential(request: Json) -> Faults:
+    if not any(container.get("essential", True) for container in request["containerDefinitions"]):
+        yield "At least one container must be essential."
+
+
+def _fargate(request: Json) -> Faults:
+    if "FARGATE" not in request.get("requiresCompatibilities", []):
+        return
+    if request.get("networkMode") != "awsvpc":
+        yield "Fargate only supports network mode 'awsvpc'."
+    if not request.get("cpu") or not request.get("memory"):
+        yield "Fargate requires that 'cpu' and 'memory' be defined at the task level."
+    cpu, memory = _units(request["cpu"]), _units(request["memory"])
+    if memory not in FARGATE_SIZES.get(cpu or 0, ()):
+        yield (
+            f"No Fargate configuration exists for given values: {request['cpu']} CPU, {request['memory']} memory."
+            " See the Amazon ECS documentation for the valid values."
+        )
+
+
+def _units(text: str) -> int | None:
+    """CPU units or MiB in *text*, such as `256`, `.25 vCPU` or `0.5 GB`; None if it is neither."""
+    match = _UNITS.fullmatch(f"0{text.strip()}" if text.strip().startswith(".") else text)
+    if match is None:
+        return None
+    return round(float(match[1]) * (_GIB if match[2] else 1))
+
+
+def _container_numbers(request: Json) -> Faults:
+    for container in request["containerDefinitions"]:
+        yield from _out_of_range(f"Container {container['name']}: ", container, _CONTAINER_NUMBERS)
+
+
+def _ports(request: Json) -> Faults:
+    names: list[str] = []
+    for port in _all(request["containerDefinitions"], "portMappings[]"):
+        if "containerPort" not in port and "containerPortRange" not in port:
+            yield "A port mapping must have a containerPort."
+        own = port.get("hostPort") or port.get("containerPort")
+        if request.get("networkMode") == "awsvpc" and own != port.get("containerPort"):
+            yield "When networkMode=awsvpc, the host ports and container ports in port mappings must match."
+        if "name" in port and not _PORT_NAME.fullmatch(port["name"]):
+            yield (
+                f"The port name {port['name']!r} must be 1 to 64 lowercase letters, digits, underscores and hyphens, "
+                "and not start with a hyphen."
+            )
+        names += [port["name"]] if "name" in port else []
+    if len(set(names)) < len(names):
+        yield "Port mapping names must be unique within a task definition."
+
+
+def _health_checks(request: Json) -> Faults:
+    for container in request["containerDefinitions"]:
+        command = (container.get("healthCheck") or {"command": ["NONE"]})["command"]
+        if command[:1] != ["NONE"] and (command[:1] not in (["CMD"], ["CMD-SHELL"]) or len(command) < 2):
+            yield f"Container {container['name']}: a health check's command is NONE, or begins with CMD or CMD-SHELL."
+
+
+def _environment(request: Json) -> Faults:
+    for container in request["containerDefinitions"]:
+        for entry in container.get("environment", []):
+            name, value = entry.get("name"), entry.get("value")
+            if not name or not isinstance(name, str) or "=" in name or "\0" in name:
+                yield f"Container {container['name']}: {name!r} is no name of an environment variable."
+            elif not isinstance(value, str) or "\0" in value:
+                yield f"Container {container['name']}: the environment variable {name} must have a text without NUL."
+
+
+def _dependencies(request: Json) -> Faults:
+    containers = {container["name"]: container for container in request["containerDefinitions"]}
+    needs = {name: [d["containerName"] for d in c.get("dependsOn", [])] for name, c in containers.items()}
+    for name, container in containers.items():
+        for dependency in container.get("dependsOn", []):
+            other, condition = dependency["containerName"], dependency["condition"]
+            if other not in containers:
+                yield f"Container {name} depends on {other}, which is not in the task definition."
+            elif condition == "HEALTHY" and not containers[other].get("healthCheck"):
+                yield f"Container {name} depends on {other} being HEALTHY, which has no health check."
+            elif condition in ("COMPLETE", "SUCCESS") and containers[other].get("essential", True):
+                yield f"Container {name} depends on the {condition} of {other}, which is essential."
+        if name in _reached(needs, name):
+            yield f"Container {name} depends on itself."
+
+
+def _reached(needs: Mapping[str, Iterable[str]], start: str) -> set[str]:
+    found: set[str] = set()
+    open_ = list(needs[start])
+    while open_:
+        if (name := open_.pop()) not in found:
+            found.add(name)
+            open_ += needs.get(name, [])
+    return found
+
+
+def _volumes(request: Json) -> Faults:
+    known = {volume.get("name") for volume in request.get("volumes", [])}
+    for point in _all(request["containerDefinitions"], "mountPoints[]"):
+        if point.get("sourceVolume") not in known:
+            yield f"Unknown volume '{point.get('sourceVolume')}'."
+
+
+def _storage(request: Json) -> Faults:
+    yield from _out_of_range("", request, [("ephemeralStorage.sizeInGiB", 21, 200)])
+
+
+_TASK_DEFINITION: tuple[Callable[[Json], Faults], ...] = (
+    *(_has_containers, _names, _essential, _fargate, _container_numbers, _ports, _health_checks, _environment),
+    *(_dependencies, _volumes, _storage),
+)
+
+
+def _service_faults(request: Json, definition: Json, target_groups: Collection[str]) -> Faults:
+    yield from _out_of_range("", request, _SERVICE_NUMBERS)
+    percents = request.get("deploymentConfiguration") or {}
+    if (percents.get("minimumHealthyPercent", 100), percents.get("maximumPercent", 200)) == (100, 100):
+        yield "Both maximumPercent and minimumHealthyPercent cannot be 100: no deployment could start or stop a task."
+    network = (request.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
+    for member, most in (("subnets", 16), ("securityGroups", 5)):
+        if len(network.get(member, [])) > most:
+            yield f"{member} can have at most {most} items."
+    yield from _load_balancers(request, definition, target_groups)
+    yield from _service_connect(request, definition)
+
+
+def _load_balancers(request: Json, definition: Json, target_groups: Collection[str]) -> Faults:
+    containers = {container["name"]: container for container in definition["containerDefinitions"]}
+    for balancer in request.get("loadBalancers", []):
+        group, name, port = (balancer.get(member) for member in ("targetGroupArn", "containerName", "containerPort"))
+        if group is not None and group not in target_groups:
+            yield f"The target group {group} does not exist."
+        if name not in containers:
+            yield f"The container {name} does not exist in the task definition."
+        elif port not in {mapping.get("containerPort") for mapping in containers[name].get("portMappings", [])}:
+            yield f"The container {name} did not have a container port {port} defined."
+
+
+def _service_connect(request: Json, definition: Json) -> Faults:
+    configuration = request.get("serviceConnectConfiguration") or {}
+    if not configuration.get("enabled"):
+        return
+    ports = {
+        port["name"]: port for port in _all(definition["containerDefinitions"], "portMappings[]") if "name" in port
+    }
+    for entry in configuration.get("services", []):
+        port = ports.get(entry["portName"])
+        if port is None:
+            yield f"Service Connect portName {entry['portName']!r} is no named port of the task definition."
+            continue
+        if len(entry.get("clientAliases", [])) != 1:  # provider issue 44027
+            yield f"Service Connect port {entry['portName']}: clientAliases must have 1 element."
+        limit = (entry.get("timeout") or {}).get("perRequestTimeoutSeconds")
+        if limit is not None and "appProtocol" not in port:  # provider issue 38432
+            yield f"Service Connect port {entry['portName']}: perRequestTimeout needs an appProtocol, and it is TCP."
+
+
+def _out_of_range(where: str, structure: Json, limits: Iterable[tuple[str, int, int]]) -> Faults:
+    for path, least, most in limits:
+        name = ".".join(path.replace("[]", "").split(".")[-2:])
+        for value in _all([structure], path):
+            if not least <= value <= most:
+                yield f"{where}{name} must be between {least} and {most}, is {value}."
+
+
+def _all(structures: Iterable[Json], path: str) -> Iterator[Any]:
+    """The values at *path* in each of *structures* that has one."""
+    name, _, rest = path.partition(".")
+    for structure in structures:
+        value = structure.get(name.removesuffix("[]"))
+        if value is None:
+            continue
+        values = value if name.endswith("[]") else [value]
+        yield from _all(values, rest) if rest else values

@@ -1,0 +1,84 @@
+"""Service Connect of a service: its namespace, its discovery names, and their services in Cloud Map."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from twin.aws.ecs.context import Context
+from twin.aws.ecs.errors import InvalidParameterException, NamespaceNotFoundException
+from twin.aws.ecs.model import Cluster, Deployment, Service
+
+__all__ = ["configuration", "connect", "namespace_of"]
+
+Json = dict[str, Any]
+
+# API reference, ServiceConnectService: "lowercase letters, numbers, underscores (_), and hyphens (-)", up to 64
+_DISCOVERY_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}")
+
+
+def connect(context: Context, service: Service, deployment: Deployment) -> None:
+    """Make the Cloud Map services that *deployment* of *service* registers with; nothing if it has none.
+
+    Raises:
+        EcsError: its configuration cannot be used. Nothing has been made then.
+    """
+    configuration = deployment.service_connect
+    if configuration is None:
+        return
+    namespace = configuration["namespace"]
+    names = []
+    for entry in configuration.get("services", []):
+        name = entry.get("discoveryName", entry["portName"])
+        _check(name)
+        if name in names:
+            raise InvalidParameterException(f"Service Connect discoveryName {name!r} is used by two of its services.")
+        if _owner(context, namespace, name) not in (None, service):
+            raise InvalidParameterException(f"Service Connect: SC service {name} is already used.")
+        names.append(name)
+    for name in names:
+        identifier, arn = context.cloud_map.create_service(namespace, name)
+        service.discovery_services.add(identifier)
+        deployment.service_connect_resources.append({"discoveryName": name, "discoveryArn": arn})
+
+
+def configuration(context: Context, cluster: Cluster, request: Json) -> Json | None:
+    """The Service Connect configuration of a service's *request*, its namespace as an ARN; None if it has none.
+
+    Raises:
+        NamespaceNotFoundException: its namespace is not there.
+    """
+    given = request.get("serviceConnectConfiguration") or {}
+    if not given.get("enabled"):
+        return None
+    reference = given.get("namespace") or (cluster.service_connect_defaults or {}).get("namespace")
+    if reference is None:
+        raise InvalidParameterException("Service Connect needs a namespace: give one, or set the cluster's default.")
+    namespace = context.cloud_map.namespace_arn(reference)
+    if namespace is None:
+        raise NamespaceNotFoundException(f"The namespace {reference} was not found.")
+    return {**given, "namespace": namespace}
+
+
+def namespace_of(service: Service) -> str | None:
+    """The ARN of the namespace of a service's newest deployment."""
+    connection = service.primary.service_connect
+    return connection["namespace"] if connection else None
+
+
+def _check(name: str) -> None:
+    if not _DISCOVERY_NAME.fullmatch(name):
+        raise InvalidParameterException(
+            f"Service Connect discoveryName {name!r} must be 1 to 64 lowercase letters, digits, underscores and "
+            "hyphens, and not start with a hyphen."
+        )
+
+
+def _owner(context: Context, namespace: str, discovery_name: str) -> Service | None:
+    """The service that has *discovery_name* in *namespace*."""
+    for service in context.ecs.services.values():
+        if service.status == "INACTIVE" or namespace_of(service) != namespace:
+            continue
+        if discovery_name in {resource["discoveryName"] for resource in service.primary.service_connect_resources}:
+            return service
+    return None

@@ -1,0 +1,140 @@
+"""What a task definition or a service asks for and the twin does not do: nothing is accepted in silence.
+
+What the twin heeds is listed here by member of the API's structures; any other member that has a value is told, with
+the reason where there is one to give.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from twin.aws.ecs.model import held_by, main_container
+
+__all__ = ["unsupported"]
+
+Json = Mapping[str, Any]
+
+_NO_USE = "the twin has no use for it"
+
+# Members that are heeded, or that say what is the case anyway.
+_TASK_DEFINITION = {
+    *("taskDefinitionArn", "containerDefinitions", "family", "networkMode", "revision", "status", "compatibilities"),
+    *("requiresCompatibilities", "requiresAttributes", "registeredAt", "registeredBy", "deregisteredAt"),
+    "deleteRequestedAt",
+}
+_CONTAINER = {"name", "essential", "portMappings", "environment", "healthCheck", "startTimeout", "stopTimeout"}
+_SERVICE = {
+    *("serviceArn", "serviceName", "clusterArn", "status", "desiredCount", "runningCount", "pendingCount"),
+    *("launchType", "capacityProviderStrategy", "platformVersion", "platformFamily", "taskDefinition", "deployments"),
+    *("events", "createdAt", "createdBy", "schedulingStrategy", "deploymentController", "tags"),
+    *("deploymentConfiguration", "networkConfiguration", "enableECSManagedTags", "propagateTags"),
+    *("currentServiceDeployment", "currentServiceRevisions", "loadBalancers", "serviceRegistries"),
+    "healthCheckGracePeriodSeconds",
+}
+_DEPLOYMENT_CONFIGURATION = {"maximumPercent", "minimumHealthyPercent", "deploymentCircuitBreaker", "strategy"}
+_SERVICE_CONNECT = {"enabled", "namespace", "services"}
+_SERVICE_CONNECT_SERVICE = {"portName", "discoveryName", "ingressPortOverride", "timeout"}
+
+_UNLIMITED = "processes on this machine are not limited"
+_NO_CREDENTIALS = "tasks get no credentials"
+_NOT_ISOLATED = "tasks are processes of the user who started the twin, not containers"
+_REASONS = {
+    "cpu": _UNLIMITED,
+    "memory": _UNLIMITED,
+    "memoryReservation": _UNLIMITED,
+    "ulimits": _UNLIMITED,
+    "ephemeralStorage": _UNLIMITED,
+    "executionRoleArn": _NO_CREDENTIALS,
+    "taskRoleArn": _NO_CREDENTIALS,
+    "secrets": "no secret is fetched: the variable is not set",
+    "environmentFiles": "no file is fetched: its variables are not set",
+    "image": "no image is pulled: the Dockerfile's CMD, or --command, runs in this folder",
+    "command": "the Dockerfile's CMD, or --command, runs",
+    "entryPoint": "the Dockerfile's CMD, or --command, runs",
+    "runtimePlatform": "tasks run on this machine's processor and system",
+    "user": _NOT_ISOLATED,
+    "readonlyRootFilesystem": _NOT_ISOLATED,
+    "linuxParameters": _NOT_ISOLATED,
+    "privileged": _NOT_ISOLATED,
+    "dependsOn": "the containers that it depends on are not run: it does not wait for them",
+    "volumes": _NOT_ISOLATED,
+    "volumeConfigurations": _NOT_ISOLATED,
+    "mountPoints": _NOT_ISOLATED,
+    "logConfiguration": "logs go to the state folder",
+    "enableExecuteCommand": "there is no ECS Exec: tasks are processes of this machine",
+    "availabilityZoneRebalancing": "tasks are spread over zones when they start, and not moved later",
+    "alarms": "the twin keeps no metrics",
+    "securityGroups": "no packet is filtered on loopback addresses",
+    "assignPublicIp": "nothing outside this machine reaches a task",
+    "clientAliases": "no task of the twin is a client of Service Connect",
+    "tls": "the proxy speaks plain HTTP",
+}
+
+
+def unsupported(service: Json, definition: Json) -> list[str]:
+    """What *service* (`Service`) and its tasks' *definition* (`TaskDefinition`) ask for without effect, a line each."""
+    primary: Json = next((d for d in service["deployments"] if d["status"] == "PRIMARY"), {})
+    connection = primary.get("serviceConnectConfiguration") or {}
+    further = {name: primary.get(name) for name in ("volumeConfigurations", "vpcLatticeConfigurations")}
+    return [*_by_service({**service, **further}, connection), *_by_task_definition(definition, connection, service)]
+
+
+def _by_task_definition(definition: Json, connection: Json, service: Json) -> list[str]:
+    name = f"{definition['family']}:{definition['revision']}"
+    lines = list(_told(f"task definition {name}", definition, _TASK_DEFINITION))
+    containers = definition["containerDefinitions"]
+    try:
+        main = main_container(containers, connection, service)
+    except LookupError:
+        return [*lines, f"task definition {name}: no container maps a port, so no service can run it"]
+    for number, container in enumerate(containers):
+        where = f"task definition {name}, container {container['name']}"
+        if number == main:
+            lines += _told(where, container, _CONTAINER)
+            lines += (f"{where}, healthCheck: {reason}" for reason in _other_in_an_image(container))
+            if not container.get("essential", True):
+                lines.append(f"{where}, essential: the task ends with it, for it is the only one that runs")
+        else:
+            waits = f"; tasks wait for it all the same, until {containers[main]['name']} is HEALTHY"
+            lines.append(
+                f"{where}: it is not run; one container of a task is, the one whose port is served"
+                f"{waits if container['name'] in held_by(containers, main) else ''}"
+            )
+    return lines
+
+
+def _other_in_an_image(container: Json) -> Iterator[str]:
+    """What of its health check passes on this machine, and may not in the container's image."""
+    command = " ".join((container.get("healthCheck") or {"command": []})["command"])
+    if re.search(r"\bcurl\b", command):
+        yield "curl is this machine's; the image needs one too, and Alpine's have none"
+    if re.search(r"\blocalhost\b", command):
+        yield "localhost is the task's address here; in an image it may be ::1 first, so write 127.0.0.1"
+
+
+def _by_service(service: Json, connection: Json) -> list[str]:
+    where = f"service {service['serviceName']}"
+    told = {name: value for name, value in service.items() if value != "DISABLED"}
+    lines = list(_told(where, told, _SERVICE))
+    lines += _told(where, service.get("deploymentConfiguration") or {}, _DEPLOYMENT_CONFIGURATION)
+    network = (service.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
+    lines += _told(where, {name: value for name, value in network.items() if value != "DISABLED"}, {"subnets"})
+    lines += _told(f"{where}, Service Connect", connection, _SERVICE_CONNECT)
+    served: list[str] = []
+    for entry in connection.get("services", []):
+        lines += _told(f"{where}, Service Connect port {entry['portName']}", entry, _SERVICE_CONNECT_SERVICE)
+        if entry["portName"] not in served and served:
+            lines.append(
+                f"{where}, Service Connect port {entry['portName']}: one port of a task is served, {served[0]}"
+            )
+        served.append(entry["portName"])
+    return lines
+
+
+def _told(where: str, structure: Json, heeded: Iterable[str]) -> Iterator[str]:
+    """The members of *structure* that have a value and are not *heeded*."""
+    for name, value in structure.items():
+        if name not in heeded and value not in (None, False, 0, "", [], {}):
+            yield f"{where}, {name}: {_REASONS.get(name, _NO_USE)}"

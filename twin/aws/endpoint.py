@@ -1,0 +1,235 @@
+"""The AWS endpoint: one URL for every service. ECS is the twin's own; the others are moto's, with what it lacks.
+
+Task metadata is served here too, under /v4/, and under /_twin/ what the twin's own commands and its gateway ask.
+"""
+
+from __future__ import annotations
+
+import hmac
+import io
+import json
+import threading
+import uuid
+from collections.abc import Callable, Collection, Iterable
+from functools import lru_cache
+from typing import Any
+
+from moto.moto_server import werkzeug_app
+from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.exceptions import HTTPException
+from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.wrappers import Request, Response
+
+from twin.aws.authentication import Authentication
+from twin.aws.credentials import Credentials
+from twin.aws.ecs.api import TARGET_PREFIX
+from twin.aws.ecs.errors import EcsError, SerializationException
+from twin.aws.guard import Guard
+from twin.aws.moto import complete
+from twin.aws.moto.stores import Serialized
+from twin.errors import BadInput, PortTaken
+from twin.front.http_api.listener import AUTHORIZATION_PATH
+from twin.machine.addresses import Address, is_free
+from twin.machine.supervision import report
+from twin.remote import PATH
+
+__all__ = ["Endpoint"]
+
+Json = dict[str, Any]
+
+_CLOUD_MAP = "Route53AutoNaming_v20170314"
+_JSON = "application/x-amz-json-1.1"
+_API_PATH = "/v2/apis"
+_OF_ELB = "/elasticloadbalancing/"  # in the scope of a signature
+werkzeug_app.DISABLE_GLOBAL_CORS = True  # moto would let every page read its answers: see twin.guard
+
+
+class Endpoint:
+    """The HTTP server of the endpoint; its requests run in threads of its own."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        account: str,
+        region: str,
+        gateway_url: str,
+        ecs: Callable[[str, Any], Json],
+        metadata: Callable[[str, bool], Json | None],
+        api_changed: Callable[[], None],
+        balancers_changed: Callable[[], None] = lambda: None,
+        control: Callable[[str, Any], Json] | None = None,
+        credentials: Credentials,
+        origins: Collection[str] = (),
+    ) -> None:
+        """
+        Args:
+            gateway_url: where the APIs of API Gateway are served: their `ApiEndpoint`.
+            ecs: does an operation of ECS: (name, request) -> answer, or raises EcsError.
+            metadata: the metadata of a container by its runtime id, or of its task; None if it is unknown.
+            api_changed: told after each change of an API Gateway resource.
+            balancers_changed: told after each request to Elastic Load Balancing.
+            control: does what a command of the twin asks: (operation, request) -> answer, or raises BadInput.
+            credentials: with what calls are signed, the gateway's too where a route asks for it, and the token.
+            origins: of pages in a browser that may ask; no other page may.
+        """
+        self.address = address
+        self._account = account
+        self._region = region
+        self._gateway_url = gateway_url
+        self._ecs = ecs
+        self._metadata = metadata
+        self._api_changed = api_changed
+        self._balancers_changed = balancers_changed
+        self._control = control
+        self._token = credentials.token
+        self._authentication = Authentication(credentials, account, region)
+        self.discovery_is_down = False  # a fault: DiscoverInstances fails
+        complete()
+        moto = DomainDispatcherApplication(create_backend_app)
+        # For each request moto tries the URL patterns of all services: a quarter of the time that an answer took.
+        moto.get_backend_for_host = lru_cache(1_024)(moto.get_backend_for_host)
+        self._moto = Serialized(moto)
+        # Under that path the gateway asks with its client's Host and Origin; all that it learns is 200 or 403.
+        self._guarded = Guard(self._answer, port=address.port, origins=origins, except_under=AUTHORIZATION_PATH)
+        self._server: BaseWSGIServer | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}"
+
+    def start(self) -> None:
+        """Listen.
+
+        Raises:
+            PortTaken: another program listens there.
+        """
+        taken = PortTaken(f"Port {self.address.port} is taken: end what listens there, or choose another --aws-port.")
+        if not is_free(self.address):
+            raise taken
+        try:
+            self._server = make_server(
+                self.address.host, self.address.port, self._guarded, threaded=True, request_handler=_QuietHandler
+            )
+        except SystemExit:  # werkzeug's way to say that the port was taken in between
+            raise taken from None
+        self._thread = threading.Thread(target=self._server.serve_forever, name="endpoint", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop listening. Requests that are being served are left to their threads."""
+        if self._server is not None and self._thread is not None:
+            self._server.shutdown()
+            self._thread.join()
+            self._server.server_close()
+
+    def _answer(self, environ: Json, start_response: Any) -> Iterable[bytes]:
+        """What `_serve` answers, or the error in JSON: the server's own would be a page."""
+        try:
+            return self._serve(environ, start_response)
+        except HTTPException as error:  # what werkzeug cannot read of a request
+            return _json({"message": error.description}, error.code or 400)(environ, start_response)
+        except Exception as error:
+            return self._server_exception(environ.get("PATH_INFO", ""), error)(environ, start_response)
+
+    def _serve(self, environ: Json, start_response: Any) -> Iterable[bytes]:
+        request = Request(environ)
+        if request.path.startswith(AUTHORIZATION_PATH):
+            return self._authorize(request)(environ, start_response)
+        if request.path.startswith(PATH):
+            return self._serve_control(request)(environ, start_response)
+        if request.path.startswith("/v4/"):
+            return self._serve_metadata(request.path)(environ, start_response)
+        if refusal := self._authentication.refusal(request):
+            return refusal(environ, start_response)
+        body = request.get_data()
+        environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}  # for moto to read again
+        prefix, _, operation = request.headers.get("X-Amz-Target", "").partition(".")
+        if prefix == TARGET_PREFIX:
+            return self._serve_ecs(operation, request)(environ, start_response)
+        if self.discovery_is_down and (prefix, operation) == (_CLOUD_MAP, "DiscoverInstances"):
+            return _json({"__type": "InternalFailure", "message": "twin fault"}, 500)(environ, start_response)
+        if request.path.startswith(_API_PATH):
+            response = self._with_gateway(Response.from_app(self._moto, environ))
+            if request.method != "GET":
+                self._api_changed()
+            return response(environ, start_response)
+        if _OF_ELB in request.headers.get("Authorization", ""):
+            response = Response.from_app(self._moto, environ)
+            self._balancers_changed()
+            return response(environ, start_response)
+        answer: Iterable[bytes] = self._moto(environ, start_response)
+        return answer
+
+    def _serve_ecs(self, operation: str, request: Request) -> Response:
+        try:
+            answer, status = self._ecs(operation, _json_of(request)), 200
+        except EcsError as error:
+            answer, status = {"__type": error.code, "message": str(error)}, 400
+        except Exception as error:
+            return self._server_exception(operation, error)
+        return _json(answer, status)
+
+    def _serve_metadata(self, path: str) -> Response:
+        _, _, runtime_id, *rest = path.split("/")
+        found = self._metadata(runtime_id, rest == ["task"]) if rest in ([], ["task"]) else None
+        return _json(found, 200) if found is not None else _json({"message": f"{path} is not here"}, 404)
+
+    def _with_gateway(self, response: Response) -> Response:
+        """The answer with the gateway's URL as the `ApiEndpoint` of each API in it."""
+        if response.status_code < 300 and response.get_data():  # moto does not always say that it is JSON
+            answer = json.loads(response.get_data())
+            for api in answer.get("items", [answer]):
+                if "apiEndpoint" in api:
+                    api["apiEndpoint"] = self._gateway_url
+            response.set_data(json.dumps(answer))
+        return response
+
+    def _serve_control(self, request: Request) -> Response:
+        given = request.headers.get("Authorization", "")
+        if not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
+            text = "This needs the twin's token, which `twin` and `lab` find by its state folder: name it with --state."
+            return _json({"message": text}, 403)
+        if self._control is None:
+            return _json({"message": "No twin is behind this endpoint."}, 404)
+        try:
+            return _json(self._control(request.path.removeprefix(PATH), _json_of(request)), 200)
+        except (BadInput, EcsError) as error:
+            return _json({"message": str(error)}, 400)
+        except Exception as error:
+            return self._server_exception(request.path, error)
+
+    def _server_exception(self, where: str, error: Exception) -> Response:
+        """The answer where the twin itself has failed; its log tells how."""
+        report(f"the endpoint's {where}", error)
+        text = f"{type(error).__name__}: {error}"
+        return _json({"__type": "ServerException", "message": f"The twin itself has failed ({text})."}, 500)
+
+    def _authorize(self, request: Request) -> Response:
+        """Whether the gateway may pass a request on: 200 if it is signed, else 403."""
+        target = request.environ["REQUEST_URI"].removeprefix(AUTHORIZATION_PATH)
+        signed = self._authentication.is_signed(request, target, service="execute-api", region=self._region)
+        return Response(status=200 if signed else 403)
+
+
+def _json_of(request: Request) -> Any:
+    try:
+        return json.loads(request.get_data() or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise SerializationException(f"The request is no JSON ({error}).") from None
+
+
+class _QuietHandler(MotoRequestHandler):  # type: ignore[misc]
+    """Writes no line for each request, and answers what is no HTTP in JSON too."""
+
+    error_message_format = '{"message": "%(code)d %(explain)s"}\n'
+    error_content_type = "application/json"
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        return
+
+
+def _json(answer: Json, status: int) -> Response:
+    headers = {"x-amzn-RequestId": str(uuid.uuid4())}
+    return Response(json.dumps(answer), status=status, content_type=_JSON, headers=headers)

@@ -1,0 +1,26 @@
+"""moto, completed: what it lacks or does unlike AWS, of the calls that stacks, Terraform and the AWS CLI make."""
+
+from __future__ import annotations
+
+from twin.aws.moto import api_gateway, cloud_map, hosted_zones, policies, scaling, security_groups, transit_gateways
+
+__all__ = ["complete"]
+
+# General layout
+#
+#   cloud_map.py        filters, pages, the errors of names and of what is in use, health status, random order
+#   api_gateway.py      UpdateStage, lists of authorizers and deployments, tags of stages, what a route key may be
+#   security_groups.py  rules that differ in source or destination alone, descriptions of all kinds of rules
+#   scaling.py          the services of the twin's ECS as scalable targets, their tags
+#   hosted_zones.py     their ids
+#   policies.py         the managed policies of AWS
+#   transit_gateways.py attachments of VPCs: their tags, and that they are described once they are deleted
+#
+# Each puts methods of its own on moto's classes: moto serves them as it serves its own. The only modules, beside
+# registry.py and the readers of moto's stores, that know how moto works inside.
+
+
+def complete() -> None:
+    """Put all of it on moto's classes; a second call changes nothing."""
+    for module in (api_gateway, cloud_map, hosted_zones, policies, scaling, security_groups, transit_gateways):
+        module.complete()

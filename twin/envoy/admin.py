@@ -1,0 +1,94 @@
+"""Envoy's admin interface (https://www.envoyproxy.io/docs/envoy/latest/operations/admin), without threads.
+
+An Envoy that stands still holds up whoever asks it, for at most `_TIMEOUT` seconds, and nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from typing import Any, cast
+
+from twin.errors import StartFailed
+from twin.machine.process import Process
+
+__all__ = ["Admin"]
+
+_POLL = 0.02  # seconds
+_TIMEOUT = 5.0  # seconds for an answer
+
+
+class Admin:
+    """The admin interface of one Envoy process, whose address is known once Envoy has written it to a file."""
+
+    def __init__(self, process: Process, address_file: Path) -> None:
+        self._process = process
+        self._address_file = address_file
+        self._address = ""
+
+    async def ready(self, timeout: float = 10.0) -> None:
+        """Wait until Envoy serves.
+
+        Raises:
+            StartFailed: it has exited, or does not serve after *timeout* seconds.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while self._process.returncode is None:
+                    if await self.request("GET", "/ready") == (200, b"LIVE\n"):
+                        return
+                    await asyncio.sleep(_POLL)
+        state = f"exited with {code}" if (code := self._process.returncode) is not None else "does not become ready"
+        raise StartFailed(f"{self._process.name} {state}: see {self._process.log}")
+
+    async def post(self, path: str) -> bool:
+        """Give an order; whether Envoy took it."""
+        status, _ = await self.request("POST", path)
+        return status == 200
+
+    async def json(self, path: str) -> dict[str, Any]:
+        """What Envoy answers at *path*; empty if it does not answer."""
+        status, body = await self.request("GET", path)
+        return dict(json.loads(body)) if status == 200 else {}
+
+    async def text(self, path: str) -> str:
+        """What Envoy answers at *path*; empty if it does not answer."""
+        status, body = await self.request("GET", path)
+        return body.decode() if status == 200 else ""
+
+    async def request(self, method: str, path: str) -> tuple[int, bytes]:
+        """Status and body; status 0 if there was no answer."""
+        # No address yet; nobody listens, or no longer; no answer in time, or not a whole one.
+        with contextlib.suppress(OSError, ValueError, HTTPException):
+            async with asyncio.timeout(_TIMEOUT):
+                self._address = self._address or self._address_file.read_text()
+                reader, writer = await _connect(self._address)
+                with contextlib.closing(writer):
+                    writer.write(f"{method} {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n".encode())
+                    received = await reader.read()
+                answer = HTTPResponse(cast(Any, _Received(received)), method=method)
+                answer.begin()
+                return answer.status, answer.read()
+        return 0, b""
+
+
+async def _connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """*address* as Envoy writes it: `@NAME` of an abstract socket, or HOST:PORT."""
+    if address.startswith("@"):
+        return await asyncio.open_unix_connection("\0" + address.removeprefix("@"))
+    host, port = address.rsplit(":", 1)
+    return await asyncio.open_connection(host, port)
+
+
+class _Received:
+    """What was read from a socket, in its place: http.client parses the answer."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def makefile(self, mode: str) -> io.BytesIO:
+        return io.BytesIO(self._content)

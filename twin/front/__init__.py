@@ -1,0 +1,1 @@
+"""What stands before the tasks: HTTP APIs and load balancers, each an Envoy."""

@@ -1,0 +1,263 @@
+"""The load balancers of one account and Region: their Envoy, the tasks registered with them, the targets' states."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from moto.backends import get_backend
+from moto.elbv2.exceptions import InvalidTargetError, TargetGroupNotFoundError
+from moto.elbv2.models import FakeHealthStatus
+
+from twin.aws.ecs.model import Task
+from twin.aws.moto.stores import LOCK
+from twin.envoy.dynamic import DynamicEnvoy
+from twin.errors import StartFailed
+from twin.front.alb import configuration
+from twin.front.alb.model import Target, TargetState
+from twin.front.alb.reading import Balancing, read
+from twin.machine.addresses import Address, LoopbackAddresses
+from twin.machine.process import Processes
+
+__all__ = ["LoadBalancers"]
+
+_POLL = 0.5  # seconds between two looks at the targets' health
+_UNPRIVILEGED = 1024
+_REASONS = {
+    TargetState.INITIAL: ("Elb.InitialHealthChecking", "Initial health checks in progress"),
+    TargetState.DRAINING: ("Target.DeregistrationInProgress", "Target deregistration is in progress"),
+    TargetState.UNUSED: ("Target.NotInUse", "Target group is not configured to receive traffic from the load balancer"),
+}
+
+
+class LoadBalancers:
+    """ELBv2 as ECS and the gateway use it. One Envoy serves all listeners; with none there is no Envoy."""
+
+    def __init__(
+        self,
+        account: str,
+        region: str,
+        *,
+        folder: Path,
+        processes: Processes,
+        envoy_binary: str,
+        addresses: LoopbackAddresses,
+        groups_of: Callable[[Task], list[str]],
+        state_changed: Callable[[str, str, TargetState], None],
+        log: Callable[..., None],
+    ) -> None:
+        """
+        Args:
+            groups_of: the ARNs of the target groups that a task's service registers it with.
+            state_changed: told each change of a target's state, as (task id, target group's ARN, state).
+            log: told each change, as `log("load-balancer", step=..., ...)`.
+        """
+        self._backend: Any = get_backend("elbv2")[account][region]
+        # moto finds every registered target healthy.
+        self._backend.describe_target_health = self._describe
+        self._addresses = addresses
+        self._groups_of = groups_of
+        self._state_changed = state_changed
+        self._log = log
+        self._folder = folder
+        self._processes = processes
+        self._envoy_binary = envoy_binary
+        self._envoy: DynamicEnvoy | None = None
+        self._balancing = Balancing()
+        self._listening: dict[str, Address] = {}  # by listener ARN
+        self._published: set[str] = set()  # the ids of the target groups that Envoy knows
+        self._targets: list[Target] = []
+        self._failures = folder / "health-checks.jsonl"  # those that failed, as Envoy logs them
+        self._failures_read = 0  # bytes
+        self._forgetting: set[asyncio.Task[None]] = set()
+        self._busy = asyncio.Lock()
+        self._stale = False
+
+    def target_groups(self) -> list[str]:
+        """The ARNs of all target groups of the endpoint."""
+        return list(self._backend.target_groups)
+
+    @property
+    def left_out(self) -> list[str]:
+        """What the load balancers ask for and the twin does not do."""
+        return list(self._balancing.left_out)
+
+    def address(self, listener_arn: str) -> Address | None:
+        """Where a listener is on this machine; None if it is not served."""
+        return self._listening.get(listener_arn)
+
+    async def configure(self) -> None:
+        """Read the load balancers anew, and serve them as they are now."""
+        async with self._busy:
+            with LOCK:
+                self._balancing = read(self._backend)
+            here = {listener.arn for listener in self._balancing.listeners}
+            self._listening = {arn: address for arn, address in self._listening.items() if arn in here}
+            for listener in self._balancing.listeners:
+                if listener.arn not in self._listening:
+                    port = listener.port if listener.port >= _UNPRIVILEGED else 8000 + listener.port
+                    self._listening[listener.arn] = self._addresses.allocate(port)
+            self._stale = True  # until all is written, which a full disk prevents
+            if self._envoy is not None:
+                await self._publish(self._envoy)
+            elif self._balancing.listeners:
+                self._failures.unlink(missing_ok=True)  # of another run with the same folder
+                envoy = DynamicEnvoy(
+                    "load-balancer",
+                    folder=self._folder,
+                    processes=self._processes,
+                    binary=self._envoy_binary,
+                    log=self._log,
+                )
+                await self._publish(envoy)
+                await envoy.start()
+                self._envoy = envoy  # from now on it is watched and kept
+            self._stale = False
+
+    async def run(self) -> None:
+        """Watch the targets' health, and start Envoy anew whenever it has died, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch())
+            group.create_task(self._keep())
+
+    def require_groups(self, task: Task) -> None:
+        """Nothing, if the target groups of its service are there.
+
+        Raises:
+            StartFailed: one is not; as ECS has no word for it, the twin's own.
+        """
+        with LOCK:
+            gone = [group for group in self._groups_of(task) if group not in self._backend.target_groups]
+        if gone:
+            raise StartFailed(f"The target group {gone[0]} is not there any more")
+
+    async def register(self, task: Task, address: Address) -> None:
+        """Register a task with the target groups of its service."""
+        groups = self._groups_of(task)
+        for group in groups:
+            with LOCK:
+                self._backend.register_targets(group, [{"Id": address.host, "Port": address.port}])
+            self._targets.append(Target(group, task.id, address.host, address.port))
+            self._state_changed(task.id, group, TargetState.INITIAL)
+        if groups:
+            await self.configure()
+
+    async def deregister(self, task: Task) -> float:
+        """Let a task's targets drain; the seconds of the deregistration delay, after which they are forgotten."""
+        targets = [target for target in self._targets if target.task == task.id]
+        if not targets:
+            return 0.0
+        for target in targets:
+            self._enter(target, TargetState.DRAINING)
+        # Before the configuration, which a full disk may prevent: the targets go in any case.
+        delays = {group.arn: group.deregistration_delay for group in self._balancing.groups}
+        delay = max(delays.get(target.group, 0.0) for target in targets)
+        forgetting = asyncio.get_running_loop().create_task(self._forget(targets, delay))
+        self._forgetting.add(forgetting)
+        forgetting.add_done_callback(self._forgetting.discard)
+        await self.configure()
+        return delay
+
+    async def rotate_log(self) -> None:
+        """Begin the log of health checks anew if it has grown too large; what it had is read by then."""
+        if self._envoy is not None:
+            await self._envoy.rotate(self._failures)
+
+    async def _publish(self, envoy: DynamicEnvoy) -> None:
+        groups = {group.arn: group for group in self._balancing.groups}
+        for group in groups.values():
+            targets = [target for target in self._targets if target.group == group.arn]
+            envoy.write(group.id, [configuration.endpoints(group, targets)])
+        envoy.write(
+            "cds", [configuration.cluster(g, envoy.files / f"{g.id}.json", self._failures) for g in groups.values()]
+        )
+        ids = {group.id for group in groups.values()}
+        envoy.forget(self._published - ids)
+        self._published = ids
+        await envoy.applied()
+        listeners = self._balancing.listeners
+        envoy.write("lds", [configuration.listener(x, groups, self._listening[x.arn]) for x in listeners])
+        await envoy.applied()
+
+    async def _keep(self) -> None:
+        while self._envoy is None:
+            await asyncio.sleep(_POLL)
+        await self._envoy.keep()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_POLL)
+            if self._stale and not self._busy.locked():
+                await self.configure()
+            if self._envoy is None or self._envoy.admin is None or not self._targets:
+                continue
+            answer = await self._envoy.admin.json("/clusters?format=json")
+            health = {
+                (status["name"], host["address"]["socket_address"]["address"], _port(host)): host["health_status"]
+                for status in answer.get("cluster_statuses", [])
+                for host in status.get("host_statuses", [])
+            }
+            groups = {group.arn: group for group in self._balancing.groups}
+            targets = {(groups[t.group].id, t.host, t.port): t for t in self._targets if t.group in groups}
+            for key, failure in configuration.failures(self._new_failures()):
+                if target := targets.get(key):
+                    target.failures += 1
+                    target.reason = configuration.reason(failure)
+            for key, target in targets.items():
+                if (known := health.get(key)) is not None:
+                    check = groups[target.group].check
+                    threshold = check.unhealthy_threshold if check else 0
+                    self._enter(target, configuration.state(target, known, threshold))
+
+    def _new_failures(self) -> list[str]:
+        """The whole lines that Envoy has logged since the last look."""
+        with contextlib.suppress(FileNotFoundError), self._failures.open("rb") as file:
+            if os.fstat(file.fileno()).st_size < self._failures_read:
+                self._failures_read = 0  # another file by now
+            file.seek(self._failures_read)
+            lines, _, _ = file.read().rpartition(b"\n")
+            self._failures_read += len(lines) + 1 if lines else 0
+            return lines.decode().splitlines()
+        return []
+
+    def _enter(self, target: Target, state: TargetState) -> None:
+        if target.state is state:
+            return
+        target.state = state
+        if state is TargetState.HEALTHY:
+            target.failures = 0
+        self._log("load-balancer", step=state.value, task=target.task, target=f"{target.host}:{target.port}")
+        self._state_changed(target.task, target.group, state)
+
+    async def _forget(self, targets: list[Target], delay: float) -> None:
+        await asyncio.sleep(delay)
+        for target in targets:
+            self._targets.remove(target)
+            # Somebody else may have been first.
+            with LOCK, contextlib.suppress(InvalidTargetError, TargetGroupNotFoundError):
+                self._backend.deregister_targets(target.group, [{"Id": target.host, "Port": target.port}])
+        await self.configure()
+
+    def _describe(self, target_group_arn: str, targets: list[dict[str, Any]]) -> list[FakeHealthStatus]:
+        """DescribeTargetHealth; called from the endpoint's threads."""
+        group = self._backend.target_groups.get(target_group_arn)
+        told = type(self._backend).describe_target_health(self._backend, target_group_arn, targets)
+        used = any(target_group_arn in listener.weights for listener in self._balancing.listeners)
+        known = {(t.host, t.port): t for t in list(self._targets) if t.group == target_group_arn}
+        for status in told:
+            target = known.get((status.instance_id, int(status.port)))
+            if target is not None:
+                state = target.state if used else TargetState.UNUSED
+                why = target.reason if state is TargetState.UNHEALTHY else _REASONS.get(state)
+                status.status, (status.reason, status.description) = state.value, why or (None, None)
+                port = group.health_check_port
+                status.health_check_port = str(target.port) if port == "traffic-port" else port
+        return list(told)
+
+
+def _port(host: dict[str, Any]) -> int:
+    return int(host["address"]["socket_address"]["port_value"])

@@ -1,0 +1,179 @@
+"""Load balancers as Envoy's listeners, clusters and endpoints: pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from twin.envoy import configuration as envoy
+from twin.front.alb.model import HealthCheck, Listener, Target, TargetGroup, TargetState
+from twin.machine.addresses import Address
+
+__all__ = ["cluster", "endpoints", "failures", "listener", "reason", "state"]
+
+Json = dict[str, Any]
+
+_TYPE = "type.googleapis.com/envoy."
+_POLICIES = {
+    "round_robin": ("round_robin", "round_robin.v3.RoundRobin", {}),
+    # Of all targets, as the load balancer has it, and not of two.
+    "least_outstanding_requests": (
+        "least_request",
+        "least_request.v3.LeastRequest",
+        {"selection_method": "FULL_SCAN"},
+    ),
+    "weighted_random": ("random", "random.v3.Random", {}),
+}
+# A load balancer's own answers, by what happened to Envoy's request.
+_OWN = {502: ["UF", "UC", "UR", "UPE"], 503: ["UH", "NR", "NC"], 504: ["UT", "SI"]}
+_TRACE = (Path(__file__).parent / "trace.lua").read_text()
+_PHRASES = {502: "Bad Gateway", 503: "Service Temporarily Unavailable", 504: "Gateway Time-out"}
+
+
+def listener(listener: Listener, groups: Mapping[str, TargetGroup], address: Address) -> Json:
+    """The listener at *address*; *groups* by ARN."""
+    route: Json = {"timeout": "0s", "idle_timeout": f"{listener.idle_timeout}s"}
+    weights = [{"name": groups[arn].id, "weight": n} for arn, n in listener.weights.items() if arn in groups]
+    target = {"route": {**route, "weighted_clusters": {"clusters": weights}}}
+    answer = target if weights else {"direct_response": {"status": 503}}
+    # The peer's address; Envoy's "remote address" is what the peer itself says in this header.
+    forwarded = envoy.header("x-forwarded-for", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%")
+    host = {
+        "name": "targets",
+        "domains": ["*"],
+        "routes": [{"match": {"prefix": "/"}, **answer}],
+        "request_headers_to_add": [
+            forwarded | {"append_action": "APPEND_IF_EXISTS_OR_ADD"},
+            envoy.header("x-forwarded-port", str(listener.port)),
+            envoy.header("x-forwarded-proto", "http"),
+        ],
+    }
+    manager = {
+        "route_config": {"virtual_hosts": [host]},
+        "http_filters": [_trace(), envoy.router(suppress_envoy_headers=True)],
+        "server_header_transformation": "PASS_THROUGH",
+        "local_reply_config": {"mappers": [_own_reply(*reply) for reply in _OWN.items()]},
+    }
+    return envoy.listener(listener.name, address, manager, idle_timeout=3600)
+
+
+def cluster(group: TargetGroup, endpoints: Path, failures: Path) -> Json:
+    """The cluster of a target group: its targets are read from *endpoints*, their failures written to *failures*."""
+    name, kind, options = _POLICIES[group.algorithm]
+    policy: Json = {"@type": _TYPE + "extensions.load_balancing_policies." + kind, **options}
+    if group.slow_start and group.algorithm == "round_robin":  # no other algorithm has it
+        policy["slow_start_config"] = {"slow_start_window": f"{group.slow_start}s"}
+    made = envoy.cluster(group.id, "ROUND_ROBIN", {"idle_timeout": "4s"})
+    del made["lb_policy"]
+    return made | {
+        "type": "EDS",
+        "eds_cluster_config": {"eds_config": envoy.file_source(endpoints), "service_name": group.id},
+        "load_balancing_policy": {
+            "policies": [
+                {"typed_extension_config": {"name": f"envoy.load_balancing_policies.{name}", "typed_config": policy}}
+            ]
+        },
+        # With no healthy target the load balancer tries all of them: it fails open. One percent is the least that
+        # is not rounded to none.
+        "common_lb_config": {"healthy_panic_threshold": {"value": 1}},
+        "ignore_health_on_host_removal": True,
+        "health_checks": [_health_check(group.check, failures)] if group.check else [],
+    }
+
+
+def endpoints(group: TargetGroup, targets: Iterable[Target]) -> Json:
+    """The targets of a group that may get a new request.
+
+    One that drains is left out: marked as draining it would get some as soon as no target is healthy. What it is
+    answering goes on to its end.
+    """
+    checked = {"health_check_config": {"port_value": group.check.port}} if group.check and group.check.port else {}
+    made = []
+    for target in sorted(targets, key=lambda target: (target.host, target.port)):
+        if target.state is not TargetState.DRAINING:
+            of_envoy = envoy.endpoint(Address(target.host, target.port))
+            made.append({"endpoint": of_envoy["endpoint"] | checked})
+    assignment = envoy.load_assignment(group.id, [])
+    assignment["endpoints"] = [{"lb_endpoints": made}]
+    return assignment
+
+
+def state(target: Target, health_status: Mapping[str, Any], unhealthy_threshold: int) -> TargetState:
+    """The state of *target*, from what Envoy tells of its health."""
+    if target.state is TargetState.DRAINING:
+        return target.state
+    if not health_status.get("failed_active_health_check"):
+        return TargetState.HEALTHY
+    # To Envoy a host that is new, or whose health check is, has failed until it passes: the threshold counts here too.
+    return target.state if target.failures < unhealthy_threshold else TargetState.UNHEALTHY
+
+
+def failures(log: Iterable[str]) -> Iterator[tuple[tuple[str, str, int], Json]]:
+    """The failed health checks in the lines of Envoy's log: (cluster, host, port) and what is told of the failure."""
+    for line in log:
+        event = json.loads(line)
+        if failure := event.get("health_check_failure_event"):
+            address = event["host"]["socket_address"]
+            yield (event["cluster_name"], address["address"], address["port_value"]), failure
+
+
+def reason(failure: Mapping[str, Any]) -> tuple[str, str]:
+    """Why a target is unhealthy, as reason code and description, from its last failed health check."""
+    if failure.get("http_status_code"):
+        status = failure["http_status_code"]
+        return "Target.ResponseCodeMismatch", f"Health checks failed with these codes: [{status}]"
+    if failure.get("failure_type") == "NETWORK_TIMEOUT":
+        return "Target.Timeout", "Request timed out"
+    return "Target.FailedHealthChecks", "Health checks failed"
+
+
+def _trace() -> Json:
+    configuration = {
+        "@type": _TYPE + "extensions.filters.http.lua.v3.Lua",
+        "default_source_code": {"inline_string": _TRACE},
+    }
+    return {"name": "twin.trace", "typed_config": configuration}
+
+
+def _health_check(check: HealthCheck, failures: Path) -> Json:
+    interval = f"{check.interval}s"
+    return {
+        "timeout": f"{check.timeout}s",
+        "interval": interval,
+        "no_traffic_interval": interval,
+        "no_traffic_healthy_interval": interval,
+        "healthy_threshold": check.healthy_threshold,
+        "unhealthy_threshold": check.unhealthy_threshold,
+        "reuse_connection": False,
+        "http_health_check": {
+            "path": check.path,
+            "request_headers_to_add": [envoy.header("user-agent", "ELB-HealthChecker/2.0")],
+            "expected_statuses": [{"start": first, "end": last + 1} for first, last in check.statuses],
+            # Without this a single unexpected status makes a host unhealthy, whatever the threshold.
+            "retriable_statuses": [{"start": 100, "end": 600}],
+        },
+        "always_log_health_check_failures": True,
+        "event_logger": [
+            {
+                "name": "envoy.health_check.event_sink.file",
+                "typed_config": {
+                    "@type": _TYPE + "extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink",
+                    "event_log_path": str(failures),
+                },
+            }
+        ],
+    }
+
+
+def _own_reply(status: int, flags: list[str]) -> Json:
+    title = f"{status} {_PHRASES[status]}"
+    head, body = f"<head><title>{title}</title></head>", f"<body>\r\n<center><h1>{title}</h1></center>\r\n</body>"
+    page = f"<html>\r\n{head}\r\n{body}\r\n</html>\r\n"
+    return {
+        "filter": {"response_flag_filter": {"flags": flags}},
+        "status_code": status,
+        "headers_to_add": [envoy.header("server", "awselb/2.0")],
+        "body_format_override": {"text_format_source": {"inline_string": page}, "content_type": "text/html"},
+    }

@@ -1,0 +1,319 @@
+"""The gateway's Envoy: serves the API as the endpoint has it, and finds instances with DiscoverInstances.
+
+What the API is, is read from the endpoint whenever it has changed; where the instances are, is asked every
+`discovery_ttl` seconds. Envoy reads all of it from files, so nothing is restarted and no request is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from twin.aws.client import Aws
+from twin.envoy import configuration as envoy
+from twin.envoy.dynamic import DynamicEnvoy
+from twin.front.http_api.access_log import unknown_variables
+from twin.front.http_api.discovery import Instances, discover
+from twin.front.http_api.issuer import fetch_keys
+from twin.front.http_api.keys import IssuerKeys
+from twin.front.http_api.listener import AUTHORIZATION_CLUSTER, listener
+from twin.front.http_api.model import Api, CloudMapService, Integration, JwtAuthorizer
+from twin.front.http_api.reading import read_api
+from twin.front.http_api.routes import clusters_of, table
+from twin.machine.addresses import Address
+from twin.machine.process import Processes
+from twin.machine.supervision import report
+from twin.parameters import Parameters
+
+__all__ = ["Gateway"]
+
+# With discovery_ttl 0 each change is passed on at once; this is for what changes without ECS's doing.
+_LEAST_INTERVAL = 0.5  # seconds
+# An API that never stops changing is served as it was read last.
+_MOST_READS = 20
+
+
+class Gateway:
+    """The gateway's Envoy and the loop that keeps its files current."""
+
+    def __init__(
+        self,
+        *,
+        address: Address,
+        folder: Path,
+        processes: Processes,
+        envoy_binary: str,
+        aws: Aws,
+        authorization: Address,
+        issuer_url: str | None,
+        listener_address: Callable[[str], Address | None],
+        parameters: Callable[[], Parameters],
+        log: Callable[..., None],
+    ) -> None:
+        """
+        Args:
+            aws: the endpoint.
+            authorization: who checks the signatures of AWS_IAM.
+            issuer_url: where the JWT authorizers' issuer is on this machine; None: at its own address.
+            listener_address: where the listener of a load balancer, by its ARN, is on this machine.
+            parameters: the twin's parameters as they are now.
+            log: told each change, as `log("gateway", step=..., ...)`.
+        """
+        self.address = address
+        self._access_log = folder / "access.log"
+        self._log_of_envoy = folder / "gateway.log"
+        self._envoy = DynamicEnvoy(
+            "gateway",
+            folder=folder,
+            processes=processes,
+            binary=envoy_binary,
+            log=log,
+            clusters=[envoy.static_cluster(AUTHORIZATION_CLUSTER, [authorization], idle_timeout=1)],
+        )
+        self._aws = aws
+        self._listener_address = listener_address
+        self._parameters = parameters
+        self._log = log
+        self._api = Api()
+        self._instances: dict[str, Instances] = {}  # by integration id
+        self._discovered = 0.0  # when Cloud Map was last asked, on the monotonic clock
+        self._stale = False  # whether Envoy's file lacks what was discovered, because it could not be written
+        self._unusable: frozenset[str] = frozenset()  # ids of instances that have been told
+        self._clusters: dict[str, dict[str, Any]] = {}  # as in cds.json, by name
+        self._authorizers: dict[str, JwtAuthorizer] = {}  # by id: those that the served route table may ask
+        self._keys = IssuerKeys(
+            lambda issuer: fetch_keys(issuer_url or issuer), changed=lambda: self._survive(self._serve_keys()), log=log
+        )
+        self._refused = ""  # why Envoy does not take over what is written; empty: it does
+        self._log_read = 0  # bytes of Envoy's log, from when it last had taken over everything
+        self._busy = asyncio.Lock()
+        self._discovery = ThreadPoolExecutor(1, "discovery")  # its own: whatever else waits, instances are found
+        self._api_has_changed = asyncio.Event()  # since it was last read, or while
+
+    @property
+    def left_out(self) -> list[str]:
+        """What the API asks for and the twin does not do."""
+        formats = [stage.access_log_format for stage in self._api.stages if stage.access_log_format]
+        variables = sorted({name for text in formats for name in unknown_variables(text)})
+        refused = [f"the latest changes, refused by Envoy: {self._refused}"] if self._refused else []
+        unusable = [f"instance {name}: it has no IPv4 address with a port" for name in sorted(self._unusable)]
+        logs = [f"access log, {name}: always `-`" for name in variables]
+        return [*refused, *self._api.left_out, *unusable, *logs]
+
+    async def requests(self) -> dict[str, int]:
+        """How many requests each address has got since Envoy started, by its text."""
+        answer = await self._envoy.admin.json("/clusters?format=json") if self._envoy.admin else {}
+        counts: dict[str, int] = {}
+        for status in answer.get("cluster_statuses", []):
+            for host in status.get("host_statuses", []) if status["name"] in self._clusters else []:
+                where = host["address"]["socket_address"]
+                address = f"{where['address']}:{where['port_value']}"
+                total = next((int(stat.get("value", 0)) for stat in host["stats"] if stat["name"] == "rq_total"), 0)
+                counts[address] = counts.get(address, 0) + total
+        return counts
+
+    async def start(self) -> None:
+        """Start Envoy with what the API is now.
+
+        Raises:
+            StartFailed: Envoy does not serve.
+        """
+        await self.configure()
+        async with self._busy:
+            await self._envoy.start()
+        await self._keys.asked()
+
+    async def keep(self) -> None:
+        """Start Envoy anew whenever it has died, until cancelled."""
+        await self._envoy.keep()
+
+    async def run(self) -> None:
+        """Ask Cloud Map every `discovery_ttl` seconds, until cancelled."""
+        while True:
+            # In steps: how long an answer is used may change meanwhile, with a parameter or a new integration.
+            left = self._discovered + max(self._lifetime(), _LEAST_INTERVAL) - time.monotonic()
+            if left > 0:
+                await asyncio.sleep(min(left, _LEAST_INTERVAL))
+            else:
+                await self._survive(self.discover())
+
+    def _lifetime(self) -> float:
+        """Seconds for which the last answers of DiscoverInstances are used: one without instances is not (assumed)."""
+        all_have_some = all(self._instances_of(integration).addresses for integration in self._api.integrations)
+        return self._parameters().discovery_ttl if all_have_some else 0.0
+
+    def api_changed(self) -> None:
+        """A resource of the API has changed."""
+        self._api_has_changed.set()
+
+    async def follow(self) -> None:
+        """Serve the API as it is after each change, until cancelled."""
+        while True:
+            await self._api_has_changed.wait()
+            await self._survive(self.configure())
+
+    async def configure(self) -> None:
+        """Read the API anew, and serve it as it is now."""
+        async with self._busy:
+            try:
+                self._api = await self._read()
+            except (BotoCoreError, ClientError) as error:  # a resource may go while it is read; what goes is told again
+                self._log("gateway", step="API not read", reason=str(error))
+                return
+            # Envoy still asks the authorizers of before until it has taken over the new route table.
+            self._keys.want(_issuers(*self._api.authorizers, *self._authorizers.values()))
+            await self._discover()
+            await self._publish()
+            self._keys.want(_issuers(*self._api.authorizers))
+
+    async def _serve_keys(self) -> None:
+        """An issuer has given its keys."""
+        async with self._busy:
+            await self._publish()
+
+    async def discover(self) -> None:
+        """Ask where the instances are, and wait until Envoy sends requests there and nowhere else."""
+        async with self._busy:
+            self._stale |= await self._discover()
+            if self._stale:
+                self._clusters = self._make_clusters()
+                self._envoy.write("cds", list(self._clusters.values()))
+                await self._taken_over()
+                self._stale = False
+
+    async def changed(self) -> None:
+        """Instances were registered or deregistered: where no answer is cached, ask now."""
+        if self._lifetime() == 0:
+            await self._survive(self.discover())
+
+    async def _survive(self, work: Awaitable[None]) -> None:
+        """Do it; where it fails, what is served stays as it was until the next change."""
+        try:
+            await work
+        except Exception as error:
+            report("the gateway's configuration", error)
+
+    async def _read(self) -> Api:
+        """The API as it is at one moment: it takes several calls, so what changes meanwhile is read again."""
+        for _ in range(_MOST_READS):
+            self._api_has_changed.clear()
+            api = await asyncio.to_thread(read_api, self._aws)
+            if not self._api_has_changed.is_set():
+                break
+        return api
+
+    async def _discover(self) -> bool:
+        """Whether the instances of an integration have changed.
+
+        When Cloud Map does not answer, they stay as they were (assumed).
+        """
+        changed = False
+        self._discovered = time.monotonic()
+        for integration in self._api.integrations:
+            try:
+                found = await self._find(integration)
+            except (BotoCoreError, ClientError) as error:
+                self._log("gateway", step="discovery failed", reason=str(error))
+                continue
+            before = self._instances.get(integration.id)
+            self._instances[integration.id] = found
+            if before is None or found.addresses != before.addresses:
+                changed = True
+                addresses = sorted(map(str, found.addresses))
+                self._log("gateway", step="instances", integration=integration.id, addresses=addresses)
+        told, self._unusable = self._unusable, self._unusable_instances()
+        if new := self._unusable - told:
+            self._log("gateway", step="instances without address", instances=sorted(new))
+        return changed
+
+    def _unusable_instances(self) -> frozenset[str]:
+        return frozenset().union(*(self._instances_of(integration).unusable for integration in self._api.integrations))
+
+    async def _find(self, integration: Integration) -> Instances:
+        match integration.target:
+            case CloudMapService() as service:
+                loop = asyncio.get_running_loop()
+                return await loop.run_in_executor(self._discovery, discover, self._aws, service)
+            case balancer:
+                address = self._listener_address(balancer.arn)
+                return Instances(frozenset([address] if address else []))
+
+    async def _publish(self) -> None:
+        """Write what has changed, so that at no moment something refers to what is not there."""
+        before, self._clusters = self._clusters, self._make_clusters()
+        authorizers = {authorizer.id: authorizer for authorizer in self._api.authorizers}
+        self._envoy.write("cds", list({**before, **self._clusters}.values()))
+        # What was refused may have been so for an authorizer that is gone now.
+        gone = {} if self._refused else self._authorizers
+        # More keys may come meanwhile: this round does with these.
+        asked = {**gone, **authorizers}
+        keys = {name: text for name, a in asked.items() if (text := self._keys.of(a.issuer))}
+        self._write_listener(asked, keys)
+        await self._taken_over()
+        parameters = self._parameters()
+        routes = table(
+            self._api,
+            front_ends=parameters.front_ends,
+            connect_retries=parameters.connect_retries,
+            keyless=authorizers.keys() - keys.keys(),
+        )
+        self._envoy.write("rds", [routes])
+        await self._taken_over()
+        self._authorizers = authorizers
+        self._write_listener(authorizers, keys)
+        self._envoy.write("cds", list(self._clusters.values()))
+        await self._taken_over()
+
+    def _write_listener(self, authorizers: Mapping[str, JwtAuthorizer], keys: Mapping[str, str]) -> None:
+        served = listener(
+            self.address,
+            self._api,
+            authorizers=list(authorizers.values()),
+            route_source=envoy.file_source(self._envoy.files / "rds.json"),
+            keys=keys,
+            access_log=self._access_log,
+            timeout_status=self._parameters().timeout_status,
+        )
+        self._envoy.write("lds", [served])
+
+    async def _taken_over(self) -> None:
+        """Wait until Envoy has taken over what is written, or has had its time; `left_out` tells what it refused."""
+        if await self._envoy.applied():
+            self._refused = ""
+            self._log_read = self._log_of_envoy.stat().st_size if self._log_of_envoy.exists() else 0
+        else:
+            self._refused = self._reason()
+
+    def _reason(self) -> str:
+        """What Envoy's log says of the last configuration that it refused: the end, for all of it may come before."""
+        with self._log_of_envoy.open("rb") as log:
+            log.seek(self._log_read if self._log_of_envoy.stat().st_size >= self._log_read else 0)  # it was emptied
+            entries = re.split(r"^\[\d{4}-", log.read().decode(errors="replace"), flags=re.MULTILINE)
+        told = [entry.partition("rejected: ")[2].split("\n") for entry in entries if "rejected: " in entry]
+        return [line for line in told[-1] if line][-1].removeprefix(": ") if told else f"see {self._log_of_envoy}"
+
+    async def rotate_log(self) -> None:
+        """Begin the access log anew if it has grown too large."""
+        await self._envoy.rotate(self._access_log)
+
+    def _make_clusters(self) -> dict[str, dict[str, Any]]:
+        parameters = self._parameters()
+        return {
+            name: envoy.gateway_cluster(name, parameters, sorted(self._instances_of(integration).addresses, key=str))
+            for integration in self._api.integrations
+            for name in clusters_of(integration, parameters.front_ends)
+        }
+
+    def _instances_of(self, integration: Integration) -> Instances:
+        return self._instances.get(integration.id, Instances())
+
+
+def _issuers(*authorizers: JwtAuthorizer) -> set[str]:
+    return {authorizer.issuer for authorizer in authorizers}

@@ -1,0 +1,227 @@
+"""The gateway's listener: what a request passes before it reaches a route's cluster. Pure.
+
+A change of it replaces its filter chain in place: connections are kept, and those of the old chain are told
+`connection: close` with their next answer. What a single route has of its own is in the route table.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from twin.envoy import configuration as envoy
+from twin.front.http_api.access_log import envoy_format
+from twin.front.http_api.model import Api, Cors, JwtAuthorizer
+from twin.machine.addresses import Address
+
+__all__ = ["AUTHORIZATION_CLUSTER", "AUTHORIZATION_PATH", "MAX_HEADERS", "MAX_PAYLOAD", "listener"]
+
+Json = dict[str, Any]
+
+_TYPE = "type.googleapis.com/envoy."
+MAX_PAYLOAD = 10 * 1024 * 1024  # bytes; AWS says "10 MB" [apigw quotas]
+MAX_HEADERS = 10_240  # bytes of request line and header values together [apigw quotas]
+# What Envoy reads of a request before our own limit is looked at: names, separators and many short headers as well.
+_READ_KIB, _READ_HEADERS = 96, 10_240
+AUTHORIZATION_CLUSTER = "authorization"
+AUTHORIZATION_PATH = "/_twin/authorize"
+_AUTHORIZATION_TIMEOUT = "5s"
+# API Gateway's answers of its own. The body of Envoy's replies is replaced; what comes from a task passes untouched.
+_MESSAGES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    413: "Request Entity Too Large",
+    429: "Too Many Requests",
+    431: "Request Header Fields Too Large",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+}
+_LUA = Path(__file__).parent
+
+
+def listener(
+    address: Address,
+    api: Api,
+    *,
+    authorizers: Sequence[JwtAuthorizer],
+    route_source: Json,
+    keys: Mapping[str, str],
+    access_log: Path,
+    timeout_status: int = 504,
+) -> Json:
+    """The listener at *address*.
+
+    Args:
+        authorizers: those that a route may ask.
+        route_source: where Envoy finds the route table.
+        keys: the JWKS of each authorizer's issuer, as JSON text, by the authorizer's id.
+        access_log: the file for the access log.
+        timeout_status: of the answer to a request whose integration has taken too long: 504 or 503.
+    """
+    manager = {
+        "rds": {"route_config_name": "api", "config_source": route_source},
+        "server_header_transformation": "PASS_THROUGH",
+        "max_request_headers_kb": _READ_KIB,
+        "common_http_protocol_options": {"idle_timeout": "300s", "max_headers_count": _READ_HEADERS},
+        "http_protocol_options": {"accept_http_10": True},
+        # Every client is one from outside: its address is the connection's, and its x-request-id and x-envoy headers
+        # are not taken over. Its x-forwarded-for goes on as it is, for API Gateway tells the address in `forwarded`.
+        "use_remote_address": True,
+        # Without a range, loopback and private addresses would be inside; this one is nobody's.
+        "internal_address_config": {"cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]},
+        "skip_xff_append": True,
+        "http_filters": [*_filters(authorizers, keys, api.cors), envoy.router(suppress_envoy_headers=True)],
+        "local_reply_config": {"mappers": [_own_reply(status, timeout_status) for status in _MESSAGES]},
+        "access_log": list(_access_log(api, access_log)),
+    }
+    return envoy.listener("gateway", address, manager, idle_timeout=300)
+
+
+def _filters(authorizers: Sequence[JwtAuthorizer], keys: Mapping[str, str], cors: Cors | None) -> Iterable[Json]:
+    """In the order in which a request passes them (assumed). Each but the limits acts only where a route says so."""
+    limits = f"local LIMIT = {MAX_HEADERS}\n" + (_LUA / "request.lua").read_text()
+    yield _lua("twin.request", {"default_source_code": _inline(limits)})
+    yield _filter("envoy.filters.http.local_ratelimit", "local_ratelimit.v3.LocalRateLimit", stat_prefix="throttling")
+    yield _filter("envoy.filters.http.jwt_authn", "jwt_authn.v3.JwtAuthentication", **_jwt(authorizers, keys))
+    yield _lua("twin.claims", {"source_codes": {"claims": _inline((_LUA / "claims.lua").read_text())}})
+    yield _filter("envoy.filters.http.buffer", "buffer.v3.Buffer", max_request_bytes=MAX_PAYLOAD)
+    yield _filter("envoy.filters.http.ext_authz", "ext_authz.v3.ExtAuthz", **_AWS_IAM) | {"disabled": True}
+    if cors:
+        source = f"local configuration = {_cors(cors)}\n" + (_LUA / "cors.lua").read_text()
+        yield _lua("twin.cors", {"default_source_code": _inline(source)})
+    # The route that was found by the path as it was sent stays.
+    path = {"source_codes": {"path": _inline((_LUA / "path.lua").read_text())}, "clear_route_cache": False}
+    yield _lua("twin.path", path)
+
+
+def _filter(name: str, kind: str, **configuration: Any) -> Json:
+    return {"name": name, "typed_config": {"@type": f"{_TYPE}extensions.filters.http.{kind}", **configuration}}
+
+
+def _lua(name: str, configuration: Json) -> Json:
+    return {"name": name, "typed_config": {"@type": _TYPE + "extensions.filters.http.lua.v3.Lua", **configuration}}
+
+
+def _inline(text: str) -> Json:
+    return {"inline_string": text}
+
+
+def _jwt(authorizers: Sequence[JwtAuthorizer], keys: Mapping[str, str]) -> Json:
+    providers, requirements = {}, {}
+    for authorizer in authorizers:
+        if authorizer.id not in keys:
+            continue
+        # A provider for each way to send a token: within one, Envoy wants a token in every way that there is.
+        ways = {f"{authorizer.id} {n}": way for n, way in enumerate(_ways(authorizer.identity_source))}
+        needed: list[Json] = [{"provider_name": name} for name in ways]
+        # Envoy takes no requires_any of one.
+        requirements[authorizer.id] = needed[0] if len(needed) == 1 else {"requires_any": {"requirements": needed}}
+        for name, way in ways.items():
+            providers[name] = {
+                "issuer": authorizer.issuer,
+                "local_jwks": _inline(keys[authorizer.id]),
+                "payload_in_metadata": "claims",
+                "header_in_metadata": "header",
+                "forward": True,
+                "clock_skew_seconds": 1,  # 0 would mean Envoy's minute
+                **way,
+            }
+    return {"providers": providers, "requirement_map": requirements}
+
+
+def _ways(identity_source: str) -> list[Json]:
+    """Where the token may be; in a header with the prefix `Bearer ` or without."""
+    where, _, name = identity_source.removeprefix("$request.").partition(".")
+    if where == "querystring":
+        return [{"from_params": [name]}]
+    return [{"from_headers": [{"name": name, "value_prefix": "Bearer "}]}, {"from_headers": [{"name": name}]}]
+
+
+_AWS_IAM: Json = {
+    "http_service": {
+        "server_uri": {
+            "uri": "http://authorization",
+            "cluster": AUTHORIZATION_CLUSTER,
+            "timeout": _AUTHORIZATION_TIMEOUT,
+        },
+        "path_prefix": AUTHORIZATION_PATH,
+        # Of a refusal its status alone goes to the client; unset, all its headers would.
+        "authorization_response": {"allowed_client_headers": {"patterns": [{"exact": "x-amzn-errortype"}]}},
+    },
+    # Whatever header was signed.
+    "allowed_headers": {"patterns": [{"safe_regex": {"regex": ".*"}}]},
+    "with_request_body": {"max_request_bytes": MAX_PAYLOAD, "pack_as_bytes": True},
+    "transport_api_version": "V3",
+}
+
+
+def _cors(cors: Cors) -> str:
+    """The configuration as a table of Lua."""
+
+    def text(value: str) -> str:
+        return json.dumps(value, ensure_ascii=False)  # a string of JSON is one of Lua, but for \u
+
+    values = {
+        "origins": "{" + ", ".join(map(text, cors.allow_origins)) + "}",
+        "methods": text(",".join(cors.allow_methods)),
+        "headers": text(",".join(cors.allow_headers)) if cors.allow_headers else "nil",
+        "exposed": text(",".join(cors.expose_headers)) if cors.expose_headers else "nil",
+        "max_age": text(str(cors.max_age)) if cors.max_age is not None else "nil",
+        "credentials": "true" if cors.allow_credentials else "false",
+    }
+    return "{" + ", ".join(f"{name} = {value}" for name, value in values.items()) + "}"
+
+
+def _own_reply(status: int, timeout_status: int) -> Json:
+    told = timeout_status if status == 504 else status  # only timeouts are 504
+    # What has too large headers is refused before it gets an id.
+    request_id = "%UNIQUE_ID%" if status == 431 else "%REQ(x-request-id)%"
+    equal = {"op": "EQ", "value": {"default_value": status, "runtime_key": f"local_reply.{status}"}}
+    return {
+        "filter": {"status_code_filter": {"comparison": equal}},
+        "status_code": told,
+        "headers_to_add": [envoy.header("apigw-requestid", request_id)],
+        "body_format_override": {
+            "text_format_source": _inline(json.dumps({"message": _MESSAGES[told]}, separators=(",", ":"))),
+            "content_type": "application/json",
+        },
+    }
+
+
+def _access_log(api: Api, file: Path) -> Iterable[Json]:
+    """A line for each request of a stage that wants one."""
+    several = len(api.stages) > 1 or any(stage.prefix for stage in api.stages)
+    for stage in api.stages:
+        if stage.access_log_format is None:
+            continue
+        # To look into a route's metadata costs more than all else in the line, so only where there is a choice.
+        of_stage = f" && xds.route_metadata.filter_metadata['twin']['stage'] == '{stage.name}'" if several else ""
+        for by_integration in (True, False):
+            answered = f"response.code_details {'==' if by_integration else '!='} 'via_upstream'"
+            text = envoy_format(
+                stage.access_log_format,
+                answered_by_integration=by_integration,
+                constants={"accountId": stage.account, "apiId": api.id},
+                messages=_MESSAGES,
+            )
+            yield {
+                "name": "envoy.access_loggers.file",
+                "filter": {
+                    "extension_filter": {
+                        "name": "envoy.access_loggers.extension_filters.cel",
+                        "typed_config": {
+                            "@type": _TYPE + "extensions.access_loggers.filters.cel.v3.ExpressionFilter",
+                            "expression": answered + of_stage,
+                        },
+                    }
+                },
+                "typed_config": {
+                    "@type": _TYPE + "extensions.access_loggers.file.v3.FileAccessLog",
+                    "path": str(file),
+                    "log_format": {"text_format_source": _inline(text)},
+                },
+            }

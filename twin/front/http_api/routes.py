@@ -1,0 +1,215 @@
+"""API Gateway's routes as Envoy's route table: pure.
+
+Which route wins is API Gateway's rule: a full match, then a greedy path variable, then `$default`
+(https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html); how two of a kind compare
+is assumed (`Route.specificity`). All that a route has of its own, throttling and authorization too, is in its entry, so
+that a change of it touches no listener.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from twin.envoy import configuration as envoy
+from twin.front.http_api.model import Api, Integration, Route, Stage, Throttle
+
+__all__ = ["clusters_of", "envoy_routes", "table"]
+
+Json = dict[str, Any]
+
+_TYPE = "type.googleapis.com/envoy."
+_VARIABLE = re.compile(r"\{([\w.-]+)(\+)?\}")
+# At any port: it may be forwarded, by ssh or an editor.
+_DOMAINS = [f"{name}{port}" for name in ("127.0.0.1", "localhost", "[::1]") for port in ("", ":*")]
+_FORBIDDEN: dict[str, Any] = {"match": {"prefix": ""}, "direct_response": {"status": 403}}
+_NO_TUNNEL: dict[str, Any] = {"match": {"connect_matcher": {}}, "direct_response": {"status": 403}}
+_REQUEST_PATH = re.compile(r"\$\{?request\.path(?:\.([\w-]+))?\}?")
+
+
+def clusters_of(integration: Integration, front_ends: int) -> list[str]:
+    """The names of the clusters that serve it: one for each front end, so that each has a balancer of its own."""
+    return [f"{integration.id}-{number}" for number in range(front_ends)]
+
+
+def table(api: Api, *, front_ends: int, connect_retries: int, keyless: Iterable[str] = ()) -> Json:
+    """The whole route table; *keyless* are the ids of authorizers whose issuer has given no keys."""
+    return {
+        "name": "api",
+        "virtual_hosts": [
+            {
+                "name": "api",
+                "domains": _DOMAINS,
+                "routes": [
+                    _NO_TUNNEL,
+                    *envoy_routes(
+                        api, front_ends=front_ends, connect_retries=connect_retries, keyless=frozenset(keyless)
+                    ),
+                ],
+            },
+            # Another Host is another API's. Here it may be a page's that has made its name lead to this machine, and
+            # it must not read what the service answers.
+            {"name": "others", "domains": ["*"], "routes": [_NO_TUNNEL, _FORBIDDEN]},
+        ],
+        "request_headers_to_add": [
+            {**envoy.header("via", "HTTP/1.1 AmazonAPIGateway"), "append_action": "APPEND_IF_EXISTS_OR_ADD"},
+            # Behind what the client sends, which an application must not trust (vault-cortex, pull request 484).
+            {
+                **envoy.header(
+                    "forwarded",
+                    "by=%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%;for=%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%;"
+                    "host=%REQ(:AUTHORITY)%;proto=http",
+                ),
+                "append_action": "APPEND_IF_EXISTS_OR_ADD",
+            },
+        ],
+        "request_headers_to_remove": ["x-envoy-external-address"],
+        "response_headers_to_add": [envoy.header("apigw-requestid", "%REQ(x-request-id)%")],
+    }
+
+
+def envoy_routes(api: Api, *, front_ends: int, connect_retries: int, keyless: frozenset[str]) -> list[Json]:
+    """The route entries, in the order in which Envoy must try them: named stages first, `$default` last."""
+    entries = []
+    for stage in sorted(api.stages, key=lambda stage: stage.name == "$default"):
+        for route in sorted(api.routes, key=lambda route: route.specificity):
+            throttle = stage.throttle_of(route)
+            for pattern, rewrite in _paths(route, stage):
+                entry = _entry(route, stage, pattern)
+                if throttle and not (throttle.rate and throttle.burst):  # a bucket of Envoy's lets at least one pass
+                    entry["direct_response"] = {"status": 429}
+                elif route.authorizer and route.authorizer.id in keyless:
+                    entry["direct_response"] = {"status": 401}
+                else:
+                    clusters = clusters_of(route.integration, front_ends)
+                    entry["route"] = _action(route, clusters, connect_retries, rewrite)
+                    entry["typed_per_filter_config"] = dict(_filters(route, stage))
+                entries.append(entry)
+        # What no route of a stage matches is still the stage's: another's routes do not see it, and its log has it.
+        rest = {"match": {"safe_regex": {"regex": re.escape(stage.prefix) + "(/.*)?"}}, "metadata": _metadata(stage)}
+        entries.append(rest | {"direct_response": {"status": 404}})
+    return entries
+
+
+def _paths(route: Route, stage: Stage) -> Iterable[tuple[str, Json | None]]:
+    """The patterns of a route's paths, with what each is rewritten to. A stage's name alone is its path `/`."""
+    prefix = re.escape(stage.prefix)
+    yield prefix + _pattern(route), _rewrite(route, stage)
+    if stage.prefix and route.path in ("", "/"):
+        path = route.integration.path
+        sent = None if path is None else _REQUEST_PATH.sub(lambda match: "" if match[1] else "/", path)
+        yield prefix, None if sent is None else {"pattern": {"regex": f"^{prefix}$"}, "substitution": sent}
+
+
+def _entry(route: Route, stage: Stage, pattern: str) -> Json:
+    match: Json = {"safe_regex": {"regex": pattern}}
+    if route.method not in ("ANY", "$default"):
+        match["headers"] = [{"name": ":method", "string_match": {"exact": route.method}}]
+    return {"name": route.key, "match": match, "metadata": _metadata(stage, route)}
+
+
+def _metadata(stage: Stage, route: Route | None = None) -> Json:
+    values = {"stage": stage.name, **({"route": route.key} if route else {})}
+    return {"filter_metadata": {"twin": values}}
+
+
+def _pattern(route: Route, group: Callable[[str], str] = lambda pattern: pattern) -> str:
+    """The regular expression of a route's path; each variable goes through *group*."""
+    if not route.path:
+        return "/.*"
+    parts, end = [], 0
+    for variable in _VARIABLE.finditer(route.path):
+        parts += [re.escape(route.path[end : variable.start()]), group(".+" if variable[2] else "[^/]+")]
+        end = variable.end()
+    return "".join([*parts, re.escape(route.path[end:])])
+
+
+def _action(route: Route, clusters: list[str], connect_retries: int, rewrite: Json | None) -> Json:
+    action: Json = {"timeout": f"{route.integration.timeout}s", **_destination(clusters)}
+    if connect_retries:
+        action["retry_policy"] = {
+            "retry_on": "connect-failure",
+            "num_retries": connect_retries,
+            "retry_host_predicate": [_PREVIOUS_HOSTS],
+            "host_selection_retry_max_attempts": 5,
+            "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.001s"},
+        }
+    if rewrite:
+        action["regex_rewrite"] = rewrite
+    return action
+
+
+def _rewrite(route: Route, stage: Stage) -> Json | None:
+    """What `overwrite:path` makes of the path. `$request.path` has no stage in it; a path not overwritten has."""
+    path = route.integration.path
+    if path is None or (path == "$request.path" and not stage.prefix):
+        return None
+    names = [name for name, _ in _VARIABLE.findall(route.path)]
+
+    def reference(match: re.Match[str]) -> str:
+        # Group 1 is the whole path; a variable that the route has not is empty.
+        if match[1] is None:
+            return r"\1"
+        return rf"\{names.index(match[1]) + 2}" if match[1] in names else ""
+
+    parts, end = [], 0
+    for match in _REQUEST_PATH.finditer(path):
+        parts += [path[end : match.start()].replace("\\", r"\\"), reference(match)]
+        end = match.end()
+    substitution = "".join([*parts, path[end:].replace("\\", r"\\")])
+    # The only variable may have a slash in it by now: path.lua has decoded it.
+    whole = (lambda inner: "(.+)") if len(names) == 1 else (lambda inner: f"({inner})")
+    pattern = f"^{re.escape(stage.prefix)}({_pattern(route, whole)})$"
+    return {"pattern": {"regex": pattern}, "substitution": substitution}
+
+
+def _filters(route: Route, stage: Stage) -> Iterable[tuple[str, Json]]:
+    """The HTTP filters' configuration for one route; a filter without one does nothing here."""
+    if throttle := stage.throttle_of(route):
+        yield "envoy.filters.http.local_ratelimit", _rate_limit(throttle)
+    if route.authorization == "AWS_IAM":
+        yield (
+            "envoy.filters.http.ext_authz",
+            {"@type": _TYPE + "extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute", "check_settings": {}},
+        )
+    if "{" in route.path:
+        yield "twin.path", {"@type": _TYPE + "extensions.filters.http.lua.v3.LuaPerRoute", "name": "path"}
+    if authorizer := route.authorizer:
+        yield (
+            "envoy.filters.http.jwt_authn",
+            {"@type": _TYPE + "extensions.filters.http.jwt_authn.v3.PerRouteConfig", "requirement_name": authorizer.id},
+        )
+        claims = {"audience": list(authorizer.audience), "scopes": list(route.scopes)}
+        yield (
+            "twin.claims",
+            {"@type": _TYPE + "extensions.filters.http.lua.v3.LuaPerRoute", "name": "claims", "filter_context": claims},
+        )
+
+
+def _rate_limit(throttle: Throttle) -> Json:
+    everything = {"default_value": {"numerator": 100}}
+    return {
+        "@type": _TYPE + "extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+        "stat_prefix": "throttling",
+        # Whole tokens at whole intervals: a rate below one a second is one token in so many seconds.
+        "token_bucket": {
+            "max_tokens": throttle.burst,
+            "tokens_per_fill": max(1, round(throttle.rate)),
+            "fill_interval": f"{max(1, round(throttle.rate)) / throttle.rate:.6f}s",
+        },
+        "filter_enabled": everything,
+        "filter_enforced": everything,
+    }
+
+
+def _destination(clusters: list[str]) -> Mapping[str, Any]:
+    if len(clusters) == 1:
+        return {"cluster": clusters[0]}
+    return {"weighted_clusters": {"clusters": [{"name": name, "weight": 1} for name in clusters]}}
+
+
+_PREVIOUS_HOSTS = {
+    "name": "envoy.retry_host_predicates.previous_hosts",
+    "typed_config": {"@type": _TYPE + "extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"},
+}

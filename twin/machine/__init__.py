@@ -1,0 +1,1 @@
+"""The user's machine: processes, addresses, files and the state folder."""

@@ -1,0 +1,293 @@
+"""The state folder: who runs on it, what others may read of it, and the event log.
+
+lock            held by the running supervisor, and by nobody else, however it ended
+twin.json       its pid, and what a client needs: URLs, Region, what was passed over, where its credentials are
+outputs.json    there once the twin serves: the same form as `cdktf deploy --outputs-file` writes
+events.jsonl    every step of every task, and of the gateway; events.jsonl.1: what was before
+tasks/<id>/     configuration and logs of a task; gateway/ and load-balancer/ likewise
+
+Its owner alone can read it. The credentials are not even in it: a service that serves the folder in which it runs, as
+`python -m http.server` does, would serve them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import glob
+import hashlib
+import json
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from twin.aws.credentials import Credentials
+from twin.errors import AlreadyUp, BadInput, NotUp
+from twin.machine.files import runtime_folder, write_json
+from twin.machine.rotation import move
+
+__all__ = ["StateFolder"]
+
+
+_LEAST_SPACE = 64 * 1024  # bytes: a task's first files
+_LOOKED_AT = 0.2  # seconds for which somebody may look whether a twin runs on the folder
+_LONGEST_WITHIN = 100  # characters of the longest path that is made within
+_FOLDERS = ("tasks", "gateway", "load-balancer")
+_FILES = ("twin.json", "outputs.json", "events.jsonl", "events.jsonl.1")
+
+
+class StateFolder:
+    """A twin's state folder, for its supervisor and for the commands that ask about it."""
+
+    def __init__(self, path: Path) -> None:
+        """
+        Raises:
+            BadInput: there can be no folder of that name.
+        """
+        try:
+            self.path = path.resolve()
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+                (self.path / ("x" * _LONGEST_WITHIN)).lstat()
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise BadInput(f"--state {str(path)[:80]!r}... is no path for a folder ({why}): give another.") from None
+        self._credentials: Path | None = None
+        self._lock: int | None = None  # its descriptor, for as long as it is held
+        self.outputs = self.path / "outputs.json"
+        self._description = self.path / "twin.json"
+        self._events: int | None = None  # the descriptor of the event log
+        self._lost = 0  # lines of it that could not be written since the last that could
+        self._writing = threading.Lock()
+
+    @contextlib.contextmanager
+    def hold(self, credentials: Credentials | None = None) -> Iterator[None]:
+        """Be the only supervisor on this folder, with what an earlier one left taken away.
+
+        Args:
+            credentials: the twin's, which its clients read; None: new ones.
+
+        Raises:
+            AlreadyUp: another one runs here.
+            BadInput: the folder cannot be written.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if Path.cwd().is_relative_to(self.path):
+                raise BadInput(f"--state {self.path} is where you are: give a folder that only the twin needs.")
+            if any(self.path.iterdir()) and not os.path.lexists(self.path / "lock"):
+                raise BadInput(
+                    f"--state {self.path} is not empty, and no state of a twin: give another folder, or remove it."
+                )
+            self.path.chmod(0o700)
+            # Whoever made the folder, as one is in a clone of somebody's repository: no link in it is followed.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+            lock = os.fdopen(os.open(self.path / "lock", flags, 0o600), "w")
+        except OSError as error:
+            raise self.not_writable(error) from None
+        with lock:
+            self._lock = lock.fileno()
+            if not _lock_within(_LOOKED_AT, lock.fileno()):
+                raise self._already_up() from None
+            try:
+                try:
+                    self._clear()
+                    self._events, self._lost = self._open_events(), 0
+                    folder = runtime_folder()
+                    _remove_credentials_of_the_dead(folder)
+                    self._credentials = folder / f"{hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]}.json"
+                    content = {**asdict(credentials or Credentials.new()), "state": str(self.path)}
+                    write_json(self._credentials, content)
+                    self.describe(pid=os.getpid())
+                except OSError as error:
+                    raise self.not_writable(error) from None
+                yield
+            finally:
+                self._lock = None
+                self._close_events()
+                for file in (self._description, self.outputs, self._credentials):
+                    if file is not None:
+                        file.unlink(missing_ok=True)
+
+    def require_free(self) -> None:
+        """Nothing, if no supervisor is on this folder.
+
+        Raises:
+            AlreadyUp: one is.
+        """
+        if self._is_held():
+            raise self._already_up()
+
+    def not_writable(self, error: OSError) -> BadInput:
+        """*error* as a sentence: of a file in this folder that could not be written."""
+        why = f"The state folder {self.path} cannot be written ({error.strerror})"
+        return BadInput(f"{why}: free some space, or choose another --state.")
+
+    def _already_up(self) -> AlreadyUp:
+        pid = self._read().get("pid", "unknown")
+        way_out = "end it with `twin down`, or choose another --state."
+        return AlreadyUp(f"A twin runs on {self.path} already (pid {pid}): {way_out}")
+
+    def describe(self, **content: Any) -> None:
+        """Replace what clients can read of this twin."""
+        write_json(self._description, {**content, "credentials_file": str(self._credentials)})
+
+    def log(self, kind: str, **details: Any) -> None:
+        """Add a line to the event log. Lines that cannot be written are lost; the next that can says how many."""
+        with self._writing:  # any thread may
+            if self._events is None:
+                return
+            try:
+                if self._lost:
+                    self._write(self._events, kind="event log", step="lines lost", lines=self._lost)
+                self._write(self._events, kind=kind, **details)
+            except OSError as error:
+                if not self._lost:
+                    lost = f"cannot be written ({error.strerror}), and lacks what happens until it can"
+                    print(f"twin: {self.path / 'events.jsonl'} {lost}", file=sys.stderr)
+                self._lost += 1
+                return
+            self._lost = 0
+            with contextlib.suppress(OSError):  # no space for another: this one grows on
+                if move(self.path / "events.jsonl"):
+                    before, self._events = self._events, self._open_events()
+                    os.close(before)
+
+    def _open_events(self) -> int:
+        return os.open(self.path / "events.jsonl", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+
+    def _write(self, file: int, **content: Any) -> None:
+        """A whole line, or nothing."""
+        line = json.dumps({"time": round(time.time(), 3), **content}).encode() + b"\n"
+        if (written := os.write(file, line)) < len(line):
+            os.ftruncate(file, os.fstat(file).st_size - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def trouble(self) -> str | None:
+        """Why the twin that holds this folder cannot go on as before; None if it can."""
+        try:
+            there, held = (self.path / "lock").stat(), os.fstat(self._lock) if self._lock is not None else None
+            if held is not None and (there.st_dev, there.st_ino) != (held.st_dev, held.st_ino):
+                raise FileNotFoundError
+            space = os.statvfs(self.path)
+        except OSError:
+            return (
+                f"The state folder {self.path} was removed: its logs are lost, no task can start, and no command "
+                "finds this twin any more. End it with Ctrl-C, and start another."
+            )
+        if space.f_bavail * space.f_frsize < _LEAST_SPACE or (space.f_files and not space.f_favail):
+            return f"The state folder {self.path} has no space left: no task can start until some is freed."
+        return None
+
+    def _close_events(self) -> None:
+        with self._writing:
+            if self._events is not None:
+                os.close(self._events)
+            self._events = None
+
+    def running(self) -> dict[str, Any]:
+        """What the supervisor on this folder tells of itself; under `credentials` are its Credentials.
+
+        Raises:
+            NotUp: none runs here, it has said nothing yet, or it is another user's.
+        """
+        if not self._is_held():
+            raise NotUp(f"No twin runs on {self.path}: start one with `twin up`.")
+        running = self._read()
+        if "pid" not in running:
+            raise NotUp(f"A twin on {self.path} is just about to start, or has just ended: try again in a moment.")
+        try:
+            content = json.loads(Path(running.pop("credentials_file")).read_text())
+            content.pop("state")
+            return {**running, "credentials": Credentials(**content)}
+        except KeyError:  # it has only begun
+            return running
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise NotUp(
+                f"The credentials of the twin on {self.path} cannot be read ({error}): are you its user?"
+            ) from None
+
+    def wait_until_free(self, timeout: float) -> bool:
+        """Whether the supervisor on this folder has ended within *timeout* seconds."""
+        deadline = time.monotonic() + timeout
+        while self._is_held():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)  # the lock of a process that is no child of ours
+        return True
+
+    def find_task(self, name: str) -> Path:
+        """The folder of the task whose id is *name*, or begins so (an ARN will do).
+
+        Raises:
+            BadInput: there is none, or more than one.
+        """
+        beginning = name.rsplit("/", 1)[-1]
+        tasks = self.path / "tasks"
+        found = sorted(tasks.glob(f"{glob.escape(beginning)}*")) if beginning and tasks.is_dir() else []
+        if len(found) != 1:
+            what = f"begins {len(found)} tasks" if found else "is no task"
+            raise BadInput(f"{name} {what} of the twin on {self.path}: `twin ps` lists them.")
+        return found[0]
+
+    def _is_held(self) -> bool:
+        with _looking_at(self.path / "lock") as held:
+            return held
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            return dict(json.loads(self._description.read_text()))
+        except (OSError, ValueError):
+            return {}
+
+    def _clear(self) -> None:
+        for name in (*_FOLDERS, *_FILES):
+            path = self.path / name
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _looking_at(lock: Path) -> Iterator[bool]:
+    """Whether a supervisor holds *lock*; none begins to while one looks."""
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(os.fdopen(os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)))
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            held = False
+        except BlockingIOError:
+            held = True
+        except OSError:  # there is none
+            held = False
+        yield held
+
+
+def _lock_within(patience: float, lock: int) -> bool:
+    """Take the lock for oneself; whether it could be had within *patience* seconds."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)  # somebody looks whether it is held, or another supervisor has it
+
+
+def _remove_credentials_of_the_dead(folder: Path) -> None:
+    """Remove the credentials of twins that were killed, and could not: nobody holds their state folders."""
+    for file in folder.glob("*.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            state = Path(json.loads(file.read_text())["state"])
+            with _looking_at(state / "lock") as held:
+                if not held:
+                    file.unlink()

@@ -1,0 +1,151 @@
+"""Starts, stops and finds the tasks of a twin: the launcher of the ECS controller."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+from twin.aws.ecs.controller import Controller
+from twin.aws.ecs.model import Task
+from twin.aws.moto.registry import Registry
+from twin.errors import BadInput
+from twin.machine.addresses import Address, LoopbackAddresses
+from twin.machine.process import Processes
+from twin.parameters import Parameters
+from twin.tasks.life import Life
+from twin.tasks.program import Command
+
+__all__ = ["Balancers", "TaskLauncher"]
+
+_AGAIN_AND_AGAIN = 2  # tasks of a service that become UNHEALTHY, and none HEALTHY, before the terminal says so
+
+_logger = logging.getLogger("twin")
+
+
+class Balancers(Protocol):
+    """The load balancers that a service may have."""
+
+    def require_groups(self, task: Task) -> None:
+        """Raise StartFailed if a target group of its service is not there."""
+
+    async def register(self, task: Task, address: Address) -> None:
+        """Register a task with the target groups of its service, if there are any."""
+
+    async def deregister(self, task: Task) -> float:
+        """Let it drain; the seconds for which it does."""
+
+
+class TaskLauncher:
+    """Starts and stops tasks as processes on this machine (the `Launcher` of the controller)."""
+
+    controller: Controller  # set once both exist
+
+    def __init__(
+        self,
+        *,
+        processes: Processes,
+        registry: Registry,
+        balancers: Balancers,
+        addresses: LoopbackAddresses,
+        parameters: Callable[[], Parameters],
+        command: Command,
+        name_tasks: bool,
+        envoy_binary: str,
+        metadata_url: str,
+        folder: Path,
+        instances_changed: Callable[[], Awaitable[None]],
+        log: Callable[..., None],
+    ) -> None:
+        """
+        Args:
+            balancers: where a task is registered besides Cloud Map.
+            parameters: the twin's parameters as they are now.
+            name_tasks: whether a proxy adds `x-hostname` to what its application answers without it.
+            metadata_url: the base to which `/v4/<runtime id>` is added for the task metadata endpoint.
+            folder: where each task has a folder for its configuration and logs.
+            instances_changed: awaited after an instance has come to, or gone from, Cloud Map, before the task goes on.
+            log: told each step, as `log("task", task=id, step=name, ...)`.
+        """
+        self.processes = processes
+        self.registry = registry
+        self.balancers = balancers
+        self.addresses = addresses
+        self.parameters = parameters
+        self.command = command
+        self.name_tasks = name_tasks
+        self.envoy_binary = envoy_binary
+        self.metadata_url = metadata_url
+        self.folder = folder
+        self.instances_changed = instances_changed
+        self.log = log
+        self.lives: dict[str, Life] = {}
+        # More tasks starting at once would only slow each other down, until the registration wait is over for all.
+        self.starting = asyncio.Semaphore(2 * (os.cpu_count() or 1))
+        self._running: set[asyncio.Task[None]] = set()
+        self._unhealthy: dict[str, int] = {}  # tasks that became UNHEALTHY since one was HEALTHY, by service
+
+    def start(self, task: Task) -> None:
+        """Begin the life of *task*."""
+        life = Life(task, self)
+        self.lives[task.id] = life
+        running = asyncio.get_running_loop().create_task(life.live(), name=f"task {task.id}")
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+
+    def stop(self, task: Task) -> None:
+        """Begin its end; a second call changes nothing."""
+        if life := self.lives.get(task.id):
+            life.stopping.set()
+
+    def find(self, name: str) -> Life:
+        """The life of the task that is *name*: its id, the beginning of it, its ARN or host name.
+
+        Raises:
+            BadInput: none of those whose application has started, or more than one.
+        """
+        name = name.rsplit("/", 1)[-1].split(".")[0]
+        lives = [life for life in self.lives.values() if life.application is not None]
+        found = [life for life in lives if life.task.id.startswith(name) or life.task.host_name.split(".")[0] == name]
+        if len(found) != 1:
+            what = f"begins {len(found)} tasks" if found else "is no task"
+            running = ", ".join(life.task.id[:12] for life in lives)
+            raise BadInput(f"{name} {what}: give one of {running or 'those that run, but none does'}.")
+        return found[0]
+
+    def health_changed(self, task: Task, output: str | None) -> None:
+        """*task* has become UNHEALTHY, with the last *output* of its health check, or healthy (None)."""
+        service = task.service_name
+        self._unhealthy[service] = self._unhealthy.get(service, 0) + 1 if output is not None else 0
+        if self._unhealthy[service] >= _AGAIN_AND_AGAIN:
+            said = f"its last output is {output!r}" if output else "it writes nothing"
+            _logger.warning(
+                "Tasks of service %s become UNHEALTHY again and again by their health check: %s "
+                "(docs/own-service.md says what it must be)",
+                service,
+                said,
+            )
+
+    def deaf(self, task: Task, seconds: float) -> None:
+        """The application of *task* accepts no connection so many *seconds* after its start."""
+        _logger.warning(
+            "Tasks of service %s run and accept no connection within %g s of their start: a program has to listen on "
+            "{host} and {port} of --command, or HOST and PORT of its environment (docs/own-service.md)",
+            task.service_name,
+            seconds,
+        )
+
+    def forget(self, task: Task) -> None:
+        """Remove what is left of a task that has stopped: its configuration and logs."""
+        shutil.rmtree(self.folder / task.id, ignore_errors=True)
+
+    async def close(self) -> None:
+        """Abandon all lives where they are: the twin goes down, and with it every process."""
+        for running in self._running:
+            running.cancel()
+        if self._running:
+            await asyncio.wait(self._running)

@@ -1,0 +1,153 @@
+"""Service Connect's proxy of one task: an Envoy, and what its agent does with it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from twin.envoy import configuration as envoy
+from twin.envoy.admin import Admin
+from twin.errors import StartFailed
+from twin.machine.files import write_json
+from twin.machine.process import Process, Processes
+from twin.machine.supervision import accident
+
+__all__ = ["Disturbance", "Sidecar"]
+
+_STOP_TIMEOUT = 10  # seconds; Envoy ends at once unless it hangs
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """What faults do to a task.
+
+    Attributes:
+        delay: seconds for which the proxy holds each request, and the twin each health check.
+        unready: health checks fail, and their paths at the proxy.
+        hang: the application stands still.
+        frozen: so does everything of the task, and what is to start waits.
+    """
+
+    delay: float = 0.0
+    unready: bool = False
+    hang: bool = False
+    frozen: bool = False
+
+
+class Sidecar:
+    """`process` is its Envoy: the one that serves, or the last one that did; None before the first start."""
+
+    def __init__(
+        self,
+        name: str,
+        bootstrap: Mapping[str, Any],
+        *,
+        folder: Path,
+        processes: Processes,
+        envoy_binary: str,
+        thawed: asyncio.Event,
+    ) -> None:
+        """
+        Args:
+            name: for messages.
+            bootstrap: Envoy's configuration.
+            folder: where its configuration, its admin interface's address and its log are.
+            thawed: set while it may start.
+        """
+        self.process: Process | None = None
+        self._name = name
+        self._bootstrap = bootstrap
+        self._folder = folder
+        self._processes = processes
+        self._envoy_binary = envoy_binary
+        self._admin: Admin | None = None
+        self._thawed = thawed
+        self._disturbance = Disturbance()
+        self._done = envoy.disturbance(0.0, False)  # the last order that Envoy has taken
+        self._crashed_on_purpose = False
+
+    async def start(self) -> None:
+        """Start it, and wait until it serves.
+
+        Raises:
+            StartFailed: it does not.
+        """
+        await self._thawed.wait()
+        configuration, address_file = self._folder / "proxy.json", self._folder / "proxy.admin"
+        write_json(configuration, self._bootstrap)
+        address_file.unlink(missing_ok=True)
+        self.process = await self._processes.spawn(
+            self._name,
+            envoy.command(self._envoy_binary, configuration, address_file),
+            env={"PATH": os.defpath},
+            log=self._folder / "proxy.log",
+        )
+        self._admin, self._done = Admin(self.process, address_file), envoy.disturbance(0.0, False)
+        self.process.hold(self._disturbance.frozen)
+        await self._admin.ready()
+        await self.disturb(self._disturbance)
+
+    async def disturb(self, disturbance: Disturbance) -> None:
+        """Let faults have this effect, once it has started and again after each start."""
+        self._disturbance = disturbance
+        if self.process is None or self._admin is None:
+            return
+        self.process.hold(disturbance.frozen)
+        order = envoy.disturbance(disturbance.delay, disturbance.unready)
+        if order != self._done and not disturbance.frozen and await self._admin.post(order):
+            self._done = order
+
+    def crash(self) -> None:
+        """Kill it, as a fault does."""
+        if self.process is not None and self.process.returncode is None:
+            self._crashed_on_purpose = True
+            self.process.kill_group()
+
+    async def keep(self, restarts: Callable[[], int], step: Callable[..., None]) -> str:
+        """Start it anew whenever it has crashed, *restarts* times, as its agent does [sc-agent].
+
+        Returns:
+            Why it no longer serves.
+        """
+        done = 0
+        while True:
+            assert self.process is not None
+            step("proxy exited", code=(code := await self.process.wait()))
+            if not self._crashed_on_purpose:
+                accident(f"{self._name} exited with {code}")
+            self._crashed_on_purpose = False
+            if done >= restarts():
+                return "Service Connect proxy exited"
+            done += 1
+            try:
+                await self.start()
+            except StartFailed as error:
+                return str(error)
+            step("proxy restarted", restarts=done)
+
+    async def refuse_connections(self) -> bool:
+        """Accept no new connections, and serve the open ones on; whether it does."""
+        return self._admin is not None and await self._admin.post("/drain_listeners?inboundonly")
+
+    async def stop(self, drain: float) -> None:
+        """End it: its agent drains gracefully, sleeps for its fixed time, *drain* seconds, and only then ends Envoy
+        [sc-agent]."""
+        if self.process is None or self._admin is None:
+            return
+        if drain and await self._admin.post("/drain_listeners?graceful&skip_exit"):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(drain):
+                    await self.process.wait()
+        self.process.signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(_STOP_TIMEOUT):
+                await self.process.wait()
+        except TimeoutError:
+            self.process.kill_group()
+            await self.process.wait()
