@@ -89,10 +89,10 @@ def test_an_unwritable_state_folder(twin_cli: Command, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
 def test_no_space_for_the_state(tmp_path: Path) -> None:
-    full = """import errno, twin.state
+    full = """import errno, twin.machine.state
 def write_json(path, value):
     raise OSError(errno.ENOSPC, "No space left on device")
-twin.state.write_json = write_json
+twin.machine.state.write_json = write_json
 from twin.cli import main; main()"""
 
     assert_refused(run(*up(tmp_path), program=full), 2, "state cannot be written (No space left on device)", "--state")

@@ -9,9 +9,14 @@ from pathlib import Path
 import pytest
 
 from lab.experiments.findings import find
+from load.answers import is_failure
 from load.results import Run, read_run
 from tests.twin.conftest import synthesize
 from tests.twin.running import PROJECT, RunningTwin, TwinFactory
+
+# From when tasks stop a request that needs a new connection may fail, which is rare and not the start's doing
+# (docs/findings.md, `rollouts.csv`): their proxies refuse it, and the one retry may meet another of them.
+_ANY_ROLLOUT = 5
 
 LAB = (sys.executable, "-c", "from lab.cli import main; main()")
 
@@ -27,6 +32,10 @@ def slow_start(twin: RunningTwin, results: Path) -> tuple[Run, str]:
     return read_run(folder), done.stdout
 
 
+def _failures(run: Run, since: float) -> int:
+    return sum(row.requests for row in run.timeline if is_failure(row.status) and row.second >= since)
+
+
 @pytest.mark.timeout(240)
 def test_requests_fail_until_the_new_tasks_listen(start_twin: TwinFactory, tmp_path: Path) -> None:
     run, printed = slow_start(start_twin(), tmp_path)
@@ -35,10 +44,10 @@ def test_requests_fail_until_the_new_tasks_listen(start_twin: TwinFactory, tmp_p
     assert findings.flaw is None, printed
     assert findings.failures > 60  # a second's worth, where some ten seconds are half of them
     assert set(findings.failures_by_status) == {503}
-    assert findings.failure_window is not None
+    assert findings.fault is not None
     assert findings.times.replace is not None
-    # As fine as whole seconds: none fails once the last of the new tasks has answered.
-    assert findings.failure_window[1] <= findings.times.replace + 1
+    # As fine as whole seconds: once the last of the new tasks has answered, what fails is what any rollout may lose.
+    assert _failures(run, findings.fault.at + findings.times.replace + 1) <= _ANY_ROLLOUT, printed
     assert (
         f"{findings.failures:,} of {findings.requests:,} requests failed during a rollout of a slow starter." in printed
     )
@@ -53,9 +62,7 @@ def test_none_fails_where_a_task_is_registered_when_it_is_healthy(start_twin: Tw
     findings = find(run)
 
     assert findings.flaw is None, printed
-    # From when tasks stop a request that needs a new connection may fail, which is rare and not the start's doing
-    # (docs/findings.md, `rollouts.csv`): their proxies refuse it, and the one retry may meet another of them.
-    assert findings.failures <= 5, printed
+    assert findings.failures <= _ANY_ROLLOUT, printed
     assert findings.times.register is not None
     assert findings.failure_window is None or findings.failure_window[0] > findings.times.register - 1, printed
     assert len(findings.replacements) == 3
