@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab.experiments.findings import find
-from load.answers import is_failure
-from load.results import Run, read_run
+from load.results import Run, is_failure, read_run
 from tests.twin.conftest import synthesize
 from tests.twin.running import PROJECT, RunningTwin, TwinFactory
 

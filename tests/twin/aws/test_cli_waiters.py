@@ -1,6 +1,6 @@
 """The AWS CLI's waiters for what the stack with a load balancer has, on a running twin.
 
-The services of ECS have theirs in tests/twin/ecs; Cloud Map and API Gateway have none.
+The services of ECS have theirs in tests/twin/aws/ecs; Cloud Map and API Gateway have none.
 """
 
 from __future__ import annotations
