@@ -158,7 +158,8 @@ def up(
     """Start a twin and stay with it; Ctrl-C or `twin down` ends it and everything it started."""
     from twin.aws.credentials import Credentials
     from twin.aws.guard import checked_origin
-    from twin.up import Options, run
+    from twin.options import Options
+    from twin.up import run
 
     parameters = Parameters(
         balancing=balancing,

@@ -7,8 +7,7 @@ import itertools
 from collections.abc import Callable
 from pathlib import Path
 
-from twin.aws.ecs.controller import Ecs
-from twin.aws.ecs.model import RolloutState, Service, Task, TaskStatus
+from twin.aws.ecs.model import Ecs, RolloutState, Service, Task, TaskStatus
 from twin.errors import StartFailed
 from twin.machine.files import last_line
 

@@ -18,8 +18,8 @@ from twin.aws.client import Aws
 from twin.aws.credentials import environment
 from twin.aws.ecs import api, wire
 from twin.aws.ecs.context import Context
-from twin.aws.ecs.controller import Controller, Ecs
-from twin.aws.ecs.model import HealthStatus, Task, TaskStatus
+from twin.aws.ecs.controller import Controller
+from twin.aws.ecs.model import Ecs, HealthStatus, Task, TaskStatus
 from twin.aws.ecs.unsupported import unsupported
 from twin.aws.endpoint import Endpoint
 from twin.aws.moto.registry import Registry
@@ -36,6 +36,7 @@ from twin.machine.process import Process, Processes
 from twin.machine.rotation import rotating
 from twin.machine.state import StateFolder
 from twin.machine.supervision import Accident, kept, watch_clock
+from twin.options import Options
 from twin.stack import Deployment, deploy
 from twin.stack.terraform import Stack
 from twin.start import until_steady, until_up
@@ -43,7 +44,6 @@ from twin.tasks import metadata
 from twin.tasks.health import INTERVAL
 from twin.tasks.launcher import TaskLauncher
 from twin.tasks.program import Command
-from twin.up import Options
 
 __all__ = ["Supervisor"]
 

@@ -1,4 +1,4 @@
-"""`twin up`: what it was asked for, checked, and the supervisor that does it."""
+"""`twin up`: checks what it was asked for, and runs the supervisor that does it."""
 
 from __future__ import annotations
 
@@ -10,68 +10,26 @@ import gc
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from twin.aws.credentials import PROFILES, Credentials, past_proxies
+from twin.aws.credentials import PROFILES, past_proxies
 from twin.errors import BadInput, BadStack, PortTaken, StartFailed, Terminated, TwinError
 from twin.machine.addresses import Address, is_free
 from twin.machine.process import require
 from twin.machine.state import StateFolder
 from twin.machine.supervision import reporting
-from twin.parameters import Parameters
+from twin.options import Options
 from twin.stack.own_stack import ANY_PATH, own_stack
 from twin.stack.terraform import Stack, load_stack
 from twin.tasks.program import Command, command_of
 
-__all__ = ["Options", "run"]
+__all__ = ["run"]
 
 _REGION = "eu-west-2"  # as the stack's own default
 _SYNTH = Path("cdktf.out")
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
-
-
-@dataclass(frozen=True)
-class Options:
-    """What `twin up` was asked for.
-
-    Attributes:
-        synth: `cdktf.out`, or one cdk.tf.json; None: `cdktf.out`, or where the service is the user's own, a stack made
-            for it.
-        empty: deploy nothing, so that others can.
-        region: of the endpoint, where nothing is deployed; None: that of `synth`, else of the environment.
-        state: the state folder.
-        port: the gateway's.
-        aws_port: the endpoint's.
-        parameters: what the twin assumes.
-        jwt_issuer: where the issuer of a JWT authorizer is on this machine; None: at its own address.
-        command: the service's command line; None: the CMD of the Dockerfile in the current folder.
-        routes: route keys of the stack that is made; None: every path.
-        health: a path or a command, its health check; None: it has none.
-        name_tasks: whether proxies name the task in `x-hostname` where its answer does not.
-        then: a command to run once the twin serves; the twin goes down when it ends. None: stay up.
-        with_parent: go down when the process that started this one is no more.
-        credentials: what the endpoint and the commands of this twin take.
-        allow_origin: origins of pages in a browser that may ask the endpoint.
-    """
-
-    synth: Path | None
-    state: Path
-    port: int
-    aws_port: int
-    parameters: Parameters
-    command: str | None = None
-    routes: str | None = None
-    health: str | None = None
-    name_tasks: bool = False
-    jwt_issuer: str | None = None
-    then: Sequence[str] | None = None
-    empty: bool = False
-    region: str | None = None
-    with_parent: bool = False
-    credentials: Credentials = field(default_factory=Credentials.new)
-    allow_origin: Sequence[str] = ()
 
 
 def run(options: Options) -> int:

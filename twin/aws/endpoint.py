@@ -27,8 +27,8 @@ from twin.aws.ecs.errors import EcsError, SerializationException
 from twin.aws.guard import Guard
 from twin.aws.moto import complete
 from twin.aws.moto.stores import Serialized
+from twin.aws.signature import AUTHORIZATION_PATH
 from twin.errors import BadInput, PortTaken
-from twin.front.http_api.listener import AUTHORIZATION_PATH
 from twin.machine.addresses import Address, is_free
 from twin.machine.supervision import report
 from twin.remote import PATH

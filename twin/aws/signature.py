@@ -19,7 +19,10 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-__all__ = ["Signature", "Verdict", "signature_of", "verify"]
+__all__ = ["AUTHORIZATION_PATH", "Signature", "Verdict", "signature_of", "verify"]
+
+AUTHORIZATION_PATH = "/_twin/authorize"
+"""Below it the endpoint answers whether a request is signed for API Gateway: that of the path behind it."""
 
 _VALID_FOR = timedelta(minutes=5)
 _LONGEST_PRESIGNED = 7 * 24 * 3600  # seconds

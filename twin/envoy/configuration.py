@@ -1,8 +1,8 @@
 """Envoy configuration: functions from values to the JSON that Envoy reads. No process, no file, no socket here.
 
-Everything is Envoy's v3 API (https://www.envoyproxy.io/docs/envoy/latest/api-v3/api). The sidecar's configuration
-is whole; what the gateway and a load balancer serve comes from files that are replaced by rename, so that a change
-loses no request.
+Everything is Envoy's v3 API (https://www.envoyproxy.io/docs/envoy/latest/api-v3/api). A task's proxy has
+one whole configuration; what the gateway and a load balancer serve comes from files that are replaced by rename, so
+that a change loses no request.
 """
 
 from __future__ import annotations
@@ -12,113 +12,31 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 from twin.machine.addresses import Address
-from twin.parameters import Balancing, Parameters
 
 __all__ = [
+    "TYPE",
+    "bootstrap",
     "cluster",
     "command",
     "discovery_response",
-    "disturbance",
     "dynamic_bootstrap",
     "endpoint",
     "file_source",
-    "gateway_cluster",
     "header",
     "listener",
     "load_assignment",
     "router",
-    "sidecar",
     "static_cluster",
 ]
 
 Json = dict[str, Any]
 
-_TYPE = "type.googleapis.com/envoy."
-_LB_POLICY = {
-    Balancing.RANDOM: "RANDOM",
-    Balancing.ROUND_ROBIN: "ROUND_ROBIN",
-    Balancing.LEAST_REQUEST: "LEAST_REQUEST",
-}
+TYPE = "type.googleapis.com/envoy."
 # No limit of Envoy's own may decide what clients see: neither service documents one in this range.
 _LIMITS = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
-_UNREADY = "twin.unready"
-# Does nothing until `disturbance` has given it a share of the requests.
-_DELAY: Json = {
-    "name": "envoy.filters.http.fault",
-    "typed_config": {
-        "@type": _TYPE + "extensions.filters.http.fault.v3.HTTPFault",
-        "delay": {"fixed_delay": "1s", "percentage": {"numerator": 0}},
-    },
-}
 _NO_CIRCUIT_BREAKER = {"thresholds": [dict.fromkeys(_LIMITS, 1_000_000)]}
-
-
-def sidecar(
-    ingress: Address,
-    application: Address,
-    *,
-    request_timeout: float,
-    idle_timeout: float,
-    upstream_idle_timeout: float,
-    health_paths: Sequence[str] = (),
-    host_name: str | None = None,
-) -> Json:
-    """The bootstrap of a task's Service Connect proxy: from *ingress* to *application*; timeouts in seconds (0: none).
-
-    *idle_timeout* is of its clients' connections, *upstream_idle_timeout* of its own to the application.
-
-    The listener is marked INBOUND: `drain_listeners?inboundonly` acts on no other. *health_paths* are those that
-    `disturbance` makes fail. *host_name* is added as `x-hostname` to what the application answers without one.
-    """
-    unready = {"default_value": {"numerator": 0}, "runtime_key": _UNREADY}
-    routes: list[Json] = [
-        {"match": {"path": path, "runtime_fraction": unready}, "direct_response": {"status": 503}}
-        for path in health_paths
-    ]
-    routes += [{"match": {"prefix": "/"}, "route": {"cluster": "application", "timeout": f"{request_timeout}s"}}]
-    manager = {
-        "route_config": {"virtual_hosts": [{"name": "application", "domains": ["*"], "routes": routes}]},
-        "http_filters": [_DELAY, router(**_naming(host_name)) if host_name else router()],
-    }
-    upstream = static_cluster("application", [application], idle_timeout=upstream_idle_timeout)
-    inbound = listener("ingress", ingress, manager, idle_timeout=idle_timeout) | {"traffic_direction": "INBOUND"}
-    runtime = {"layers": [{"name": "admin", "admin_layer": {}}]}
-    bootstrap = _bootstrap("ingress", static={"listeners": [inbound], "clusters": [upstream]})
-    return bootstrap | {"layered_runtime": runtime}
-
-
-def _naming(host_name: str) -> Json:
-    """Options of the router: as a filter behind it this acts on the application's answers, not on Envoy's own."""
-    added = {"header": {"key": "x-hostname", "value": host_name}, "append_action": "ADD_IF_ABSENT"}
-    http = "extensions.filters.http."
-    return {
-        "upstream_http_filters": [
-            {
-                "name": "envoy.filters.http.header_mutation",
-                "typed_config": {
-                    "@type": _TYPE + http + "header_mutation.v3.HeaderMutation",
-                    "mutations": {"response_mutations": [{"append": added}]},
-                },
-            },
-            {
-                "name": "envoy.filters.http.upstream_codec",
-                "typed_config": {"@type": _TYPE + http + "upstream_codec.v3.UpstreamCodec"},
-            },
-        ]
-    }
-
-
-def disturbance(delay: float, unready: bool) -> str:
-    """The order to a sidecar's admin interface to hold each request for *delay* seconds, and to fail health paths."""
-    values = {
-        "fault.http.delay.fixed_delay_percent": 100 if delay else 0,
-        "fault.http.delay.fixed_duration_ms": round(delay * 1000),
-        _UNREADY: 100 if unready else 0,
-    }
-    return "/runtime_modify?" + urlencode(values)
 
 
 def command(binary: str, configuration: Path, admin_address: Path, concurrency: int = 1) -> list[str]:
@@ -133,7 +51,7 @@ def dynamic_bootstrap(name: str, files: Path, clusters: Sequence[Json] = ()) -> 
     *clusters* are there from the start and stay.
     """
     sources = {f"{kind}_config": file_source(files / f"{kind}.json") for kind in ("lds", "cds")}
-    return _bootstrap(name, static={"clusters": list(clusters)}) | {"dynamic_resources": sources}
+    return bootstrap(name, static={"clusters": list(clusters)}) | {"dynamic_resources": sources}
 
 
 def cluster(name: str, policy: str, options: Json) -> Json:
@@ -147,19 +65,12 @@ def cluster(name: str, policy: str, options: Json) -> Json:
         "circuit_breakers": _NO_CIRCUIT_BREAKER,
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": _TYPE + "extensions.upstreams.http.v3.HttpProtocolOptions",
+                "@type": TYPE + "extensions.upstreams.http.v3.HttpProtocolOptions",
                 "explicit_http_config": {"http_protocol_options": {}},
                 "common_http_protocol_options": options,
             }
         },
     }
-
-
-def gateway_cluster(name: str, parameters: Parameters, addresses: Iterable[Address]) -> Json:
-    """A cluster of the gateway. When its addresses change it is replaced, and requests on their way are not touched."""
-    options: Json = {"idle_timeout": "60s"} if parameters.reuse_connections else {"max_requests_per_connection": 1}
-    made = cluster(name, _LB_POLICY[parameters.balancing], options)
-    return made | {"type": "STATIC", "load_assignment": load_assignment(name, addresses)}
 
 
 def static_cluster(name: str, addresses: Iterable[Address], *, idle_timeout: float) -> Json:
@@ -185,10 +96,10 @@ def endpoint(address: Address) -> Json:
 
 def discovery_response(kind: str, version: str, resources: Iterable[Json]) -> Json:
     """The content of a watched file: *kind* is the resources' type, such as `config.cluster.v3.Cluster`."""
-    return {"version_info": version, "resources": [{"@type": _TYPE + kind, **resource} for resource in resources]}
+    return {"version_info": version, "resources": [{"@type": TYPE + kind, **resource} for resource in resources]}
 
 
-def _bootstrap(name: str, static: Json) -> Json:
+def bootstrap(name: str, static: Json) -> Json:
     return {
         "node": {"id": name, "cluster": "twin"},
         "admin": {"address": _admin_address()},
@@ -220,7 +131,7 @@ def listener(name: str, address: Address, manager: Json, *, idle_timeout: float)
                     {
                         "name": "envoy.filters.network.http_connection_manager",
                         "typed_config": {
-                            "@type": _TYPE
+                            "@type": TYPE
                             + "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
                             "stat_prefix": name,
                             "http_filters": [router()],
@@ -236,7 +147,7 @@ def listener(name: str, address: Address, manager: Json, *, idle_timeout: float)
 
 def router(**options: Any) -> Json:
     """The last of the HTTP filters."""
-    configuration = {"@type": _TYPE + "extensions.filters.http.router.v3.Router", **options}
+    configuration = {"@type": TYPE + "extensions.filters.http.router.v3.Router", **options}
     return {"name": "envoy.filters.http.router", "typed_config": configuration}
 
 

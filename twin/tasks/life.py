@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from twin.aws.ecs.model import HealthStatus, StopCode, Task, TaskStatus
 from twin.aws.ecs.service_registries import port_of
-from twin.envoy import configuration as envoy
 from twin.errors import StartFailed
 from twin.machine.addresses import Address
 from twin.machine.files import last_line
 from twin.machine.process import Process
 from twin.machine.supervision import report
 from twin.tasks.health import HealthCheck, health_paths, search_path, statuses
-from twin.tasks.proxy import Disturbance, Sidecar
+from twin.tasks.proxy import Disturbance, Sidecar, sidecar
 
 if TYPE_CHECKING:  # it makes the lives
     from twin.tasks.launcher import TaskLauncher
@@ -202,7 +201,7 @@ class Life:
         timeouts = self._served.get("timeout") or {}
         return Sidecar(
             f"the proxy of task {self.task.id}",
-            envoy.sidecar(
+            sidecar(
                 self._proxy_address,
                 self._application_address,
                 request_timeout=timeouts.get("perRequestTimeoutSeconds", _PER_REQUEST_TIMEOUT),

@@ -6,19 +6,33 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from twin.envoy import configuration as envoy
 from twin.envoy.admin import Admin
 from twin.errors import StartFailed
+from twin.machine.addresses import Address
 from twin.machine.files import write_json
 from twin.machine.process import Process, Processes
 from twin.machine.supervision import accident
 
-__all__ = ["Disturbance", "Sidecar"]
+__all__ = ["Disturbance", "Sidecar", "sidecar"]
+
+Json = dict[str, Any]
+
+_UNREADY = "twin.unready"
+# Does nothing until `_order` has given it a share of the requests.
+_DELAY: Json = {
+    "name": "envoy.filters.http.fault",
+    "typed_config": {
+        "@type": envoy.TYPE + "extensions.filters.http.fault.v3.HTTPFault",
+        "delay": {"fixed_delay": "1s", "percentage": {"numerator": 0}},
+    },
+}
 
 _STOP_TIMEOUT = 10  # seconds; Envoy ends at once unless it hangs
 
@@ -69,7 +83,7 @@ class Sidecar:
         self._admin: Admin | None = None
         self._thawed = thawed
         self._disturbance = Disturbance()
-        self._done = envoy.disturbance(0.0, False)  # the last order that Envoy has taken
+        self._done = _order(Disturbance())  # the last order that Envoy has taken
         self._crashed_on_purpose = False
 
     async def start(self) -> None:
@@ -88,7 +102,7 @@ class Sidecar:
             env={"PATH": os.defpath},
             log=self._folder / "proxy.log",
         )
-        self._admin, self._done = Admin(self.process, address_file), envoy.disturbance(0.0, False)
+        self._admin, self._done = Admin(self.process, address_file), _order(Disturbance())
         self.process.hold(self._disturbance.frozen)
         await self._admin.ready()
         await self.disturb(self._disturbance)
@@ -99,7 +113,7 @@ class Sidecar:
         if self.process is None or self._admin is None:
             return
         self.process.hold(disturbance.frozen)
-        order = envoy.disturbance(disturbance.delay, disturbance.unready)
+        order = _order(disturbance)
         if order != self._done and not disturbance.frozen and await self._admin.post(order):
             self._done = order
 
@@ -151,3 +165,68 @@ class Sidecar:
         except TimeoutError:
             self.process.kill_group()
             await self.process.wait()
+
+
+def sidecar(
+    ingress: Address,
+    application: Address,
+    *,
+    request_timeout: float,
+    idle_timeout: float,
+    upstream_idle_timeout: float,
+    health_paths: Sequence[str] = (),
+    host_name: str | None = None,
+) -> Json:
+    """The bootstrap of a task's Service Connect proxy: from *ingress* to *application*; timeouts in seconds (0: none).
+
+    *idle_timeout* is of its clients' connections, *upstream_idle_timeout* of its own to the application.
+
+    The listener is marked INBOUND: `drain_listeners?inboundonly` acts on no other. *health_paths* are those that
+    a Disturbance makes fail. *host_name* is added as `x-hostname` to what the application answers without one.
+    """
+    unready = {"default_value": {"numerator": 0}, "runtime_key": _UNREADY}
+    routes: list[Json] = [
+        {"match": {"path": path, "runtime_fraction": unready}, "direct_response": {"status": 503}}
+        for path in health_paths
+    ]
+    routes += [{"match": {"prefix": "/"}, "route": {"cluster": "application", "timeout": f"{request_timeout}s"}}]
+    manager = {
+        "route_config": {"virtual_hosts": [{"name": "application", "domains": ["*"], "routes": routes}]},
+        "http_filters": [_DELAY, envoy.router(**_naming(host_name)) if host_name else envoy.router()],
+    }
+    upstream = envoy.static_cluster("application", [application], idle_timeout=upstream_idle_timeout)
+    inbound = envoy.listener("ingress", ingress, manager, idle_timeout=idle_timeout) | {"traffic_direction": "INBOUND"}
+    runtime = {"layers": [{"name": "admin", "admin_layer": {}}]}
+    bootstrap = envoy.bootstrap("ingress", static={"listeners": [inbound], "clusters": [upstream]})
+    return bootstrap | {"layered_runtime": runtime}
+
+
+def _naming(host_name: str) -> Json:
+    """Options of the router: as a filter behind it this acts on the application's answers, not on Envoy's own."""
+    added = {"header": {"key": "x-hostname", "value": host_name}, "append_action": "ADD_IF_ABSENT"}
+    http = "extensions.filters.http."
+    return {
+        "upstream_http_filters": [
+            {
+                "name": "envoy.filters.http.header_mutation",
+                "typed_config": {
+                    "@type": envoy.TYPE + http + "header_mutation.v3.HeaderMutation",
+                    "mutations": {"response_mutations": [{"append": added}]},
+                },
+            },
+            {
+                "name": "envoy.filters.http.upstream_codec",
+                "typed_config": {"@type": envoy.TYPE + http + "upstream_codec.v3.UpstreamCodec"},
+            },
+        ]
+    }
+
+
+def _order(disturbance: Disturbance) -> str:
+    """The order to the admin interface that has requests held and health paths fail, as *disturbance* says."""
+    values = {
+        "fault.http.delay.fixed_delay_percent": 100 if disturbance.delay else 0,
+        "fault.http.delay.fixed_duration_ms": round(disturbance.delay * 1000),
+        _UNREADY: 100 if disturbance.unready else 0,
+    }
+    return "/runtime_modify?" + urlencode(values)

@@ -13,8 +13,8 @@ from tests.twin.running import CREDENTIALS
 from twin.aws.client import Aws
 from twin.aws.ecs import api
 from twin.aws.ecs.context import Context
-from twin.aws.ecs.controller import Controller, Ecs
-from twin.aws.ecs.model import Task
+from twin.aws.ecs.controller import Controller
+from twin.aws.ecs.model import Ecs, Task
 from twin.aws.endpoint import Endpoint
 from twin.aws.moto.registry import Registry
 from twin.aws.moto.subnets import Subnets

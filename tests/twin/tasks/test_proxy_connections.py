@@ -17,6 +17,7 @@ from twin.machine.addresses import Address, free_port
 from twin.machine.files import write_json
 from twin.machine.process import Processes, require
 from twin.parameters import Parameters
+from twin.tasks.proxy import sidecar
 
 Application = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
@@ -33,7 +34,7 @@ async def proxied(folder: Path, application: Application, upstream_idle_timeout:
     server = await asyncio.start_server(application, address.host, address.port)
     processes = Processes()
     await processes.start()
-    bootstrap = envoy.sidecar(
+    bootstrap = sidecar(
         ingress, address, request_timeout=5, idle_timeout=60, upstream_idle_timeout=upstream_idle_timeout
     )
     write_json(folder / "proxy.json", bootstrap)

@@ -2,7 +2,8 @@
 
 # General layout
 #
-#   model.py       the records: clusters, task definitions, services, deployments, tasks
+#   model.py       the records: clusters, task definitions, services, deployments, tasks, and all of them: `Ecs`
+#   ports.py       what it needs of Cloud Map, of EC2 and of who runs tasks: protocols, which tests replace
 #   wire.py        records -> the structures of the ECS API
 #   errors.py      ECS's own errors, by their names in its service model
 #   scheduler.py   pure decisions: (service, tasks, now) -> what to start, stop, complete, roll back
@@ -13,4 +14,3 @@
 #   unsupported.py      what a definition asks for and the twin does not do
 #
 # One event loop owns all records, so there are no locks: the endpoint's threads hand requests over to it.
-# Processes and Cloud Map are reached through the two protocols in controller.py, which tests replace.

@@ -5,39 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from twin.aws.ecs.controller import Controller, Ecs
+from twin.aws.ecs.controller import Controller
 from twin.aws.ecs.errors import ClusterNotFoundException, InvalidParameterException, ServiceNotFoundException
-from twin.aws.ecs.model import Cluster, Service
+from twin.aws.ecs.model import Cluster, Ecs, Service
+from twin.aws.ecs.ports import CloudMap
 
-__all__ = ["CloudMap", "Context", "check_name", "find_cluster", "find_service", "name_of", "page"]
+__all__ = ["Context", "check_name", "find_cluster", "find_service", "name_of", "page"]
 
 Json = dict[str, Any]
 T = TypeVar("T")
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _TOKEN = re.compile(r"[0-9]{1,9}")
-
-
-class CloudMap(Protocol):
-    """What ECS itself does in Cloud Map."""
-
-    def create_service(self, namespace: str, name: str) -> tuple[str, str]:
-        """The (id, ARN) of the service *name* in *namespace* (its ARN or name), made if it is not there.
-
-        Raises:
-            LookupError: there is no such namespace.
-        """
-
-    def namespace_arn(self, namespace: str) -> str | None:
-        """The ARN of *namespace* (its ARN or name), None if there is no such namespace."""
-
-    def record_types(self, service_arn: str) -> Collection[str] | None:
-        """The types of the DNS records (A, SRV, ...) of the service with that ARN; None if there is none."""
-
-    def create_namespace(self, name: str) -> str:
-        """The ARN of a new HTTP namespace."""
 
 
 @dataclass(frozen=True)

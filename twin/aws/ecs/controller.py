@@ -8,16 +8,15 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from twin.aws.ecs import scheduler
 from twin.aws.ecs.model import (
     DEPLOYED,
     CleanUp,
-    Cluster,
     Container,
     Deployment,
+    Ecs,
     RolloutState,
     Service,
     ServiceEvent,
@@ -27,10 +26,11 @@ from twin.aws.ecs.model import (
     TaskStatus,
     main_container,
 )
+from twin.aws.ecs.ports import Launcher, NoRoom, Placements
 from twin.machine.supervision import report
 from twin.parameters import Parameters
 
-__all__ = ["Controller", "Ecs", "Launcher", "NoRoom", "Placement", "Placements"]
+__all__ = ["Controller"]
 
 HISTORY_STAYS = 200  # deployments of a service
 STOPPED_TASKS_STAY = 3600.0  # seconds for which a stopped task is told [ecs]
@@ -41,70 +41,6 @@ _BLOCKED = (  # developer guide, service event messages
     "Update the minimumHealthyPercent or maximumPercent value and try again."
 )
 _TICK = 1.0  # seconds: when nothing happens, time alone may be a reason to act (back-off, running grace)
-
-
-class Launcher(Protocol):
-    """Runs tasks. It sets `last_status`, `steps` and the containers of a task, and tells the controller."""
-
-    def start(self, task: Task) -> None:
-        """Begin the life of *task*."""
-
-    def stop(self, task: Task) -> None:
-        """Begin its end; a second call changes nothing."""
-
-    def forget(self, task: Task) -> None:
-        """Remove what is left of a task that has stopped."""
-
-
-class NoRoom(Exception):
-    """A task cannot be placed; the text says why, as ECS's event does."""
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Where a new task goes: its subnet and the private address it would have there."""
-
-    zone: str
-    subnet_id: str
-    private_address: str
-    host_name: str
-
-
-class Placements(Protocol):
-    """What EC2 knows of a service's subnets."""
-
-    def zones(self, network_configuration: dict[str, object]) -> list[str]:
-        """The Availability Zones of the subnets, each once."""
-
-    def place(self, network_configuration: dict[str, object], zone: str) -> Placement:
-        """A place in one of the subnets of *zone*, until it is released.
-
-        Raises:
-            NoRoom: their addresses are all in use.
-        """
-
-    def release(self, subnet_id: str, private_address: str) -> None:
-        """The task there has stopped."""
-
-
-@dataclass
-class Ecs:
-    """All records of one account and Region."""
-
-    account: str
-    region: str
-    clusters: dict[str, Cluster] = field(default_factory=dict)  # by name
-    task_definitions: dict[str, list[TaskDefinition]] = field(default_factory=dict)  # by family, revision 1 first
-    services: dict[tuple[str, str], Service] = field(default_factory=dict)  # by (cluster, name)
-    tasks: dict[str, Task] = field(default_factory=dict)  # by id
-    tags: dict[str, list[dict[str, str]]] = field(default_factory=dict)  # by ARN
-    clean_ups: list[CleanUp] = field(default_factory=list)  # those to come
-
-    def arn(self, resource: str) -> str:
-        return f"arn:aws:ecs:{self.region}:{self.account}:{resource}"
-
-    def tasks_of(self, service: Service) -> list[Task]:
-        return [t for t in self.tasks.values() if t.service_name == service.name and t.cluster is service.cluster]
 
 
 class Controller:

@@ -18,6 +18,7 @@ __all__ = [
     "Cluster",
     "Container",
     "Deployment",
+    "Ecs",
     "HealthStatus",
     "RolloutState",
     "Service",
@@ -299,6 +300,26 @@ class Task:
         if self.is_checked or self.targets:
             return all(state == "healthy" for state in self.targets.values())
         return now >= self.steps["RUNNING"] + running_grace
+
+
+@dataclass
+class Ecs:
+    """All records of one account and Region."""
+
+    account: str
+    region: str
+    clusters: dict[str, Cluster] = field(default_factory=dict)  # by name
+    task_definitions: dict[str, list[TaskDefinition]] = field(default_factory=dict)  # by family, revision 1 first
+    services: dict[tuple[str, str], Service] = field(default_factory=dict)  # by (cluster, name)
+    tasks: dict[str, Task] = field(default_factory=dict)  # by id
+    tags: dict[str, list[dict[str, str]]] = field(default_factory=dict)  # by ARN
+    clean_ups: list[CleanUp] = field(default_factory=list)  # those to come
+
+    def arn(self, resource: str) -> str:
+        return f"arn:aws:ecs:{self.region}:{self.account}:{resource}"
+
+    def tasks_of(self, service: Service) -> list[Task]:
+        return [t for t in self.tasks.values() if t.service_name == service.name and t.cluster is service.cluster]
 
 
 def _deployment_configuration(request: Json) -> Json:

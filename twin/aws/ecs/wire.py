@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from twin.aws.ecs.controller import Ecs
-from twin.aws.ecs.model import Cluster, Container, Deployment, Service, Task, TaskDefinition, TaskStatus
+from twin.aws.ecs.model import Cluster, Container, Deployment, Ecs, Service, Task, TaskDefinition, TaskStatus
 
 __all__ = [
     "cluster",

@@ -15,8 +15,7 @@ from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.backends import get_backend
 from moto.core.exceptions import JsonRESTError
 
-from twin.aws.ecs.controller import Ecs
-from twin.aws.ecs.model import Service
+from twin.aws.ecs.model import Ecs, Service
 
 __all__ = ["complete", "know_services"]
 

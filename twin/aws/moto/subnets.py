@@ -7,7 +7,7 @@ from typing import Any
 from moto.backends import get_backend
 from moto.ec2.exceptions import InvalidSubnetIdError
 
-from twin.aws.ecs.controller import NoRoom, Placement
+from twin.aws.ecs.ports import NoRoom, Placement
 from twin.aws.moto.stores import locked
 from twin.machine.addresses import PrivateAddresses
 

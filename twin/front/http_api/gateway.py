@@ -26,7 +26,7 @@ from twin.front.http_api.keys import IssuerKeys
 from twin.front.http_api.listener import AUTHORIZATION_CLUSTER, listener
 from twin.front.http_api.model import Api, CloudMapService, Integration, JwtAuthorizer
 from twin.front.http_api.reading import read_api
-from twin.front.http_api.routes import clusters_of, table
+from twin.front.http_api.routes import clusters_of, gateway_cluster, table
 from twin.machine.addresses import Address
 from twin.machine.process import Processes
 from twin.machine.supervision import report
@@ -306,7 +306,7 @@ class Gateway:
     def _make_clusters(self) -> dict[str, dict[str, Any]]:
         parameters = self._parameters()
         return {
-            name: envoy.gateway_cluster(name, parameters, sorted(self._instances_of(integration).addresses, key=str))
+            name: gateway_cluster(name, parameters, sorted(self._instances_of(integration).addresses, key=str))
             for integration in self._api.integrations
             for name in clusters_of(integration, parameters.front_ends)
         }

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from twin.aws.signature import AUTHORIZATION_PATH
 from twin.envoy import configuration as envoy
 from twin.front.http_api.access_log import envoy_format
 from twin.front.http_api.model import Api, Cors, JwtAuthorizer
 from twin.machine.addresses import Address
 
-__all__ = ["AUTHORIZATION_CLUSTER", "AUTHORIZATION_PATH", "MAX_HEADERS", "MAX_PAYLOAD", "listener"]
+__all__ = ["AUTHORIZATION_CLUSTER", "MAX_HEADERS", "MAX_PAYLOAD", "listener"]
 
 Json = dict[str, Any]
 
@@ -26,7 +27,6 @@ MAX_HEADERS = 10_240  # bytes of request line and header values together [apigw 
 # What Envoy reads of a request before our own limit is looked at: names, separators and many short headers as well.
 _READ_KIB, _READ_HEADERS = 96, 10_240
 AUTHORIZATION_CLUSTER = "authorization"
-AUTHORIZATION_PATH = "/_twin/authorize"
 _AUTHORIZATION_TIMEOUT = "5s"
 # API Gateway's answers of its own. The body of Envoy's replies is replaced; what comes from a task passes untouched.
 _MESSAGES = {

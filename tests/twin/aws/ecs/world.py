@@ -11,8 +11,9 @@ from botocore.validate import ParamValidator
 
 from twin.aws.ecs import api
 from twin.aws.ecs.context import Context
-from twin.aws.ecs.controller import Controller, Ecs, NoRoom, Placement
-from twin.aws.ecs.model import Deployment, HealthStatus, Service, StopCode, Task, TaskStatus
+from twin.aws.ecs.controller import Controller
+from twin.aws.ecs.model import Deployment, Ecs, HealthStatus, Service, StopCode, Task, TaskStatus
+from twin.aws.ecs.ports import NoRoom, Placement
 from twin.parameters import Parameters
 
 Json = dict[str, Any]

@@ -8,8 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.twin.aws.moto.conftest import REGION, Client
-from twin.aws.ecs.controller import Ecs
-from twin.aws.ecs.model import Cluster, Service
+from twin.aws.ecs.model import Cluster, Ecs, Service
 from twin.aws.moto.scaling import know_services
 
 Json = dict[str, Any]

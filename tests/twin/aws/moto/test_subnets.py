@@ -6,7 +6,7 @@ from ipaddress import IPv4Network
 import pytest
 from moto.backends import get_backend
 
-from twin.aws.ecs.controller import NoRoom
+from twin.aws.ecs.ports import NoRoom
 from twin.aws.moto.subnets import Subnets
 
 ACCOUNT, REGION = "123456789012", "eu-west-2"

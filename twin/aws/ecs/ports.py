@@ -1,0 +1,75 @@
+"""What ECS needs of the rest of AWS, and of whoever runs its tasks: protocols, which tests replace."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from twin.aws.ecs.model import Task
+
+__all__ = ["CloudMap", "Launcher", "NoRoom", "Placement", "Placements"]
+
+
+class Launcher(Protocol):
+    """Runs tasks. It sets `last_status`, `steps` and the containers of a task, and tells the controller."""
+
+    def start(self, task: Task) -> None:
+        """Begin the life of *task*."""
+
+    def stop(self, task: Task) -> None:
+        """Begin its end; a second call changes nothing."""
+
+    def forget(self, task: Task) -> None:
+        """Remove what is left of a task that has stopped."""
+
+
+class NoRoom(Exception):
+    """A task cannot be placed; the text says why, as ECS's event does."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a new task goes: its subnet and the private address it would have there."""
+
+    zone: str
+    subnet_id: str
+    private_address: str
+    host_name: str
+
+
+class Placements(Protocol):
+    """What EC2 knows of a service's subnets."""
+
+    def zones(self, network_configuration: dict[str, object]) -> list[str]:
+        """The Availability Zones of the subnets, each once."""
+
+    def place(self, network_configuration: dict[str, object], zone: str) -> Placement:
+        """A place in one of the subnets of *zone*, until it is released.
+
+        Raises:
+            NoRoom: their addresses are all in use.
+        """
+
+    def release(self, subnet_id: str, private_address: str) -> None:
+        """The task there has stopped."""
+
+
+class CloudMap(Protocol):
+    """What ECS itself does in Cloud Map."""
+
+    def create_service(self, namespace: str, name: str) -> tuple[str, str]:
+        """The (id, ARN) of the service *name* in *namespace* (its ARN or name), made if it is not there.
+
+        Raises:
+            LookupError: there is no such namespace.
+        """
+
+    def namespace_arn(self, namespace: str) -> str | None:
+        """The ARN of *namespace* (its ARN or name), None if there is no such namespace."""
+
+    def record_types(self, service_arn: str) -> Collection[str] | None:
+        """The types of the DNS records (A, SRV, ...) of the service with that ARN; None if there is none."""
+
+    def create_namespace(self, name: str) -> str:
+        """The ARN of a new HTTP namespace."""
