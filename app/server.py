@@ -89,7 +89,7 @@ async def serve_until_stopped(settings: Settings, identity: Identity, listener: 
         logger.info("draining")
         await asyncio.sleep(settings.drain_seconds)
 
-    app = cast(ASGIFramework, create_app(identity, lifecycle))
+    app = cast(ASGIFramework, create_app(identity, lifecycle, settings.upstreams))
     config = ServiceConfig(identity, listener, access_log=settings.access_log)
     await serve(app, config, shutdown_trigger=drained, mode="asgi")
 

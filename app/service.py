@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
 from enum import Enum
 
@@ -14,6 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from app.identity import Identity
+from app.parameters import BadParameter, whole_number
 
 # API Gateway gives an integration 30 s and 10 MB:
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
@@ -46,36 +46,47 @@ class Lifecycle:
         self.phase = Phase.DRAINING
 
 
-class BadParameter(Exception):
-    """A query parameter breaks its rule; the message names it, its value and the rule."""
+def create_app(identity: Identity, lifecycle: Lifecycle, upstreams: Mapping[str, str] | None = None) -> Starlette:
+    """The application of one task. Its start (ASGI lifespan) starts `lifecycle`; ending that is the server's part.
 
-
-def create_app(identity: Identity, lifecycle: Lifecycle) -> Starlette:
-    """The application of one task. Its start (ASGI lifespan) starts `lifecycle`; ending that is the server's part."""
+    Args:
+        upstreams: URLs of the services that `/call` may call, by name; with none there is no `/call`.
+    """
+    routes = [
+        Route("/hostname", show_hostname),
+        Route("/ready", show_phase),
+        Route("/identity", show_identity),
+        Route("/payload", send_payload),
+    ]
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        lifecycle.start()
-        yield
+        async with AsyncExitStack() as stack:
+            if upstreams:
+                await stack.enter_async_context(app.state.upstreams.connected())
+            lifecycle.start()
+            yield
 
+    if upstreams:
+        # Not at the top, because httpx is a third of the start, and most services call none.
+        from app.call import Upstreams, call_upstream
+
+        routes.append(Route("/call", call_upstream))
     app = Starlette(
-        routes=[
-            Route("/hostname", show_hostname),
-            Route("/ready", show_phase),
-            Route("/identity", show_identity),
-            Route("/payload", send_payload),
-        ],
+        routes=routes,
         exception_handlers={BadParameter: refuse},
         lifespan=lifespan,
     )
     app.state.identity = identity
     app.state.lifecycle = lifecycle
+    if upstreams:
+        app.state.upstreams = Upstreams(upstreams)
     return app
 
 
 async def show_hostname(request: Request) -> Response:
     """The host name as text, after `delay_ms` (0 to 29,000; 0 if not given)."""
-    delay_ms = _whole_number(request, "delay_ms", MAX_DELAY_MS, default=0)
+    delay_ms = whole_number(request.query_params, "delay_ms", MAX_DELAY_MS, default=0)
     if delay_ms:
         await asyncio.sleep(delay_ms / 1000)
     identity: Identity = request.app.state.identity
@@ -96,7 +107,7 @@ async def show_identity(request: Request) -> Response:
 
 async def send_payload(request: Request) -> Response:
     """`bytes` (0 to 10,000,000) random bytes, in chunks: no compression on the way makes them fewer."""
-    size = _whole_number(request, "bytes", MAX_PAYLOAD_BYTES)
+    size = whole_number(request.query_params, "bytes", MAX_PAYLOAD_BYTES)
     return StreamingResponse(
         random_chunks(size), headers={"content-length": str(size)}, media_type="application/octet-stream"
     )
@@ -116,14 +127,3 @@ async def random_chunks(size: int) -> AsyncIterator[bytes]:
 async def refuse(request: Request, error: Exception) -> Response:
     """400, with the reason as JSON."""
     return JSONResponse({"error": str(error)}, status_code=400)
-
-
-def _whole_number(request: Request, name: str, most: int, default: int | None = None) -> int:
-    text = request.query_params.get(name)
-    if text is None and default is not None:
-        return default
-    # int() alone would also take "+5", "5_000" and digits of other scripts.
-    if text is None or not re.fullmatch(r"0*[0-9]{1,8}", text, re.ASCII) or int(text) > most:
-        given = "is missing" if text is None else f"is {text!r}"
-        raise BadParameter(f"{name} {given}: it must be a whole number from 0 to {most}.")
-    return int(text)

@@ -1,5 +1,6 @@
 """What the environment tells the service, checked once at the start."""
 
+import dataclasses
 import ipaddress
 import re
 import socket
@@ -23,7 +24,8 @@ class Settings:
 
     `hostname` goes into a header of every answer. `drain_seconds` is for how long new requests are still served after
     SIGTERM; a request in flight may take 30 s more, so a task's stopTimeout has to be longer than both together.
-    `start_seconds` pass before it listens, as in a service that takes long to start.
+    `start_seconds` pass before it listens, as in a service that takes long to start. `upstreams` has the services that
+    `/call` may call, as ``name=http://name:port`` with commas between.
     """
 
     hostname: str
@@ -32,6 +34,7 @@ class Settings:
     drain_seconds: float = 0.0
     start_seconds: float = 0.0
     access_log: bool = False
+    upstreams: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -80,6 +83,16 @@ def _seconds(most: int) -> Callable[[str], float]:
     return read
 
 
+def _upstreams(text: str) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for entry in text.split(","):
+        match = re.fullmatch(r"\s*([a-z0-9-]{1,63})=(http://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?)/?\s*", entry, re.ASCII)
+        if match is None or match[1] in found:
+            raise ValueError
+        found[match[1]] = match[2]
+    return found
+
+
 def _switch(text: str) -> bool:
     if text not in ("on", "off"):
         raise ValueError
@@ -93,4 +106,5 @@ _READERS: dict[str, tuple[Callable[[str], object], str]] = {
     "drain_seconds": (_seconds(LONGEST_DRAIN_S), f"a number of seconds from 0 to {LONGEST_DRAIN_S}"),
     "start_seconds": (_seconds(LONGEST_START_S), f"a number of seconds from 0 to {LONGEST_START_S}"),
     "access_log": (_switch, "on or off"),
+    "upstreams": (_upstreams, "a list such as orders=http://orders:8080 with commas between, each name once"),
 }

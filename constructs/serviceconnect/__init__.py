@@ -3,7 +3,10 @@
 # General layout
 #
 #   settings/      what the user may choose: frozen dataclasses and their rules, no cdktf, read anywhere
-#   stack.py       wires the constructs and names the outputs; main.py makes one stack of it
+#   program.py     what main.py runs: reads the settings, and synthesizes one stack
+#   stack.py       wires the constructs and names the outputs
+#   additional_service.py  a further service in the stack, which calls others or is called
+#   workload.py    what each of the services has of its own, out of the next four, task.py and service.py
 #   network.py     private subnets, the security groups of VPC link and tasks
 #   image.py       the ECR repository, and the build and push of the image
 #   logs.py        the log groups

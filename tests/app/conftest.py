@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -54,11 +54,15 @@ def identity() -> Identity:
 
 @pytest.fixture
 def client_for() -> Iterator[ClientFactory]:
-    """A factory of started clients: `client_for(identity=..., lifecycle=...)`."""
+    """A factory of started clients: `client_for(identity=..., lifecycle=..., upstreams=...)`."""
     with ExitStack() as stack:
 
-        def make(identity: Identity = IDENTITY, lifecycle: Lifecycle | None = None) -> TestClient:
-            return stack.enter_context(TestClient(create_app(identity, lifecycle or Lifecycle())))
+        def make(
+            identity: Identity = IDENTITY,
+            lifecycle: Lifecycle | None = None,
+            upstreams: Mapping[str, str] | None = None,
+        ) -> TestClient:
+            return stack.enter_context(TestClient(create_app(identity, lifecycle or Lifecycle(), upstreams)))
 
         yield make
 

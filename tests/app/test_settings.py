@@ -19,6 +19,7 @@ def test_every_setting() -> None:
         "DRAIN_SECONDS": "2.5",
         "START_SECONDS": "600",
         "ACCESS_LOG": "on",
+        "UPSTREAMS": "orders=http://orders:8080, stock=http://10.0.1.2/",
     }
     assert Settings.from_environment(environ) == Settings(
         hostname="ip-10-0-1-2.eu-west-2.compute.internal",
@@ -27,11 +28,12 @@ def test_every_setting() -> None:
         drain_seconds=2.5,
         start_seconds=600.0,
         access_log=True,
+        upstreams={"orders": "http://orders:8080", "stock": "http://10.0.1.2"},
     )
 
 
 def test_empty_is_not_set() -> None:
-    names = ["HOSTNAME", "HOST", "PORT", "DRAIN_SECONDS", "START_SECONDS", "ACCESS_LOG"]
+    names = ["HOSTNAME", "HOST", "PORT", "DRAIN_SECONDS", "START_SECONDS", "ACCESS_LOG", "UPSTREAMS"]
     assert Settings.from_environment(dict.fromkeys(names, "")) == Settings.from_environment({})
 
 
@@ -56,6 +58,12 @@ def test_empty_is_not_set() -> None:
         ("START_SECONDS", "601"),
         ("START_SECONDS", "inf"),
         ("ACCESS_LOG", "yes"),
+        ("UPSTREAMS", "orders"),
+        ("UPSTREAMS", "orders=orders:8080"),
+        ("UPSTREAMS", "orders=https://orders"),
+        ("UPSTREAMS", "orders=http://user@orders"),
+        ("UPSTREAMS", "orders=http://orders/path"),
+        ("UPSTREAMS", "a=http://b,a=http://c"),
     ],
 )
 def test_wrong_value_is_named(name: str, text: str) -> None:

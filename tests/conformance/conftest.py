@@ -90,12 +90,12 @@ Deploy = Callable[..., Terraform]
 
 @pytest.fixture
 def deploy(endpoint: Endpoint, tmp_path: Path) -> Iterator[Deploy]:
-    """Synthesizes the stack with settings and applies it; a further call changes in place what is there."""
+    """Synthesizes the stack of a program with settings and applies it; a further call changes what is there."""
     (tmp_path / "constructs").symlink_to(PROJECT / "constructs")  # where the stack's scripts are
     stacks = tmp_path / "out" / "stacks" / "serviceconnect"
 
-    def deploy(**settings: str) -> Terraform:
-        synthesize(tmp_path / "out", AWS_ENDPOINT_URL=endpoint.environment["AWS_ENDPOINT_URL"], **settings)
+    def deploy(program: str = "main.py", **settings: str) -> Terraform:
+        synthesize(tmp_path / "out", program, AWS_ENDPOINT_URL=endpoint.environment["AWS_ENDPOINT_URL"], **settings)
         terraform = Terraform(stacks, endpoint.environment)
         try:
             terraform.init()

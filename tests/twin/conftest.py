@@ -42,10 +42,10 @@ def any_service(tmp_path_factory: pytest.TempPathFactory, testrun_uid: str) -> P
     return folder
 
 
-def synthesize(folder: Path, **settings: str) -> None:
-    """Synthesize the stack with *settings*, as variables of the environment, into *folder*."""
+def synthesize(folder: Path, program: str = "main.py", **settings: str) -> None:
+    """Synthesize the stack of *program* with *settings*, as variables of the environment, into *folder*."""
     settings["CDKTF_OUTDIR"] = str(folder)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SC_")}
-    command = [sys.executable, "main.py"]
+    command = [sys.executable, program]
     done = subprocess.run(command, cwd=PROJECT, env=kept | settings, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
