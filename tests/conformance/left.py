@@ -29,6 +29,7 @@ _CALLS = (
     ("logs", "describe_log_groups", "logGroups", "logGroupName"),
     ("servicediscovery", "list_namespaces", "Namespaces", "Id"),
     ("servicediscovery", "list_services", "Services", "Id"),
+    ("route53", "list_hosted_zones", "HostedZones", "Id"),
     ("sns", "list_topics", "Topics", "TopicArn"),
 )
 
@@ -48,6 +49,10 @@ def _found(client: Callable[[str], Any]) -> Iterator[str]:
         for item in answer.get(member, []):
             if not (name and item.get("State") == "deleted"):  # EC2 lists what is deleted for a while
                 yield f"{service} {item[name] if name else item}"
+    route53 = client("route53")
+    for zone in route53.list_hosted_zones()["HostedZones"]:
+        for record in route53.list_resource_record_sets(HostedZoneId=zone["Id"])["ResourceRecordSets"]:
+            yield f"route53 {record['Name']} {record['Type']}"
     scaling = client("application-autoscaling")
     for target in scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]:
         yield f"application-autoscaling {target['ResourceId']}"

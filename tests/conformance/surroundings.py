@@ -1,11 +1,11 @@
-"""What is in an account before the stack: a VPC with subnets, a topic."""
+"""What is in an account before the stack: a VPC with subnets, a topic, a hosted zone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["topic", "vpc"]
+__all__ = ["topic", "vpc", "zone"]
 
 _SUBNETS = {"eu-west-2a": "10.9.0.0/20", "eu-west-2b": "10.9.16.0/20"}
 
@@ -28,3 +28,9 @@ def vpc(client: Callable[[str], Any]) -> dict[str, str]:
 def topic(client: Callable[[str], Any], name: str = "alarms") -> str:
     """The ARN of a new SNS topic."""
     return str(client("sns").create_topic(Name=name)["TopicArn"])
+
+
+def zone(client: Callable[[str], Any], name: str) -> str:
+    """The id of a new hosted zone."""
+    made = client("route53").create_hosted_zone(Name=name, CallerReference=name)["HostedZone"]["Id"]
+    return str(made).removeprefix("/hostedzone/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import httpx
@@ -11,7 +12,8 @@ from tests.conformance.caller import caller
 from tests.conformance.conftest import Deploy, Endpoint
 from tests.conformance.left import inventory
 from tests.conformance.load import hostnames, load
-from tests.conformance.surroundings import topic, vpc
+from tests.conformance.surroundings import topic, vpc, zone
+from tests.conformance.terraform import Terraform
 
 Settings = dict[str, str]
 
@@ -23,7 +25,7 @@ _IMAGE = "123456789012.dkr.ecr.eu-west-2.amazonaws.com/web"
 class Variant:
     """Settings, then one set of changes in place after the other, each under load.
 
-    A value in braces stands for what is there before the stack: see `_surroundings`.
+    A value in braces stands for what is there before the stack: see `_SURROUNDINGS`.
     """
 
     settings: Settings
@@ -65,6 +67,25 @@ VARIANTS = {
     ),
     # A service that takes 12 s to listen, in which no task gets a request.
     "slow-start": Variant({"SC_REGISTER_WHEN_HEALTHY": "true"}, ({"SC_ENVIRONMENT": "START_SECONDS=12"},)),
+    # Two services beside the stack's own, of which Service Connect's names are asked for; 1 worker, then 2.
+    "fleet": Variant({"SC_LOAD_FLEET": "1"}, ({"SC_LOAD_FLEET": "2"},)),
+    # API Gateway keeps a stage that a mapping has: the mapping moves to the new one first. The domain leads nowhere
+    # on a twin, so the API is asked at its own address.
+    "domain": Variant(
+        {
+            "SC_DOMAIN_NAME": "api.example.com",
+            "SC_CERTIFICATE_ARN": "arn:aws:acm:eu-west-2:123456789012:certificate/0a1b2c3d",
+            "SC_HOSTED_ZONE_ID": "{zone}",
+            "SC_IP_ADDRESS_TYPE": "dualstack",
+            "SC_STAGE": "prod",
+        },
+        ({"SC_TAGS": "team=web"}, {"SC_STAGE": "test"}),
+    ),
+    # The second key is refused beside the first: the route has to be changed in place.
+    "renamed-variable": Variant(
+        {"SC_ROUTES": "GET /hostname,GET /orders/{id},ANY /files/{path+}"},
+        ({"SC_ROUTES": "GET /hostname,GET /orders/{order},ANY /files/{proxy+}"},),
+    ),
     "vpc-alarms": Variant(
         {
             "SC_VPC_ID": "{vpc}",
@@ -81,7 +102,7 @@ VARIANTS = {
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_stack_is_applied_changed_and_destroyed(variant: str, endpoint: Endpoint, deploy: Deploy) -> None:
-    there = _surroundings(endpoint) if variant == "vpc-alarms" else {}
+    there = _SURROUNDINGS[variant](endpoint) if variant in _SURROUNDINGS else {}
     settings, changes = VARIANTS[variant].settings, VARIANTS[variant].changes
     before = inventory(endpoint.client)
 
@@ -90,7 +111,7 @@ def test_the_stack_is_applied_changed_and_destroyed(variant: str, endpoint: Endp
     terraform = deploy(**settings)
     assert terraform.changes() == ""
 
-    url = f"{terraform.output()['gateway_url']}/hostname"
+    url = f"{_address(terraform, endpoint, settings)}/hostname"
     auth = caller(settings, endpoint)
     assert len(hostnames(url, expected=3, auth=auth)) == 3
     assert auth is None or httpx.get(url).status_code in (401, 403)
@@ -98,7 +119,7 @@ def test_the_stack_is_applied_changed_and_destroyed(variant: str, endpoint: Endp
         settings = settings | _filled(change, there)
         if "SC_STAGE" in change:  # it is replaced, and so is the address
             terraform = deploy(**settings)
-            url = f"{terraform.output()['gateway_url']}/hostname"
+            url = f"{_address(terraform, endpoint, settings)}/hostname"
         else:
             with load(url, auth) as answers:
                 terraform = deploy(**settings)
@@ -111,9 +132,24 @@ def test_the_stack_is_applied_changed_and_destroyed(variant: str, endpoint: Endp
     assert inventory(endpoint.client) == before
 
 
-def _surroundings(endpoint: Endpoint) -> Settings:
+def _address(terraform: Terraform, endpoint: Endpoint, settings: Settings) -> str:
+    """Where the API answers on this machine: not at a domain of its own."""
+    if "SC_DOMAIN_NAME" not in settings:
+        return terraform.output()["gateway_url"]
+    assert terraform.output()["gateway_url"] == f"https://{settings['SC_DOMAIN_NAME']}"
+    (api,) = endpoint.client("apigatewayv2").get_apis()["Items"]
+    return f"{api['ApiEndpoint']}/{settings['SC_STAGE']}"
+
+
+def _topics_and_network(endpoint: Endpoint) -> Settings:
     return {**vpc(endpoint.client), "topic": topic(endpoint.client), "other_topic": topic(endpoint.client, "other")}
 
 
+_SURROUNDINGS: dict[str, Callable[[Endpoint], Settings]] = {
+    "vpc-alarms": _topics_and_network,
+    "domain": lambda endpoint: {"zone": zone(endpoint.client, "example.com")},
+}
+
+
 def _filled(settings: Settings, there: Settings) -> Settings:
-    return {name: value.format(**there) if there else value for name, value in settings.items()}
+    return {name: value.format(**there) for name, value in settings.items()} if there else settings

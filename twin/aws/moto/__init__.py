@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from twin.aws.moto import api_gateway, cloud_map, hosted_zones, policies, scaling, security_groups, transit_gateways
+from twin.aws.moto import (
+    api_gateway,
+    cloud_map,
+    domain_names,
+    hosted_zones,
+    policies,
+    public_parameters,
+    scaling,
+    security_groups,
+    transit_gateways,
+)
 
 __all__ = ["complete"]
+
+_MODULES = (
+    *(api_gateway, cloud_map, domain_names, hosted_zones, policies, public_parameters, scaling, security_groups),
+    transit_gateways,
+)
 
 # General layout
 #
@@ -12,8 +27,10 @@ __all__ = ["complete"]
 #   api_gateway.py      UpdateStage, lists of authorizers and deployments, tags of stages, what a route key may be
 #   security_groups.py  rules that differ in source or destination alone, descriptions of all kinds of rules
 #   scaling.py          the services of the twin's ECS as scalable targets, their tags
+#   domain_names.py     their addresses, changes of names and mappings, what a mapping keeps from being deleted
 #   hosted_zones.py     their ids
 #   policies.py         the managed policies of AWS
+#   public_parameters.py  AWS's public parameters of its image for logs
 #   transit_gateways.py attachments of VPCs: their tags, and that they are described once they are deleted
 #
 # Each puts methods of its own on moto's classes: moto serves them as it serves its own. The only modules, beside
@@ -22,5 +39,5 @@ __all__ = ["complete"]
 
 def complete() -> None:
     """Put all of it on moto's classes; a second call changes nothing."""
-    for module in (api_gateway, cloud_map, hosted_zones, policies, scaling, security_groups, transit_gateways):
+    for module in _MODULES:
         module.complete()

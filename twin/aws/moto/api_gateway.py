@@ -12,14 +12,15 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from hashlib import sha256
 from typing import Any
 from urllib.parse import unquote
 
 from moto.apigatewayv2 import urls
 from moto.apigatewayv2.exceptions import APIGatewayV2Error, BadRequestException
-from moto.apigatewayv2.models import DomainName, Stage
+from moto.apigatewayv2.models import Stage
 from moto.apigatewayv2.responses import ApiGatewayV2Response
+
+from twin.aws.moto import domain_names
 
 __all__ = ["complete", "route_key_fault", "without_names"]
 
@@ -31,7 +32,6 @@ _VARIABLE = re.compile(r"\{([^{}]*?)(\+?)\}")
 _TIMEOUT_MS = (50, 30_000)  # of an integration of an HTTP API [API reference, TimeoutInMillis]
 _STAGE_ARN = re.compile(r".*:apigateway:[^:]*:[^:]*:/apis/([^/]+)/stages/(.+)")
 _API = "{0}/v2/apis/(?P<api_id>[^/]+)"
-_HOSTED_ZONE = "Z00000000000TWIN"  # each Region has one of AWS's own
 _OF_A_STAGE = tuple(
     f"{_API}/stages/(?P<stage_name>[^/]+)/{what}$" for what in ("accesslogsettings", "routesettings/(?P<route_key>.+)")
 )
@@ -157,18 +157,6 @@ def _get_models(self: Any) -> Answer:
     return 200, {}, json.dumps({"items": [model.to_json() for model in api.models.values()]})
 
 
-def _with_addresses(self: Any) -> Json:
-    """The domain name as JSON, with what Terraform waits for; its addresses, and the hosted zone, lead nowhere."""
-    answer: Json = {name: value for name, value in _DOMAIN_NAME(self).items() if value != {}}  # tags, mutual TLS
-    region, label = self.domain_name_arn.split(":")[3], sha256(self.domain_name.encode()).hexdigest()[:10]
-    here = {
-        "apiGatewayDomainName": f"d-{label}.execute-api.{region}.amazonaws.com",
-        "domainNameStatus": "AVAILABLE",
-        "hostedZoneId": _HOSTED_ZONE,
-    }
-    return answer | {"domainNameConfigurations": [{**each, **here} for each in answer["domainNameConfigurations"]]}
-
-
 def _stage_of(self: Any, api_id: str, name: str) -> tuple[Any, str]:
     api = self.apigatewayv2_backend.get_api(api_id)
     if name not in api.stages:
@@ -176,23 +164,24 @@ def _stage_of(self: Any, api_id: str, name: str) -> tuple[Any, str]:
     return api, name
 
 
-def _stage_tags(self: Any) -> dict[str, str] | None:
-    """The tags of the stage whose ARN the path has; None if it is another resource's."""
-    match = _STAGE_ARN.fullmatch(unquote(self.path.split("/tags/")[1]))
+def _own_tags(self: Any) -> dict[str, str] | None:
+    """The tags of the stage or domain name whose ARN the path has; None if it is another resource's."""
+    arn = unquote(self.path.split("/tags/")[1])
+    match = _STAGE_ARN.fullmatch(arn)
     if match is None:
-        return None
+        return domain_names.tags_of(self.apigatewayv2_backend, arn)
     api, name = _stage_of(self, match[1], match[2])
     tags: dict[str, str] = api.stages[name].tags
     return tags
 
 
 def _get_tags(self: Any) -> Answer:
-    tags = _stage_tags(self)
+    tags = _own_tags(self)
     return _ORIGINAL["get_tags"](self) if tags is None else (200, {}, json.dumps({"tags": tags}))
 
 
 def _tag_resource(self: Any) -> Answer:
-    tags = _stage_tags(self)
+    tags = _own_tags(self)
     if tags is None:
         return _ORIGINAL["tag_resource"](self)
     tags.update(json.loads(self.body).get("tags", {}))
@@ -200,7 +189,7 @@ def _tag_resource(self: Any) -> Answer:
 
 
 def _untag_resource(self: Any) -> Answer:
-    tags = _stage_tags(self)
+    tags = _own_tags(self)
     if tags is None:
         return _ORIGINAL["untag_resource"](self)
     for key in self.querystring.get("tagKeys") or []:
@@ -211,6 +200,13 @@ def _untag_resource(self: Any) -> Answer:
 def _get_authorizers(self: Any) -> Answer:
     api = self.apigatewayv2_backend.get_api(self.path.split("/")[-2])
     return 200, {}, json.dumps({"items": [authorizer.to_json() for authorizer in api.authorizers.values()]})
+
+
+def _get_route_responses(self: Any) -> Answer:
+    """Those of a WebSocket API's route; an HTTP API's has none."""
+    *_, api_id, _, route_id, _ = self.path.split("/")
+    route = self.apigatewayv2_backend.get_api(api_id).get_route(route_id)
+    return 200, {}, json.dumps({"items": [response.to_json() for response in route.route_responses.values()]})
 
 
 def _deployments(self: Any, segment: int) -> dict[str, Json]:
@@ -254,7 +250,6 @@ _CHANGED = (
     *("update_integration", "update_route"),
 )
 _ORIGINAL: dict[str, Callable[[Any], Answer]] = {name: getattr(ApiGatewayV2Response, name) for name in _CHANGED}
-_DOMAIN_NAME = DomainName.to_json
 _NEW: dict[str, Callable[[Any], Answer]] = {
     "create_deployment": _create_deployment,
     "create_integration": _checked_integration(_ORIGINAL["create_integration"]),
@@ -266,6 +261,7 @@ _NEW: dict[str, Callable[[Any], Answer]] = {
     "get_deployment": _get_deployment,
     "get_deployments": _get_deployments,
     "get_models": _get_models,
+    "get_route_responses": _get_route_responses,
     "get_tags": _get_tags,
     "tag_resource": _tag_resource,
     "untag_resource": _untag_resource,
@@ -277,7 +273,6 @@ _NEW: dict[str, Callable[[Any], Answer]] = {
 
 def complete() -> None:
     """Put it on moto's classes."""
-    DomainName.to_json = _with_addresses
     for name, method in _NEW.items():
         setattr(ApiGatewayV2Response, name, method)
     for path in (f"{_API}/deployments$", f"{_API}/deployments/(?P<deployment_id>[^/]+)$", *_OF_A_STAGE, _TAGS):

@@ -181,14 +181,7 @@ def test_deployments_are_made_and_listed(gateway: Any, api: str) -> None:
     assert gateway.get_deployments(ApiId=api)["Items"] == []
 
 
-def test_a_domain_name_is_available_and_has_an_address(gateway: Any) -> None:
-    certificate = {"CertificateArn": f"arn:aws:acm:{REGION}:123456789012:certificate/1", "EndpointType": "REGIONAL"}
-    made = gateway.create_domain_name(DomainName="api.example.com", DomainNameConfigurations=[certificate])
+def test_routes_of_an_http_api_have_no_responses(gateway: Any, api: str) -> None:
+    route = gateway.create_route(ApiId=api, RouteKey="GET /a")["RouteId"]
 
-    answer = gateway.get_domain_name(DomainName="api.example.com")
-    assert "MutualTlsAuthentication" not in answer  # Terraform would remove it
-    (told,) = answer["DomainNameConfigurations"]
-    assert made["DomainNameConfigurations"] == [told]
-    assert (told["CertificateArn"], told["DomainNameStatus"]) == (certificate["CertificateArn"], "AVAILABLE")
-    assert told["ApiGatewayDomainName"].endswith(f".execute-api.{REGION}.amazonaws.com")
-    assert told["HostedZoneId"].startswith("Z")
+    assert gateway.get_route_responses(ApiId=api, RouteId=route)["Items"] == []

@@ -202,3 +202,15 @@ def test_an_attachment_to_a_transit_gateway_has_its_tags_and_is_described_once_i
 def test_the_id_of_a_hosted_zone_begins_with_z(client: Client) -> None:
     zone = client("route53").create_hosted_zone(Name="example.com", CallerReference="1")["HostedZone"]
     assert zone["Id"].startswith("/hostedzone/Z")
+
+
+def test_where_the_image_of_aws_for_fluent_bit_is(client: Client) -> None:
+    ssm = client("ssm")
+
+    value = ssm.get_parameter(Name="/aws/service/aws-for-fluent-bit/stable")["Parameter"]["Value"]
+    listed = ssm.get_parameters_by_path(Path="/aws/service/aws-for-fluent-bit")["Parameters"]
+
+    assert value == f"906394416424.dkr.ecr.{REGION}.amazonaws.com/aws-for-fluent-bit:stable"
+    assert {parameter["Name"].rpartition("/")[2] for parameter in listed} == {"latest", "stable"}
+    with pytest.raises(ssm.exceptions.ParameterNotFound):
+        ssm.get_parameter(Name="/aws/service/aws-for-fluent-bit/nope")
