@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -39,7 +39,9 @@ class Experiment:
     seconds: float  # of load, enough to see its end on the twin
     seconds_on_aws: float  # and on AWS, where minutes are usual
     course: Course = Course.NOTHING  # what must have happened to tasks when the load ends; else the run says nothing
-    shows_after: float = 5.0  # seconds from the event within which a twin with the default settings shows all of it
+    # Seconds from the event, or from its end, within which a twin with the default settings shows all of it: the
+    # gateway's cache of 5 s, and what it takes to see that nothing fails any more.
+    shows_after: float = 8.0
     times_out: bool = False  # whether requests may wait for the gateway's timeout, which is 30 s at most
     fault_lasts: float | None = None  # seconds until it ends by itself; None: over at once, or until it is put back
     deploys: bool = False  # a deployment, before which the one before must be completed, or ECS could not go back to it
@@ -53,18 +55,22 @@ class Experiment:
         return bool(self.event)
 
     def happens_after(self, duration: float) -> float:
-        """Seconds of a load of *duration* seconds that pass before: half of it, or a third where the event lasts."""
-        if self.deploys or self.fault_lasts is not None:
-            return min(duration / 3, 20.0)
-        return min(duration / 2, 60.0)
+        """Seconds of a load of *duration* seconds that pass before: half of it, or a third where the event lasts.
+
+        Less where what comes after it would be too short to show all of it, but not less than 3.
+        """
+        longest = duration / 3 if self.deploys or self.fault_lasts is not None else duration / 2
+        most = 20.0 if self.deploys or self.fault_lasts is not None else 60.0
+        return min(longest, most, max(duration - self._shown_in, _BEFORE))
 
     @property
     def least_duration(self) -> float:
         """Whole seconds of load that a twin takes at least: until the event, and from it until it is all over."""
-        if not self.has_event:
-            return 4.0
-        after = max(self.shows_after, self.fault_lasts or 0.0) + (_TIMEOUT if self.times_out else 0.0)
-        return next(float(n) for n in itertools.count(4) if n - self.happens_after(n) >= after)
+        return math.ceil(_BEFORE + self._shown_in) if self.has_event else 4.0
+
+    @property
+    def _shown_in(self) -> float:
+        return self.shows_after + (self.fault_lasts or 0.0) + (_TIMEOUT if self.times_out else 0.0)
 
     def lacks(self, zones: Sequence[str]) -> str:
         """Why a service is too small for it, whose running tasks are in these *zones*; "" where it is not."""
@@ -77,6 +83,7 @@ class Experiment:
 
 SLOW_START = 15.0
 """Seconds from the start of an application until it listens in `slow-start`: longer than a twin's registration wait."""
+_BEFORE = 3.0  # seconds of load before an event, at least
 _TIMEOUT = 31.0  # seconds: what waits for the gateway's timeout of 30 s is seen in the second after it
 
 

@@ -94,11 +94,13 @@ class Findings:
     stopped: tuple[str, ...]  # hosts of the tasks that ECS stopped since the fault
     replacements: tuple[str, ...]  # of those that came since and stayed, in the order of their first answers
     unserved: tuple[str, ...]  # of these, the ones that answered nothing
+    unended: tuple[str, ...]  # of the stopped, those whose tasks had not ended when the load did
     even_again: EvenAgain | None  # None without an event
     unhealthy_answers: int  # requests that were answered by tasks that never got healthy
     periods: tuple[Period, ...]
     hosts: tuple[HostRow, ...]
     duration: float  # seconds for which requests were counted
+    after: float | None  # seconds of load after the event; None without one
     planned: float | None  # seconds of load that were asked for
     asked_rate: float | None  # requests per second
     users: int
@@ -160,6 +162,7 @@ def find(run: Run) -> Findings:
     # A run that was killed does not say how long it was.
     spanned = float(run.timeline[-1].second - run.timeline[0].second + 1) if run.timeline else 0.0
     seconds = _by_second(run, record, fault, went) if fault and run.timeline else None
+    end = record.end if record.end is not None else run.timeline[-1].second + 1.0 if run.timeline else 0.0
     return Findings(
         experiment=experiment,
         arm=record.experiment.arm,
@@ -175,11 +178,13 @@ def find(run: Run) -> Findings:
         stopped=fault.hostnames if fault and by_api else tuple(dict.fromkeys(task.hostname for task in gone)),
         replacements=(*served, *unserved),
         unserved=unserved,
+        unended=tuple(dict.fromkeys(task.hostname for task in gone if (task.stopped_at or math.inf) > end)),
         even_again=_even_again(seconds) if seconds else None,
         unhealthy_answers=_from_unhealthy(run, record),
         periods=_periods(run, record, fault, seconds),
         hosts=run.hosts,
         duration=spanned if record.counted_s is None else record.counted_s,
+        after=max(end - fault.at, 0.0) if fault else None,
         planned=record.settings.run_time_s or None,
         asked_rate=record.settings.rate or None,
         users=record.users or 0,

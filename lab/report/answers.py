@@ -10,7 +10,7 @@ from lab.distribution.gateway import Policy
 from lab.distribution.intervals import Share
 from lab.distribution.judgement import Analysis, Zones
 from lab.distribution.longer import LongerRun
-from lab.experiments.catalogue import EXPERIMENTS, LOAD_BALANCER
+from lab.experiments.catalogue import DIRECT, EXPERIMENTS, LOAD_BALANCER
 from lab.experiments.figures import FIGURES
 from lab.experiments.findings import Findings
 from lab.experiments.study import Measured, Spread, Study
@@ -56,6 +56,7 @@ def table_page(studies: Sequence[Study]) -> Document:
     parts: list[Part] = [
         Table(["", *found], rows),
         f"{where}{words.capital(each)}: {_load_of(runs)}.",
+        words.counted_until([findings for cells in found.values() for each in cells.values() for findings in each]),
         "" if is_alone else words.BESIDE,
         Sentence(words.unused(studies, "In none of this"), "warning"),
     ]
@@ -309,10 +310,12 @@ def comparison_page(found: Sequence[Comparison], studies: Sequence[Study]) -> Do
     """Two studies beside each other, or the two ways of one."""
     both = len(studies) > 1
     sides = ("A", "B") if both else tuple(WAYS.values())
+    is_alone = all(len(measured.runs) == 1 for study in studies for measured in study.measured)
+    ways = {**WAYS, DIRECT: words.ALONE} if is_alone else WAYS
     head = ["experiment", *(["way"] if both else [])]
     lines, others, values = [], [], []
     for each in found:
-        subject = [words.comparison_subject(each), *([WAYS[each.arm]] if both else [])]
+        subject = [words.comparison_subject(each), *([ways[each.arm]] if both else [])]
         p_value = f"{each.p_adjusted:.2g}"
         lines.append([*subject, *map(spread, each.failed_seconds), p_value, words.comparison_of(each)])
         values.append(_compared(each))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,8 @@ NO_HOST = "no host known"
 WAYS = {DIRECT: "Cloud Map", LOAD_BALANCER: "load balancer"}
 THROUGH = {DIRECT: "through Cloud Map", LOAD_BALANCER: "through the load balancer"}
 """How the gateway finds the tasks, as the head of a column and in a sentence."""
+ALONE = "no load balancer"
+"""The way through Cloud Map on a stack that has no other."""
 _LEFT = {DIRECT: "Cloud Map", LOAD_BALANCER: "the target group"}  # where each way looks for tasks
 _MOST_CLAUSES = 3  # of a rule
 
@@ -182,6 +185,13 @@ def times(findings: Findings) -> list[str]:
         sentences.append(f"{joined([names[name] for name in findings.unserved])} came and answered nothing.")
     if findings.unhealthy_answers:
         sentences.append(f"{findings.unhealthy_answers:,} requests were answered by tasks that never got healthy.")
+    if findings.unended and findings.after is not None:
+        names = short([*(host.hostname for host in findings.hosts), *findings.unended])
+        sentences.append(
+            f"When the load ended, {findings.after:.0f} s after {findings.experiment.event}, "
+            f"{joined([names[name] for name in findings.unended])} had not ended: what clients see of that end is not "
+            "measured."
+        )
     return sentences
 
 
@@ -585,12 +595,25 @@ def drain(seconds: float) -> str:
 
 def column(measured: Measured, arm: str) -> str:
     """The way to the tasks, what the application does on SIGTERM, and what else was swept."""
-    beside = "Cloud Map, beside a load balancer" if len(measured.runs) > 1 else "no load balancer"
+    beside = f"{WAYS[DIRECT]}, beside a load balancer" if len(measured.runs) > 1 else ALONE
     told = [WAYS[arm] if arm == LOAD_BALANCER else beside]
     if "drain_seconds" in (task := record_of(measured.runs[DIRECT]).experiment.task).model_fields_set:
         told.append(drain(task.drain_seconds))
     told += [f"{name} {value:g}" for name, value in measured.parameters.items() if name != "drain_seconds"]
     return ", ".join(told)
+
+
+def counted_until(found: Sequence[Findings]) -> str:
+    """How long the load went on after each event, and whether what was stopped had ended by then; "" without events."""
+    after: dict[str, float] = {}
+    for each in found:
+        if each.after is not None:
+            after[each.experiment.event] = min(each.after, after.get(each.experiment.event, math.inf))
+    if not after:
+        return ""
+    text = f"The load went on for {joined([f'{seconds:.0f} s after {event}' for event, seconds in after.items()])}"
+    unended = any(each.unended for each in found)
+    return f"{text}; what clients see of tasks that ended later is not measured." if unended else f"{text}."
 
 
 def rule(names: Sequence[str], lossless: Mapping[tuple[float, ...], bool]) -> str:

@@ -50,6 +50,11 @@ def read_target(path: Path) -> Target:
     Raises BadInput: the file is absent or malformed, holds other than one stack, or lacks an output.
     """
     if not path.exists():
+        if (path.parent / "twin.json").exists():
+            raise BadInput(
+                f"The twin in {path.parent} has no stack to measure: start it without --empty, or deploy to it "
+                '(`eval "$(twin env)"`, `make deploy`) and name what that wrote, --target outputs.json.'
+            )
         raise BadInput(
             f"{path} is not there: start the twin with `twin up`, or deploy with `make deploy`, and name the outputs "
             "file with --target."

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 
+from lab.experiments.compare import compare
 from lab.experiments.study import read_measured, read_study, write_study
-from lab.report.answers import table_page
-from lab.report.document import Picture, Sentence, Table
+from lab.report.answers import comparison_page, table_page
+from lab.report.document import Document, Picture, Sentence, Table
 from lab.report.pages import run_in_short, study_page
+from lab.report.words import times
 from tests.lab.experiments.runs import write_run
 
 
@@ -19,6 +22,10 @@ def _runs(tmp_path: Path) -> list[Path]:
         write_run(tmp_path / f"{drain}", rng, lingers=2.0, drain=float(drain), parameters={"drain_seconds": drain})
         for drain in (0, 20)
     ]
+
+
+def _sentences(page: Document) -> list[str]:
+    return [part.text for part in page.parts if isinstance(part, Sentence)]
 
 
 def test_events_are_rows_and_ways_are_columns(tmp_path: Path) -> None:
@@ -36,6 +43,33 @@ def test_events_are_rows_and_ways_are_columns(tmp_path: Path) -> None:
     (row,) = table.rows
     assert row[1:] == [f"{findings.failures:,} ({findings.failed_seconds:.1f} s)", "none", "none"]
     assert page.values["cells"][0]["failures"] == [findings.failures]
+    assert "The load went on for 20 s after the stop." in _sentences(page)
+
+
+def test_what_a_task_costs_that_ends_after_the_load_is_not_measured(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", np.random.default_rng(14))
+    assert "had not ended" not in " ".join(times(read_measured(run).findings["direct"]))
+
+    record = json.loads((run / "run.json").read_text())
+    for task in record["tasks"]:
+        task["stopped_at"] = None
+    (run / "run.json").write_text(json.dumps(record))
+
+    assert times(read_measured(run).findings["direct"])[-1] == (
+        "When the load ended, 20 s after the stop, gamma had not ended: what clients see of that end is not measured."
+    )
+    assert (
+        "The load went on for 20 s after the stop; what clients see of tasks that ended later is not measured."
+        in _sentences(table_page([read_study(run)]))
+    )
+
+
+def test_the_way_has_one_name_in_the_table_and_in_a_comparison(tmp_path: Path) -> None:
+    studies = [read_study(run) for run in _runs(tmp_path)]
+    page = comparison_page(compare(*studies), studies)
+
+    (table, _) = [part for part in page.parts if isinstance(part, Table)]
+    assert [row[1] for row in table.rows] == ["no load balancer"]
 
 
 def test_without_a_stack_that_has_none_cloud_map_beside_a_load_balancer_is_a_column(tmp_path: Path) -> None:
@@ -55,7 +89,7 @@ def test_one_run_among_several_is_its_answer_and_the_story(tmp_path: Path) -> No
 
     failed = measured.findings["direct"].failures
     assert page.title.startswith(f"{measured.label}: {failed:,} of ")
-    sentences = [part.text for part in page.parts if isinstance(part, Sentence)]
+    sentences = _sentences(page)
     assert len(sentences) == len(page.parts) == 2
     assert sentences[0].startswith(f"Failed: all {failed:,} with 503")
     assert measured.findings["direct"].stopped[0].partition(".")[0] in sentences[1]

@@ -167,7 +167,7 @@ def test_ctrl_c_in_a_rollout_puts_the_service_back(twin: RunningTwin, tmp_path: 
         (("--duration", "-1"), "--duration -1 is out of range"),
         (("--duration", "4.5"), "--duration 4.5 is not in whole seconds"),
         (("--shortest", "--duration", "60"), "--shortest and --duration 60 exclude each other"),
-        (("--duration", "9"), "--duration 9 ends before stop-task has run its course: give 10 or more"),
+        (("--duration", "9"), "--duration 9 ends before stop-task has run its course: give 11 or more"),
         (("--rate", "-1"), "--rate -1 is out of range: give requests per second, 0 (as many as go) to 100000"),
         (("--repeat", "0"), "--repeat 0 is out of range"),
         (("--sweep", "discovery_ttl"), "is not a name and numbers"),
@@ -190,6 +190,14 @@ def test_bad_input_is_one_sentence(
     assert words in err
     assert len(err.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_twin_without_a_stack_is_said_to_be_one(lab: Command, tmp_path: Path) -> None:
+    (tmp_path / "twin.json").write_text("{}")  # as beside `twin up --empty`
+    code, _, err = lab("run", "stop-task", "--target", str(tmp_path / "outputs.json"))
+
+    assert code == 2
+    assert f"The twin in {tmp_path} has no stack" in err
 
 
 def test_an_endpoint_that_does_not_answer(lab: Command, tmp_path: Path, keys: None) -> None:
