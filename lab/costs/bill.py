@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from functools import cached_property
@@ -204,7 +204,12 @@ class _Item:
         if self.grows == "hour":
             beyond = [max(ZERO, rate * SECONDS_PER_HOUR - price.free) for rate in scenario.rates]
             return sum(beyond, ZERO) * HOURS / len(beyond)
-        return math.prod((_factor(name, scenario) for name in self.amount.split(" * ")), start=Decimal(1))
+        return math.prod((_factor(name, scenario) for name in self.factors), start=Decimal(1))
+
+    @cached_property
+    def factors(self) -> list[str]:
+        """Of the amount."""
+        return self.amount.split(" * ")
 
     def kinks(self, scenario: Scenario, price: Price, amount: Decimal) -> tuple[Decimal, ...]:
         """See `Line`."""
@@ -232,23 +237,32 @@ def _matters(assumption: str, scenario: Scenario) -> bool:
     return assumption != "insights_metrics_per_task" or scenario.insights
 
 
-def _line(item: _Item, scenario: Scenario, prices: PriceBook) -> Line:
-    name = item.price.replace("fargate", "fargate_arm" if scenario.architecture == "ARM64" else "fargate_x86")
-    price = prices[name]
-    amount = item.counted(scenario, price)
-    free = item.grows != "hour"  # else taken off already
-    tiers = price.assumed(amount if free else amount + price.free)
-    assumed = [each for each in item.assumed if _matters(each, scenario)]
-    assumed += [f"{name}@{tier.start:f}" if tier.start else name for tier in tiers]
-    usd = price.cost(amount, free=free)
-    return Line(item.item, item.group, amount, usd, price, tuple(assumed), item.kinks(scenario, price, amount))
+def _priced(way: Way, scenario: Scenario, prices: PriceBook) -> Iterator[tuple[_Item, str, Decimal, Decimal]]:
+    """The lines of *way*, each with the name of its price, the amount of a month, and US dollars."""
+    for item in _ITEMS:
+        if item.trait in way.traits and item.network in ("", scenario.network):
+            name = item.price.replace("fargate", "fargate_arm" if scenario.architecture == "ARM64" else "fargate_x86")
+            amount = item.counted(scenario, prices[name])
+            yield item, name, amount, prices[name].cost(amount, free=item.grows != "hour")  # else taken off already
+
+
+def total(way: Way, scenario: Scenario, prices: PriceBook) -> Decimal:
+    """What a month of *way* costs; of a bill without its lines, for whoever asks for thousands."""
+    return sum((usd for *_, usd in _priced(way, way.applying(scenario), prices)), ZERO)
 
 
 def bill(way: Way, scenario: Scenario, prices: PriceBook) -> Bill:
     """What a month of *way* costs, line by line."""
-    applying = way.applying(scenario)
-    items = [each for each in _ITEMS if each.trait in way.traits and each.network in ("", applying.network)]
-    return Bill(way, tuple(_line(item, applying, prices) for item in items))
+    scenario = way.applying(scenario)
+    lines = []
+    for item, name, amount, usd in _priced(way, scenario, prices):
+        price = prices[name]
+        tiers = price.assumed(amount + price.free if item.grows == "hour" else amount)
+        assumed = [each for each in item.assumed if _matters(each, scenario)]
+        assumed += [f"{name}@{tier.start:f}" if tier.start else name for tier in tiers]
+        kinks = item.kinks(scenario, price, amount)
+        lines.append(Line(item.item, item.group, amount, usd, price, tuple(assumed), kinks))
+    return Bill(way, tuple(lines))
 
 
 _FILE = json.loads(Path(__file__).with_name("bill.json").read_text())

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Literal
 
 from lab.costs.bill import (
@@ -26,6 +26,7 @@ from lab.costs.bill import (
     bill,
     lcus_beside_data,
     nlcus_beside_data,
+    total,
 )
 from lab.costs.prices import ZERO, PriceBook
 from lab.costs.scenario import GB, METER_BOTH, SECONDS_PER_HOUR, Scenario, with_options
@@ -116,7 +117,7 @@ def total_range(way: Way, scenario: Scenario, prices: PriceBook) -> tuple[Decima
     low = high = (scenario, prices)
     for assumption in assumptions(scenario, prices):
         low, high = assumption.set(assumption.ends[0], low), assumption.set(assumption.ends[1], high)
-    return bill(way, *low).total, bill(way, *high).total
+    return total(way, *low), total(way, *high)
 
 
 @dataclass(frozen=True)
@@ -202,29 +203,33 @@ def response_size_kinks(scenario: Scenario, prices: PriceBook) -> set[Decimal]:
 
 
 def break_even(
-    scenario: Scenario, prices: PriceBook, way: Way, against: Way, variable: Variable = "requests_per_second"
+    scenario: Scenario, prices: PriceBook, way: Way, others: Iterable[Way], variable: Variable = "requests_per_second"
 ) -> Iterator[BreakEven]:
-    """Every point at which *way* and *against* change places as *variable* grows from 0 (a size up to 10 MB).
+    """Every point at which *way* and one of the *others* change places as *variable* grows from 0 (a size up to 10 MB).
 
-    None where one of the two cannot carry the payloads.
+    None with a way that cannot carry the payloads.
     """
     by_rate = variable == "requests_per_second"
 
     def vary(value: Decimal) -> Scenario:
         return scenario.at_rate(value) if by_rate else scenario.replace(response_bytes=value)
 
-    def difference(value: Decimal) -> Decimal:
-        varied = vary(value)
-        return bill(way, varied, prices).total - bill(against, varied, prices).total
+    @cache
+    def own(value: Decimal) -> Decimal:
+        return total(way, vary(value), prices)
 
     start = scenario if by_rate else vary(ZERO)
-    if not (way.carries(start) and against.carries(start)):
-        return
-    kinks = rate_kinks(scenario, prices, way, against) if by_rate else response_size_kinks(scenario, prices)
-    for crossing in crossings(difference, kinks, None if by_rate else GATEWAY_PAYLOAD_BYTES):
-        usd = bill(way, vary(crossing.at), prices).total
-        below, above = (way, against) if crossing.rises else (against, way)
-        yield BreakEven(variable, way, against, crossing.at, usd, cheaper_below=below, cheaper_above=above)
+    for against in others:
+        if not (way.carries(start) and against.carries(start)):
+            continue
+
+        def difference(value: Decimal, against: Way = against) -> Decimal:
+            return own(value) - total(against, vary(value), prices)
+
+        kinks = rate_kinks(scenario, prices, way, against) if by_rate else response_size_kinks(scenario, prices)
+        for crossing in crossings(difference, kinks, None if by_rate else GATEWAY_PAYLOAD_BYTES):
+            below, above = (way, against) if crossing.rises else (against, way)
+            yield BreakEven(variable, way, against, crossing.at, own(crossing.at), below, above)
 
 
 @dataclass(frozen=True)
@@ -250,7 +255,7 @@ class Study:
 
     def difference(self, way: Way) -> Decimal:
         """What *way* costs more than `against`, in US dollars."""
-        return self.bills[way].total - bill(self.against, self.scenario, self.prices).total
+        return self.bills[way].total - total(self.against, self.scenario, self.prices)
 
     @cached_property
     def ranges(self) -> dict[Way, tuple[Decimal, Decimal]]:
@@ -262,17 +267,23 @@ class Study:
         """Whether API Gateway can carry the payloads: if not, Service Connect is compared with nothing."""
         return SERVICE_CONNECT.carries(self.scenario)
 
+    @cached_property
+    def _found(self) -> dict[tuple[Way, Variable], list[BreakEven]]:
+        return {}
+
     def break_evens(self, way: Way = SERVICE_CONNECT, variable: Variable = "requests_per_second") -> list[BreakEven]:
         """The break-even points of *way* with every other."""
-        others = (other for other in self.ways if other is not way)
-        return [point for other in others for point in break_even(self.scenario, self.prices, way, other, variable)]
+        if (way, variable) not in self._found:
+            others = [other for other in self.ways if other is not way]
+            self._found[way, variable] = list(break_even(self.scenario, self.prices, way, others, variable))
+        return self._found[way, variable]
 
-    @cached_property
+    @property
     def rates(self) -> list[BreakEven]:
         """The break-even points of Service Connect with each other way as the request rate grows."""
         return self.break_evens()
 
-    @cached_property
+    @property
     def sizes(self) -> list[BreakEven]:
         """The same as the response grows, to 10 MB."""
         return self.break_evens(variable="response_bytes") if self.possible else []
@@ -297,7 +308,7 @@ class Study:
         for each in assumptions(*here):
             if each.field or id(self.prices[each.price]) in asked:
                 cases += [each.set(end, here) for end in {*each.ends} - {each.value}]
-        firsts: list[Any] = [next(break_even(*case, SERVICE_CONNECT, against), None) for case in cases]
+        firsts: list[Any] = [next(break_even(*case, SERVICE_CONNECT, [against]), None) for case in cases]
         found = [point.at for point in firsts if point is not None]
         if not found:
             return None, None

@@ -74,11 +74,13 @@ def from_files(region: str, base_url: str = "", timeout: float = 60.0) -> Files:
     """
     import httpx
 
+    client = httpx.Client(timeout=httpx.Timeout(timeout, connect=timeout / 10), follow_redirects=True)
+
     @cache
     def fetch(offer: str) -> tuple[str, Mapping[str, Any]]:
         url = f"{(base_url or OFFER_FILES).rstrip('/')}/offers/v1.0/aws/{offer}/current/{region}/index.json"
         try:
-            answer = httpx.get(url, timeout=httpx.Timeout(timeout, connect=timeout / 10), follow_redirects=True)
+            answer = client.get(url)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Missing(
                 f"{url} cannot be fetched ({error}); check the network, or name another place with --base-url"

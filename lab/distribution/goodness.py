@@ -57,7 +57,7 @@ def goodness_of_fit(exposure: Exposure) -> Goodness:
     if exposure.constant and freedom == 1:
         return Goodness(statistic, freedom, *_binomial_tails(exposure), "exact")
     if not _enough(exposure.expected[exposure.expected > 0], freedom):
-        return Goodness(statistic, freedom, *_simulated_tails(statistic, quadratic, exposure), "simulated")
+        return Goodness(statistic, freedom, *_simulated_tails(statistic, exposure), "simulated")
     lower = float(special.chdtr(freedom, statistic))
     if exposure.constant and lower < 0.05:
         # As little spread as this is never less likely than these very counts.
@@ -134,20 +134,33 @@ def _binomial_tails(exposure: Exposure) -> tuple[float, float]:
     return min(1.0, upper), min(1.0, lower)
 
 
-def _simulated_tails(statistic: float, quadratic: Quadratic, exposure: Exposure) -> tuple[float, float]:
+def _simulated_tails(statistic: float, exposure: Exposure) -> tuple[float, float]:
     """Both tails by simulation; (b + 1) / (m + 1) keeps the stated level exactly (Davison and Hinkley 1997, 4.2)."""
-    hosts = len(exposure.observed)
-    samples = int(np.clip(600_000 // exposure.shares.size, 1_999, 19_999))
+    null = _null(tuple(exposure.requests.tolist()), exposure.shares.shape, exposure.shares.tobytes())
+    above, below = as_far(null, statistic)
+    return (above + 1) / (len(null) + 1), (below + 1) / (len(null) + 1)
+
+
+@lru_cache(maxsize=8)
+def _null(requests: tuple[int, ...], shape: tuple[int, int], shares: bytes) -> Numbers:
+    """The statistics of simulated runs of so many *requests* by epoch, with *shares* of that *shape*."""
+    expected = np.frombuffer(shares).reshape(shape)
+    hosts = shape[1]
+    samples = int(np.clip(600_000 // expected.size, 1_999, 19_999))
     block = max(1, 1_000_000 // hosts)
+    nobody = np.zeros(hosts, dtype=np.bool_)
+    # Of any counts with these sums: only those are looked at.
+    counts = np.zeros(shape, dtype=np.int64)
+    counts[:, 0] = requests
+    quadratic, _ = _quadratic_form(Exposure(counts, expected, nobody, nobody))
     rng = np.random.default_rng(_SEED)
-    found = np.zeros(2, dtype=np.int64)
+    found = []
     for start in range(0, samples, block):
         draws = np.zeros((min(block, samples - start), hosts), dtype=np.int64)
-        for requests, shares in zip(exposure.requests, exposure.shares, strict=True):
-            draws += rng.multinomial(requests, shares, size=len(draws))
-        found += as_far(quadratic(draws), statistic)
-    above, below = ((found + 1) / (samples + 1)).tolist()
-    return above, below
+        for number, own in zip(requests, expected, strict=True):
+            draws += rng.multinomial(number, own, size=len(draws))
+        found.append(quadratic(draws))
+    return np.concatenate(found)
 
 
 def as_far(null: Numbers, statistic: float) -> tuple[int, int]:

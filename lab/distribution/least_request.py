@@ -26,8 +26,6 @@ import numpy as np
 from scipy import sparse, special
 from scipy.sparse import linalg
 
-from lab.records.observations import Numbers
-
 _MOST_STATES = 2_500
 _CONVERGED = 1e-12
 _MOST_STEPS = 20_000
@@ -62,24 +60,16 @@ def _exact(tasks: int, in_flight: int) -> float | None:
             return None
     size = len(states)
     p, here = np.array(probability), np.array(arrived, dtype=np.float64)
-    matrix = sparse.csr_array((p, (source, target)), shape=(size, size))
-    # Stationary distribution, and h with (I - P) h = arrivals beyond the mean; both up to one equation.
-    system = sparse.eye_array(size, format="csr") - matrix
-    stationary = _solved(system.T, np.zeros(size), 1.0)
+    # I - P with ones in its first column: with them the stationary distribution adds up to 1, and h of the first state,
+    # in (I - P) h = arrivals beyond the mean, is 0 (the unknown in its place is 0, as these are on average).
+    system = sparse.eye_array(size, format="csc") - sparse.csc_array((p, (source, target)), shape=(size, size))
+    solver = linalg.splu(sparse.hstack([np.ones((size, 1)), system[:, 1:]], format="csc"))
+    stationary = solver.solve(np.eye(1, size)[0], trans="T")
     mean = 1 / tasks
-    rate = np.asarray(np.bincount(source, p * here, minlength=size), dtype=np.float64)
-    h = _solved(system, rate - mean, 0.0)
+    h = solver.solve(np.bincount(source, p * here, minlength=size) - mean)
+    h[0] = 0.0
     step = here - mean + h[target] - h[source]
     return float((stationary[source] * p * step**2).sum() / (mean * (1 - mean)))
-
-
-def _solved(system: sparse.csr_array, right: Numbers, total: float) -> Numbers:
-    """The solution whose elements add up to `total`; the system has one equation too many."""
-    matrix = sparse.lil_array(system)
-    matrix[0, :] = 1.0
-    right = right.copy()
-    right[0] = total
-    return np.asarray(linalg.spsolve(sparse.csc_array(matrix), right))
 
 
 def _departures(state: State, in_flight: int) -> Iterator[tuple[float, State]]:

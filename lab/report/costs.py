@@ -9,7 +9,7 @@ from decimal import Context, Decimal
 from typing import Any
 
 from lab.costs import bill as model
-from lab.costs.bill import PUBLIC_ALB, SERVICE_CONNECT, WITH_SHARE, Line, Way, bill
+from lab.costs.bill import PUBLIC_ALB, SERVICE_CONNECT, WITH_SHARE, Line, Way
 from lab.costs.scenario import HOURS, KB, SECONDS_PER_HOUR, Scenario
 from lab.costs.study import BreakEven, Study
 from lab.costs.update import Change
@@ -55,7 +55,7 @@ def _parts(study: Study, reference: str) -> Iterator[Part]:
 
 def _headline(study: Study) -> str:
     rate = f"At {rounded(study.scenario.mean_rate)} requests/s"
-    other = money(bill(study.against, study.scenario, study.prices).total)
+    other = money(model.total(study.against, study.scenario, study.prices))
     if not study.possible:
         return (
             f"{rate} a month costs {other} USD with {_named(study.against)}; API Gateway carries at most 10 MB in a "

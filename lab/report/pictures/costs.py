@@ -9,7 +9,8 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lab.costs.bill import GROUPS, PUBLIC_ALB, WAYS, Way, bill
+from lab.costs import bill as model
+from lab.costs.bill import GROUPS, PUBLIC_ALB, WAYS, Way
 from lab.costs.scenario import KB, Scenario
 from lab.costs.study import BreakEven, Study
 from lab.errors import BadInput
@@ -105,7 +106,7 @@ def _curves(
     """What ways cost more than a public ALB as the scenario *at* a value; break-even *points*, each with its label."""
 
     def more(way: Way, scenario: Scenario) -> float:
-        return float(bill(way, scenario, study.prices).total - bill(PUBLIC_ALB, scenario, study.prices).total)
+        return float(model.total(way, scenario, study.prices) - model.total(PUBLIC_ALB, scenario, study.prices))
 
     drawn = [way for way in WAYS if way.name in CURVES and way in study.bills]
     scenarios = [at(value) for value in values]

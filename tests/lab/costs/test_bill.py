@@ -52,7 +52,7 @@ def test_http_api_without_a_load_balancer_against_a_public_alb(
     idle = bill(PUBLIC_ALB, scenario.at_rate(D(0)), prices)
     assert idle.of("load balancer").quantize(CENT) == D(fixed)
 
-    (point,) = break_even(scenario, prices, SERVICE_CONNECT, PUBLIC_ALB)
+    (point,) = break_even(scenario, prices, SERVICE_CONNECT, [PUBLIC_ALB])
     assert point.at.quantize(TENTH) == D(rate)
     assert (point.at * 3600 * HOURS / 10**6).quantize(TENTH) == D(millions)
     assert (point.cheaper_below, point.cheaper_above) == (SERVICE_CONNECT, PUBLIC_ALB)
@@ -68,7 +68,7 @@ def test_the_internal_alb_by_hand(prices: PriceBook) -> None:
     for share, units in (("0.5", gigabytes), ("1", HOURS / 25)):
         rate = (D("19.3158") - D("16.06")) / (zones - units * D("0.0084"))
         scenario = Scenario(gateway_connections_per_request=D(share))
-        (point,) = break_even(scenario, prices, SERVICE_CONNECT, way_named("internal-alb"))
+        (point,) = break_even(scenario, prices, SERVICE_CONNECT, [way_named("internal-alb")])
         assert point.at == pytest.approx(rate)
         assert rate.quantize(TENTH) == {"0.5": D("73.8"), "1": D("107.1")}[share]
 

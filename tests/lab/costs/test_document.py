@@ -54,11 +54,11 @@ def default() -> Scenario:
 
 def where(scenario: Scenario, prices: PriceBook, way: Way, against: Way) -> str:
     cheaper = bill(way, scenario, prices).total < bill(against, scenario, prices).total
-    return where_cheaper(list(break_even(scenario, prices, way, against)), way, cheaper)
+    return where_cheaper(list(break_even(scenario, prices, way, [against])), way, cheaper)
 
 
 def first(scenario: Scenario, prices: PriceBook, against: Way) -> Decimal:
-    return next(break_even(scenario, prices, SERVICE_CONNECT, against)).at
+    return next(break_even(scenario, prices, SERVICE_CONNECT, [against])).at
 
 
 def test_the_answer_in_a_paragraph(says: Says, default: Scenario, prices: PriceBook) -> None:
@@ -157,7 +157,7 @@ def test_heavy_data(says: Says, default: Scenario, prices: PriceBook) -> None:
     egress = next(line for line in bill(PUBLIC_ALB, heavy, prices).lines if line.item == "internet egress")
     says(f"whatever sends it, {money(egress.usd)} in this example")
     near = default.replace(cross_az_share=D(0))
-    (point,) = break_even(near, prices, SERVICE_CONNECT, PUBLIC_ALB, "response_bytes")
+    (point,) = break_even(near, prices, SERVICE_CONNECT, [PUBLIC_ALB], "response_bytes")
     assert point.cheaper_above is SERVICE_CONNECT
     says(f"less than a public ALB from {point.at / KB:.1f} KB on")
 

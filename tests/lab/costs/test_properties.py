@@ -151,7 +151,7 @@ def _straight(cost: Callable[[Decimal], Decimal], start: Decimal, stop: Decimal)
 @unhurried
 def test_no_break_even_point_is_missed(scenario: Scenario, against: Way) -> None:
     given_that(scenario.mean_rate > 0)
-    points = list(break_even(scenario, PRICES, SERVICE_CONNECT, against))
+    points = list(break_even(scenario, PRICES, SERVICE_CONNECT, [against]))
     dearer_below = bool(points) and points[0].cheaper_below is against
     for step in range(-20, 45):
         rate = Decimal(10) ** (Decimal(step) / 10)

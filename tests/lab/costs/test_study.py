@@ -108,7 +108,7 @@ def test_no_upper_end_where_an_assumption_leaves_no_break_even_point(prices: Pri
     low, high = Study(Scenario(), prices).rate_range(INTERNAL_ALB)
     assert low is not None
     assert high is None
-    assert list(break_even(Scenario(cross_az_share=D(0)), prices, SERVICE_CONNECT, INTERNAL_ALB)) == []
+    assert list(break_even(Scenario(cross_az_share=D(0)), prices, SERVICE_CONNECT, [INTERNAL_ALB])) == []
 
 
 def test_nothing_crosses_where_nothing_is_different() -> None:
@@ -147,16 +147,15 @@ def test_crossings_beyond_the_end_are_none() -> None:
 def test_the_step_of_the_proxys_share_is_found_as_one(prices: PriceBook, exposure_only: Scenario) -> None:
     # With next to no data, connections and difference in the size of twenty tasks an ALB is its hours: with the share
     # dearer at one stroke above 500 requests/s for each task, where the proxies need Fargate's next size but one.
-    ways = (WITH_SHARE, INTERNAL_ALB)
     scenario = exposure_only.replace(
         cpu=512, memory=1024, tasks=1, request_bytes=D(0), response_bytes=D(0), gateway_connections_per_request=D(0)
     )
     scenario = scenario.replace(cpu=256, memory=512)
-    (point,) = break_even(scenario, prices, *ways)
+    (point,) = break_even(scenario, prices, WITH_SHARE, [INTERNAL_ALB])
     assert point.at == 500
 
     def dearer(case: Scenario) -> bool:
-        with_share, alb = (bill(way, case, prices).total for way in ways)
+        with_share, alb = (bill(way, case, prices).total for way in (WITH_SHARE, INTERNAL_ALB))
         return alb < with_share
 
     assert not dearer(scenario.at_rate(point.at))
@@ -166,7 +165,7 @@ def test_the_step_of_the_proxys_share_is_found_as_one(prices: PriceBook, exposur
 def test_response_sizes_break_even_too(prices: PriceBook, exposure_only: Scenario) -> None:
     # Where no zone is crossed, an HTTP API's 512 KB steps are cheaper than an ALB's GB from some size on.
     scenario = exposure_only.at_rate(D(30))
-    (point,) = break_even(scenario, prices, SERVICE_CONNECT, PUBLIC_ALB, "response_bytes")
+    (point,) = break_even(scenario, prices, SERVICE_CONNECT, [PUBLIC_ALB], "response_bytes")
     assert (point.cheaper_below, point.cheaper_above) == (PUBLIC_ALB, SERVICE_CONNECT)
     heavy = scenario.replace(response_bytes=point.at)
     own, alb = (bill(way, heavy, prices).total for way in (SERVICE_CONNECT, PUBLIC_ALB))
@@ -175,7 +174,7 @@ def test_response_sizes_break_even_too(prices: PriceBook, exposure_only: Scenari
 
 def test_a_days_profile_keeps_its_shape(prices: PriceBook) -> None:
     def first(scenario: Scenario, against: str) -> Decimal:
-        return next(break_even(scenario, prices, SERVICE_CONNECT, way_named(against))).at
+        return next(break_even(scenario, prices, SERVICE_CONNECT, [way_named(against)])).at
 
     flat, peaked = Scenario(rates=(D(1),)), Scenario(rates=(*[D(0)] * 23, D(24)))
     assert first(flat, "public-alb") == first(peaked, "public-alb")
@@ -195,7 +194,7 @@ def test_what_is_not_possible_breaks_even_with_nothing(prices: PriceBook) -> Non
     assert Study(heavy, prices).difference(way_named("lattice")) > 0
     # How a bill grows with the response is asked from an empty one on.
     heavier = heavy.replace(request_bytes=limit + 1)
-    assert not list(break_even(heavier, prices, SERVICE_CONNECT, PUBLIC_ALB, "response_bytes"))
+    assert not list(break_even(heavier, prices, SERVICE_CONNECT, [PUBLIC_ALB], "response_bytes"))
 
 
 def test_the_break_even_points_of_the_default_stack(prices: PriceBook) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 
 import numpy as np
@@ -18,68 +17,72 @@ from lab.records.observations import Integers
 RUNS = 1_500
 
 
-def reference(gateway: Gateway, requests: int, rng: random.Random) -> list[int]:
-    """Every request by itself, as the gateway's docstring has it."""
+def reference(gateway: Gateway, requests: int, runs: int) -> Integers:
+    """Every request by itself, as the gateway's docstring has it, in many runs side by side: (runs, tasks)."""
+    rng = np.random.default_rng(8)
+    run = np.arange(runs)
     pick = {
         Policy.RANDOM: _random,
         Policy.ROUND_ROBIN: _round_robin,
         Policy.LEAST_REQUEST: _least_request,
         Policy.STICKY: _sticky,
-    }[gateway.policy](gateway, rng)
-    counts = [0] * gateway.tasks
+    }[gateway.policy](gateway, run, rng)
+    counts = np.zeros((runs, gateway.tasks), dtype=np.int64)
     for _ in range(requests):
-        counts[pick(rng.randrange(gateway.front_ends))] += 1
+        counts[run, pick(rng.integers(0, gateway.front_ends, runs))] += 1
     return counts
 
 
-def _random(gateway: Gateway, rng: random.Random) -> Callable[[int], int]:
-    return lambda _: rng.randrange(gateway.tasks)
+Pick = Callable[[Integers], Integers]
+"""The task of a request in each run, by the front end that it comes to."""
 
 
-def _round_robin(gateway: Gateway, rng: random.Random) -> Callable[[int], int]:
-    orders = [rng.sample(range(gateway.tasks), gateway.tasks) for _ in range(gateway.front_ends)]
-    positions = [rng.randrange(gateway.tasks) for _ in range(gateway.front_ends)]
-
-    def pick(front_end: int) -> int:
-        positions[front_end] += 1
-        return orders[front_end][positions[front_end] % gateway.tasks]
-
-    return pick
+def _random(gateway: Gateway, run: Integers, rng: np.random.Generator) -> Pick:
+    return lambda _: rng.integers(0, gateway.tasks, len(run))
 
 
-def _least_request(gateway: Gateway, rng: random.Random) -> Callable[[int], int]:
-    active = [[0] * gateway.tasks for _ in range(gateway.front_ends)]
-    in_flight: list[list[int]] = [[] for _ in range(gateway.front_ends)]
+def _round_robin(gateway: Gateway, run: Integers, rng: np.random.Generator) -> Pick:
+    orders = rng.permuted(np.tile(np.arange(gateway.tasks), (len(run), gateway.front_ends, 1)), axis=2)
+    positions = rng.integers(0, gateway.tasks, (len(run), gateway.front_ends))
 
-    def pick(front_end: int) -> int:
-        mine, under_way = active[front_end], in_flight[front_end]
-        if len(under_way) == gateway.in_flight:
-            mine[under_way.pop(rng.randrange(gateway.in_flight))] -= 1
-        first, second = rng.randrange(gateway.tasks), rng.randrange(gateway.tasks)
-        task = second if mine[second] < mine[first] else first
-        mine[task] += 1
-        under_way.append(task)
-        return task
+    def pick(front_end: Integers) -> Integers:
+        positions[run, front_end] += 1
+        return np.asarray(orders[run, front_end, positions[run, front_end] % gateway.tasks])
 
     return pick
 
 
-def _sticky(gateway: Gateway, rng: random.Random) -> Callable[[int], int]:
-    left, task = 0, 0
+def _least_request(gateway: Gateway, run: Integers, rng: np.random.Generator) -> Pick:
+    active = np.zeros((len(run), gateway.front_ends, gateway.tasks), dtype=np.int64)
+    in_flight = np.zeros((len(run), gateway.front_ends, gateway.in_flight), dtype=np.int64)
+    sent = np.zeros((len(run), gateway.front_ends), dtype=np.int64)
 
-    def pick(_: int) -> int:
+    def pick(front_end: Integers) -> Integers:
+        so_far = sent[run, front_end]
+        slot = np.where(so_far < gateway.in_flight, so_far, rng.integers(0, gateway.in_flight, len(run)))
+        active[run, front_end, in_flight[run, front_end, slot]] -= so_far >= gateway.in_flight  # one that ends
+        first, second = rng.integers(0, gateway.tasks, (2, len(run)))
+        less = active[run, front_end, second] < active[run, front_end, first]
+        task = np.where(less, second, first)
+        active[run, front_end, task] += 1
+        in_flight[run, front_end, slot] = task
+        sent[run, front_end] += 1
+        return np.asarray(task)
+
+    return pick
+
+
+def _sticky(gateway: Gateway, run: Integers, rng: np.random.Generator) -> Pick:
+    left, task = 0, run
+
+    def pick(_: Integers) -> Integers:
         nonlocal left, task
         if left == 0:
-            left, task = gateway.run_length, rng.randrange(gateway.tasks)
+            left, task = gateway.run_length, rng.integers(0, gateway.tasks, len(run))
         left -= 1
         return task
 
     return pick
-
-
-def by_request(gateway: Gateway, requests: int, runs: int) -> Integers:
-    rng = random.Random(7)
-    return np.array([reference(gateway, requests, rng) for _ in range(runs)])
 
 
 @pytest.mark.parametrize(
@@ -97,7 +100,7 @@ def by_request(gateway: Gateway, requests: int, runs: int) -> Integers:
     ids=str,
 )
 def test_equal_in_distribution_to_the_reference(gateway: Gateway, requests: int) -> None:
-    expected = by_request(gateway, requests, RUNS)
+    expected = reference(gateway, requests, RUNS)
     drawn = sample(gateway, requests, RUNS, np.random.default_rng(11))
     assert (drawn.sum(axis=1) == requests).all()
     # One task, the whole spread, and the furthest task.
