@@ -3,6 +3,7 @@
 # General layout
 #
 #   cli.py up.py     the commands; remote.py and listing.py ask a twin that runs, event_log.py reads what it wrote
+#   options.py       what `twin up` was asked for;  gaps.py  what of a stack the twin does not do
 #   supervisor.py    the one process that owns a twin, and ties the rooms together
 #   stack/           what is asked for: cdk.tf.json or a stack for a service without one, put on the endpoint
 #   aws/             what answers as AWS: the endpoint, who may ask it, and its client

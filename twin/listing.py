@@ -15,7 +15,6 @@ from rich.table import Table
 from rich.text import Text
 
 from twin.aws.client import Aws
-from twin.aws.ecs.unsupported import unsupported
 from twin.errors import NotUp
 from twin.remote import ask, endpoint_of
 
@@ -39,7 +38,6 @@ def listing(running: dict[str, Any]) -> dict[str, Any]:
     with _answering(running):
         gateway, addresses = ask(running, "gateway"), _registered(aws)
         rows = [(task, _row(task, addresses, gateway["requests"])) for task in _described(aws)]
-        left_out = [*running["passed_over"], *_unsupported(aws), *gateway["left_out"]]
     return {
         **{name: running[name] for name in ("pid", "gateway_url", "aws_endpoint_url", "region")},
         "tasks": [
@@ -53,7 +51,7 @@ def listing(running: dict[str, Any]) -> dict[str, Any]:
             }
             for task, row in rows
         ],
-        "left_out": left_out,
+        "left_out": gateway["left_out"],
     }
 
 
@@ -67,12 +65,11 @@ def print_listing(running: dict[str, Any]) -> None:
     with _answering(running):
         gateway = ask(running, "gateway")
         tasks = _tasks(aws, "requests", gateway["requests"], console.width)
-        left_out = [*running["passed_over"], *_unsupported(aws), *gateway["left_out"]]
     console.print(_head(running))
     console.print(tasks)
-    if left_out:
+    if gateway["left_out"]:
         console.print("\nOf the stack, the twin leaves out:", highlight=False)
-    for line in left_out:
+    for line in gateway["left_out"]:
         console.print(f"  {line}", style="dim", highlight=False, soft_wrap=True)
 
 
@@ -144,20 +141,6 @@ def _described(aws: Aws) -> Iterator[dict[str, Any]]:
         ]
         for start in range(0, len(arns), 100):
             yield from aws.call("ecs", "DescribeTasks", cluster=cluster, tasks=arns[start : start + 100])["tasks"]
-
-
-def _unsupported(aws: Aws) -> list[str]:
-    """What the services, and the task definitions that they run, ask for that has no effect here."""
-    lines = []
-    for cluster in aws.call("ecs", "ListClusters")["clusterArns"]:
-        arns = aws.call("ecs", "ListServices", cluster=cluster, maxResults=100)["serviceArns"]
-        for start in range(0, len(arns), 10):
-            for service in aws.call("ecs", "DescribeServices", cluster=cluster, services=arns[start : start + 10])[
-                "services"
-            ]:
-                answer = aws.call("ecs", "DescribeTaskDefinition", taskDefinition=service["taskDefinition"])
-                lines += unsupported(service, answer["taskDefinition"])
-    return lines
 
 
 def _registered(aws: Aws) -> dict[str, str]:

@@ -16,11 +16,11 @@ from typing import Any
 from twin import remote
 from twin.aws.client import Aws
 from twin.aws.credentials import environment
-from twin.aws.ecs import api, wire
+from twin.aws.ecs import api
 from twin.aws.ecs.context import Context
 from twin.aws.ecs.controller import Controller
+from twin.aws.ecs.gaps import ServiceGaps
 from twin.aws.ecs.model import Ecs, HealthStatus, Task, TaskStatus
-from twin.aws.ecs.unsupported import unsupported
 from twin.aws.endpoint import Endpoint
 from twin.aws.moto.registry import Registry
 from twin.aws.moto.scaling import know_services
@@ -30,6 +30,7 @@ from twin.faults import Faults
 from twin.front.alb import LoadBalancers
 from twin.front.alb.model import TargetState
 from twin.front.http_api import Gateway
+from twin.gaps import gaps_of
 from twin.machine.addresses import Address, LoopbackAddresses
 from twin.machine.files import write_json
 from twin.machine.process import Process, Processes
@@ -154,6 +155,7 @@ class Supervisor:
         self._balancers_changed = asyncio.Event()
         self._then: Process | None = None
         self._serves = False
+        self._deployment = Deployment({}, {}, ())  # nothing yet
         self._ended_by: int | None = None  # the first signal
         self._given_up: StartFailed | None = None  # why, where it served and yet does not come up
         main = asyncio.current_task()
@@ -170,17 +172,14 @@ class Supervisor:
                     group.create_task(watch_clock()),
                 ]
                 try:
-                    deployment = (
-                        Deployment({}, {}, ())
-                        if self._options.empty
-                        else await asyncio.to_thread(deploy, self._stack, self._aws)
-                    )
+                    if not self._options.empty:
+                        self._deployment = await asyncio.to_thread(deploy, self._stack, self._aws)
                     await self.balancers.configure()
                     await self.gateway.start()
                     background += [group.create_task(work) for work in self._kept_work()]
                     await until_up(self.ecs, self._state.path / "tasks")
                     await self.gateway.discover()
-                    self._announce(deployment)
+                    self._announce(self._deployment)
                     self._serves = True
                     background.append(group.create_task(self._give_up_unless_steady()))
                     gc.freeze()  # what is here now stays
@@ -299,14 +298,6 @@ class Supervisor:
     def _announce(self, deployment: Deployment) -> None:
         gateway_url = f"http://{self.gateway.address}"
         outputs = {"gateway_url": gateway_url, **deployment.outputs, "aws_endpoint_url": self.endpoint.url}
-        passed_over = [str(item) for item in deployment.passed_over]
-        asked_in_vain = [
-            line
-            for service in self.ecs.services.values()
-            for line in unsupported(
-                wire.service(service, self.ecs, tags=False), wire.task_definition(service.primary.task_definition)
-            )
-        ]
         self._state.describe(
             pid=os.getpid(),
             aws_endpoint_url=self.endpoint.url,
@@ -314,7 +305,6 @@ class Supervisor:
             region=self.ecs.region,
             cluster_name=outputs.get("cluster_name"),
             service_name=outputs.get("service_name"),
-            passed_over=passed_over,
         )
         if not self._options.empty:  # else whoever deploys writes outputs of their own
             write_json(self._state.outputs, {self._stack.name: outputs})
@@ -332,10 +322,8 @@ class Supervisor:
         if self._options.then is not None:  # which says what matters
             return
         print(f"twin: the AWS endpoint is {self.endpoint.url}", flush=True)
-        if left_out := [*passed_over, *asked_in_vain]:
-            print(
-                f"twin: `twin ps` lists {len(left_out)} parts of the stack that do nothing on this machine", flush=True
-            )
+        if gaps := gaps_of(deployment, ServiceGaps(self.ecs)):
+            print(f"twin: `twin ps` lists {len(gaps)} parts of the stack that do nothing on this machine", flush=True)
 
     def _checks_to_come(self) -> str:
         """That no task has passed its health check yet, where there is one."""
@@ -377,9 +365,10 @@ class Supervisor:
         return {}
 
     async def _tell_gateway(self) -> dict[str, Any]:
+        parts = (self._deployment, ServiceGaps(self.ecs), self.gateway, self.balancers)
         return {
             "requests": await self.gateway.requests(),
-            "left_out": [*self.gateway.left_out, *self.balancers.left_out],
+            "left_out": [str(gap) for gap in gaps_of(*parts)],
         }
 
     async def _set(self, assignments: list[str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The state folder: who runs on it, what others may read of it, and the event log.
 
 lock            held by the running supervisor, and by nobody else, however it ended
-twin.json       its pid, and what a client needs: URLs, Region, what was passed over, where its credentials are
+twin.json       its pid, and what a client needs: URLs, Region, where its credentials are
 outputs.json    there once the twin serves: the same form as `cdktf deploy --outputs-file` writes
 events.jsonl    every step of every task, and of the gateway; events.jsonl.1: what was before
 tasks/<id>/     configuration and logs of a task; gateway/ and load-balancer/ likewise

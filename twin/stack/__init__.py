@@ -11,6 +11,6 @@ General layout, each importing only from those above it:
     deployment.py   a stack's resources in order, its outputs
 """
 
-from twin.stack.deployment import Deployment, PassedOver, deploy
+from twin.stack.deployment import Deployment, deploy
 
-__all__ = ["Deployment", "PassedOver", "deploy"]
+__all__ = ["Deployment", "deploy"]

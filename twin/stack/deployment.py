@@ -12,11 +12,12 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from twin.aws.client import Aws
 from twin.errors import BadStack, StartFailed, TwinError
+from twin.gaps import NO_USE, Gap
 from twin.stack.kinds import KINDS, reason_to_pass_over
 from twin.stack.references import Reference, resolve
 from twin.stack.terraform import Resource, Stack
 
-__all__ = ["Deployment", "PassedOver", "deploy"]
+__all__ = ["Deployment", "deploy"]
 
 _LONGEST_REASON = 300  # characters
 # Meta-arguments that change how a resource is made; the others only order it or tell Terraform what to do later.
@@ -31,17 +32,6 @@ _NAMES_GROUPS = {*_RULES, "aws_ecs_service"}
 
 
 @dataclass(frozen=True)
-class PassedOver:
-    """Something of the stack that is not on the endpoint: a resource, a resource's argument, an output."""
-
-    what: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.what}: {self.reason}"
-
-
-@dataclass(frozen=True)
 class Deployment:
     """A stack on the endpoint.
 
@@ -51,7 +41,7 @@ class Deployment:
 
     outputs: Mapping[str, Any]
     attributes: Mapping[str, Mapping[str, Any]]
-    passed_over: tuple[PassedOver, ...]
+    gaps: tuple[Gap, ...]
 
 
 class _NotDeployed(Exception):
@@ -71,8 +61,8 @@ def deploy(stack: Stack, aws: Aws) -> Deployment:
     deployer = _Deployer(stack, aws)
     for resource in resources:
         deployer.put(resource)
-    outputs = deployer.outputs()  # Before passed_over is read: it adds to it.
-    return Deployment(outputs, deployer.attributes, tuple(deployer.passed_over))
+    outputs = deployer.outputs()  # Before gaps are read: it adds to it.
+    return Deployment(outputs, deployer.attributes, tuple(deployer.gaps))
 
 
 def _check(resource: Resource, stack: Stack) -> None:
@@ -92,33 +82,31 @@ def _check(resource: Resource, stack: Stack) -> None:
 class _Deployer:
     def __init__(self, stack: Stack, aws: Aws) -> None:
         self.attributes: dict[str, Mapping[str, Any]] = {}
-        self.passed_over: list[PassedOver] = []
+        self.gaps: list[Gap] = []
         self._stack = stack
         self._aws = aws
 
     def put(self, resource: Resource) -> None:
         """Make the resource, or pass over it: for its type, or for an essential argument that cannot be resolved."""
         if resource.type not in KINDS:
-            self.passed_over.append(PassedOver(resource.address, reason_to_pass_over(resource.type)))
+            self.gaps.append(Gap(resource.address, "", reason_to_pass_over(resource.type)))
             return
         if resource.type in _RULES and (group := _EXISTING_GROUP.search(json.dumps(resource.arguments))):
             reason = f"it names {group[1]}, which is on AWS; no packet is filtered on loopback addresses"
-            self.passed_over.append(PassedOver(resource.address, reason))
+            self.gaps.append(Gap(resource.address, "", reason))
             return
         call = KINDS[resource.type]
         arguments, left_out = self._arguments(resource)
         for argument in call.essential & left_out.keys():
-            self.passed_over.append(PassedOver(resource.address, f"its {argument} {left_out[argument]}"))
+            self.gaps.append(Gap(resource.address, "", f"its {argument} {left_out[argument]}"))
             return
         try:
             self.attributes[resource.address], unused = call(self._aws, arguments, self._stack.default_tags)
         except (BadStack, BotoCoreError, ClientError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise _as_error_of_twin(error, resource, left_out, self._aws) from error
-        left_out |= dict.fromkeys(unused, "the twin has no use for it")
+        left_out |= dict.fromkeys(unused, NO_USE)
         left_out |= {name: "the twin leaves it to Terraform" for name in resource.meta if name in _CHANGES_HOW}
-        self.passed_over += (
-            PassedOver(f"{resource.address}, argument {argument}", reason) for argument, reason in left_out.items()
-        )
+        self.gaps += (Gap(resource.address, f"argument {argument}", reason) for argument, reason in left_out.items())
 
     def outputs(self) -> dict[str, Any]:
         outputs = {}
@@ -128,11 +116,11 @@ class _Deployer:
                 outputs[name] = resolve(value, f"output {name}", self._lookup)
                 for there, here in domains.items():
                     if str(outputs[name]).startswith(there):
-                        self.passed_over.append(PassedOver(f"output {name}", f"{there} leads to AWS, so it is {here}"))
+                        self.gaps.append(Gap(f"output {name}", "", f"{there} leads to AWS, so it is {here}"))
                         outputs[name] = here + outputs[name].removeprefix(there)
             except (BadStack, _NotDeployed):
-                self.passed_over.append(
-                    PassedOver(f"output {name}", f"{value} is no reference to something that the twin deploys")
+                self.gaps.append(
+                    Gap(f"output {name}", "", f"{value} is no reference to something that the twin deploys")
                 )
         return outputs
 

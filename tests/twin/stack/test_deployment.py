@@ -10,8 +10,9 @@ import pytest
 from tests.twin.running import CREDENTIALS
 from twin.aws.client import Aws
 from twin.errors import BadStack, StartFailed
+from twin.gaps import Gap
 from twin.machine.addresses import free_port
-from twin.stack import Deployment, PassedOver, deploy
+from twin.stack import Deployment, deploy
 from twin.stack.terraform import Resource, Stack, load_stack
 
 Requests = list[tuple[str, dict[str, Any]]]
@@ -70,12 +71,12 @@ def test_a_domain_of_the_apis_own_leads_to_aws_so_the_endpoint_stands_in_its_pla
     here = result.attributes["aws_apigatewayv2_api.named"]["api_endpoint"]
     assert result.outputs == {"gateway_url": f"{here}/v1", "comparison_url": f"{here}/v1/alb"}
     assert f"output gateway_url: https://api.example.com leads to AWS, so it is {here}/v1" in [
-        str(passed) for passed in result.passed_over
+        str(passed) for passed in result.gaps
     ]
 
 
 def test_all_that_is_passed_over_is_listed(deployment: Deployment) -> None:
-    assert {passed_over.what for passed_over in deployment.passed_over} == {
+    assert {gap.where + (gap.what and f", {gap.what}") for gap in deployment.gaps} == {
         "aws_cloudwatch_dashboard.dashboard",
         "aws_cloudwatch_metric_alarm.errors",
         "aws_ecs_service.service, argument alarms",
@@ -86,7 +87,7 @@ def test_all_that_is_passed_over_is_listed(deployment: Deployment) -> None:
         "output shouted",
         "terraform_data.wait",
     }
-    assert str(next(it for it in deployment.passed_over if "alarms" in it.what)) == (
+    assert str(next(it for it in deployment.gaps if "alarms" in it.what)) == (
         "aws_ecs_service.service, argument alarms: "
         "refers to aws_cloudwatch_metric_alarm.errors, which the twin passes over"
     )
@@ -294,18 +295,20 @@ def test_what_has_no_use_is_listed_and_the_rest_is_made(aws: Aws) -> None:
         }
     )
 
-    passed_over = deploy(small, aws).passed_over
+    gaps = deploy(small, aws).gaps
 
-    assert set(passed_over) == {
-        PassedOver("aws_kms_key.key", "the twin has no part that would use it"),
-        PassedOver("aws_ecr_repository.one, argument colour", "the twin has no use for it"),
-        PassedOver("aws_ecr_repository.one, argument image_scanning_configuration.taste", "the twin has no use for it"),
-        PassedOver(
-            "aws_ecr_repository.one, argument encryption_configuration",
+    assert set(gaps) == {
+        Gap("aws_kms_key.key", "", "the twin has no part that would use it"),
+        Gap("aws_ecr_repository.one", "argument colour", "the twin has no use for it"),
+        Gap("aws_ecr_repository.one", "argument image_scanning_configuration.taste", "the twin has no use for it"),
+        Gap(
+            "aws_ecr_repository.one",
+            "argument encryption_configuration",
             "refers to aws_kms_key.key, which the twin passes over",
         ),
-        PassedOver(
-            "aws_ecr_repository.one, argument image_tag_mutability",
+        Gap(
+            "aws_ecr_repository.one",
+            "argument image_tag_mutability",
             "refers to aws_vpc.vpc.mutability, an attribute that the twin does not know",
         ),
     }
@@ -327,9 +330,9 @@ def test_a_provisioner_is_left_to_terraform(aws: Aws) -> None:
         {"provisioner": [{"local-exec": {"command": "true"}}], "lifecycle": {"prevent_destroy": True}},
     )
 
-    passed_over = deploy(Stack("small", "eu-west-2", {}, {group.address: group}, {}), aws).passed_over
+    gaps = deploy(Stack("small", "eu-west-2", {}, {group.address: group}, {}), aws).gaps
 
-    assert [it.what for it in passed_over] == ["aws_cloudwatch_log_group.provisioned, argument provisioner"]
+    assert gaps == (Gap(group.address, "argument provisioner", "the twin leaves it to Terraform"),)
 
 
 def test_a_service_of_cloud_map_is_made_in_a_private_dns_namespace(aws: Aws) -> None:
@@ -367,7 +370,7 @@ def test_a_service_of_cloud_map_is_made_in_a_private_dns_namespace(aws: Aws) -> 
         ],
     )["Services"]
     assert (service["Arn"], service["DnsConfig"]["DnsRecords"]) == (arn, [{"Type": "SRV", "TTL": 10}])
-    assert made.passed_over == ()
+    assert made.gaps == ()
 
 
 def test_scaling_is_registered(aws: Aws) -> None:
@@ -492,7 +495,7 @@ def test_security_groups_of_aws_are_in_nobodys_way(aws: Aws) -> None:
         aws,
     )
 
-    assert [str(passed) for passed in result.passed_over] == [
+    assert [str(passed) for passed in result.gaps] == [
         "aws_vpc_security_group_egress_rule.group: it names sg-0123456789abcdef0, which is on AWS; no packet is"
         " filtered on loopback addresses"
     ]

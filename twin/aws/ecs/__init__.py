@@ -11,6 +11,6 @@
 #   api.py         validates requests against botocore's service model and dispatches them to
 #   clusters.py, task_definitions.py, services.py, service_deployments.py, tasks.py, tags.py   the operations
 #   service_connect.py  a service's names in Cloud Map
-#   unsupported.py      what a definition asks for and the twin does not do
+#   gaps.py             what services and task definitions ask for and the twin does not do
 #
 # One event loop owns all records, so there are no locks: the endpoint's threads hand requests over to it.

@@ -20,6 +20,7 @@ from twin.errors import StartFailed
 from twin.front.alb import configuration
 from twin.front.alb.model import Target, TargetState
 from twin.front.alb.reading import Balancing, read
+from twin.gaps import Gap
 from twin.machine.addresses import Address, LoopbackAddresses
 from twin.machine.process import Processes
 
@@ -82,9 +83,9 @@ class LoadBalancers:
         return list(self._backend.target_groups)
 
     @property
-    def left_out(self) -> list[str]:
+    def gaps(self) -> tuple[Gap, ...]:
         """What the load balancers ask for and the twin does not do."""
-        return list(self._balancing.left_out)
+        return self._balancing.gaps
 
     def address(self, listener_arn: str) -> Address | None:
         """Where a listener is on this machine; None if it is not served."""

@@ -7,46 +7,49 @@ from dataclasses import dataclass
 from typing import Any
 
 from twin.front.alb.model import HealthCheck, Listener, TargetGroup
+from twin.gaps import Gap
 
 __all__ = ["Balancing", "read"]
 
 
 @dataclass(frozen=True)
 class Balancing:
-    """All listeners and target groups. *left_out* says what of them the twin does not do, a phrase each."""
+    """All listeners and target groups. *gaps*: what of them the twin does not do."""
 
     listeners: tuple[Listener, ...] = ()
     groups: tuple[TargetGroup, ...] = ()
-    left_out: tuple[str, ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
 
 def read(backend: Any) -> Balancing:
     """What *backend*, moto's for ELBv2, holds."""
-    left_out: list[str] = []
+    gaps: list[Gap] = []
     listeners = []
     for balancer in list(backend.load_balancers.values()):
         if balancer.type != "application":
-            left_out.append(f"load balancer {balancer.name}: {balancer.type} is not known")
+            gaps.append(Gap(f"load balancer {balancer.name}", "", f"{balancer.type} is not known"))
             continue
         idle_timeout = float(balancer.attrs.get("idle_timeout.timeout_seconds", 60))
         for listener in list(balancer.listeners.values()):
             name = f"listener {balancer.name}:{listener.port}"
             if listener.protocol != "HTTP":
-                left_out.append(f"{name}: {listener.protocol} is not served")
+                gaps.append(Gap(name, "", f"{listener.protocol} is not served"))
                 continue
             if len(listener.rules) > 1:
-                left_out.append(f"{name}: its rules; the default action is done for all")
+                gaps.append(Gap(name, "rules", "the default action is done for all"))
             weights = _weights(listener.default_actions)
             if not weights:
-                left_out.append(f"{name}: its default action does not forward")
+                gaps.append(Gap(name, "default action", "it does not forward"))
             listeners.append(Listener(listener.arn, int(listener.port), weights, idle_timeout))
     groups = [group for group in list(backend.target_groups.values()) if group.target_type == "ip"]
     for group in groups:
         if group.health_check_protocol != "HTTP":
-            left_out.append(f"target group {group.name}: health checks by {group.health_check_protocol}; HTTP is used")
+            gaps.append(
+                Gap(f"target group {group.name}", f"health checks by {group.health_check_protocol}", "HTTP is used")
+            )
         if group.attributes.get("stickiness.enabled") == "true":
-            left_out.append(f"target group {group.name}: stickiness")
-    return Balancing(tuple(listeners), tuple(_group(group) for group in groups), tuple(left_out))
+            gaps.append(Gap(f"target group {group.name}", "stickiness", "a client's requests go to any target"))
+    return Balancing(tuple(listeners), tuple(_group(group) for group in groups), tuple(gaps))
 
 
 def _weights(actions: Iterable[Any]) -> dict[str, int]:

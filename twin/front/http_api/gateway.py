@@ -27,6 +27,7 @@ from twin.front.http_api.listener import AUTHORIZATION_CLUSTER, listener
 from twin.front.http_api.model import Api, CloudMapService, Integration, JwtAuthorizer
 from twin.front.http_api.reading import read_api
 from twin.front.http_api.routes import clusters_of, gateway_cluster, table
+from twin.gaps import Gap
 from twin.machine.addresses import Address
 from twin.machine.process import Processes
 from twin.machine.supervision import report
@@ -98,14 +99,16 @@ class Gateway:
         self._api_has_changed = asyncio.Event()  # since it was last read, or while
 
     @property
-    def left_out(self) -> list[str]:
+    def gaps(self) -> list[Gap]:
         """What the API asks for and the twin does not do."""
         formats = [stage.access_log_format for stage in self._api.stages if stage.access_log_format]
         variables = sorted({name for text in formats for name in unknown_variables(text)})
-        refused = [f"the latest changes, refused by Envoy: {self._refused}"] if self._refused else []
-        unusable = [f"instance {name}: it has no IPv4 address with a port" for name in sorted(self._unusable)]
-        logs = [f"access log, {name}: always `-`" for name in variables]
-        return [*refused, *self._api.left_out, *unusable, *logs]
+        refused = [Gap("the latest changes", "refused by Envoy", self._refused)] if self._refused else []
+        unusable = [
+            Gap(f"instance {name}", "", "it has no IPv4 address with a port") for name in sorted(self._unusable)
+        ]
+        logs = [Gap("access log", name, "always `-`") for name in variables]
+        return [*refused, *self._api.gaps, *unusable, *logs]
 
     async def requests(self) -> dict[str, int]:
         """How many requests each address has got since Envoy started, by its text."""
@@ -284,7 +287,7 @@ class Gateway:
         self._envoy.write("lds", [served])
 
     async def _taken_over(self) -> None:
-        """Wait until Envoy has taken over what is written, or has had its time; `left_out` tells what it refused."""
+        """Wait until Envoy has taken over what is written, or has had its time; `gaps` tells what it refused."""
         if await self._envoy.applied():
             self._refused = ""
             self._log_read = self._log_of_envoy.stat().st_size if self._log_of_envoy.exists() else 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from twin.gaps import Gap
+
 __all__ = ["Api", "CloudMapService", "Cors", "Integration", "JwtAuthorizer", "Listener", "Route", "Stage", "Throttle"]
 
 _VARIABLE, _GREEDY = 1, 2  # kinds of a segment, after 0, a literal
@@ -123,12 +125,12 @@ class Cors:
 
 @dataclass(frozen=True)
 class Api:
-    """One HTTP API. *left_out* says what of it the twin does not do, a phrase each."""
+    """One HTTP API. *gaps*: what of it the twin does not do."""
 
     routes: tuple[Route, ...] = ()
     stages: tuple[Stage, ...] = ()
     cors: Cors | None = None
-    left_out: tuple[str, ...] = ()
+    gaps: tuple[Gap, ...] = ()
     id: str = ""
 
     @property

@@ -22,6 +22,7 @@ from twin.front.http_api.model import (
     Stage,
     Throttle,
 )
+from twin.gaps import NO_USE, Gap
 
 __all__ = ["read_api"]
 
@@ -46,17 +47,15 @@ class _Reader:
     def __init__(self, aws: Aws, api: Json) -> None:
         self._aws = aws
         self._api = api
-        self._left_out: list[str] = []
+        self._gaps: list[Gap] = []
         # Several integrations may lead to one service, several routes ask one authorizer.
         self._service = cache(self._service_and_namespace)
         self._authorizer = cache(self._jwt_authorizer)
 
     def api(self, others: Sequence[str]) -> Api:
-        self._left_out += [f"API {name}: one API is served" for name in others]
+        self._gaps += [Gap(f"API {name}", "", "one API is served") for name in others]
         if self._api.get("DisableExecuteApiEndpoint"):
-            self._left_out.append(
-                f"API {self._api['Name']}, disabled endpoint: it is served at the only address there is"
-            )
+            self._gap(f"API {self._api['Name']}", "disabled endpoint", "it is served at the only address there is")
         integrations = {item["IntegrationId"]: self._integration(item) for item in self._items("GetIntegrations")}
         routes = [self._route(item, integrations) for item in self._items("GetRoutes")]
         stages = [self._stage(item) for item in self._items("GetStages")]
@@ -65,9 +64,12 @@ class _Reader:
             tuple(route for route in routes if route),
             tuple(stage for stage in stages if stage),
             cors,
-            tuple(self._left_out),
+            tuple(self._gaps),
             self._api["ApiId"],
         )
+
+    def _gap(self, where: str, what: str, why: str) -> None:
+        self._gaps.append(Gap(where, what, why))
 
     def _items(self, operation: str) -> list[Json]:
         return list(self._aws.call("apigatewayv2", operation, ApiId=self._api["ApiId"])["Items"])
@@ -80,15 +82,15 @@ class _Reader:
         requests = dict(item.get("RequestParameters") or {})
         path = requests.pop("overwrite:path", None)
         if path is not None and "$" in _PATH_VARIABLES.sub("", path):
-            self._left_out.append(f"{name}, overwrite:path {path}: only $request.path and its variables are known")
+            self._gap(name, f"overwrite:path {path}", "only $request.path and its variables are known")
             path = None
-        self._left_out += [f"{name}, request parameter {parameter}" for parameter in requests]
+        self._gaps += [Gap(name, f"request parameter {parameter}", NO_USE) for parameter in requests]
         if item.get("ResponseParameters"):
-            self._left_out.append(f"{name}, response parameters")
+            self._gap(name, "response parameters", NO_USE)
         if item.get("IntegrationMethod", "ANY") != "ANY":
-            self._left_out.append(f"{name}, method {item['IntegrationMethod']}: the client's goes to the service")
+            self._gap(name, f"method {item['IntegrationMethod']}", "the client's goes to the service")
         if item.get("TlsConfig"):
-            self._left_out.append(f"{name}, TLS: tasks are asked by HTTP")
+            self._gap(name, "TLS", "tasks are asked by HTTP")
         timeout = item.get("TimeoutInMillis", _DEFAULT_TIMEOUT_MS) / 1000
         return Integration(item["IntegrationId"], target, timeout, path)
 
@@ -102,12 +104,10 @@ class _Reader:
             try:
                 service, namespace = self._service(arn)
             except (ClientError, ParamValidationError, LookupError) as error:
-                self._left_out.append(f"integration {item['IntegrationId']}: {uri} is not there ({error})")
+                self._gap(f"integration {item['IntegrationId']}", "", f"{uri} is not there ({error})")
                 return None
             return CloudMapService(namespace, service, dict(parse_qsl(query)))
-        self._left_out.append(
-            f"integration {item['IntegrationId']}: {uri or item.get('IntegrationType')} is not private"
-        )
+        self._gap(f"integration {item['IntegrationId']}", "", f"{uri or item.get('IntegrationType')} is not private")
         return None
 
     def _service_and_namespace(self, arn: str) -> tuple[str, str]:
@@ -129,15 +129,15 @@ class _Reader:
         try:
             item = self._aws.call("apigatewayv2", "GetAuthorizer", ApiId=self._api["ApiId"], AuthorizerId=identifier)
         except (ClientError, ParamValidationError) as error:
-            self._left_out.append(f"authorizer {identifier}: it is not there ({error})")
+            self._gap(f"authorizer {identifier}", "", f"it is not there ({error})")
             return None
         name, kind = item.get("Name", identifier), item.get("AuthorizerType")
         if kind != "JWT":
-            self._left_out.append(f"authorizer {name}: {kind} is not known")
+            self._gap(f"authorizer {name}", "", f"{kind} is not known")
             return None
         configuration = item.get("JwtConfiguration") or {}
         if not configuration.get("Issuer"):
-            self._left_out.append(f"authorizer {name}: it has no issuer")
+            self._gap(f"authorizer {name}", "", "it has no issuer")
             return None
         source = (item.get("IdentitySource") or ["$request.header.Authorization"])[0]
         audience = tuple(configuration.get("Audience") or ())
@@ -146,11 +146,11 @@ class _Reader:
     def _route(self, item: Json, integrations: Mapping[str, Integration | None]) -> Route | None:
         key = item.get("RouteKey", "")
         if not _ROUTE_KEY.fullmatch(key):
-            self._left_out.append(f"route {key or item.get('RouteId')}: its key is none of an HTTP API")
+            self._gap(f"route {key or item.get('RouteId')}", "", "its key is none of an HTTP API")
             return None
         integration = integrations.get((item.get("Target") or "").removeprefix("integrations/"))
         if integration is None:
-            self._left_out.append(f"route {key}: its integration is not served")
+            self._gap(f"route {key}", "", "its integration is not served")
             return None
         authorization = item.get("AuthorizationType") or "NONE"
         authorizer = None
@@ -159,17 +159,17 @@ class _Reader:
             authorizer = self._authorizer(identifier) if identifier else None
             if authorization == "JWT" and authorizer is None:
                 told = f"its authorizer {identifier} is not served" if identifier else "it names no authorizer"
-                self._left_out.append(f"route {key}: {told}, so the route is left out")
+                self._gap(f"route {key}", "", f"{told}, so the route is left out")
                 return None
         if authorization not in ("NONE", "AWS_IAM", "JWT"):
-            self._left_out.append(f"route {key}: authorization {authorization} is not known, so the route is left out")
+            self._gap(f"route {key}", "", f"authorization {authorization} is not known, so the route is left out")
             return None
         return Route(key, integration, authorization, authorizer, tuple(item.get("AuthorizationScopes") or ()))
 
     def _stage(self, item: Json) -> Stage | None:
         name = item.get("StageName", "")
         if not _STAGE_NAME.fullmatch(name):
-            self._left_out.append(f"stage {name}: its name is none of a stage")
+            self._gap(f"stage {name}", "", "its name is none of a stage")
             return None
         throttles = {key: _throttle(settings) for key, settings in (item.get("RouteSettings") or {}).items()}
         log = item.get("AccessLogSettings") or {}

@@ -21,11 +21,12 @@ from twin.front.http_api.listener import listener
 from twin.front.http_api.model import Api
 from twin.front.http_api.reading import read_api
 from twin.front.http_api.routes import table
+from twin.gaps import Gap
 from twin.machine.addresses import Address
 from twin.machine.process import Processes
 from twin.parameters import Parameters
 
-IN_PART, WHOLE = Api(left_out=("in part",)), Api(left_out=("whole",))
+IN_PART, WHOLE = Api(gaps=(Gap("in part", "", ""),)), Api(gaps=(Gap("whole", "", ""),))
 
 
 CLOUD_MAP = "arn:aws:servicediscovery:eu-west-2:123456789012:service/"
@@ -94,14 +95,14 @@ def test_a_route_that_cannot_be_served_is_left_out_alone(
     api = read_api(endpoint(GetRoutes=with_route(**route), GetAuthorizer={"a": authorizer} if authorizer else {}))
 
     assert [route.key for route in api.routes] == ["GET /a"]
-    assert any(line.startswith(told) for line in api.left_out), api.left_out
+    assert any(str(gap).startswith(told) for gap in api.gaps), api.gaps
 
 
 def test_a_cloud_map_service_without_a_namespace() -> None:
     api = read_api(endpoint(GetService={"srv": {"Service": {"Name": "shop"}}}))
 
     assert api.routes == ()
-    assert "shop has no namespace" in api.left_out[0]
+    assert "shop has no namespace" in api.gaps[0].why
 
 
 def any_of(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
@@ -179,7 +180,7 @@ def test_whatever_the_resources_are_they_are_read_and_served_or_left_out(
     )
 
     is_there = any(item.get("ProtocolType") == "HTTP" for item in apis["Items"])
-    assert len(api.routes) + len(api.left_out) >= (len(routes["Items"]) if is_there else 0)
+    assert len(api.routes) + len(api.gaps) >= (len(routes["Items"]) if is_there else 0)
     keys = {authorizer.id: "{}" for authorizer in api.authorizers}
     made = (
         table(api, front_ends=1, connect_retries=0),
@@ -219,7 +220,7 @@ def served(folder: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[], Api
 
         monkeypatch.setattr("twin.front.http_api.gateway.read_api", in_a_thread)
         await gateway.configure()
-        return gateway.left_out
+        return [gap.where for gap in gateway.gaps]
 
     return asyncio.run(configured())
 
@@ -264,11 +265,11 @@ def test_what_nobody_has_foreseen_is_told_and_the_next_change_is_served(
         gateway.api_changed()
         await failed.wait()
         gateway.api_changed()
-        while gateway.left_out != ["whole"]:
+        while gateway.gaps != list(WHOLE.gaps):
             await asyncio.wait({following}, timeout=0.01)
             assert not following.done()
         following.cancel()
-        return gateway.left_out
+        return [gap.where for gap in gateway.gaps]
 
     assert asyncio.run(followed()) == ["whole"]
     assert told == ["the gateway's configuration: unforeseen"]

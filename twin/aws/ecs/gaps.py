@@ -1,6 +1,6 @@
-"""What a task definition or a service asks for and the twin does not do: nothing is accepted in silence.
+"""The gaps of services and their task definitions: nothing is accepted in silence.
 
-What the twin heeds is listed here by member of the API's structures; any other member that has a value is told, with
+What the twin heeds is listed here by member of the API's structures; any other member that has a value is a gap, with
 the reason where there is one to give.
 """
 
@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from twin.aws.ecs.model import held_by, main_container
+from twin.aws.ecs import wire
+from twin.aws.ecs.model import Ecs, held_by, main_container
+from twin.gaps import NO_USE, Gap
 
-__all__ = ["unsupported"]
+__all__ = ["ServiceGaps", "service_gaps"]
 
 Json = Mapping[str, Any]
-
-_NO_USE = "the twin has no use for it"
 
 # Members that are heeded, or that say what is the case anyway.
 _TASK_DEFINITION = {
@@ -73,36 +73,53 @@ _REASONS = {
 }
 
 
-def unsupported(service: Json, definition: Json) -> list[str]:
-    """What *service* (`Service`) and its tasks' *definition* (`TaskDefinition`) ask for without effect, a line each."""
+class ServiceGaps:
+    """Those of all services that there are."""
+
+    def __init__(self, ecs: Ecs) -> None:
+        self._ecs = ecs
+
+    @property
+    def gaps(self) -> list[Gap]:
+        return [
+            gap
+            for service in self._ecs.services.values()
+            if service.status != "INACTIVE"
+            for gap in service_gaps(
+                wire.service(service, self._ecs, tags=False), wire.task_definition(service.primary.task_definition)
+            )
+        ]
+
+
+def service_gaps(service: Json, definition: Json) -> list[Gap]:
+    """What *service* (`Service`) and its tasks' *definition* (`TaskDefinition`) ask for without effect."""
     primary: Json = next((d for d in service["deployments"] if d["status"] == "PRIMARY"), {})
     connection = primary.get("serviceConnectConfiguration") or {}
     further = {name: primary.get(name) for name in ("volumeConfigurations", "vpcLatticeConfigurations")}
     return [*_by_service({**service, **further}, connection), *_by_task_definition(definition, connection, service)]
 
 
-def _by_task_definition(definition: Json, connection: Json, service: Json) -> list[str]:
-    name = f"{definition['family']}:{definition['revision']}"
-    lines = list(_told(f"task definition {name}", definition, _TASK_DEFINITION))
+def _by_task_definition(definition: Json, connection: Json, service: Json) -> list[Gap]:
+    of = f"task definition {definition['family']}:{definition['revision']}"
+    gaps = list(_without_use(of, definition, _TASK_DEFINITION))
     containers = definition["containerDefinitions"]
     try:
         main = main_container(containers, connection, service)
     except LookupError:
-        return [*lines, f"task definition {name}: no container maps a port, so no service can run it"]
+        return [*gaps, Gap(of, "", "no container maps a port, so no service can run it")]
     for number, container in enumerate(containers):
-        where = f"task definition {name}, container {container['name']}"
+        where = f"{of}, container {container['name']}"
         if number == main:
-            lines += _told(where, container, _CONTAINER)
-            lines += (f"{where}, healthCheck: {reason}" for reason in _other_in_an_image(container))
+            gaps += _without_use(where, container, _CONTAINER)
+            gaps += (Gap(where, "healthCheck", reason) for reason in _other_in_an_image(container))
             if not container.get("essential", True):
-                lines.append(f"{where}, essential: the task ends with it, for it is the only one that runs")
+                gaps.append(Gap(where, "essential", "the task ends with it, for it is the only one that runs"))
         else:
-            waits = f"; tasks wait for it all the same, until {containers[main]['name']} is HEALTHY"
-            lines.append(
-                f"{where}: it is not run; one container of a task is, the one whose port is served"
-                f"{waits if container['name'] in held_by(containers, main) else ''}"
-            )
-    return lines
+            why = "it is not run; one container of a task is, the one whose port is served"
+            if container["name"] in held_by(containers, main):
+                why += f"; tasks wait for it all the same, until {containers[main]['name']} is HEALTHY"
+            gaps.append(Gap(where, "", why))
+    return gaps
 
 
 def _other_in_an_image(container: Json) -> Iterator[str]:
@@ -114,27 +131,26 @@ def _other_in_an_image(container: Json) -> Iterator[str]:
         yield "localhost is the task's address here; in an image it may be ::1 first, so write 127.0.0.1"
 
 
-def _by_service(service: Json, connection: Json) -> list[str]:
+def _by_service(service: Json, connection: Json) -> list[Gap]:
     where = f"service {service['serviceName']}"
-    told = {name: value for name, value in service.items() if value != "DISABLED"}
-    lines = list(_told(where, told, _SERVICE))
-    lines += _told(where, service.get("deploymentConfiguration") or {}, _DEPLOYMENT_CONFIGURATION)
+    asked = {name: value for name, value in service.items() if value != "DISABLED"}
+    gaps = list(_without_use(where, asked, _SERVICE))
+    gaps += _without_use(where, service.get("deploymentConfiguration") or {}, _DEPLOYMENT_CONFIGURATION)
     network = (service.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
-    lines += _told(where, {name: value for name, value in network.items() if value != "DISABLED"}, {"subnets"})
-    lines += _told(f"{where}, Service Connect", connection, _SERVICE_CONNECT)
+    gaps += _without_use(where, {name: value for name, value in network.items() if value != "DISABLED"}, {"subnets"})
+    gaps += _without_use(f"{where}, Service Connect", connection, _SERVICE_CONNECT)
     served: list[str] = []
     for entry in connection.get("services", []):
-        lines += _told(f"{where}, Service Connect port {entry['portName']}", entry, _SERVICE_CONNECT_SERVICE)
+        port = f"{where}, Service Connect port {entry['portName']}"
+        gaps += _without_use(port, entry, _SERVICE_CONNECT_SERVICE)
         if entry["portName"] not in served and served:
-            lines.append(
-                f"{where}, Service Connect port {entry['portName']}: one port of a task is served, {served[0]}"
-            )
+            gaps.append(Gap(port, "", f"one port of a task is served, {served[0]}"))
         served.append(entry["portName"])
-    return lines
+    return gaps
 
 
-def _told(where: str, structure: Json, heeded: Iterable[str]) -> Iterator[str]:
+def _without_use(where: str, structure: Json, heeded: Iterable[str]) -> Iterator[Gap]:
     """The members of *structure* that have a value and are not *heeded*."""
     for name, value in structure.items():
         if name not in heeded and value not in (None, False, 0, "", [], {}):
-            yield f"{where}, {name}: {_REASONS.get(name, _NO_USE)}"
+            yield Gap(where, name, _REASONS.get(name, NO_USE))
