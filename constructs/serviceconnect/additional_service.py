@@ -11,6 +11,7 @@ from constructs import Construct
 
 from serviceconnect.logs import ServiceLogs
 from serviceconnect.settings import InvalidSettings, Settings
+from serviceconnect.source import ImageSource
 from serviceconnect.workload import UPSTREAMS, Workload
 
 if TYPE_CHECKING:
@@ -25,14 +26,14 @@ class AdditionalServiceProps:
 
     Args:
         settings: what the stack's settings give for it: `Settings.beside`.
-        image_tag: tag of the image that is built from this project; not used if the settings name an image.
+        source: of its image; not used if the settings name one.
         calls: the services that it calls by their client aliases, ``http://name:port``.
         routes: of the API, which lead to it; none: only other services call it.
         serves: whether Service Connect registers it; if not, it is a client alone, and has no routes.
     """
 
     settings: Settings
-    image_tag: str
+    source: ImageSource
     calls: Sequence[Workload] = ()
     routes: Sequence[str] = ()
     serves: bool = True
@@ -69,7 +70,7 @@ class AdditionalService(Construct):
         if props.routes:
             network.admit(rules, "requests", stack.network.vpc_link_group, settings.container_port)
         logs = ServiceLogs(self, "logs", settings)
-        self.workload = Workload(self, settings, network, logs, props.image_tag, push_it=stack.pushes_images)
+        self.workload = Workload(self, settings, network, logs, props.source, push_it=stack.pushes_images)
         after += self.workload.admitted(Construct(self, "endpoints"), stack.endpoints)
         self.service = self.workload.run(
             stack.cluster, stack.alarms, after=after, serves=props.serves, calls=props.calls

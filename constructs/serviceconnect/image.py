@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from cdktf import DataResource, ITerraformDependable, LocalExecProvisioner, TerraformResourceLifecycle
+from cdktf import (
+    AssetType,
+    DataResource,
+    ITerraformDependable,
+    LocalExecProvisioner,
+    TerraformAsset,
+    TerraformResourceLifecycle,
+)
 from cdktf_cdktf_provider_aws.ecr_lifecycle_policy import EcrLifecyclePolicy
 from cdktf_cdktf_provider_aws.ecr_repository import EcrRepository, EcrRepositoryImageScanningConfiguration
 from constructs import Construct
 
 from serviceconnect.scripts import command
 from serviceconnect.settings.service import ServiceSettings
-from serviceconnect.source import LOAD_TAG
+from serviceconnect.source import LOAD_TAG, ImageSource
 
 __all__ = ["GivenImage", "Image", "given_image", "push"]
 
@@ -64,9 +71,11 @@ def given_image(settings: ServiceSettings) -> GivenImage:
 
 
 class Image(Construct):
-    """A repository with immutable tags and, with *push_it*, the image of this project in it under *tag*."""
+    """A repository with immutable tags and, with *push_it*, the image of *source* in it."""
 
-    def __init__(self, scope: Construct, id: str, settings: ServiceSettings, tag: str, push_it: bool) -> None:
+    def __init__(
+        self, scope: Construct, id: str, settings: ServiceSettings, source: ImageSource, push_it: bool
+    ) -> None:
         super().__init__(scope, id)
         repository = EcrRepository(
             self,
@@ -88,11 +97,11 @@ class Image(Construct):
         self.repository = repository
         self.repository_url = repository.repository_url
         self.repository_arn = repository.arn
-        self.uri = f"{repository.repository_url}:{tag}"
-        self._region, self._tag = settings.region, tag
+        self.uri = f"{repository.repository_url}:{source.tag}"
+        self._region, self._tag = settings.region, source.tag
         self.pushed: tuple[DataResource, ...] = ()
         if push_it:
-            self.pushed = (push(self, "push", settings, repository, tag),)
+            self.pushed = (push(self, "push", settings, repository, source),)
 
     def mark_deployed(self, rolled_out: ITerraformDependable) -> None:
         """Keep the image from its repository's lifecycle once it has *rolled_out*, if it was pushed."""
@@ -108,7 +117,7 @@ class Image(Construct):
                 triggers_replace={"image": self.uri},
                 provisioners=[
                     LocalExecProvisioner(
-                        type="local-exec", command=command("mark_deployed.sh"), environment=environment
+                        type="local-exec", command=command(self, "mark_deployed.sh"), environment=environment
                     )
                 ],
                 depends_on=[rolled_out],
@@ -116,23 +125,25 @@ class Image(Construct):
 
 
 def push(
-    scope: Construct, id: str, settings: ServiceSettings, repository: EcrRepository, tag: str, dockerfile: str = ""
+    scope: Construct, id: str, settings: ServiceSettings, repository: EcrRepository, source: ImageSource
 ) -> DataResource:
-    """What to wait for until the project's image, or what *dockerfile* builds, is in *repository* under *tag*."""
+    """What to wait for until the image of *source* is in *repository*."""
+    folder = str(source.copied())
+    context = TerraformAsset(scope, f"{id}-context", path=folder, type=AssetType.DIRECTORY, asset_hash=source.tag)
     environment = {
+        "CONTEXT": context.path,
+        "DOCKERFILE": source.dockerfile,
         "REPOSITORY_NAME": repository.name,
         "REPOSITORY_URL": repository.repository_url,
-        "TAG": tag,
+        "TAG": source.tag,
         "PLATFORM": PLATFORMS[settings.architecture],
         "AWS_REGION": settings.region,
     }
-    if dockerfile:
-        environment["DOCKERFILE"] = dockerfile
     return DataResource(
         scope,
         id,
-        triggers_replace={"image": f"{repository.repository_url}:{tag}"},
+        triggers_replace={"image": f"{repository.repository_url}:{source.tag}"},
         provisioners=[
-            LocalExecProvisioner(type="local-exec", command=command("push_image.sh"), environment=environment)
+            LocalExecProvisioner(type="local-exec", command=command(scope, "push_image.sh"), environment=environment)
         ],
     )

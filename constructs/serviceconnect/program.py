@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 from serviceconnect.loopback import is_loopback
 from serviceconnect.settings import InvalidSettings
 from serviceconnect.settings.reading import CONTEXT_KEY, PREFIX, from_project
-from serviceconnect.source import image_tag, load_image_tag
+from serviceconnect.source import load_image, service_image
 
 if TYPE_CHECKING:
     from serviceconnect.stack import ServiceConnectStack
@@ -66,14 +66,15 @@ def synthesize(root: Path, add: Callable[[ServiceConnectStack], object] | None =
     # A stack that had another name is not in what this program gives; Terraform's cache of it may stay.
     for stale in output.glob("stacks/*/cdk.tf.json"):
         stale.unlink()
+        shutil.rmtree(stale.with_name("assets"), ignore_errors=True)
     # CDKTF's validation of terraform_data asks `terraform version`, and synthesis is to need no Terraform.
     app = App(context=context, outdir=str(output), skip_validation=True)
     stack = ServiceConnectStack(
         app,
         settings,
-        image_tag=image_tag(root, settings.architecture),
+        service_image(root, settings.architecture),
+        load_image(root, settings.architecture),
         endpoint_url=os.environ.get("AWS_ENDPOINT_URL", ""),
-        load_image_tag=load_image_tag(root, settings.architecture),
     )
     if add:
         try:

@@ -38,7 +38,7 @@ def await_rollout(
         provisioners=[
             LocalExecProvisioner(
                 type="local-exec",
-                command=command("await_deployment.sh"),
+                command=command(scope, "await_deployment.sh"),
                 environment={
                     "CLUSTER": cluster_name,
                     "SERVICE": service.name,

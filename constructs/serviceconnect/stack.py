@@ -23,6 +23,7 @@ from serviceconnect.provider import aws_provider
 from serviceconnect.service import Service, Target
 from serviceconnect.settings import Settings
 from serviceconnect.settings.gateway import COMPARISON_PREFIX
+from serviceconnect.source import ImageSource
 from serviceconnect.task import CONTAINER
 from serviceconnect.workload import Workload
 
@@ -35,22 +36,27 @@ class ServiceConnectStack(TerraformStack):
     Further services join it by `AdditionalService`: they share its network, cluster and API.
 
     Args:
-        image_tag: tag of the image that is built from this project; not used if the settings name an image.
-        load_image_tag: tag of the load fleet's image; not used without a load fleet.
+        source: of the service's image; not used if the settings name one.
+        load_source: of the load fleet's image; not used without a load fleet.
         endpoint_url: an AWS endpoint to deploy to; empty: AWS.
     """
 
     def __init__(
-        self, scope: Construct, settings: Settings, image_tag: str, endpoint_url: str = "", load_image_tag: str = "load"
+        self,
+        scope: Construct,
+        settings: Settings,
+        source: ImageSource,
+        load_source: ImageSource,
+        endpoint_url: str = "",
     ) -> None:
         super().__init__(scope, settings.name)
         self._keep_state(settings, endpoint_url)
         aws_provider(self, settings, endpoint_url)
 
-        self.settings, self.pushes_images = settings, not is_loopback(endpoint_url)
+        self.settings, self.source, self.pushes_images = settings, source, not is_loopback(endpoint_url)
         self.network = network = Network(self, "network", settings, settings.container_port)
         logs = Logs(self, "logs", settings)
-        self.workload = Workload(self, settings, network.tasks, logs, image_tag, push_it=self.pushes_images)
+        self.workload = Workload(self, settings, network.tasks, logs, source, push_it=self.pushes_images)
         image, roles = self.workload.image, self.workload.roles
         fleet_role = load_role(self, "load-role", settings, roles.account_id) if settings.load_fleet else None
         self.endpoints = endpoints = Endpoints(self, "endpoints", settings, network)
@@ -92,11 +98,7 @@ class ServiceConnectStack(TerraformStack):
 
         fleet = None
         if fleet_role and isinstance(image, Image):
-            pushed = (
-                [push(self, "load-image", settings, image.repository, load_image_tag, "load/Dockerfile")]
-                if self.pushes_images
-                else []
-            )
+            pushed = [push(self, "load-image", settings, image.repository, load_source)] if self.pushes_images else []
             fleet = LoadFleet(
                 self,
                 "load",
@@ -108,7 +110,7 @@ class ServiceConnectStack(TerraformStack):
                 logs,
                 service,
                 gateway,
-                image_uri=f"{image.repository_url}:{load_image_tag}",
+                image_uri=f"{image.repository_url}:{load_source.tag}",
                 after=[*network.tasks.ways, *ways, *pushed],
             )
 

@@ -25,7 +25,7 @@ def await_empty_namespace(scope: Construct, id: str, namespace_id: str, region: 
             LocalExecProvisioner(
                 type="local-exec",
                 when="destroy",
-                command=command("await_cloud_map.sh"),
+                command=command(scope, "await_cloud_map.sh"),
                 environment={"NAMESPACE_ID": "${self.input.namespace_id}", "AWS_REGION": "${self.input.region}"},
             )
         ],

@@ -19,6 +19,7 @@ from serviceconnect.roles import Roles
 from serviceconnect.scaling import Scaling
 from serviceconnect.service import Endpoint, Service, ServiceProps, Target
 from serviceconnect.settings import Settings
+from serviceconnect.source import ImageSource
 from serviceconnect.task import PORT_NAME, log_options, task_definition
 
 __all__ = ["UPSTREAMS", "Workload"]
@@ -33,7 +34,7 @@ class Workload:
     Its parts are constructs in *scope*, so that those of the stack's first service are the stack's own.
 
     Args:
-        image_tag: tag of the image that is built from this project; not used if the settings name an image.
+        source: of the image; not used if the settings name one.
         push_it: whether a deployment builds and pushes that image.
     """
 
@@ -43,12 +44,12 @@ class Workload:
         settings: Settings,
         network: TaskNetwork,
         logs: ServiceLogs,
-        image_tag: str,
+        source: ImageSource,
         push_it: bool,
     ) -> None:
         self._scope, self.settings, self.network = scope, settings, network
         self.image = (
-            given_image(settings) if settings.image_uri else Image(scope, "image", settings, image_tag, push_it=push_it)
+            given_image(settings) if settings.image_uri else Image(scope, "image", settings, source, push_it=push_it)
         )
         own = (self.image.repository_arn,) if self.image.repository_arn else ()
         self._repository_arns = [*own, *settings.further_repository_arns]

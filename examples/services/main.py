@@ -22,7 +22,6 @@ ROOT = Path(__file__).resolve().parents[2]
 def services(stack: ServiceConnectStack) -> None:
     """Put `caller` into *stack*."""
     from serviceconnect.additional_service import AdditionalService, AdditionalServiceProps
-    from serviceconnect.source import image_tag
 
     # With another environment of cdktf.json, as with ENV=prod, the stack's name has a suffix: caller-prod.
     suffix = stack.settings.name.removeprefix("serviceconnect").removeprefix("-")
@@ -32,7 +31,7 @@ def services(stack: ServiceConnectStack) -> None:
         "caller",
         AdditionalServiceProps(
             settings=caller,
-            image_tag=image_tag(ROOT, caller.architecture),  # the same program in a repository of its own
+            source=stack.source,  # the same program, in a repository of its own
             calls=[stack.workload],
             routes=["GET /call"],
         ),

@@ -91,7 +91,6 @@ Deploy = Callable[..., Terraform]
 @pytest.fixture
 def deploy(endpoint: Endpoint, tmp_path: Path) -> Iterator[Deploy]:
     """Synthesizes the stack of a program with settings and applies it; a further call changes what is there."""
-    (tmp_path / "constructs").symlink_to(PROJECT / "constructs")  # where the stack's scripts are
     stacks = tmp_path / "out" / "stacks" / "serviceconnect"
 
     def deploy(program: str = "main.py", **settings: str) -> Terraform:

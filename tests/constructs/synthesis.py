@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from serviceconnect.program import find_node
 from serviceconnect.settings import Settings
 from serviceconnect.settings.reading import read
+from serviceconnect.source import LOAD_TAG, load_image, service_image
 
 ROOT = Path(__file__).resolve().parents[2]
 TAG = "0123456789ab"
+
+# With a tag that does not change with the files.
+SOURCES = (replace(service_image(ROOT, "X86_64"), tag=TAG), replace(load_image(ROOT, "X86_64"), tag=f"{LOAD_TAG}1"))
 
 Json = dict[str, Any]
 Synthesize = Callable[..., Json]
@@ -30,7 +36,7 @@ def synthesized(settings: Settings, endpoint_url: str = "") -> str:
     context = json.loads((ROOT / "cdktf.json").read_text())["context"]
     with tempfile.TemporaryDirectory() as folder:  # CDKTF makes one of its own otherwise, and leaves it
         app = CdktfTesting.app(context=context, outdir=folder)
-        return str(CdktfTesting.synth(ServiceConnectStack(app, settings, TAG, endpoint_url)))
+        return str(CdktfTesting.synth(ServiceConnectStack(app, settings, *SOURCES, endpoint_url=endpoint_url)))
 
 
 def everything_on() -> Settings:
@@ -75,6 +81,14 @@ def container(stack: Json) -> Json:
     definition, *_ = json.loads(only(stack, "aws_ecs_task_definition")["container_definitions"])
     assert isinstance(definition, dict)
     return definition
+
+
+def script(command: str) -> str:
+    """The script that *command* of a provisioner runs: one that goes with the stack, as an asset."""
+    found = re.fullmatch(r"sh assets/script-(\w+)/[0-9A-F]{32}/(\w+)\.sh", command)
+    assert found
+    assert found[1] == found[2]
+    return found[1]
 
 
 def statements(policy: str) -> list[Json]:

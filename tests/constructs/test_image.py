@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -10,12 +11,26 @@ from pathlib import Path
 
 import pytest
 
-from serviceconnect.source import image_tag, load_image_tag
+from serviceconnect.source import ImageSource, load_image, service_image
 from tests.constructs.stand_ins import SCRIPTS, StandIns
-from tests.constructs.synthesis import ROOT, TAG, Json, Synthesize, address, at, container, only, reference
+from tests.constructs.synthesis import (
+    ROOT,
+    SOURCES,
+    TAG,
+    Json,
+    Synthesize,
+    address,
+    at,
+    container,
+    only,
+    reference,
+    script,
+)
 
 URL = "123456789012.dkr.ecr.eu-west-2.amazonaws.com/serviceconnect"
 ENVIRONMENT = {
+    "CONTEXT": "assets/context",
+    "DOCKERFILE": "Dockerfile",
     "REPOSITORY_NAME": "serviceconnect",
     "REPOSITORY_URL": URL,
     "TAG": TAG,
@@ -40,15 +55,15 @@ def test_what_is_deployed_does_not_expire_and_the_load_fleets_images_apart(stack
     assert (deployed["tagPrefixList"], deployed["countNumber"]) == (["deployed-"], 100)
     assert (load["countNumber"], all_others["countNumber"], all_others["tagStatus"]) == (5, 20, "any")
     (prefix,) = load["tagPrefixList"]
-    assert load_image_tag(ROOT, "X86_64").startswith(prefix)
-    assert not image_tag(ROOT, "X86_64").startswith(prefix)
+    assert load_image(ROOT, "X86_64").tag.startswith(prefix)
+    assert not service_image(ROOT, "X86_64").tag.startswith(prefix)
     assert {rule["action"]["type"] for rule in rules} == {"expire"}
 
 
 def test_an_image_is_marked_once_it_has_rolled_out(stack: Json, synthesize: Synthesize) -> None:
     marks = at(stack, "terraform_data", "image/deployed")
     run = marks["provisioner"][0]["local-exec"]
-    assert run["command"].endswith("scripts/mark_deployed.sh")
+    assert script(run["command"]) == "mark_deployed"
     assert set(run["environment"]) == {"REPOSITORY_NAME", "TAG", "AWS_REGION"}
     assert marks["depends_on"] == [address(stack, "terraform_data", "service/rolled-out")]
     assert "mark_deployed.sh" not in json.dumps(synthesize(endpoint_url="http://127.0.0.1:4566"))
@@ -108,9 +123,10 @@ def test_an_image_that_has_the_newest_mark_is_left_as_it_is(ecr: Mark) -> None:
 def test_service_waits_for_the_push(stack: Json) -> None:
     push = at(stack, "terraform_data", "image/push")
     (provisioner,) = push["provisioner"]
-    assert provisioner["local-exec"]["command"] == "sh ../../../constructs/serviceconnect/scripts/push_image.sh"
+    assert script(provisioner["local-exec"]["command"]) == "push_image"
     assert set(provisioner["local-exec"]["environment"]) == set(ENVIRONMENT)
     assert provisioner["local-exec"]["environment"]["PLATFORM"] == "linux/amd64"
+    assert re.fullmatch(rf"assets/image_push-context_\w+/{TAG}", provisioner["local-exec"]["environment"]["CONTEXT"])
     url = reference(stack, "aws_ecr_repository", "image/repository", "repository_url")
     assert push["triggers_replace"] == {"image": f"{url}:{TAG}"}
     assert container(stack)["image"] == f"{url}:{TAG}"
@@ -160,7 +176,7 @@ def test_push_builds_logs_in_and_pushes(tmp_path: Path) -> None:
     ]
     assert rest[2:] == [
         f"docker buildx build --platform linux/arm64 --provenance=false --build-arg APP_VERSION={TAG}"
-        f" --tag {URL}:{TAG} --push {ROOT}"
+        f" --file assets/context/Dockerfile --tag {URL}:{TAG} --push assets/context"
     ]
     assert (tmp_path / "password").read_text() == "secret\n"
 
@@ -194,6 +210,20 @@ def test_push_says_what_is_missing(tmp_path: Path) -> None:
     assert "SC_IMAGE_URI" in done.stderr
 
 
+@pytest.mark.parametrize("source", SOURCES, ids=["service", "load"])
+def test_the_context_has_all_that_its_dockerfile_copies(source: ImageSource) -> None:
+    folder = source.copied()
+    dockerfile = (folder / source.dockerfile).read_text()
+    copied = [
+        line.split()[1:-1] for line in dockerfile.splitlines() if line.startswith("COPY ") and "--from" not in line
+    ]
+    names = {name for names in copied for name in names}
+    assert names
+    assert {name for name in names if not (folder / name).exists()} == set()
+    assert not list(folder.rglob("__pycache__"))
+    assert {path.relative_to(folder).parts[0] for path in folder.rglob("*")} <= {*names, "Dockerfile", ".dockerignore"}
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of what the image is built from."""
@@ -204,27 +234,27 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_tag_changes_with_what_the_image_is_built_from(project: Path) -> None:
-    tags = {image_tag(project, "X86_64")}
-    assert image_tag(project, "X86_64") in tags
-    tags.add(image_tag(project, "ARM64"))
+    tags = {service_image(project, "X86_64").tag}
+    assert service_image(project, "X86_64").tag in tags
+    tags.add(service_image(project, "ARM64").tag)
     for path in (project / "Dockerfile", project / "app/__init__.py"):
         path.write_text(path.read_text() + "\n")
-        tags.add(image_tag(project, "X86_64"))
+        tags.add(service_image(project, "X86_64").tag)
     (project / "app/new.py").write_text("")
-    tags.add(image_tag(project, "X86_64"))
+    tags.add(service_image(project, "X86_64").tag)
     lock = json.loads((project / "Pipfile.lock").read_text())
     lock["default"]["starlette"]["version"] = "==99"
     (project / "Pipfile.lock").write_text(json.dumps(lock))
-    tags.add(image_tag(project, "X86_64"))
+    tags.add(service_image(project, "X86_64").tag)
     assert len(tags) == 6
     assert all(len(tag) == 12 for tag in tags)
 
 
 def test_tag_stays_for_what_is_not_in_the_image(project: Path) -> None:
-    before = image_tag(project, "X86_64")
+    before = service_image(project, "X86_64").tag
     (project / "app/__pycache__").mkdir(exist_ok=True)
     (project / "app/__pycache__/service.pyc").write_bytes(b"\0")
     lock = json.loads((project / "Pipfile.lock").read_text())
     lock["develop"] = {}
     (project / "Pipfile.lock").write_text(json.dumps(lock))
-    assert image_tag(project, "X86_64") == before
+    assert service_image(project, "X86_64").tag == before

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from serviceconnect.settings import InvalidSettings, Settings
-from serviceconnect.source import load_image_tag
+from serviceconnect.source import load_image
 from tests.constructs.stand_ins import SCRIPTS, StandIns
 from tests.constructs.synthesis import ROOT, Json, Synthesize, address, at, reference, statements
 
@@ -165,10 +165,13 @@ def test_the_script_builds_with_the_fleets_dockerfile(tmp_path: Path) -> None:
         TAG="load-1",
         PLATFORM="linux/amd64",
         AWS_REGION="eu-west-2",
+        CONTEXT="assets/context",
         DOCKERFILE="load/Dockerfile",
     )
     assert done.returncode == 0, done.stderr
-    assert f"--file {ROOT}/load/Dockerfile --tag 1.dkr.ecr/probe:load-1 --push {ROOT}" in tools.calls()[-1]
+    assert (
+        "--file assets/context/load/Dockerfile --tag 1.dkr.ecr/probe:load-1 --push assets/context" in tools.calls()[-1]
+    )
 
 
 def test_the_tag_follows_the_load(tmp_path: Path) -> None:
@@ -176,10 +179,10 @@ def test_the_tag_follows_the_load(tmp_path: Path) -> None:
     (tmp_path / "load/Dockerfile").write_text("FROM scratch")
     (tmp_path / "locustfile.py").write_text("")
     (tmp_path / "Pipfile.lock").write_text((ROOT / "Pipfile.lock").read_text())
-    before = load_image_tag(tmp_path, "X86_64")
+    before = load_image(tmp_path, "X86_64").tag
     assert before.startswith("load-")
     (tmp_path / "load/web.py").write_text("")
-    assert load_image_tag(tmp_path, "X86_64") != before
+    assert load_image(tmp_path, "X86_64").tag != before
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from serviceconnect.source import image_tag
-from tests.constructs.synthesis import ROOT, Json, container, only
+from serviceconnect.source import service_image
+from tests.constructs.synthesis import ROOT, Json, container, only, script
 
 OUTPUTS = 11
 
@@ -35,15 +35,16 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Some are in cdktf.json, some in the environment. Another stack was there before.
     """
     project, out = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("out")
-    for name in ("main.py", "cdktf.json", "Dockerfile", ".dockerignore", "Pipfile.lock"):
+    for name in ("main.py", "cdktf.json", "Dockerfile", ".dockerignore", "Pipfile", "Pipfile.lock"):
         shutil.copy(ROOT / name, project / name)
     shutil.copytree(ROOT / "app", project / "app")
     configuration = json.loads((project / "cdktf.json").read_text())
     configuration["context"]["serviceconnect"] = {"name": "probe", "region": "eu-west-1"}
     (project / "cdktf.json").write_text(json.dumps(configuration))
-    stale = out / "stacks/old/cdk.tf.json"
-    stale.parent.mkdir(parents=True)
-    stale.write_text("{}")
+    for name in ("cdk.tf.json", "assets/script-old/0A1B/old.sh"):
+        stale = out / "stacks/old" / name
+        stale.parent.mkdir(parents=True, exist_ok=True)
+        stale.write_text("{}")
     (project / ".terraform.lock.hcl").write_text("# kept")
     done = run(project / "main.py", out, SC_DESIRED_COUNT="2")
     assert (done.returncode, done.stderr) == (0, "")
@@ -68,7 +69,7 @@ def test_settings_are_those_of_context_and_environment(written: Json) -> None:
 
 
 def test_the_image_is_that_of_the_sources(written: Json) -> None:
-    assert container(written)["image"].endswith(":" + image_tag(ROOT, "X86_64"))
+    assert container(written)["image"].endswith(":" + service_image(ROOT, "X86_64").tag)
 
 
 def test_outputs_have_the_names_that_cdktf_deploy_writes(written: Json) -> None:
@@ -84,6 +85,21 @@ def test_the_feature_flags_of_cdktf_json_are_in_force(written: Json) -> None:
 
 def test_a_stack_that_is_not_synthesized_any_more_goes(output: Path) -> None:
     assert [path.parent.name for path in output.glob("stacks/*/cdk.tf.json")] == ["probe"]
+    assert not list(output.glob("**/script-old"))
+
+
+def test_what_terraform_runs_is_beside_the_stack(output: Path, written: Json) -> None:
+    runs = [resource["provisioner"][0]["local-exec"] for resource in written["resource"]["terraform_data"].values()]
+    assert {script(run["command"]) for run in runs} == {
+        "await_cloud_map",
+        "await_deployment",
+        "mark_deployed",
+        "push_image",
+    }
+    for run in runs:
+        assert (output / "stacks/probe" / run["command"].removeprefix("sh ")).exists()
+        if "CONTEXT" in run["environment"]:
+            assert (output / "stacks/probe" / run["environment"]["CONTEXT"] / "Dockerfile").exists()
 
 
 def test_unusable_settings(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.constructs.stand_ins import SCRIPTS, StandIns
-from tests.constructs.synthesis import Json, Synthesize, at, only, reference
+from tests.constructs.synthesis import Json, Synthesize, at, only, reference, script
 
 SCRIPT = SCRIPTS / "await_deployment.sh"
 NEW, OLD = (f"arn:aws:ecs:eu-west-2:123456789012:task-definition/probe:{revision}" for revision in (2, 1))
@@ -29,7 +29,7 @@ def test_runs_the_script_for_the_service(stack: Json) -> None:
     (provisioner,) = at(stack, "terraform_data", "service/rolled-out")["provisioner"]
     local = provisioner["local-exec"]
     assert "when" not in local
-    assert local["command"] == "sh ../../../constructs/serviceconnect/scripts/await_deployment.sh"
+    assert script(local["command"]) == "await_deployment"
     assert set(local["environment"]) == set(ENVIRONMENT) - {"PAUSE"}
     assert local["environment"]["TASK_DEFINITION"] == service(stack, "task_definition")
 

@@ -11,7 +11,7 @@ import pytest
 from examples.services.main import services
 from serviceconnect.program import find_node
 from serviceconnect.settings import InvalidSettings, Settings
-from tests.constructs.synthesis import ROOT, TAG, Json, address, at, reference, statements
+from tests.constructs.synthesis import ROOT, SOURCES, Json, address, at, reference, statements
 
 if TYPE_CHECKING:
     from serviceconnect.stack import ServiceConnectStack
@@ -30,7 +30,7 @@ def synthesize_with(add: Add, **chosen: object) -> Json:
     from serviceconnect.stack import ServiceConnectStack
 
     context = json.loads((ROOT / "cdktf.json").read_text())["context"]
-    stack = ServiceConnectStack(CdktfTesting.app(context=context), Settings(**chosen), TAG)  # type: ignore[arg-type]
+    stack = ServiceConnectStack(CdktfTesting.app(context=context), Settings(**chosen), *SOURCES)  # type: ignore[arg-type]
     add(stack)
     parsed: Json = json.loads(CdktfTesting.synth(stack))
     return parsed
@@ -43,7 +43,7 @@ def another(name: str = "worker", own: dict[str, object] | None = None, **props:
         from serviceconnect.additional_service import AdditionalService, AdditionalServiceProps
 
         settings = stack.settings.beside(name, **(own or {}))
-        AdditionalService(stack, name, AdditionalServiceProps(settings=settings, image_tag=TAG, **props))
+        AdditionalService(stack, name, AdditionalServiceProps(settings=settings, source=stack.source, **props))
 
     return add
 
@@ -195,7 +195,7 @@ def test_an_internal_server_is_called_by_others_only() -> None:
     def add(stack: ServiceConnectStack) -> None:
         from serviceconnect.additional_service import AdditionalService, AdditionalServiceProps
 
-        props = AdditionalServiceProps(settings=stack.settings.beside("orders"), image_tag=TAG)
+        props = AdditionalServiceProps(settings=stack.settings.beside("orders"), source=stack.source)
         orders = AdditionalService(stack, "orders", props)
         another("web", calls=[stack.workload, orders.workload], routes=["GET /web"])(stack)
 

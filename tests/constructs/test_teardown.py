@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.constructs.stand_ins import SCRIPTS, StandIns
-from tests.constructs.synthesis import Json, address, at, only, reference
+from tests.constructs.synthesis import Json, address, at, only, reference, script
 
 SCRIPT = SCRIPTS / "await_cloud_map.sh"
 ENVIRONMENT = {"NAMESPACE_ID": "ns-1", "AWS_REGION": "eu-west-2", "PAUSE": "0"}
@@ -20,7 +20,7 @@ def test_stands_between_service_and_namespace(stack: Json) -> None:
     (provisioner,) = emptied["provisioner"]
     local = provisioner["local-exec"]
     assert local["when"] == "destroy"
-    assert local["command"] == "sh ../../../constructs/serviceconnect/scripts/await_cloud_map.sh"
+    assert script(local["command"]) == "await_cloud_map"
     # A destroy-time provisioner may refer to nothing else.
     assert all(value.startswith("${self.") for value in local["environment"].values())
     assert address(stack, "terraform_data", "cluster/emptied") in only(stack, "aws_ecs_service")["depends_on"]

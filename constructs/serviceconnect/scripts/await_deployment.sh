@@ -4,9 +4,12 @@
 # In: CLUSTER, SERVICE, TASK_DEFINITION (ARN), AWS_REGION; ATTEMPTS and PAUSE (seconds) change how long it waits. Needs aws.
 set -eu
 
-root=$(cd "$(dirname "$0")/../../.." && pwd)
-# The AWS CLI of the project's own virtual environment, where there is no other.
-PATH="$PATH:$root/.venv/bin"
+# The AWS CLI of the project's own virtual environment, where there is no other: in a folder above.
+above=$(cd "$(dirname "$0")" && pwd)
+while [ "$above" != / ] && [ ! -x "$above/.venv/bin/aws" ]; do
+    above=$(dirname "$above")
+done
+PATH="$PATH:$above/.venv/bin"
 
 command -v aws >/dev/null || {
     echo "await_deployment: aws is missing; install the AWS CLI, or run 'make install'." >&2

@@ -1,12 +1,15 @@
 #!/bin/sh
-# Build the image of this project and push it to ECR, unless the tag is there: tags are immutable, so then it is this one.
-# In: REPOSITORY_NAME, REPOSITORY_URL, TAG, PLATFORM, AWS_REGION, and DOCKERFILE if it is another than Dockerfile. Needs
-# aws and docker with buildx.
+# Build the image of CONTEXT and push it to ECR, unless the tag is there: tags are immutable, so then it is this one.
+# In: CONTEXT (folder), DOCKERFILE (in it), REPOSITORY_NAME, REPOSITORY_URL, TAG, PLATFORM, AWS_REGION. Needs aws and
+# docker with buildx.
 set -eu
 
-root=$(cd "$(dirname "$0")/../../.." && pwd)
-# The AWS CLI of the project's own virtual environment, where there is no other.
-PATH="$PATH:$root/.venv/bin"
+# The AWS CLI of the project's own virtual environment, where there is no other: in a folder above.
+above=$(cd "$(dirname "$0")" && pwd)
+while [ "$above" != / ] && [ ! -x "$above/.venv/bin/aws" ]; do
+    above=$(dirname "$above")
+done
+PATH="$PATH:$above/.venv/bin"
 
 for tool in aws docker; do
     command -v "$tool" >/dev/null || {
@@ -26,4 +29,4 @@ aws ecr get-login-password --region "$AWS_REGION" |
     docker login --username AWS --password-stdin "${REPOSITORY_URL%%/*}"
 # Without provenance the push is one image; with it, an index that the lifecycle rule counts as more.
 docker buildx build --platform "$PLATFORM" --provenance=false --build-arg "APP_VERSION=$TAG" \
-    ${DOCKERFILE:+--file "$root/$DOCKERFILE"} --tag "$REPOSITORY_URL:$TAG" --push "$root"
+    --file "$CONTEXT/$DOCKERFILE" --tag "$REPOSITORY_URL:$TAG" --push "$CONTEXT"
