@@ -178,16 +178,16 @@ settings: install ## Write docs/settings.md from the settings
 	@python -c 'from serviceconnect.settings.table import markdown; print(markdown(), end="")' > docs/settings.md
 
 .venv-checkov/.installed: tools/checkov/requirements.txt
-	$(PYTHON) -m venv .venv-checkov
-	.venv-checkov/bin/pip install --quiet --no-deps --requirement $<
+	@$(PYTHON) -m venv .venv-checkov
+	$(STEP) "Installing checkov into .venv-checkov, once" .venv-checkov/bin/pip install --no-deps --requirement $<
 	@touch $@
 
 checkov: install .venv-checkov/.installed ## Run checkov over the stack, all its options and the Dockerfile
 	@python tools/checkov/gate.py .venv-checkov/bin/checkov
 
 .venv-audit/.installed: tools/audit/requirements.txt
-	$(PYTHON) -m venv .venv-audit
-	.venv-audit/bin/pip install --quiet --no-deps --requirement $<
+	@$(PYTHON) -m venv .venv-audit
+	$(STEP) "Installing pip-audit and CycloneDX into .venv-audit, once" .venv-audit/bin/pip install --no-deps --requirement $<
 	@touch $@
 
 audit: install .venv-audit/.installed ## Known vulnerabilities of what the lock files name (asks pypi.org and npmjs.org)
@@ -195,7 +195,7 @@ audit: install .venv-audit/.installed ## Known vulnerabilities of what the lock 
 
 sbom: install .venv-audit/.installed ## List the parts in CycloneDX's form: sbom/python.cdx.json, sbom/node.cdx.json
 	@mkdir -p sbom
-	@.venv-audit/bin/cyclonedx-py pipenv --categories default,tools,aws,develop --pyproject pyproject.toml --output-reproducible --output-file sbom/python.cdx.json
+	@PYTHONWARNINGS=ignore .venv-audit/bin/cyclonedx-py pipenv --categories default,tools,aws,develop --pyproject pyproject.toml --output-reproducible --output-file sbom/python.cdx.json
 	@npm sbom --package-lock-only --sbom-format cyclonedx > sbom/node.cdx.json
 	@ls sbom/python.cdx.json sbom/node.cdx.json
 

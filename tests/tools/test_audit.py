@@ -37,18 +37,20 @@ def test_a_vulnerable_package_is_named_with_the_version_that_mends_it(audit: Mod
     )
     answer = audit.of_pip_audit(printed, "", 2)
     assert answer.vulnerable == ("a 1.0: PYSEC-2026-1, fixed in 1.1, 2.0",)
-    assert answer.unknown == ""
+    assert answer.missed == 0
 
 
 def test_what_pip_audit_passes_because_it_is_not_found_is_not_looked_up(audit: ModuleType) -> None:
     printed = json.dumps(
         {"dependencies": [{"name": "a", "version": "1", "vulns": []}, {"name": "b", "skip_reason": "?"}]}
     )
-    assert audit.of_pip_audit(printed, "", 2).unknown == "1 of them, such as b: ?"
+    answer = audit.of_pip_audit(printed, "", 2)
+    assert (answer.missed, answer.unknown) == (1, "?")
 
 
 def test_no_answer_is_not_looked_up(audit: ModuleType) -> None:
-    assert audit.of_pip_audit("", "a\nConnection refused\n", 2).unknown == "Connection refused"
+    answer = audit.of_pip_audit("", "a\nConnection refused\n", 2)
+    assert (answer.missed, answer.unknown) == (2, "Connection refused")
     error = "npm error audit endpoint returned an error\nnpm error A complete log of this run can be found in: b"
     assert audit.of_npm('{"message": "405"}', error, 2).unknown == "npm error audit endpoint returned an error"
 
@@ -63,15 +65,15 @@ def test_npms_answer(audit: ModuleType) -> None:
 @pytest.mark.parametrize(
     ("answers", "code"),
     [
-        ([((), ""), ((), "")], 0),
-        ([((), "offline"), ((), "")], 3),
-        ([(("a",), "offline"), ((), "")], 1),
+        ([((), 0), ((), 0)], 0),
+        ([((), 2), ((), 0)], 3),
+        ([(("a",), 1), ((), 0)], 1),
     ],
 )
 def test_the_exit_code(
-    audit: ModuleType, monkeypatch: pytest.MonkeyPatch, answers: list[tuple[tuple[str, ...], str]], code: int
+    audit: ModuleType, monkeypatch: pytest.MonkeyPatch, answers: list[tuple[tuple[str, ...], int]], code: int
 ) -> None:
-    python, node = (audit.Answer("a.lock", 2, vulnerable, unknown) for vulnerable, unknown in answers)
+    python, node = (audit.Answer("a.lock", 2, vulnerable, missed, "offline") for vulnerable, missed in answers)
     monkeypatch.setattr(audit, "python", lambda pip_audit: python)
     monkeypatch.setattr(audit, "node", lambda: node)
     monkeypatch.setattr(sys, "argv", ["audit.py", "pip-audit"])

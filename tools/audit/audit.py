@@ -26,11 +26,12 @@ _LISTS = ("default", "tools", "aws", "develop")
 
 @dataclass(frozen=True)
 class Answer:
-    """What a database says of *packages* packages; `unknown`: why some could not be looked up, "" where all were."""
+    """What a database says of *packages* packages; `unknown`: why *missed* of them could not be looked up."""
 
     where: str
     packages: int
     vulnerable: tuple[str, ...]
+    missed: int = 0
     unknown: str = ""
 
 
@@ -50,15 +51,14 @@ def of_pip_audit(printed: str, error: str, packages: int) -> Answer:
     try:
         found = json.loads(printed)["dependencies"]
     except (ValueError, KeyError, TypeError):
-        return Answer("Pipfile.lock", packages, (), _last(error) or "pip-audit printed nothing")
+        return Answer("Pipfile.lock", packages, (), packages, _last(error) or "pip-audit printed nothing")
     vulnerable = tuple(
         f"{each['name']} {each['version']}: {known['id']}, fixed in {', '.join(known['fix_versions']) or 'no version'}"
         for each in found
         for known in each.get("vulns", [])
     )
     skipped = [each for each in found if "skip_reason" in each]
-    why = f"{len(skipped)} of them, such as {skipped[0]['name']}: {skipped[0]['skip_reason']}" if skipped else ""
-    return Answer("Pipfile.lock", packages, vulnerable, why)
+    return Answer("Pipfile.lock", packages, vulnerable, len(skipped), skipped[0]["skip_reason"] if skipped else "")
 
 
 def node() -> Answer:
@@ -75,7 +75,7 @@ def of_npm(printed: str, error: str, packages: int) -> Answer:
         found: dict[str, Any] = json.loads(printed)
         vulnerabilities = found["vulnerabilities"]
     except (ValueError, KeyError, TypeError):
-        return Answer("package-lock.json", packages, (), _last(error) or "npm printed no answer")
+        return Answer("package-lock.json", packages, (), packages, _last(error) or "npm printed no answer")
     vulnerable = tuple(
         f"{name} {each['range']}: {', '.join(_titles(each))} ({each['severity']})"
         for name, each in vulnerabilities.items()
@@ -96,19 +96,21 @@ def main() -> int:
     """Print both answers; the exit code."""
     answers = [python(sys.argv[1]), node()]
     for answer in answers:
-        known = len(answer.vulnerable) or ("none found" if answer.unknown else "none")
-        print(f"{answer.where}: {answer.packages} packages; with a known vulnerability: {known}")
+        looked_up = answer.packages - answer.missed
+        if looked_up:
+            print(f"{answer.where}: {len(answer.vulnerable)} of {looked_up} packages have a known vulnerability.")
         for line in answer.vulnerable:
             print(f"  {line}")
-        if answer.unknown:
-            print(
-                f"  Not looked up: {answer.unknown}. The databases are pypi.org's and registry.npmjs.org's: run it "
-                "where the internet is reachable.",
-                file=sys.stderr,
-            )
+        if answer.missed:
+            print(f"{answer.where}: {answer.missed} packages were not looked up ({answer.unknown}).", file=sys.stderr)
+    if any(answer.missed for answer in answers):
+        print(
+            "The databases are those of pypi.org and registry.npmjs.org: run it where both can be reached.",
+            file=sys.stderr,
+        )
     if any(answer.vulnerable for answer in answers):
         return 1
-    return 3 if any(answer.unknown for answer in answers) else 0
+    return 3 if any(answer.missed for answer in answers) else 0
 
 
 if __name__ == "__main__":
