@@ -112,6 +112,24 @@ def up(
     namespace_cleanup: Annotated[
         float, typer.Option(help="Seconds until the Cloud Map service of a deleted ECS service is removed.")
     ] = _DEFAULT.namespace_cleanup,
+    client_retries: Annotated[
+        int, typer.Option(help="How often a client proxy tries what could not be passed on with another task.")
+    ] = _DEFAULT.client_retries,
+    ejection_failures: Annotated[
+        int, typer.Option(help="Failures in a row after which a client proxy leaves a task out.")
+    ] = _DEFAULT.ejection_failures,
+    ejection_time: Annotated[
+        float, typer.Option(help="Seconds for which it does, the first time.")
+    ] = _DEFAULT.ejection_time,
+    ejection_percent: Annotated[
+        int, typer.Option(help="Of a service's tasks, how many a client proxy may leave out at a time.")
+    ] = _DEFAULT.ejection_percent,
+    endpoint_propagation: Annotated[
+        float, typer.Option(help="Seconds until client proxies know of a task that has come or gone.")
+    ] = _DEFAULT.endpoint_propagation,
+    hosts_files: Annotated[
+        bool, typer.Option(help="Give each task a hosts file of its own, where the machine allows it.")
+    ] = _DEFAULT.hosts_files,
     command: Annotated[
         str | None,
         typer.Option(help="The service to run; {host} and {port} are filled in. Default: the Dockerfile's CMD."),
@@ -176,6 +194,12 @@ def up(
         proxy_restarts=proxy_restarts,
         running_grace=running_grace,
         namespace_cleanup=namespace_cleanup,
+        client_retries=client_retries,
+        ejection_failures=ejection_failures,
+        ejection_time=ejection_time,
+        ejection_percent=ejection_percent,
+        endpoint_propagation=endpoint_propagation,
+        hosts_files=hosts_files,
     )
     options = Options(
         synth,

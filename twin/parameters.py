@@ -54,6 +54,17 @@ class Parameters:
         running_grace: seconds in RUNNING after which a task without a health check counts as healthy: 40 [ecs].
         namespace_cleanup: seconds until the Cloud Map service of a deleted ECS service is removed. Assumed.
 
+    Client side of Service Connect, of tasks that start later:
+        client_retries: how often a connection that failed is tried on another task: 2 [ecs]. Assumed: a request of
+            which nothing has reached the task is too.
+        ejection_failures: failures after which a task gets no more requests of a client: 5 [ecs]. Assumed: in a row,
+            and answers of 502, 503 and 504 count.
+        ejection_time: seconds for which it gets none, the first time; each time as much more, up to 300: 30 [ecs].
+        ejection_percent: of a service's tasks, how many may be out at a time; one always may. Assumed.
+        endpoint_propagation: seconds until client proxies know of a task that has come or gone. Assumed: "immediately"
+            [ecs].
+        hosts_files: whether each task has names in a hosts file of its own, where the machine allows it.
+
     Raises:
         BadInput: a number out of its range.
     """
@@ -74,15 +85,22 @@ class Parameters:
     running_grace: float = 40.0
     namespace_cleanup: float = 10.0
 
+    client_retries: int = 2
+    ejection_failures: int = 5
+    ejection_time: float = 30.0
+    ejection_percent: int = 50
+    endpoint_propagation: float = 1.0
+    hosts_files: bool = True
+
     def __post_init__(self) -> None:
         if self.timeout_status not in (503, 504):
             raise BadInput(f"timeout-status={self.timeout_status} is none that is known: give 503 or 504")
         for field in fields(self):
             value = getattr(self, field.name)
-            least = 1 if field.name == "front_ends" else 0
-            if isinstance(value, int | float) and not least <= value <= 3600:
+            least, most = _RANGES.get(field.name, (0, 3600))
+            if isinstance(value, int | float) and not least <= value <= most:
                 name = field.name.replace("_", "-")
-                raise BadInput(f"{name}={value:g} is out of range: give a number from {least} to 3600")
+                raise BadInput(f"{name}={value:g} is out of range: give a number from {least} to {most}")
 
     def changed(self, assignments: Iterable[str]) -> Parameters:
         """These parameters with some set anew, each as `name=value`, such as `discovery-ttl=0`.
@@ -105,6 +123,12 @@ class Parameters:
 
 
 _NAMES = tuple(field.name for field in fields(Parameters))
+_RANGES = {
+    "front_ends": (1, 3600),
+    "ejection_failures": (1, 3600),
+    "ejection_time": (1, 3600),
+    "ejection_percent": (0, 100),
+}
 _SWITCH = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
 
 

@@ -211,6 +211,7 @@ class Supervisor:
             "discovery": self.gateway.run,
             "the API's changes": self.gateway.follow,
             "the gateway's Envoy": self.gateway.keep,
+            "the client proxies' endpoints": self.launcher.clients.upstreams.run,
             "the load balancers": self.balancers.run,
             "the load balancers' changes": self._follow_balancers,
             "the state folder": self._watch_state,
@@ -365,7 +366,7 @@ class Supervisor:
         return {}
 
     async def _tell_gateway(self) -> dict[str, Any]:
-        parts = (self._deployment, ServiceGaps(self.ecs), self.gateway, self.balancers)
+        parts = (self._deployment, ServiceGaps(self.ecs), self.gateway, self.balancers, self.launcher.clients)
         return {
             "requests": await self.gateway.requests(),
             "left_out": [str(gap) for gap in gaps_of(*parts)],

@@ -16,6 +16,7 @@ from typing import Any
 from twin.machine.addresses import Address
 
 __all__ = [
+    "PREVIOUS_HOSTS",
     "TYPE",
     "bootstrap",
     "cluster",
@@ -29,6 +30,7 @@ __all__ = [
     "load_assignment",
     "router",
     "static_cluster",
+    "tcp_listener",
 ]
 
 Json = dict[str, Any]
@@ -36,6 +38,11 @@ Json = dict[str, Any]
 TYPE = "type.googleapis.com/envoy."
 # No limit of Envoy's own may decide what clients see: neither service documents one in this range.
 _LIMITS = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
+PREVIOUS_HOSTS: Json = {
+    "name": "envoy.retry_host_predicates.previous_hosts",
+    "typed_config": {"@type": TYPE + "extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"},
+}
+"""Sends a request that has failed to another host than before."""
 _NO_CIRCUIT_BREAKER = {"thresholds": [dict.fromkeys(_LIMITS, 1_000_000)]}
 
 
@@ -54,8 +61,9 @@ def dynamic_bootstrap(name: str, files: Path, clusters: Sequence[Json] = ()) -> 
     return bootstrap(name, static={"clusters": list(clusters)}) | {"dynamic_resources": sources}
 
 
-def cluster(name: str, policy: str, options: Json) -> Json:
+def cluster(name: str, policy: str, options: Json, *, http2: bool = False) -> Json:
     """A cluster without its endpoints. *policy* is Envoy's name; *options* are those of its HTTP connections."""
+    protocol = "http2_protocol_options" if http2 else "http_protocol_options"
     return {
         "name": name,
         "connect_timeout": "1s",
@@ -66,7 +74,7 @@ def cluster(name: str, policy: str, options: Json) -> Json:
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": TYPE + "extensions.upstreams.http.v3.HttpProtocolOptions",
-                "explicit_http_config": {"http_protocol_options": {}},
+                "explicit_http_config": {protocol: {}},
                 "common_http_protocol_options": options,
             }
         },
@@ -120,28 +128,41 @@ def _admin_address() -> Json:
 
 def listener(name: str, address: Address, manager: Json, *, idle_timeout: float) -> Json:
     """A listener for HTTP; *manager* is what its connection manager has of its own; *idle_timeout* in seconds."""
+    filter_ = {
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": {
+            "@type": TYPE + "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": name,
+            "http_filters": [router()],
+            "common_http_protocol_options": {"idle_timeout": f"{idle_timeout}s"},
+            **manager,
+        },
+    }
+    return _listener(name, address, filter_)
+
+
+def tcp_listener(name: str, address: Address, cluster: str, *, idle_timeout: float, attempts: int) -> Json:
+    """A listener for TCP that connects to *cluster*, at most *attempts* times; *idle_timeout* in seconds (0: none)."""
+    filter_ = {
+        "name": "envoy.filters.network.tcp_proxy",
+        "typed_config": {
+            "@type": TYPE + "extensions.filters.network.tcp_proxy.v3.TcpProxy",
+            "stat_prefix": name,
+            "cluster": cluster,
+            "idle_timeout": f"{idle_timeout}s",
+            "max_connect_attempts": attempts,
+        },
+    }
+    return _listener(name, address, filter_)
+
+
+def _listener(name: str, address: Address, filter_: Json) -> Json:
     return {
         "name": name,
         "address": _socket(address),
         # With SO_REUSEPORT two Envoys could share an address and nobody would be told.
         "enable_reuse_port": False,
-        "filter_chains": [
-            {
-                "filters": [
-                    {
-                        "name": "envoy.filters.network.http_connection_manager",
-                        "typed_config": {
-                            "@type": TYPE
-                            + "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-                            "stat_prefix": name,
-                            "http_filters": [router()],
-                            "common_http_protocol_options": {"idle_timeout": f"{idle_timeout}s"},
-                            **manager,
-                        },
-                    }
-                ]
-            }
-        ],
+        "filter_chains": [{"filters": [filter_]}],
     }
 
 

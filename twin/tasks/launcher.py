@@ -17,8 +17,10 @@ from twin.errors import BadInput
 from twin.machine.addresses import Address, LoopbackAddresses
 from twin.machine.process import Processes
 from twin.parameters import Parameters
+from twin.tasks.client import Clients
 from twin.tasks.life import Life
 from twin.tasks.program import Command
+from twin.tasks.upstreams import Upstreams
 
 __all__ = ["Balancers", "TaskLauncher"]
 
@@ -81,7 +83,14 @@ class TaskLauncher:
         self.envoy_binary = envoy_binary
         self.metadata_url = metadata_url
         self.folder = folder
-        self.instances_changed = instances_changed
+        self.clients = Clients(
+            processes=processes,
+            addresses=addresses,
+            upstreams=Upstreams(folder.with_name("upstreams"), registry, parameters),
+            parameters=parameters,
+            folder=folder.with_name("hosts"),
+        )
+        self._instances_changed = instances_changed
         self.log = log
         self.lives: dict[str, Life] = {}
         # More tasks starting at once would only slow each other down, until the registration wait is over for all.
@@ -101,6 +110,11 @@ class TaskLauncher:
         """Begin its end; a second call changes nothing."""
         if life := self.lives.get(task.id):
             life.stopping.set()
+
+    async def instances_changed(self) -> None:
+        """An instance has come to, or gone from, Cloud Map."""
+        self.clients.upstreams.changed()
+        await self._instances_changed()
 
     def find(self, name: str) -> Life:
         """The life of the task that is *name*: its id, the beginning of it, its ARN or host name.

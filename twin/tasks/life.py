@@ -20,6 +20,7 @@ from twin.machine.addresses import Address
 from twin.machine.files import last_line
 from twin.machine.process import Process
 from twin.machine.supervision import report
+from twin.tasks.client import Client
 from twin.tasks.health import HealthCheck, health_paths, search_path, statuses
 from twin.tasks.proxy import Disturbance, Sidecar, sidecar
 
@@ -64,6 +65,7 @@ class Life:
         self._container_port = served_port(task)
         self._application_address: Address
         self._proxy_address: Address
+        self._client = Client()
         self._work: set[asyncio.Task[None]] = set()
         self._sidecar: Sidecar | None = None
         self._registered: list[str] = []  # the ids of the Cloud Map services in which it is
@@ -142,6 +144,7 @@ class Life:
         self._proxy_address = allocate(self._served.get("ingressPortOverride") or self._container_port)
         self._folder.mkdir(parents=True, exist_ok=True)
         if self.task.deployment.service_connect:
+            self._client = await self._launcher.clients.of(self.task.deployment.endpoints, self._folder)
             self._sidecar = self._make_sidecar()
             await self._sidecar.disturb(self._disturbance)
         self._enter(TaskStatus.PENDING)
@@ -169,7 +172,7 @@ class Life:
             await self._sidecar.start()
         self.application = await self._launcher.processes.spawn(
             f"the application of task {self.task.id}",
-            self._launcher.command.fill(self._application_address),
+            self._client.command(self._launcher.command.fill(self._application_address)),
             env=self._environment(),
             cwd=self._launcher.command.folder,
             log=self._folder / "application.log",
@@ -209,6 +212,7 @@ class Life:
                 upstream_idle_timeout=self._launcher.parameters().proxy_idle_timeout,
                 health_paths=health_paths(self._definition),
                 host_name=self.task.host_name if self._launcher.name_tasks else None,
+                client=self._client,
             ),
             folder=self._folder,
             processes=self._launcher.processes,
@@ -219,9 +223,10 @@ class Life:
     def _environment(self) -> Mapping[str, str]:
         """The container's environment: what the task definition gives, and what ECS and the twin add."""
         address = self._application_address
+        given = {entry["name"]: entry["value"] for entry in self._definition.get("environment", [])}
         return {
             "PATH": self._launcher.command.path,
-            **{entry["name"]: entry["value"] for entry in self._definition.get("environment", [])},
+            **self._client.environment(given),
             "HOST": address.host,
             "PORT": str(address.port),
             "HOSTNAME": self.task.host_name,
@@ -315,7 +320,7 @@ class Life:
         try:
             process = await self._launcher.processes.spawn(
                 f"a health check of task {self.task.id}",
-                check.command,
+                self._client.command(check.command),
                 env=environment,
                 cwd=self._folder,  # not the user's: what is run here may have come by a call
                 log=self._folder / "health.log",

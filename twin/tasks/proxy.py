@@ -19,11 +19,13 @@ from twin.machine.addresses import Address
 from twin.machine.files import write_json
 from twin.machine.process import Process, Processes
 from twin.machine.supervision import accident
+from twin.tasks.client import Client
 
 __all__ = ["Disturbance", "Sidecar", "sidecar"]
 
 Json = dict[str, Any]
 
+_NO_CLIENT = Client()
 _UNREADY = "twin.unready"
 # Does nothing until `_order` has given it a share of the requests.
 _DELAY: Json = {
@@ -176,6 +178,7 @@ def sidecar(
     upstream_idle_timeout: float,
     health_paths: Sequence[str] = (),
     host_name: str | None = None,
+    client: Client = _NO_CLIENT,
 ) -> Json:
     """The bootstrap of a task's Service Connect proxy: from *ingress* to *application*; timeouts in seconds (0: none).
 
@@ -183,6 +186,7 @@ def sidecar(
 
     The listener is marked INBOUND: `drain_listeners?inboundonly` acts on no other. *health_paths* are those that
     a Disturbance makes fail. *host_name* is added as `x-hostname` to what the application answers without one.
+    *client* is what the task has as a client.
     """
     unready = {"default_value": {"numerator": 0}, "runtime_key": _UNREADY}
     routes: list[Json] = [
@@ -197,7 +201,8 @@ def sidecar(
     upstream = envoy.static_cluster("application", [application], idle_timeout=upstream_idle_timeout)
     inbound = envoy.listener("ingress", ingress, manager, idle_timeout=idle_timeout) | {"traffic_direction": "INBOUND"}
     runtime = {"layers": [{"name": "admin", "admin_layer": {}}]}
-    bootstrap = envoy.bootstrap("ingress", static={"listeners": [inbound], "clusters": [upstream]})
+    static = {"listeners": [inbound, *client.listeners], "clusters": [upstream, *client.clusters]}
+    bootstrap = envoy.bootstrap("ingress", static=static)
     return bootstrap | {"layered_runtime": runtime}
 
 

@@ -179,6 +179,7 @@ class Controller:
             service.request = kept | {name: good.request[name] for name in DEPLOYED if name in good.request}
             back = self.new_deployment(service, good.task_definition, service.request, good.service_connect)
             back.service_connect_resources = good.service_connect_resources
+            back.endpoints = good.endpoints  # that it does not see newer ones is assumed
             back.returns_to = good
             cause = "ECS deployment circuit breaker: " if failed.circuit_breaker_fired else ""
             back.rollout_state_reason = f"{cause}rolling back to deploymentId {good.id}."

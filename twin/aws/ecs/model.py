@@ -19,6 +19,7 @@ __all__ = [
     "Container",
     "Deployment",
     "Ecs",
+    "Endpoint",
     "HealthStatus",
     "RolloutState",
     "Service",
@@ -119,6 +120,35 @@ class ServiceEvent:
     message: str
 
 
+@dataclass(frozen=True)
+class Endpoint:
+    """A name and port of a namespace, and the Cloud Map service behind it; timeouts in seconds (0: none).
+
+    *protocol* is the port's `appProtocol` (http, http2 or grpc), else tcp.
+    """
+
+    name: str
+    port: int
+    discovery_name: str
+    service_id: str  # of Cloud Map
+    cluster: str
+    service: str  # of ECS
+    protocol: str = "http"
+    request_timeout: float = 15.0
+    idle_timeout: float = 300.0
+
+    @property
+    def is_http(self) -> bool:
+        return self.protocol != "tcp"
+
+    @property
+    def is_http2(self) -> bool:
+        return self.protocol in ("http2", "grpc")
+
+    def __str__(self) -> str:
+        return f"{'http' if self.is_http else 'tcp'}://{self.name}:{self.port}"
+
+
 @dataclass(eq=False)
 class Deployment:
     """One rollout of a service: what its tasks run, and how far it has come."""
@@ -143,6 +173,7 @@ class Deployment:
     circuit_breaker_fired: bool = False
     finished_at: float | None = None
     service_connect_resources: list[Json] = field(default_factory=list)
+    endpoints: tuple[Endpoint, ...] = ()  # which its tasks may call: those that were there when it began
     service_deployment_id: str = field(default_factory=lambda: secrets.token_urlsafe(16)[:21])
 
     @property

@@ -68,6 +68,9 @@ class CloudMap(Protocol):
     def namespace_arn(self, namespace: str) -> str | None:
         """The ARN of *namespace* (its ARN or name), None if there is no such namespace."""
 
+    def namespace_name(self, arn: str) -> str | None:
+        """The name of the namespace with that ARN, None if there is no such namespace."""
+
     def record_types(self, service_arn: str) -> Collection[str] | None:
         """The types of the DNS records (A, SRV, ...) of the service with that ARN; None if there is none."""
 

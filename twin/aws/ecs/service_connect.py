@@ -1,24 +1,34 @@
-"""Service Connect of a service: its namespace, its discovery names, and their services in Cloud Map."""
+"""Service Connect of a service: its namespace, its discovery names and their services in Cloud Map, who may call whom.
+
+The tasks of a deployment may call the endpoints that were in its namespace when it began, its own among them (assumed);
+its later tasks see no others (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-connect-concepts-deploy.html).
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from twin.aws.ecs.context import Context
 from twin.aws.ecs.errors import InvalidParameterException, NamespaceNotFoundException
-from twin.aws.ecs.model import Cluster, Deployment, Service
+from twin.aws.ecs.model import Cluster, Deployment, Endpoint, Service
 
 __all__ = ["configuration", "connect", "namespace_of"]
 
 Json = dict[str, Any]
 
 # API reference, ServiceConnectService: "lowercase letters, numbers, underscores (_), and hyphens (-)", up to 64
+_REQUEST_TIMEOUT = 15  # seconds [ecs: TimeoutConfiguration]
+_IDLE_TIMEOUT, _TCP_IDLE_TIMEOUT = 300, 3600  # seconds [ecs: TimeoutConfiguration]
+
 _DISCOVERY_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}")
 
 
 def connect(context: Context, service: Service, deployment: Deployment) -> None:
     """Make the Cloud Map services that *deployment* of *service* registers with; nothing if it has none.
+
+    Its endpoints, and those that it may call, are known then too.
 
     Raises:
         EcsError: its configuration cannot be used. Nothing has been made then.
@@ -40,6 +50,43 @@ def connect(context: Context, service: Service, deployment: Deployment) -> None:
         identifier, arn = context.cloud_map.create_service(namespace, name)
         service.discovery_services.add(identifier)
         deployment.service_connect_resources.append({"discoveryName": name, "discoveryArn": arn})
+    others = [s for s in context.ecs.services.values() if s is not service and s.status == "ACTIVE" and s.deployments]
+    found = [*_endpoints(context, service, deployment)]
+    for other in others:
+        if (other.primary.service_connect or {}).get("namespace") == namespace:
+            found += _endpoints(context, other, other.primary)
+    deployment.endpoints = tuple(sorted(found, key=lambda endpoint: (endpoint.name, endpoint.port)))
+
+
+def _endpoints(context: Context, service: Service, deployment: Deployment) -> Iterator[Endpoint]:
+    """The endpoints of *service* as *deployment* has them."""
+    connection = deployment.service_connect or {}
+    ports = {
+        port.get("name"): port
+        for container in deployment.task_definition.containers
+        for port in container.get("portMappings", [])
+    }
+    for entry, resource in zip(connection.get("services", []), deployment.service_connect_resources, strict=True):
+        port, timeouts = ports.get(entry["portName"], {}), entry.get("timeout") or {}
+        protocol = port.get("appProtocol", "tcp")
+        idle = _TCP_IDLE_TIMEOUT if protocol == "tcp" else _IDLE_TIMEOUT
+        for alias in entry.get("clientAliases", []):
+            yield Endpoint(
+                name=alias.get("dnsName") or _default_name(context, resource["discoveryName"], connection["namespace"]),
+                port=alias["port"],
+                discovery_name=resource["discoveryName"],
+                service_id=resource["discoveryArn"].rsplit("/", 1)[-1],
+                cluster=service.cluster.name,
+                service=service.name,
+                protocol=protocol,
+                request_timeout=timeouts.get("perRequestTimeoutSeconds", _REQUEST_TIMEOUT),
+                idle_timeout=timeouts.get("idleTimeoutSeconds", idle),
+            )
+
+
+def _default_name(context: Context, discovery_name: str, namespace: str) -> str:
+    """API reference, ServiceConnectClientAlias: "the default value of discoveryName.namespace is used"."""
+    return f"{discovery_name}.{context.cloud_map.namespace_name(namespace)}"
 
 
 def configuration(context: Context, cluster: Cluster, request: Json) -> Json | None:

@@ -11,6 +11,7 @@ from typing import Any
 from moto.backends import get_backend
 from moto.servicediscovery.exceptions import InstanceNotFound, ServiceNotFound
 
+from twin.aws.instances import usable_address
 from twin.aws.moto.stores import locked
 from twin.machine.addresses import Address
 
@@ -30,6 +31,12 @@ class Registry:
         """The ARN of *namespace* (its ARN or name), None if there is no such namespace."""
         found = self._namespace(namespace)
         return str(found.arn) if found else None
+
+    @locked
+    def namespace_name(self, arn: str) -> str | None:
+        """The name of the namespace with that ARN, None if there is no such namespace."""
+        found = self._namespace(arn)
+        return str(found.name) if found else None
 
     @locked
     def create_namespace(self, name: str) -> str:
@@ -118,6 +125,16 @@ class Registry:
             return [instance.instance_id for instance in self._backend.list_instances(service_id)]
         except ServiceNotFound:
             return []
+
+    @locked
+    def addresses(self, service_id: str) -> frozenset[Address]:
+        """Where a service's instances are; without those that have no IPv4 address and port."""
+        try:
+            instances = self._backend.list_instances(service_id)
+        except ServiceNotFound:
+            return frozenset()
+        found = (usable_address(instance.attributes) for instance in instances)
+        return frozenset(address for address in found if address)
 
     def _forget_operations(self) -> None:
         """Each registration is an operation, which moto keeps for ever; Cloud Map for some months."""

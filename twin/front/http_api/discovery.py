@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address
 from typing import Any
 
 from twin.aws.client import Aws
+from twin.aws.instances import usable_address
 from twin.front.http_api.model import CloudMapService
 from twin.machine.addresses import Address
 
 __all__ = ["Instances", "discover", "usable"]
 
 _MAX_RESULTS = 1000  # [cm, DiscoverInstances]
-_PORTS = range(1, 65_536)
 
 
 @dataclass(frozen=True)
@@ -42,18 +41,8 @@ def usable(instances: Iterable[Mapping[str, Any]]) -> Instances:
     """Those with an IPv4 address and a port. Cloud Map takes any text for either, and instances that have none."""
     addresses, unusable = set(), set()
     for instance in instances:
-        if address := _address(instance.get("Attributes") or {}):
+        if address := usable_address(instance.get("Attributes") or {}):
             addresses.add(address)
         else:
             unusable.add(str(instance.get("InstanceId")))
     return Instances(frozenset(addresses), frozenset(unusable))
-
-
-def _address(attributes: Mapping[str, str]) -> Address | None:
-    port = attributes.get("AWS_INSTANCE_PORT", "")
-    if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) in _PORTS):
-        return None
-    try:
-        return Address(str(IPv4Address(attributes.get("AWS_INSTANCE_IPV4", ""))), int(port))
-    except AddressValueError:
-        return None

@@ -145,7 +145,7 @@ def _action(route: Route, clusters: list[str], connect_retries: int, rewrite: Js
         action["retry_policy"] = {
             "retry_on": "connect-failure",
             "num_retries": connect_retries,
-            "retry_host_predicate": [_PREVIOUS_HOSTS],
+            "retry_host_predicate": [envoy.PREVIOUS_HOSTS],
             "host_selection_retry_max_attempts": 5,
             "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.001s"},
         }
@@ -221,9 +221,3 @@ def _destination(clusters: list[str]) -> Mapping[str, Any]:
     if len(clusters) == 1:
         return {"cluster": clusters[0]}
     return {"weighted_clusters": {"clusters": [{"name": name, "weight": 1} for name in clusters]}}
-
-
-_PREVIOUS_HOSTS = {
-    "name": "envoy.retry_host_predicates.previous_hosts",
-    "typed_config": {"@type": _TYPE + "extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"},
-}

@@ -127,6 +127,9 @@ class CloudMap:
     def namespace_arn(self, namespace: str) -> str | None:
         return namespace if namespace in self.namespaces.values() else self.namespaces.get(namespace)
 
+    def namespace_name(self, arn: str) -> str | None:
+        return next((name for name, known in self.namespaces.items() if known == arn), None)
+
     def create_namespace(self, name: str) -> str:
         self.namespaces[name] = NAMESPACE.replace("ns-shop", f"ns-{name}")
         return self.namespaces[name]

@@ -1,0 +1,23 @@
+"""Where an instance of Cloud Map is, by its attributes: what the gateway and the client proxies send requests to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import AddressValueError, IPv4Address
+
+from twin.machine.addresses import Address
+
+__all__ = ["usable_address"]
+
+_PORTS = range(1, 65_536)
+
+
+def usable_address(attributes: Mapping[str, str]) -> Address | None:
+    """Its IPv4 address and port; None if one is missing. Cloud Map takes any text for either."""
+    port = attributes.get("AWS_INSTANCE_PORT", "")
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) in _PORTS):
+        return None
+    try:
+        return Address(str(IPv4Address(attributes.get("AWS_INSTANCE_IPV4", ""))), int(port))
+    except AddressValueError:
+        return None

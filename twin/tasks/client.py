@@ -1,0 +1,161 @@
+"""A task as a client of Service Connect: which endpoints it may call, and how its application reaches them by name.
+
+As on ECS, by a hosts file: each task has an `/etc/hosts` of its own in which a name is the address where the task's
+proxy listens. A machine that allows no mount namespaces has two other ways: values of the container's environment that
+name an endpoint name its listener instead, and HTTP_PROXY is a listener that knows the endpoints by name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from twin.aws.ecs.model import Endpoint
+from twin.errors import StartFailed
+from twin.gaps import Gap
+from twin.machine import hosts
+from twin.machine.addresses import Address, LoopbackAddresses
+from twin.machine.process import Processes
+from twin.parameters import Parameters
+from twin.tasks import egress
+from twin.tasks.egress import Call
+from twin.tasks.upstreams import Upstreams
+
+__all__ = ["Client", "Clients", "rewritten"]
+
+Json = dict[str, Any]
+
+_PROBE = ("twin-probe", "127.0.0.77")  # a name, and an address that it has in no other hosts file
+_RESOLVE = f"import socket, sys; sys.exit(socket.gethostbyname({_PROBE[0]!r}) != {_PROBE[1]!r})"
+_NOT_PROXIED = "localhost,127.0.0.0/8,127.0.0.1,169.254.170.2"  # the last: ECS's credentials
+_UNPRIVILEGED = 8000  # is added to a port that the twin may not use
+
+
+@dataclass(frozen=True)
+class Client:
+    """What a task has as a client: the endpoints that it may call, and its proxy's listeners and clusters for them."""
+
+    calls: Sequence[Call] = ()
+    listeners: Sequence[Json] = ()
+    clusters: Sequence[Json] = ()
+    hosts: Path | None = None  # its hosts file; None: it has none
+    http_proxy: Address | None = None  # where HTTP_PROXY leads; None: every endpoint is reached by the hosts file
+    rewritten: Sequence[Call] = field(default=())  # those that the environment must name
+
+    def command(self, words: Sequence[str]) -> list[str]:
+        """The command that runs *words* in the task: with its names."""
+        return hosts.command(self.hosts, words) if self.hosts else list(words)
+
+    def environment(self, given: Mapping[str, str]) -> dict[str, str]:
+        """A container's environment as it is *given*, with listeners in place of endpoints where there must be."""
+        offered = _http_proxy(self.http_proxy) if self.http_proxy else {}
+        return {**offered, **rewritten(given, self.rewritten)}
+
+
+class Clients:
+    """Makes the client side of tasks."""
+
+    def __init__(
+        self,
+        *,
+        processes: Processes,
+        addresses: LoopbackAddresses,
+        upstreams: Upstreams,
+        parameters: Callable[[], Parameters],
+        folder: Path,
+    ) -> None:
+        """*folder* is where it tries whether this machine allows hosts files."""
+        self.upstreams = upstreams
+        self._processes = processes
+        self._addresses = addresses
+        self._parameters = parameters
+        self._folder = folder
+        self._allowed: bool | None = None
+        self._asking = asyncio.Lock()
+        self._other_ports: set[str] = set()  # endpoints that a listener has another port for
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """How names differ from ECS's here."""
+        instead = "values of its environment that name an endpoint name a listener instead, and HTTP_PROXY is set"
+        if self._allowed is False:
+            return [Gap("Service Connect", "names", f"this machine allows no hosts file of a task's own: {instead}")]
+        if not self._parameters().hosts_files:
+            return [Gap("Service Connect", "names", f"without hosts files of a task's own, {instead}")]
+        return [
+            Gap("Service Connect", endpoint, f"a listener on its port needs CAP_NET_BIND_SERVICE: {instead}")
+            for endpoint in sorted(self._other_ports)
+        ]
+
+    async def of(self, endpoints: Iterable[Endpoint], folder: Path) -> Client:
+        """The client side of a task that may call *endpoints*; its files go to *folder*."""
+        parameters = self._parameters()
+        calls = [Call(endpoint, self._address(endpoint.port)) for endpoint in endpoints]
+        if not calls:
+            return Client()
+        by_hosts = parameters.hosts_files and await self._hosts_files()
+        others = [call for call in calls if not by_hosts or call.address.port != call.endpoint.port]
+        listeners = [egress.listener(call, parameters) for call in calls]
+        clusters = [egress.cluster(call, self.upstreams.file(call.endpoint.service_id), parameters) for call in calls]
+        http_proxy = None
+        if others:
+            self._other_ports |= {str(call.endpoint) for call in others} if by_hosts else set()
+            http_proxy = self._address(_UNPRIVILEGED)
+            listener, cluster = egress.http_proxy(http_proxy, calls, parameters)
+            listeners, clusters = [*listeners, listener], [*clusters, cluster]
+        file = None
+        if by_hosts:
+            file = folder / "hosts"
+            file.write_text(hosts.text((call.endpoint.name, call.address.host) for call in calls))
+        return Client(calls, listeners, clusters, file, http_proxy, others)
+
+    def _address(self, port: int) -> Address:
+        try:
+            return self._addresses.allocate(port)
+        except StartFailed:  # a port that this user may not use
+            return self._addresses.allocate(_UNPRIVILEGED + port)
+
+    async def _hosts_files(self) -> bool:
+        """Whether a program can have a hosts file of its own here. It is tried: no setting says it on all machines."""
+        async with self._asking:
+            if self._allowed is None:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                file = self._folder / "hosts"
+                file.write_text(hosts.text([_PROBE]))
+                resolve = hosts.command(file, [sys.executable, "-I", "-S", "-c", _RESOLVE])
+                process = await self._processes.spawn(
+                    "a try of a hosts file", resolve, env={}, log=self._folder / "hosts.log"
+                )
+                self._allowed = await process.wait() == 0
+            return self._allowed
+
+
+def rewritten(environment: Mapping[str, str], calls: Iterable[Call]) -> dict[str, str]:
+    """*environment* with the addresses of listeners in place of endpoints: `NAME:PORT`, `http://NAME` of port 80, and
+    values that are a name and nothing else, where the listener has the endpoint's port."""
+    made = dict(environment)
+    for call in calls:
+        endpoint, address = call.endpoint, call.address
+        name = re.escape(endpoint.name)
+        forms = [rf"(?<![\w.-]){name}:{endpoint.port}(?!\d)"]
+        if endpoint.port == 80:
+            forms.append(rf"(?<=://){name}(?![\w.:-])")
+        named = re.compile("|".join(forms))
+        for variable, value in made.items():
+            if value == endpoint.name and address.port == endpoint.port:
+                made[variable] = address.host
+            else:
+                made[variable] = named.sub(str(address), value)
+    return made
+
+
+def _http_proxy(address: Address) -> dict[str, str]:
+    """The variables that send plain HTTP through the proxy at *address*."""
+    # curl reads http_proxy in lowercase alone. Node, from version 24 on, reads either if it is told to.
+    names = dict.fromkeys(("http_proxy", "HTTP_PROXY"), f"http://{address}")
+    return {**names, **dict.fromkeys(("no_proxy", "NO_PROXY"), _NOT_PROXIED), "NODE_USE_ENV_PROXY": "1"}
