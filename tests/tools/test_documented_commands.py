@@ -49,7 +49,7 @@ RUN_BY = {
     "make run": ".ci/run",
     "make test": ".ci/run",
     "make compare": "tests/tools/test_makefile.py",
-    "make ui": "tests/load/test_web.py",
+    "make ui": "tests/load/groups/test_web.py",
     "make synth": "tests/constructs/test_main.py",
     "make install": ".ci/run",
     "make develop": ".ci/run",
@@ -58,7 +58,7 @@ RUN_BY = {
     "twin up": "tests/twin/test_supervisor.py",
     "twin events": "tests/twin/test_event_log.py",
     "twin down": "tests/twin/test_documented_commands.py",
-    "locust": "tests/load/test_locust.py",
+    "locust": "tests/load/traffic/test_locust.py",
 }
 
 
