@@ -169,10 +169,12 @@ diff: preflight-diff $(SYNTH_FROM) node_modules/.installed ## Show what a deploy
 preflight-%: install
 	@python tools/preflight.py $*
 
-diagram: develop ## Draw docs/architecture.png from the default stack (needs Graphviz)
-	@mkdir -p cdktf.out
-	@env -u AWS_ENDPOINT_URL $(foreach v,$(filter SC_%,$(.VARIABLES)),-u $(v)) CDKTF_OUTDIR=cdktf.out/diagram $(PROGRAM)
+DEFAULTS = env -u AWS_ENDPOINT_URL $(foreach v,$(filter SC_%,$(.VARIABLES)),-u $(v))
+diagram: develop ## Draw docs/architecture.png and services.png from the stacks with their defaults (needs Graphviz)
+	@$(DEFAULTS) CDKTF_OUTDIR=cdktf.out/diagram python main.py
 	@python tools/diagram.py cdktf.out/diagram/stacks/*/cdk.tf.json docs/architecture.png
+	@$(DEFAULTS) CDKTF_OUTDIR=cdktf.out/diagram python examples/services/main.py
+	@python tools/diagram.py cdktf.out/diagram/stacks/*/cdk.tf.json docs/services.png
 
 settings: install ## Write docs/settings.md from the settings
 	@python -c 'from serviceconnect.settings.table import markdown; print(markdown(), end="")' > docs/settings.md

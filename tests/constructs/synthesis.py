@@ -8,12 +8,15 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from serviceconnect.program import find_node
 from serviceconnect.settings import Settings
 from serviceconnect.settings.reading import read
 from serviceconnect.source import LOAD_TAG, load_image, service_image
+
+if TYPE_CHECKING:
+    from serviceconnect.stack import ServiceConnectStack
 
 ROOT = Path(__file__).resolve().parents[2]
 TAG = "0123456789ab"
@@ -23,10 +26,11 @@ SOURCES = (replace(service_image(ROOT, "X86_64"), tag=TAG), replace(load_image(R
 
 Json = dict[str, Any]
 Synthesize = Callable[..., Json]
+Add = Callable[["ServiceConnectStack"], object]
 
 
-def synthesized(settings: Settings, endpoint_url: str = "") -> str:
-    """The text of cdk.tf.json for *settings*."""
+def synthesized(settings: Settings, endpoint_url: str = "", add: Add | None = None) -> str:
+    """The text of cdk.tf.json for *settings*, with what *add* puts into the stack."""
     find_node()
     # It starts jsii's Node, which takes seconds: only where a stack is made.
     from cdktf import Testing as CdktfTesting
@@ -36,7 +40,16 @@ def synthesized(settings: Settings, endpoint_url: str = "") -> str:
     context = json.loads((ROOT / "cdktf.json").read_text())["context"]
     with tempfile.TemporaryDirectory() as folder:  # CDKTF makes one of its own otherwise, and leaves it
         app = CdktfTesting.app(context=context, outdir=folder)
-        return str(CdktfTesting.synth(ServiceConnectStack(app, settings, *SOURCES, endpoint_url=endpoint_url)))
+        stack = ServiceConnectStack(app, settings, *SOURCES, endpoint_url=endpoint_url)
+        if add:
+            add(stack)
+        return str(CdktfTesting.synth(stack))
+
+
+def synthesize_with(add: Add, **chosen: object) -> Json:
+    """The stack of the settings with what *add* puts into it."""
+    parsed: Json = json.loads(synthesized(Settings(**chosen), add=add))  # type: ignore[arg-type]
+    return parsed
 
 
 def everything_on() -> Settings:

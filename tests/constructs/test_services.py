@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from examples.services.main import services
-from serviceconnect.program import find_node
 from serviceconnect.settings import InvalidSettings, Settings
-from tests.constructs.synthesis import ROOT, SOURCES, Json, address, at, reference, statements
+from tests.constructs.synthesis import Add, Json, address, at, reference, statements, synthesize_with
 
 if TYPE_CHECKING:
     from serviceconnect.stack import ServiceConnectStack
 
-Add = Callable[["ServiceConnectStack"], object]
-
 # What may change of a running stack when a service joins it, and is changed in place.
 IN_PLACE = {"aws_vpc_endpoint"}
-
-
-def synthesize_with(add: Add, **chosen: object) -> Json:
-    """The stack of the settings with what *add* puts into it."""
-    find_node()
-    from cdktf import Testing as CdktfTesting
-
-    from serviceconnect.stack import ServiceConnectStack
-
-    context = json.loads((ROOT / "cdktf.json").read_text())["context"]
-    stack = ServiceConnectStack(CdktfTesting.app(context=context), Settings(**chosen), *SOURCES)  # type: ignore[arg-type]
-    add(stack)
-    parsed: Json = json.loads(CdktfTesting.synth(stack))
-    return parsed
 
 
 def another(name: str = "worker", own: dict[str, object] | None = None, **props: Any) -> Add:

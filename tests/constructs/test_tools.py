@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from moto.server import ThreadedMotoServer
 
+from examples.services.main import services
 from serviceconnect.settings import Settings
 from tests.constructs.stand_ins import StandIns
-from tests.constructs.synthesis import ROOT, synthesized
+from tests.constructs.synthesis import ROOT, synthesize_with, synthesized
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
@@ -119,9 +120,9 @@ def stack_file(tmp_path: Path) -> Path:
     return path
 
 
-def diagram(stack: Path) -> subprocess.CompletedProcess[str]:
+def diagram(stack: Path, picture: str = "architecture.png") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, ROOT / "tools/diagram.py", stack, ROOT / "docs/architecture.png", "--check"],
+        [sys.executable, ROOT / "tools/diagram.py", stack, ROOT / "docs" / picture, "--check"],
         capture_output=True,
         text=True,
     )
@@ -130,6 +131,13 @@ def diagram(stack: Path) -> subprocess.CompletedProcess[str]:
 def test_the_picture_shows_the_stack(stack_file: Path) -> None:
     done = diagram(stack_file)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_picture_of_two_services_shows_them(stack_file: Path) -> None:
+    stack_file.write_text(json.dumps(synthesize_with(services)))
+    done = diagram(stack_file, "services.png")
+    assert done.returncode == 0, done.stderr
+    assert diagram(stack_file).returncode == 1
 
 
 def test_a_picture_of_another_stack_is_noticed(stack_file: Path) -> None:
