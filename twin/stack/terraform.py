@@ -35,7 +35,7 @@ _NEEDED = {
 _NAME = re.compile(r"[A-Za-z_][\w-]{0,255}")
 _STACK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}")
-_ONE_ONLY = {"aws_ecs_service", "aws_apigatewayv2_api"}
+_ONE_ONLY = {"aws_apigatewayv2_api"}
 
 
 @dataclass(frozen=True)
@@ -241,12 +241,16 @@ def _check_complete(stack: Stack, file: Path) -> None:
         if type in _ONE_ONLY and len(found) > 1:
             addresses = ", ".join(resource.address for resource in found)
             raise BadStack(f"{file} has {len(found)} of {type} ({addresses}); the twin runs stacks with one.")
-    (service,) = stack.of_type("aws_ecs_service")
-    if _block(service.arguments.get("service_connect_configuration")).get("enabled") not in (True, "true"):
+    services = stack.of_type("aws_ecs_service")
+    if not any(_connected(service) for service in services):
         raise BadStack(
-            f"{file}: {service.address} has no service_connect_configuration that is enabled, so the gateway "
+            f"{file}: {services[0].address} has no service_connect_configuration that is enabled, so the gateway "
             "cannot find its tasks: add one and run `make synth`."
         )
+
+
+def _connected(service: Resource) -> bool:
+    return _block(service.arguments.get("service_connect_configuration")).get("enabled") in (True, "true")
 
 
 def _section(content: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
