@@ -94,7 +94,7 @@ class Findings:
     stopped: tuple[str, ...]  # hosts of the tasks that ECS stopped since the fault
     replacements: tuple[str, ...]  # of those that came since and stayed, in the order of their first answers
     unserved: tuple[str, ...]  # of these, the ones that answered nothing
-    unended: tuple[str, ...]  # of the stopped, those whose tasks had not ended when the load did
+    unended: tuple[str, ...]  # of the stopped, those whose containers ran when the load ended, where that is known
     even_again: EvenAgain | None  # None without an event
     unhealthy_answers: int  # requests that were answered by tasks that never got healthy
     periods: tuple[Period, ...]
@@ -178,7 +178,13 @@ def find(run: Run) -> Findings:
         stopped=fault.hostnames if fault and by_api else tuple(dict.fromkeys(task.hostname for task in gone)),
         replacements=(*served, *unserved),
         unserved=unserved,
-        unended=tuple(dict.fromkeys(task.hostname for task in gone if (task.stopped_at or math.inf) > end)),
+        unended=tuple(
+            dict.fromkeys(
+                task.hostname
+                for task in gone
+                if "execution_stopped_at" in task.model_fields_set and (task.execution_stopped_at or math.inf) > end
+            )
+        ),
         even_again=_even_again(seconds) if seconds else None,
         unhealthy_answers=_from_unhealthy(run, record),
         periods=_periods(run, record, fault, seconds),

@@ -79,6 +79,7 @@ class TaskRecord(_Record):
     created_at: Seconds
     started_at: Seconds | None = None
     stopping_at: Seconds | None = None
+    execution_stopped_at: Seconds | None = None  # its containers had ended; older runs do not say
     stopped_at: Seconds | None = None
     stop_code: str | None = None
     stopped_reason: str | None = None

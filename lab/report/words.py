@@ -189,7 +189,7 @@ def times(findings: Findings) -> list[str]:
         names = short([*(host.hostname for host in findings.hosts), *findings.unended])
         sentences.append(
             f"When the load ended, {findings.after:.0f} s after {findings.experiment.event}, "
-            f"{joined([names[name] for name in findings.unended])} had not ended: what clients see of that end is not "
+            f"{joined([names[name] for name in findings.unended])} still ran: what clients see of the end of it is not "
             "measured."
         )
     return sentences

@@ -329,7 +329,7 @@ def _task(answer: Mapping[str, Any]) -> TaskRecord:
     }
     values = _values(answer)
     return TaskRecord(
-        **values,
+        **{"execution_stopped_at": None, **values},  # set, so that it is known not to have happened
         arn=values["task_arn"],
         task_definition=values["task_definition_arn"],
         hostname=details.get("privateDnsName", ""),

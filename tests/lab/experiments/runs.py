@@ -41,6 +41,7 @@ def task(name: str, created_at: float, *, stopping_at: float | None = None, heal
         "created_at": created_at,
         "started_at": created_at + 1,
         "stopping_at": stopping_at,
+        "execution_stopped_at": None if stopping_at is None else stopping_at + 0.5,
         "stopped_at": None if stopping_at is None else stopping_at + 1,
         "stop_code": None,
         "stopped_reason": None,

@@ -91,7 +91,19 @@ def in_record(meta: dict[str, Any], records: str, name: str, value: Any) -> None
     ("records", "names"),
     [
         ("faults", ("kind", "at", "until", "tasks", "hostnames")),
-        ("tasks", ("arn", "hostname", "health", "created_at", "started_at", "stopping_at", "stopped_at")),
+        (
+            "tasks",
+            (
+                "arn",
+                "hostname",
+                "health",
+                "created_at",
+                "started_at",
+                "stopping_at",
+                "execution_stopped_at",
+                "stopped_at",
+            ),
+        ),
         ("discovery", ("at", "instances")),
     ],
 )

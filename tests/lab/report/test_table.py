@@ -48,15 +48,15 @@ def test_events_are_rows_and_ways_are_columns(tmp_path: Path) -> None:
 
 def test_what_a_task_costs_that_ends_after_the_load_is_not_measured(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", np.random.default_rng(14))
-    assert "had not ended" not in " ".join(times(read_measured(run).findings["direct"]))
+    assert "still ran" not in " ".join(times(read_measured(run).findings["direct"]))
 
     record = json.loads((run / "run.json").read_text())
     for task in record["tasks"]:
-        task["stopped_at"] = None
+        task["execution_stopped_at"] = None
     (run / "run.json").write_text(json.dumps(record))
 
     assert times(read_measured(run).findings["direct"])[-1] == (
-        "When the load ended, 20 s after the stop, gamma had not ended: what clients see of that end is not measured."
+        "When the load ended, 20 s after the stop, gamma still ran: what clients see of the end of it is not measured."
     )
     assert (
         "The load went on for 20 s after the stop; what clients see of tasks that ended later is not measured."
