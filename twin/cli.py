@@ -109,6 +109,9 @@ def up(
     running_grace: Annotated[
         float, typer.Option(help="Seconds in RUNNING after which a task without a health check counts as healthy.")
     ] = _DEFAULT.running_grace,
+    alarm_bake: Annotated[
+        float, typer.Option(help="Seconds for which a settled deployment is still watched by its alarms.")
+    ] = _DEFAULT.alarm_bake,
     namespace_cleanup: Annotated[
         float, typer.Option(help="Seconds until the Cloud Map service of a deleted ECS service is removed.")
     ] = _DEFAULT.namespace_cleanup,
@@ -193,6 +196,7 @@ def up(
         proxy_drain=proxy_drain,
         proxy_restarts=proxy_restarts,
         running_grace=running_grace,
+        alarm_bake=alarm_bake,
         namespace_cleanup=namespace_cleanup,
         client_retries=client_retries,
         ejection_failures=ejection_failures,

@@ -52,6 +52,9 @@ class Parameters:
         proxy_drain: seconds that the proxy serves on after the application has stopped: 20 [sc-agent].
         proxy_restarts: how often a crashed proxy is started anew before the task fails: 3 [sc-agent].
         running_grace: seconds in RUNNING after which a task without a health check counts as healthy: 40 [ecs].
+        alarm_bake: seconds for which a deployment that has settled is still watched by its alarms. ECS computes its own
+            from the alarms, which is some minutes; assumed: how. 0: it is complete as soon as it has settled, and no
+            alarm's state is computed.
         namespace_cleanup: seconds until the Cloud Map service of a deleted ECS service is removed. Assumed.
 
     Client side of Service Connect, of tasks that start later:
@@ -83,6 +86,7 @@ class Parameters:
     proxy_drain: float = 20.0
     proxy_restarts: int = 3
     running_grace: float = 40.0
+    alarm_bake: float = 0.0
     namespace_cleanup: float = 10.0
 
     client_retries: int = 2

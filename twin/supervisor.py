@@ -22,6 +22,7 @@ from twin.aws.ecs.controller import Controller
 from twin.aws.ecs.gaps import ServiceGaps
 from twin.aws.ecs.model import Ecs, HealthStatus, Task, TaskStatus
 from twin.aws.endpoint import Endpoint
+from twin.aws.moto.alarms import Alarms
 from twin.aws.moto.registry import Registry
 from twin.aws.moto.scaling import know_services
 from twin.aws.moto.subnets import Subnets
@@ -50,6 +51,7 @@ __all__ = ["Supervisor"]
 
 ACCOUNT = "123456789012"  # moto's
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_ALARM_POLL = 5.0  # seconds
 _STATE_POLL = 2.0  # seconds
 _PARENT_POLL = 0.5  # seconds
 _COMMAND_PATIENCE = 45.0  # seconds for a command to end after a signal: it may have results to write
@@ -138,12 +140,14 @@ class Supervisor:
         )
         subnets = Subnets(ACCOUNT, region)
         self.faults = Faults(self.launcher, subnets, self.endpoint, state.log)
+        self.alarms = Alarms(ACCOUNT, region, lambda: self.parameters.alarm_bake > 0)
         self.controller = Controller(
             self.ecs,
             self.launcher,
             subnets,
             self.parameters,
             remove_discovery=registry.delete_service,
+            alarms_firing=self.alarms.firing,
             log=state.log,
         )
         self.launcher.controller = self.controller
@@ -214,10 +218,19 @@ class Supervisor:
             "the client proxies' endpoints": self.launcher.clients.upstreams.run,
             "the load balancers": self.balancers.run,
             "the load balancers' changes": self._follow_balancers,
+            "the alarms": self._watch_alarms,
             "the state folder": self._watch_state,
             "rotation": lambda: rotating(self._state.path, [self.gateway.rotate_log, self.balancers.rotate_log]),
         }
         return [kept(name, each) for name, each in work.items()]
+
+    async def _watch_alarms(self) -> None:
+        """Compute the states of CloudWatch's alarms from what the gateway has answered."""
+        while True:
+            self.alarms.count(await self.gateway.answers(), time.time())
+            if self.alarms.evaluate(time.time()):
+                self.controller.wake()
+            await asyncio.sleep(_ALARM_POLL)
 
     async def _watch_state(self) -> None:
         """Say what is wrong with the state folder for as long as it is: once a minute, as `reporting` has it."""
@@ -323,7 +336,7 @@ class Supervisor:
         if self._options.then is not None:  # which says what matters
             return
         print(f"twin: the AWS endpoint is {self.endpoint.url}", flush=True)
-        if gaps := gaps_of(deployment, ServiceGaps(self.ecs)):
+        if gaps := gaps_of(deployment, ServiceGaps(self.ecs, self.alarms.names), self.alarms):
             print(f"twin: `twin ps` lists {len(gaps)} parts of the stack that do nothing on this machine", flush=True)
 
     def _checks_to_come(self) -> str:
@@ -366,7 +379,8 @@ class Supervisor:
         return {}
 
     async def _tell_gateway(self) -> dict[str, Any]:
-        parts = (self._deployment, ServiceGaps(self.ecs), self.gateway, self.balancers, self.launcher.clients)
+        services = ServiceGaps(self.ecs, self.alarms.names)
+        parts = (self._deployment, services, self.gateway, self.balancers, self.launcher.clients, self.alarms)
         return {
             "requests": await self.gateway.requests(),
             "left_out": [str(gap) for gap in gaps_of(*parts)],

@@ -135,7 +135,7 @@ class Workload:
                 zone_rebalancing=settings.availability_zone_rebalancing,
                 execute_command=settings.execute_command,
                 fargate_spot=settings.fargate_spot,
-                # By name: the twin keeps no metrics, so it makes no alarm to refer to.
+                # By name; that the alarm is there first is in `after`.
                 alarm_name=alarms.errors.alarm_name_input if settings.deployment_alarm else None,
                 after=[
                     *self.roles.policies,

@@ -43,6 +43,6 @@ def test_a_program_deploys_waits_and_discovers(twin: RunningTwin, tmp_path: Path
         "stoppedAt": True,
         "names": ["serviceconnect"],
         "ports": ["8080", "8080"],
-        "routes": ["GET /hostname", "GET /identity", "GET /payload", "GET /ready"],
+        "routes": ["GET /hostname", "GET /ready"],
         "refusal": "ClusterNotFoundException",
     }

@@ -7,7 +7,7 @@ import itertools
 import secrets
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from twin.aws.ecs import scheduler
@@ -55,10 +55,12 @@ class Controller:
         *,
         clock: Callable[[], float] = time.time,
         remove_discovery: Callable[[str], None],
+        alarms_firing: Callable[[Collection[str]], Collection[str]] = lambda names: (),
         log: Callable[..., None] = lambda kind, **details: None,
     ) -> None:
         """
         Args:
+            alarms_firing: which of CloudWatch's alarms with these names are in ALARM.
             log: adds a line to the twin's event log.
             remove_discovery: removes a service of Cloud Map, by its id, some time after its ECS service is gone.
         """
@@ -68,6 +70,7 @@ class Controller:
         self.parameters = parameters
         self.clock = clock
         self._remove_discovery = remove_discovery
+        self._alarms_firing = alarms_firing
         self._log = log
         self._changed = asyncio.Event()
         self._ids = itertools.count()
@@ -159,6 +162,9 @@ class Controller:
         for other in service.deployments:
             other.status = "ACTIVE"
             other.finished_at = other.finished_at or deployment.created_at
+        # One that fires already is not heeded, so that a fix can be deployed [developer guide, deployment alarms].
+        alarms = deployment.alarms
+        deployment.alarms_watched = bool(alarms["enable"]) and not self._alarms_firing(alarms["alarmNames"])
         service.deployments.insert(0, deployment)
         service.history.append(deployment)
         for forgotten in service.history[:-HISTORY_STAYS]:  # each refers to one before, which would stay with it
@@ -182,6 +188,7 @@ class Controller:
             back.endpoints = good.endpoints  # that it does not see newer ones is assumed
             back.returns_to = good
             cause = "ECS deployment circuit breaker: " if failed.circuit_breaker_fired else ""
+            cause = "ECS deployment alarm: " if failed.alarms_fired else cause
             back.rollout_state_reason = f"{cause}rolling back to deploymentId {good.id}."
             failed.rolled_back_by = back
             self.deploy(service, back)
@@ -219,6 +226,7 @@ class Controller:
         self._log("service", what=text)
 
     def _reconcile(self, service: Service) -> None:
+        self._watch_alarms(service)
         tasks = self.ecs.tasks_of(service)
         now = self.clock()
         zones = self.placements.zones(service.primary.network_configuration)
@@ -332,8 +340,14 @@ class Controller:
             deployment.failed_tasks = 0
 
     def _complete(self, service: Service) -> None:
+        """The tasks are as they should be; the deployment is complete once the bake time of its alarms is over."""
         primary = service.primary
         del service.deployments[1:]
+        if primary.settled_at is None:
+            primary.settled_at = self.clock()
+        if primary.alarms_watched and self.clock() < primary.settled_at + self.parameters.alarm_bake:
+            self.event(service, _STEADY)
+            return
         if primary.rollout_state is not RolloutState.COMPLETED:
             primary.rollout_state = RolloutState.COMPLETED
             primary.rollout_state_reason = f"ECS deployment {primary.id} completed."
@@ -343,6 +357,17 @@ class Controller:
         service.last_completed = primary
         service.steady = True
         self.event(service, _STEADY)
+
+    def _watch_alarms(self, service: Service) -> None:
+        """Fail the deployment under way if one of its alarms is in ALARM."""
+        primary = service.primary
+        if not primary.alarms_watched or primary.rollout_state is not RolloutState.IN_PROGRESS:
+            return
+        if firing := self._alarms_firing(primary.alarms["alarmNames"]):
+            primary.alarms_fired = tuple(sorted(firing))
+            self.event(service, f"(deployment {primary.id}) deployment failed: alarm detected.")
+            reason = f"ECS deployment alarm: {', '.join(primary.alarms_fired)} in ALARM."
+            self.fail(service, reason, roll_back=bool(primary.alarms["rollback"]))
 
     def _break_circuit(self, service: Service) -> None:
         failed = service.primary

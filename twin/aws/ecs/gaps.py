@@ -7,7 +7,7 @@ the reason where there is one to give.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from twin.aws.ecs import wire
@@ -33,7 +33,10 @@ _SERVICE = {
     *("currentServiceDeployment", "currentServiceRevisions", "loadBalancers", "serviceRegistries"),
     "healthCheckGracePeriodSeconds",
 }
-_DEPLOYMENT_CONFIGURATION = {"maximumPercent", "minimumHealthyPercent", "deploymentCircuitBreaker", "strategy"}
+_DEPLOYMENT_CONFIGURATION = {
+    *("maximumPercent", "minimumHealthyPercent", "deploymentCircuitBreaker", "strategy"),
+    "alarms",
+}
 _SERVICE_CONNECT = {"enabled", "namespace", "services"}
 _SERVICE_CONNECT_SERVICE = {"portName", "discoveryName", "ingressPortOverride", "timeout"}
 
@@ -65,7 +68,6 @@ _REASONS = {
     "logConfiguration": "logs go to the state folder",
     "enableExecuteCommand": "there is no ECS Exec: tasks are processes of this machine",
     "availabilityZoneRebalancing": "tasks are spread over zones when they start, and not moved later",
-    "alarms": "the twin keeps no metrics",
     "securityGroups": "no packet is filtered on loopback addresses",
     "assignPublicIp": "nothing outside this machine reaches a task",
     "clientAliases": "no task of the twin is a client of Service Connect",
@@ -74,17 +76,25 @@ _REASONS = {
 
 
 class ServiceGaps:
-    """Those of all services that there are."""
+    """Those of all services that there are; *alarms*: the names of CloudWatch's alarms."""
 
-    def __init__(self, ecs: Ecs) -> None:
+    def __init__(self, ecs: Ecs, alarms: Callable[[], Collection[str]] = frozenset) -> None:
         self._ecs = ecs
+        self._alarms = alarms
 
     @property
     def gaps(self) -> list[Gap]:
-        return [
+        there = self._alarms()
+        active = [service for service in self._ecs.services.values() if service.status != "INACTIVE"]
+        alarms = [
+            Gap(f"service {service.name}", "alarms", f"CloudWatch has no alarm {name}, so none rolls back a deployment")
+            for service in active
+            for name in service.primary.alarms["alarmNames"]
+            if name not in there
+        ]
+        return alarms + [
             gap
-            for service in self._ecs.services.values()
-            if service.status != "INACTIVE"
+            for service in active
             for gap in service_gaps(
                 wire.service(service, self._ecs, tags=False), wire.task_definition(service.primary.task_definition)
             )

@@ -171,6 +171,9 @@ class Deployment:
     returns_to: Deployment | None = None  # a rollback: the deployment that it repeats
     rolled_back_by: Deployment | None = None
     circuit_breaker_fired: bool = False
+    alarms_watched: bool = False  # false too where one was in ALARM when it began
+    alarms_fired: tuple[str, ...] = ()  # names of the alarms that have failed it
+    settled_at: float | None = None  # when the service reached its steady state: the bake time begins
     finished_at: float | None = None
     service_connect_resources: list[Json] = field(default_factory=list)
     endpoints: tuple[Endpoint, ...] = ()  # which its tasks may call: those that were there when it began
@@ -185,6 +188,12 @@ class Deployment:
     def configuration(self) -> Json:
         """`DeploymentConfiguration`, with what is not given."""
         return _deployment_configuration(self.request)
+
+    @property
+    def alarms(self) -> Json:
+        """`DeploymentAlarms`, with what is not given."""
+        given: Json = self.configuration.get("alarms") or {}
+        return {"alarmNames": [], "enable": False, "rollback": False, **given}
 
 
 @dataclass(eq=False)

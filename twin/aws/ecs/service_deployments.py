@@ -138,6 +138,13 @@ def _whole(deployment: Deployment, service: Service, context: Context) -> Json:
             "failureCount": deployment.failed_tasks,
             "threshold": threshold,
         },
+        "alarms": {
+            "status": ("TRIGGERED" if deployment.alarms_fired else monitoring)
+            if deployment.alarms_watched
+            else "DISABLED",
+            "alarmNames": deployment.alarms["alarmNames"],
+            "triggeredAlarmNames": list(deployment.alarms_fired),
+        },
     }
     if brief["status"] == "STOPPED":
         whole["stoppedAt"] = deployment.finished_at or deployment.updated_at

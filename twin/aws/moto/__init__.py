@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twin.aws.moto import (
+    alarms,
     api_gateway,
     cloud_map,
     domain_names,
@@ -17,12 +18,13 @@ from twin.aws.moto import (
 __all__ = ["complete"]
 
 _MODULES = (
-    *(api_gateway, cloud_map, domain_names, hosted_zones, policies, public_parameters, scaling, security_groups),
-    transit_gateways,
+    *(alarms, api_gateway, cloud_map, domain_names, hosted_zones, policies, public_parameters, scaling),
+    *(security_groups, transit_gateways),
 )
 
 # General layout
 #
+#   alarms.py           states of CloudWatch's alarms, computed from what the gateway counts
 #   cloud_map.py        filters, pages, the errors of names and of what is in use, health status, random order
 #   api_gateway.py      UpdateStage, lists of authorizers and deployments, tags of stages, what a route key may be
 #   security_groups.py  rules that differ in source or destination alone, descriptions of all kinds of rules

@@ -37,6 +37,8 @@ __all__ = ["Gateway"]
 
 # With discovery_ttl 0 each change is passed on at once; this is for what changes without ECS's doing.
 _LEAST_INTERVAL = 0.5  # seconds
+# Answers by class, of the listener's connection manager, those of the gateway itself among them.
+_ANSWERED = "^http%5C.gateway%5C.downstream_rq_(completed%7C4xx%7C5xx)$"
 # An API that never stops changing is served as it was read last.
 _MOST_READS = 20
 
@@ -109,6 +111,20 @@ class Gateway:
         ]
         logs = [Gap("access log", name, "always `-`") for name in variables]
         return [*refused, *self._api.gaps, *unusable, *logs]
+
+    async def answers(self) -> dict[tuple[str, str], dict[str, int]]:
+        """By API and stage, what CloudWatch counts of its answers since Envoy started: `Count`, `4xx` and `5xx`.
+
+        All answers are the first stage's: what others got is not counted apart.
+        """
+        if not self._envoy.admin or not self._api.stages:
+            return {}
+        answer = await self._envoy.admin.json(f"/stats?format=json&filter={_ANSWERED}")
+        found = {stat["name"].rpartition("downstream_rq_")[2]: stat["value"] for stat in answer.get("stats", [])}
+        if "completed" not in found:
+            return {}
+        counts = {"Count": found["completed"], "4xx": found.get("4xx", 0), "5xx": found.get("5xx", 0)}
+        return {(self._api.id, self._api.stages[0].name): counts}
 
     async def requests(self) -> dict[str, int]:
         """How many requests each address has got since Envoy started, by its text."""

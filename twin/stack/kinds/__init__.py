@@ -13,17 +13,17 @@ from twin.stack.kinds.gateway import GATEWAY
 from twin.stack.kinds.load_balancer import LOAD_BALANCER
 from twin.stack.kinds.network import NETWORK
 from twin.stack.kinds.tasks import TASKS
+from twin.stack.kinds.watching import WATCHING
 
 __all__ = ["KINDS", "reason_to_pass_over"]
 
-KINDS: Mapping[str, Call] = {**NETWORK, **TASKS, **DISCOVERY, **GATEWAY, **LOAD_BALANCER}
+KINDS: Mapping[str, Call] = {**NETWORK, **TASKS, **DISCOVERY, **GATEWAY, **LOAD_BALANCER, **WATCHING}
 
 _PASSED_OVER = {
     "aws_apigatewayv2_api_mapping": "the gateway has a loopback address and no domain",
     "aws_apigatewayv2_domain_name": "the gateway has a loopback address and no domain",
     "aws_cloudwatch_dashboard": "the twin keeps no metrics",
     "aws_cloudwatch_log_metric_filter": "the twin keeps no metrics",
-    "aws_cloudwatch_metric_alarm": "the twin keeps no metrics",
     "aws_default_security_group": "no packet is filtered on loopback addresses",
     "aws_ecr_lifecycle_policy": "tasks start from this checkout, not from an image",
     "aws_iam_policy": "the endpoint checks no permissions",

@@ -42,10 +42,6 @@ def test_what_the_twin_does_is_not_told() -> None:
         ({"role": "arn:aws:iam::123456789012:role/ecs"}, "service shop, roleArn: the twin has no use for it"),
         ({"enableExecuteCommand": True}, "service shop, enableExecuteCommand: there is no ECS Exec"),
         ({"availabilityZoneRebalancing": "ENABLED"}, "service shop, availabilityZoneRebalancing: tasks are spread"),
-        (
-            {"deploymentConfiguration": {"alarms": {"alarmNames": ["a"], "enable": True, "rollback": True}}},
-            "service shop, alarms: the twin keeps no metrics",
-        ),
         ({"deploymentConfiguration": {"bakeTimeInMinutes": 5}}, "service shop, bakeTimeInMinutes: the twin has no use"),
         (
             {
@@ -153,3 +149,13 @@ def test_every_other_member_of_a_container_is_told(member: str) -> None:
     gaps = service_gaps({"serviceName": "shop", "deployments": []}, definition)
 
     assert member in {gap.what for gap in gaps}
+
+
+def test_an_alarm_that_is_not_there_is_told() -> None:
+    world = World()
+    world.call("RegisterTaskDefinition", task_definition())
+    alarms = {"alarmNames": ["errors", "latency"], "enable": True, "rollback": True}
+    world.start(deploymentConfiguration={"alarms": alarms})
+
+    told = [str(gap) for gap in ServiceGaps(world.ecs, lambda: {"latency"}).gaps if gap.what == "alarms"]
+    assert told == ["service shop, alarms: CloudWatch has no alarm errors, so none rolls back a deployment"]

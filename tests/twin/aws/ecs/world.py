@@ -156,6 +156,7 @@ class World:
     subnets: Subnets = field(default_factory=Subnets)
     tasks: Tasks = field(default_factory=Tasks)
     cloud_map: CloudMap = field(default_factory=CloudMap)
+    alarms: set[str] = field(default_factory=set)  # names of those in ALARM
 
     def __post_init__(self) -> None:
         self.ecs = Ecs("123456789012", "eu-west-2")
@@ -166,6 +167,7 @@ class World:
             self.parameters,
             clock=lambda: self.now,
             remove_discovery=self.cloud_map.delete_service,
+            alarms_firing=self.alarms.intersection,
         )
         self.tasks.controller = self.controller
         self.context = Context(self.ecs, self.controller, self.cloud_map)
