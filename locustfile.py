@@ -1,10 +1,11 @@
-"""Load on the service, counted per hostname: `locust -H <gateway_url>`. Wiring only; load/ has users and counts."""
+"""Load on the service, counted by the host that answered: `locust -H <gateway_url>`. Wiring only: see load/."""
 
-from locust import events
-
+from load.groups import track
 from load.traffic import listener
+from load.traffic.answers import hostname, zone
 from load.traffic.user import HostnameUser
 
 __all__ = ["HostnameUser"]
 
-listener.register(events)
+track(hostname, noun="hostname", detail=("availability zone", zone))
+listener.register()

@@ -6,9 +6,9 @@
     timeline.csv   one row for each second, host and status
     latency.csv    one row for each second and latency
 
-While a run goes on, timeline.csv and latency.csv grow by the seconds that are complete: so rows that are equal but for
-their requests may be met and are to be added up. At the end timeline.csv is written anew, complete and sorted, and
-run.json gets the totals last. The hostname "" takes everything for which no host is known, and the requests of
+While a run goes on, timeline.csv and latency.csv grow by the seconds that are complete, and by what comes in late for
+earlier ones: so rows that are equal but for their requests may be met and are to be added up. At the end run.json gets
+the totals last. The hostname "" takes everything for which no host is known, and the requests of
 hostnames.csv and of timeline.csv add up to Locust's own total, which `read_run` holds them to; latency.csv has those
 whose latency is known, which with FastHttpUser is all of them. Every request that was sent is answered or failed, and
 then in the files, or is one of run.json's `unfinished`: under way when the load ended, and ended with it.
@@ -24,15 +24,17 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar, get_type_hints
 
 from load.errors import ResultsMalformed, ResultsUnwritable
 from load.groups.latency import SECOND_BITS, percentiles
-from load.groups.rows import OTHER_HOSTS, UNKNOWN_HOST, HostRow, LatencyRow, TimelineRow, is_failure
+from load.groups.rows import NO_GROUP as UNKNOWN_HOST
+from load.groups.rows import OTHER_GROUPS as OTHER_HOSTS
+from load.groups.rows import LatencyRow, is_failure
 
 __all__ = [
     "FORMAT",
@@ -69,6 +71,30 @@ hostnames.csv are requests without an answer or with a status from 400, in 1 tho
 """
 
 _LARGEST = 2**53  # of a number in the files: beyond it floating-point numbers are not exact
+
+
+class HostRow(NamedTuple):
+    """What one host got; latencies in ms, times in seconds since the Unix epoch, `share` of all requests (0 to 1)."""
+
+    hostname: str
+    availability_zone: str
+    requests: int
+    failures: int
+    share: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    first_seen: float
+    last_seen: float
+
+
+class TimelineRow(NamedTuple):
+    """Requests that ended in one second (since the Unix epoch) at one host with one status (0: no answer)."""
+
+    second: int
+    hostname: str
+    status: int
+    requests: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +161,12 @@ def write_hosts(path: Path, rows: Iterable[HostRow]) -> None:
 
 def write_timeline(path: Path, rows: Iterable[TimelineRow]) -> None:
     """Write timeline.csv anew. Raises ResultsUnwritable."""
-    _replace(path / TIMELINE, _csv([f.name for f in fields(TimelineRow)], map(astuple, rows)))
+    _replace(path / TIMELINE, _csv(TimelineRow._fields, rows))
 
 
 def write_latency(path: Path, rows: Iterable[LatencyRow]) -> None:
     """Write latency.csv. Raises ResultsUnwritable."""
-    _replace(path / LATENCY, _csv([f.name for f in fields(LatencyRow)], map(astuple, rows)))
+    _replace(path / LATENCY, _csv(LatencyRow._fields, rows))
 
 
 def remove_latency(path: Path) -> None:
@@ -151,12 +177,12 @@ def remove_latency(path: Path) -> None:
 
 def append_timeline(path: Path, rows: Iterable[TimelineRow]) -> None:
     """Add rows to timeline.csv. Raises ResultsUnwritable."""
-    _append(path / TIMELINE, _csv(None, map(astuple, rows)))
+    _append(path / TIMELINE, _csv(None, rows))
 
 
 def append_latency(path: Path, rows: Iterable[LatencyRow]) -> None:
     """Add rows to latency.csv. Raises ResultsUnwritable."""
-    _append(path / LATENCY, _csv(None, map(astuple, rows)))
+    _append(path / LATENCY, _csv(None, rows))
 
 
 def hosts_csv(rows: Iterable[HostRow]) -> str:
@@ -172,7 +198,7 @@ def hosts_csv(rows: Iterable[HostRow]) -> str:
         )
         for row in rows
     )
-    return _csv([f.name for f in fields(HostRow)], body)
+    return _csv(HostRow._fields, body)
 
 
 def read_run(path: Path | str) -> Run:
@@ -256,10 +282,10 @@ def _finite(cell: str) -> float:
     return number
 
 
-_PARSERS: Mapping[str, tuple[Callable[[str], object], str]] = {
-    "str": (str, "text"),
-    "int": (_whole, f"a whole number of 0 to {_LARGEST:,}"),
-    "float": (_finite, "a number"),
+_PARSERS: Mapping[type, tuple[Callable[[str], object], str]] = {
+    str: (str, "text"),
+    int: (_whole, f"a whole number of 0 to {_LARGEST:,}"),
+    float: (_finite, "a number"),
 }
 
 
@@ -270,7 +296,8 @@ def _read_rows(file: Path, row_type: type[Row]) -> list[Row]:
         lines = list(csv.reader(text[: text.rfind("\n") + 1].splitlines()))
     except csv.Error as error:
         raise ResultsMalformed(f"{file}: not CSV as Locust's run writes it ({error}).") from None
-    names = [f.name for f in fields(row_type)]
+    types: dict[str, type] = get_type_hints(row_type)
+    names = [*types]
     if not lines or lines[0] != names:
         raise ResultsMalformed(f"{file}, line 1: the header must be {','.join(names)}.")
     rows = []
@@ -278,13 +305,13 @@ def _read_rows(file: Path, row_type: type[Row]) -> list[Row]:
         if len(cells) != len(names):
             raise ResultsMalformed(f"{file}, line {number}: {len(names)} columns are needed, there are {len(cells)}.")
         values = []
-        for f, cell in zip(fields(row_type), cells, strict=True):
-            parse, what = _PARSERS[str(f.type)]
+        for (name, of), cell in zip(types.items(), cells, strict=True):
+            parse, what = _PARSERS[of]
             try:
                 values.append(parse(cell))
             except ValueError:
-                raise ResultsMalformed(f"{file}, line {number}: {f.name} must be {what}, not {cell[:40]!r}.") from None
-        rows.append(row_type(*values))  # type: ignore[arg-type]
+                raise ResultsMalformed(f"{file}, line {number}: {name} must be {what}, not {cell[:40]!r}.") from None
+        rows.append(row_type._make(values))
     return rows
 
 
@@ -299,7 +326,7 @@ def _read(file: Path) -> str:
         raise ResultsMalformed(f"{file}, line 1: not UTF-8 text.") from None
 
 
-def _csv(header: list[str] | None, rows: Iterable[tuple[object, ...]]) -> str:
+def _csv(header: Sequence[str] | None, rows: Iterable[tuple[object, ...]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     if header is not None:
@@ -311,8 +338,9 @@ def _csv(header: list[str] | None, rows: Iterable[tuple[object, ...]]) -> str:
 def _append(file: Path, text: str) -> None:
     content = text.encode()
     # One write of whole lines: a reader never sees half a row of it, and where it does not fit, nothing of it stays.
-    with _writing(file), open(file, "ab", buffering=0) as stream:
-        size = stream.tell()
+    # Nor is a file made that someone removed: it would lack its header, and what was in it.
+    with _writing(file), open(file, "r+b", buffering=0) as stream:
+        size = stream.seek(0, os.SEEK_END)
         if stream.write(content) < len(content):
             stream.truncate(size)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

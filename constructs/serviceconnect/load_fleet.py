@@ -185,7 +185,7 @@ class LoadFleet(Construct):
 
     def _container(self, arguments: Sequence[str], listens: bool) -> dict[str, object]:
         settings = self._settings
-        environment = {"LOCUST_AUTHORIZATION": settings.authorization, "LOCUST_REGION": settings.region}
+        environment = {"LOAD_AUTHORIZATION": settings.authorization, "LOAD_REGION": settings.region}
         definition: dict[str, object] = {
             "name": CONTAINER,
             "image": self._image_uri,

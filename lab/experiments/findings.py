@@ -284,8 +284,7 @@ def _between(run: Run, first_second: int, last_second: int) -> Run:
     total = requests.total()
     known = {host.hostname: host for host in run.hosts}
     hosts = tuple(
-        replace(
-            known.get(name, HostRow(name, "", 0, 0, 0.0, 0.0, 0.0, 0.0, first_second, last_second)),
+        known.get(name, HostRow(name, "", 0, 0, 0.0, 0.0, 0.0, 0.0, first_second, last_second))._replace(
             requests=requests[name],
             failures=failures[name],
             share=requests[name] / total,

@@ -134,10 +134,14 @@ class Accident(_Record):
 
 
 class LostWorker(_Record):
-    """A process of Locust that stopped reporting; `requests` of its last report."""
+    """A worker of Locust of whose requests some are in no count: `requests` at most, of `seconds` of its load.
+
+    Runs of older versions have no seconds, and the requests of its fullest report.
+    """
 
     worker: str
     last_report: Seconds
+    seconds: Seconds | None = None
     requests: Count
 
 

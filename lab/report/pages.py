@@ -210,6 +210,7 @@ def _way_values(findings: Findings, shown: Collection[str]) -> dict[str, Any]:
         "even_again_reason": even and even.reason,
         "even_again_resolution_s": even and even.resolution_s,
         "lost_workers": len(findings.lost_workers),
+        "lost_requests": sum(worker.requests for worker in findings.lost_workers),
         "resets": len(findings.resets),
         "accidents": [accident.what for accident in findings.accidents],
         "windows": [_window(period, period.name in shown) for period in findings.periods],

@@ -210,7 +210,7 @@ def unnamed(findings: Findings) -> bool:
 
 def load_notes(findings: Findings) -> list[str]:
     """What was amiss with the load itself, or with the twin."""
-    lost, last = len(findings.lost_workers), sum(worker.requests for worker in findings.lost_workers)
+    lost, missing = len(findings.lost_workers), sum(worker.requests for worker in findings.lost_workers)
     throttled = findings.failures_by_cause.get(Cause(429, from_host=False), 0)
     amiss = {
         f"{throttled:,} failed because the stage admits no more (429), whatever happened to the tasks: give a smaller "
@@ -221,8 +221,8 @@ def load_notes(findings: Findings) -> list[str]:
         "known.": findings.unfinished,
         f"{findings.rate:,.0f} of {findings.asked_rate or 0:,g} requests/s could be sent: for more give more --users, "
         "each of whom has 256 requests under way at most, or take a faster machine.": findings.missed_rate,
-        f"{lost} of Locust's processes stopped reporting ({last:,} requests until then): what they sent after their "
-        "last report is missing.": lost,
+        f"{lost} of Locust's processes did not report all that they sent: {missing:,} requests at most, and those that "
+        "they had under way, are in no count.": lost,
         "Locust's statistics were reset during the run: only what came after is counted.": findings.resets,
     }
     sentences = [sentence for sentence, is_so in amiss.items() if is_so]

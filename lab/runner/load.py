@@ -101,7 +101,7 @@ class Load:
         self.url = f"{target.gateway_url}{prefix}"
         self.path = plan.path
         arguments = [
-            "--headless", "--locustfile", str(_LOCUSTFILE), "--outputs", str(target.file),
+            "--headless", "--locustfile", str(_LOCUSTFILE), "--host", str(target.file),
             "--path-mix", f"{prefix}{plan.path}=1", "--users", str(plan.users), "--spawn-rate", str(plan.users),
             "--run-time", f"{plan.duration:.0f}s", *(["--rate", f"{plan.rate:g}"] if plan.rate else []),
             "--results-dir", str(results), "--exit-code-on-error", "0", "--loglevel", "WARNING", "--only-summary",
@@ -122,8 +122,6 @@ class Load:
         Raises Missing: Locust does not come to its end, or ended with an error.
         """
         running = self.process.poll() is None
-        if not running:
-            self.seen, self._offset = Seen(), 0  # at its end Locust writes the file anew, with all that came in late
         self._read()
         if running and time.monotonic() > self._deadline:
             stop([self])

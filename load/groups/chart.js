@@ -1,242 +1,361 @@
-// The live charts of the page /hostnames: asks for ./hostnames/data every second and draws it as SVG.
+// Live charts of requests by group: in Locust's tab, under its bar of tabs, or on a page of their own (data-alone). Asks
+// for ./<key>/data every second while it is shown, and draws what came as SVG.
 "use strict";
 
-const SHADES = 3;
-const LEFT = 56;
-const RIGHT = 12;
-const SVG = "http://www.w3.org/2000/svg";
-const shades = new Map();
-const ROLES = ["stays", "stopped", "new", "other"];
-const byId = (id) => document.getElementById(id);
-const number = new Intl.NumberFormat("en");
-const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+(() => {
+  const { key, title, alone } = document.currentScript.dataset;
+  const isAlone = alone !== undefined;
+  const SVG = "http://www.w3.org/2000/svg";
+  const [LEFT, RIGHT, TOP, BOTTOM] = [48, 8, 8, 22];
+  const MOST_STACKED = 8; // series of one chart; more groups get a row each
+  const OVERLAP = 10; // seconds that are asked for again: a worker's report may come late
+  const COLOURS = ["#00ca5a", "#0099ff", "#ff9f00", "#9966cc", "#00bcd4", "#a1887f", "#c0ca33", "#ec407a"];
+  const REST = "#9e9e9e";
+  const PERCENTILES = [["50th percentile", "#ff9f00"], ["95th percentile", "#9966cc"], ["99th percentile", "#8e4585"]];
+  const ROLES = { stays: "", stopped: "stopped", new: "new", other: "" };
+  const number = new Intl.NumberFormat("en");
+  const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  const sum = (counts) => counts.reduce((total, count) => total + count, 0);
 
-// The hue says what a host is in the run, the shade which one it is; both names and labels say it too.
-function colourOf(host, role) {
-  if (role === "other") return "var(--other)";
-  if (!shades.has(host)) shades.set(host, shades.size);
-  return `var(--${role}${shades.get(host) % SHADES})`;
-}
-
-// What all names end with, from a dot on: it is said once.
-function suffixOf(names) {
-  const ends = names.map((name) => name.split(".").slice(1));
-  if (names.length < 2 || !ends[0].length) return "";
-  let common = ends[0];
-  for (const end of ends) {
-    while (common.length && end.slice(-common.length).join(".") !== common.join(".")) common = common.slice(1);
+  function element(name, attributes = {}, ...children) {
+    const svg = ["svg", "line", "text", "polygon", "polyline", "rect", "g"].includes(name);
+    const made = svg ? document.createElementNS(SVG, name) : document.createElement(name);
+    for (const [attribute, value] of Object.entries(attributes)) made.setAttribute(attribute, value);
+    made.append(...children);
+    return made;
   }
-  return common.length ? `.${common.join(".")}` : "";
-}
 
-const short = (name, suffix) => (suffix && name.endsWith(suffix) ? name.slice(0, -suffix.length) : name);
-const said = { stays: "", stopped: "stopped", new: "new", other: "" };
+  const root = element("div", { class: isAlone ? "groups alone" : "groups" });
+  const at = (name) => root.querySelector(`[data-at="${name}"]`);
+  const panel = (heading, name, ...more) =>
+    element("section", {}, element("h2", {}, heading), ...more, element("div", { class: "chart", "data-at": name }));
+  const legend = (name) => element("ul", { class: "legend", "data-at": name });
 
-function element(name, attributes = {}, text = "") {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.textContent = text;
-  return made;
-}
+  function build() {
+    const tile = (name, label) => element("div", {}, element("b", { "data-at": name }, "–"), element("span", {}, label));
+    const spread = tile("spread", "furthest from its even part");
+    spread.append(element("span", { "data-at": "chance" }));
+    const state = element("span", { role: "status", "data-at": "state" }, "connecting");
+    const links = isAlone
+      ? [state, element("a", { href: `./${key}/csv` }, "CSV"), element("a", { href: `./?tab=${key}` }, "Locust")]
+      : [element("a", { href: `./${key}`, target: "_blank" }, "Charts on a page of their own")];
+    const heading = element("div", {}, element("h1", {}, `Requests by ${key.slice(0, -1)}`), element("p", { class: "target", "data-at": "target" }));
+    const rows = element("section", {}, element("h2", {}, "All figures"),
+      element("div", { class: "scroll" }, element("table", {}, element("thead", { "data-at": "heads" }), element("tbody", { "data-at": "rows" }))));
+    root.append(
+      ...(isAlone ? [element("header", {}, heading, element("nav", {}, ...links))] : []),
+      element("p", { role: "alert", hidden: "", "data-at": "message" }),
+      element("section", { class: "tiles", "aria-label": "Totals" }, tile("total", "requests"), tile("rate", "requests/s, last 5 s"), tile("failed", "failures"), tile("known", key), spread),
+      element("section", {}, element("h2", {}, "Share of requests"), element("div", { "data-at": "shares" }),
+        element("p", { class: "hint" }, "Dashed: the even part, counted over the time in which it was there; the 5 s after it came and before it went during the run are left out. ", element("span", { "data-at": "suffix" }))),
+      panel("Requests per Second", "requests", legend("legend")),
+      panel("Failures per Second", "failures", legend("failing")),
+      panel("Response Times (ms)", "times", legend("percentiles")),
+      ...(isAlone ? [rows] : [element("p", { class: "hint" }, ...links)]),
+      element("div", { class: "tooltip", hidden: "", "data-at": "tooltip" }),
+    );
+    document.head.append(element("link", { rel: "stylesheet", href: `./${key}/chart.css` }));
+  }
 
-function svg(name, attributes = {}, text = "") {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.textContent = text;
-  return made;
-}
+  // As Locust decides it, and again whenever its button for it is pressed.
+  function followTheme() {
+    const system = matchMedia("(prefers-color-scheme: dark)").matches;
+    const dark = "theme" in localStorage ? localStorage.theme === "dark" : system;
+    root.dataset.theme = dark ? "dark" : "light";
+    if (isAlone) document.body.style.background = dark ? "#121212" : "#ffffff";
+  }
 
-const signed = (percent) => `${percent > -0.05 ? "+" : "−"}${Math.abs(percent).toFixed(1)}%`;
-
-function drawTiles(data) {
-  const known = data.hosts.filter((host) => host.vs_even !== null);
-  const last = Object.values(data.requests).map((counts) => counts.slice(-5).reduce((sum, count) => sum + count, 0));
-  // A host with few requests is far from its part by chance: the furthest is the one that chance explains least.
-  const beyond = (host) => Math.abs(host.vs_even) / host.chance;
-  const furthest = known.reduce((far, host) => (far === null || beyond(host) > beyond(far) ? host : far), null);
-  byId("total").textContent = number.format(data.total_requests);
-  byId("rate").textContent = number.format(Math.round(last.reduce((sum, count) => sum + count, 0) / 5));
-  byId("failed").textContent = number.format(data.total_failures);
-  byId("failed").className = data.total_failures ? "bad" : "";
-  byId("hosts").textContent = number.format(data.known_hosts);
-  byId("spread").textContent = furthest ? signed(furthest.vs_even) : "–";
-  byId("chance").textContent = furthest ? `by chance alone up to ±${furthest.chance.toFixed(1)}%` : "";
-}
-
-function drawShares(data) {
-  const known = data.hosts.filter((host) => host.vs_even !== null);
-  const shown = data.hosts.slice(0, 16);
-  const even = (host) => (host.vs_even > -100 ? host.share / (1 + host.vs_even / 100) : 0);
-  const widest = Math.max(...known.map(even), ...data.hosts.map((host) => host.share)) * 1.1;
-  const rows = shown.map((host) => {
-    const row = element("div", { class: "share" });
-    const name = element("div", { class: "name", title: host.hostname }, short(host.hostname, data.suffix));
-    name.append(element("small", {}, [host.availability_zone, said[host.role]].filter(Boolean).join(", ")));
-    const track = element("div", { class: "track" });
-    const bar = element("div", { class: "bar" });
-    bar.style.width = `${(100 * host.share) / widest}%`;
-    bar.style.background = colourOf(host.hostname, host.role);
-    track.append(bar);
-    if (host.vs_even !== null) {
-      const line = element("div", { class: "even" });
-      line.style.left = `${(100 * even(host)) / widest}%`;
-      track.append(line);
+  // What all names end with, from a dot on: it is said once.
+  function suffixOf(names) {
+    const ends = names.map((name) => name.split(".").slice(1));
+    if (names.length < 2 || !ends[0].length) return "";
+    let common = ends[0];
+    for (const end of ends) {
+      while (common.length && end.slice(-common.length).join(".") !== common.join(".")) common = common.slice(1);
     }
-    const deviation = host.vs_even === null ? "" : ` (${signed(host.vs_even)})`;
-    row.append(name, track, element("div", { class: "value" }, `${host.share.toFixed(1)}%${deviation}`));
-    return row;
-  });
-  if (data.hosts.length > shown.length) {
-    rows.push(element("p", { class: "empty" }, `and ${data.hosts.length - shown.length} more hosts, all in the CSV file`));
+    return common.length ? `.${common.join(".")}` : "";
   }
-  if (!rows.length) rows.push(element("p", { class: "empty" }, "No requests yet. The page draws them as they come."));
-  byId("shares").replaceChildren(...rows);
-}
 
-// Two to four round steps, the last not below the highest value.
-function scaleTo(highest) {
-  const least = Math.max(1, highest / 4);
-  const power = 10 ** Math.floor(Math.log10(least));
-  const step = Math.ceil([1, 2, 2.5, 5, 10].map((factor) => factor * power).find((value) => value >= least));
-  return { top: step * Math.max(2, Math.ceil(highest / step)), step };
-}
+  const short = (name, suffix) => (suffix && name.endsWith(suffix) ? name.slice(0, -suffix.length) : name);
+  const signed = (percent) => `${percent > -0.05 ? "+" : "−"}${Math.abs(percent).toFixed(1)}%`;
 
-// Stacked areas or bars over the seconds; `series` is a list of {name, colour, counts}.
-function drawTimeline(box, data, series, { height, kind, label }) {
-  const seconds = series[0].counts.length;
-  const totals = Array.from({ length: seconds }, (_, i) => series.reduce((sum, one) => sum + one.counts[i], 0));
-  const { top, step } = scaleTo(Math.max(...totals));
-  const bottom = height - 24;
-  const WIDTH = Math.max(280, box.clientWidth);
-  const labels = [5, 10, 20, 30, 60].find((every) => ((WIDTH - LEFT - RIGHT) * every) / seconds > 72) ?? 120;
-  const x = (i) => LEFT + ((WIDTH - LEFT - RIGHT) * i) / (seconds - 1);
-  const y = (count) => bottom - ((bottom - 12) * count) / top;
-  const chart = svg("svg", { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": label });
-  for (let value = 0; value <= top; value += step) {
-    chart.append(svg("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value) }));
-    chart.append(svg("text", { x: LEFT - 8, y: y(value) + 4, "text-anchor": "end" }, number.format(value)));
+  const colours = new Map();
+  function colourOf(name) {
+    if (name.startsWith("(")) return REST;
+    if (!colours.has(name)) colours.set(name, COLOURS[colours.size % COLOURS.length]);
+    return colours.get(name);
   }
-  for (let i = 0; i < seconds; i++) {
-    const second = data.start + i;
-    if (second % labels === 0 && x(i) > LEFT + 30 && x(i) < WIDTH - RIGHT - 30) {
-      chart.append(svg("text", { x: x(i), y: height - 6, "text-anchor": "middle" }, clock.format(second * 1000)));
+
+  // The seconds that came so far, by series; the answers bring the last of them again.
+  let past = null;
+  function merge(data) {
+    const names = Object.keys(data.requests);
+    const fits = past && past.names.join("\n") === names.join("\n") && data.start >= past.start && data.start <= past.end && data.total_requests >= past.total;
+    if (!fits) past = { names, start: data.start, requests: {}, failures: {}, latency: [] };
+    const before = data.start - past.start;
+    const drop = Math.max(0, before + data.seconds - data.window);
+    const joined = (old, more) => [...(old ?? []).slice(0, before), ...more].slice(drop);
+    for (const kind of ["requests", "failures"]) {
+      for (const name of names) past[kind][name] = joined(past[kind][name], data[kind][name]);
     }
+    past.latency = joined(past.latency, data.latency);
+    past.start += drop;
+    past.end = past.start + past.latency.length;
+    past.total = data.total_requests;
+    return fits || !asked;
   }
-  const base = new Array(seconds).fill(0);
-  for (const { colour, counts } of series) {
-    const tops = counts.map((count, i) => base[i] + count);
-    if (kind === "area") {
-      // A step a second: the count is of the whole second, and a slope would show what nobody counted.
-      const half = (WIDTH - LEFT - RIGHT) / (seconds - 1) / 2;
-      const step = (value, i) => {
-        const [from, to] = [Math.max(LEFT, x(i) - half), Math.min(WIDTH - RIGHT, x(i) + half)];
-        return [`${from.toFixed(1)},${y(value).toFixed(1)}`, `${to.toFixed(1)},${y(value).toFixed(1)}`];
-      };
-      const upper = tops.flatMap(step);
-      const lower = base.flatMap(step).reverse();
-      const points = [...upper, ...lower].join(" ");
-      chart.append(svg("polygon", { points, fill: colour, stroke: "var(--surface)", "stroke-width": 1 }));
-    } else {
-      const width = (WIDTH - LEFT - RIGHT) / seconds - 2;
-      tops.forEach((value, i) => {
-        if (counts[i]) {
-          chart.append(svg("rect", { x: x(i) - width / 2, y: y(value), width, height: y(base[i]) - y(value), fill: colour, rx: 1 }));
-        }
+
+  function drawTiles(data) {
+    const compared = data.groups.filter((group) => group.vs_even !== null);
+    // A group with few requests is far from its part by chance: the furthest is the one that chance explains least.
+    const beyond = (group) => Math.abs(group.vs_even) / group.chance;
+    const furthest = compared.reduce((far, group) => (far === null || beyond(group) > beyond(far) ? group : far), null);
+    const last = sum(Object.values(past.requests).map((counts) => sum(counts.slice(-5))));
+    at("total").textContent = number.format(data.total_requests);
+    at("rate").textContent = number.format(Math.round(last / 5));
+    at("failed").textContent = number.format(data.total_failures);
+    at("failed").className = data.total_failures ? "bad" : "";
+    at("known").textContent = number.format(data.known_groups);
+    at("spread").textContent = furthest ? signed(furthest.vs_even) : "–";
+    at("chance").textContent = furthest ? `by chance alone up to ±${furthest.chance.toFixed(1)}%` : "";
+  }
+
+  function drawShares(data) {
+    const shown = data.groups.slice(0, 60);
+    const even = (group) => (group.vs_even !== null && group.vs_even > -100 ? group.share / (1 + group.vs_even / 100) : 0);
+    const widest = Math.max(...data.groups.map((group) => Math.max(group.share, even(group)))) * 1.1;
+    const many = shown.length > MOST_STACKED;
+    const rows = shown.map((group) => {
+      const notes = [many ? "" : group.detail, ROLES[group.role]].filter(Boolean).join(", ");
+      const bar = element("i", { style: `width:${(100 * group.share) / widest}%;background:${many ? "var(--bar)" : colourOf(group.group)}` });
+      const track = element("div", { class: "track" }, bar);
+      if (group.vs_even !== null) track.append(element("div", { class: "even", style: `left:${(100 * even(group)) / widest}%` }));
+      const value = element("div", { class: "value" }, `${group.share.toFixed(1)}%${group.vs_even === null ? "" : ` (${signed(group.vs_even)})`}`);
+      if (group.failures) value.append(element("small", { class: "bad" }, `${number.format(group.failures)} failed`));
+      const name = element("div", { class: "name", title: [group.group, group.detail].filter(Boolean).join(", ") }, short(group.group, data.suffix));
+      if (notes) name.append(element("small", {}, notes));
+      return element("div", { class: "share" }, name, track, value);
+    });
+    const grid = element("div", { class: many ? "shares many" : "shares" }, ...rows);
+    const rest = data.groups.length - shown.length;
+    if (rest) grid.append(element("p", { class: "empty" }, `and ${rest} more, all in the CSV file`));
+    at("shares").replaceChildren(rows.length ? grid : element("p", { class: "empty" }, "No requests yet. The page draws them as they come."));
+  }
+
+  function drawLegend(name, series) {
+    at(name).replaceChildren(
+      ...series.map((one) => element("li", {}, element("i", { style: `background:${one.colour}` }), one.label ?? one.name)),
+    );
+  }
+
+  // Two to five round steps, the last not below the highest value.
+  function scaleTo(highest) {
+    const least = Math.max(1, highest / 4);
+    const power = 10 ** Math.floor(Math.log10(least));
+    const step = Math.ceil([1, 2, 2.5, 5, 10].map((factor) => factor * power).find((value) => value >= least));
+    return { top: step * Math.max(2, Math.ceil(highest / step)), step };
+  }
+
+  // Axes, and a line with the values where the pointer is; `draw` puts the series in between.
+  function drawTimeline(box, series, { height, label, highest, left = LEFT, rows = false, unit = "" }, draw) {
+    const seconds = past.latency.length;
+    const width = Math.max(280, box.clientWidth);
+    const [inner, bottom] = [width - left - RIGHT, height - BOTTOM];
+    const { top, step } = scaleTo(highest);
+    const x = (i) => left + (inner * i) / seconds;
+    const y = (value) => bottom - ((bottom - TOP) * value) / top;
+    const chart = element("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
+    for (let value = 0; !rows && value <= top; value += step) {
+      chart.append(element("line", { class: "grid", x1: left, x2: width - RIGHT, y1: y(value), y2: y(value) }));
+      chart.append(element("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end" }, number.format(value)));
+    }
+    const every = [5, 10, 20, 30, 60].find((span) => (inner * span) / seconds > 76) ?? 120;
+    for (let i = 0; i < seconds; i++) {
+      if ((past.start + i) % every === 0 && x(i) > left + 28 && x(i) < width - RIGHT - 28) {
+        chart.append(element("text", { x: x(i), y: height - 5, "text-anchor": "middle" }, clock.format((past.start + i) * 1000)));
+      }
+    }
+    draw(chart, x, y, inner / seconds, bottom);
+    const cursor = element("line", { class: "cursor", y1: TOP, y2: bottom, visibility: "hidden" });
+    chart.append(cursor);
+    chart.addEventListener("mousemove", (event) => {
+      const where = chart.getBoundingClientRect();
+      const pointed = ((event.clientX - where.left) / where.width) * width;
+      const i = Math.min(seconds - 1, Math.max(0, Math.floor(((pointed - left) * seconds) / inner)));
+      cursor.setAttribute("x1", x(i + 0.5));
+      cursor.setAttribute("x2", x(i + 0.5));
+      cursor.setAttribute("visibility", "visible");
+      const said = series.filter((one) => one.counts[i]).slice(0, 40);
+      const lines = (said.length ? said : series.slice(0, 1)).map((one) =>
+        element("div", {}, `${one.name}: ${number.format(one.counts[i] ?? 0)}${unit}`));
+      const tooltip = at("tooltip");
+      tooltip.replaceChildren(element("b", {}, clock.format((past.start + i) * 1000)), ...lines);
+      tooltip.hidden = false;
+      tooltip.style.left = `${Math.max(4, Math.min(event.clientX + 14, innerWidth - tooltip.offsetWidth - 14))}px`;
+      tooltip.style.top = `${Math.max(4, Math.min(event.clientY + 14, innerHeight - tooltip.offsetHeight - 4))}px`;
+    });
+    chart.addEventListener("mouseleave", () => {
+      cursor.setAttribute("visibility", "hidden");
+      at("tooltip").hidden = true;
+    });
+    box.replaceChildren(chart);
+  }
+
+  // Stacked steps, one a second: the count is of the whole second, and a slope would show what nobody counted.
+  function drawStacked(box, series, options) {
+    const totals = past.latency.map((_, i) => sum(series.map((one) => one.counts[i])));
+    drawTimeline(box, series, { ...options, highest: Math.max(...totals) }, (chart, x, y) => {
+      let base = totals.map(() => 0);
+      for (const { colour, counts } of series) {
+        const tops = counts.map((count, i) => base[i] + count);
+        const steps = (values) => values.flatMap((value, i) => [`${x(i).toFixed(1)},${y(value).toFixed(1)}`, `${x(i + 1).toFixed(1)},${y(value).toFixed(1)}`]);
+        const points = [...steps(tops), ...steps(base).reverse()].join(" ");
+        chart.append(element("polygon", { points, fill: colour, "fill-opacity": 0.85 }));
+        base = tops;
+      }
+    });
+  }
+
+  // A row for each group: the more requests in a second the fuller the colour, and red where some failed.
+  function drawRows(box, series, failures, suffix) {
+    const narrow = box.clientWidth < 640;
+    const left = narrow ? 96 : 200;
+    const fits = Math.floor((left - 8) / 7);
+    const most = Math.max(1, ...series.flatMap((one) => one.counts));
+    const height = TOP + 15 * series.length + BOTTOM;
+    const label = "Requests per second, a row for each group";
+    drawTimeline(box, series, { height, label, highest: most, left, rows: true }, (chart, x, y, width) => {
+      series.forEach(({ name, counts, key: full }, row) => {
+        const top = TOP + 15 * row;
+        const said = short(name, suffix);
+        const text = element("text", { x: left - 8, y: top + 11, "text-anchor": "end" }, said.length > fits ? `${said.slice(0, fits - 1)}…` : said);
+        chart.append(text);
+        counts.forEach((count, i) => {
+          if (!count) return;
+          const failed = failures[full][i] / count;
+          const fill = failed ? "var(--failure)" : "var(--bar)";
+          const opacity = failed ? 0.4 + 0.6 * failed : 0.15 + (0.85 * count) / most;
+          chart.append(element("rect", { x: x(i), y: top, width: width + 0.3, height: 13, fill, "fill-opacity": opacity.toFixed(2) }));
+        });
       });
+    });
+  }
+
+  function seriesOf(kind, data, names) {
+    const roles = new Map(data.groups.map((group) => [group.group, group.role]));
+    return names.map((name) => {
+      const said = ROLES[roles.get(name)] ? ` (${ROLES[roles.get(name)]})` : "";
+      return { key: name, name: short(name, data.suffix), label: short(name, data.suffix) + said, counts: past[kind][name], colour: colourOf(name) };
+    });
+  }
+
+  function drawRequests(data) {
+    const series = seriesOf("requests", data, past.names);
+    const many = series.length > MOST_STACKED + 1;
+    drawLegend("legend", many ? [{ name: "requests", colour: "var(--bar)" }, { name: "with failures", colour: "var(--failure)" }] : series);
+    if (many) drawRows(at("requests"), series, past.failures, data.suffix);
+    else drawStacked(at("requests"), series, { height: 260, label: "Requests per second by group" });
+  }
+
+  function drawFailures(data) {
+    const failing = past.names.filter((name) => sum(past.failures[name])).sort((one, other) => sum(past.failures[other]) - sum(past.failures[one]));
+    const series = seriesOf("failures", data, failing.slice(0, MOST_STACKED));
+    const rest = failing.slice(MOST_STACKED);
+    if (rest.length) {
+      series.push({ name: `${rest.length} more`, colour: REST, counts: past.latency.map((_, i) => sum(rest.map((name) => past.failures[name][i]))) });
     }
-    tops.forEach((value, i) => (base[i] = value));
+    drawLegend("failing", series);
+    drawStacked(at("failures"), series.length ? series : [{ name: "failures", counts: past.latency.map(() => 0), colour: REST }], { height: 160, label: "Failures per second by group" });
   }
-  const cursor = svg("line", { class: "cursor", y1: 12, y2: bottom, visibility: "hidden" });
-  chart.append(cursor);
-  chart.addEventListener("mousemove", (event) => {
-    const at = ((event.clientX - chart.getBoundingClientRect().left) / chart.getBoundingClientRect().width) * WIDTH;
-    const i = Math.min(seconds - 1, Math.max(0, Math.round(((at - LEFT) * (seconds - 1)) / (WIDTH - LEFT - RIGHT))));
-    cursor.setAttribute("x1", x(i));
-    cursor.setAttribute("x2", x(i));
-    cursor.setAttribute("visibility", "visible");
-    const lines = series.map((one) => element("div", {}, `${one.name}: ${number.format(one.counts[i])}`));
-    const tooltip = byId("tooltip");
-    tooltip.replaceChildren(element("b", {}, clock.format((data.start + i) * 1000)), ...lines);
-    tooltip.hidden = false;
-    tooltip.style.left = `${Math.min(event.clientX + 14, innerWidth - tooltip.offsetWidth - 14)}px`;
-    tooltip.style.top = `${event.clientY + 14}px`;
-  });
-  chart.addEventListener("mouseleave", () => {
-    cursor.setAttribute("visibility", "hidden");
-    byId("tooltip").hidden = true;
-  });
-  box.replaceChildren(chart);
-}
 
-function drawRequests(data) {
-  const roles = new Map(data.hosts.map((host) => [host.hostname, host.role]));
-  const series = Object.entries(data.requests).map(([name, counts]) => {
-    const role = roles.get(name) ?? "other";
-    return { name: short(name, data.suffix), counts, role, colour: colourOf(name, role) };
-  });
-  // Who stays is at the bottom, so that who goes and who is new change places on top.
-  series.sort((one, other) => ROLES.indexOf(one.role) - ROLES.indexOf(other.role));
-  byId("legend").replaceChildren(
-    ...series.map(({ name, role, colour }) => {
-      const item = element("li");
-      const mark = element("i");
-      mark.style.background = colour;
-      item.append(mark, said[role] ? `${name} (${said[role]})` : name);
-      return item;
-    }),
-  );
-  if (!series.length) series.push({ name: "requests", counts: data.failures.map(() => 0), colour: "none" });
-  drawTimeline(byId("requests"), data, series, { height: 280, kind: "area", label: "Requests per second by host" });
-}
-
-function drawFailures(data) {
-  const series = [{ name: "failures", counts: data.failures, colour: "var(--failure)" }];
-  drawTimeline(byId("failures"), data, series, { height: 140, kind: "bars", label: "Failures per second" });
-}
-
-function drawRows(data) {
-  byId("rows").replaceChildren(
-    ...data.hosts.map((host) => {
-      const row = element("tr");
-      const times = [host.p50_ms, host.p95_ms, host.p99_ms].map((ms) => ms.toFixed(1));
-      const counts = [number.format(host.requests), number.format(host.failures)];
-      const cells = [short(host.hostname, data.suffix), host.availability_zone, ...counts, ...times, host.first_seen, host.last_seen];
-      row.append(...cells.map((text) => element("td", {}, text)));
-      return row;
-    }),
-  );
-}
-
-function draw(data) {
-  byId("target").textContent = data.target;
-  byId("state").textContent = data.state;
-  byId("state").dataset.state = data.state;
-  byId("message").textContent = data.notes.join(" ");
-  byId("message").hidden = !data.notes.length;
-  data.suffix = suffixOf(data.hosts.filter((host) => host.role !== "other").map((host) => host.hostname));
-  byId("suffix").textContent = data.suffix ? `All names end with ${data.suffix}.` : "";
-  drawTiles(data);
-  drawShares(data);
-  drawRows(data);
-  // While the pointer reads a chart, it stands still.
-  if (byId("tooltip").hidden) {
-    drawRequests(data);
-    drawFailures(data);
+  function drawTimes() {
+    const series = PERCENTILES.map(([name, colour], which) => ({ name, colour, counts: past.latency.map((of) => (of ? of[which] : null)) }));
+    drawLegend("percentiles", series);
+    const highest = Math.max(1, ...series.flatMap((one) => one.counts));
+    drawTimeline(at("times"), series, { height: 200, label: "Response times in ms", highest, unit: " ms" }, (chart, x, y) => {
+      for (const { colour, counts } of series) {
+        // A second without an answer interrupts the line.
+        for (const run of counts.map((ms, i) => [ms, i]).reduce((runs, [ms, i]) => (ms === null ? [...runs, []] : (runs.at(-1).push([ms, i]), runs)), [[]])) {
+          const points = run.map(([ms, i]) => `${x(i + 0.5).toFixed(1)},${y(ms).toFixed(1)}`).join(" ");
+          if (run.length) chart.append(element("polyline", { class: "line", points, stroke: colour }));
+        }
+      }
+    });
   }
-}
 
-async function poll() {
-  try {
-    const answer = await fetch("./hostnames/data", { cache: "no-store", signal: AbortSignal.timeout(5000) });
-    if (!answer.ok || answer.redirected) throw new Error(`status ${answer.status}`);
-    draw(await answer.json());
-  } catch (error) {
-    byId("state").textContent = "not connected";
-    byId("state").dataset.state = "lost";
-    byId("message").textContent = `Locust does not answer (${error.message}); the figures are the last that came.`;
-    byId("message").hidden = false;
+  function drawTable(data) {
+    const texts = data.detail_noun ? 2 : 1;
+    const cells = (tag, of) => element("tr", {}, ...of.map((text, i) => element(tag, i < texts ? { class: "text" } : {}, text)));
+    const detail = data.detail_noun ? [data.detail_noun] : [];
+    const heads = [data.noun, ...detail, "requests", "share", "failures", "p50 ms", "p95 ms", "p99 ms", "first seen", "last seen"];
+    at("heads").replaceChildren(cells("th", heads.map((head) => head[0].toUpperCase() + head.slice(1))));
+    at("rows").replaceChildren(
+      ...data.groups.map((group) => {
+        const counts = [number.format(group.requests), `${group.share.toFixed(1)}%`, number.format(group.failures)];
+        const times = [group.p50_ms, group.p95_ms, group.p99_ms].map((ms) => ms.toFixed(1));
+        return cells("td", [short(group.group, data.suffix), ...(data.detail_noun ? [group.detail] : []), ...counts, ...times, group.first_seen, group.last_seen]);
+      }),
+    );
   }
-  setTimeout(poll, 1000);
-}
 
-poll();
+  function say(message) {
+    at("message").textContent = message;
+    at("message").hidden = !message;
+  }
+
+  function draw(data) {
+    followTheme();
+    say(data.notes.join(" "));
+    data.suffix = suffixOf(data.groups.filter((group) => group.role !== "other").map((group) => group.group));
+    at("suffix").textContent = data.suffix ? `All names end with ${data.suffix}.` : "";
+    drawTiles(data);
+    drawShares(data);
+    if (isAlone) {
+      at("state").textContent = data.state;
+      at("target").textContent = data.target;
+      drawTable(data);
+    }
+    // While the pointer reads a chart, it stands still.
+    if (at("tooltip").hidden && past.latency.length) {
+      drawRequests(data);
+      drawFailures(data);
+      drawTimes();
+    }
+  }
+
+  let asked = 0;
+  async function poll() {
+    try {
+      asked = past ? Math.max(past.start, past.end - OVERLAP) : 0;
+      const answer = await fetch(`./${key}/data?since=${asked}`, { cache: "no-store", signal: AbortSignal.timeout(5000) });
+      if (!answer.ok || answer.redirected) throw new Error(`status ${answer.status}`);
+      const data = await answer.json();
+      if (merge(data)) draw(data);
+      else past = null; // other series than before: from the start, with the next answer
+    } catch (error) {
+      say(`Locust does not answer (${error.message}); the figures are the last that came.`);
+      if (isAlone) at("state").textContent = "not connected";
+    }
+  }
+
+  // Under Locust's bar of tabs while our tab is open: there is no place for it that Locust's page offers.
+  function place() {
+    const tabs = document.querySelector('#root [role="tablist"]');
+    const open = new URLSearchParams(location.search).get("tab") === key;
+    const box = open && tabs ? [...(tabs.closest(".MuiContainer-root")?.children ?? [])].find((child) => child.contains(tabs)) : null;
+    if (!box) root.remove();
+    else if (box.nextSibling !== root) {
+      box.after(root);
+      poll();
+    }
+  }
+
+  build();
+  followTheme();
+  document.addEventListener("click", () => setTimeout(followTheme, 50));
+  if (isAlone) {
+    document.body.prepend(root);
+    poll();
+  } else setInterval(place, 200);
+  setInterval(() => root.isConnected && poll(), 1000);
+})();

@@ -1,28 +1,36 @@
-"""Requests, failures and latency per hostname, and per second: pure, in memory that grows with hosts and seconds.
+"""Requests, failures and latency per group, and per second: pure, in memory that grows with groups alone.
 
 One `Counts` holds one process's share of a run. Distributed, each worker drains its own into a report, and the
-master merges the reports: the sums are those that one process would have counted.
+master merges the reports: the sums are those that one process would have counted. Seconds are given out once, by
+`take`, to be written; the last WINDOW of them stay for the charts.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from load.groups.evenness import EvenPart, even_parts
+from load.groups.evenness import EvenPart, EvenParts
 from load.groups.latency import bucket_of, coarser, percentiles
-from load.groups.rows import OTHER_HOSTS, UNKNOWN_HOST, HostRow, LatencyRow, TimelineRow
+from load.groups.rows import NO_GROUP, OTHER_GROUPS, GroupRow, LatencyRow, SecondRow
 
-__all__ = ["MAX_HOSTS", "Counts"]
+__all__ = ["MAX_GROUPS", "WINDOW", "Counts"]
 
-MAX_HOSTS = 1000
-"""Hosts counted each by itself: as many as a Cloud Map service has at most, and a table that can still be read."""
+MAX_GROUPS = 1000
+"""Groups counted each by itself: a table that can still be read."""
+
+WINDOW = 120
+"""Seconds that stay after they were taken: those of the charts."""
+
+Statuses = dict[tuple[str, int, bool], int]
+"""Requests by group, status and whether they failed."""
 
 
 @dataclass(slots=True)
-class _Host:
-    zone: str
+class _Group:
+    detail: str
     first_seen: float
     last_seen: float
     requests: int = 0
@@ -38,65 +46,79 @@ class Counts:
     they are in no other count.
     """
 
-    def __init__(self, max_hosts: int = MAX_HOSTS) -> None:
-        self.max_hosts = max_hosts
+    def __init__(self, max_groups: int = MAX_GROUPS) -> None:
+        self.max_groups = max_groups
         self.clear()
 
     def clear(self) -> None:
         """Forget everything, as Locust does when a test starts or its statistics are reset."""
         self.unfinished = 0
-        self._hosts: dict[str, _Host] = {}
-        self._timeline: dict[int, dict[tuple[str, int], int]] = {}
+        self._groups: dict[str, _Group] = {}
+        # What `take` has not given out yet, and what it has, both by second.
+        self._seconds: dict[int, Statuses] = {}
         self._latencies: dict[int, dict[int, int]] = {}
+        self._taken: dict[int, Statuses] = {}
+        self._taken_latencies: dict[int, dict[int, int]] = {}
+        self._even, self._even_before = EvenParts(), 0
+        self._first: int | None = None
+        self._last = -1
+        self._leave_second()
+
+    def _leave_second(self) -> None:
         self._second = -1
-        self._this_second: dict[tuple[str, int], int] = {}
+        self._this_second: Statuses = {}
         self._latencies_now: dict[int, int] = {}
 
-    def admit(self, hostname: str, zone: str, now: float) -> str:
-        """Make room for a host that is seen for the first time, and give the name that it is to be counted under.
+    def admit(self, group: str, detail: str, now: float) -> str:
+        """Make room for a group that is seen for the first time, and give the name that it is to be counted under.
 
         Beyond the limit it goes with the others.
         """
-        if hostname not in self._hosts and hostname != UNKNOWN_HOST and len(self._hosts) >= self.max_hosts:
-            hostname, zone = OTHER_HOSTS, ""
-        if hostname not in self._hosts:
-            self._hosts[hostname] = _Host(zone, now, now)
-        return hostname
+        if group not in self._groups and group != NO_GROUP and len(self._groups) >= self.max_groups:
+            group, detail = OTHER_GROUPS, ""
+        if group not in self._groups:
+            self._groups[group] = _Group(detail, now, now)
+        return group
 
-    def record(self, now: float, hostname: str, status: int, latency_ms: float | None) -> None:
-        """Count one request that ended at `now`; `hostname` "" and `status` 0 where there was no answer.
+    def record(self, now: float, group: str, status: int, failed: bool, latency_ms: float | None) -> None:
+        """Count one request that ended at `now`; `group` "" where none is known and `status` 0 without an answer.
 
-        Runs with every request of the load, so it does no more than it must. KeyError: `admit` the host first.
+        Runs with every request of the load, so it does no more than it must. KeyError: `admit` the group first.
         """
-        host = self._hosts[hostname]
-        host.requests += 1
-        # As load.groups.rows.is_failure, whose call every request would pay for.
-        if not 0 < status < 400:
-            host.failures += 1
-        host.last_seen = now
+        entry = self._groups[group]
+        entry.requests += 1
+        if failed:
+            entry.failures += 1
+        entry.last_seen = now
         second = int(now)
         if second != self._second:
-            self._second = second
-            self._this_second = self._timeline.setdefault(second, {})
-            self._latencies_now = self._latencies.setdefault(second, {})
+            self._enter(second)
         if latency_ms is not None:
             bucket = bucket_of(latency_ms)
-            host.latencies[bucket] = host.latencies.get(bucket, 0) + 1
+            entry.latencies[bucket] = entry.latencies.get(bucket, 0) + 1
             self._latencies_now[bucket] = self._latencies_now.get(bucket, 0) + 1
-        key = (hostname, status)
+        key = (group, status, failed)
         self._this_second[key] = self._this_second.get(key, 0) + 1
 
+    def _enter(self, second: int) -> None:
+        self._second = second
+        self._this_second = self._seconds.setdefault(second, {})
+        self._latencies_now = self._latencies.setdefault(second, {})
+        self._see(second)
+
+    def _see(self, second: int) -> None:
+        self._first = second if self._first is None else min(self._first, second)
+        self._last = max(self._last, second)
+
     def drain(self) -> dict[str, Any]:
-        """What was counted since the last call, in msgpack's types, for `merge`; nothing of it is kept."""
+        """What was counted since the last call, in msgpack's types, for `merge`; nothing of it stays."""
         report = {
-            "hosts": [
-                [name, h.zone, h.first_seen, h.last_seen, h.requests, h.failures, h.latencies]
-                for name, h in self._hosts.items()
+            "groups": [
+                [name, g.detail, g.first_seen, g.last_seen, g.requests, g.failures, g.latencies]
+                for name, g in self._groups.items()
             ],
-            "timeline": [
-                [second, name, status, requests]
-                for second, counts in self._timeline.items()
-                for (name, status), requests in counts.items()
+            "seconds": [
+                [second, *key, requests] for second, counts in self._seconds.items() for key, requests in counts.items()
             ],
             "latency": list(self._latencies.items()),
             "unfinished": self.unfinished,
@@ -107,105 +129,142 @@ class Counts:
     def merge(self, report: dict[str, Any]) -> int:
         """Add what `drain` gave in another process, and return how many requests that were, without the unfinished."""
         merged = 0
-        for name, zone, first_seen, last_seen, requests, failures, latencies in report["hosts"]:
-            host = self._hosts[self.admit(name, zone, first_seen)]
-            host.first_seen = min(host.first_seen, first_seen)
-            host.last_seen = max(host.last_seen, last_seen)
-            host.requests += requests
+        for name, detail, first_seen, last_seen, requests, failures, latencies in report["groups"]:
+            group = self._groups[self.admit(name, detail, first_seen)]
+            group.first_seen = min(group.first_seen, first_seen)
+            group.last_seen = max(group.last_seen, last_seen)
+            group.requests += requests
             merged += requests
-            host.failures += failures
-            _add(host.latencies, latencies)
-        for second, name, status, requests in report["timeline"]:
-            counts = self._timeline.setdefault(second, {})
-            key = (name if name in self._hosts else OTHER_HOSTS, status)
+            group.failures += failures
+            _add(group.latencies, latencies)
+        for second, name, status, failed, requests in report["seconds"]:
+            self._see(second)
+            key = (name if name in self._groups else OTHER_GROUPS, status, failed)
+            counts = self._seconds.setdefault(second, {})
             counts[key] = counts.get(key, 0) + requests
         for second, buckets in report["latency"]:
             _add(self._latencies.setdefault(second, {}), buckets)
         self.unfinished += report["unfinished"]
         return merged
 
+    def take(self, before: float = math.inf) -> tuple[list[SecondRow], list[LatencyRow]]:
+        """What ended in the seconds before `before` and was not taken yet, sorted; rows of a second may come again.
+
+        Requests whose latency is not known are not in the second list.
+        """
+        seconds = [second for second in sorted(self._seconds) if second < before]
+        rows, latency = [], []
+        for second in seconds:
+            counts = self._seconds.pop(second)
+            rows += _rows(second, counts)
+            _add(self._taken.setdefault(second, {}), counts)
+            if buckets := coarser(self._latencies.pop(second, {})):
+                latency += [LatencyRow(second, *bucket) for bucket in sorted(buckets.items())]
+                _add(self._taken_latencies.setdefault(second, {}), buckets)
+        self._leave_second()
+        self._forget(self._last - WINDOW)
+        return rows, latency
+
+    def _forget(self, before: int) -> None:
+        """Let go of the seconds that the charts no longer show; how even they were is added up."""
+        old = sorted(second for second in self._taken if second < before)
+        # Of a worker that was away for minutes; the seconds around them are added up already.
+        late = [second for second in old if second < self._even_before]
+        if len(old) > len(late):
+            seconds = {second: _by_group(self._taken[second]) for second in old[len(late) :]}
+            self._even.add(seconds, self._seen(), self._last)
+            self._even_before = before
+        for second in old:
+            del self._taken[second]
+            self._taken_latencies.pop(second, None)
+
+    def _seen(self) -> dict[str, tuple[int, int]]:
+        return {
+            name: (int(group.first_seen), int(group.last_seen))
+            for name, group in self._groups.items()
+            if name not in (NO_GROUP, OTHER_GROUPS)
+        }
+
     @property
     def requests(self) -> int:
         """All requests that were answered or failed."""
-        return sum(host.requests for host in self._hosts.values())
+        return sum(group.requests for group in self._groups.values())
 
     @property
     def failures(self) -> int:
         """All failures counted."""
-        return sum(host.failures for host in self._hosts.values())
+        return sum(group.failures for group in self._groups.values())
 
     @property
     def folded(self) -> bool:
-        """Whether there were more hosts than are counted each by itself."""
-        return OTHER_HOSTS in self._hosts
+        """Whether there were more groups than are counted each by itself."""
+        return OTHER_GROUPS in self._groups
 
-    def hosts(self) -> list[HostRow]:
-        """A row for each host, by name; other hosts and no host come last."""
+    def groups(self) -> list[GroupRow]:
+        """A row for each group, by name; other groups and no group come last."""
+        return list(self.each_group())
+
+    def each_group(self) -> Iterator[GroupRow]:
+        """As `groups`, one after the other: a thousand take 20 ms, and between two of them others may run."""
         total = self.requests
+        for name in sorted(self._groups, key=lambda name: (name in (OTHER_GROUPS, NO_GROUP), name)):
+            if group := self._groups.get(name):
+                p50, p95, p99 = percentiles(group.latencies, (50, 95, 99))
+                counted = (group.detail, group.requests, group.failures, group.requests / total)
+                yield GroupRow(name, *counted, p50, p95, p99, group.first_seen, group.last_seen)
+
+    def window(self, start: int, before: int) -> list[SecondRow]:
+        """Requests by second, group and status, sorted, of the seconds start <= second < before that are still here."""
         rows = []
-        for name in sorted(self._hosts, key=lambda name: (name in (OTHER_HOSTS, UNKNOWN_HOST), name)):
-            host = self._hosts[name]
-            p50, p95, p99 = percentiles(host.latencies, (50, 95, 99))
-            rows.append(
-                HostRow(
-                    hostname=name,
-                    availability_zone=host.zone,
-                    requests=host.requests,
-                    failures=host.failures,
-                    share=host.requests / total,
-                    p50_ms=p50,
-                    p95_ms=p95,
-                    p99_ms=p99,
-                    first_seen=host.first_seen,
-                    last_seen=host.last_seen,
-                )
-            )
+        for second in range(start, before):
+            counts = dict(self._taken.get(second, {}))
+            _add(counts, self._seconds.get(second, {}))
+            rows += _rows(second, counts)
         return rows
 
-    def timeline(self, start: int | None = None, before: int | None = None) -> list[TimelineRow]:
-        """Requests by second, hostname and status, sorted; with bounds, of the seconds start <= second < before."""
-        # With both bounds, which is every second of a run, the cost does not grow with the run.
-        seconds = sorted(self._timeline) if start is None or before is None else range(start, before)
-        return [
-            TimelineRow(second, name, status, requests)
-            for second in seconds
-            if (start is None or second >= start) and (before is None or second < before)
-            for (name, status), requests in sorted(self._timeline.get(second, {}).items())
-        ]
+    def latencies(self, start: int, before: int) -> dict[int, dict[int, int]]:
+        """Requests by second and bucket (SECOND_BITS), of the seconds start <= second < before that are still here."""
+        found = {}
+        for second in range(start, before):
+            buckets = dict(self._taken_latencies.get(second, {}))
+            _add(buckets, coarser(self._latencies.get(second, {})))
+            if buckets:
+                found[second] = buckets
+        return found
 
     def even_parts(self) -> dict[str, EvenPart]:
-        """How far each known host is from its even part over the time in which it was there: `load.groups.evenness`."""
-        seconds: dict[int, dict[str, int]] = {}
-        for second, counts in self._timeline.items():
-            by_host = seconds[second] = {}
-            for (name, _), requests in counts.items():
-                if name not in (UNKNOWN_HOST, OTHER_HOSTS):
-                    by_host[name] = by_host.get(name, 0) + requests
-        return even_parts(seconds)
-
-    def latency(self, before: float = math.inf) -> list[LatencyRow]:
-        """Requests by second and latency, sorted, of the seconds before `before` that were not dropped yet.
-
-        Requests whose latency is not known are left out.
-        """
-        return [
-            LatencyRow(second, bucket, requests)
-            for second in sorted(self._latencies)
-            if second < before
-            for bucket, requests in sorted(coarser(self._latencies[second]).items())
-        ]
-
-    def drop_latency(self, before: float = math.inf) -> None:
-        """Forget the latencies of the seconds before `before`: a second has too many of them to keep for a long run."""
-        self._latencies = {second: buckets for second, buckets in self._latencies.items() if second >= before}
-        self._second = -1
+        """How far each known group is from its even part over the time in which it was there: `EvenParts`."""
+        seconds = {second: _by_group(counts) for second, counts in self._taken.items()}
+        for second, counts in self._seconds.items():
+            _add(seconds.setdefault(second, {}), _by_group(counts))
+        even = self._even.copy()
+        even.add(dict(sorted(seconds.items())), self._seen(), self._last)
+        return even.parts()
 
     @property
-    def seconds(self) -> tuple[int, int] | None:
+    def span(self) -> tuple[int, int] | None:
         """The first and the last second in which a request ended."""
-        return (min(self._timeline), max(self._timeline)) if self._timeline else None
+        return None if self._first is None else (self._first, self._last)
 
 
-def _add(buckets: dict[int, int], more: dict[int, int]) -> None:
-    for bucket, count in more.items():
-        buckets[bucket] = buckets.get(bucket, 0) + count
+def _rows(second: int, counts: Statuses) -> list[SecondRow]:
+    merged: dict[tuple[str, int], list[int]] = {}
+    for (group, status, failed), requests in counts.items():
+        both = merged.setdefault((group, status), [0, 0])
+        both[0] += requests
+        both[1] += requests if failed else 0
+    return [SecondRow(second, *key, *both) for key, both in sorted(merged.items())]
+
+
+def _by_group(counts: Statuses) -> dict[str, int]:
+    """Of the known groups alone."""
+    found: dict[str, int] = {}
+    for (group, _, _), requests in counts.items():
+        if group not in (NO_GROUP, OTHER_GROUPS):
+            found[group] = found.get(group, 0) + requests
+    return found
+
+
+def _add(counts: dict[Any, int], more: dict[Any, int]) -> None:
+    for key, count in more.items():
+        counts[key] = counts.get(key, 0) + count

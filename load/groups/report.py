@@ -1,4 +1,4 @@
-"""The section "Hostnames" for Locust's own HTML report."""
+"""What is said about the counts, and the section for Locust's own HTML report."""
 
 from __future__ import annotations
 
@@ -7,39 +7,40 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from load.groups.evenness import EvenPart
-from load.groups.rows import HostRow
-from load.groups.table import COLUMNS, cells
+from load.groups.rows import GroupRow
+from load.groups.table import cells, columns
 from load.groups.workers import LostWorker
 
 __all__ = ["FOLDED", "lost_sentence", "reset_sentence", "unfinished_sentence", "with_section"]
 
-FOLDED = "There were more hosts than are counted each by itself; the row (other) has the rest."
+FOLDED = "There were more groups than are counted each by itself; the row (other) has the rest."
 
 _STYLE = """
-#hostnames { font: 14px/1.5 Roboto, Helvetica, Arial, sans-serif; max-width: 1200px; margin: 0 auto;
-  padding: 0 24px 48px; color: #212121; }
-#hostnames h2 { font-weight: 400; font-size: 34px; line-height: 1.2; margin: 0 0 8px; }
-#hostnames table { border-collapse: collapse; width: 100%; }
-#hostnames th, #hostnames td { padding: 10px 16px; text-align: right; border-bottom: 1px solid #8885;
+.groups { font: 14px/1.5 Roboto, Helvetica, Arial, sans-serif; max-width: 1200px; margin: 0 auto;
+  padding: 0 24px 48px; color: #212121; overflow-x: auto; }
+.groups h2 { font-weight: 400; font-size: 34px; line-height: 1.2; margin: 0 0 8px; }
+.groups table { border-collapse: collapse; width: 100%; }
+.groups th, .groups td { padding: 10px 16px; text-align: right; border-bottom: 1px solid #8885;
   font-variant-numeric: tabular-nums; }
-#hostnames th { font-weight: 500; }
-#hostnames th:nth-child(-n+2), #hostnames td:nth-child(-n+2) { text-align: left; }
-#hostnames[data-theme=dark] { color: #fff; }
+.groups th { font-weight: 500; }
+.groups .text { text-align: left; overflow-wrap: anywhere; }
+.groups[data-theme=dark] { color: #fff; }
 """
 
 
-def lost_sentence(worker: LostWorker, interval: float) -> str:
-    """How much at most a worker that died took with it; `interval` is the time between two reports, in seconds."""
-    size = f", about {worker.requests:,} requests at its rate" if worker.requests else ""
+def lost_sentence(worker: LostWorker) -> str:
+    """How much at most is in no count because of a worker."""
+    if not worker.seconds:
+        return f"{worker.requests:,} requests of worker {worker.worker} are in no count: reports of it did not arrive."
     return (
-        f"Worker {worker.worker} stopped reporting: what it did after its last report is in no count, "
-        f"at most {interval:g} s of its load{size}."
+        f"Worker {worker.worker} stopped reporting at {_clock(worker.last_report)}: what it did after that is in no "
+        f"count, at most {worker.seconds:.1f} s of its load, or {worker.requests:,} requests at its highest rate."
     )
 
 
 def reset_sentence(last: float) -> str:
     """From when on the counts are, where the statistics were reset; `last` in seconds since the Unix epoch."""
-    return f"The statistics were reset at {time.strftime('%H:%M:%SZ', time.gmtime(last))}: all counts are since then."
+    return f"The statistics were reset at {_clock(last)}: all counts are since then."
 
 
 def unfinished_sentence(unfinished: int) -> str:
@@ -48,25 +49,35 @@ def unfinished_sentence(unfinished: int) -> str:
     return f"{requests} unfinished: sent, but the load ended before an answer or a failure. No other count has them."
 
 
+def _clock(seconds: float) -> str:
+    return time.strftime("%H:%M:%SZ", time.gmtime(seconds))
+
+
 def with_section(
-    report: str,
-    rows: Sequence[HostRow],
+    page: str,
+    rows: Sequence[GroupRow],
     even: Mapping[str, EvenPart],
-    notes: Sequence[str] = (),
+    notes: Sequence[str],
+    noun: str,
+    detail_noun: str,
     theme: str = "light",
 ) -> str:
-    """Locust's report with the section put before the end of its body; `even` is by hostname."""
-    head = "".join(f"<th>{escape(title)}</th>" for title in COLUMNS)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells(row, even.get(row.hostname))) + "</tr>\n"
-        for row in rows
-    )
+    """Locust's report with the section put before the end of its body; `even` is by group."""
+    texts = 2 if detail_noun else 1
+
+    def line(of: Sequence[str], tag: str) -> str:
+        marked = (
+            f"<{tag}{' class=text' if number < texts else ''}>{escape(cell)}</{tag}>" for number, cell in enumerate(of)
+        )
+        return f"<tr>{''.join(marked)}</tr>\n"
+
+    body = "".join(line(cells(row, even.get(row.group), noun, detail_noun), "td") for row in rows)
     section = (
         f"<style>{_STYLE}</style>\n"
-        f'<section id="hostnames" data-theme="{escape(theme)}"><h2>Hostnames</h2>\n'
-        f"<table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>\n"
+        f'<section id="{noun}s" class="groups" data-theme="{escape(theme)}"><h2>{noun.capitalize()}s</h2>\n'
+        f"<table><thead>{line(columns(noun, detail_noun), 'th')}</thead>\n<tbody>{body}</tbody></table>\n"
         + "".join(f"<p>{escape(note)}</p>\n" for note in notes)
         + "</section>\n"
     )
-    before, end, after = report.rpartition("</body>")
+    before, end, after = page.rpartition("</body>")
     return before + section + end + after

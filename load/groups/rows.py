@@ -1,27 +1,19 @@
-"""The rows in which counts are given: by host, by second, by latency."""
+"""The rows in which counts are given: by group, by second, by latency."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
-__all__ = [
-    "NO_ANSWER",
-    "OTHER_HOSTS",
-    "UNKNOWN_HOST",
-    "HostRow",
-    "LatencyRow",
-    "TimelineRow",
-    "is_failure",
-]
+__all__ = ["NO_ANSWER", "NO_GROUP", "OTHER_GROUPS", "GroupRow", "LatencyRow", "SecondRow", "is_failure"]
 
-UNKNOWN_HOST = ""
-"""The hostname of everything for which no host is known."""
+NO_GROUP = ""
+"""The group of everything for which none is known."""
 
-OTHER_HOSTS = "(other)"
-"""The row that takes every host beyond the limit; no host name can be written like this."""
+OTHER_GROUPS = "(other)"
+"""The row that takes every group beyond the limit."""
 
 NO_ANSWER = 0
-"""The status of a request that no complete answer came to."""
+"""The status of a request that no complete answer came to, or one that the locustfile refused."""
 
 
 def is_failure(status: int) -> bool:
@@ -29,12 +21,14 @@ def is_failure(status: int) -> bool:
     return not 0 < status < 400
 
 
-@dataclass(frozen=True, slots=True)
-class HostRow:
-    """What one host got; latencies in ms, times in seconds since the Unix epoch, `share` of all requests (0 to 1)."""
+class GroupRow(NamedTuple):
+    """What one group got; latencies in ms, times in seconds since the Unix epoch, `share` of all requests (0 to 1).
 
-    hostname: str
-    availability_zone: str
+    `detail` is a second text from the group's first answer, "" where none was asked for. Failures are Locust's.
+    """
+
+    group: str
+    detail: str
     requests: int
     failures: int
     share: float
@@ -45,18 +39,17 @@ class HostRow:
     last_seen: float
 
 
-@dataclass(frozen=True, slots=True)
-class TimelineRow:
-    """Requests that ended in one second (since the Unix epoch) at one host with one status (0: no answer)."""
+class SecondRow(NamedTuple):
+    """Requests that ended in one second (since the Unix epoch) in one group with one status, and those that failed."""
 
     second: int
-    hostname: str
+    group: str
     status: int
     requests: int
+    failures: int
 
 
-@dataclass(frozen=True, slots=True)
-class LatencyRow:
+class LatencyRow(NamedTuple):
     """Requests that ended in one second with one latency: the lower edge of its bucket, in microseconds.
 
     `load.groups.latency.percentiles` with SECOND_BITS takes them, added up over the seconds that are asked about.

@@ -1,37 +1,33 @@
-"""What each host got, as text: for the table in the terminal, and for others that show the same columns."""
+"""What each group got, as text: for the table in the terminal, and for others that show the same columns."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
-from typing import TextIO
-
-from rich.console import Console
-from rich.table import Table
 
 from load.groups.evenness import EvenPart
-from load.groups.rows import HostRow
+from load.groups.rows import GroupRow
 
-__all__ = ["COLUMNS", "cells", "print_table", "shown_name"]
-
-COLUMNS = ("hostname", "zone", "requests", "share", "vs even", "failures", "p50 ms", "p95 ms", "p99 ms")
-
-# Where no terminal says how wide it is, the longest names of Fargate still fit.
-_WIDTH = 140
+__all__ = ["cells", "columns", "shown_name", "table"]
 
 _MOST_ROWS = 50
 
 
-def shown_name(row: HostRow) -> str:
-    """The hostname, or what stands for none."""
-    return row.hostname or "(no host known)"
+def columns(noun: str, detail_noun: str) -> tuple[str, ...]:
+    """The heads; the detail has a column where it has a noun."""
+    detail = (detail_noun,) if detail_noun else ()
+    return (noun, *detail, "requests", "share", "vs even", "failures", "p50 ms", "p95 ms", "p99 ms")
 
 
-def cells(row: HostRow, even: EvenPart | None) -> tuple[str, ...]:
-    """The texts of a row, one for each of COLUMNS; `even` None where there is nothing to compare the host with."""
+def shown_name(group: str, noun: str) -> str:
+    """The group, or what stands for none."""
+    return group or f"(no {noun} known)"
+
+
+def cells(row: GroupRow, even: EvenPart | None, noun: str, detail_noun: str) -> tuple[str, ...]:
+    """The texts of a row, one for each of `columns`; `even` None where there is nothing to compare the group with."""
     return (
-        shown_name(row),
-        row.availability_zone,
+        shown_name(row.group, noun),
+        *((row.detail,) if detail_noun else ()),
         f"{row.requests:,}",
         f"{row.share:.1%}",
         "" if even is None else f"{even.deviation:+z.1%}",
@@ -40,31 +36,29 @@ def cells(row: HostRow, even: EvenPart | None) -> tuple[str, ...]:
     )
 
 
-def print_table(
-    rows: Sequence[HostRow], even: Mapping[str, EvenPart], notes: Sequence[str] = (), file: TextIO | None = None
-) -> None:
-    """Print a line for each host, their sum and the notes, to `file` or stderr; `even` is by hostname."""
-    file = file or sys.stderr
-    console = Console(file=file, width=None if file.isatty() else _WIDTH, highlight=False, soft_wrap=True)
-    if rows:
-        total, failures = sum(row.requests for row in rows), sum(row.failures for row in rows)
-        footers = {"hostname": "all", "requests": f"{total:,}", "failures": f"{failures:,}"}
-        table = Table(title="Requests by hostname", title_justify="left", show_footer=len(rows) > 1)
-        for column in COLUMNS:
-            is_text = column in ("hostname", "zone")
-            table.add_column(
-                column,
-                footer=footers.get(column, ""),
-                justify="left" if is_text else "right",
-                overflow="fold",
-                no_wrap=not is_text,
-            )
-        for row in rows[:_MOST_ROWS]:
-            table.add_row(*cells(row, even.get(row.hostname)))
-        console.print(table)
-        if len(rows) > _MOST_ROWS:
-            console.print(f"... and {len(rows) - _MOST_ROWS} more hosts, all in hostnames.csv")
-    else:
-        console.print("No requests were made.")
-    for note in notes:
-        console.print(note, markup=False)
+def table(
+    rows: Sequence[GroupRow], even: Mapping[str, EvenPart], notes: Sequence[str], noun: str, detail_noun: str
+) -> str:
+    """A line for each group, their sum and the notes; `even` is by group."""
+    if not rows:
+        return "\n".join(["No requests were made.", *notes])
+    heads = columns(noun, detail_noun)
+    texts = 2 if detail_noun else 1
+    lines = [cells(row, even.get(row.group), noun, detail_noun) for row in rows[:_MOST_ROWS]]
+    total, failures = (f"{sum(numbers):,}" for numbers in ([row.requests for row in rows], [r.failures for r in rows]))
+    sums = {noun: "all", "requests": total, "failures": failures}
+    lines.append(tuple(sums.get(head, "") for head in heads))
+    widths = [max(map(len, column)) for column in zip(heads, *lines, strict=True)]
+
+    def line(of: Sequence[str]) -> str:
+        aligned = [
+            cell.ljust(width) if number < texts else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(of, widths, strict=True))
+        ]
+        return "  ".join(aligned).rstrip()
+
+    rule = "  ".join("-" * width for width in widths)
+    written = [f"Requests by {noun}", line(heads), rule, *map(line, lines[:-1]), rule, line(lines[-1])]
+    if len(rows) > _MOST_ROWS:
+        written.append(f"... and {len(rows) - _MOST_ROWS} more, all in the CSV file")
+    return "\n".join(["", *written, "", *notes])

@@ -1,201 +1,162 @@
-"""Locust's web UI, extended: the tab "Hostnames" with its CSV file, and a page with live charts.
+"""Locust's web UI, extended: a tab with charts, its table and CSV file, a section in the report, and a page of charts.
 
-Every page asks for the login that `--web-login` asks for and lies under `--web-base-path`; nothing comes from
-another server. Locust's own tabs show once a test was started; the charts are there before.
+Everything is appended to what Locust and other plugins have there, asks for the login that `--web-login` asks for and
+lies under `--web-base-path`; nothing comes from another server. Locust has no place for charts in a tab, so the script
+that draws them is put into its page and looks for the tab's panel; where it finds none, the page of charts is left.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, jsonify, make_response, request, send_from_directory
-from locust.runners import STATE_CLEANUP, STATE_RUNNING, STATE_SPAWNING, STATE_STOPPING
 from locust.web import WebUI
 
-from load.errors import BadOption, LoadError
 from load.groups import report
-from load.groups.counts import Counts
+from load.groups.counts import WINDOW, Counts
 from load.groups.evenness import SETTLE, EvenPart
-from load.groups.rows import OTHER_HOSTS, UNKNOWN_HOST, HostRow, is_failure
+from load.groups.files import groups_csv
+from load.groups.latency import SECOND_BITS, percentiles
+from load.groups.rows import NO_GROUP, OTHER_GROUPS, GroupRow
 from load.groups.table import shown_name
-from load.results import hosts_csv
-from load.traffic.guard import stand_before
-from load.traffic.options import apply_shape, require_host
-from load.traffic.settings import DEFAULTS, LoadSettings
 
 if TYPE_CHECKING:
-    from load.traffic.listener import HostnameListener
+    from load.groups.plugin import Groups
 
-__all__ = ["add_pages", "chart_data"]
-
-WINDOW = 120
-"""Seconds that the charts show at most."""
+__all__ = ["add_pages", "chart_data", "tab_rows"]
 
 _SHORTEST_WINDOW = 30
 
 _MOST_ROWS = 500
 """As many as Locust's own tables show."""
 
-_MOST_SERIES = 8
-
-_TAB = "hostnames"
-
-_COLUMNS = [
-    ("hostname", "Hostname"),
-    ("availability_zone", "Availability zone"),
-    ("requests", "# Requests"),
-    ("share", "Share (%)"),
-    ("vs_even", "From its even part (%)"),
-    ("failures", "# Fails"),
-    ("p50_ms", "50%ile (ms)"),
-    ("p95_ms", "95%ile (ms)"),
-    ("p99_ms", "99%ile (ms)"),
-    ("first_seen", "First seen"),
-    ("last_seen", "Last seen"),
-]
-
-# Locust's script builds the page inside #root and takes no notice of what is outside.
-_LINK = """<a href="./hostnames" id="hostnames-chart" style="position:fixed;left:24px;bottom:16px;z-index:9;
-padding:8px 16px;border-radius:20px;background:#15803d;color:#fff;font:500 14px Roboto,Helvetica,Arial,sans-serif;
-text-decoration:none;box-shadow:0 2px 6px #0006">Hostnames: live charts</a>
-"""
+_MOST_SERIES = 40
 
 _FILES = Path(__file__).parent
 
 
-def add_pages(web_ui: WebUI, listener: HostnameListener) -> None:
-    """Add tab, CSV file and charts to Locust's web UI, and let its Start button check the load's options."""
-    app = web_ui.app
+def add_pages(web_ui: WebUI, groups: Groups) -> None:
+    """Add tab, CSV file, report section and charts to Locust's web UI."""
+    app, options = web_ui.app, groups.environment.parsed_options
     assert app is not None
-    web_ui.template_args.update(
-        {
-            "extended_tabs": [{"title": "Hostnames", "key": _TAB}],
-            "extended_tables": [
-                {"key": _TAB, "structure": [{"key": key, "title": title} for key, title in _COLUMNS]},
-            ],
-            "extended_csv_files": [{"href": "./hostnames/csv", "title": "Download hostnames CSV"}],
-        }
-    )
-    options = listener.environment.parsed_options
-    stand_before(app, (options.web_host if options else None) or "")
-    app.register_blueprint(_pages(web_ui, listener), url_prefix=(options.web_base_path if options else None) or None)
+    base = (options.web_base_path if options else None) or ""
+    key = f"{groups.noun}s"
+    app.register_blueprint(_pages(web_ui, groups, key), url_prefix=base or None)
+    script = f'<script src="./{key}/chart.js" data-key="{key}" data-title="{key.capitalize()}" defer></script>\n'
+    extensions: dict[str, dict[str, Any]] = {
+        "extended_tabs": {"key": key, "title": key.capitalize()},
+        "extended_tables": {"key": key, "structure": _structure(groups)},
+        "extended_csv_files": {"href": f"./{key}/csv", "title": f"Download {key} CSV"},
+    }
 
-    def extend(endpoint: str, extension: Callable[[Response], Response]) -> None:
-        original = app.view_functions[endpoint]
+    def extend_page() -> None:
+        # For each page anew: another plugin may have set a list of its own since.
+        for name, extension in extensions.items():
+            there = web_ui.template_args.get(name) or []
+            if extension not in there:
+                web_ui.template_args[name] = [*there, extension]
 
-        def view(**arguments: Any) -> Response:
-            return extension(make_response(original(**arguments)))
-
-        app.view_functions[endpoint] = web_ui.auth_required_if_enabled(view)
-
-    def add_link(response: Response) -> Response:
-        return make_response(response.get_data(as_text=True).replace("</body>", _LINK + "</body>"))
-
-    def add_rows(response: Response) -> Response:
-        # Locust keeps its answer for two seconds, so it is copied, not changed.
-        rows = tab_rows(listener.counts.hosts(), listener.even_parts())
-        return jsonify({**response.get_json(), "extended_stats": [{"key": _TAB, "data": rows}]})
-
-    def add_section(response: Response) -> Response:
-        theme = request.args.get("theme") or "light"
-        text = report.with_section(
-            response.get_data(as_text=True),
-            listener.counts.hosts(),
-            listener.even_parts(),
-            listener.notes(),
-            theme=theme,
-        )
-        response.set_data(text)
+    def extend_answer(response: Response) -> Response:
+        if response.status_code != 200:
+            return response
+        match request.path.removeprefix(base):
+            case "/" | "" if response.mimetype == "text/html":
+                response.set_data(response.get_data(as_text=True).replace("</body>", f"{script}</body>"))
+            case "/stats/report":
+                rows, even = groups.shown()
+                page, theme = response.get_data(as_text=True), request.args.get("theme") or "light"
+                nouns = (groups.noun, groups.detail_noun)
+                response.set_data(report.with_section(page, rows, even, groups.notes(), *nouns, theme))
+            case "/stats/requests" if response.is_json:
+                # Locust keeps its answer for two seconds, so it is copied, not changed.
+                answer = dict(response.get_json())
+                ours = {"key": key, "data": tab_rows(*groups.shown(), groups.noun)}
+                answer["extended_stats"] = [*(answer.get("extended_stats") or []), ours]
+                copied = jsonify(answer)
+                copied.headers.extend((name, value) for name, value in response.headers if name not in copied.headers)
+                return copied
         return response
 
-    extend("locust.index", add_link)
-    extend("locust.request_stats", add_rows)
-    extend("locust.stats_report", add_section)
-    swarm = app.view_functions["locust.swarm"]
-
-    def checked_swarm() -> Response:
-        if sentence := _refusal(listener, request.form):
-            return jsonify({"success": False, "message": sentence, "host": listener.environment.host})
-        return make_response(swarm())
-
-    app.view_functions["locust.swarm"] = web_ui.auth_required_if_enabled(checked_swarm)
+    extend_page()
+    app.before_request(extend_page)
+    app.after_request(extend_answer)
 
 
-def _pages(web_ui: WebUI, listener: HostnameListener) -> Blueprint:
-    pages = Blueprint("hostnames", __name__)
+def _structure(groups: Groups) -> list[dict[str, str]]:
+    titles = {
+        "group": groups.noun.capitalize(),
+        **({"detail": groups.detail_noun.capitalize()} if groups.detail_noun else {}),
+        "requests": "# Requests",
+        "share": "Share (%)",
+        "vs_even": "From its even part (%)",
+        "failures": "# Fails",
+        "p50_ms": "50%ile (ms)",
+        "p95_ms": "95%ile (ms)",
+        "p99_ms": "99%ile (ms)",
+        "first_seen": "First seen",
+        "last_seen": "Last seen",
+    }
+    return [{"key": key, "title": title} for key, title in titles.items()]
+
+
+def _pages(web_ui: WebUI, groups: Groups, key: str) -> Blueprint:
+    pages = Blueprint(f"load_{key}", __name__, url_prefix=None)
     protected: Callable[[Callable[..., Response]], Callable[..., Response]] = web_ui.auth_required_if_enabled
 
-    @pages.route("/hostnames")
+    @pages.route(f"/{key}")
     @protected
     def chart_page() -> Response:
-        return send_from_directory(_FILES, "chart.html")
+        page = (_FILES / "chart.html").read_text(encoding="utf-8")
+        return make_response(page.replace("{key}", escape(key)).replace("{title}", escape(key.capitalize())))
 
-    @pages.route("/hostnames/<any('chart.js', 'chart.css'):name>")
+    @pages.route(f"/{key}/<any('chart.js', 'chart.css'):name>")
     @protected
     def chart_file(name: str) -> Response:
         return send_from_directory(_FILES, name)
 
-    @pages.route("/hostnames/data")
+    @pages.route(f"/{key}/data")
     @protected
     def data() -> Response:
-        environment = listener.environment
-        return jsonify(
-            {
-                "state": environment.runner.state if environment.runner else "missing",
-                "target": environment.host or "",
-                "notes": listener.notes(),
-                **chart_data(listener.counts, listener.even_parts(), int(time.time()) - listener.recorder.delay),
-            }
-        )
+        environment = groups.environment
+        said = {
+            "state": environment.runner.state if environment.runner else "missing",
+            "target": environment.host or "",
+            "notes": groups.notes(),
+            "noun": groups.noun,
+            "detail_noun": groups.detail_noun,
+        }
+        since, before = request.args.get("since", 0, type=int), int(time.time()) - groups.delay
+        return jsonify(said | chart_data(groups.counts, *groups.shown(), groups.noun, before, since))
 
-    @pages.route("/hostnames/csv")
+    @pages.route(f"/{key}/csv")
     @protected
-    def hosts_file() -> Response:
-        response = make_response(hosts_csv(listener.counts.hosts()))
+    def csv_file() -> Response:
+        response = make_response(groups_csv(groups.counts.groups(), groups.noun, groups.detail_noun))
         response.headers["Content-Type"] = "text/csv"
-        response.headers["Content-Disposition"] = "attachment; filename=hostnames.csv"
+        response.headers["Content-Disposition"] = f"attachment; filename={key}.csv"
         return response
 
     return pages
 
 
-def _refusal(listener: HostnameListener, form: Mapping[str, str]) -> str:
-    """Why a test cannot start with what the form says; "" where it can, and then it is prepared."""
-    environment = listener.environment
-    runner, options = environment.runner, environment.parsed_options
-    given = {**(vars(options) if options else {}), **{name: form[name] for name in DEFAULTS if name in form}}
-    try:
-        settings = LoadSettings.from_options(given)
-        require_host(environment, form.get("host"))
-        if runner is not None and runner.state in (STATE_CLEANUP, STATE_STOPPING):
-            raise BadOption("The last test still waits for answers to the requests under way; start again after it.")
-        if runner is not None and runner.state not in (STATE_SPAWNING, STATE_RUNNING):
-            apply_shape(environment, settings.shape)
-            listener.prepare()
-        elif options is not None and settings != LoadSettings.from_options(options):
-            raise BadOption("The options of the load cannot be changed while a test runs; stop it first.")
-    except LoadError as error:
-        return str(error)
-    return ""
-
-
-def tab_rows(rows: Sequence[HostRow], even: Mapping[str, EvenPart]) -> list[dict[str, object]]:
-    """The rows of the tab "Hostnames"; `even` is by hostname. A percentage is None without any host beside it."""
+def tab_rows(rows: Sequence[GroupRow], even: Mapping[str, EvenPart], noun: str) -> list[dict[str, Any]]:
+    """The rows of the tab; `even` is by group. A percentage is None without any group beside it."""
 
     def percent(fraction: float | None) -> float | None:
         return None if fraction is None else round(fraction * 100, 2)
 
     return [
         {
-            "hostname": shown_name(row),
-            "availability_zone": row.availability_zone,
+            "group": shown_name(row.group, noun),
+            "detail": row.detail,
             "requests": row.requests,
             "share": percent(row.share),
-            "vs_even": percent(even[row.hostname].deviation if row.hostname in even else None),
-            "chance": percent(even[row.hostname].chance if row.hostname in even else None),
+            "vs_even": percent(even[row.group].deviation if row.group in even else None),
+            "chance": percent(even[row.group].chance if row.group in even else None),
             "failures": row.failures,
             "p50_ms": round(row.p50_ms, 1),
             "p95_ms": round(row.p95_ms, 1),
@@ -207,9 +168,9 @@ def tab_rows(rows: Sequence[HostRow], even: Mapping[str, EvenPart]) -> list[dict
     ]
 
 
-def _role(row: HostRow, first: int, last: int) -> str:
-    """What a host is in a run whose first and last answers came in these seconds: it stays, has stopped, or is new."""
-    if row.hostname in (UNKNOWN_HOST, OTHER_HOSTS):
+def _role(row: GroupRow, first: int, last: int) -> str:
+    """What a group is in a run whose first and last answers came in these seconds: it stays, has stopped, or is new."""
+    if row.group in (NO_GROUP, OTHER_GROUPS):
         return "other"
     if row.last_seen < last - SETTLE:
         return "stopped"
@@ -220,37 +181,49 @@ def _clock(seconds: float) -> str:
     return time.strftime("%H:%M:%SZ", time.gmtime(seconds))
 
 
-def chart_data(counts: Counts, even: Mapping[str, EvenPart], before: int) -> dict[str, Any]:
-    """What the charts show of the last WINDOW seconds in which requests ended, of those before `before`.
+def chart_data(
+    counts: Counts, rows: Sequence[GroupRow], even: Mapping[str, EvenPart], noun: str, before: int, since: int = 0
+) -> dict[str, Any]:
+    """What the charts show of the last WINDOW seconds in which requests ended, since <= second < before.
 
-    `requests` has, for each of the largest known hosts and for the others together, the requests of each second;
-    `failures` those of the whole service. Requests without an answer and statuses from 400 are failures.
+    `requests` and `failures` have, for each of the largest groups and for the others together, those of each second,
+    and `latency` the 50th, 95th and 99th percentile of each in ms (None: no answer).
     """
-    rows = counts.hosts()
-    known = sorted((row for row in rows if row.hostname != UNKNOWN_HOST), key=lambda row: -row.requests)
-    series = sorted(row.hostname for row in known[:_MOST_SERIES] if row.hostname != OTHER_HOSTS)
-    if len(known) > len(series):
-        series.append(OTHER_HOSTS)
-    first, last = counts.seconds or (before, before)
+    largest = sorted((row for row in rows if row.group != NO_GROUP), key=lambda row: -row.requests)[:_MOST_SERIES]
+    names = sorted(row.group for row in largest if row.group != OTHER_GROUPS)
+    if sum(row.group != NO_GROUP for row in rows) > len(names):
+        names.append(OTHER_GROUPS)
+    if any(row.group == NO_GROUP for row in rows):
+        names.append(NO_GROUP)
+    first, last = counts.span or (before, before)
     # The load rarely ends with a second, and a part of one would look like a collapse.
-    part = last > first and not any(is_failure(row.status) for row in counts.timeline(last, last + 1))
+    part = last > first and not any(row.failures for row in counts.window(last, last + 1))
     end = min(before, last if part else last + 1)
-    start = max(end - WINDOW, min(first, end - _SHORTEST_WINDOW))
-    requests = {name: [0] * (end - start) for name in series}
-    failures = [0] * (end - start)
-    for row in counts.timeline(start, end):
-        if is_failure(row.status):
-            failures[row.second - start] += row.requests
-        if row.hostname != UNKNOWN_HOST:
-            requests[row.hostname if row.hostname in requests else OTHER_HOSTS][row.second - start] += row.requests
+    start = max(end - WINDOW, min(first, end - _SHORTEST_WINDOW), since)
+    requests, failures = ({name: [0] * max(0, end - start) for name in names} for _ in range(2))
+    for ended in counts.window(start, end):
+        # A group that came after `rows` were computed is in the next ones.
+        if (name := ended.group if ended.group in requests else OTHER_GROUPS) in requests:
+            requests[name][ended.second - start] += ended.requests
+            failures[name][ended.second - start] += ended.failures
+    buckets = counts.latencies(start, end)
     return {
-        "hosts": [
-            {**shown, "role": _role(row, first, last)} for shown, row in zip(tab_rows(rows, even), rows, strict=False)
+        "groups": [
+            {**shown, "role": _role(row, first, last)}
+            for shown, row in zip(tab_rows(rows, even, noun), rows, strict=False)
         ],
-        "known_hosts": sum(row.hostname not in (UNKNOWN_HOST, OTHER_HOSTS) for row in rows),
+        "known_groups": sum(row.group not in (NO_GROUP, OTHER_GROUPS) for row in rows),
         "start": start,
-        "requests": requests,
-        "failures": failures,
+        "seconds": max(0, end - start),
+        "requests": {shown_name(name, noun): series for name, series in requests.items()},
+        "failures": {shown_name(name, noun): series for name, series in failures.items()},
+        "latency": [
+            [round(ms, 1) for ms in percentiles(buckets[second], (50, 95, 99), SECOND_BITS)]
+            if second in buckets
+            else None
+            for second in range(start, end)
+        ],
+        "window": WINDOW,
         "total_requests": counts.requests,
         "total_failures": counts.failures,
     }

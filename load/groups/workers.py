@@ -1,31 +1,43 @@
-"""What workers that stopped reporting took with them: pure.
+"""What workers took with them, or could not deliver: pure.
 
-A worker sends what it counted every few seconds. What it had not sent when it died nobody knows: it is at most what
-it did in the time between two reports.
+A worker sends what it counted every few seconds, and with it how many requests it has reported so far. So the master
+knows exactly what is missing of the reports, and of a worker that is gone how long it was there without one.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 __all__ = ["LostWorker", "Workers"]
 
+HEARTBEAT = 1.0
+"""Seconds between two heartbeats of a worker: Locust's."""
+
 
 @dataclass(frozen=True, slots=True)
 class LostWorker:
-    """A worker whose last report was not its final one; `requests` is the number in the fullest of its reports."""
+    """A worker of whose requests some are in no count: `requests` at most, of `seconds` of its load.
+
+    Of reports that did not arrive the number is exact. What a worker did after its last report it did until its last
+    heartbeat or within a second of it; it is no more than at the highest rate of any second that it reported.
+    """
 
     worker: str
     last_report: float
+    seconds: float
     requests: int
 
 
 @dataclass(slots=True)
 class _Worker:
     last_report: float
+    last_heartbeat: float
     loaded: bool = True
-    fullest: int = 0
+    highest: int = 0
+    arrived: int = 0
+    reported: int = 0
 
 
 class Workers:
@@ -36,18 +48,37 @@ class Workers:
 
     def start(self, workers: Iterable[str], now: float) -> None:
         """A test starts on these workers."""
-        self._workers = {worker: _Worker(now) for worker in workers}
+        self._workers = {worker: _Worker(now, now) for worker in workers}
 
-    def report(self, worker: str, now: float, requests: int, loaded: bool) -> None:
-        """A report came in; `loaded` says that the worker has users, so that more is to come."""
-        entry = self._workers.setdefault(worker, _Worker(now))
-        entry.last_report, entry.loaded = now, loaded
-        entry.fullest = max(entry.fullest, requests)
+    def heartbeat(self, worker: str, now: float) -> None:
+        """The worker lives."""
+        if entry := self._workers.get(worker):
+            entry.last_heartbeat = now
+
+    def report(self, worker: str, now: float, arrived: int, reported: int, highest: int, loaded: bool) -> None:
+        """A report of `arrived` requests came in, `highest` of them in one second.
+
+        The worker has `reported` so many in this test, and is `loaded` while it has users, so that more is to come.
+        """
+        entry = self._workers.setdefault(worker, _Worker(now, now))
+        entry.last_report = entry.last_heartbeat = now
+        entry.loaded = loaded
+        entry.highest = max(entry.highest, highest)
+        entry.arrived += arrived
+        entry.reported = max(entry.reported, reported)
+
+    def unreported(self, before: float) -> list[str]:
+        """The workers that had users in their last report, and sent it before `before`."""
+        return [name for name, entry in self._workers.items() if entry.loaded and entry.last_report < before]
 
     def lost(self, before: float) -> list[LostWorker]:
-        """The workers that had users in their last report, and sent it before `before`."""
-        return [
-            LostWorker(name, worker.last_report, worker.fullest)
-            for name, worker in self._workers.items()
-            if worker.loaded and worker.last_report < before
-        ]
+        """Those of `unreported`, and those whose reports did not all arrive."""
+        gone = set(self.unreported(before))
+        found = []
+        for name, entry in self._workers.items():
+            seconds = entry.last_heartbeat + HEARTBEAT - entry.last_report if name in gone else 0.0
+            missing = max(0, entry.reported - entry.arrived)
+            if name in gone or missing:
+                requests = missing + math.ceil(seconds * entry.highest)
+                found.append(LostWorker(name, round(entry.last_report, 3), round(seconds, 3), requests))
+        return found

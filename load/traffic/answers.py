@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
-from load.groups.rows import UNKNOWN_HOST
+from load.groups.rows import NO_ANSWER, NO_GROUP
 
-__all__ = ["ResponseHeaders", "host_of", "zone_of"]
+__all__ = ["ResponseHeaders", "host_of", "hostname", "zone", "zone_of"]
 
 HOSTNAME_HEADER = "x-hostname"
 ZONE_HEADER = "x-availability-zone"
@@ -36,12 +36,25 @@ def host_of(path: str, status: int, body: bytes | None, headers: ResponseHeaders
     """
     if status == 200 and body and _names_its_host(path) and (hostname := _hostname_in(body)):
         return hostname
-    return UNKNOWN_HOST if headers is None else _plausible(_first(headers.get(HOSTNAME_HEADER)))
+    return NO_GROUP if headers is None else _plausible(_first(headers.get(HOSTNAME_HEADER)))
 
 
 def zone_of(headers: ResponseHeaders | None) -> str:
     """The availability zone of the task that answered, "" where it is not known."""
     return "" if headers is None else _plausible(_first(headers.get(ZONE_HEADER)))
+
+
+def hostname(response: Any, url: str, context: Any, exception: BaseException | None) -> str:
+    """The key of `load.groups.track`; of an answer that broke off, the body does not count."""
+    if response is None:
+        return NO_GROUP
+    body = response.content if exception is None else None
+    return host_of(url, response.status_code or NO_ANSWER, body, response.headers)
+
+
+def zone(response: Any, url: str, context: Any, exception: BaseException | None) -> str:
+    """The availability zone beside a hostname."""
+    return "" if response is None else zone_of(response.headers)
 
 
 @lru_cache(maxsize=256)

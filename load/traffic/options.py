@@ -17,7 +17,7 @@ from load.errors import BadOption
 from load.traffic.settings import AUTHORIZATIONS, DEFAULTS, LoadSettings, parse
 from load.traffic.shapes import SHAPES, users_at
 from load.traffic.signing import authorizer
-from load.traffic.target import check_url, read_outputs
+from load.traffic.target import check_url, is_file, read_outputs
 
 __all__ = ["STOP_TIMEOUT", "OptionShape", "add_options", "apply_shape", "require_host", "resolve", "tell_users"]
 
@@ -36,7 +36,7 @@ def add_options(parser: LocustArgumentParser, **_: Any) -> None:
             metavar=metavar,
             default=DEFAULTS[name],
             type=_checked(name),
-            env_var=f"LOCUST_{name.upper()}",
+            env_var=f"LOAD_{name.upper()}",
             help=help,
             **more,
         )
@@ -49,24 +49,21 @@ def add_options(parser: LocustArgumentParser, **_: Any) -> None:
     add(
         "authorization",
         None,
-        "What the API wants: AWS_IAM signs requests, JWT sends the token in LOCUST_JWT. Default: as --outputs says",
+        "What the API wants: AWS_IAM signs requests, JWT sends the token in LOAD_JWT. Default: as the outputs say",
         choices=AUTHORIZATIONS,
         include_in_web_ui=False,
     )
-    add("region", "<Region>", "Region to sign for. Default: as --outputs or AWS_REGION says", include_in_web_ui=False)
-    parser.add_argument(
-        "--outputs",
-        metavar="<file>",
-        default="",
-        env_var="LOCUST_OUTPUTS",
+    add(
+        "region",
+        "<Region>",
+        "Region to sign for. Default: as the outputs or AWS_REGION say",
         include_in_web_ui=False,
-        help="Outputs file of `cdktf deploy` or of the twin: the host, its Region and its authorization",
     )
     parser.add_argument(
         "--results-dir",
         metavar="<folder>",
         default="",
-        env_var="LOCUST_RESULTS_DIR",
+        env_var="LOAD_RESULTS_DIR",
         include_in_web_ui=False,
         help="Folder of this run: run.json, hostnames.csv, timeline.csv. Default: results/<UTC time>",
     )
@@ -85,13 +82,13 @@ def _checked(name: str) -> Callable[[str], str]:
 
 
 def resolve(environment: Environment) -> None:
-    """Complete the options from the outputs file, and see that requests can be authorized. Raises BadOption."""
+    """Take host and options from an outputs file as host; see that requests can be authorized. Raises BadOption."""
     options = environment.parsed_options
     if options is None:
         return
-    if options.outputs and not isinstance(environment.runner, WorkerRunner):
-        target = read_outputs(Path(options.outputs))
-        environment.host = environment.host or target.gateway_url
+    if environment.host and is_file(environment.host) and not isinstance(environment.runner, WorkerRunner):
+        target = read_outputs(Path(environment.host))
+        environment.host = options.host = target.gateway_url
         options.region = options.region or target.region
         options.authorization = options.authorization or target.authorization
     if not isinstance(environment.runner, WorkerRunner):
@@ -112,7 +109,7 @@ def require_host(environment: Environment, host: str | None = None) -> None:
     if host is None:
         if waits or all(user.host for user in environment.user_classes):
             return
-        raise BadOption("--host: which service to load is not known; name its URL, or its outputs file with --outputs.")
+        raise BadOption("--host: which service to load is not known; name its URL or its outputs file.")
     try:
         check_url(host)
     except ValueError as error:

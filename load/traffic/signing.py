@@ -1,7 +1,7 @@
 """The headers that an API with authorization wants to see.
 
 AWS_IAM: Signature Version 4 by botocore, with the credentials that the AWS CLI would take. JWT: the token in the
-environment variable LOCUST_JWT; it is no option, so that it shows neither in the web UI nor in a list of processes.
+environment variable LOAD_JWT; it is no option, so that it shows neither in the web UI nor in a list of processes.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-access-control.html
 """
 
@@ -16,7 +16,7 @@ from load.errors import BadOption
 
 __all__ = ["JWT_VARIABLE", "Authorize", "SigV4", "authorizer"]
 
-JWT_VARIABLE = "LOCUST_JWT"
+JWT_VARIABLE = "LOAD_JWT"
 
 Authorize = Callable[[str, str], Mapping[str, str]]
 """From a method and a whole URL to the headers of the request."""
@@ -64,7 +64,9 @@ def authorizer(authorization: str, region: str) -> Authorize | None:
         case "AWS_IAM":
             region = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION", "")
             if not region:
-                raise BadOption("--authorization AWS_IAM: the Region is not known; set --region, or name --outputs.")
+                raise BadOption(
+                    "--authorization AWS_IAM: the Region is not known; set --region, or give an outputs file as --host."
+                )
             return SigV4(region)
         case "JWT":
             token = os.environ.get(JWT_VARIABLE, "")

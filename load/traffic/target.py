@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, Vali
 
 from load.errors import BadOption
 
-__all__ = ["Target", "check_url", "read_outputs"]
+__all__ = ["Target", "check_url", "is_file", "read_outputs"]
 
 _Text = Annotated[str, StringConstraints(strict=True, max_length=2048)]
 
@@ -42,7 +42,7 @@ class Target(BaseModel):
 _STACKS = TypeAdapter(dict[str, Any])
 
 
-def read_outputs(path: Path, option: str = "--outputs") -> Target:
+def read_outputs(path: Path, option: str = "--host") -> Target:
     """The one stack with a gateway in an outputs file: `{"<stack>": {"gateway_url": ..., "region": ...}}`.
 
     `option` names the file in errors. Raises BadOption.
@@ -82,6 +82,11 @@ def read_outputs(path: Path, option: str = "--outputs") -> Target:
     return target.model_copy(update=urls)
 
 
+def is_file(text: str) -> bool:
+    """Whether a target is an outputs file and no URL: it has no scheme, and the ending or the place of a file."""
+    return "://" not in text and (text.endswith(".json") or Path(text).is_file())
+
+
 def check_url(text: str) -> str:
     """The URL, where requests can be sent to it. Raises ValueError, with the URL, the rule and an example."""
     try:
@@ -93,6 +98,6 @@ def check_url(text: str) -> str:
     if not usable or not text.isprintable() or " " in text:
         raise ValueError(
             f"{text[:80]!r}: the URL of a host is needed, with a port from 1 to 65535 if with any, such as "
-            "http://127.0.0.1:8000."
+            "http://127.0.0.1:8000, or an outputs file."
         )
     return text

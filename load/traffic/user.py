@@ -10,9 +10,9 @@ from locust import FastHttpUser, task
 from locust.contrib.fasthttp import ResponseContextManager
 from locust.env import Environment
 
+from load.groups.plugin import request_unfinished
 from load.traffic.arrivals import Arrivals, PathMix
 from load.traffic.connections import NotSent, client_pool
-from load.traffic.listener import request_unfinished
 from load.traffic.settings import CLOSE, LoadSettings
 from load.traffic.signing import authorizer
 

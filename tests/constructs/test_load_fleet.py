@@ -56,7 +56,7 @@ def test_the_fleet_knows_the_api_and_how_to_sign(fleet: Json) -> None:
     command = container_of(fleet, "load/master-task")["command"]
     assert command[command.index("--host") + 1] == fleet["output"]["gateway_url"]["value"]
     told = container_of(fleet, "load/workers-task")["environment"]
-    assert {"name": "LOCUST_AUTHORIZATION", "value": "AWS_IAM"} in told
+    assert {"name": "LOAD_AUTHORIZATION", "value": "AWS_IAM"} in told
     (invoke,) = statements(at(fleet, "aws_iam_role_policy", "load/invoke")["policy"])
     assert invoke["Action"] == ["execute-api:Invoke"]
     execution_arn = reference(fleet, "aws_apigatewayv2_api", "gateway/api", "execution_arn")

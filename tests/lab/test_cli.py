@@ -76,7 +76,7 @@ def test_the_keys_that_are_public(lab: Command, run: Path, study: Path, tmp_path
     found = lab("report", str(run), "--json").json
     of_a_run = {
         "requests", "failures", "unfinished", "failed_seconds", "windows", "even_again_s", "even_again_reason",
-        "even_again_resolution_s", "stopped", "replacements", "lost_workers", "resets",
+        "even_again_resolution_s", "stopped", "replacements", "lost_workers", "lost_requests", "resets",
     }  # fmt: skip
     assert of_a_run <= found.keys()
     assert of_a_run <= found["load_balancer"].keys()

@@ -120,7 +120,7 @@ def test_a_task_that_got_the_name_of_the_one_that_went_is_not_taken_for_it() -> 
     run = run_with_a_stop()
     new = task("c", START + 10.6) | {"arn": "arn:task/c2"}
     meta = {**run.meta, "tasks": [*run.meta["tasks"][:3], new]}
-    renamed = tuple(replace(row, hostname="c") if row.hostname == "d" else row for row in run.timeline)
+    renamed = tuple(row._replace(hostname="c") if row.hostname == "d" else row for row in run.timeline)
     hosts = (*run.hosts[:2], host("c", 180, START + 0.1, START + 19.9), run.hosts[4])
     found = find(replace(run, meta=meta, timeline=renamed, hosts=hosts))
 
@@ -541,7 +541,7 @@ def test_a_replacement_that_answered_nothing_is_named() -> None:
 
 def test_answers_that_name_no_host_say_nothing_of_hosts() -> None:
     run = run_with_a_stop()
-    unnamed = tuple(replace(row, hostname="") for row in run.timeline)
+    unnamed = tuple(row._replace(hostname="") for row in run.timeline)
     findings = find(Run(run.path, run.meta, (host("", 588, START + 0.1, START + 19.9, failures=8),), unnamed))
 
     assert load_notes(findings) == [
@@ -622,10 +622,15 @@ def test_what_the_twin_lost_is_no_finding() -> None:
 
 def test_lost_workers_are_said() -> None:
     run = run_with_a_stop()
-    lost = [{"worker": "w1", "last_report": START + 3.0, "requests": 40}]
+    lost = [
+        {"worker": "w1", "last_report": START + 3.0, "requests": 40},
+        {"worker": "w2", "last_report": START + 3.0, "seconds": 2.5, "requests": 60},
+    ]
     findings = find(Run(run.path, {**run.meta, "workers_lost": lost}, run.hosts, run.timeline))
 
-    assert load_notes(findings)[0].startswith("1 of Locust's processes stopped reporting (40 requests until then)")
+    assert load_notes(findings)[0].startswith(
+        "2 of Locust's processes did not report all that they sent: 100 requests at"
+    )
 
 
 def test_of_a_load_that_was_killed_the_timeline_has_the_duration() -> None:

@@ -82,7 +82,7 @@ def test_the_first_and_the_last_second_are_not_drawn(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", np.random.default_rng(1), name="baseline", at=None, seconds=10)
     run = read_run(folder)
     first, last = run.timeline[0].second, run.timeline[-1].second
-    fewer = tuple(replace(row, requests=1) if row.second in (first, last) else row for row in run.timeline)
+    fewer = tuple(row._replace(requests=1) if row.second in (first, last) else row for row in run.timeline)
     roles = dict.fromkeys(("alpha", "beta", "gamma"), "")
 
     assert timeline(replace(run, timeline=fewer), find(run), roles) == timeline(run, find(run), roles)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import tracemalloc
 from typing import Any
 
@@ -8,39 +9,62 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from load.groups.counts import Counts
+from load.groups.counts import WINDOW, Counts
 from load.groups.latency import bucket_of, coarser
-from load.groups.rows import OTHER_HOSTS, TimelineRow, is_failure
+from load.groups.rows import OTHER_GROUPS, LatencyRow, SecondRow, is_failure
 
 
-def record(counts: Counts, now: float, host: str, status: int = 200, *, zone: str = "", ms: float | None = 1.0) -> None:
-    """Count a request as the listener does."""
-    host = counts.admit(host, zone, now)
-    counts.record(now, host, status, ms)
+def record(
+    counts: Counts, now: float, group: str, status: int = 200, *, zone: str = "", ms: float | None = 1.0
+) -> None:
+    """Count a request as the plugin does."""
+    group = counts.admit(group, zone, now)
+    counts.record(now, group, status, is_failure(status), ms)
 
 
-def test_requests_failures_and_latency_are_counted_by_host() -> None:
+def test_requests_failures_and_latency_are_counted_by_group() -> None:
     counts = Counts()
     for number in range(100):
         record(counts, 1000 + number / 50, "alpha", zone="eu-west-2a", ms=number + 1.0)
     record(counts, 1002.5, "", 0, ms=30_000.0)
     record(counts, 1002.5, "alpha", 503, ms=None)
 
-    alpha, nobody = counts.hosts()
-    assert (alpha.hostname, alpha.availability_zone, alpha.requests, alpha.failures) == ("alpha", "eu-west-2a", 101, 1)
+    alpha, nobody = counts.groups()
+    assert (alpha.group, alpha.detail, alpha.requests, alpha.failures) == ("alpha", "eu-west-2a", 101, 1)
     assert (alpha.first_seen, alpha.last_seen) == (1000.0, 1002.5)
     assert abs(alpha.p50_ms - 50) <= 0.5
     assert abs(alpha.p99_ms - 99) <= 1
-    assert (nobody.hostname, nobody.requests, nobody.failures) == ("", 1, 1)
+    assert (nobody.group, nobody.requests, nobody.failures) == ("", 1, 1)
     assert alpha.share + nobody.share == 1
-    assert counts.timeline() == [
-        TimelineRow(1000, "alpha", 200, 50),
-        TimelineRow(1001, "alpha", 200, 50),
-        TimelineRow(1002, "", 0, 1),
-        TimelineRow(1002, "alpha", 503, 1),
+    assert counts.window(1001, 1002) == [SecondRow(1001, "alpha", 200, 50, 0)]
+    assert counts.span == (1000, 1002)
+    assert counts.take()[0] == [
+        SecondRow(1000, "alpha", 200, 50, 0),
+        SecondRow(1001, "alpha", 200, 50, 0),
+        SecondRow(1002, "", 0, 1, 1),
+        SecondRow(1002, "alpha", 503, 1, 1),
     ]
-    assert counts.timeline(1001, 1002) == [TimelineRow(1001, "alpha", 200, 50)]
-    assert counts.seconds == (1000, 1002)
+    assert counts.window(1001, 1002) == [SecondRow(1001, "alpha", 200, 50, 0)]
+    assert counts.take() == ([], [])
+
+
+def test_what_locust_takes_for_a_failure_is_one_whatever_its_status() -> None:
+    counts = Counts()
+    counts.admit("alpha", "", 1000.0)
+    counts.record(1000.0, "alpha", 404, False, 1.0)
+    counts.record(1000.0, "alpha", 404, True, 1.0)
+    assert counts.take()[0] == [SecondRow(1000, "alpha", 404, 2, 1)]
+    assert counts.failures == 1
+
+
+def test_what_comes_in_late_is_given_out_once_and_shown_with_the_rest() -> None:
+    counts = Counts()
+    for second in (1000, 1001):
+        record(counts, second, "alpha")
+    assert [row.second for row in counts.take(before=1001)[0]] == [1000]
+    record(counts, 1000.5, "alpha")
+    assert counts.take(before=1001)[0] == [SecondRow(1000, "alpha", 200, 1, 0)]
+    assert counts.window(1000, 1002) == [SecondRow(1000, "alpha", 200, 2, 0), SecondRow(1001, "alpha", 200, 1, 0)]
 
 
 def test_latency_by_second_adds_up_on_the_master() -> None:
@@ -52,40 +76,40 @@ def test_latency_by_second_adds_up_on_the_master() -> None:
         record(counts, 1001.2, "alpha", ms=30_000.0)
     master.merge(msgpack.unpackb(msgpack.packb(worker.drain()), strict_map_key=False))
 
-    assert [(row.second, row.requests) for row in master.latency()] == [(1000, 4), (1001, 2)]
-    assert [row.latency_us for row in master.latency()] == [*coarser({bucket_of(2.0): 1, bucket_of(30_000.0): 1})]
-    assert worker.latency() == []
-    assert [row.second for row in master.latency(before=1001)] == [1000]
-    master.drop_latency(before=1001)
+    assert worker.take() == ([], [])
+    short, long = coarser({bucket_of(2.0): 1, bucket_of(30_000.0): 1})
+    assert master.latencies(1000, 1002) == {1000: {short: 4}, 1001: {long: 2}}
+    assert master.take(before=1001)[1] == [LatencyRow(1000, short, 4)]
     record(master, 1001.3, "alpha", ms=30_000.0)
-    record(master, 1000.9, "alpha", ms=1.0)
-    assert [(row.second, row.requests) for row in master.latency()] == [(1000, 1), (1001, 3)]
+    record(master, 1000.9, "alpha", ms=2.0)
+    assert master.take()[1] == [LatencyRow(1000, short, 1), LatencyRow(1001, long, 3)]
+    assert master.latencies(1000, 1002) == {1000: {short: 5}, 1001: {long: 3}}
 
 
 def test_hosts_beyond_the_limit_are_folded_and_nothing_is_lost() -> None:
-    counts = Counts(max_hosts=3)
+    counts = Counts(max_groups=3)
     for number in range(10):
         record(counts, 1000.0, f"host-{number}")
     record(counts, 1000.0, "", 0)
 
     assert counts.folded
-    assert [(row.hostname, row.requests) for row in counts.hosts()] == [
+    assert [(row.group, row.requests) for row in counts.groups()] == [
         ("host-0", 1),
         ("host-1", 1),
         ("host-2", 1),
         ("", 1),
-        (OTHER_HOSTS, 7),
+        (OTHER_GROUPS, 7),
     ]
-    assert sum(row.requests for row in counts.timeline()) == counts.requests == 11
+    assert sum(row.requests for row in counts.take()[0]) == counts.requests == 11
 
 
 def test_a_hundred_thousand_hosts_are_folded_on_workers_and_on_the_master() -> None:
-    worker, master = Counts(max_hosts=100), Counts(max_hosts=50)
+    worker, master = Counts(max_groups=100), Counts(max_groups=50)
     for number in range(100_000):
         record(worker, 1000.0, f"host-{number}", 503 if number % 10 == 0 else 200)
     assert master.merge(worker.drain()) == 100_000
-    assert len(master.hosts()) == 51
-    assert master.requests == sum(row.requests for row in master.timeline()) == 100_000
+    assert len(master.groups()) == 51
+    assert master.requests == sum(row.requests for row in master.take()[0]) == 100_000
     assert master.failures == 10_000
 
 
@@ -93,7 +117,7 @@ def test_a_hundred_thousand_hosts_are_folded_on_workers_and_on_the_master() -> N
 def test_a_failure_is_what_the_lab_calls_one(status: int) -> None:
     counts = Counts()
     record(counts, 1000.0, "alpha", status)
-    assert counts.failures == counts.hosts()[0].failures == is_failure(status) == (status == 0 or status >= 400)
+    assert counts.failures == counts.groups()[0].failures == is_failure(status) == (status == 0 or status >= 400)
 
 
 def test_unfinished_requests_are_added_up_and_in_no_other_count() -> None:
@@ -109,10 +133,11 @@ def test_unfinished_requests_are_added_up_and_in_no_other_count() -> None:
 
 def test_nothing_counted_gives_no_rows() -> None:
     counts = Counts()
-    assert counts.hosts() == []
-    assert counts.timeline() == []
+    assert counts.groups() == []
+    assert counts.take() == ([], [])
+    assert counts.even_parts() == {}
     assert counts.requests == counts.failures == 0
-    assert counts.seconds is None
+    assert counts.span is None
 
 
 def test_memory_grows_with_hosts_and_seconds_and_not_with_requests() -> None:
@@ -128,6 +153,42 @@ def test_memory_grows_with_hosts_and_seconds_and_not_with_requests() -> None:
     grown, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert grown < 20_000
+
+
+def test_memory_does_not_grow_with_the_time_that_a_run_takes() -> None:
+    counts = Counts()
+
+    def feed(start: int, seconds: int) -> None:
+        for second in range(start, start + seconds):
+            for number in range(20):
+                record(counts, second + number / 20, f"host-{number}", ms=1.0 + number)
+            assert len(counts.take(second)[0]) in (0, 20)
+
+    feed(1000, 300)
+    tracemalloc.start()
+    feed(1300, 1000)
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # What is let go of comes back as what is new; twenty hosts for a thousand seconds would be more than a megabyte.
+    assert grown < 400_000
+    assert len(counts.window(0, 3000)) <= 20 * (WINDOW + 2)
+
+
+def test_how_even_a_long_run_was_is_as_if_all_of_it_were_there() -> None:
+    rng = random.Random(4)
+    written, whole = Counts(), Counts()
+    for second in range(1000, 1600):
+        there = ["alpha", "beta", *(["gone"] if second < 1200 else []), *(["new"] if second > 1210 else [])]
+        for number in range(40):
+            group = rng.choice(there)
+            for counts in (written, whole):
+                record(counts, second + number / 40, group)
+        written.take(second)
+    assert len(written.window(0, 3000)) < len(whole.window(0, 3000)) / 4
+    parts = written.even_parts()
+    assert parts == pytest.approx(whole.even_parts())
+    assert set(parts) == {"alpha", "beta", "gone", "new"}
+    assert all(abs(part.deviation) < part.chance for part in parts.values())
 
 
 Request = tuple[float, str, int]
@@ -187,6 +248,7 @@ def test_workers_together_count_what_one_process_would(history: list[tuple[Any, 
     alone = Counts()
     for now, host, status in sorted(arrived):
         record(alone, now, host, status, ms=now - 999)
-    assert master.hosts() == alone.hosts()
-    assert master.timeline() == alone.timeline()
+    assert master.groups() == alone.groups()
+    assert master.even_parts() == alone.even_parts()
+    assert master.take() == alone.take()
     assert master.requests == len(arrived)

@@ -7,9 +7,20 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from load.groups.evenness import EvenPart, even_parts
+from load.groups.evenness import EvenPart, EvenParts
 
 Weights = Callable[[int], Mapping[str, float]]
+
+
+def even_parts(seconds: Mapping[int, Mapping[str, int]]) -> dict[str, EvenPart]:
+    """Of a whole run at once."""
+    seen: dict[str, tuple[int, int]] = {}
+    for second, counts in seconds.items():
+        for group in counts:
+            seen[group] = (seen.get(group, (second, 0))[0], second)
+    parts = EvenParts()
+    parts.add({second: counts for second, counts in seconds.items() if counts}, seen, max(seconds, default=0))
+    return parts.parts()
 
 
 def simulate(rng: random.Random, seconds: int, rate: int, weights: Weights) -> dict[int, dict[str, int]]:

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import io
-
 from load.groups.counts import Counts
 from load.groups.report import with_section
-from load.groups.table import cells, print_table
+from load.groups.table import cells, table
 
 
 def counted(*hosts: str) -> Counts:
@@ -12,14 +10,14 @@ def counted(*hosts: str) -> Counts:
     counts = Counts()
     for host in hosts:
         counts.admit(host, "", 1000.0)
-        counts.record(1000.0, host, 200 if host else 0, 1.0)
+        counts.record(1000.0, host, 200 if host else 0, not host, 1.0)
     return counts
 
 
 def test_hosts_are_compared_with_an_even_split_among_those_known() -> None:
     counts = counted("a", "a", "a", "b", "")
     even = counts.even_parts()
-    assert [cells(row, even.get(row.hostname))[:6] for row in counts.hosts()] == [
+    assert [cells(row, even.get(row.group), "host", "zone")[:6] for row in counts.groups()] == [
         ("a", "", "3", "60.0%", "+50.0%", "0"),
         ("b", "", "1", "20.0%", "-50.0%", "0"),
         ("(no host known)", "", "1", "20.0%", "", "1"),
@@ -27,22 +25,20 @@ def test_hosts_are_compared_with_an_even_split_among_those_known() -> None:
 
 
 def test_the_table_is_cut_where_nobody_would_read_on() -> None:
-    text = io.StringIO()
-    print_table(counted(*(f"host-{number}" for number in range(60))).hosts(), {}, ["A [note]."], text)
-    assert "host-0" in text.getvalue()
-    assert "... and 10 more hosts, all in hostnames.csv" in text.getvalue()
-    assert text.getvalue().endswith("A [note].\n")
+    text = table(counted(*(f"host-{number}" for number in range(60))).groups(), {}, ["A note."], "host", "")
+    assert "host-0" in text
+    assert "... and 10 more, all in the CSV file" in text
+    assert text.endswith("\n\nA note.")
+    assert "zone" not in text
 
 
 def test_a_run_without_requests_says_so() -> None:
-    text = io.StringIO()
-    print_table([], {}, (), text)
-    assert text.getvalue() == "No requests were made.\n"
+    assert table([], {}, (), "host", "") == "No requests were made."
 
 
 def test_the_section_is_put_before_the_end_of_the_body() -> None:
-    rows = counted("a").hosts()
-    page = with_section("<body>const end = '</body>'; <i></body>\n</html>", rows, {}, ["x < y"])
+    rows = counted("a").groups()
+    page = with_section("<body>const end = '</body>'; <i></body>\n</html>", rows, {}, ["x < y"], "host", "")
     assert page.startswith("<body>const end = '</body>'; <i><style>")
     assert page.endswith("</section>\n</body>\n</html>")
     assert "<p>x &lt; y</p>" in page

@@ -133,8 +133,7 @@ def test_a_bad_option_is_said_in_the_form_and_starts_nothing(web_ui: WebUI) -> N
 
 def test_the_charts_are_there_before_during_and_after_a_test(web_ui: WebUI) -> None:
     page = web_ui.page
-    page.goto(web_ui.url)
-    page.get_by_role("link", name="Hostnames: live charts").click()
+    page.goto(f"{web_ui.url}hostnames")
     expect(page.get_by_text("No requests yet.")).to_be_visible()
     expect(page.get_by_role("status")).to_have_text("ready")
 
@@ -143,17 +142,35 @@ def test_the_charts_are_there_before_during_and_after_a_test(web_ui: WebUI) -> N
     page.goto(f"{web_ui.url}hostnames")
     expect(page.get_by_role("status")).to_have_text("running")
     expect(page.locator(".share .name")).to_have_count(3)
-    expect(page.locator("#legend li")).to_have_text(HOSTS)
-    expect(page.locator("#requests polygon")).to_have_count(3)
-    expect(page.locator("#spread")).to_have_text(re.compile(r"^[+\u2212]\d+\.\d%$"))
+    expect(page.locator("[data-at=legend] li")).to_have_text(HOSTS)
+    expect(page.locator("[data-at=requests] polygon")).to_have_count(3)
+    expect(page.locator("[data-at=times] polyline")).to_have_count(3)
+    expect(page.locator("[data-at=spread]")).to_have_text(re.compile(r"^[+\u2212]\d+\.\d%$"))
     # At 50 requests a second, three seconds' worth goes back to one's, at most, by a reset.
-    page.wait_for_function("() => Number(document.getElementById('total').textContent.replaceAll(',', '')) > 150")
+    total = "() => Number(document.querySelector('[data-at=total]').textContent.replaceAll(',', ''))"
+    page.wait_for_function(f"{total} > 150")
     page.request.post(f"{web_ui.url}stats/reset")
-    page.wait_for_function("() => Number(document.getElementById('total').textContent.replaceAll(',', '')) < 150")
+    page.wait_for_function(f"{total} < 150")
     page.request.post(f"{web_ui.url}stop")
     expect(page.get_by_role("status")).to_have_text("stopped")
-    page.locator("#requests svg").hover()
-    expect(page.locator("#tooltip")).to_contain_text("alpha: ")
+    page.locator("[data-at=requests] svg").hover()
+    expect(page.locator(".tooltip")).to_contain_text("alpha: ")
+
+
+def test_the_charts_are_in_the_tab_and_only_there_in_the_theme_of_locust(web_ui: WebUI) -> None:
+    page = web_ui.page
+    web_ui.start()
+    page.get_by_role("tab", name="Hostnames").click()
+    charts = page.locator(".groups")
+    expect(charts.locator("[data-at=requests] polygon")).to_have_count(3)
+    expect(page.get_by_role("cell", name="alpha", exact=True)).to_be_visible()
+    expect(charts).to_have_attribute("data-theme", "light")
+    page.evaluate("localStorage.theme = 'dark'")
+    expect(charts).to_have_attribute("data-theme", "dark")
+    page.get_by_role("tab", name="Failures").click()
+    expect(charts).to_have_count(0)
+    page.get_by_role("tab", name="Hostnames").click()
+    expect(charts.locator("[data-at=requests] polygon")).to_have_count(3)
 
 
 def test_every_page_wants_the_login(locust: Any, service: str, free_port: int) -> None:

@@ -3,15 +3,29 @@ from __future__ import annotations
 from load.groups.workers import LostWorker, Workers
 
 
-def test_a_worker_that_had_users_in_its_last_report_is_lost() -> None:
+def test_a_worker_that_had_users_in_its_last_report_is_lost_with_what_it_can_have_done_since() -> None:
     workers = Workers()
     workers.start(["a", "b", "c"], 100.0)
-    workers.report("a", 103.0, 30, loaded=True)
-    workers.report("b", 103.0, 40, loaded=True)
-    workers.report("a", 106.0, 20, loaded=True)
-    workers.report("b", 106.0, 10, loaded=False)
-    assert workers.lost(110.0) == [LostWorker("a", 106.0, 30), LostWorker("c", 100.0, 0)]
-    assert workers.lost(104.0) == [LostWorker("c", 100.0, 0)]
+    workers.report("a", 103.0, 30, 30, 12, loaded=True)
+    workers.report("b", 103.0, 40, 40, 20, loaded=True)
+    workers.report("a", 106.0, 20, 50, 9, loaded=True)
+    workers.report("b", 106.0, 10, 50, 10, loaded=False)
+    workers.heartbeat("a", 107.5)
+    workers.heartbeat("of another run", 107.5)
+    # It was alive 1.5 s after its last report, and may have been for one more; in no second it did more than 12.
+    assert workers.lost(110.0) == [LostWorker("a", 106.0, 2.5, 30), LostWorker("c", 100.0, 1.0, 0)]
+    assert workers.lost(104.0) == [LostWorker("c", 100.0, 1.0, 0)]
+    assert workers.unreported(104.0) == ["c"]
+
+
+def test_of_reports_that_did_not_arrive_the_number_is_exact() -> None:
+    workers = Workers()
+    workers.start(["a"], 100.0)
+    workers.report("a", 103.0, 30, 30, 12, loaded=True)
+    workers.report("a", 109.0, 25, 70, 12, loaded=False)
+    assert workers.lost(110.0) == [LostWorker("a", 109.0, 0.0, 15)]
+    workers.report("a", 110.0, 15, 55, 12, loaded=False)
+    assert workers.lost(110.0) == []
 
 
 def test_a_new_test_forgets_the_workers_of_the_last() -> None:
@@ -24,9 +38,9 @@ def test_a_new_test_forgets_the_workers_of_the_last() -> None:
 def test_a_worker_that_was_away_and_reports_again_is_not_lost() -> None:
     workers = Workers()
     workers.start(["a"], 100.0)
-    workers.report("a", 103.0, 30, loaded=True)
-    assert workers.lost(110.0) == [LostWorker("a", 103.0, 30)]
-    workers.report("a", 120.0, 300, loaded=True)
+    workers.report("a", 103.0, 30, 30, 12, loaded=True)
+    assert [lost.worker for lost in workers.lost(110.0)] == ["a"]
+    workers.report("a", 120.0, 300, 330, 40, loaded=True)
     assert workers.lost(119.0) == []
-    workers.report("a", 123.0, 10, loaded=False)
+    workers.report("a", 123.0, 10, 340, 10, loaded=False)
     assert workers.lost(200.0) == []

@@ -34,7 +34,7 @@ def test_a_run_leaves_its_files_and_a_table_and_stdout_pure(locust: Any, service
     assert sum(row.share for row in run.hosts) == pytest.approx(1, abs=1e-5)
     assert {row.status for row in run.timeline} == {200}
     assert all(0 < row.p50_ms <= row.p95_ms <= row.p99_ms for row in run.hosts)
-    assert all(f" {row.hostname} " in stderr for row in run.hosts)
+    assert all(f"\n{row.hostname} " in stderr for row in run.hosts)
     assert run.path.name in stderr
 
 
@@ -50,7 +50,9 @@ def test_a_signal_ends_a_run_with_complete_files_and_report(locust: Any, service
     assert "Traceback" not in stderr
     html = (locust.folder / "report.html").read_text()
     assert html.count('<section id="hostnames"') == 1
-    assert all(f"<td>{row.hostname}</td>" in html and f"<td>{row.requests:,}</td>" in html for row in run.hosts)
+    assert all(
+        f"<td class=text>{row.hostname}</td>" in html and f"<td>{row.requests:,}</td>" in html for row in run.hosts
+    )
 
 
 def test_a_killed_run_leaves_valid_files(locust: Any, service: str) -> None:
@@ -96,7 +98,7 @@ def test_connections_are_kept(locust: Any, own_service: str, kind: str, most: in
 
 
 def test_each_request_can_have_a_connection_of_its_own(locust: Any, own_service: str) -> None:
-    locust.run("--headless", "-H", own_service, "-u", "2", "-r", "2", "-t", "1s", env={"LOCUST_CONNECTIONS": "close"})
+    locust.run("--headless", "-H", own_service, "-u", "2", "-r", "2", "-t", "1s", env={"LOAD_CONNECTIONS": "close"})
     said = locust.seen(own_service)
     assert said["connections"] == said["requests"] == locust.only_run().meta["requests"] > 10
 
@@ -129,14 +131,14 @@ def test_a_shape_follows_the_run_time_and_ends_it(locust: Any, service: str) -> 
 
 def test_requests_carry_a_token_or_a_signature(locust: Any, own_service: str) -> None:
     arguments = ("--headless", "-H", own_service, "-u", "1", "-t", "1s", "--path-mix", "private/hostname=1")
-    code, _, stderr = locust.run(*arguments, "--authorization", "JWT", env={"LOCUST_JWT": "secret-token"})
+    code, _, stderr = locust.run(*arguments, "--authorization", "JWT", env={"LOAD_JWT": "secret-token"})
     assert code == 0, stderr
     assert locust.seen(own_service)["authorization"] == "Bearer secret-token"
     assert "secret-token" not in (locust.only_run().path / "run.json").read_text() + stderr
     outputs = {"stack": {"gateway_url": own_service, "region": "eu-west-2", "authorization": "AWS_IAM"}}
     (locust.folder / "outputs.json").write_text(json.dumps(outputs))
     credentials = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
-    code, _, stderr = locust.run(*arguments[:1], *arguments[3:], "--outputs", "outputs.json", env=credentials)
+    code, _, stderr = locust.run(*arguments[:1], *arguments[3:], "--host", "outputs.json", env=credentials)
     assert code == 0, stderr
     assert locust.seen(own_service)["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/")
     assert "/eu-west-2/execute-api/aws4_request" in locust.seen(own_service)["authorization"]
@@ -146,7 +148,7 @@ def test_requests_carry_a_token_or_a_signature(locust: Any, own_service: str) ->
     ("arguments", "sentence"),
     [
         (("--path-mix", "hostname"), "argument --path-mix: 'hostname': each part must be a path and a weight above 0"),
-        (("--outputs", "absent.json"), "--outputs absent.json: no such file or directory"),
+        (("--host", "absent.json"), "--host absent.json: no such file or directory"),
         (("-H", ""), "--host '': the URL of a host is needed"),
         (("-H", "http://[::1"), "--host 'http://[::1': the URL of a host is needed"),
         (("-H", "http://127.0.0.1:99999"), "--host 'http://127.0.0.1:99999': the URL of a host is needed"),
@@ -164,7 +166,7 @@ def test_bad_values_are_refused_before_any_load(
 
 
 def test_the_folder_can_be_named_in_the_environment(locust: Any, service: str) -> None:
-    code, _, stderr = locust.run("--headless", "-H", service, "-t", "1s", env={"LOCUST_RESULTS_DIR": "a/b"})
+    code, _, stderr = locust.run("--headless", "-H", service, "-t", "1s", env={"LOAD_RESULTS_DIR": "a/b"})
     assert code == 0, stderr
     assert read_run(locust.folder / "a" / "b").meta["complete"] is True
 

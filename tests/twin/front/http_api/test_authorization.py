@@ -49,7 +49,7 @@ def test_tokens_of_an_issuer_elsewhere(
         assert httpx.get(url, headers={"authorization": f"Bearer {token}"}).status_code == 200
         assert httpx.get(url, headers={"authorization": issuer.token()}).status_code == 401
         assert httpx.get(url).status_code == 401
-        monkeypatch.setenv("LOCUST_JWT", token)
+        monkeypatch.setenv("LOAD_JWT", token)
         run = subprocess.run(
             [
                 *(str(Path(sys.executable).with_name("locust")), "--headless", "--users", "2", "--run-time", "2s"),

@@ -1,0 +1,101 @@
+"""The CSV files beside those of Locust's `--csv`: `<prefix>_<noun>s.csv`; with `--csv-full-history`, its history."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from load.groups.rows import GroupRow, LatencyRow, SecondRow
+
+if TYPE_CHECKING:
+    from load.groups.plugin import Groups
+
+__all__ = ["CsvFiles", "groups_csv"]
+
+_logger = logging.getLogger(__name__)
+
+
+def groups_csv(rows: Iterable[GroupRow], noun: str, detail_noun: str) -> str:
+    """A header and a line for each group; the detail has a column where it has a noun."""
+    detail = [detail_noun] if detail_noun else []
+    heads = [*(head.replace(" ", "_") for head in (noun, *detail)), *GroupRow._fields[2:]]
+    return _csv(
+        [
+            heads,
+            *(
+                (
+                    _cell(row.group),
+                    *((_cell(row.detail),) if detail_noun else ()),
+                    row.requests,
+                    row.failures,
+                    f"{row.share:.6f}",
+                    *(f"{value:.3f}" for value in row[5:]),
+                )
+                for row in rows
+            ),
+        ]
+    )
+
+
+def _cell(text: str) -> str:
+    """The text, so that no spreadsheet takes it for a formula: whoever answers a request writes it."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+def _csv(lines: Iterable[Sequence[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return text.getvalue()
+
+
+class CsvFiles:
+    """An output. What cannot be written is logged once, and is no reason for a load test to fail."""
+
+    def __init__(self, prefix: str, noun: str, detail_noun: str, history: bool) -> None:
+        self._noun, self._detail_noun = noun, detail_noun
+        self._file = Path(f"{prefix}_{noun}s.csv")
+        self._history = Path(f"{prefix}_{noun}s_history.csv") if history else None
+        self._failed = False
+
+    def start(self, now: float) -> None:
+        """Begin both files anew."""
+        self.replace([])
+        if self._history is not None:
+            heads = [[head if head != "group" else self._noun for head in SecondRow._fields]]
+            self._write(self._history, "w", _csv(heads))
+
+    def reset(self, now: float) -> None:
+        """As Locust's own files: what was counted before is no longer there."""
+        self.start(now)
+
+    def append(self, seconds: Sequence[SecondRow], latency: Sequence[LatencyRow]) -> None:
+        """Add the seconds to the history."""
+        if self._history is not None and seconds:
+            lines = [(row.second, _cell(row.group), *row[2:]) for row in seconds]
+            self._write(self._history, "a", _csv(lines))
+
+    def replace(self, rows: Sequence[GroupRow]) -> None:
+        """Write the groups anew."""
+        text = groups_csv(rows, self._noun, self._detail_noun)
+        temporary = self._file.with_name(f".{self._file.name}.tmp")
+        if self._write(temporary, "w", text):
+            os.replace(temporary, self._file)
+
+    def finish(self, groups: Groups) -> None:
+        """Nothing is left to be done."""
+
+    def _write(self, file: Path, mode: str, text: str) -> bool:
+        try:
+            with file.open(mode, encoding="utf-8", newline="") as stream:
+                stream.write(text)
+        except OSError as error:
+            if not self._failed:
+                self._failed = True
+                _logger.warning("%s cannot be written (%s); the load goes on.", file, error.strerror)
+            return False
+        return True

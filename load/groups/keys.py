@@ -1,0 +1,89 @@
+"""What requests are grouped by: `header:NAME`, `url-host`, `json:PATH`, or a function of one's own.
+
+A key is called for each request that Locust reports, with the response (None where there is none), the URL, the context
+and the exception of Locust's `request` event, and gives the group, "" where it is not known.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+__all__ = ["FORMS", "Key", "named", "parse"]
+
+Key = Callable[[Any, str, Any, BaseException | None], str]
+"""From response, URL, context and exception to the name of a group."""
+
+FORMS = "header:NAME, url-host, json:PATH or module:function"
+
+_LONGEST = 200  # characters of a name
+
+
+def parse(text: str) -> Key:
+    """The key that an option describes. Raises ValueError with the text, the rule and an example."""
+    kind, _, what = text.partition(":")
+    match kind:
+        case "url-host" if text == "url-host":
+            return lambda response, url, context, exception: _host_of(url)
+        case "header" if what:
+            return _header(what)
+        case "json" if what:
+            return _json(what.split("."))
+        case _ if what and kind.replace(".", "").isidentifier() and what.isidentifier():
+            return _function(kind, what)
+    raise ValueError(f"{text!r}: {FORMS} is needed, such as header:x-served-by.")
+
+
+@lru_cache(maxsize=4096)
+def named(value: object) -> str:
+    """The name of a group: one line of text, cut where it is too long to be read."""
+    text = "" if value is None else str(value)
+    return "".join(c if c.isprintable() else " " for c in text[:_LONGEST]).strip()
+
+
+@lru_cache(maxsize=4096)
+def _host_of(url: str) -> str:
+    return url.partition("://")[2].partition("/")[0].partition("?")[0].rpartition("@")[2]
+
+
+def _header(name: str) -> Key:
+    def key(response: Any, url: str, context: Any, exception: BaseException | None) -> str:
+        headers = getattr(response, "headers", None)
+        if headers is None:
+            return ""
+        value = headers.get(name)
+        # geventhttpclient gives a list where a field is repeated.
+        return named(value[0] if isinstance(value, list) else value)
+
+    return key
+
+
+def _json(path: list[str]) -> Key:
+    def key(response: Any, url: str, context: Any, exception: BaseException | None) -> str:
+        try:
+            value = json.loads(response.content)
+            for part in path:
+                value = value[int(part)] if isinstance(value, list) else value[part]
+        except (AttributeError, ValueError, LookupError, TypeError):
+            return ""  # no JSON, or not with this path
+        return named(value if isinstance(value, str | int | float | bool) else json.dumps(value))
+
+    return key
+
+
+def _function(module: str, name: str) -> Key:
+    here = str(Path.cwd())
+    if here not in sys.path:  # where a locustfile finds its modules
+        sys.path.insert(0, here)
+    try:
+        function = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"{module}:{name}: {error}; name a function of a module beside the locustfile.") from None
+    if not callable(function):
+        raise ValueError(f"{module}:{name} is no function.")
+    return lambda response, url, context, exception: named(function(response, url, context, exception))

@@ -1,0 +1,413 @@
+"""Locust's events, counted by group, and the outputs fed from the counts.
+
+Each process counts into one `Counts`: a local runner's is the run's; a worker's goes to the master with Locust's own
+reports, in the same message, so that it is merged, lost or reset exactly when Locust's statistics are. Of Locust only
+what its documentation names is used, but for what `tests/load/groups/test_api.py` lists.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+import gevent
+from locust import events
+from locust.argument_parser import LocustArgumentParser
+from locust.env import Environment
+from locust.event import EventHook
+from locust.html import get_html_report, process_html_filename
+from locust.runners import STATE_MISSING, WORKER_REPORT_INTERVAL, MasterRunner, WorkerRunner
+
+from load.groups import report, web
+from load.groups.counts import Counts
+from load.groups.evenness import EvenPart
+from load.groups.files import CsvFiles
+from load.groups.keys import FORMS, Key, parse
+from load.groups.rows import NO_ANSWER, NO_GROUP, GroupRow, LatencyRow, SecondRow
+from load.groups.table import table
+from load.groups.workers import LostWorker, Workers
+
+__all__ = ["Detail", "Groups", "Output", "groups_of", "register", "request_unfinished"]
+
+Detail = tuple[str, str | Key]
+"""The title of a second column, and what it shows of the first answer of each group."""
+
+request_unfinished = EventHook()
+"""Fired with `environment` by a user whose request was sent and then ended, before an answer or a failure."""
+
+# The master's message that asks for a worker's last report, and the seconds that it waits for the answers of workers
+# that live: one that died is known as missing after three, and one on a crowded machine may need long.
+_LAST_REPORT = "load.groups.last_report"
+_PATIENCE = 20.0
+
+_REPORT = "load.groups"  # of a worker's report: what is ours
+
+# Rows computed in one go, about a millisecond: the users of a local run wait for them.
+_AT_ONCE = 50
+
+_logger = logging.getLogger(__name__)
+_by_environment: WeakKeyDictionary[Environment, Groups] = WeakKeyDictionary()
+_registered = False
+
+
+def register(by: str | Key, noun: str, detail: Detail | None) -> None:
+    """What `load.groups.track` does.
+
+    As it is called where the locustfile is imported, the listener to `quitting` comes before the runner's own and, as
+    Locust calls these in reverse, runs after the workers' last reports have come in.
+    """
+    global _registered
+    if not re.fullmatch("[a-z]+", noun):
+        raise ValueError(f"noun {noun!r}: one word in small letters is needed, such as group.")
+    if _registered:
+        raise ValueError("track was called already: requests are counted by one kind of group.")
+    _registered = True
+    if isinstance(by, str):
+        parse(by)
+        events.init_command_line_parser.add_listener(lambda parser, **_: _add_option(parser, by))
+
+    def on_init(environment: Environment, **_: Any) -> None:
+        groups = Groups(environment, by, noun, detail)
+        _by_environment[environment] = groups
+        groups.listen()
+
+    events.init.add_listener(on_init)
+    events.quitting.add_listener(lambda environment, **_: groups_of(environment).quit())
+
+
+def groups_of(environment: Environment) -> Groups:
+    """The counts of this process, from Locust's `init` event on."""
+    return _by_environment[environment]
+
+
+def _add_option(parser: LocustArgumentParser, default: str) -> None:
+    def checked(text: str) -> str:
+        try:
+            parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        return text
+
+    parser.add_argument(
+        "--group-by",
+        metavar="<key>",
+        default=default,
+        type=checked,
+        env_var="GROUP_BY",
+        include_in_web_ui=False,
+        help=f"What requests are counted by: {FORMS}. Default: {default}",
+    )
+
+
+class Output(Protocol):
+    """Where counts go while a test runs; times are in seconds since the Unix epoch. What it cannot write it reports."""
+
+    def start(self, now: float) -> None:
+        """A test starts. StopTest: it must not."""
+
+    def append(self, seconds: Sequence[SecondRow], latency: Sequence[LatencyRow]) -> None:
+        """What has not been given before; a second may come again, with what came in late."""
+
+    def replace(self, rows: Sequence[GroupRow]) -> None:
+        """All groups, as they are now."""
+
+    def reset(self, now: float) -> None:
+        """All counts were cleared."""
+
+    def finish(self, groups: Groups) -> None:
+        """The test is over and its counts were given; called again where others come in later."""
+
+
+class Groups:
+    """What one process of Locust counts and, unless it is a worker, where the numbers go."""
+
+    def __init__(self, environment: Environment, by: str | Key, noun: str, detail: Detail | None) -> None:
+        self.environment = environment
+        self.noun = noun
+        self.detail_noun = detail[0] if detail else ""
+        self.counts = Counts()
+        self.workers = Workers()
+        self.outputs: list[Output] = []
+        self.is_worker = isinstance(environment.runner, WorkerRunner)
+        self.is_master = isinstance(environment.runner, MasterRunner)
+        # A worker's report says what happened up to so many seconds ago.
+        self.delay = int(WORKER_REPORT_INTERVAL) + 1 if self.is_master else 0
+        self._by = by
+        self._key = by if callable(by) else parse(by)
+        self._detail_key = None if detail is None else detail[1] if callable(detail[1]) else parse(detail[1])
+        self._reported = 0
+        self._resets: list[float] = []
+        self._started = self._stopped = math.inf
+        self._completed: tuple[int, int] | None = None
+        self._quitting = self._warned = False
+        self._replace_after = self._rows_until = 0.0
+        self._rows: list[GroupRow] = []
+        self._even: dict[str, EvenPart] = {}
+
+    def listen(self) -> None:
+        """Hook into Locust."""
+        environment, on = self.environment, self.environment.events
+        on.request.add_listener(self._on_request)
+        on.test_start.add_listener(self._on_test_start)
+        on.spawning_complete.add_listener(self._on_spawning_complete)
+        request_unfinished.add_listener(self._on_unfinished)
+        if isinstance(environment.runner, WorkerRunner):
+            on.report_to_master.add_listener(self._on_report_to_master)
+            on.quitting.add_listener(self._send_last_report)
+            environment.runner.register_message(_LAST_REPORT, self._send_last_report, concurrent=True)
+            return
+        on.test_stop.add_listener(self._on_test_stop)
+        on.reset_stats.add_listener(self._on_reset)
+        on.worker_report.add_listener(self._on_worker_report)
+        on.heartbeat_sent.add_listener(lambda client_id, timestamp, **_: self.workers.heartbeat(client_id, timestamp))
+        options = environment.parsed_options
+        if options is not None and options.csv_prefix:
+            self.outputs.append(
+                CsvFiles(options.csv_prefix, self.noun, self.detail_noun, options.stats_history_enabled)
+            )
+        if environment.web_ui is not None:
+            web.add_pages(environment.web_ui, self)
+        gevent.spawn(self._write_every_second)
+
+    # What others show
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no test runs and all counts of the last are in."""
+        return self._started == math.inf or self._completed is not None
+
+    def lost(self) -> list[LostWorker]:
+        """What workers took with them, as far as it is known."""
+        now = time.time()
+        # While more reports may come, only a worker that left out two of them is taken for lost.
+        more = not self._quitting and now <= self._stopped + self.delay
+        return self.workers.lost(now - 2 * WORKER_REPORT_INTERVAL if more else now)
+
+    def notes(self) -> list[str]:
+        """What whoever reads the counts must know about them."""
+        notes = [report.lost_sentence(worker) for worker in self.lost()]
+        if self._resets:
+            notes.append(report.reset_sentence(self._resets[-1]))
+        if self.counts.unfinished:
+            notes.append(report.unfinished_sentence(self.counts.unfinished))
+        return [*notes, report.FOLDED] if self.counts.folded else notes
+
+    def shown(self) -> tuple[list[GroupRow], dict[str, EvenPart]]:
+        """Groups and their even parts for pages that ask every second: as new as 2 % of the process's time allows."""
+        now = time.monotonic()
+        if now >= self._rows_until:
+            self._rows, self._even = self.counts.groups(), self.counts.even_parts()
+            self._rows_until = now + 50 * (time.monotonic() - now)
+        return self._rows, self._even
+
+    # Locust's events
+
+    def _on_request(
+        self,
+        *,
+        response: Any = None,
+        url: str = "",
+        context: Any = None,
+        exception: BaseException | None = None,
+        response_time: float | None = None,
+        # Named, for to collect them in **_ would take as long as all the rest does.
+        request_type: str = "",
+        name: str = "",
+        response_length: int = 0,
+        start_time: float = 0.0,
+        **_: Any,
+    ) -> None:
+        now = time.time()
+        try:
+            group = self._key(response, url, context, exception)
+            status = response.status_code or NO_ANSWER
+        except Exception as error:
+            group, status = self._without(response, url, context, exception, error)
+        if exception is not None and status < 400:
+            # The answer broke off, or the locustfile refused it.
+            status = NO_ANSWER
+        try:
+            self.counts.record(now, group, status, exception is not None, response_time)
+        except KeyError:
+            detail = ""
+            if group != NO_GROUP and self._detail_key is not None:
+                detail = self._detail_key(response, url, context, exception)
+            group = self.counts.admit(group, detail, now)
+            self.counts.record(now, group, status, exception is not None, response_time)
+
+    def _without(self, response: Any, url: str, context: Any, exception: Any, error: Exception) -> tuple[str, int]:
+        """Group and status of what is no answer of HTTP, or of what the key cannot take."""
+        status = getattr(response, "status_code", None) or NO_ANSWER
+        try:
+            return self._key(response, url, context, exception), status
+        except Exception:
+            if not self._warned:
+                self._warned = True
+                _logger.warning("A request's %s is not known where its key raises this.", self.noun, exc_info=error)
+            return NO_GROUP, status
+
+    def _on_unfinished(self, *, environment: Environment, **_: Any) -> None:
+        if environment is self.environment:
+            self.counts.unfinished += 1
+
+    def _on_test_start(self, **_: Any) -> None:
+        # A worker gets its options with the order to start.
+        if not callable(self._by):
+            self._key = parse(getattr(self.environment.parsed_options, "group_by", self._by))
+        self._reported = 0
+        if not self.is_worker:
+            self.complete()  # of the last test, some seconds after it
+        self.counts.clear()
+        if self.is_worker:
+            return
+        now = time.time()
+        self._started = math.inf
+        for output in self.outputs:
+            output.start(now)
+        self._started, self._stopped, self._completed, self._resets = now, math.inf, None, []
+        self._replace_after = self._rows_until = 0.0
+        if isinstance(self.environment.runner, MasterRunner):
+            self.workers.start(self.environment.runner.clients, now)
+
+    def _on_test_stop(self, **_: Any) -> None:
+        if isinstance(self.environment.runner, MasterRunner):
+            self._collect_last_reports(self.environment.runner)
+        self._stopped = time.time()
+
+    def _collect_last_reports(self, master: MasterRunner) -> None:
+        """Wait for what the workers have not reported; Locust by itself gives them half a second before it quits."""
+        master.send_message(_LAST_REPORT)
+        deadline = time.monotonic() + self.environment.stop_timeout + _PATIENCE
+        while time.monotonic() < deadline:
+            there = {client.id for client in master.clients.all if client.state != STATE_MISSING}
+            if there.isdisjoint(self.workers.unreported(math.inf)):
+                return
+            gevent.sleep(0.02)
+
+    def _on_spawning_complete(self, **_: Any) -> None:
+        if self.environment.reset_stats:
+            self._on_reset()
+
+    def _on_reset(self, **_: Any) -> None:
+        self.counts.clear()
+        self._rows_until = 0.0
+        if self.is_over:
+            self._started = math.inf  # what the outputs have of the last test stays
+        elif not self.is_worker:
+            now = time.time()
+            self._resets.append(round(now, 3))
+            for output in self.outputs:
+                output.reset(now)
+
+    def _on_report_to_master(self, data: dict[str, Any], **_: Any) -> None:
+        runner = self.environment.runner
+        assert runner is not None
+        self._reported += self.counts.requests
+        data[_REPORT] = {**self.counts.drain(), "reported": self._reported, "loaded": runner.user_count > 0}
+
+    def _on_worker_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
+        if counted := data.get(_REPORT):
+            arrived = self.counts.merge(counted)
+            rates: Counter[int] = Counter()
+            for second, _group, _status, _failed, requests in counted["seconds"]:
+                rates[second] += requests
+            highest = max(rates.values(), default=0)
+            now = time.time()
+            self.workers.report(client_id, now, arrived, counted["reported"], highest, counted["loaded"])
+
+    def _send_last_report(self, **_: Any) -> None:
+        """Stop and report: the master asks, or the worker quits, which in Locust ends without a last report."""
+        runner = self.environment.runner
+        assert isinstance(runner, WorkerRunner)
+        runner.stop()
+        # Both may happen at once, and the second stop() returns before the first has ended the users.
+        runner.user_greenlets.join(self.environment.stop_timeout + _PATIENCE)
+        data: dict[str, Any] = {}
+        self.environment.events.report_to_master.fire(client_id=runner.client_id, data=data)
+        runner.send_message("stats", data)
+
+    # What becomes of the counts
+
+    def _write_every_second(self) -> None:
+        while True:
+            gevent.sleep(1 - time.time() % 1)
+            now = time.time()
+            if self._started < math.inf and self._stopped == math.inf:
+                self._write(int(now) - self.delay)
+            elif now > self._stopped + self.delay:
+                self.complete()
+
+    def _write(self, before: float) -> None:
+        seconds, latency = self.counts.take(before)
+        for output in self.outputs:
+            output.append(seconds, latency)
+        if self.outputs and time.monotonic() >= self._replace_after:
+            counted = (self._started, self._completed, len(self._resets))
+            rows, spent = self._group_rows()
+            if counted != (self._started, self._completed, len(self._resets)):
+                return  # the test ended, or its counts were cleared, in one of the pauses
+            for output in self.outputs:
+                output.replace(rows)
+            # At most 1 % of the process's time.
+            self._replace_after = time.monotonic() + min(60.0, 100 * spent)
+
+    def _group_rows(self) -> tuple[list[GroupRow], float]:
+        """All groups, with pauses in which others may run, and the seconds that they took without these."""
+        rows, spent, began = [], 0.0, time.perf_counter()
+        for number, row in enumerate(self.counts.each_group(), start=1):
+            rows.append(row)
+            if number % _AT_ONCE == 0:
+                spent += time.perf_counter() - began
+                gevent.sleep(0)
+                began = time.perf_counter()
+        return rows, spent + time.perf_counter() - began
+
+    def complete(self) -> None:
+        """Give out all that there is of a test that is over; again, where more came in since."""
+        counted = (self.counts.requests, self.counts.unfinished)
+        if self._started == math.inf or self._completed == counted:
+            return
+        first = self._completed is None
+        self._completed = counted
+        seconds, latency = self.counts.take()
+        rows, even = self.counts.groups(), self.counts.even_parts()
+        if first:
+            print(table(rows, even, self.notes(), self.noun, self.detail_noun), file=sys.stderr)
+        for output in self.outputs:
+            output.append(seconds, latency)
+            output.replace(rows)
+            output.finish(self)
+        if first:
+            total = self.environment.stats.total.num_requests
+            if total and counted[0] != total:  # it is 0 where the next test starts already
+                _logger.warning("%d requests were counted by %s, but %d in all.", counted[0], self.noun, total)
+
+    def quit(self) -> None:
+        """Write and print what was measured; called when Locust ends, however it ends."""
+        runner, options = self.environment.runner, self.environment.parsed_options
+        if runner is None or self.is_worker:
+            return
+        if not self.is_master:
+            # After SIGTERM the users are still running here: what they do from now on would not be counted.
+            runner.quit()
+        self._quitting = True
+        self.complete()
+        if options is not None and options.html_file:
+            # Locust has written it before the workers' last reports came in, and after SIGTERM not at all.
+            process_html_filename(options)
+            file, page = Path(options.html_file), get_html_report(self.environment, show_download_link=False)
+            rows, even = self.counts.groups(), self.counts.even_parts()
+            try:
+                text = report.with_section(page, rows, even, self.notes(), self.noun, self.detail_noun)
+                file.write_text(text, encoding="utf-8")
+            except OSError as error:
+                _logger.warning("%s cannot be written (%s).", file, error.strerror)
