@@ -53,9 +53,9 @@ class Signed(httpx.Auth):
         yield request
 
 
-def admin_text(folder: Path, path: str) -> str:
-    """What the Envoy with its files in *folder* answers at *path* of its admin interface."""
-    address = (folder / "admin").read_text()
+def admin_text(folder: Path, path: str, file: str = "admin") -> str:
+    """What an Envoy answers at *path* of its admin interface, whose address is in *file* of *folder*."""
+    address = (folder / file).read_text()
     uds = "\0" + address.removeprefix("@") if address.startswith("@") else None
     with httpx.Client(transport=httpx.HTTPTransport(uds=uds)) as client:
         return client.get(f"http://{'admin' if uds else address}{path}").text

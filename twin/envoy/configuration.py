@@ -81,9 +81,9 @@ def cluster(name: str, policy: str, options: Json, *, http2: bool = False) -> Js
     }
 
 
-def static_cluster(name: str, addresses: Iterable[Address], *, idle_timeout: float) -> Json:
+def static_cluster(name: str, addresses: Iterable[Address], *, idle_timeout: float, http2: bool = False) -> Json:
     """A cluster of fixed endpoints; *idle_timeout* in seconds."""
-    return cluster(name, "RANDOM", {"idle_timeout": f"{idle_timeout}s"}) | {
+    return cluster(name, "RANDOM", {"idle_timeout": f"{idle_timeout}s"}, http2=http2) | {
         "type": "STATIC",
         "load_assignment": load_assignment(name, addresses),
     }

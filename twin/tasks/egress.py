@@ -107,6 +107,7 @@ def http_proxy(address: Address, calls: Sequence[Call], parameters: Parameters) 
             "name": "envoy.clusters.dynamic_forward_proxy",
             "typed_config": {
                 "@type": envoy.TYPE + "extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
+                "allow_insecure_cluster_options": True,  # there is no TLS to check: it is HTTP
                 **cache,
             },
         }

@@ -14,6 +14,7 @@ from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from twin.aws.ecs.model import HealthStatus, StopCode, Task, TaskStatus
+from twin.aws.ecs.service_connect import IDLE_TIMEOUT, REQUEST_TIMEOUT, TCP_IDLE_TIMEOUT
 from twin.aws.ecs.service_registries import port_of
 from twin.errors import StartFailed
 from twin.machine.addresses import Address
@@ -29,8 +30,6 @@ if TYPE_CHECKING:  # it makes the lives
 
 __all__ = ["Life"]
 
-_PER_REQUEST_TIMEOUT = 15  # seconds [ecs: TimeoutConfiguration]
-_IDLE_TIMEOUT = 300  # seconds, for HTTP [ecs: TimeoutConfiguration]
 _POLL = 0.02  # seconds
 
 
@@ -50,6 +49,13 @@ def served_port(task: Task) -> int:
     return int([*wanted, *ports][0])
 
 
+def served_protocol(task: Task) -> str:
+    """The `appProtocol` of that port; tcp if a Service Connect service names a port without one."""
+    port = served_port(task)
+    protocols = [p.get("appProtocol") for p in task.definition["portMappings"] if p["containerPort"] == port]
+    return next(filter(None, protocols), "tcp" if served_service(task) else "http")
+
+
 class Life:
     """One task from PROVISIONING to STOPPED. Whatever its work raises ends it, with a reason."""
 
@@ -63,6 +69,7 @@ class Life:
         self._folder = launcher.folder / task.id
         self._served = served_service(task)
         self._container_port = served_port(task)
+        self._protocol = served_protocol(task)
         self._application_address: Address
         self._proxy_address: Address
         self._client = Client()
@@ -207,11 +214,14 @@ class Life:
             sidecar(
                 self._proxy_address,
                 self._application_address,
-                request_timeout=timeouts.get("perRequestTimeoutSeconds", _PER_REQUEST_TIMEOUT),
-                idle_timeout=timeouts.get("idleTimeoutSeconds", _IDLE_TIMEOUT),
+                request_timeout=timeouts.get("perRequestTimeoutSeconds", REQUEST_TIMEOUT),
+                idle_timeout=timeouts.get(
+                    "idleTimeoutSeconds", TCP_IDLE_TIMEOUT if self._protocol == "tcp" else IDLE_TIMEOUT
+                ),
                 upstream_idle_timeout=self._launcher.parameters().proxy_idle_timeout,
                 health_paths=health_paths(self._definition),
                 host_name=self.task.host_name if self._launcher.name_tasks else None,
+                protocol=self._protocol,
                 client=self._client,
             ),
             folder=self._folder,

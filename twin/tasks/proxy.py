@@ -178,6 +178,7 @@ def sidecar(
     upstream_idle_timeout: float,
     health_paths: Sequence[str] = (),
     host_name: str | None = None,
+    protocol: str = "http",
     client: Client = _NO_CLIENT,
 ) -> Json:
     """The bootstrap of a task's Service Connect proxy: from *ingress* to *application*; timeouts in seconds (0: none).
@@ -186,24 +187,35 @@ def sidecar(
 
     The listener is marked INBOUND: `drain_listeners?inboundonly` acts on no other. *health_paths* are those that
     a Disturbance makes fail. *host_name* is added as `x-hostname` to what the application answers without one.
-    *client* is what the task has as a client.
+    *protocol* is the port's `appProtocol`, else tcp: then connections are passed on, and it knows neither requests nor
+    health paths. *client* is what the task has as a client.
     """
+    upstream = envoy.static_cluster(
+        "application", [application], idle_timeout=upstream_idle_timeout, http2=protocol in ("http2", "grpc")
+    )
+    if protocol == "tcp":
+        inbound = envoy.tcp_listener("ingress", ingress, "application", idle_timeout=idle_timeout, attempts=1)
+    else:
+        manager = _manager(request_timeout, health_paths, host_name)
+        inbound = envoy.listener("ingress", ingress, manager, idle_timeout=idle_timeout)
+    inbound["traffic_direction"] = "INBOUND"
+    static = {"listeners": [inbound, *client.listeners], "clusters": [upstream, *client.clusters]}
+    runtime = {"layers": [{"name": "admin", "admin_layer": {}}]}
+    bootstrap = envoy.bootstrap("ingress", static=static)
+    return bootstrap | {"layered_runtime": runtime}
+
+
+def _manager(request_timeout: float, health_paths: Sequence[str], host_name: str | None) -> Json:
     unready = {"default_value": {"numerator": 0}, "runtime_key": _UNREADY}
     routes: list[Json] = [
         {"match": {"path": path, "runtime_fraction": unready}, "direct_response": {"status": 503}}
         for path in health_paths
     ]
     routes += [{"match": {"prefix": "/"}, "route": {"cluster": "application", "timeout": f"{request_timeout}s"}}]
-    manager = {
+    return {
         "route_config": {"virtual_hosts": [{"name": "application", "domains": ["*"], "routes": routes}]},
         "http_filters": [_DELAY, envoy.router(**_naming(host_name)) if host_name else envoy.router()],
     }
-    upstream = envoy.static_cluster("application", [application], idle_timeout=upstream_idle_timeout)
-    inbound = envoy.listener("ingress", ingress, manager, idle_timeout=idle_timeout) | {"traffic_direction": "INBOUND"}
-    runtime = {"layers": [{"name": "admin", "admin_layer": {}}]}
-    static = {"listeners": [inbound, *client.listeners], "clusters": [upstream, *client.clusters]}
-    bootstrap = envoy.bootstrap("ingress", static=static)
-    return bootstrap | {"layered_runtime": runtime}
 
 
 def _naming(host_name: str) -> Json:

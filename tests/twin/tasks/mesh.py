@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from tests.twin.running import STARTS_WITHIN, RunningTwin, TwinFactory, wait_until
+from tests.twin.running import STARTS_WITHIN, RunningTwin, TwinFactory, admin_text, wait_until
 
 # With MODE=tcp it writes its name to whoever connects; else it speaks HTTP.
 APPLICATION = """
@@ -113,6 +113,25 @@ class Mesh:
         found = self.map.discover_instances(NamespaceName="mesh", ServiceName=name)["Instances"]
         attributes = {instance["InstanceId"]: instance["Attributes"] for instance in found}
         return {key: f"{a['AWS_INSTANCE_IPV4']}:{a['AWS_INSTANCE_PORT']}" for key, a in attributes.items()}
+
+    def statistics(self, caller: str, alias: str) -> dict[str, int]:
+        """Envoy's counters of *alias* in the proxy of the first task of *caller*, without their common beginning."""
+        prefix = f"cluster.{alias}."
+        folder = self.twin.state / "tasks" / next(iter(self.instances(caller)))
+        lines = admin_text(folder, "/stats?filter=^" + prefix.replace(".", "\\."), "proxy.admin").splitlines()
+        pairs = (line.removeprefix(prefix).split(": ") for line in lines)
+        return {name: int(value) for name, value in pairs if value.isdigit()}
+
+    def scale(self, name: str, count: int) -> None:
+        self.ecs.update_service(cluster="mesh", service=name, desiredCount=count)
+        wait_until(lambda: len(self.instances(name)) == count, f"{count} of {name} are there", STARTS_WITHIN)
+
+    def redeploy(self, name: str) -> None:
+        before = set(self.instances(name))
+        self.ecs.update_service(cluster="mesh", service=name, forceNewDeployment=True)
+        wait_until(
+            lambda: (now := set(self.instances(name))) and not now & before, f"{name} is deployed anew", STARTS_WITHIN
+        )
 
     def hosts(self, name: str) -> set[str]:
         """The host names of a service's tasks, by themselves."""

@@ -147,7 +147,7 @@ def make_task(definition: dict[str, Any], connection: dict[str, Any] | None, *ot
     container = {
         "name": "app",
         "image": "shop",
-        "portMappings": [{"name": "http", "containerPort": 8080}],
+        "portMappings": [{"name": "http", "containerPort": 8080, "appProtocol": "http"}],
         "environment": [{"name": "COLOUR", "value": "red"}],
         "stopTimeout": 1,
         **definition,

@@ -14,13 +14,13 @@ from twin.aws.ecs.context import Context
 from twin.aws.ecs.errors import InvalidParameterException, NamespaceNotFoundException
 from twin.aws.ecs.model import Cluster, Deployment, Endpoint, Service
 
-__all__ = ["configuration", "connect", "namespace_of"]
+__all__ = ["IDLE_TIMEOUT", "REQUEST_TIMEOUT", "TCP_IDLE_TIMEOUT", "configuration", "connect", "namespace_of"]
 
 Json = dict[str, Any]
 
 # API reference, ServiceConnectService: "lowercase letters, numbers, underscores (_), and hyphens (-)", up to 64
-_REQUEST_TIMEOUT = 15  # seconds [ecs: TimeoutConfiguration]
-_IDLE_TIMEOUT, _TCP_IDLE_TIMEOUT = 300, 3600  # seconds [ecs: TimeoutConfiguration]
+REQUEST_TIMEOUT = 15  # seconds [ecs: TimeoutConfiguration]
+IDLE_TIMEOUT, TCP_IDLE_TIMEOUT = 300, 3600  # seconds [ecs: TimeoutConfiguration]
 
 _DISCOVERY_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}")
 
@@ -69,7 +69,7 @@ def _endpoints(context: Context, service: Service, deployment: Deployment) -> It
     for entry, resource in zip(connection.get("services", []), deployment.service_connect_resources, strict=True):
         port, timeouts = ports.get(entry["portName"], {}), entry.get("timeout") or {}
         protocol = port.get("appProtocol", "tcp")
-        idle = _TCP_IDLE_TIMEOUT if protocol == "tcp" else _IDLE_TIMEOUT
+        idle = TCP_IDLE_TIMEOUT if protocol == "tcp" else IDLE_TIMEOUT
         for alias in entry.get("clientAliases", []):
             yield Endpoint(
                 name=alias.get("dnsName") or _default_name(context, resource["discoveryName"], connection["namespace"]),
@@ -79,7 +79,7 @@ def _endpoints(context: Context, service: Service, deployment: Deployment) -> It
                 cluster=service.cluster.name,
                 service=service.name,
                 protocol=protocol,
-                request_timeout=timeouts.get("perRequestTimeoutSeconds", _REQUEST_TIMEOUT),
+                request_timeout=timeouts.get("perRequestTimeoutSeconds", REQUEST_TIMEOUT),
                 idle_timeout=timeouts.get("idleTimeoutSeconds", idle),
             )
 
