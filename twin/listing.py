@@ -51,6 +51,7 @@ def listing(running: dict[str, Any]) -> dict[str, Any]:
             }
             for task, row in rows
         ],
+        "calls": gateway["calls"],
         "left_out": gateway["left_out"],
     }
 
@@ -67,10 +68,22 @@ def print_listing(running: dict[str, Any]) -> None:
         tasks = _tasks(aws, "requests", gateway["requests"], console.width)
     console.print(_head(running))
     console.print(tasks)
+    if lines := _calls(gateway["calls"]):
+        console.print("\nBy Service Connect these services may call each other:", highlight=False)
+        for line in lines:
+            console.print(f"  {line}", highlight=False, soft_wrap=True)
     if gateway["left_out"]:
         console.print("\nOf the stack, the twin leaves out:", highlight=False)
     for line in gateway["left_out"]:
         console.print(f"  {line}", style="dim", highlight=False, soft_wrap=True)
+
+
+def _calls(calls: list[dict[str, str]]) -> list[str]:
+    """A line for each service with what its tasks may call."""
+    by_service: dict[str, list[str]] = {}
+    for call in calls:
+        by_service.setdefault(call["service"], []).append(f"{call['endpoint']} ({call['target']})")
+    return [f"{service} -> {', '.join(endpoints)}" for service, endpoints in by_service.items()]
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ from twin.aws.ecs.context import Context
 from twin.aws.ecs.controller import Controller
 from twin.aws.ecs.gaps import ServiceGaps
 from twin.aws.ecs.model import Ecs, HealthStatus, Task, TaskStatus
+from twin.aws.ecs.service_connect import calls
 from twin.aws.endpoint import Endpoint
 from twin.aws.moto.alarms import Alarms
 from twin.aws.moto.registry import Registry
@@ -383,6 +384,7 @@ class Supervisor:
         parts = (self._deployment, services, self.gateway, self.balancers, self.launcher.clients, self.alarms)
         return {
             "requests": await self.gateway.requests(),
+            "calls": calls(self.ecs),
             "left_out": [str(gap) for gap in gaps_of(*parts)],
         }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections import Counter
@@ -77,6 +78,16 @@ def test_a_machines_own_hosts_file_is_the_tasks_too_and_stays_as_it_is(mesh: Mes
     assert seen.endswith(before)
     assert [line.split()[1] for line in seen.removesuffix(before).splitlines()] == ["caller", "greeter", "shop"]
     assert Path("/etc/hosts").read_text() == before
+
+
+def test_who_may_call_whom_is_listed(mesh: Mesh) -> None:
+    calls = json.loads(twin(mesh, "ps", "--json"))["calls"]
+
+    assert "caller -> tcp://greeter:9000 (greeter), http://shop:8080 (shop)" in twin(mesh, "ps")
+    # `shop` was there first.
+    assert [call for call in calls if call["service"] != "caller"] == [
+        {"service": "greeter", "endpoint": "http://shop:8080", "target": "shop"}
+    ]
 
 
 def test_what_the_other_service_answers_and_how_long_it_may_take(mesh: Mesh) -> None:

@@ -38,7 +38,7 @@ _DEPLOYMENT_CONFIGURATION = {
     "alarms",
 }
 _SERVICE_CONNECT = {"enabled", "namespace", "services"}
-_SERVICE_CONNECT_SERVICE = {"portName", "discoveryName", "ingressPortOverride", "timeout"}
+_SERVICE_CONNECT_SERVICE = {"clientAliases", "portName", "discoveryName", "ingressPortOverride", "timeout"}
 
 _UNLIMITED = "processes on this machine are not limited"
 _NO_CREDENTIALS = "tasks get no credentials"
@@ -70,7 +70,6 @@ _REASONS = {
     "availabilityZoneRebalancing": "tasks are spread over zones when they start, and not moved later",
     "securityGroups": "no packet is filtered on loopback addresses",
     "assignPublicIp": "nothing outside this machine reaches a task",
-    "clientAliases": "no task of the twin is a client of Service Connect",
     "tls": "the proxy speaks plain HTTP",
 }
 

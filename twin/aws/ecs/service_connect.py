@@ -12,9 +12,9 @@ from typing import Any
 
 from twin.aws.ecs.context import Context
 from twin.aws.ecs.errors import InvalidParameterException, NamespaceNotFoundException
-from twin.aws.ecs.model import Cluster, Deployment, Endpoint, Service
+from twin.aws.ecs.model import Cluster, Deployment, Ecs, Endpoint, Service
 
-__all__ = ["IDLE_TIMEOUT", "REQUEST_TIMEOUT", "TCP_IDLE_TIMEOUT", "configuration", "connect", "namespace_of"]
+__all__ = ["IDLE_TIMEOUT", "REQUEST_TIMEOUT", "TCP_IDLE_TIMEOUT", "calls", "configuration", "connect", "namespace_of"]
 
 Json = dict[str, Any]
 
@@ -111,6 +111,17 @@ def namespace_of(service: Service) -> str | None:
     """The ARN of the namespace of a service's newest deployment."""
     connection = service.primary.service_connect
     return connection["namespace"] if connection else None
+
+
+def calls(ecs: Ecs) -> list[Json]:
+    """Who may call whom: for each service of Service Connect the endpoints of others that its tasks know."""
+    return [
+        {"service": service.name, "endpoint": str(endpoint), "target": endpoint.service}
+        for service in ecs.services.values()
+        if service.status == "ACTIVE"
+        for endpoint in service.primary.endpoints
+        if (endpoint.cluster, endpoint.service) != (service.cluster.name, service.name)
+    ]
 
 
 def _check(name: str) -> None:

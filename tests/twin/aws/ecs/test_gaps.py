@@ -26,8 +26,6 @@ def test_what_the_twin_does_is_not_told() -> None:
 
     assert not [line for line in told if any(f", {name}:" in line for name in container)]
     assert told == [
-        # Service Connect takes no service without one.
-        "service shop, Service Connect port http, clientAliases: no task of the twin is a client of Service Connect",
         "task definition shop:1, cpu: processes on this machine are not limited",
         "task definition shop:1, memory: processes on this machine are not limited",
         "task definition shop:1, container app, image: no image is pulled: the Dockerfile's CMD, or --command, "
@@ -78,7 +76,7 @@ def test_a_health_check_that_may_fail_in_an_image_is_told(command: str, told: st
     assert [line.startswith(told or "") for line in found] == [True] * (told is not None)
 
 
-def test_ports_that_are_not_served_and_names_for_clients_are_told() -> None:
+def test_ports_that_are_not_served_are_told() -> None:
     definition = task_definition()
     definition["containerDefinitions"][0]["portMappings"].append({"name": "grpc", "containerPort": 9000})
     services = [
@@ -90,10 +88,6 @@ def test_ports_that_are_not_served_and_names_for_clients_are_told() -> None:
         definition, serviceConnectConfiguration={"enabled": True, "namespace": NAMESPACE, "services": services}
     )
 
-    assert (
-        "service shop, Service Connect port http, clientAliases: no task of the twin is a client of Service Connect"
-        in told
-    )
     assert "service shop, Service Connect port grpc: one port of a task is served, http" in told
     assert any(line.startswith("service shop, Service Connect port grpc, tls") for line in told)
 
