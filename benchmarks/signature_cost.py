@@ -46,8 +46,6 @@ def main() -> None:
         region=REGION,
         gateway_url="http://127.0.0.1",
         ecs=lambda operation, request: {},
-        metadata=lambda runtime_id, of_task: None,
-        api_changed=lambda: None,
         credentials=credentials,
     )
     registry = Registry(ACCOUNT, REGION)

@@ -14,12 +14,11 @@ The first and the fifth take no time; the others end by themselves. Nothing need
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from twin.aws.endpoint import Endpoint
 from twin.errors import BadInput
+from twin.events import DiscoveryDown, Events
 from twin.tasks.launcher import TaskLauncher
 from twin.tasks.life import Life
 from twin.tasks.proxy import Disturbance
@@ -58,11 +57,11 @@ class _Active:
 class Faults:
     """The faults of one twin. All of it runs on the event loop."""
 
-    def __init__(self, launcher: TaskLauncher, zones: Zones, endpoint: Endpoint, log: Callable[..., None]) -> None:
+    def __init__(self, launcher: TaskLauncher, zones: Zones, events: Events) -> None:
         self._launcher = launcher
         self._zones = zones
-        self._endpoint = endpoint
-        self._log = log
+        self._events = events
+        self._log = events.log
         self.begun = False  # whether there ever was one
         self._active: list[_Active] = []
         self._busy = asyncio.Lock()
@@ -152,7 +151,7 @@ class Faults:
         async with self._busy:  # one after the other: no older state comes after a newer one
             down = {active.target for active in self._active if active.kind == "az-down"}
             self._zones.closed = down
-            self._endpoint.discovery_is_down = any(active.kind == "discovery-down" for active in self._active)
+            self._events.publish(DiscoveryDown(any(active.kind == "discovery-down" for active in self._active)))
             lives = list(self._launcher.lives.values())
             await asyncio.gather(*(life.disturb(self._on(life, down)) for life in lives))
 

@@ -1,22 +1,34 @@
-"""Whether the services of a twin that starts have come up, or why they cannot: from ECS's records."""
+"""The start of a twin: whether its services have come up, or why they cannot, and what is printed then."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
-from twin.aws.ecs.model import Ecs, RolloutState, Service, Task, TaskStatus
+from twin.aws.ecs.model import Ecs, HealthStatus, RolloutState, Service, Task, TaskStatus
 from twin.errors import StartFailed
-from twin.machine.files import last_line
+from twin.foreground import Foreground
+from twin.machine.files import last_line, write_json
+from twin.machine.state import StateFolder
+from twin.options import Options
+from twin.tasks.health import INTERVAL
 
-__all__ = ["until_steady", "until_up", "why_not_up"]
+__all__ = ["announce", "require_steady", "until_steady", "until_up", "why_not_up"]
 
 _POLL, _STEADY_POLL = 0.02, 0.5  # seconds
 _FAILURES = 3  # so many tasks of a service that end by themselves, or find no place, and it does not come up
 _PATIENCE = 60.0  # seconds without another task that runs
 _LONGEST_HOLD = 300.0  # seconds more for tasks that are held until they are HEALTHY: the longest start period
+
+
+class Disturbing(Protocol):
+    """The faults on purpose."""
+
+    begun: bool  # whether there ever was one
 
 
 async def until_up(ecs: Ecs, logs: Path, *, poll: float = _POLL, patience: float = _PATIENCE) -> None:
@@ -46,23 +58,87 @@ async def until_up(ecs: Ecs, logs: Path, *, poll: float = _POLL, patience: float
         await asyncio.sleep(poll)
 
 
-async def until_steady(ecs: Ecs, logs: Path, disturbed: Callable[[], bool], *, poll: float = _STEADY_POLL) -> None:
+async def until_steady(ecs: Ecs, logs: Path, faults: Disturbing, *, poll: float = _STEADY_POLL) -> None:
     """Wait until the first deployment of each service that there is has completed: its tasks pass their health checks.
 
     Args:
-        disturbed: whether somebody breaks something on purpose, so that nothing follows from what fails.
+        faults: once one has begun, nothing follows from what fails.
 
     Raises:
         StartFailed: a first deployment has failed, or tasks fail their health checks again and again, and none passes.
     """
     services = list(ecs.services.values())
     while waiting := [s for s in services if s.last_completed is None and s.status == "ACTIVE"]:
-        if disturbed():
+        if faults.begun:
             return
         for service in waiting:
             if why := _why_not_steady(ecs, service, logs):
                 raise StartFailed(why)
         await asyncio.sleep(poll)
+
+
+async def require_steady(ecs: Ecs, logs: Path, faults: Disturbing, foreground: Foreground) -> None:
+    """End the twin if its tasks do not become healthy at first; say so once they have."""
+    try:
+        await until_steady(ecs, logs, faults)
+    except StartFailed as error:
+        await foreground.give_up(error)
+    if foreground.then is None and any(task.is_checked for task in ecs.tasks.values()):
+        print("twin: all tasks have passed their health checks", flush=True)
+
+
+def announce(
+    options: Options,
+    state: StateFolder,
+    stack: str,
+    ecs: Ecs,
+    endpoint_url: str,
+    outputs: Mapping[str, Any],
+    *,
+    listening: int,
+    gaps: int,
+    seconds: float,
+) -> None:
+    """Say that the twin serves, in the state folder and on the terminal.
+
+    Args:
+        stack: its name, under which its *outputs* are written.
+        listening: of how many running tasks the application accepts connections.
+        gaps: how many there are of the stack and its services.
+        seconds: how long the start took.
+    """
+    url = outputs["gateway_url"]
+    state.describe(
+        pid=os.getpid(),
+        aws_endpoint_url=endpoint_url,
+        gateway_url=url,
+        region=ecs.region,
+        cluster_name=outputs.get("cluster_name"),
+        service_name=outputs.get("service_name"),
+    )
+    if options.empty:  # whoever deploys writes outputs of their own
+        print(f"twin: nothing is deployed; what will be is served at {url}", flush=True)
+    else:
+        write_json(state.outputs, {stack: {**outputs, "aws_endpoint_url": endpoint_url}})
+        tasks = sum(task.last_status is TaskStatus.RUNNING for task in ecs.tasks.values())
+        serve = "1 task serves" if tasks == 1 else f"{tasks} tasks serve"
+        if listening < tasks:  # a program that does not listen may be slow, or no server at all
+            serve = f"{tasks} tasks run, of which {listening} accept connections,"
+        print(f"twin: {serve} at {url} after {seconds:.1f} s{_checks_to_come(ecs)}", flush=True)
+    if options.then is not None:  # which says what matters
+        return
+    print(f"twin: the AWS endpoint is {endpoint_url}", flush=True)
+    if gaps:
+        print(f"twin: `twin ps` lists {gaps} parts of the stack that do nothing on this machine", flush=True)
+
+
+def _checks_to_come(ecs: Ecs) -> str:
+    """That no task has passed its health check yet, where there is one."""
+    tasks = [task for task in ecs.tasks.values() if task.is_checked]
+    if not tasks or any(task.health is HealthStatus.HEALTHY for task in tasks):
+        return ""
+    interval = min(task.definition["healthCheck"].get("interval", INTERVAL) for task in tasks)
+    return f"; health checks begin after {interval} s"
 
 
 def why_not_up(ecs: Ecs, service: Service, logs: Path) -> str | None:

@@ -18,8 +18,8 @@ from twin.aws.credentials import PROFILES, past_proxies
 from twin.errors import BadInput, BadStack, PortTaken, StartFailed, Terminated, TwinError
 from twin.machine.addresses import Address, is_free
 from twin.machine.process import require
+from twin.machine.reporting import reporting
 from twin.machine.state import StateFolder
-from twin.machine.supervision import reporting
 from twin.options import Options
 from twin.stack.own_stack import ANY_PATH, own_stack
 from twin.stack.terraform import Stack, load_stack
@@ -69,7 +69,7 @@ def run(options: Options) -> int:
 
         _require_region(stack.region, ACCOUNT)
         try:
-            return asyncio.run(Supervisor(options, state, stack, command, envoy_binary, accidents, started).run())
+            return asyncio.run(Supervisor(options, state, stack, command, envoy_binary, accidents).run(started))
         except (OSError, StartFailed, BaseExceptionGroup) as error:
             for cause in _causes(error):
                 if isinstance(cause, StartFailed) and (trouble := state.trouble()):

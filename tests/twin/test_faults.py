@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from tests.twin.running import RunningTwin, TwinFactory, twin_command, wait_until
+from twin.events import Events
 from twin.faults import Faults
 from twin.tasks.proxy import Disturbance
 
@@ -137,10 +138,9 @@ def test_faults_that_begin_and_end_at_the_same_time_leave_what_is_active() -> No
     life = SlowToTake()
     launcher = SimpleNamespace(lives={life.task.id: life}, find=lambda name: life)
     zones = SimpleNamespace(closed=set[str](), names=lambda: {"eu-west-2a"})
-    endpoint = SimpleNamespace(discovery_is_down=False)
 
     async def scenario() -> None:
-        faults = Faults(cast(Any, launcher), zones, cast(Any, endpoint), lambda kind, **details: None)
+        faults = Faults(cast(Any, launcher), zones, Events())
         await asyncio.gather(
             faults.begin("slow", "a", 60, 2.0),
             faults.begin("az-down", "eu-west-2a", 60, 1.0),
@@ -170,10 +170,9 @@ def test_a_fault_is_in_the_event_log_before_its_first_effect() -> None:
     life = Life()
     launcher = SimpleNamespace(lives={life.task.id: life}, find=lambda name: life)
     zones = SimpleNamespace(closed=set[str](), names=lambda: {"eu-west-2a"})
-    endpoint = SimpleNamespace(discovery_is_down=False)
 
     async def scenario() -> None:
-        faults = Faults(cast(Any, launcher), zones, cast(Any, endpoint), lambda kind, **d: order.append(d["step"]))
+        faults = Faults(cast(Any, launcher), zones, Events(lambda kind, **d: order.append(d["step"])))
         assert not faults.begun
         for kind in ("hang", "crash", "proxy-crash"):
             await faults.begin(kind, "a", 60 if kind == "hang" else None, 1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -98,7 +99,7 @@ def test_what_never_runs_ends_it_with_what_is_missing(tmp_path: Path) -> None:
 
 
 def steady(world: World, logs: Path, disturbed: bool = False) -> None:
-    asyncio.run(until_steady(world.ecs, logs, lambda: disturbed, poll=0))
+    asyncio.run(until_steady(world.ecs, logs, SimpleNamespace(begun=disturbed), poll=0))
 
 
 def checked(world: World, **request: Any) -> None:

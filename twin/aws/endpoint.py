@@ -29,13 +29,15 @@ from twin.aws.moto import complete
 from twin.aws.moto.stores import Serialized
 from twin.aws.signature import AUTHORIZATION_PATH
 from twin.errors import BadInput, PortTaken
+from twin.events import ApiChanged, BalancersChanged, DiscoveryDown, Events, report
 from twin.machine.addresses import Address, is_free
-from twin.machine.supervision import report
 from twin.remote import PATH
 
 __all__ = ["Endpoint"]
 
 Json = dict[str, Any]
+Handler = Callable[[str, Any], Json]
+"""The answer to (operation, request), from any thread; it raises EcsError or BadInput to refuse."""
 
 _CLOUD_MAP = "Route53AutoNaming_v20170314"
 _JSON = "application/x-amz-json-1.1"
@@ -54,24 +56,22 @@ class Endpoint:
         account: str,
         region: str,
         gateway_url: str,
-        ecs: Callable[[str, Any], Json],
-        metadata: Callable[[str, bool], Json | None],
-        api_changed: Callable[[], None],
-        balancers_changed: Callable[[], None] = lambda: None,
-        control: Callable[[str, Any], Json] | None = None,
+        ecs: Handler,
+        metadata: Callable[[str], Json] | None = None,
+        control: Handler | None = None,
         credentials: Credentials,
         origins: Collection[str] = (),
+        events: Events | None = None,
     ) -> None:
         """
         Args:
             gateway_url: where the APIs of API Gateway are served: their `ApiEndpoint`.
-            ecs: does an operation of ECS: (name, request) -> answer, or raises EcsError.
-            metadata: the metadata of a container by its runtime id, or of its task; None if it is unknown.
-            api_changed: told after each change of an API Gateway resource.
-            balancers_changed: told after each request to Elastic Load Balancing.
-            control: does what a command of the twin asks: (operation, request) -> answer, or raises BadInput.
+            ecs: ECS's operations.
+            metadata: the metadata of a task, by the path behind /v4/; LookupError where there is none.
+            control: what the twin's own commands ask, by the path behind /_twin/.
             credentials: with what calls are signed, the gateway's too where a route asks for it, and the token.
             origins: of pages in a browser that may ask; no other page may.
+            events: where it publishes what requests may have changed; while DiscoveryDown, DiscoverInstances fails.
         """
         self.address = address
         self._account = account
@@ -79,12 +79,12 @@ class Endpoint:
         self._gateway_url = gateway_url
         self._ecs = ecs
         self._metadata = metadata
-        self._api_changed = api_changed
-        self._balancers_changed = balancers_changed
+        self._events = events or Events()
+        self._events.subscribe(DiscoveryDown, self._on_discovery_down)
         self._control = control
         self._token = credentials.token
         self._authentication = Authentication(credentials, account, region)
-        self.discovery_is_down = False  # a fault: DiscoverInstances fails
+        self._discovery_is_down = False
         complete()
         moto = DomainDispatcherApplication(create_backend_app)
         # For each request moto tries the URL patterns of all services: a quarter of the time that an answer took.
@@ -94,6 +94,9 @@ class Endpoint:
         self._guarded = Guard(self._answer, port=address.port, origins=origins, except_under=AUTHORIZATION_PATH)
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
+
+    def _on_discovery_down(self, event: DiscoveryDown) -> None:
+        self._discovery_is_down = event.down
 
     @property
     def url(self) -> str:
@@ -148,16 +151,16 @@ class Endpoint:
         prefix, _, operation = request.headers.get("X-Amz-Target", "").partition(".")
         if prefix == TARGET_PREFIX:
             return self._serve_ecs(operation, request)(environ, start_response)
-        if self.discovery_is_down and (prefix, operation) == (_CLOUD_MAP, "DiscoverInstances"):
+        if self._discovery_is_down and (prefix, operation) == (_CLOUD_MAP, "DiscoverInstances"):
             return _json({"__type": "InternalFailure", "message": "twin fault"}, 500)(environ, start_response)
         if request.path.startswith(_API_PATH):
             response = self._with_gateway(Response.from_app(self._moto, environ))
             if request.method != "GET":
-                self._api_changed()
+                self._events.post(ApiChanged())
             return response(environ, start_response)
         if _OF_ELB in request.headers.get("Authorization", ""):
             response = Response.from_app(self._moto, environ)
-            self._balancers_changed()
+            self._events.post(BalancersChanged())
             return response(environ, start_response)
         answer: Iterable[bytes] = self._moto(environ, start_response)
         return answer
@@ -172,9 +175,12 @@ class Endpoint:
         return _json(answer, status)
 
     def _serve_metadata(self, path: str) -> Response:
-        _, _, runtime_id, *rest = path.split("/")
-        found = self._metadata(runtime_id, rest == ["task"]) if rest in ([], ["task"]) else None
-        return _json(found, 200) if found is not None else _json({"message": f"{path} is not here"}, 404)
+        try:
+            if self._metadata is not None:
+                return _json(self._metadata(path.removeprefix("/v4/")), 200)
+        except LookupError:
+            pass
+        return _json({"message": f"{path} is not here"}, 404)
 
     def _with_gateway(self, response: Response) -> Response:
         """The answer with the gateway's URL as the `ApiEndpoint` of each API in it."""

@@ -17,10 +17,10 @@ from typing import Any
 from twin.envoy import configuration as envoy
 from twin.envoy.admin import Admin
 from twin.errors import StartFailed
+from twin.events import accident
 from twin.machine.files import write_json
 from twin.machine.process import Process, Processes
 from twin.machine.rotation import move
-from twin.machine.supervision import accident
 
 __all__ = ["DynamicEnvoy"]
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from twin.errors import Missing
 from twin.machine import watchdog
-from twin.machine.supervision import kept
+from twin.machine.restarting import kept
 
 __all__ = ["Process", "Processes", "require"]
 

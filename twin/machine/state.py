@@ -12,12 +12,14 @@ Its owner alone can read it. The credentials are not even in it: a service that 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import fcntl
 import glob
 import hashlib
 import json
+import logging
 import os
 import shutil
 import sys
@@ -36,6 +38,9 @@ from twin.machine.rotation import move
 __all__ = ["StateFolder"]
 
 
+_logger = logging.getLogger("twin")
+
+_POLL = 2.0  # seconds between two looks whether the folder can be used
 _LEAST_SPACE = 64 * 1024  # bytes: a task's first files
 _LOOKED_AT = 0.2  # seconds for which somebody may look whether a twin runs on the folder
 _LONGEST_WITHIN = 100  # characters of the longest path that is made within
@@ -184,6 +189,13 @@ class StateFolder:
         if space.f_bavail * space.f_frsize < _LEAST_SPACE or (space.f_files and not space.f_favail):
             return f"The state folder {self.path} has no space left: no task can start until some is freed."
         return None
+
+    async def watch(self) -> None:
+        """Warn of what is wrong with the folder for as long as it is, until cancelled."""
+        while True:
+            if trouble := self.trouble():
+                _logger.warning(trouble)
+            await asyncio.sleep(_POLL)
 
     def _close_events(self) -> None:
         with self._writing:

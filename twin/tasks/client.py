@@ -10,21 +10,22 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from twin.aws.ecs.model import Endpoint
 from twin.errors import StartFailed
+from twin.events import Events, ParametersChanged
 from twin.gaps import Gap
 from twin.machine import hosts
-from twin.machine.addresses import Address, LoopbackAddresses
-from twin.machine.process import Processes
+from twin.machine.addresses import Address
+from twin.machine.machine import Machine
 from twin.parameters import Parameters
 from twin.tasks import egress
 from twin.tasks.egress import Call
-from twin.tasks.upstreams import Upstreams
+from twin.tasks.upstreams import Instances, Upstreams
 
 __all__ = ["Client", "Clients", "rewritten"]
 
@@ -60,24 +61,20 @@ class Client:
 class Clients:
     """Makes the client side of tasks."""
 
-    def __init__(
-        self,
-        *,
-        processes: Processes,
-        addresses: LoopbackAddresses,
-        upstreams: Upstreams,
-        parameters: Callable[[], Parameters],
-        folder: Path,
-    ) -> None:
-        """*folder* is where it tries whether this machine allows hosts files."""
-        self.upstreams = upstreams
-        self._processes = processes
-        self._addresses = addresses
+    def __init__(self, machine: Machine, instances: Instances, parameters: Parameters, events: Events) -> None:
+        """*instances* is Cloud Map; *parameters* are those at first, ParametersChanged brings others."""
+        self.upstreams = Upstreams(machine.folder / "upstreams", instances, parameters, events)
+        self._processes = machine.processes
+        self._addresses = machine.addresses
         self._parameters = parameters
-        self._folder = folder
+        self._folder = machine.folder / "hosts"  # where it tries whether this machine allows hosts files
+        events.subscribe(ParametersChanged, self._change)
         self._allowed: bool | None = None
         self._asking = asyncio.Lock()
         self._other_ports: set[str] = set()  # endpoints that a listener has another port for
+
+    def _change(self, event: ParametersChanged) -> None:
+        self._parameters = event.parameters
 
     @property
     def gaps(self) -> list[Gap]:
@@ -85,7 +82,7 @@ class Clients:
         instead = "values of its environment that name an endpoint name a listener instead, and HTTP_PROXY is set"
         if self._allowed is False:
             return [Gap("Service Connect", "names", f"this machine allows no hosts file of a task's own: {instead}")]
-        if not self._parameters().hosts_files:
+        if not self._parameters.hosts_files:
             return [Gap("Service Connect", "names", f"without hosts files of a task's own, {instead}")]
         return [
             Gap("Service Connect", endpoint, f"a listener on its port needs CAP_NET_BIND_SERVICE: {instead}")
@@ -94,7 +91,7 @@ class Clients:
 
     async def of(self, endpoints: Iterable[Endpoint], folder: Path) -> Client:
         """The client side of a task that may call *endpoints*; its files go to *folder*."""
-        parameters = self._parameters()
+        parameters = self._parameters
         calls = [Call(endpoint, self._address(endpoint.port)) for endpoint in endpoints]
         if not calls:
             return Client()

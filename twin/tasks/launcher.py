@@ -6,21 +6,20 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
-from twin.aws.ecs.controller import Controller
 from twin.aws.ecs.model import Task
 from twin.aws.moto.registry import Registry
 from twin.errors import BadInput
-from twin.machine.addresses import Address, LoopbackAddresses
-from twin.machine.process import Processes
+from twin.events import Events, ParametersChanged
+from twin.gaps import Gap
+from twin.machine.addresses import Address
+from twin.machine.machine import Machine
 from twin.parameters import Parameters
 from twin.tasks.client import Clients
 from twin.tasks.life import Life
 from twin.tasks.program import Command
-from twin.tasks.upstreams import Upstreams
 
 __all__ = ["Balancers", "TaskLauncher"]
 
@@ -32,71 +31,71 @@ _logger = logging.getLogger("twin")
 class Balancers(Protocol):
     """The load balancers that a service may have."""
 
-    def require_groups(self, task: Task) -> None:
-        """Raise StartFailed if a target group of its service is not there."""
+    def require_groups(self, groups: Sequence[str]) -> None:
+        """Raise StartFailed if one of the target groups, by ARN, is not there."""
 
-    async def register(self, task: Task, address: Address) -> None:
-        """Register a task with the target groups of its service, if there are any."""
+    async def register(self, task: str, groups: Sequence[str], address: Address) -> None:
+        """Register the task with that id with each of the target groups."""
 
-    async def deregister(self, task: Task) -> float:
+    async def deregister(self, task: str) -> float:
         """Let it drain; the seconds for which it does."""
 
 
 class TaskLauncher:
     """Starts and stops tasks as processes on this machine (the `Launcher` of the controller)."""
 
-    controller: Controller  # set once both exist
-
     def __init__(
         self,
-        *,
-        processes: Processes,
+        machine: Machine,
         registry: Registry,
         balancers: Balancers,
-        addresses: LoopbackAddresses,
-        parameters: Callable[[], Parameters],
+        parameters: Parameters,
+        events: Events,
+        *,
         command: Command,
         name_tasks: bool,
-        envoy_binary: str,
         metadata_url: str,
-        folder: Path,
-        instances_changed: Callable[[], Awaitable[None]],
-        log: Callable[..., None],
+        region: str,
     ) -> None:
         """
         Args:
             balancers: where a task is registered besides Cloud Map.
-            parameters: the twin's parameters as they are now.
+            parameters: those at first; ParametersChanged brings others.
             name_tasks: whether a proxy adds `x-hostname` to what its application answers without it.
             metadata_url: the base to which `/v4/<runtime id>` is added for the task metadata endpoint.
-            folder: where each task has a folder for its configuration and logs.
-            instances_changed: awaited after an instance has come to, or gone from, Cloud Map, before the task goes on.
-            log: told each step, as `log("task", task=id, step=name, ...)`.
         """
-        self.processes = processes
+        self.processes = machine.processes
         self.registry = registry
         self.balancers = balancers
-        self.addresses = addresses
+        self.addresses = machine.addresses
         self.parameters = parameters
         self.command = command
         self.name_tasks = name_tasks
-        self.envoy_binary = envoy_binary
+        self.envoy_binary = machine.envoy
         self.metadata_url = metadata_url
-        self.folder = folder
-        self.clients = Clients(
-            processes=processes,
-            addresses=addresses,
-            upstreams=Upstreams(folder.with_name("upstreams"), registry, parameters),
-            parameters=parameters,
-            folder=folder.with_name("hosts"),
-        )
-        self._instances_changed = instances_changed
-        self.log = log
+        self.folder = machine.folder / "tasks"  # where each task has a folder for its configuration and logs
+        self.region = region
+        self.events = events
+        self.clients = Clients(machine, registry, parameters, events)
+        events.subscribe(ParametersChanged, self._change)
         self.lives: dict[str, Life] = {}
         # More tasks starting at once would only slow each other down, until the registration wait is over for all.
         self.starting = asyncio.Semaphore(2 * (os.cpu_count() or 1))
         self._running: set[asyncio.Task[None]] = set()
         self._unhealthy: dict[str, int] = {}  # tasks that became UNHEALTHY since one was HEALTHY, by service
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """How tasks differ from ECS's here."""
+        return self.clients.gaps
+
+    @property
+    def work(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """What goes on by itself, by name."""
+        return {"the client proxies' endpoints": self.clients.upstreams.run}
+
+    def _change(self, event: ParametersChanged) -> None:
+        self.parameters = event.parameters
 
     def start(self, task: Task) -> None:
         """Begin the life of *task*."""
@@ -110,11 +109,6 @@ class TaskLauncher:
         """Begin its end; a second call changes nothing."""
         if life := self.lives.get(task.id):
             life.stopping.set()
-
-    async def instances_changed(self) -> None:
-        """An instance has come to, or gone from, Cloud Map."""
-        self.clients.upstreams.changed()
-        await self._instances_changed()
 
     def find(self, name: str) -> Life:
         """The life of the task that is *name*: its id, the beginning of it, its ARN or host name.

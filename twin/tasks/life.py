@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import time
 from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,10 @@ from twin.aws.ecs.model import HealthStatus, StopCode, Task, TaskStatus
 from twin.aws.ecs.service_connect import IDLE_TIMEOUT, REQUEST_TIMEOUT, TCP_IDLE_TIMEOUT
 from twin.aws.ecs.service_registries import port_of
 from twin.errors import StartFailed
+from twin.events import InstancesChanged, TaskChanged, TaskFailed, report
 from twin.machine.addresses import Address
 from twin.machine.files import last_line
 from twin.machine.process import Process
-from twin.machine.supervision import report
 from twin.tasks.client import Client
 from twin.tasks.health import HealthCheck, health_paths, search_path, statuses
 from twin.tasks.proxy import Disturbance, Sidecar, sidecar
@@ -169,10 +170,10 @@ class Life:
             await self._activate()
         await self._thawed.wait()
         # A task that gets no further than this has failed to start, so that the next ones wait longer and longer.
-        self._launcher.balancers.require_groups(self.task)
+        self._launcher.balancers.require_groups(self.task.target_groups)
         self._enter(TaskStatus.RUNNING)
         await self._register()
-        await self._launcher.instances_changed()
+        await self._launcher.events.settle(InstancesChanged())
 
     async def _start(self) -> Process:
         if self._sidecar is not None:  # the application starts when its proxy is healthy [ecs-agent]
@@ -205,7 +206,7 @@ class Life:
 
     async def _activate(self) -> None:
         self._enter(TaskStatus.ACTIVATING)
-        await self._until_listening(self._launcher.parameters().registration_wait)
+        await self._until_listening(self._launcher.parameters.registration_wait)
 
     def _make_sidecar(self) -> Sidecar:
         timeouts = self._served.get("timeout") or {}
@@ -218,7 +219,7 @@ class Life:
                 idle_timeout=timeouts.get(
                     "idleTimeoutSeconds", TCP_IDLE_TIMEOUT if self._protocol == "tcp" else IDLE_TIMEOUT
                 ),
-                upstream_idle_timeout=self._launcher.parameters().proxy_idle_timeout,
+                upstream_idle_timeout=self._launcher.parameters.proxy_idle_timeout,
                 health_paths=health_paths(self._definition),
                 host_name=self.task.host_name if self._launcher.name_tasks else None,
                 protocol=self._protocol,
@@ -240,7 +241,7 @@ class Life:
             "HOST": address.host,
             "PORT": str(address.port),
             "HOSTNAME": self.task.host_name,
-            "AWS_REGION": self._launcher.controller.ecs.region,
+            "AWS_REGION": self._launcher.region,
             "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
             "ECS_CONTAINER_METADATA_URI_V4": f"{self._launcher.metadata_url}/v4/{self.task.container.runtime_id}",
         }
@@ -262,7 +263,7 @@ class Life:
 
     async def _register(self) -> None:
         address = self._proxy_address if self._sidecar else self._application_address
-        await self._launcher.balancers.register(self.task, address)
+        await self._launcher.balancers.register(self.task.id, self.task.target_groups, address)
         registry, attributes = self._launcher.registry, self._attributes()
         if self._sidecar is not None:
             for service_id in self._discovery_services():
@@ -272,7 +273,7 @@ class Life:
         for entry in self.task.registries:
             service_id = entry["registryArn"].rsplit("/", 1)[-1]
             self._registered.append(service_id)
-            where = {"AVAILABILITY_ZONE": self.task.zone, "REGION": self._launcher.controller.ecs.region}
+            where = {"AVAILABILITY_ZONE": self.task.zone, "REGION": self._launcher.region}
             with_port = port_of(entry) is not None
             registry.register(service_id, self.task.id, address, {**where, **attributes}, with_port=with_port)
             if self.task.is_checked:  # unhealthy until the container's health check passes (assumed)
@@ -303,7 +304,7 @@ class Life:
         self._fail(StopCode.ESSENTIAL_CONTAINER_EXITED, "Essential container in task exited")
 
     async def _watch_proxy(self, sidecar: Sidecar) -> None:
-        why = await sidecar.keep(lambda: self._launcher.parameters().proxy_restarts, self._step)
+        why = await sidecar.keep(lambda: self._launcher.parameters.proxy_restarts, self._step)
         self._fail(StopCode.ESSENTIAL_CONTAINER_EXITED, why)
 
     async def _watch_health(self) -> None:
@@ -321,7 +322,7 @@ class Life:
             self._step(f"health {status.value}", **({"output": said} if said is not None else {}))
             if self._disturbance == Disturbance():  # else the fault is in the event log, and on purpose
                 self._launcher.health_changed(self.task, said)
-            self._launcher.controller.task_changed(self.task)
+            self._launcher.events.publish(TaskChanged(self.task.id))
 
     async def _is_healthy(self, check: HealthCheck) -> bool:
         if self._disturbance.unready:
@@ -351,7 +352,7 @@ class Life:
 
     async def _leave_load_balancers(self) -> None:
         self._enter(TaskStatus.DEACTIVATING)
-        self._delay = await self._launcher.balancers.deregister(self.task)
+        self._delay = await self._launcher.balancers.deregister(self.task.id)
 
     async def _leave_cloud_map(self) -> None:
         if not self._registered:
@@ -359,8 +360,8 @@ class Life:
         for service_id in self._registered:
             self._launcher.registry.deregister(service_id, self.task.id)
         self._step("deregistered")
-        self._delay = max(self._delay, self._launcher.parameters().deregistration_delay)
-        await self._launcher.instances_changed()
+        self._delay = max(self._delay, self._launcher.parameters.deregistration_delay)
+        await self._launcher.events.settle(InstancesChanged())
 
     async def _refuse_connections(self) -> None:
         """Wait as long as ECS does before anything of a task ends."""
@@ -377,7 +378,7 @@ class Life:
             self._step("SIGTERM")
             self.application.signal(signal.SIGTERM)
             try:
-                default = self._launcher.parameters().stop_timeout
+                default = self._launcher.parameters.stop_timeout
                 async with asyncio.timeout(self._definition.get("stopTimeout", default)):
                     await self.application.wait()
             except TimeoutError:
@@ -388,7 +389,7 @@ class Life:
 
     async def _stop_proxy(self) -> None:
         if self._sidecar is not None and self._sidecar.process is not None:  # else it never started
-            await self._sidecar.stop(self._launcher.parameters().proxy_drain if self._registered else 0)
+            await self._sidecar.stop(self._launcher.parameters.proxy_drain if self._registered else 0)
             self._step("proxy stopped")
 
     async def _deprovision(self) -> None:
@@ -407,15 +408,15 @@ class Life:
         container.health = HealthStatus.UNKNOWN
 
     def _fail(self, code: StopCode, reason: str) -> None:
-        self._launcher.log("task", task=self.task.id, step="fails", code=code, reason=reason)
+        self._launcher.events.log("task", task=self.task.id, step="fails", code=code, reason=reason)
         self.stopping.set()  # first of all: whatever comes of telling the controller, it ends
-        self._launcher.controller.task_failed(self.task, code, reason)
+        self._launcher.events.publish(TaskFailed(self.task.id, code, reason))
 
     def _enter(self, status: TaskStatus) -> None:
         self.task.last_status = status
         self._step(status.value)
-        self._launcher.controller.task_changed(self.task)
+        self._launcher.events.publish(TaskChanged(self.task.id))
 
     def _step(self, name: str, **details: object) -> None:
-        self.task.steps[name] = self._launcher.controller.clock()
-        self._launcher.log("task", task=self.task.id, step=name, **details)
+        self.task.steps[name] = time.time()
+        self._launcher.events.log("task", task=self.task.id, step=name, **details)

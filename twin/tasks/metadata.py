@@ -5,24 +5,28 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from twin.aws.ecs.model import Container, Task
+from twin.aws.ecs.model import Container, Ecs, Task
 
-__all__ = ["container_metadata", "find_container", "task_metadata"]
+__all__ = ["container_metadata", "metadata", "task_metadata"]
 
 Json = dict[str, Any]
 
 
-def find_container(tasks: Iterable[Task], runtime_id: str) -> tuple[Task, Container] | None:
-    """The container with *runtime_id*, and its task."""
-    for task in tasks:
+def metadata(ecs: Ecs, path: str) -> Json:
+    """What is at *path* behind the endpoint's /v4/: a container's runtime id, or that and `/task`.
+
+    Raises:
+        LookupError: nothing is.
+    """
+    runtime_id, _, rest = path.partition("/")
+    for task in list(ecs.tasks.values()):
         for container in task.containers:
-            if container.runtime_id == runtime_id:
-                return task, container
-    return None
+            if container.runtime_id == runtime_id and rest in ("", "task"):
+                return task_metadata(task) if rest else container_metadata(task, container)
+    raise LookupError(path)
 
 
 def task_metadata(task: Task) -> Json:

@@ -15,10 +15,10 @@ from urllib.parse import urlencode
 from twin.envoy import configuration as envoy
 from twin.envoy.admin import Admin
 from twin.errors import StartFailed
+from twin.events import accident
 from twin.machine.addresses import Address
 from twin.machine.files import write_json
 from twin.machine.process import Process, Processes
-from twin.machine.supervision import accident
 from twin.tasks.client import Client
 
 __all__ = ["Disturbance", "Sidecar", "sidecar"]

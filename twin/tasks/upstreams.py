@@ -7,16 +7,16 @@ proxies of Service Connect get it from ECS itself, not by DiscoverInstances, so 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from twin.envoy import configuration as envoy
+from twin.events import Events, InstancesChanged, ParametersChanged
 from twin.machine.addresses import Address
 from twin.machine.files import write_json
 from twin.parameters import Parameters
 
-__all__ = ["Upstreams"]
+__all__ = ["Instances", "Upstreams"]
 
 
 class Instances(Protocol):
@@ -29,13 +29,15 @@ class Instances(Protocol):
 class Upstreams:
     """The files, and the loop that writes them anew."""
 
-    def __init__(self, folder: Path, instances: Instances, parameters: Callable[[], Parameters]) -> None:
+    def __init__(self, folder: Path, instances: Instances, parameters: Parameters, events: Events) -> None:
         self._folder = folder  # alone in it: Envoy watches all of it
         self._instances = instances
         self._parameters = parameters
         self._written: dict[str, frozenset[Address]] = {}  # by service id
         self._version = 0
         self._changed = asyncio.Event()
+        events.subscribe(InstancesChanged, lambda event: self._changed.set())
+        events.subscribe(ParametersChanged, self._change)
 
     def file(self, service_id: str) -> Path:
         """Where the addresses of a service are, from now on."""
@@ -43,18 +45,17 @@ class Upstreams:
             self._write(service_id)
         return self._path(service_id)
 
-    def changed(self) -> None:
-        """Instances have come or gone: `endpoint_propagation` seconds later the client proxies know."""
-        self._changed.set()
+    def _change(self, event: ParametersChanged) -> None:
+        self._parameters = event.parameters
 
     async def run(self) -> None:
-        """Write what has changed, until cancelled."""
+        """Write what has changed, until cancelled: `endpoint_propagation` seconds later the client proxies know."""
         while True:
             self._changed.clear()
             for service_id in list(self._written):  # first of all: where it has failed, it is still to be done
                 self._write(service_id)
             await self._changed.wait()
-            await asyncio.sleep(self._parameters().endpoint_propagation)
+            await asyncio.sleep(self._parameters.endpoint_propagation)
 
     def _write(self, service_id: str) -> None:
         addresses = self._instances.addresses(service_id)

@@ -50,8 +50,6 @@ def client(behind: Behind) -> Iterator[httpx.Client]:
         account="123456789012",
         region="eu-west-2",
         ecs=behind.ecs,
-        metadata=lambda runtime_id, task: None,
-        api_changed=lambda: None,
         credentials=CREDENTIALS,
         control=behind.control,
     )

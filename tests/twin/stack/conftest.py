@@ -9,6 +9,7 @@ import pytest
 from moto.backends import get_backend
 from moto.moto_api._internal.models import moto_api_backend
 
+from tests.twin.aws.ecs.world import Alarms
 from tests.twin.running import CREDENTIALS
 from twin.aws.client import Aws
 from twin.aws.ecs import api
@@ -18,6 +19,7 @@ from twin.aws.ecs.model import Ecs, Task
 from twin.aws.endpoint import Endpoint
 from twin.aws.moto.registry import Registry
 from twin.aws.moto.subnets import Subnets
+from twin.events import Events
 from twin.machine.addresses import Address, free_port
 from twin.parameters import Parameters
 
@@ -44,13 +46,12 @@ def ecs_requests() -> list[tuple[str, dict[str, Any]]]:
 @pytest.fixture(scope="module")
 def endpoint_url(ecs_requests: list[tuple[str, dict[str, Any]]]) -> Iterator[str]:
     ecs = Ecs(ACCOUNT, REGION)
-    controller = Controller(
-        ecs, NoLauncher(), Subnets(ACCOUNT, REGION), Parameters(), remove_discovery=lambda identifier: None
-    )
+    registry = Registry(ACCOUNT, REGION)
+    controller = Controller(ecs, NoLauncher(), Subnets(ACCOUNT, REGION), registry, Alarms(), Parameters(), Events())
     context = Context(
         ecs,
         controller,
-        Registry(ACCOUNT, REGION),
+        registry,
         lambda: list(get_backend("elbv2")[ACCOUNT][REGION].target_groups),
     )
 
@@ -64,8 +65,6 @@ def endpoint_url(ecs_requests: list[tuple[str, dict[str, Any]]]) -> Iterator[str
         region=REGION,
         gateway_url="http://127.0.0.1:8000",
         ecs=serve_ecs,
-        metadata=lambda runtime_id, task: None,
-        api_changed=lambda: None,
         credentials=CREDENTIALS,
     )
     endpoint.start()

@@ -9,9 +9,8 @@ import itertools
 import os
 import signal
 import sys
-import time
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,9 @@ from twin.aws.ecs.model import (
     TaskDefinition,
     TaskStatus,
 )
+from twin.events import Events, InstancesChanged, TaskChanged, TaskFailed
 from twin.machine.addresses import Address, LoopbackAddresses
+from twin.machine.machine import Machine
 from twin.machine.process import Processes, require
 from twin.parameters import Parameters
 from twin.tasks.launcher import TaskLauncher
@@ -61,30 +62,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 http.server.ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), Handler).serve_forever()
 """
-
-
-@dataclass
-class Clock:
-    """What a launcher needs of its controller."""
-
-    launcher: TaskLauncher | None = None
-    region: str = "eu-west-2"
-
-    @property
-    def ecs(self) -> Clock:
-        return self
-
-    def clock(self) -> float:
-        return time.time()
-
-    def task_changed(self, task: Task) -> None:
-        pass
-
-    def task_failed(self, task: Task, code: StopCode, reason: str) -> None:
-        if task.is_wanted:
-            task.desired_status, task.stop_code, task.stopped_reason = TaskStatus.STOPPED, code, reason
-            assert self.launcher is not None
-            self.launcher.stop(task)
 
 
 @dataclass
@@ -193,13 +170,13 @@ def test_with_service_connect_a_task_is_there_once_it_is_registered(
 
 
 class NoBalancers:
-    def require_groups(self, task: Task) -> None:
+    def require_groups(self, groups: Sequence[str]) -> None:
         pass
 
-    async def register(self, task: Task, address: Address) -> None:
+    async def register(self, task: str, groups: Sequence[str], address: Address) -> None:
         pass
 
-    async def deregister(self, task: Task) -> float:
+    async def deregister(self, task: str) -> float:
         return 0.0
 
 
@@ -223,29 +200,34 @@ async def running(
     (folder / "application.py").write_text(APPLICATION)
     processes = Processes()
     await processes.start()
-    clock, registry, steps = Clock(), Registry(), list[str]()
-    addresses = LoopbackAddresses()
+    registry, steps, addresses = Registry(), list[str](), LoopbackAddresses()
+    events = Events(lambda kind, task, step, **details: steps.append(step))
 
-    async def changed() -> None:
+    async def changed(event: InstancesChanged) -> None:
         if instances_changed:
             await instances_changed(bench)
 
+    def failed(event: TaskFailed) -> None:
+        """As the controller of ECS does."""
+        if bench.task.is_wanted:
+            bench.task.desired_status = TaskStatus.STOPPED
+            bench.task.stop_code, bench.task.stopped_reason = StopCode(event.code), event.reason
+            launcher.stop(bench.task)
+
+    events.subscribe(InstancesChanged, changed)
+    events.subscribe(TaskFailed, failed)
+
     launcher = TaskLauncher(
-        processes=processes,
-        registry=registry,  # type: ignore[arg-type]
-        balancers=NoBalancers(),
-        addresses=addresses,
-        parameters=lambda: parameters or Parameters(proxy_drain=0),
+        Machine(processes, addresses, envoy or require("envoy", "run `make install`."), folder),
+        registry,  # type: ignore[arg-type]
+        NoBalancers(),
+        parameters or Parameters(proxy_drain=0),
+        events,
         command=Command([sys.executable, "application.py", "{host}", "{port}", mode], folder),
         name_tasks=False,
-        envoy_binary=envoy or require("envoy", "run `make install`."),
         metadata_url="http://127.0.0.1:4566",
-        folder=folder / "tasks",
-        instances_changed=changed,
-        log=lambda kind, task, step, **details: steps.append(step),
+        region="eu-west-2",
     )
-    launcher.controller = clock  # type: ignore[assignment]
-    clock.launcher = launcher
     bench = Bench(launcher, registry, make_task(definition or {}, connection, *others), steps)
     if sabotage:
         sabotage(launcher)
@@ -573,6 +555,17 @@ def breaking(name: str, on: str = "", after: int = 0) -> Callable[[TaskLauncher]
     return sabotage
 
 
+def subscribe_and_raise(launcher: TaskLauncher) -> None:
+    """Have a subscriber raise at the third step of a task."""
+    heard = itertools.count(1)
+
+    def subscriber(event: TaskChanged) -> None:
+        if next(heard) >= 3:
+            raise LookupError("on purpose in a subscriber")
+
+    launcher.events.subscribe(TaskChanged, subscriber)
+
+
 ODD = {"environment": [{"name": "COLOUR"}]}
 CHECKED = {"healthCheck": {"command": ["CMD", "true"], "interval": 0.1}}
 
@@ -584,11 +577,11 @@ CHECKED = {"healthCheck": {"command": ["CMD", "true"], "interval": 0.1}}
         (breaking("spawn", "processes"), {}, StopCode.TASK_FAILED_TO_START),
         (breaking("spawn", "processes", after=1), {}, StopCode.TASK_FAILED_TO_START),
         (None, ODD, StopCode.TASK_FAILED_TO_START),
-        (breaking("task_changed", "controller", after=2), {}, StopCode.TASK_FAILED_TO_START),
+        (subscribe_and_raise, {}, StopCode.TASK_FAILED_TO_START),
         (breaking("require_groups", "balancers"), {}, StopCode.TASK_FAILED_TO_START),
         (breaking("register", "balancers"), {}, StopCode.ESSENTIAL_CONTAINER_EXITED),
         (breaking("register", "registry"), {}, StopCode.ESSENTIAL_CONTAINER_EXITED),
-        (breaking("instances_changed"), {}, StopCode.ESSENTIAL_CONTAINER_EXITED),
+        (breaking("settle", "events"), {}, StopCode.ESSENTIAL_CONTAINER_EXITED),
         (breaking("health_changed"), CHECKED, None),  # the first check may come before RUNNING
     ],
     ids=[
@@ -647,7 +640,7 @@ def test_a_proxy_whose_watcher_fails_is_no_task(tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize(
     ("name", "on"),
-    [("deregister", "balancers"), ("deregister", "registry"), ("task_changed", "controller"), ("parameters", "")],
+    [("deregister", "balancers"), ("deregister", "registry"), ("publish", "events"), ("settle", "events")],
 )
 def test_whatever_its_end_raises_it_stops_and_leaves_no_process(
     tmp_path: Path, name: str, on: str, caplog: pytest.LogCaptureFixture

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import pytest
+
 from tests.twin.aws.ecs.world import World
-from twin.tasks.metadata import container_metadata, find_container, task_metadata
+from twin.tasks.metadata import container_metadata, metadata, task_metadata
 
 
 def test_a_task_is_found_by_the_runtime_id_of_its_container() -> None:
@@ -10,8 +12,11 @@ def test_a_task_is_found_by_the_runtime_id_of_its_container() -> None:
     world.advance()
     task = world.running[1]
 
-    assert find_container(world.running, task.container.runtime_id) == (task, task.container)
-    assert find_container(world.running, "none") is None
+    assert metadata(world.ecs, task.container.runtime_id) == container_metadata(task, task.container)
+    assert metadata(world.ecs, f"{task.container.runtime_id}/task") == task_metadata(task)
+    for path in ("none", f"{task.container.runtime_id}/stats"):
+        with pytest.raises(LookupError):
+            metadata(world.ecs, path)
 
 
 def test_task_metadata_tell_what_the_application_asks() -> None:

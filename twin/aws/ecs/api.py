@@ -12,8 +12,9 @@ from botocore.validate import ParamValidator
 from twin.aws.ecs import clusters, service_deployments, services, tags, task_definitions, tasks
 from twin.aws.ecs.context import Context
 from twin.aws.ecs.errors import InvalidParameterException, SerializationException, UnsupportedFeatureException
+from twin.events import Events
 
-__all__ = ["OPERATIONS", "TARGET_PREFIX", "call", "outside_enums", "service_model"]
+__all__ = ["OPERATIONS", "TARGET_PREFIX", "Api", "call", "outside_enums", "service_model"]
 
 Json = dict[str, Any]
 
@@ -33,6 +34,22 @@ OPERATIONS: Mapping[str, Callable[[Context, Json], Json]] = {
 def service_model() -> Any:
     """botocore's model of ECS: the shapes of every request and answer."""
     return botocore.session.get_session().get_service_model("ecs")
+
+
+class Api:
+    """All operations, for the endpoint's threads."""
+
+    def __init__(self, context: Context, events: Events) -> None:
+        self._context = context
+        self._events = events
+
+    def __call__(self, operation: str, request: object) -> Json:
+        """Do it on the event loop, to which the records belong. Raises as `call` does."""
+
+        async def done() -> Json:
+            return call(self._context, operation, request)
+
+        return self._events.call(done())
 
 
 def call(context: Context, operation: str, request: object) -> Json:

@@ -7,7 +7,7 @@ import itertools
 import secrets
 import time
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
 from twin.aws.ecs import scheduler
@@ -26,8 +26,8 @@ from twin.aws.ecs.model import (
     TaskStatus,
     main_container,
 )
-from twin.aws.ecs.ports import Launcher, NoRoom, Placements
-from twin.machine.supervision import report
+from twin.aws.ecs.ports import Alarms, CloudMap, Launcher, NoRoom, Placements
+from twin.events import AlarmsChanged, Events, ParametersChanged, TargetChanged, TaskChanged, TaskFailed, report
 from twin.parameters import Parameters
 
 __all__ = ["Controller"]
@@ -51,29 +51,28 @@ class Controller:
         ecs: Ecs,
         launcher: Launcher,
         placements: Placements,
+        cloud_map: CloudMap,
+        alarms: Alarms,
         parameters: Parameters,
+        events: Events,
         *,
         clock: Callable[[], float] = time.time,
-        remove_discovery: Callable[[str], None],
-        alarms_firing: Callable[[Collection[str]], Collection[str]] = lambda names: (),
-        log: Callable[..., None] = lambda kind, **details: None,
     ) -> None:
-        """
-        Args:
-            alarms_firing: which of CloudWatch's alarms with these names are in ALARM.
-            log: adds a line to the twin's event log.
-            remove_discovery: removes a service of Cloud Map, by its id, some time after its ECS service is gone.
-        """
         self.ecs = ecs
         self.launcher = launcher
         self.placements = placements
         self.parameters = parameters
         self.clock = clock
-        self._remove_discovery = remove_discovery
-        self._alarms_firing = alarms_firing
-        self._log = log
+        self._cloud_map = cloud_map
+        self._alarms = alarms
+        self._log = events.log
         self._changed = asyncio.Event()
         self._ids = itertools.count()
+        events.subscribe(TaskChanged, self._on_task_changed)
+        events.subscribe(TaskFailed, self._on_task_failed)
+        events.subscribe(TargetChanged, self._on_target_changed)
+        events.subscribe(AlarmsChanged, lambda event: self.wake())
+        events.subscribe(ParametersChanged, self._on_parameters_changed)
 
     async def run(self) -> None:
         """Act on every change, and once a second, until cancelled."""
@@ -110,8 +109,10 @@ class Controller:
             self.ecs.tags.pop(task.arn, None)
             self.launcher.forget(task)
 
-    def task_changed(self, task: Task) -> None:
-        """The launcher tells that *task* took a step."""
+    def _on_task_changed(self, event: TaskChanged) -> None:
+        self._task_changed(self.ecs.tasks[event.task])
+
+    def _task_changed(self, task: Task) -> None:
         task.version += 1
         if task.last_status is TaskStatus.RUNNING:
             task.deployment.has_run = True
@@ -121,8 +122,8 @@ class Controller:
             self.placements.release(task.subnet_id, task.private_address)
         self.wake()
 
-    def target_changed(self, task: Task, target_group: str, state: str) -> None:
-        """The load balancer tells the *state* of *task* in a target group, as `describe-target-health` has it."""
+    def _on_target_changed(self, event: TargetChanged) -> None:
+        task, target_group, state = self.ecs.tasks[event.task], event.target_group, event.state
         task.targets[target_group] = state
         service = self._service_of(task)
         if state == "initial":
@@ -133,17 +134,18 @@ class Controller:
             self._add_event(
                 service, f"(service {service.name}) deregistered 1 targets in (target-group {target_group})"
             )
-        self.task_changed(task)
+        self._task_changed(task)
 
-    def task_failed(self, task: Task, code: StopCode, reason: str) -> None:
-        """*task* ends by itself: it could not start, or an essential container exited.
-
-        Once a task is RUNNING, its end is no failure of its deployment: only health checks that fail are [ecs].
-        """
+    def _on_task_failed(self, event: TaskFailed) -> None:
+        """Once a task is RUNNING, its end is no failure of its deployment: only health checks that fail are [ecs]."""
+        task = self.ecs.tasks[event.task]
         if task.is_wanted:
             if "RUNNING" not in task.steps:
                 self._start_failed(self._service_of(task), task.deployment)
-            self.stop_task(task, code, reason)
+            self.stop_task(task, StopCode(event.code), event.reason)
+
+    def _on_parameters_changed(self, event: ParametersChanged) -> None:
+        self.parameters = event.parameters
 
     def stop_task(self, task: Task, code: StopCode, reason: str) -> None:
         """Stop *task*; nothing happens if it is stopping already."""
@@ -164,7 +166,7 @@ class Controller:
             other.finished_at = other.finished_at or deployment.created_at
         # One that fires already is not heeded, so that a fix can be deployed [developer guide, deployment alarms].
         alarms = deployment.alarms
-        deployment.alarms_watched = bool(alarms["enable"]) and not self._alarms_firing(alarms["alarmNames"])
+        deployment.alarms_watched = bool(alarms["enable"]) and not self._alarms.firing(alarms["alarmNames"])
         service.deployments.insert(0, deployment)
         service.history.append(deployment)
         for forgotten in service.history[:-HISTORY_STAYS]:  # each refers to one before, which would stay with it
@@ -272,7 +274,7 @@ class Controller:
         others = [s.discovery_services for s in self.ecs.services.values() if s.status != "INACTIVE"]
         later = [c.discovery_services for c in self.ecs.clean_ups]
         for identifier in clean_up.discovery_services.difference(*others, *later):
-            self._remove_discovery(identifier)
+            self._cloud_map.delete_service(identifier)
 
     def _start(self, service: Service, zone: str) -> Task:
         deployment = service.primary
@@ -363,7 +365,7 @@ class Controller:
         primary = service.primary
         if not primary.alarms_watched or primary.rollout_state is not RolloutState.IN_PROGRESS:
             return
-        if firing := self._alarms_firing(primary.alarms["alarmNames"]):
+        if firing := self._alarms.firing(primary.alarms["alarmNames"]):
             primary.alarms_fired = tuple(sorted(firing))
             self.event(service, f"(deployment {primary.id}) deployment failed: alarm detected.")
             reason = f"ECS deployment alarm: {', '.join(primary.alarms_fired)} in ALARM."

@@ -7,11 +7,12 @@ the reason where there is one to give.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from twin.aws.ecs import wire
 from twin.aws.ecs.model import Ecs, held_by, main_container
+from twin.aws.ecs.ports import Alarms
 from twin.gaps import NO_USE, Gap
 
 __all__ = ["ServiceGaps", "service_gaps"]
@@ -75,15 +76,15 @@ _REASONS = {
 
 
 class ServiceGaps:
-    """Those of all services that there are; *alarms*: the names of CloudWatch's alarms."""
+    """Those of all services that there are."""
 
-    def __init__(self, ecs: Ecs, alarms: Callable[[], Collection[str]] = frozenset) -> None:
+    def __init__(self, ecs: Ecs, alarms: Alarms) -> None:
         self._ecs = ecs
         self._alarms = alarms
 
     @property
     def gaps(self) -> list[Gap]:
-        there = self._alarms()
+        there = self._alarms.names()
         active = [service for service in self._ecs.services.values() if service.status != "INACTIVE"]
         alarms = [
             Gap(f"service {service.name}", "alarms", f"CloudWatch has no alarm {name}, so none rolls back a deployment")

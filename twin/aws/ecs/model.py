@@ -302,6 +302,12 @@ class Task:
         return list(self.deployment.request.get("serviceRegistries") or [])
 
     @property
+    def target_groups(self) -> list[str]:
+        """The ARNs of the target groups that its service registers it with."""
+        balancers = self.deployment.request.get("loadBalancers", [])
+        return [balancer["targetGroupArn"] for balancer in balancers if balancer.get("targetGroupArn")]
+
+    @property
     def is_checked(self) -> bool:
         """Whether its container has a health check."""
         check = self.definition.get("healthCheck") or {"command": ["NONE"]}

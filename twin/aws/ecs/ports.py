@@ -8,11 +8,11 @@ from typing import Protocol
 
 from twin.aws.ecs.model import Task
 
-__all__ = ["CloudMap", "Launcher", "NoRoom", "Placement", "Placements"]
+__all__ = ["Alarms", "CloudMap", "Launcher", "NoRoom", "Placement", "Placements"]
 
 
 class Launcher(Protocol):
-    """Runs tasks. It sets `last_status`, `steps` and the containers of a task, and tells the controller."""
+    """Runs tasks: sets `last_status`, `steps` and the containers of each, and publishes TaskChanged and TaskFailed."""
 
     def start(self, task: Task) -> None:
         """Begin the life of *task*."""
@@ -76,3 +76,16 @@ class CloudMap(Protocol):
 
     def create_namespace(self, name: str) -> str:
         """The ARN of a new HTTP namespace."""
+
+    def delete_service(self, service_id: str) -> None:
+        """Remove a service, some time after its ECS service is gone."""
+
+
+class Alarms(Protocol):
+    """CloudWatch's alarms. AlarmsChanged is published when one has another state."""
+
+    def names(self) -> Collection[str]:
+        """Those of all."""
+
+    def firing(self, names: Collection[str]) -> Collection[str]:
+        """Which of *names* are in ALARM."""

@@ -5,33 +5,64 @@ An alarm whose metrics the twin does not keep has the state that SetAlarmState g
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any, Protocol
 
 from moto.backends import get_backend
 from moto.cloudwatch.models import CloudWatchBackend
 
 from twin.aws.alarms import Alarm, Counts, Key, Query, evaluate, unknown
 from twin.aws.moto.stores import locked
+from twin.events import AlarmsChanged, Events, ParametersChanged
 from twin.gaps import Gap
+from twin.parameters import Parameters
 
 __all__ = ["Alarms", "complete"]
 
+_POLL = 5.0  # seconds
 _GATEWAY = "AWS/ApiGateway"
+
+
+class Gateway(Protocol):
+    """What serves the APIs."""
+
+    async def answers(self) -> Mapping[tuple[str, str], Mapping[str, int]]:
+        """By API and stage, the metrics of HTTP APIs since it started: `Count`, `4xx`, `5xx`."""
 
 
 class Alarms:
     """The alarms of one account and Region, and what is counted for them.
 
-    States are computed while *computing* is true: else what one experiment loses rolls back the deployment of the next.
+    States are computed with an alarm-bake above 0: else what one experiment loses rolls back the next one's deployment.
     """
 
-    def __init__(self, account: str, region: str, computing: Callable[[], bool]) -> None:
-        self._computing = computing
+    def __init__(self, account: str, region: str, gateway: Gateway, parameters: Parameters, events: Events) -> None:
+        self._gateway = gateway
+        self._parameters = parameters
+        self._events = events
+        events.subscribe(ParametersChanged, self._change)
         self._backend: Any = get_backend("cloudwatch")[account][region]
         self._counts = Counts()
         self._before: dict[tuple[str, str], Mapping[str, int]] = {}  # the last answer of the gateway
+
+    @property
+    def work(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """What goes on by itself, by name."""
+        return {"the alarms": self.run}
+
+    def _change(self, event: ParametersChanged) -> None:
+        self._parameters = event.parameters
+
+    async def run(self) -> None:
+        """Compute the states from what the gateway has answered, until cancelled."""
+        while True:
+            self.count(await self._gateway.answers(), time.time())
+            if self.evaluate(time.time()):
+                self._events.publish(AlarmsChanged())
+            await asyncio.sleep(_POLL)
 
     @locked
     def names(self) -> frozenset[str]:
@@ -41,7 +72,7 @@ class Alarms:
     @property
     def gaps(self) -> list[Gap]:
         """The alarms whose state the twin does not compute."""
-        idle = None if self._computing() else "states are computed with an alarm-bake above 0 alone"
+        idle = None if self._parameters.alarm_bake > 0 else "states are computed with an alarm-bake above 0 alone"
         why = [(alarm.name, unknown(alarm, self._counts) or idle) for alarm in self._all()]
         own = "so its state is the one that SetAlarmState gives it"
         return [Gap(f"alarm {name}", "", f"{reason}, {own}") for name, reason in why if reason]
@@ -79,7 +110,7 @@ class Alarms:
     def evaluate(self, now: float) -> bool:
         """Compute the states anew; whether one has changed."""
         changed = False
-        if not self._computing():
+        if self._parameters.alarm_bake <= 0:
             return changed
         for each in self._backend.alarms.values():
             alarm = _read(each)

@@ -18,7 +18,7 @@ from werkzeug.wrappers import Request, Response
 
 from twin.aws.malformed import what_is_wrong
 from twin.aws.protocol import error, protocol_of, service_of
-from twin.machine.supervision import report
+from twin.events import report
 
 __all__ = ["LOCK", "Serialized", "locked"]
 

@@ -5,24 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from moto.backends import get_backend
 from moto.elbv2.exceptions import InvalidTargetError, TargetGroupNotFoundError
 from moto.elbv2.models import FakeHealthStatus
 
-from twin.aws.ecs.model import Task
 from twin.aws.moto.stores import LOCK
 from twin.envoy.dynamic import DynamicEnvoy
 from twin.errors import StartFailed
+from twin.events import BalancersChanged, Events, TargetChanged
 from twin.front.alb import configuration
 from twin.front.alb.model import Target, TargetState
 from twin.front.alb.reading import Balancing, read
 from twin.gaps import Gap
-from twin.machine.addresses import Address, LoopbackAddresses
-from twin.machine.process import Processes
+from twin.machine.addresses import Address
+from twin.machine.machine import Machine
 
 __all__ = ["LoadBalancers"]
 
@@ -42,31 +41,15 @@ class LoadBalancers:
         self,
         account: str,
         region: str,
-        *,
-        folder: Path,
-        processes: Processes,
-        envoy_binary: str,
-        addresses: LoopbackAddresses,
-        groups_of: Callable[[Task], list[str]],
-        state_changed: Callable[[str, str, TargetState], None],
-        log: Callable[..., None],
+        machine: Machine,
+        events: Events,
     ) -> None:
-        """
-        Args:
-            groups_of: the ARNs of the target groups that a task's service registers it with.
-            state_changed: told each change of a target's state, as (task id, target group's ARN, state).
-            log: told each change, as `log("load-balancer", step=..., ...)`.
-        """
         self._backend: Any = get_backend("elbv2")[account][region]
         # moto finds every registered target healthy.
         self._backend.describe_target_health = self._describe
-        self._addresses = addresses
-        self._groups_of = groups_of
-        self._state_changed = state_changed
-        self._log = log
-        self._folder = folder
-        self._processes = processes
-        self._envoy_binary = envoy_binary
+        self._machine = machine
+        self._events = events
+        self._folder = folder = machine.folder / "load-balancer"
         self._envoy: DynamicEnvoy | None = None
         self._balancing = Balancing()
         self._listening: dict[str, Address] = {}  # by listener ARN
@@ -77,6 +60,8 @@ class LoadBalancers:
         self._forgetting: set[asyncio.Task[None]] = set()
         self._busy = asyncio.Lock()
         self._stale = False
+        self._have_changed = asyncio.Event()  # since they were last read, or while
+        events.subscribe(BalancersChanged, lambda event: self._have_changed.set())
 
     def target_groups(self) -> list[str]:
         """The ARNs of all target groups of the endpoint."""
@@ -91,6 +76,11 @@ class LoadBalancers:
         """Where a listener is on this machine; None if it is not served."""
         return self._listening.get(listener_arn)
 
+    @property
+    def work(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """What goes on by itself, by name."""
+        return {"the load balancers": self.run, "the load balancers' changes": self.follow}
+
     async def configure(self) -> None:
         """Read the load balancers anew, and serve them as they are now."""
         async with self._busy:
@@ -101,7 +91,7 @@ class LoadBalancers:
             for listener in self._balancing.listeners:
                 if listener.arn not in self._listening:
                     port = listener.port if listener.port >= _UNPRIVILEGED else 8000 + listener.port
-                    self._listening[listener.arn] = self._addresses.allocate(port)
+                    self._listening[listener.arn] = self._machine.addresses.allocate(port)
             self._stale = True  # until all is written, which a full disk prevents
             if self._envoy is not None:
                 await self._publish(self._envoy)
@@ -110,14 +100,21 @@ class LoadBalancers:
                 envoy = DynamicEnvoy(
                     "load-balancer",
                     folder=self._folder,
-                    processes=self._processes,
-                    binary=self._envoy_binary,
-                    log=self._log,
+                    processes=self._machine.processes,
+                    binary=self._machine.envoy,
+                    log=self._events.log,
                 )
                 await self._publish(envoy)
                 await envoy.start()
                 self._envoy = envoy  # from now on it is watched and kept
             self._stale = False
+
+    async def follow(self) -> None:
+        """Serve the load balancers as they are after each change, until cancelled."""
+        while True:
+            self._have_changed.clear()
+            await self.configure()  # first of all: where it has failed, it is still to be done
+            await self._have_changed.wait()
 
     async def run(self) -> None:
         """Watch the targets' health, and start Envoy anew whenever it has died, until cancelled."""
@@ -125,31 +122,30 @@ class LoadBalancers:
             group.create_task(self._watch())
             group.create_task(self._keep())
 
-    def require_groups(self, task: Task) -> None:
-        """Nothing, if the target groups of its service are there.
+    def require_groups(self, groups: Sequence[str]) -> None:
+        """Nothing, if these target groups, by ARN, are there.
 
         Raises:
             StartFailed: one is not; as ECS has no word for it, the twin's own.
         """
         with LOCK:
-            gone = [group for group in self._groups_of(task) if group not in self._backend.target_groups]
+            gone = [group for group in groups if group not in self._backend.target_groups]
         if gone:
             raise StartFailed(f"The target group {gone[0]} is not there any more")
 
-    async def register(self, task: Task, address: Address) -> None:
-        """Register a task with the target groups of its service."""
-        groups = self._groups_of(task)
+    async def register(self, task: str, groups: Sequence[str], address: Address) -> None:
+        """Register the task with that id with each of these target groups."""
         for group in groups:
             with LOCK:
                 self._backend.register_targets(group, [{"Id": address.host, "Port": address.port}])
-            self._targets.append(Target(group, task.id, address.host, address.port))
-            self._state_changed(task.id, group, TargetState.INITIAL)
+            self._targets.append(Target(group, task, address.host, address.port))
+            self._events.publish(TargetChanged(task, group, TargetState.INITIAL))
         if groups:
             await self.configure()
 
-    async def deregister(self, task: Task) -> float:
+    async def deregister(self, task: str) -> float:
         """Let a task's targets drain; the seconds of the deregistration delay, after which they are forgotten."""
-        targets = [target for target in self._targets if target.task == task.id]
+        targets = [target for target in self._targets if target.task == task]
         if not targets:
             return 0.0
         for target in targets:
@@ -231,8 +227,8 @@ class LoadBalancers:
         target.state = state
         if state is TargetState.HEALTHY:
             target.failures = 0
-        self._log("load-balancer", step=state.value, task=target.task, target=f"{target.host}:{target.port}")
-        self._state_changed(target.task, target.group, state)
+        self._events.log("load-balancer", step=state.value, task=target.task, target=f"{target.host}:{target.port}")
+        self._events.publish(TargetChanged(target.task, target.group, state))
 
     async def _forget(self, targets: list[Target], delay: float) -> None:
         await asyncio.sleep(delay)

@@ -11,14 +11,14 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from twin.aws.client import Aws
 from twin.envoy import configuration as envoy
 from twin.envoy.dynamic import DynamicEnvoy
+from twin.events import ApiChanged, Events, InstancesChanged, ParametersChanged, report
 from twin.front.http_api.access_log import unknown_variables
 from twin.front.http_api.discovery import Instances, discover
 from twin.front.http_api.issuer import fetch_keys
@@ -29,8 +29,7 @@ from twin.front.http_api.reading import read_api
 from twin.front.http_api.routes import clusters_of, gateway_cluster, table
 from twin.gaps import Gap
 from twin.machine.addresses import Address
-from twin.machine.process import Processes
-from twin.machine.supervision import report
+from twin.machine.machine import Machine
 from twin.parameters import Parameters
 
 __all__ = ["Gateway"]
@@ -43,47 +42,51 @@ _ANSWERED = "^http%5C.gateway%5C.downstream_rq_(completed%7C4xx%7C5xx)$"
 _MOST_READS = 20
 
 
+class Listeners(Protocol):
+    """The listeners of load balancers."""
+
+    def address(self, listener_arn: str) -> Address | None:
+        """Where a listener is on this machine; None if it is not served."""
+
+
 class Gateway:
     """The gateway's Envoy and the loop that keeps its files current."""
 
     def __init__(
         self,
-        *,
         address: Address,
-        folder: Path,
-        processes: Processes,
-        envoy_binary: str,
+        machine: Machine,
         aws: Aws,
+        listeners: Listeners,
+        parameters: Parameters,
+        events: Events,
+        *,
         authorization: Address,
         issuer_url: str | None,
-        listener_address: Callable[[str], Address | None],
-        parameters: Callable[[], Parameters],
-        log: Callable[..., None],
     ) -> None:
         """
         Args:
             aws: the endpoint.
+            parameters: those at first; ParametersChanged brings others.
             authorization: who checks the signatures of AWS_IAM.
             issuer_url: where the JWT authorizers' issuer is on this machine; None: at its own address.
-            listener_address: where the listener of a load balancer, by its ARN, is on this machine.
-            parameters: the twin's parameters as they are now.
-            log: told each change, as `log("gateway", step=..., ...)`.
         """
         self.address = address
+        folder = machine.folder / "gateway"
         self._access_log = folder / "access.log"
         self._log_of_envoy = folder / "gateway.log"
         self._envoy = DynamicEnvoy(
             "gateway",
             folder=folder,
-            processes=processes,
-            binary=envoy_binary,
-            log=log,
+            processes=machine.processes,
+            binary=machine.envoy,
+            log=events.log,
             clusters=[envoy.static_cluster(AUTHORIZATION_CLUSTER, [authorization], idle_timeout=1)],
         )
         self._aws = aws
-        self._listener_address = listener_address
+        self._listeners = listeners
         self._parameters = parameters
-        self._log = log
+        self._log = events.log
         self._api = Api()
         self._instances: dict[str, Instances] = {}  # by integration id
         self._discovered = 0.0  # when Cloud Map was last asked, on the monotonic clock
@@ -92,13 +95,18 @@ class Gateway:
         self._clusters: dict[str, dict[str, Any]] = {}  # as in cds.json, by name
         self._authorizers: dict[str, JwtAuthorizer] = {}  # by id: those that the served route table may ask
         self._keys = IssuerKeys(
-            lambda issuer: fetch_keys(issuer_url or issuer), changed=lambda: self._survive(self._serve_keys()), log=log
+            lambda issuer: fetch_keys(issuer_url or issuer),
+            changed=self._serve_keys,
+            log=events.log,
         )
         self._refused = ""  # why Envoy does not take over what is written; empty: it does
         self._log_read = 0  # bytes of Envoy's log, from when it last had taken over everything
         self._busy = asyncio.Lock()
         self._discovery = ThreadPoolExecutor(1, "discovery")  # its own: whatever else waits, instances are found
         self._api_has_changed = asyncio.Event()  # since it was last read, or while
+        events.subscribe(ApiChanged, self._on_api_changed)
+        events.subscribe(InstancesChanged, self._on_instances_changed)
+        events.subscribe(ParametersChanged, self._on_parameters_changed)
 
     @property
     def gaps(self) -> list[Gap]:
@@ -138,6 +146,11 @@ class Gateway:
                 counts[address] = counts.get(address, 0) + total
         return counts
 
+    @property
+    def work(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """What goes on by itself once it has started, by name."""
+        return {"discovery": self.run, "the API's changes": self.follow, "the gateway's Envoy": self.keep}
+
     async def start(self) -> None:
         """Start Envoy with what the API is now.
 
@@ -166,11 +179,14 @@ class Gateway:
     def _lifetime(self) -> float:
         """Seconds for which the last answers of DiscoverInstances are used: one without instances is not (assumed)."""
         all_have_some = all(self._instances_of(integration).addresses for integration in self._api.integrations)
-        return self._parameters().discovery_ttl if all_have_some else 0.0
+        return self._parameters.discovery_ttl if all_have_some else 0.0
 
-    def api_changed(self) -> None:
-        """A resource of the API has changed."""
+    def _on_api_changed(self, event: ApiChanged) -> None:
         self._api_has_changed.set()
+
+    async def _on_parameters_changed(self, event: ParametersChanged) -> None:
+        self._parameters = event.parameters
+        await self.configure()
 
     async def follow(self) -> None:
         """Serve the API as it is after each change, until cancelled."""
@@ -194,8 +210,12 @@ class Gateway:
 
     async def _serve_keys(self) -> None:
         """An issuer has given its keys."""
-        async with self._busy:
-            await self._publish()
+
+        async def serve() -> None:
+            async with self._busy:
+                await self._publish()
+
+        await self._survive(serve())
 
     async def discover(self) -> None:
         """Ask where the instances are, and wait until Envoy sends requests there and nowhere else."""
@@ -207,8 +227,8 @@ class Gateway:
                 await self._taken_over()
                 self._stale = False
 
-    async def changed(self) -> None:
-        """Instances were registered or deregistered: where no answer is cached, ask now."""
+    async def _on_instances_changed(self, event: InstancesChanged) -> None:
+        """Where no answer is cached, ask now."""
         if self._lifetime() == 0:
             await self._survive(self.discover())
 
@@ -261,7 +281,7 @@ class Gateway:
                 loop = asyncio.get_running_loop()
                 return await loop.run_in_executor(self._discovery, discover, self._aws, service)
             case balancer:
-                address = self._listener_address(balancer.arn)
+                address = self._listeners.address(balancer.arn)
                 return Instances(frozenset([address] if address else []))
 
     async def _publish(self) -> None:
@@ -276,7 +296,7 @@ class Gateway:
         keys = {name: text for name, a in asked.items() if (text := self._keys.of(a.issuer))}
         self._write_listener(asked, keys)
         await self._taken_over()
-        parameters = self._parameters()
+        parameters = self._parameters
         routes = table(
             self._api,
             front_ends=parameters.front_ends,
@@ -298,7 +318,7 @@ class Gateway:
             route_source=envoy.file_source(self._envoy.files / "rds.json"),
             keys=keys,
             access_log=self._access_log,
-            timeout_status=self._parameters().timeout_status,
+            timeout_status=self._parameters.timeout_status,
         )
         self._envoy.write("lds", [served])
 
@@ -323,7 +343,7 @@ class Gateway:
         await self._envoy.rotate(self._access_log)
 
     def _make_clusters(self) -> dict[str, dict[str, Any]]:
-        parameters = self._parameters()
+        parameters = self._parameters
         return {
             name: gateway_cluster(name, parameters, sorted(self._instances_of(integration).addresses, key=str))
             for integration in self._api.integrations

@@ -63,8 +63,6 @@ def server() -> Iterator[Server]:
         account="123456789012",
         region="eu-west-2",
         ecs=server.serve,
-        metadata=lambda runtime_id, task: None,
-        api_changed=lambda: None,
         credentials=CREDENTIALS,
     )
     endpoint.start()

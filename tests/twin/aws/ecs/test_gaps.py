@@ -17,7 +17,7 @@ def lines(definition: Json | None = None, **service: Any) -> list[str]:
     world = World()
     world.call("RegisterTaskDefinition", definition or task_definition())
     world.start(taskDefinition="shop:1", **service)
-    return [str(gap) for gap in ServiceGaps(world.ecs).gaps]
+    return [str(gap) for gap in ServiceGaps(world.ecs, world.alarms).gaps]
 
 
 def test_what_the_twin_does_is_not_told() -> None:
@@ -148,8 +148,9 @@ def test_every_other_member_of_a_container_is_told(member: str) -> None:
 def test_an_alarm_that_is_not_there_is_told() -> None:
     world = World()
     world.call("RegisterTaskDefinition", task_definition())
+    world.alarms.add("latency")
     alarms = {"alarmNames": ["errors", "latency"], "enable": True, "rollback": True}
     world.start(deploymentConfiguration={"alarms": alarms})
 
-    told = [str(gap) for gap in ServiceGaps(world.ecs, lambda: {"latency"}).gaps if gap.what == "alarms"]
+    told = [str(gap) for gap in ServiceGaps(world.ecs, world.alarms).gaps if gap.what == "alarms"]
     assert told == ["service shop, alarms: CloudWatch has no alarm errors, so none rolls back a deployment"]

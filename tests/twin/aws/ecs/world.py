@@ -14,6 +14,7 @@ from twin.aws.ecs.context import Context
 from twin.aws.ecs.controller import Controller
 from twin.aws.ecs.model import Deployment, Ecs, HealthStatus, Service, StopCode, Task, TaskStatus
 from twin.aws.ecs.ports import NoRoom, Placement
+from twin.events import Events, TaskChanged, TaskFailed
 from twin.parameters import Parameters
 
 Json = dict[str, Any]
@@ -29,6 +30,7 @@ class Tasks:
     """A launcher whose tasks need time alone. A task of a family in `broken` never becomes what it should be."""
 
     controller: Controller
+    events: Events
 
     def __init__(self) -> None:
         self.registered: set[str] = set()
@@ -50,12 +52,14 @@ class Tasks:
 
     def crash(self, task: Task) -> None:
         """The application exits."""
-        self.controller.task_failed(task, StopCode.ESSENTIAL_CONTAINER_EXITED, "Essential container in task exited")
+        self.events.publish(
+            TaskFailed(task.id, StopCode.ESSENTIAL_CONTAINER_EXITED, "Essential container in task exited")
+        )
 
     def set_health(self, task: Task, health: HealthStatus) -> None:
         if health is not task.container.health:
             task.container.health = health
-            self.controller.task_changed(task)
+            self.events.publish(TaskChanged(task.id))
 
     def move(self) -> None:
         """Let every task take the step that is due."""
@@ -71,7 +75,9 @@ class Tasks:
             elif task.last_status is TaskStatus.PROVISIONING:
                 if now >= steps["PROVISIONING"] + STARTS_WITHIN:
                     if definition in self.cannot_start:
-                        self.controller.task_failed(task, StopCode.TASK_FAILED_TO_START, "CannotStartContainerError")
+                        self.events.publish(
+                            TaskFailed(task.id, StopCode.TASK_FAILED_TO_START, "CannotStartContainerError")
+                        )
                     else:
                         self.registered.add(task.id)
                         self._enter(task, TaskStatus.RUNNING)
@@ -83,10 +89,13 @@ class Tasks:
                 fit = definition not in self.unhealthy
                 self.set_health(task, HealthStatus.HEALTHY if fit else HealthStatus.UNHEALTHY)
 
+    def _fail(self, task: Task, code: StopCode, reason: str) -> None:
+        self.events.publish(TaskFailed(task.id, code, reason))
+
     def _enter(self, task: Task, status: TaskStatus) -> None:
         task.last_status = status
         task.steps[status.value] = self.controller.clock()
-        self.controller.task_changed(task)
+        self.events.publish(TaskChanged(task.id))
 
 
 class Subnets:
@@ -147,6 +156,16 @@ class CloudMap:
         del self.services[identifier]
 
 
+class Alarms(set[str]):
+    """The names of those that there are, each in ALARM."""
+
+    def names(self) -> Collection[str]:
+        return self
+
+    def firing(self, names: Collection[str]) -> Collection[str]:
+        return self.intersection(names)
+
+
 @dataclass
 class World:
     """One account with an ECS of its own, at a time of its own."""
@@ -156,7 +175,8 @@ class World:
     subnets: Subnets = field(default_factory=Subnets)
     tasks: Tasks = field(default_factory=Tasks)
     cloud_map: CloudMap = field(default_factory=CloudMap)
-    alarms: set[str] = field(default_factory=set)  # names of those in ALARM
+    alarms: Alarms = field(default_factory=Alarms)
+    bus: Events = field(default_factory=Events)
 
     def __post_init__(self) -> None:
         self.ecs = Ecs("123456789012", "eu-west-2")
@@ -164,12 +184,13 @@ class World:
             self.ecs,
             self.tasks,
             self.subnets,
+            self.cloud_map,
+            self.alarms,
             self.parameters,
+            self.bus,
             clock=lambda: self.now,
-            remove_discovery=self.cloud_map.delete_service,
-            alarms_firing=self.alarms.intersection,
         )
-        self.tasks.controller = self.controller
+        self.tasks.controller, self.tasks.events = self.controller, self.bus
         self.context = Context(self.ecs, self.controller, self.cloud_map)
 
     def call(self, operation: str, request: Json | None = None) -> Json:

@@ -8,10 +8,12 @@ from typing import Any, cast
 
 import pytest
 
+from twin.events import Events
 from twin.front.alb import LoadBalancers, balancer
 from twin.front.alb.model import Listener
 from twin.front.alb.reading import Balancing
 from twin.machine.addresses import LoopbackAddresses
+from twin.machine.machine import Machine
 from twin.machine.process import Processes
 
 LISTENER = "arn:aws:elasticloadbalancing:eu-west-2:123456789012:listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2"
@@ -39,13 +41,8 @@ def test_an_envoy_that_still_starts_is_not_taken_for_one_that_died(
         balancers = LoadBalancers(
             "123456789012",
             "eu-west-2",
-            folder=tmp_path,
-            processes=cast(Processes, processes),
-            envoy_binary="envoy",
-            addresses=addresses,
-            groups_of=lambda task: [],
-            state_changed=lambda task, group, state: None,
-            log=lambda *args, **details: None,
+            Machine(cast(Processes, processes), addresses, "envoy", tmp_path),
+            Events(),
         )
         watching = asyncio.create_task(balancers.run())
         starting = asyncio.create_task(balancers.configure())

@@ -7,7 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
@@ -16,13 +16,15 @@ from hypothesis import strategies as st
 
 from tests.twin.running import CREDENTIALS
 from twin.aws.client import Aws
+from twin.events import ApiChanged, Events
 from twin.front.http_api.gateway import Gateway
 from twin.front.http_api.listener import listener
 from twin.front.http_api.model import Api
 from twin.front.http_api.reading import read_api
 from twin.front.http_api.routes import table
 from twin.gaps import Gap
-from twin.machine.addresses import Address
+from twin.machine.addresses import Address, LoopbackAddresses
+from twin.machine.machine import Machine
 from twin.machine.process import Processes
 from twin.parameters import Parameters
 
@@ -189,19 +191,22 @@ def test_whatever_the_resources_are_they_are_read_and_served_or_left_out(
     json.dumps(made, allow_nan=False)
 
 
-def unstarted(folder: Path, log: Callable[..., None] = lambda *args, **more: None, aws: Aws | None = None) -> Gateway:
+class NoListeners:
+    def address(self, listener_arn: str) -> Address | None:
+        return None
+
+
+def unstarted(folder: Path, events: Events | None = None, aws: Aws | None = None) -> Gateway:
     """A gateway whose Envoy does not run."""
     return Gateway(
-        address=NOWHERE,
-        folder=folder,
-        processes=Processes(),
-        envoy_binary="envoy",
-        aws=aws or endpoint(),
+        NOWHERE,
+        Machine(Processes(), cast(LoopbackAddresses, None), "envoy", folder),
+        aws or endpoint(),
+        NoListeners(),
+        Parameters(),
+        events or Events(),
         authorization=NOWHERE,
         issuer_url=None,
-        listener_address=lambda arn: None,
-        parameters=Parameters,
-        log=log,
     )
 
 
@@ -209,13 +214,14 @@ def served(folder: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[], Api
     """What the gateway tells of the API that it serves, which *read* reads."""
 
     async def configured() -> list[str]:
-        gateway = unstarted(folder)
+        events = Events()
+        gateway = unstarted(folder, events)
         loop = asyncio.get_running_loop()
 
         def in_a_thread(aws: Aws) -> Api:
             api = read()
             if api is IN_PART:
-                loop.call_soon_threadsafe(gateway.api_changed)
+                loop.call_soon_threadsafe(events.publish, ApiChanged())
             return api
 
         monkeypatch.setattr("twin.front.http_api.gateway.read_api", in_a_thread)
@@ -250,7 +256,8 @@ def test_what_nobody_has_foreseen_is_told_and_the_next_change_is_served(
             failed.set()
 
         monkeypatch.setattr("twin.front.http_api.gateway.report", report)
-        gateway = unstarted(tmp_path)
+        events = Events()
+        gateway = unstarted(tmp_path, events)
         found: Iterator[Api | RuntimeError] = iter([RuntimeError("unforeseen"), WHOLE])
 
         def read(aws: Aws) -> Api:
@@ -262,9 +269,9 @@ def test_what_nobody_has_foreseen_is_told_and_the_next_change_is_served(
 
         monkeypatch.setattr("twin.front.http_api.gateway.read_api", read)
         following = asyncio.create_task(gateway.follow())
-        gateway.api_changed()
+        events.publish(ApiChanged())
         await failed.wait()
-        gateway.api_changed()
+        events.publish(ApiChanged())
         while gateway.gaps != list(WHOLE.gaps):
             await asyncio.wait({following}, timeout=0.01)
             assert not following.done()
@@ -288,7 +295,7 @@ def test_a_silent_issuer_holds_up_neither_the_api_nor_discovery(
         return '{"keys":[]}'
 
     def guarded() -> Any:
-        (answer,) = json.loads((tmp_path / "xds" / "rds.json").read_text())["resources"]
+        (answer,) = json.loads((tmp_path / "gateway" / "xds" / "rds.json").read_text())["resources"]
         return next(route for route in answer["virtual_hosts"][0]["routes"] if route.get("name") == "GET /b")
 
     async def configured() -> None:
@@ -306,5 +313,5 @@ def test_a_silent_issuer_holds_up_neither_the_api_nor_discovery(
         asyncio.run(configured())
     finally:
         speak.set()
-    listening = json.loads((tmp_path / "xds" / "lds.json").read_text())
+    listening = json.loads((tmp_path / "gateway" / "xds" / "lds.json").read_text())
     assert "https://issuer.example" in json.dumps(listening)

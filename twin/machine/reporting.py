@@ -1,12 +1,11 @@
-"""What happens when something fails that nobody expected: it is reported, and ends nothing else.
+"""Where reports go: what fails unexpectedly, in any part of the process, and what the twin warns of.
 
-Each part uses `report`, or simply Python's logging; asyncio and threads report what nobody catches the same way.
-`reporting` writes all of it to the event log, with its traceback, and in one line to stderr.
+Each part uses `twin.events.report`, or simply Python's logging; asyncio and threads report what nobody catches the same
+way. `reporting` writes all of it to the event log, with its traceback, and in one line to stderr.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import sys
@@ -14,56 +13,17 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["Accident", "accident", "kept", "report", "reporting", "watch_clock"]
+from twin.events import report
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds before work that failed begins again; doubled each time
-_RECOVERED_AFTER = 60.0  # seconds: what has worked for so long begins with the first pause again
-_BEAT, _STOOD_STILL = 0.5, 2.0  # seconds
+__all__ = ["Accident", "reporting"]
+
 _REPEATED_AFTER = 60.0  # seconds in which the same is reported once
-
-_logger = logging.getLogger("twin")
-_accidents = logging.getLogger("twin.accidents")
+_ACCIDENTS = "twin.accidents"  # the logger of `twin.events.accident`
 
 Accident = Mapping[str, object]  # `at`, seconds since the Unix epoch, and `what`
 Log = Callable[..., None]
-
-
-async def kept(name: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Do *work*, and begin it again whenever it fails, until it returns or is cancelled; *name* is for messages."""
-    clock = asyncio.get_running_loop().time
-    pause = _FIRST_PAUSE
-    while True:
-        began = clock()
-        try:
-            return await work()
-        except Exception as error:
-            report(name, error)
-        if clock() - began > _RECOVERED_AFTER:
-            pause = _FIRST_PAUSE
-        await asyncio.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE)
-
-
-def report(part: str, error: BaseException, *, answered: bool = False) -> None:
-    """Report an error in *part* of the twin that nobody expected: not on the terminal if who asked is *answered* so."""
-    _logger.error("%s failed", part, exc_info=error, extra={"answered": answered})
-
-
-def accident(what: str) -> None:
-    """Report that the twin has lost something by itself, by no fault: AWS has no part in what clients see of it."""
-    _accidents.warning(what)
-
-
-async def watch_clock() -> None:
-    """Report each time in which the whole twin stood still (stopped, or on a machine that slept or is overloaded)."""
-    while True:
-        before = time.monotonic()
-        await asyncio.sleep(_BEAT)
-        late = time.monotonic() - before - _BEAT
-        if late > _STOOD_STILL:
-            accident(f"the twin stood still for {late:.1f} s")
 
 
 @contextlib.contextmanager
@@ -94,10 +54,10 @@ class _Reports(logging.Handler):
         self._reported: dict[str, float] = {}  # when, on the monotonic clock, by what was said
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.name == _accidents.name or record.levelno >= logging.ERROR:
+        if record.name == _ACCIDENTS or record.levelno >= logging.ERROR:
             what = record.getMessage().partition("\n")[0]
             self.accidents.append({"at": round(record.created, 3), "what": what})
-        if record.name == _accidents.name:
+        if record.name == _ACCIDENTS:
             with contextlib.suppress(Exception):
                 self._log("accident", what=what)
             return

@@ -15,7 +15,8 @@ import pytest
 
 from tests.twin.running import PROJECT, STARTS_WITHIN, TwinFactory, events_in
 from twin.machine.addresses import free_port
-from twin.machine.supervision import kept, reporting, watch_clock
+from twin.machine.reporting import reporting
+from twin.machine.restarting import kept, watch_clock
 
 
 def test_work_that_fails_begins_again_without_a_busy_loop(capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,12 +85,12 @@ def test_work_that_returns_is_done_and_a_log_that_fails_ends_nothing() -> None:
 def test_a_twin_that_stood_still_says_for_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock is the test's: it jumps once, by ten seconds."""
     times = iter([0.0, 0.5, 0.5, 11.0, 11.0])
-    monkeypatch.setattr("twin.machine.supervision.time", SimpleNamespace(monotonic=lambda: next(times)))
+    monkeypatch.setattr("twin.machine.restarting.time", SimpleNamespace(monotonic=lambda: next(times)))
 
     async def no_time(seconds: float) -> None:
         return None
 
-    monkeypatch.setattr("twin.machine.supervision.asyncio", SimpleNamespace(sleep=no_time))
+    monkeypatch.setattr("twin.machine.restarting.asyncio", SimpleNamespace(sleep=no_time))
     with reporting(lambda *args, **details: None) as accidents, pytest.raises(RuntimeError, match="StopIteration"):
         asyncio.run(watch_clock())
 
