@@ -25,7 +25,7 @@ import httpx
 
 from tests.twin.aws.ecs.load import Load
 from twin.aws.client import Aws
-from twin.aws.credentials import Credentials
+from twin.credentials import Credentials
 from twin.envoy import configuration as envoy
 from twin.machine.addresses import Address, free_port
 from twin.machine.process import require

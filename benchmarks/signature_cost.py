@@ -25,9 +25,9 @@ from botocore.credentials import Credentials as Keys
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from twin.aws.authentication import Authentication
-from twin.aws.credentials import Credentials
 from twin.aws.endpoint import Endpoint
 from twin.aws.moto.registry import Registry
+from twin.credentials import Credentials
 from twin.machine.addresses import Address, free_port
 
 ACCOUNT, REGION = "123456789012", "eu-west-2"
@@ -45,7 +45,6 @@ def main() -> None:
         account=ACCOUNT,
         region=REGION,
         gateway_url="http://127.0.0.1",
-        ecs=lambda operation, request: {},
         credentials=credentials,
     )
     registry = Registry(ACCOUNT, REGION)

@@ -177,8 +177,8 @@ def up(
     ] = False,
 ) -> None:
     """Start a twin and stay with it; Ctrl-C or `twin down` ends it and everything it started."""
-    from twin.aws.credentials import Credentials
     from twin.aws.guard import checked_origin
+    from twin.credentials import Credentials
     from twin.options import Options
     from twin.up import run
 
@@ -354,7 +354,7 @@ def set_(
 @app.command()
 def env(state: State = _STATE) -> None:
     """Print exports for the AWS CLI, boto3 and Terraform: `eval "$(twin env)"`."""
-    from twin.aws.credentials import PROFILES, environment
+    from twin.credentials import PROFILES, environment
     from twin.machine.state import StateFolder
     from twin.remote import endpoint_of
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from twin.aws.credentials import Credentials
+from twin.credentials import Credentials
 from twin.parameters import Parameters
 
 __all__ = ["Options"]

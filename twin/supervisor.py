@@ -11,15 +11,16 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
+from twin import remote
 from twin.aws.client import Aws
-from twin.aws.credentials import environment
-from twin.aws.ecs.api import Api
+from twin.aws.ecs.api import TARGET_PREFIX, Api
 from twin.aws.ecs.context import Context
 from twin.aws.ecs.controller import Controller
 from twin.aws.ecs.gaps import ServiceGaps
 from twin.aws.ecs.model import Ecs
 from twin.aws.endpoint import Endpoint
 from twin.aws.moto.alarms import Alarms
+from twin.aws.moto.elbv2 import Elbv2
 from twin.aws.moto.registry import Registry
 from twin.aws.moto.scaling import know_services
 from twin.aws.moto.subnets import Subnets
@@ -66,14 +67,13 @@ class Supervisor:
         self._options, self._state, self._stack = options, state, stack
         region, endpoint = stack.region, Address("127.0.0.1", options.aws_port)
         self._events = events = Events(state.log)
-        self._machine = machine = Machine(
-            Processes(state.log), LoopbackAddresses(options.aws_port), envoy_binary, state.path
-        )
+        addresses, processes = LoopbackAddresses(options.aws_port), Processes(state.log)
+        self._machine = machine = Machine(processes, addresses, envoy_binary, state.path)
         self._aws = aws = Aws(f"http://{endpoint}", region, options.credentials)
         self._ecs = ecs = Ecs(ACCOUNT, region)
         know_services(ecs)
         registry, subnets, parameters = Registry(ACCOUNT, region), Subnets(ACCOUNT, region), options.parameters
-        self._balancers = balancers = LoadBalancers(ACCOUNT, region, machine, events)
+        self._balancers = balancers = LoadBalancers(elbv2 := Elbv2(ACCOUNT, region), machine, events)
         self._gateway = gateway = Gateway(
             Address("127.0.0.1", options.port), machine, aws, balancers, parameters, events,
             authorization=endpoint, issuer_url=options.jwt_issuer,
@@ -86,12 +86,13 @@ class Supervisor:
         self._controller = controller = Controller(ecs, launcher, subnets, registry, alarms, parameters, events)
         self._faults = faults = Faults(launcher, subnets, events)
         self._parts: list[HasGaps] = [ServiceGaps(ecs, alarms), gateway, balancers, launcher, alarms]
-        context = Context(ecs, controller, registry, balancers.target_groups)
+        context = Context(ecs, controller, registry, elbv2)
         control = Control(context, launcher, faults, gateway, self._parts, parameters, accidents, events)
         self._endpoint = Endpoint(
             endpoint, account=ACCOUNT, region=region, gateway_url=f"http://{gateway.address}",
-            ecs=Api(context, events), metadata=partial(metadata, ecs), control=control,
-            credentials=options.credentials, origins=options.allow_origin, events=events,
+            credentials=options.credentials, targets={TARGET_PREFIX: Api(context, events)},
+            commands={remote.PATH: control}, documents={"/v4/": partial(metadata, ecs)},
+            origins=options.allow_origin, events=events,
         )  # fmt: skip
 
     async def run(self, started: float) -> int:
@@ -110,9 +111,7 @@ class Supervisor:
                 begin(require_steady(self._ecs, self._machine.folder / "tasks", self._faults, foreground))
                 gc.freeze()  # what is here now stays
                 gc.enable()
-                aws, credentials = self._aws, self._options.credentials
-                variables = environment(aws.endpoint_url, aws.region, credentials, os.environ)
-                return await foreground.stay(variables, self._launcher.command.umask)
+                return await foreground.stay(self._aws.environment(os.environ), self._launcher.command.umask)
         except asyncio.CancelledError:
             if (code := foreground.code_of_end(serves)) is None:
                 raise

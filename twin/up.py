@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from twin.aws.credentials import PROFILES, past_proxies
+from twin.credentials import PROFILES, past_proxies
 from twin.errors import BadInput, BadStack, PortTaken, StartFailed, Terminated, TwinError
 from twin.machine.addresses import Address, is_free
 from twin.machine.process import require
@@ -151,15 +151,10 @@ def _require_region(region: str, account: str) -> None:
     Raises:
         BadStack: AWS has none of that name.
     """
-    from moto.backends import get_backend
+    from twin.aws.moto.stores import has_region
 
-    try:
-        for service in ("ec2", "servicediscovery", "apigatewayv2", "elbv2"):
-            get_backend(service)[account][region]
-    except KeyError:
-        raise BadStack(
-            f"{region} is no Region that the AWS SDK knows: name another, as in SC_REGION=eu-west-2."
-        ) from None
+    if not has_region(account, region):
+        raise BadStack(f"{region} is no Region that the AWS SDK knows: name another, as in SC_REGION=eu-west-2.")
 
 
 def _be_on_our_own() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conformance.clients import pip_install
 from tests.twin.running import RunningTwin
-from twin.aws.credentials import environment
+from twin.credentials import environment
 
 # What else it needs is here: boto3, click, requests.
 REQUIREMENTS = ("ecs-deploy==1.17.0", "dictdiffer==0.10.0", "click-log==0.3.2")

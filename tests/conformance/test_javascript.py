@@ -12,7 +12,7 @@ import pytest
 
 from tests.conformance.clients import npm_install
 from tests.twin.running import RunningTwin
-from twin.aws.credentials import environment
+from twin.credentials import environment
 
 SOURCES = Path(__file__).parent / "javascript"
 

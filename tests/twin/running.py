@@ -22,7 +22,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 
 from twin.aws.client import Aws
-from twin.aws.credentials import Credentials
+from twin.credentials import Credentials
 from twin.machine.state import StateFolder
 
 CREDENTIALS = Credentials("test", "test", "token")  # of endpoints without a twin

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.twin.running import PROJECT, STACK, RunningTwin, TwinFactory
-from twin.aws.credentials import environment
+from twin.credentials import environment
 
 PAGES = ("README.md", "docs/own-service.md", "docs/twin.md", "docs/reference/ecs.md")
 _PROGRAMS = ("aws", "curl", "twin")

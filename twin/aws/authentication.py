@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from moto.backends import get_backend
 from moto.core.request import PRESERVED_HEADER_NAMES_ENVIRON_KEY
 from werkzeug.wrappers import Request, Response
 
-from twin.aws.credentials import Credentials
-from twin.aws.moto.stores import locked
+from twin.aws.moto.access_keys import issued_secret
 from twin.aws.protocol import Protocol, error, protocol_of
 from twin.aws.signature import Signature, Verdict, signature_of, verify
+from twin.credentials import Credentials
 
 __all__ = ["Authentication"]
 
@@ -82,16 +81,10 @@ class Authentication:
         body = request.get_data() if given else b""
         return given, verify(given, request.method, url, headers, body, secret_of=secret_of, now=datetime.now(UTC))
 
-    @locked
     def _secret_of(self, key: str) -> str | None:
         if key == self._credentials.access_key:
             return self._credentials.secret_key
-        users = get_backend("iam")[self._account]["aws"].users.values()
-        for issued in (issued for user in list(users) for issued in list(user.access_keys)):
-            if issued.access_key_id == key and issued.status == "Active":
-                return str(issued.secret_access_key)
-        role = get_backend("sts")[self._account]["aws"].get_assumed_role_from_access_key(key)
-        return str(role.secret_access_key) if role is not None else None
+        return issued_secret(self._account, key)
 
 
 def _error(request: Request, given: Signature | None, verdict: Verdict, message: str) -> Response:

@@ -11,7 +11,7 @@ import boto3
 from botocore import xform_name
 from botocore.config import Config
 
-from twin.aws.credentials import Credentials
+from twin.credentials import Credentials, environment
 
 __all__ = ["Aws"]
 
@@ -25,6 +25,7 @@ class Aws:
     def __init__(self, endpoint_url: str, region: str, credentials: Credentials) -> None:
         self.endpoint_url = endpoint_url
         self.region = region
+        self._credentials = credentials
         self._keys = {
             "aws_access_key_id": credentials.access_key,
             "aws_secret_access_key": credentials.secret_key,
@@ -48,6 +49,10 @@ class Aws:
     @cached_property
     def account_id(self) -> str:
         return str(self.call("sts", "GetCallerIdentity")["Account"])
+
+    def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
+        """What is to be set beside *inherited* for a program to make its calls there too."""
+        return environment(self.endpoint_url, self.region, self._credentials, inherited)
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:

@@ -1,6 +1,6 @@
 """The AWS endpoint: one URL for every service. ECS is the twin's own; the others are moto's, with what it lacks.
 
-Task metadata is served here too, under /v4/, and under /_twin/ what the twin's own commands and its gateway ask.
+What else is served here is a table that is handed in. Its own is, under /_twin/authorize, what the gateway asks.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import io
 import json
 import threading
 import uuid
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -21,17 +21,15 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
 
 from twin.aws.authentication import Authentication
-from twin.aws.credentials import Credentials
-from twin.aws.ecs.api import TARGET_PREFIX
 from twin.aws.ecs.errors import EcsError, SerializationException
 from twin.aws.guard import Guard
 from twin.aws.moto import complete
 from twin.aws.moto.stores import Serialized
 from twin.aws.signature import AUTHORIZATION_PATH
+from twin.credentials import Credentials
 from twin.errors import BadInput, PortTaken
 from twin.events import ApiChanged, BalancersChanged, DiscoveryDown, Events, report
 from twin.machine.addresses import Address, is_free
-from twin.remote import PATH
 
 __all__ = ["Endpoint"]
 
@@ -39,6 +37,7 @@ Json = dict[str, Any]
 Handler = Callable[[str, Any], Json]
 """The answer to (operation, request), from any thread; it raises EcsError or BadInput to refuse."""
 
+_NONE: Mapping[str, Any] = {}
 _CLOUD_MAP = "Route53AutoNaming_v20170314"
 _JSON = "application/x-amz-json-1.1"
 _API_PATH = "/v2/apis"
@@ -56,20 +55,20 @@ class Endpoint:
         account: str,
         region: str,
         gateway_url: str,
-        ecs: Handler,
-        metadata: Callable[[str], Json] | None = None,
-        control: Handler | None = None,
         credentials: Credentials,
+        targets: Mapping[str, Handler] = _NONE,
+        commands: Mapping[str, Handler] = _NONE,
+        documents: Mapping[str, Callable[[str], Json]] = _NONE,
         origins: Collection[str] = (),
         events: Events | None = None,
     ) -> None:
         """
         Args:
             gateway_url: where the APIs of API Gateway are served: their `ApiEndpoint`.
-            ecs: ECS's operations.
-            metadata: the metadata of a task, by the path behind /v4/; LookupError where there is none.
-            control: what the twin's own commands ask, by the path behind /_twin/.
             credentials: with what calls are signed, the gateway's too where a route asks for it, and the token.
+            targets: who does the operations of a service that is not moto's, by the prefix of `X-Amz-Target`.
+            commands: who does the operations below a path, for who has the token.
+            documents: who has the documents below a path, for everybody on this machine; LookupError: there is none.
             origins: of pages in a browser that may ask; no other page may.
             events: where it publishes what requests may have changed; while DiscoveryDown, DiscoverInstances fails.
         """
@@ -77,11 +76,11 @@ class Endpoint:
         self._account = account
         self._region = region
         self._gateway_url = gateway_url
-        self._ecs = ecs
-        self._metadata = metadata
         self._events = events or Events()
         self._events.subscribe(DiscoveryDown, self._on_discovery_down)
-        self._control = control
+        self._targets = targets
+        self._commands = commands
+        self._documents = documents
         self._token = credentials.token
         self._authentication = Authentication(credentials, account, region)
         self._discovery_is_down = False
@@ -140,17 +139,19 @@ class Endpoint:
         request = Request(environ)
         if request.path.startswith(AUTHORIZATION_PATH):
             return self._authorize(request)(environ, start_response)
-        if request.path.startswith(PATH):
-            return self._serve_control(request)(environ, start_response)
-        if request.path.startswith("/v4/"):
-            return self._serve_metadata(request.path)(environ, start_response)
+        for path, command in self._commands.items():
+            if request.path.startswith(path):
+                return self._serve_command(request, command, path)(environ, start_response)
+        for path, document in self._documents.items():
+            if request.path.startswith(path):
+                return self._serve_document(request, document, path)(environ, start_response)
         if refusal := self._authentication.refusal(request):
             return refusal(environ, start_response)
         body = request.get_data()
         environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}  # for moto to read again
         prefix, _, operation = request.headers.get("X-Amz-Target", "").partition(".")
-        if prefix == TARGET_PREFIX:
-            return self._serve_ecs(operation, request)(environ, start_response)
+        if prefix in self._targets:
+            return self._serve_target(operation, request, self._targets[prefix])(environ, start_response)
         if self._discovery_is_down and (prefix, operation) == (_CLOUD_MAP, "DiscoverInstances"):
             return _json({"__type": "InternalFailure", "message": "twin fault"}, 500)(environ, start_response)
         if request.path.startswith(_API_PATH):
@@ -165,22 +166,20 @@ class Endpoint:
         answer: Iterable[bytes] = self._moto(environ, start_response)
         return answer
 
-    def _serve_ecs(self, operation: str, request: Request) -> Response:
+    def _serve_target(self, operation: str, request: Request, handler: Handler) -> Response:
         try:
-            answer, status = self._ecs(operation, _json_of(request)), 200
+            answer, status = handler(operation, _json_of(request)), 200
         except EcsError as error:
             answer, status = {"__type": error.code, "message": str(error)}, 400
         except Exception as error:
             return self._server_exception(operation, error)
         return _json(answer, status)
 
-    def _serve_metadata(self, path: str) -> Response:
+    def _serve_document(self, request: Request, document: Callable[[str], Json], path: str) -> Response:
         try:
-            if self._metadata is not None:
-                return _json(self._metadata(path.removeprefix("/v4/")), 200)
+            return _json(document(request.path.removeprefix(path)), 200)
         except LookupError:
-            pass
-        return _json({"message": f"{path} is not here"}, 404)
+            return _json({"message": f"{request.path} is not here"}, 404)
 
     def _with_gateway(self, response: Response) -> Response:
         """The answer with the gateway's URL as the `ApiEndpoint` of each API in it."""
@@ -192,15 +191,13 @@ class Endpoint:
             response.set_data(json.dumps(answer))
         return response
 
-    def _serve_control(self, request: Request) -> Response:
+    def _serve_command(self, request: Request, handler: Handler, path: str) -> Response:
         given = request.headers.get("Authorization", "")
         if not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
             text = "This needs the twin's token, which `twin` and `lab` find by its state folder: name it with --state."
             return _json({"message": text}, 403)
-        if self._control is None:
-            return _json({"message": "No twin is behind this endpoint."}, 404)
         try:
-            return _json(self._control(request.path.removeprefix(PATH), _json_of(request)), 200)
+            return _json(handler(request.path.removeprefix(path), _json_of(request)), 200)
         except (BadInput, EcsError) as error:
             return _json({"message": str(error)}, 400)
         except Exception as error:

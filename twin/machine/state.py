@@ -30,7 +30,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from twin.aws.credentials import Credentials
+from twin.credentials import Credentials
 from twin.errors import AlreadyUp, BadInput, NotUp
 from twin.machine.files import runtime_folder, write_json
 from twin.machine.rotation import move

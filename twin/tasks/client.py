@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from twin.aws.ecs.model import Endpoint
+from twin.aws.ecs.ports import Instances
 from twin.errors import StartFailed
 from twin.events import Events, ParametersChanged
 from twin.gaps import Gap
@@ -25,7 +26,7 @@ from twin.machine.machine import Machine
 from twin.parameters import Parameters
 from twin.tasks import egress
 from twin.tasks.egress import Call
-from twin.tasks.upstreams import Instances, Upstreams
+from twin.tasks.upstreams import Upstreams
 
 __all__ = ["Client", "Clients", "rewritten"]
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from twin.aws.ecs.model import Task
-from twin.aws.moto.registry import Registry
+from twin.aws.ecs.ports import Instances
 from twin.errors import BadInput
 from twin.events import Events, ParametersChanged
 from twin.gaps import Gap
@@ -47,7 +47,7 @@ class TaskLauncher:
     def __init__(
         self,
         machine: Machine,
-        registry: Registry,
+        registry: Instances,
         balancers: Balancers,
         parameters: Parameters,
         events: Events,

@@ -14,8 +14,7 @@ import time
 from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
-from twin.aws.ecs.model import HealthStatus, StopCode, Task, TaskStatus
-from twin.aws.ecs.service_connect import IDLE_TIMEOUT, REQUEST_TIMEOUT, TCP_IDLE_TIMEOUT
+from twin.aws.ecs.model import IDLE_TIMEOUT, REQUEST_TIMEOUT, TCP_IDLE_TIMEOUT, HealthStatus, StopCode, Task, TaskStatus
 from twin.aws.ecs.service_registries import port_of
 from twin.errors import StartFailed
 from twin.events import InstancesChanged, TaskChanged, TaskFailed, report

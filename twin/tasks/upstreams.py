@@ -8,22 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Protocol
 
+from twin.aws.ecs.ports import Instances
 from twin.envoy import configuration as envoy
 from twin.events import Events, InstancesChanged, ParametersChanged
 from twin.machine.addresses import Address
 from twin.machine.files import write_json
 from twin.parameters import Parameters
 
-__all__ = ["Instances", "Upstreams"]
-
-
-class Instances(Protocol):
-    """Cloud Map, as ECS reads it."""
-
-    def addresses(self, service_id: str) -> frozenset[Address]:
-        """Where a service's instances are."""
+__all__ = ["Upstreams"]
 
 
 class Upstreams:

@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 
 from tests.command import Command
 from tests.twin.running import PROJECT, RunningTwin, TwinFactory, twin_command, wait_until
-from twin.aws.credentials import Credentials
+from twin.credentials import Credentials
 from twin.machine.state import StateFolder
 
 WAY_OUT = 'run `eval "$(twin env)"` in this terminal'

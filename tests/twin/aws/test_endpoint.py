@@ -49,9 +49,9 @@ def client(behind: Behind) -> Iterator[httpx.Client]:
         gateway_url="http://127.0.0.1:8000",
         account="123456789012",
         region="eu-west-2",
-        ecs=behind.ecs,
+        targets={TARGET_PREFIX: behind.ecs},
         credentials=CREDENTIALS,
-        control=behind.control,
+        commands={"/_twin/": behind.control},
     )
     endpoint.start()
     with httpx.Client(base_url=endpoint.url, auth=Signed(CREDENTIALS)) as client:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from moto.backends import get_backend
 from moto.moto_api._internal.models import moto_api_backend
 
 from tests.twin.aws.ecs.world import Alarms
@@ -17,6 +16,7 @@ from twin.aws.ecs.context import Context
 from twin.aws.ecs.controller import Controller
 from twin.aws.ecs.model import Ecs, Task
 from twin.aws.endpoint import Endpoint
+from twin.aws.moto.elbv2 import Elbv2
 from twin.aws.moto.registry import Registry
 from twin.aws.moto.subnets import Subnets
 from twin.events import Events
@@ -48,12 +48,7 @@ def endpoint_url(ecs_requests: list[tuple[str, dict[str, Any]]]) -> Iterator[str
     ecs = Ecs(ACCOUNT, REGION)
     registry = Registry(ACCOUNT, REGION)
     controller = Controller(ecs, NoLauncher(), Subnets(ACCOUNT, REGION), registry, Alarms(), Parameters(), Events())
-    context = Context(
-        ecs,
-        controller,
-        registry,
-        lambda: list(get_backend("elbv2")[ACCOUNT][REGION].target_groups),
-    )
+    context = Context(ecs, controller, registry, Elbv2(ACCOUNT, REGION))
 
     def serve_ecs(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         ecs_requests.append((operation, request))
@@ -64,7 +59,7 @@ def endpoint_url(ecs_requests: list[tuple[str, dict[str, Any]]]) -> Iterator[str
         account=ACCOUNT,
         region=REGION,
         gateway_url="http://127.0.0.1:8000",
-        ecs=serve_ecs,
+        targets={api.TARGET_PREFIX: serve_ecs},
         credentials=CREDENTIALS,
     )
     endpoint.start()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from twin.aws.ecs.controller import Controller
 from twin.aws.ecs.errors import ClusterNotFoundException, InvalidParameterException, ServiceNotFoundException
 from twin.aws.ecs.model import Cluster, Ecs, Service
-from twin.aws.ecs.ports import CloudMap
+from twin.aws.ecs.ports import CloudMap, LoadBalancing
 
 __all__ = ["Context", "check_name", "find_cluster", "find_service", "name_of", "page"]
 
@@ -23,12 +23,12 @@ _TOKEN = re.compile(r"[0-9]{1,9}")
 
 @dataclass(frozen=True)
 class Context:
-    """What an operation works with; *target_groups* are the ARNs of Elastic Load Balancing's."""
+    """What an operation works with."""
 
     ecs: Ecs
     controller: Controller
     cloud_map: CloudMap
-    target_groups: Callable[[], Collection[str]] = tuple
+    load_balancing: LoadBalancing
 
 
 def find_cluster(context: Context, reference: str | None) -> Cluster:

@@ -14,6 +14,9 @@ from typing import Any
 
 __all__ = [
     "DEPLOYED",
+    "IDLE_TIMEOUT",
+    "REQUEST_TIMEOUT",
+    "TCP_IDLE_TIMEOUT",
     "CleanUp",
     "Cluster",
     "Container",
@@ -34,6 +37,9 @@ __all__ = [
 
 Json = dict[str, Any]
 
+# Of Service Connect, where a service gives none [ecs: TimeoutConfiguration].
+REQUEST_TIMEOUT = 15  # seconds
+IDLE_TIMEOUT, TCP_IDLE_TIMEOUT = 300, 3600  # seconds
 # The members of a service of which a change needs new tasks: each deployment has its own.
 DEPLOYED = (
     "capacityProviderStrategy",

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from twin.aws.ecs.model import Task
+from twin.machine.addresses import Address
 
-__all__ = ["Alarms", "CloudMap", "Launcher", "NoRoom", "Placement", "Placements"]
+__all__ = ["Alarms", "CloudMap", "Instances", "Launcher", "LoadBalancing", "NoRoom", "Placement", "Placements"]
 
 
 class Launcher(Protocol):
@@ -81,6 +82,24 @@ class CloudMap(Protocol):
         """Remove a service, some time after its ECS service is gone."""
 
 
+class Instances(Protocol):
+    """What a task does in Cloud Map; nothing happens where its service is gone."""
+
+    def register(
+        self, service_id: str, instance_id: str, address: Address, attributes: dict[str, str], *, with_port: bool = True
+    ) -> None:
+        """Register an instance."""
+
+    def deregister(self, service_id: str, instance_id: str) -> None:
+        """Remove an instance, if it is there."""
+
+    def set_health(self, service_id: str, instance_id: str, *, healthy: bool) -> None:
+        """Set the status of an instance whose service has a custom health check."""
+
+    def addresses(self, service_id: str) -> frozenset[Address]:
+        """Where a service's instances are."""
+
+
 class Alarms(Protocol):
     """CloudWatch's alarms. AlarmsChanged is published when one has another state."""
 
@@ -89,3 +108,10 @@ class Alarms(Protocol):
 
     def firing(self, names: Collection[str]) -> Collection[str]:
         """Which of *names* are in ALARM."""
+
+
+class LoadBalancing(Protocol):
+    """Elastic Load Balancing."""
+
+    def target_groups(self) -> Collection[str]:
+        """The ARNs of all target groups."""

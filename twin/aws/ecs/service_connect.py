@@ -12,16 +12,22 @@ from typing import Any
 
 from twin.aws.ecs.context import Context
 from twin.aws.ecs.errors import InvalidParameterException, NamespaceNotFoundException
-from twin.aws.ecs.model import Cluster, Deployment, Ecs, Endpoint, Service
+from twin.aws.ecs.model import (
+    IDLE_TIMEOUT,
+    REQUEST_TIMEOUT,
+    TCP_IDLE_TIMEOUT,
+    Cluster,
+    Deployment,
+    Ecs,
+    Endpoint,
+    Service,
+)
 
-__all__ = ["IDLE_TIMEOUT", "REQUEST_TIMEOUT", "TCP_IDLE_TIMEOUT", "calls", "configuration", "connect", "namespace_of"]
+__all__ = ["calls", "configuration", "connect", "namespace_of"]
 
 Json = dict[str, Any]
 
 # API reference, ServiceConnectService: "lowercase letters, numbers, underscores (_), and hyphens (-)", up to 64
-REQUEST_TIMEOUT = 15  # seconds [ecs: TimeoutConfiguration]
-IDLE_TIMEOUT, TCP_IDLE_TIMEOUT = 300, 3600  # seconds [ecs: TimeoutConfiguration]
-
 _DISCOVERY_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}")
 
 

@@ -171,7 +171,7 @@ def _check(request: Json) -> None:
 
 def _check_with(context: Context, request: Json, definition: TaskDefinition) -> None:
     """Refuse what is beyond a limit, or does not fit the tasks' *definition*."""
-    check_service(request, definition.request, context.target_groups())
+    check_service(request, definition.request, context.load_balancing.target_groups())
     registries = request.get("serviceRegistries") or []
     for fault in registry_faults(registries, definition.containers, context.cloud_map.record_types):
         raise InvalidParameterException(fault)

@@ -35,8 +35,8 @@ _MODULES = (
 #   public_parameters.py  AWS's public parameters of its image for logs
 #   transit_gateways.py attachments of VPCs: their tags, and that they are described once they are deleted
 #
-# Each puts methods of its own on moto's classes: moto serves them as it serves its own. The only modules, beside
-# registry.py and the readers of moto's stores, that know how moto works inside.
+# Each puts methods of its own on moto's classes: moto serves them as it serves its own. Beside them
+# registry.py, elbv2.py, subnets.py and access_keys.py are what the twin's own parts do in moto's stores (stores.py).
 
 
 def complete() -> None:

@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, TypeVar
 
 from botocore.model import OperationNotFoundError
+from moto.backends import get_backend
 from werkzeug.wrappers import Request, Response
 
 from twin.aws.malformed import what_is_wrong
 from twin.aws.protocol import error, protocol_of, service_of
 from twin.events import report
 
-__all__ = ["LOCK", "Serialized", "locked"]
+__all__ = ["LOCK", "Serialized", "has_region", "locked"]
 
 _FORM = "application/x-www-form-urlencoded"
 _CODES = {404: "NotFoundException", 405: "MethodNotAllowed"}
@@ -51,6 +52,16 @@ def locked(method: Callable[P, R]) -> Callable[P, R]:
             return method(*args, **kwargs)
 
     return holding
+
+
+def has_region(account: str, region: str) -> bool:
+    """Whether there are stores for *region*."""
+    try:
+        for service in ("ec2", "servicediscovery", "apigatewayv2", "elbv2"):
+            get_backend(service)[account][region]
+    except KeyError:
+        return False
+    return True
 
 
 class Serialized:

@@ -8,11 +8,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from moto.backends import get_backend
-from moto.elbv2.exceptions import InvalidTargetError, TargetGroupNotFoundError
-from moto.elbv2.models import FakeHealthStatus
-
-from twin.aws.moto.stores import LOCK
+from twin.aws.moto.elbv2 import Elbv2
 from twin.envoy.dynamic import DynamicEnvoy
 from twin.errors import StartFailed
 from twin.events import BalancersChanged, Events, TargetChanged
@@ -39,14 +35,12 @@ class LoadBalancers:
 
     def __init__(
         self,
-        account: str,
-        region: str,
+        elbv2: Elbv2,
         machine: Machine,
         events: Events,
     ) -> None:
-        self._backend: Any = get_backend("elbv2")[account][region]
-        # moto finds every registered target healthy.
-        self._backend.describe_target_health = self._describe
+        self._elbv2 = elbv2
+        elbv2.serve_health(self)
         self._machine = machine
         self._events = events
         self._folder = folder = machine.folder / "load-balancer"
@@ -62,10 +56,6 @@ class LoadBalancers:
         self._stale = False
         self._have_changed = asyncio.Event()  # since they were last read, or while
         events.subscribe(BalancersChanged, lambda event: self._have_changed.set())
-
-    def target_groups(self) -> list[str]:
-        """The ARNs of all target groups of the endpoint."""
-        return list(self._backend.target_groups)
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
@@ -84,8 +74,7 @@ class LoadBalancers:
     async def configure(self) -> None:
         """Read the load balancers anew, and serve them as they are now."""
         async with self._busy:
-            with LOCK:
-                self._balancing = read(self._backend)
+            self._balancing = self._elbv2.read(read)
             here = {listener.arn for listener in self._balancing.listeners}
             self._listening = {arn: address for arn, address in self._listening.items() if arn in here}
             for listener in self._balancing.listeners:
@@ -128,16 +117,14 @@ class LoadBalancers:
         Raises:
             StartFailed: one is not; as ECS has no word for it, the twin's own.
         """
-        with LOCK:
-            gone = [group for group in groups if group not in self._backend.target_groups]
-        if gone:
+        there = self._elbv2.target_groups()
+        if gone := [group for group in groups if group not in there]:
             raise StartFailed(f"The target group {gone[0]} is not there any more")
 
     async def register(self, task: str, groups: Sequence[str], address: Address) -> None:
         """Register the task with that id with each of these target groups."""
         for group in groups:
-            with LOCK:
-                self._backend.register_targets(group, [{"Id": address.host, "Port": address.port}])
+            self._elbv2.register(group, address)
             self._targets.append(Target(group, task, address.host, address.port))
             self._events.publish(TargetChanged(task, group, TargetState.INITIAL))
         if groups:
@@ -234,26 +221,17 @@ class LoadBalancers:
         await asyncio.sleep(delay)
         for target in targets:
             self._targets.remove(target)
-            # Somebody else may have been first.
-            with LOCK, contextlib.suppress(InvalidTargetError, TargetGroupNotFoundError):
-                self._backend.deregister_targets(target.group, [{"Id": target.host, "Port": target.port}])
+            self._elbv2.deregister(target.group, Address(target.host, target.port))
         await self.configure()
 
-    def _describe(self, target_group_arn: str, targets: list[dict[str, Any]]) -> list[FakeHealthStatus]:
-        """DescribeTargetHealth; called from the endpoint's threads."""
-        group = self._backend.target_groups.get(target_group_arn)
-        told = type(self._backend).describe_target_health(self._backend, target_group_arn, targets)
-        used = any(target_group_arn in listener.weights for listener in self._balancing.listeners)
-        known = {(t.host, t.port): t for t in list(self._targets) if t.group == target_group_arn}
-        for status in told:
-            target = known.get((status.instance_id, int(status.port)))
-            if target is not None:
+    def health(self, target_group: str, address: Address) -> tuple[str, tuple[str, str] | None] | None:
+        """A target's state, and the reason for it; None if no task is there. The endpoint's threads ask."""
+        for target in list(self._targets):
+            if (target.group, target.host, target.port) == (target_group, address.host, address.port):
+                used = any(target_group in listener.weights for listener in self._balancing.listeners)
                 state = target.state if used else TargetState.UNUSED
-                why = target.reason if state is TargetState.UNHEALTHY else _REASONS.get(state)
-                status.status, (status.reason, status.description) = state.value, why or (None, None)
-                port = group.health_check_port
-                status.health_check_port = str(target.port) if port == "traffic-port" else port
-        return list(told)
+                return state.value, target.reason if state is TargetState.UNHEALTHY else _REASONS.get(state)
+        return None
 
 
 def _port(host: dict[str, Any]) -> int:

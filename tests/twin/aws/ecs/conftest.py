@@ -16,8 +16,9 @@ import pytest
 
 from tests.twin.aws.ecs.world import World, faults_of_answer
 from tests.twin.running import CREDENTIALS
-from twin.aws.credentials import Credentials, environment
+from twin.aws.ecs.api import TARGET_PREFIX
 from twin.aws.endpoint import Endpoint
+from twin.credentials import Credentials, environment
 from twin.machine.addresses import Address, free_port
 
 Json = dict[str, Any]
@@ -62,7 +63,7 @@ def server() -> Iterator[Server]:
         gateway_url="http://127.0.0.1:8000",
         account="123456789012",
         region="eu-west-2",
-        ecs=server.serve,
+        targets={TARGET_PREFIX: server.serve},
         credentials=CREDENTIALS,
     )
     endpoint.start()

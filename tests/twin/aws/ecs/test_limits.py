@@ -129,7 +129,7 @@ def network(**groups: Any) -> Json:
 def named(ecs: Any, world: World) -> None:
     ecs.create_cluster(clusterName="shop")
     ecs.register_task_definition(**task_definition())
-    object.__setattr__(world.context, "target_groups", lambda: [GROUP])
+    world.load_balancing.groups.append(GROUP)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from tests.twin.aws.ecs.conftest import run_aws
 from tests.twin.running import PROJECT, RunningTwin, TwinFactory, wait_until
-from twin.aws.credentials import environment
+from twin.credentials import environment
 
 SERVICE = "service/serviceconnect/serviceconnect"
 

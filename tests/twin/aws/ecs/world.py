@@ -156,6 +156,14 @@ class CloudMap:
         del self.services[identifier]
 
 
+class LoadBalancing:
+    def __init__(self) -> None:
+        self.groups: list[str] = []  # the ARNs of target groups
+
+    def target_groups(self) -> Collection[str]:
+        return self.groups
+
+
 class Alarms(set[str]):
     """The names of those that there are, each in ALARM."""
 
@@ -175,6 +183,7 @@ class World:
     subnets: Subnets = field(default_factory=Subnets)
     tasks: Tasks = field(default_factory=Tasks)
     cloud_map: CloudMap = field(default_factory=CloudMap)
+    load_balancing: LoadBalancing = field(default_factory=LoadBalancing)
     alarms: Alarms = field(default_factory=Alarms)
     bus: Events = field(default_factory=Events)
 
@@ -191,7 +200,7 @@ class World:
             clock=lambda: self.now,
         )
         self.tasks.controller, self.tasks.events = self.controller, self.bus
-        self.context = Context(self.ecs, self.controller, self.cloud_map)
+        self.context = Context(self.ecs, self.controller, self.cloud_map, self.load_balancing)
 
     def call(self, operation: str, request: Json | None = None) -> Json:
         """An operation of the API, as the endpoint does it."""

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from twin.aws.moto.elbv2 import Elbv2
 from twin.events import Events
 from twin.front.alb import LoadBalancers, balancer
 from twin.front.alb.model import Listener
@@ -39,8 +40,7 @@ def test_an_envoy_that_still_starts_is_not_taken_for_one_that_died(
     async def watch_while_it_starts() -> None:
         processes, addresses = SlowProcesses(), LoopbackAddresses(14566)
         balancers = LoadBalancers(
-            "123456789012",
-            "eu-west-2",
+            Elbv2("123456789012", "eu-west-2"),
             Machine(cast(Processes, processes), addresses, "envoy", tmp_path),
             Events(),
         )

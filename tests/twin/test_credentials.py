@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twin.aws.credentials import Credentials, environment, past_proxies
+from twin.credentials import Credentials, environment, past_proxies
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "https_proxy", "ALL_PROXY"])

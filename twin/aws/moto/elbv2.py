@@ -1,0 +1,67 @@
+"""What ECS and the data plane do in Elastic Load Balancing: target groups, targets, and what is read of the rest."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from moto.backends import get_backend
+from moto.elbv2.exceptions import InvalidTargetError, TargetGroupNotFoundError
+
+from twin.aws.moto.stores import LOCK, locked
+from twin.machine.addresses import Address
+
+__all__ = ["Elbv2"]
+
+T = TypeVar("T")
+
+
+class Health(Protocol):
+    """Who knows how targets are."""
+
+    def health(self, target_group: str, address: Address) -> tuple[str, tuple[str, str] | None] | None:
+        """A target's state, and the reason for it as code and description; None: it is not known here. Any thread may
+        ask."""
+
+
+class Elbv2:
+    """Elastic Load Balancing of one account and Region."""
+
+    def __init__(self, account: str, region: str) -> None:
+        self._backend: Any = get_backend("elbv2")[account][region]
+
+    def read(self, reader: Callable[[Any], T]) -> T:
+        """What *reader* makes of the store, at one moment."""
+        with LOCK:
+            return reader(self._backend)
+
+    @locked
+    def target_groups(self) -> list[str]:
+        """The ARNs of all target groups."""
+        return list(self._backend.target_groups)
+
+    @locked
+    def register(self, target_group: str, address: Address) -> None:
+        """Register a target."""
+        self._backend.register_targets(target_group, [{"Id": address.host, "Port": address.port}])
+
+    @locked
+    def deregister(self, target_group: str, address: Address) -> None:
+        """Remove a target, if it is there."""
+        with contextlib.suppress(InvalidTargetError, TargetGroupNotFoundError):
+            self._backend.deregister_targets(target_group, [{"Id": address.host, "Port": address.port}])
+
+    def serve_health(self, known: Health) -> None:
+        """Have DescribeTargetHealth answer what is *known*. Of all else moto says that it is healthy."""
+
+        def describe(target_group: str, targets: list[dict[str, Any]]) -> list[Any]:
+            described = type(self._backend).describe_target_health(self._backend, target_group, targets)
+            for status in described:
+                if found := known.health(target_group, Address(status.instance_id, int(status.port))):
+                    status.status, (status.reason, status.description) = found[0], found[1] or (None, None)
+                    port = self._backend.target_groups[target_group].health_check_port
+                    status.health_check_port = str(status.port) if port == "traffic-port" else port
+            return list(described)
+
+        self._backend.describe_target_health = describe
