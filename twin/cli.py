@@ -137,6 +137,23 @@ def up(
         str | None,
         typer.Option(help="The service to run; {host} and {port} are filled in. Default: the Dockerfile's CMD."),
     ] = None,
+    programs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="What runs as which container, as `twin init` writes it.",
+            show_default="twin.toml beside the stack, or here",
+        ),
+    ] = None,
+    program: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FAMILY[/CONTAINER]=COMMAND", help="The program of a task family, or of one container. Repeatable."
+        ),
+    ] = None,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Deploy a service anew when the files of its program change.")
+    ] = False,
     routes: Annotated[
         str | None,
         typer.Option(
@@ -212,6 +229,9 @@ def up(
         aws_port,
         parameters,
         command=command,
+        programs=programs,
+        program=program or (),
+        reload=reload,
         routes=routes,
         health=health,
         name_tasks=name_tasks,
@@ -265,6 +285,9 @@ def ps(
 def logs(
     task: Annotated[str, typer.Argument(metavar="TASK", help="A task's id or the beginning of it; or `gateway`.")],
     proxy: Annotated[bool, typer.Option("--proxy", help="Those of its proxy, not of the application.")] = False,
+    container: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Those of another container than the main one.")
+    ] = None,
     state: State = _STATE,
 ) -> None:
     """Print what a task has written, running or stopped; of the gateway its access log."""
@@ -272,7 +295,7 @@ def logs(
 
     folder = StateFolder(state)
     of_gateway = folder.path / "gateway" / ("gateway.log" if proxy else "access.log")
-    of_task = "proxy.log" if proxy else "application.log"
+    of_task = "proxy.log" if proxy else f"{container}.log" if container else "application.log"
     file = of_gateway if task == "gateway" else folder.find_task(task) / of_task
     if file.exists():
         with file.open("rb") as lines:

@@ -27,6 +27,9 @@ class Options:
         parameters: what the twin assumes.
         jwt_issuer: where the issuer of a JWT authorizer is on this machine; None: at its own address.
         command: the service's command line; None: the CMD of the Dockerfile in the current folder.
+        programs: the twin.toml that names programs; None: the one beside the stack, or in the current folder.
+        program: each `FAMILY[/CONTAINER]=COMMAND`, before what twin.toml says.
+        reload: deploy a service anew when the files of its program change.
         routes: route keys of the stack that is made; None: every path.
         health: a path or a command, its health check; None: it has none.
         name_tasks: whether proxies name the task in `x-hostname` where its answer does not.
@@ -42,6 +45,9 @@ class Options:
     aws_port: int
     parameters: Parameters
     command: str | None = None
+    programs: Path | None = None
+    program: Sequence[str] = ()
+    reload: bool = False
     routes: str | None = None
     health: str | None = None
     name_tasks: bool = False

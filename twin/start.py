@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,11 +31,14 @@ class Disturbing(Protocol):
     begun: bool  # whether there ever was one
 
 
-async def until_up(ecs: Ecs, logs: Path, *, poll: float = _POLL, patience: float = _PATIENCE) -> None:
+async def until_up(
+    ecs: Ecs, logs: Path, unnamed: Collection[str] = (), *, poll: float = _POLL, patience: float = _PATIENCE
+) -> None:
     """Wait until each service has as many tasks as it wants, running and registered.
 
     Args:
         logs: the folder with a folder for each task.
+        unnamed: families without a program on this machine: of several services theirs are not waited for.
 
     Raises:
         StartFailed: they cannot, or for *patience* seconds no further one does; for longer where tasks are held until
@@ -43,7 +46,7 @@ async def until_up(ecs: Ecs, logs: Path, *, poll: float = _POLL, patience: float
     """
     clock: Callable[[], float] = asyncio.get_running_loop().time
     most, since = -1, 0.0
-    while missing := [service for service in ecs.services.values() if len(_up(ecs, service)) < service.desired_count]:
+    while missing := [s for s in _able(ecs, unnamed) if len(_up(ecs, s)) < s.desired_count]:
         for service in missing:
             if why := why_not_up(ecs, service, logs):
                 raise StartFailed(why)
@@ -58,16 +61,19 @@ async def until_up(ecs: Ecs, logs: Path, *, poll: float = _POLL, patience: float
         await asyncio.sleep(poll)
 
 
-async def until_steady(ecs: Ecs, logs: Path, faults: Disturbing, *, poll: float = _STEADY_POLL) -> None:
+async def until_steady(
+    ecs: Ecs, logs: Path, faults: Disturbing, unnamed: Collection[str] = (), *, poll: float = _STEADY_POLL
+) -> None:
     """Wait until the first deployment of each service that there is has completed: its tasks pass their health checks.
 
     Args:
         faults: once one has begun, nothing follows from what fails.
+        unnamed: as for `until_up`.
 
     Raises:
         StartFailed: a first deployment has failed, or tasks fail their health checks again and again, and none passes.
     """
-    services = list(ecs.services.values())
+    services = _able(ecs, unnamed)
     while waiting := [s for s in services if s.last_completed is None and s.status == "ACTIVE"]:
         if faults.begun:
             return
@@ -77,10 +83,12 @@ async def until_steady(ecs: Ecs, logs: Path, faults: Disturbing, *, poll: float 
         await asyncio.sleep(poll)
 
 
-async def require_steady(ecs: Ecs, logs: Path, faults: Disturbing, foreground: Foreground) -> None:
+async def require_steady(
+    ecs: Ecs, logs: Path, faults: Disturbing, unnamed: Collection[str], foreground: Foreground
+) -> None:
     """End the twin if its tasks do not become healthy at first; say so once they have."""
     try:
-        await until_steady(ecs, logs, faults)
+        await until_steady(ecs, logs, faults, unnamed)
     except StartFailed as error:
         await foreground.give_up(error)
     if foreground.then is None and any(task.is_checked for task in ecs.tasks.values()):
@@ -137,8 +145,14 @@ def _checks_to_come(ecs: Ecs) -> str:
     tasks = [task for task in ecs.tasks.values() if task.is_checked]
     if not tasks or any(task.health is HealthStatus.HEALTHY for task in tasks):
         return ""
-    interval = min(task.definition["healthCheck"].get("interval", INTERVAL) for task in tasks)
+    interval = min(task.check_interval or INTERVAL for task in tasks)
     return f"; health checks begin after {interval} s"
+
+
+def _able(ecs: Ecs, unnamed: Collection[str]) -> list[Service]:
+    """The services that have a program; all of them, if none has: what is wrong is reported then."""
+    services = list(ecs.services.values())
+    return [s for s in services if s.primary.task_definition.family not in unnamed] or services
 
 
 def why_not_up(ecs: Ecs, service: Service, logs: Path) -> str | None:

@@ -39,12 +39,13 @@ from twin.machine.restarting import beside, kept, watch_clock
 from twin.machine.rotation import rotating
 from twin.machine.state import StateFolder
 from twin.options import Options
+from twin.reload import reloading
 from twin.stack import Deployment, deploy
 from twin.stack.terraform import Stack
 from twin.start import announce, require_steady, until_up
 from twin.tasks.launcher import TaskLauncher
 from twin.tasks.metadata import metadata
-from twin.tasks.program import Command
+from twin.tasks.programs import Programs
 
 __all__ = ["ACCOUNT", "Supervisor"]
 
@@ -59,7 +60,7 @@ class Supervisor:
         options: Options,
         state: StateFolder,
         stack: Stack,
-        command: Command,
+        programs: Programs,
         envoy_binary: str,
         accidents: Sequence[Accident],
     ) -> None:
@@ -79,14 +80,13 @@ class Supervisor:
             authorization=endpoint, issuer_url=options.jwt_issuer,
         )  # fmt: skip
         self._launcher = launcher = TaskLauncher(
-            machine, registry, balancers, parameters, events,
-            command=command, name_tasks=options.name_tasks, metadata_url=aws.endpoint_url, region=region,
-        )  # fmt: skip
+            machine, registry, balancers, parameters, events, aws, programs, name_tasks=options.name_tasks
+        )
         self._alarms = alarms = Alarms(ACCOUNT, region, gateway, parameters, events)
         self._controller = controller = Controller(ecs, launcher, subnets, registry, alarms, parameters, events)
         self._faults = faults = Faults(launcher, subnets, events)
         self._parts: list[HasGaps] = [ServiceGaps(ecs, alarms), gateway, balancers, launcher, alarms]
-        context = Context(ecs, controller, registry, elbv2)
+        self._context = context = Context(ecs, controller, registry, elbv2)
         control = Control(context, launcher, faults, gateway, self._parts, parameters, accidents, events)
         self._endpoint = Endpoint(
             endpoint, account=ACCOUNT, region=region, gateway_url=f"http://{gateway.address}",
@@ -108,10 +108,12 @@ class Supervisor:
                 begin(watch_clock())
                 await self._start(started, begin)
                 serves = True
-                begin(require_steady(self._ecs, self._machine.folder / "tasks", self._faults, foreground))
+                begin(
+                    require_steady(self._ecs, self._launcher.folder, self._faults, self._launcher.unnamed, foreground)
+                )
                 gc.freeze()  # what is here now stays
                 gc.enable()
-                return await foreground.stay(self._aws.environment(os.environ), self._launcher.command.umask)
+                return await foreground.stay(self._aws.environment(os.environ), self._launcher.programs.umask)
         except asyncio.CancelledError:
             if (code := foreground.code_of_end(serves)) is None:
                 raise
@@ -136,9 +138,11 @@ class Supervisor:
         for part in (self._gateway, self._launcher, self._balancers, self._alarms):
             for name, work in part.work.items():  # the failure of one ends none of the others
                 begin(kept(name, work))
+        if self._options.reload:
+            begin(kept("reloading", partial(reloading, self._launcher.programs, self._context)))
         begin(kept("the state folder", self._state.watch))
         begin(kept("rotation", partial(rotating, self._machine.folder, logs)))
-        await until_up(self._ecs, self._machine.folder / "tasks")
+        await until_up(self._ecs, self._launcher.folder, self._launcher.unnamed)
         await self._gateway.discover()
         announce(
             self._options, self._state, self._stack.name, self._ecs, self._aws.endpoint_url,

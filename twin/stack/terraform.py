@@ -82,6 +82,11 @@ class Stack:
     def of_type(self, type: str) -> tuple[Resource, ...]:
         return tuple(resource for resource in self.resources.values() if resource.type == type)
 
+    def families(self) -> list[str]:
+        """The families of its task definitions, as far as they are there as text."""
+        names = (definition.arguments.get("family") for definition in self.of_type("aws_ecs_task_definition"))
+        return list(dict.fromkeys(name for name in names if isinstance(name, str) and "${" not in name))
+
     def in_order(self) -> tuple[Resource, ...]:
         """The resources, each after all that it refers to or names in `depends_on`; BadStack for a cycle."""
         graph = {address: self._needs(resource) for address, resource in self.resources.items()}

@@ -12,7 +12,7 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,15 +40,15 @@ class HealthCheck:
     start_period: float = 0
 
     @classmethod
-    def of(cls, definition: dict[str, Any], container_port: int, application: Address) -> HealthCheck | None:
-        """The health check of a container definition, aimed at *application*; None if it has none."""
+    def of(cls, definition: Mapping[str, Any], ports: Mapping[int, Address]) -> HealthCheck | None:
+        """The health check of a container definition, None if it has none; *ports*: where those of the task are."""
         given = definition.get("healthCheck")
         if not given or given["command"] == ["NONE"]:
             return None
 
         def aim(match: re.Match[str]) -> str:
-            separator, port = match[1] or ":", match[2] or "80"
-            return f"{application.host}{separator}{application.port}" if int(port) == container_port else match[0]
+            address = ports.get(int(match[2] or "80"))
+            return f"{address.host}{match[1] or ':'}{address.port}" if address else match[0]
 
         words = [_LOCALHOST.sub(aim, word) for word in given["command"]]
         command = ["/bin/sh", "-c", words[1]] if words[0] == "CMD-SHELL" else words[words[0] == "CMD" :]
@@ -85,7 +85,7 @@ async def statuses(check: HealthCheck, passes: Callable[[], Awaitable[bool]]) ->
             yield state.status
 
 
-def health_paths(definition: dict[str, Any]) -> list[str]:
+def health_paths(definition: Mapping[str, Any]) -> list[str]:
     """The paths of the URLs in a container's health check; empty if it has none."""
     command = (definition.get("healthCheck") or {}).get("command", [])
     return sorted({path for word in command for path in _URL_PATH.findall(word)})

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
+from twin.aws.client import Aws
 from twin.aws.ecs.model import Task
 from twin.aws.ecs.ports import Instances
 from twin.errors import BadInput
@@ -19,7 +20,7 @@ from twin.machine.machine import Machine
 from twin.parameters import Parameters
 from twin.tasks.client import Clients
 from twin.tasks.life import Life
-from twin.tasks.program import Command
+from twin.tasks.programs import Programs
 
 __all__ = ["Balancers", "TaskLauncher"]
 
@@ -51,30 +52,31 @@ class TaskLauncher:
         balancers: Balancers,
         parameters: Parameters,
         events: Events,
+        aws: Aws,
+        programs: Programs,
         *,
-        command: Command,
         name_tasks: bool,
-        metadata_url: str,
-        region: str,
     ) -> None:
         """
         Args:
             balancers: where a task is registered besides Cloud Map.
             parameters: those at first; ParametersChanged brings others.
+            aws: the endpoint, for secrets, and for SDKs and the metadata of tasks.
+            programs: what runs as which container.
             name_tasks: whether a proxy adds `x-hostname` to what its application answers without it.
-            metadata_url: the base to which `/v4/<runtime id>` is added for the task metadata endpoint.
         """
         self.processes = machine.processes
         self.registry = registry
         self.balancers = balancers
         self.addresses = machine.addresses
         self.parameters = parameters
-        self.command = command
+        self.aws = aws
+        self.aws_environment = aws.environment({})
+        del self.aws_environment["TWIN_TOKEN"]  # which commands the twin itself
+        self.programs = programs
         self.name_tasks = name_tasks
         self.envoy_binary = machine.envoy
-        self.metadata_url = metadata_url
         self.folder = machine.folder / "tasks"  # where each task has a folder for its configuration and logs
-        self.region = region
         self.events = events
         self.clients = Clients(machine, registry, parameters, events)
         events.subscribe(ParametersChanged, self._change)
@@ -82,6 +84,7 @@ class TaskLauncher:
         # More tasks starting at once would only slow each other down, until the registration wait is over for all.
         self.starting = asyncio.Semaphore(2 * (os.cpu_count() or 1))
         self._running: set[asyncio.Task[None]] = set()
+        self.unnamed: set[str] = set()  # families of which nothing names the program
         self._unhealthy: dict[str, int] = {}  # tasks that became UNHEALTHY since one was HEALTHY, by service
 
     @property
@@ -136,6 +139,15 @@ class TaskLauncher:
                 "(docs/own-service.md says what it must be)",
                 service,
                 said,
+            )
+
+    def without_program(self, task: Task, how: str) -> None:
+        """Nothing names the program of *task*'s main container: *how* to do that is said once for a family."""
+        family = task.deployment.task_definition.family
+        if family not in self.unnamed:
+            self.unnamed.add(family)
+            _logger.warning(
+                "Service %s cannot run: %s has no program on this machine: %s", task.service_name, family, how
             )
 
     def deaf(self, task: Task, seconds: float) -> None:

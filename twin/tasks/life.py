@@ -1,28 +1,43 @@
-"""The life of a task: its proxy and its application as processes, its registration, its end in ECS's order.
+"""The life of a task: its proxy and its containers as processes, its registration, its end in ECS's order.
 
-Order of the end, as the ECS task life cycle and the agent have it: the instance is deregistered, then (after
-`deregistration_delay`, which is 0 on AWS) the proxy refuses new connections, the application gets SIGTERM and,
-`stopTimeout` seconds later, SIGKILL; the proxy goes last. Each step's time is kept in `Task.steps`.
+Containers start in the order of `dependsOn`. Order of the end, as the ECS task life cycle and the agent have it: the
+instance is deregistered, then (after `deregistration_delay`, which is 0 on AWS) the proxy refuses new connections, the
+containers get SIGTERM and, `stopTimeout` seconds later, SIGKILL, those that depend on others before these; the proxy
+goes last. Each step's time is kept in `Task.steps`; those of further containers are in the event log alone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twin.aws.ecs.model import IDLE_TIMEOUT, REQUEST_TIMEOUT, TCP_IDLE_TIMEOUT, HealthStatus, StopCode, Task, TaskStatus
+from twin.aws.ecs.model import (
+    IDLE_TIMEOUT,
+    REQUEST_TIMEOUT,
+    TCP_IDLE_TIMEOUT,
+    HealthStatus,
+    StopCode,
+    Task,
+    TaskStatus,
+    start_timeout,
+)
 from twin.aws.ecs.service_registries import port_of
-from twin.errors import StartFailed
+from twin.aws.secrets import secret
+from twin.errors import BadInput, StartFailed
 from twin.events import InstancesChanged, TaskChanged, TaskFailed, report
 from twin.machine.addresses import Address
 from twin.machine.files import last_line
 from twin.machine.process import Process
 from twin.tasks.client import Client
+from twin.tasks.container import TaskContainer, stop_order, waiting
+from twin.tasks.container import port_of as first_port_of
 from twin.tasks.health import HealthCheck, health_paths, search_path, statuses
+from twin.tasks.programs import how_to_name
 from twin.tasks.proxy import Disturbance, Sidecar, sidecar
 
 if TYPE_CHECKING:  # it makes the lives
@@ -39,20 +54,25 @@ def served_service(task: Task) -> dict[str, Any]:
     return dict(services[0])
 
 
-def served_port(task: Task) -> int:
-    """The container port of that service; without one a load balancer's or a service registry's, else the first."""
+def served_port(task: Task) -> int | None:
+    """The container port of that service; without one a load balancer's or a service registry's, else the first.
+
+    None: the main container maps none.
+    """
     name = served_service(task).get("portName")
-    ports = [port["containerPort"] for port in task.definition["portMappings"] if name in (None, port.get("name"))]
+    mapped = task.definition.get("portMappings", [])
+    ports = [port["containerPort"] for port in mapped if "containerPort" in port and name in (None, port.get("name"))]
     request = task.deployment.request
     targets = [*request.get("loadBalancers", []), *request.get("serviceRegistries", [])]
     wanted = [target["containerPort"] for target in targets if target.get("containerPort") in ports]
-    return int([*wanted, *ports][0])
+    return next((int(port) for port in [*wanted, *ports]), None)
 
 
 def served_protocol(task: Task) -> str:
     """The `appProtocol` of that port; tcp if a Service Connect service names a port without one."""
     port = served_port(task)
-    protocols = [p.get("appProtocol") for p in task.definition["portMappings"] if p["containerPort"] == port]
+    ports = task.definition.get("portMappings", [])
+    protocols = [each.get("appProtocol") for each in ports if each["containerPort"] == port]
     return next(filter(None, protocols), "tcp" if served_service(task) else "http")
 
 
@@ -62,7 +82,6 @@ class Life:
     def __init__(self, task: Task, launcher: TaskLauncher) -> None:
         self.task = task
         self.stopping = asyncio.Event()
-        self.application: Process | None = None
         self.listens = False  # whether the application has accepted a connection before it was registered
         self._launcher = launcher
         self._definition = task.definition
@@ -70,7 +89,10 @@ class Life:
         self._served = served_service(task)
         self._container_port = served_port(task)
         self._protocol = served_protocol(task)
-        self._application_address: Address
+        self._unusable = ""  # why no program can be found
+        self._containers = [self._contained(number) for number in range(len(task.containers))]
+        self._main = self._containers[task.main]
+        self._ports: dict[int, Address] = {}  # where each port that a container maps is here
         self._proxy_address: Address
         self._client = Client()
         self._work: set[asyncio.Task[None]] = set()
@@ -80,7 +102,23 @@ class Life:
         self._disturbance = Disturbance()
         self._thawed = asyncio.Event()
         self._thawed.set()
-        self._has_been_healthy = asyncio.Event()
+
+    def _contained(self, number: int) -> TaskContainer:
+        record = self.task.containers[number]
+        family, is_main = self.task.deployment.task_definition.family, number == self.task.main
+        definition = self.task.deployment.task_definition.containers[number]
+        program = None
+        try:
+            program = self._launcher.programs.of(family, record.name, main=is_main)
+        except BadInput as error:  # the file has changed: the task says so when it starts
+            self._unusable = str(error)
+        log = self._folder / ("application.log" if is_main else f"{record.name}.log")
+        return TaskContainer(definition, record, program, log)
+
+    @property
+    def application(self) -> Process | None:
+        """The main container's process, once it has started."""
+        return self._main.process
 
     @property
     def proxy(self) -> Process | None:
@@ -93,8 +131,10 @@ class Life:
             self._thawed.clear()
         else:
             self._thawed.set()
-        if self.application is not None:
-            self.application.hold(disturbance.hang or disturbance.frozen)
+        for container in self._containers:
+            if container.process is not None:
+                hangs = disturbance.hang and container is self._main
+                container.process.hold(hangs or disturbance.frozen)
         if self._sidecar is not None:
             await self._sidecar.disturb(disturbance)
 
@@ -119,7 +159,7 @@ class Life:
             if ending:
                 await asyncio.wait(ending)
         leaving = (self._leave_load_balancers, self._leave_cloud_map, self._refuse_connections)
-        for step in (*leaving, self._stop_application, self._stop_proxy, self._deprovision):
+        for step in (*leaving, self._stop_containers, self._stop_proxy, self._deprovision):
             try:
                 await step()
             except Exception as error:  # the other steps of its end are due all the same
@@ -146,9 +186,8 @@ class Life:
 
     async def _begin(self) -> None:
         self._enter(TaskStatus.PROVISIONING)
-        allocate = self._launcher.addresses.allocate
-        self._application_address = allocate(self._container_port)
-        self._proxy_address = allocate(self._served.get("ingressPortOverride") or self._container_port)
+        self._require_programs()
+        self._allocate()
         self._folder.mkdir(parents=True, exist_ok=True)
         if self.task.deployment.service_connect:
             self._client = await self._launcher.clients.of(self.task.deployment.endpoints, self._folder)
@@ -156,16 +195,18 @@ class Life:
             await self._sidecar.disturb(self._disturbance)
         self._enter(TaskStatus.PENDING)
         await self._thawed.wait()
+        held = waiting(self._containers)
         async with self._launcher.starting:
-            application = await self._start()
-            self._do(self._watch_application(application))
-            self._do(self._watch_health())
+            if self._sidecar is not None:  # the containers start when the proxy is healthy [ecs-agent]
+                await self._sidecar.start()
+            await self._start_all([each for each in self._containers if each.name not in held])
             if self._sidecar is not None:
                 self._do(self._watch_proxy(self._sidecar))
-            if not self.task.held_by:
+            if not held:
                 await self._activate()
-        if self.task.held_by:
-            await self._until_healthy()
+        if held:  # PENDING until all of its containers have started [ecs]
+            self._step("held", containers=", ".join(held))
+            await self._start_all([each for each in self._containers if each.name in held])
             await self._activate()
         await self._thawed.wait()
         # A task that gets no further than this has failed to start, so that the next ones wait longer and longer.
@@ -174,34 +215,73 @@ class Life:
         await self._register()
         await self._launcher.events.settle(InstancesChanged())
 
-    async def _start(self) -> Process:
-        if self._sidecar is not None:  # the application starts when its proxy is healthy [ecs-agent]
-            await self._sidecar.start()
-        self.application = await self._launcher.processes.spawn(
-            f"the application of task {self.task.id}",
-            self._client.command(self._launcher.command.fill(self._application_address)),
-            env=self._environment(),
-            cwd=self._launcher.command.folder,
-            log=self._folder / "application.log",
-            umask=self._launcher.command.umask,
-        )
-        self.application.hold(self._disturbance.frozen)
-        self.task.container.last_status = "RUNNING"
-        return self.application
+    def _require_programs(self) -> None:
+        """The task cannot start without its main container; what it lacks besides is a gap."""
+        family = self.task.deployment.task_definition.family
+        if self._unusable:
+            raise StartFailed(self._unusable)
+        for container in self._containers:
+            is_main = container is self._main
+            if is_main and container.program is None:
+                how = how_to_name(family, container.name, main=True)
+                self._launcher.without_program(self.task, how)
+                raise StartFailed(f"Container {container.name} of {family} has no program on this machine: {how}")
+            if is_main:
+                self._launcher.unnamed.discard(family)  # it is named by now
+            if container.program is not None and not container.words():
+                raise StartFailed(
+                    f"The program of container {container.name} of {family} has no command, and its definition has "
+                    "neither entryPoint nor command: give one in twin.toml"
+                )
 
-    async def _until_healthy(self) -> None:
-        """Wait, PENDING, until the containers that wait for its health may start; confirmed only then [ecs]."""
-        task = self.task
-        waiting = ", ".join(task.held_by)
-        self._step("held", containers=waiting)
-        try:
-            async with asyncio.timeout(task.held_for):
-                await self._has_been_healthy.wait()
-        except TimeoutError:
-            raise StartFailed(
-                f"Container {waiting} did not start: {task.container.name}, on which it depends, was not HEALTHY "
-                f"within {task.held_for:g} s"
-            ) from None
+    def _allocate(self) -> None:
+        """The task's one address, with the port of each of its containers."""
+        port = self._container_port or first_port_of(self._main.definition)
+        addresses = self._launcher.addresses
+        self._main.address = addresses.allocate(port or self._main.address.port)
+        for container in self._containers:
+            for mapping in container.definition.get("portMappings", []):
+                if number := mapping.get("containerPort"):
+                    is_main = container is self._main and number == port
+                    here = self._main.address if is_main else addresses.beside(self._main.address, number)
+                    self._ports[number] = here
+            if container is not self._main:
+                own = self._ports.get(container.port or 0)
+                container.address = own or Address(self._main.address.host, container.address.port)
+        self._proxy_address = addresses.allocate(self._served.get("ingressPortOverride") or self._main.address.port)
+
+    async def _start_all(self, containers: Sequence[TaskContainer]) -> None:
+        for container in containers:
+            self._do(self._start(container))
+        for container in containers:
+            await container.started.wait()
+
+    async def _start(self, container: TaskContainer) -> None:
+        """Start it once what it depends on is as it wants it.
+
+        Raises:
+            StartFailed: that never comes to be, or not in time.
+        """
+        named = {each.name: each for each in self._containers}
+        for dependency in container.definition.get("dependsOn", []):
+            other, condition = named[dependency["containerName"]], dependency["condition"]
+            patience = start_timeout(other.definition)
+            why: str | None = f"was not {condition} within {patience:g} s"
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    why = await other.until(condition)
+            if why:
+                raise StartFailed(f"Container {container.name} did not start: {other.name}, on which it depends, {why}")
+        if container.program is None:
+            container.started.set()
+            return
+        environment = self._environment(container, await self._secrets(container))
+        what = "the application" if container is self._main else f"container {container.name}"
+        name, words = f"{what} of task {self.task.id}", self._client.command(container.words())
+        process = await container.start(name, words, self._launcher.processes, environment)
+        process.hold(self._disturbance.frozen)
+        self._do(self._watch_container(container, process))
+        self._do(self._watch_health(container, environment))
 
     async def _activate(self) -> None:
         self._enter(TaskStatus.ACTIVATING)
@@ -213,7 +293,7 @@ class Life:
             f"the proxy of task {self.task.id}",
             sidecar(
                 self._proxy_address,
-                self._application_address,
+                self._main.address,
                 request_timeout=timeouts.get("perRequestTimeoutSeconds", REQUEST_TIMEOUT),
                 idle_timeout=timeouts.get(
                     "idleTimeoutSeconds", TCP_IDLE_TIMEOUT if self._protocol == "tcp" else IDLE_TIMEOUT
@@ -230,24 +310,34 @@ class Life:
             thawed=self._thawed,
         )
 
-    def _environment(self) -> Mapping[str, str]:
+    def _environment(self, container: TaskContainer, secrets: Mapping[str, str]) -> dict[str, str]:
         """The container's environment: what the task definition gives, and what ECS and the twin add."""
-        address = self._application_address
-        given = {entry["name"]: entry["value"] for entry in self._definition.get("environment", [])}
-        return {
-            "PATH": self._launcher.command.path,
-            **self._client.environment(given),
-            "HOST": address.host,
-            "PORT": str(address.port),
+        surroundings = {
+            **self._launcher.aws_environment,
             "HOSTNAME": self.task.host_name,
-            "AWS_REGION": self._launcher.region,
+            "AWS_REGION": self._launcher.aws.region,
             "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
-            "ECS_CONTAINER_METADATA_URI_V4": f"{self._launcher.metadata_url}/v4/{self.task.container.runtime_id}",
+            "ECS_CONTAINER_METADATA_URI_V4": f"{self._launcher.aws.endpoint_url}/v4/{container.record.runtime_id}",
+        }
+        return self._client.environment(container.environment(surroundings, secrets, self._ports))
+
+    async def _secrets(self, container: TaskContainer) -> dict[str, str]:
+        """The values of its `secrets`, by variable.
+
+        Raises:
+            StartFailed: one is not there.
+        """
+        return {
+            entry["name"]: await asyncio.to_thread(secret, self._launcher.aws, entry["valueFrom"])
+            for entry in container.definition.get("secrets", [])
         }
 
     async def _until_listening(self, patience: float) -> None:
         """Wait until the application accepts a connection, or *patience* seconds are over, which is said."""
-        address = self._application_address
+        if self._container_port is None:  # a worker: nobody connects to it
+            self.listens = True
+            return
+        address = self._main.address
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 while True:
@@ -261,7 +351,7 @@ class Life:
         self._launcher.deaf(self.task, patience)
 
     async def _register(self) -> None:
-        address = self._proxy_address if self._sidecar else self._application_address
+        address = self._proxy_address if self._sidecar else self._main.address
         await self._launcher.balancers.register(self.task.id, self.task.target_groups, address)
         registry, attributes = self._launcher.registry, self._attributes()
         if self._sidecar is not None:
@@ -272,7 +362,7 @@ class Life:
         for entry in self.task.registries:
             service_id = entry["registryArn"].rsplit("/", 1)[-1]
             self._registered.append(service_id)
-            where = {"AVAILABILITY_ZONE": self.task.zone, "REGION": self._launcher.region}
+            where = {"AVAILABILITY_ZONE": self.task.zone, "REGION": self._launcher.aws.region}
             with_port = port_of(entry) is not None
             registry.register(service_id, self.task.id, address, {**where, **attributes}, with_port=with_port)
             if self.task.is_checked:  # unhealthy until the container's health check passes (assumed)
@@ -298,43 +388,49 @@ class Life:
             if service["portName"] == self._served["portName"]
         ]
 
-    async def _watch_application(self, application: Process) -> None:
-        self._container_stopped(await application.wait())
-        self._fail(StopCode.ESSENTIAL_CONTAINER_EXITED, "Essential container in task exited")
+    async def _watch_container(self, container: TaskContainer, process: Process) -> None:
+        container.stopped(await process.wait())
+        if container is self._main or container.is_essential:
+            self._fail(StopCode.ESSENTIAL_CONTAINER_EXITED, "Essential container in task exited")
+        else:
+            self._step_of(container, "exited", exit_code=container.record.exit_code)
 
     async def _watch_proxy(self, sidecar: Sidecar) -> None:
         why = await sidecar.keep(lambda: self._launcher.parameters.proxy_restarts, self._step)
         self._fail(StopCode.ESSENTIAL_CONTAINER_EXITED, why)
 
-    async def _watch_health(self) -> None:
-        check = HealthCheck.of(self._definition, self._container_port, self._application_address)
+    async def _watch_health(self, container: TaskContainer, environment: Mapping[str, str]) -> None:
+        check = HealthCheck.of(container.definition, self._ports)
         if check is None:
             return
-        async for status in statuses(check, lambda: self._is_healthy(check)):
-            self.task.container.health = status
+        log = self._folder / ("health.log" if container is self._main else f"{container.name}.health.log")
+        async for status in statuses(check, lambda: self._is_healthy(container, check, environment, log)):
+            container.record.health = status
             for service_id in self._registered:
-                healthy = status is HealthStatus.HEALTHY
+                healthy = self.task.health is HealthStatus.HEALTHY
                 self._launcher.registry.set_health(service_id, self.task.id, healthy=healthy)
             if status is HealthStatus.HEALTHY:
-                self._has_been_healthy.set()
-            said = last_line(self._folder / "health.log") if status is HealthStatus.UNHEALTHY else None
-            self._step(f"health {status.value}", **({"output": said} if said is not None else {}))
+                container.healthy.set()
+            said = last_line(log) if status is HealthStatus.UNHEALTHY else None
+            self._step_of(container, f"health {status.value}", **({"output": said} if said is not None else {}))
             if self._disturbance == Disturbance():  # else the fault is in the event log, and on purpose
                 self._launcher.health_changed(self.task, said)
             self._launcher.events.publish(TaskChanged(self.task.id))
 
-    async def _is_healthy(self, check: HealthCheck) -> bool:
+    async def _is_healthy(
+        self, container: TaskContainer, check: HealthCheck, environment: Mapping[str, str], log: Path
+    ) -> bool:
         if self._disturbance.unready:
             return False
-        environment = {**self._environment(), "PATH": search_path(self._launcher.command.path)}
+        assert container.program is not None
         try:
             process = await self._launcher.processes.spawn(
                 f"a health check of task {self.task.id}",
                 self._client.command(check.command),
-                env=environment,
+                env={**environment, "PATH": search_path(environment["PATH"])},
                 cwd=self._folder,  # not the user's: what is run here may have come by a call
-                log=self._folder / "health.log",
-                umask=self._launcher.command.umask,
+                log=log,
+                umask=container.program.command.umask,
             )
         except OSError as error:  # no process, no space: as on a machine that is out of them
             report(f"a health check of task {self.task.id}", error)
@@ -364,27 +460,23 @@ class Life:
 
     async def _refuse_connections(self) -> None:
         """Wait as long as ECS does before anything of a task ends."""
-        if self.application is not None and self.application.returncode is None:
+        if self._main.is_running:
             await asyncio.sleep(self._delay)
         self._enter(TaskStatus.STOPPING)
         if self._sidecar is not None and await self._sidecar.refuse_connections():
             self._step("proxy drains")
 
-    async def _stop_application(self) -> None:
-        if self.application is None:
-            return
-        if self.application.returncode is None:
-            self._step("SIGTERM")
-            self.application.signal(signal.SIGTERM)
-            try:
-                default = self._launcher.parameters.stop_timeout
-                async with asyncio.timeout(self._definition.get("stopTimeout", default)):
-                    await self.application.wait()
-            except TimeoutError:
-                self._step("SIGKILL")
-                self.application.kill_group()
-        self._container_stopped(await self.application.wait())
-        self._step("application stopped")
+    async def _stop_containers(self) -> None:
+        default = self._launcher.parameters.stop_timeout
+        for group in stop_order(self._containers):
+            await asyncio.gather(
+                *(
+                    each.stop(each.definition.get("stopTimeout", default), partial(self._step_of, each))
+                    for each in group
+                )
+            )
+        if self.application is not None:
+            self._step("application stopped")
 
     async def _stop_proxy(self) -> None:
         if self._sidecar is not None and self._sidecar.process is not None:  # else it never started
@@ -392,19 +484,13 @@ class Life:
             self._step("proxy stopped")
 
     async def _deprovision(self) -> None:
-        for process in (self.application, self.proxy):
+        for process in (*(container.process for container in self._containers), self.proxy):
             if process is not None and process.returncode is None:  # a step before this one has failed
                 process.kill_group()
                 await process.wait()
         for container in self.task.containers:
             container.last_status = "STOPPED"
         self._enter(TaskStatus.DEPROVISIONING)
-
-    def _container_stopped(self, code: int) -> None:
-        container = self.task.container
-        container.last_status = "STOPPED"
-        container.exit_code = code if code >= 0 else 128 - code  # as a shell has it: 137 for SIGKILL
-        container.health = HealthStatus.UNKNOWN
 
     def _fail(self, code: StopCode, reason: str) -> None:
         self._launcher.events.log("task", task=self.task.id, step="fails", code=code, reason=reason)
@@ -419,3 +505,10 @@ class Life:
     def _step(self, name: str, **details: object) -> None:
         self.task.steps[name] = time.time()
         self._launcher.events.log("task", task=self.task.id, step=name, **details)
+
+    def _step_of(self, container: TaskContainer, name: str, **details: object) -> None:
+        """A step of one container: of the main one it is the task's."""
+        if container is self._main:
+            self._step(name, **details)
+        else:
+            self._launcher.events.log("task", task=self.task.id, step=name, container=container.name, **details)

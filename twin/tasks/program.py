@@ -1,4 +1,4 @@
-"""What an application's container runs: a command that the user names, or the CMD of a Dockerfile."""
+"""A command: one that the user types, or the CMD of a Dockerfile."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from twin.errors import BadInput
-from twin.machine.addresses import Address
 
 __all__ = ["Command", "command_of"]
 
 
 @dataclass(frozen=True)
 class Command:
-    """What the application's container runs: words, of which `{host}` and `{port}` are filled in, in a folder.
+    """What a container runs: words, of which `{host}` and `{port}` are filled in when it starts, in a folder.
 
     Attributes:
         path: the folders where its programs are, as PATH has them.
@@ -37,10 +36,6 @@ class Command:
         if not words:
             raise ValueError("no word")
         return cls(words, folder)
-
-    def fill(self, address: Address) -> list[str]:
-        words = (word.replace("{host}", address.host).replace("{port}", str(address.port)) for word in self.words)
-        return list(words)
 
 
 def command_of(dockerfile: Path) -> Command:

@@ -20,7 +20,7 @@ TASK = Address("127.64.1.1", 8080)
 
 
 def check_of(**given: Any) -> HealthCheck | None:
-    return HealthCheck.of({"healthCheck": given} if given else {}, 8080, TASK)
+    return HealthCheck.of({"healthCheck": given} if given else {}, {8080: TASK})
 
 
 @pytest.mark.parametrize(

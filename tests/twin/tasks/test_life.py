@@ -18,6 +18,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.twin.running import CREDENTIALS
+from twin.aws.client import Aws
 from twin.aws.ecs.model import (
     Cluster,
     Container,
@@ -35,6 +37,7 @@ from twin.machine.process import Processes, require
 from twin.parameters import Parameters
 from twin.tasks.launcher import TaskLauncher
 from twin.tasks.program import Command
+from twin.tasks.programs import Programs
 from twin.tasks.proxy import Disturbance
 
 APPLICATION = """
@@ -93,6 +96,7 @@ class Bench:
     registry: Registry
     task: Task
     steps: list[str]
+    details: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     async def until(self, step: str, timeout: float = 20) -> None:
         async with asyncio.timeout(timeout):
@@ -106,6 +110,10 @@ class Bench:
     @property
     def life(self) -> Any:
         return self.launcher.lives[self.task.id]
+
+    @property
+    def application_started(self) -> bool:
+        return self.task.container.last_status != "PENDING" and "ACTIVATING" in self.steps
 
     @property
     def proxy(self) -> Address:
@@ -183,6 +191,13 @@ class NoBalancers:
 CONNECTION = {"enabled": True, "namespace": "arn:ns", "services": [{"portName": "http"}]}
 
 
+class Secrets(Aws):
+    """An endpoint whose secrets tell their ARNs."""
+
+    def call(self, service: str, operation: str, **parameters: Any) -> Any:
+        return {"SecretString": f"the value of {parameters['SecretId']}"}
+
+
 @contextlib.asynccontextmanager
 async def running(
     folder: Path,
@@ -192,6 +207,7 @@ async def running(
     definition: dict[str, Any] | None = None,
     connection: dict[str, Any] | None = CONNECTION,
     others: tuple[dict[str, Any], ...] = (),
+    programs: dict[str, str] | None = None,
     envoy: str | None = None,
     sabotage: Callable[[TaskLauncher], object] | None = None,
     instances_changed: Callable[[Bench], Awaitable[None]] | None = None,
@@ -201,7 +217,13 @@ async def running(
     processes = Processes()
     await processes.start()
     registry, steps, addresses = Registry(), list[str](), LoopbackAddresses()
-    events = Events(lambda kind, task, step, **details: steps.append(step))
+    details: list[tuple[str, dict[str, Any]]] = []
+
+    def log(kind: str, task: str, step: str, **more: Any) -> None:
+        steps.append(step)
+        details.append((step, more))
+
+    events = Events(log)
 
     async def changed(event: InstancesChanged) -> None:
         if instances_changed:
@@ -223,12 +245,14 @@ async def running(
         NoBalancers(),
         parameters or Parameters(proxy_drain=0),
         events,
-        command=Command([sys.executable, "application.py", "{host}", "{port}", mode], folder),
+        Secrets("http://127.0.0.1:4566", "eu-west-2", CREDENTIALS),
+        Programs(
+            default=Command([sys.executable, "application.py", "{host}", "{port}", mode], folder),
+            given=[f"shop/{name}={command}" for name, command in (programs or {}).items()],
+        ),
         name_tasks=False,
-        metadata_url="http://127.0.0.1:4566",
-        region="eu-west-2",
     )
-    bench = Bench(launcher, registry, make_task(definition or {}, connection, *others), steps)
+    bench = Bench(launcher, registry, make_task(definition or {}, connection, *others), steps, details)
     if sabotage:
         sabotage(launcher)
     launcher.start(bench.task)
@@ -770,12 +794,3 @@ def test_no_more_tasks_start_at_once_than_the_processors_can_bear(tmp_path: Path
 
     pending, activating = asyncio.run(scenario())
     assert (pending - activating) == 3
-
-
-def test_a_command_is_parsed_as_by_a_shell_and_filled_in() -> None:
-    command = Command.parse("serve '--bind={host}:{port}' --json='{}'", Path("."))
-
-    assert command.fill(Address("127.64.1.1", 8080)) == ["serve", "--bind=127.64.1.1:8080", "--json={}"]
-    for text in ("", "'open"):
-        with pytest.raises(ValueError, match=r".+"):
-            Command.parse(text, Path("."))

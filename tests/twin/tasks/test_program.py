@@ -7,8 +7,7 @@ import pytest
 
 from tests.twin.running import PROJECT
 from twin.errors import BadInput
-from twin.machine.addresses import Address
-from twin.tasks.program import Command, command_of
+from twin.tasks.program import command_of
 
 
 def write(folder: Path, text: str) -> Path:
@@ -46,8 +45,3 @@ def test_no_usable_cmd(tmp_path: Path, text: str) -> None:
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot be read"):
         command_of(tmp_path / "Dockerfile")
-
-
-def test_host_and_port_are_filled_in_and_other_braces_stay() -> None:
-    command = Command.parse("serve --bind {host}:{port} '{\"a\": 1}'", Path("/"))
-    assert command.fill(Address("127.0.0.2", 80)) == ["serve", "--bind", "127.0.0.2:80", '{"a": 1}']

@@ -7,7 +7,7 @@ the reason where there is one to give.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from twin.aws.ecs import wire
@@ -25,7 +25,17 @@ _TASK_DEFINITION = {
     *("requiresCompatibilities", "requiresAttributes", "registeredAt", "registeredBy", "deregisteredAt"),
     "deleteRequestedAt",
 }
-_CONTAINER = {"name", "essential", "portMappings", "environment", "healthCheck", "startTimeout", "stopTimeout"}
+_CONTAINER = {
+    "name",
+    "essential",
+    "portMappings",
+    "environment",
+    "healthCheck",
+    "startTimeout",
+    "stopTimeout",
+    "secrets",
+    "dependsOn",
+}
 _SERVICE = {
     *("serviceArn", "serviceName", "clusterArn", "status", "desiredCount", "runningCount", "pendingCount"),
     *("launchType", "capacityProviderStrategy", "platformVersion", "platformFamily", "taskDefinition", "deployments"),
@@ -42,7 +52,8 @@ _SERVICE_CONNECT = {"enabled", "namespace", "services"}
 _SERVICE_CONNECT_SERVICE = {"clientAliases", "portName", "discoveryName", "ingressPortOverride", "timeout"}
 
 _UNLIMITED = "processes on this machine are not limited"
-_NO_CREDENTIALS = "tasks get no credentials"
+_NO_PERMISSIONS = "the endpoint checks no permissions: tasks have the twin's own credentials"
+_PROGRAM = "the container's program on this machine runs: see twin.toml in docs/twin.md"
 _NOT_ISOLATED = "tasks are processes of the user who started the twin, not containers"
 _REASONS = {
     "cpu": _UNLIMITED,
@@ -50,19 +61,17 @@ _REASONS = {
     "memoryReservation": _UNLIMITED,
     "ulimits": _UNLIMITED,
     "ephemeralStorage": _UNLIMITED,
-    "executionRoleArn": _NO_CREDENTIALS,
-    "taskRoleArn": _NO_CREDENTIALS,
-    "secrets": "no secret is fetched: the variable is not set",
+    "executionRoleArn": _NO_PERMISSIONS,
+    "taskRoleArn": _NO_PERMISSIONS,
     "environmentFiles": "no file is fetched: its variables are not set",
-    "image": "no image is pulled: the Dockerfile's CMD, or --command, runs in this folder",
-    "command": "the Dockerfile's CMD, or --command, runs",
-    "entryPoint": "the Dockerfile's CMD, or --command, runs",
+    "image": f"no image is pulled: {_PROGRAM}",
+    "command": f"{_PROGRAM}; it runs where that names no command",
+    "entryPoint": f"{_PROGRAM}; it runs where that names no command",
     "runtimePlatform": "tasks run on this machine's processor and system",
     "user": _NOT_ISOLATED,
     "readonlyRootFilesystem": _NOT_ISOLATED,
     "linuxParameters": _NOT_ISOLATED,
     "privileged": _NOT_ISOLATED,
-    "dependsOn": "the containers that it depends on are not run: it does not wait for them",
     "volumes": _NOT_ISOLATED,
     "volumeConfigurations": _NOT_ISOLATED,
     "mountPoints": _NOT_ISOLATED,
@@ -96,36 +105,45 @@ class ServiceGaps:
             gap
             for service in active
             for gap in service_gaps(
-                wire.service(service, self._ecs, tags=False), wire.task_definition(service.primary.task_definition)
+                wire.service(service, self._ecs, tags=False),
+                wire.task_definition(service.primary.task_definition),
+                {c.name for task in self._ecs.tasks_of(service) for c in task.containers if c.is_run},
             )
         ]
 
 
-def service_gaps(service: Json, definition: Json) -> list[Gap]:
-    """What *service* (`Service`) and its tasks' *definition* (`TaskDefinition`) ask for without effect."""
+def service_gaps(service: Json, definition: Json, run: Collection[str] = ()) -> list[Gap]:
+    """What *service* (`Service`) and its tasks' *definition* (`TaskDefinition`) ask for without effect.
+
+    *run*: the names of the containers that are run, beside the main one.
+    """
     primary: Json = next((d for d in service["deployments"] if d["status"] == "PRIMARY"), {})
     connection = primary.get("serviceConnectConfiguration") or {}
     further = {name: primary.get(name) for name in ("volumeConfigurations", "vpcLatticeConfigurations")}
-    return [*_by_service({**service, **further}, connection), *_by_task_definition(definition, connection, service)]
+    return [
+        *_by_service({**service, **further}, connection),
+        *_by_task_definition(definition, connection, service, run),
+    ]
 
 
-def _by_task_definition(definition: Json, connection: Json, service: Json) -> list[Gap]:
+def _by_task_definition(definition: Json, connection: Json, service: Json, run: Collection[str]) -> list[Gap]:
     of = f"task definition {definition['family']}:{definition['revision']}"
     gaps = list(_without_use(of, definition, _TASK_DEFINITION))
     containers = definition["containerDefinitions"]
     try:
         main = main_container(containers, connection, service)
     except LookupError:
-        return [*gaps, Gap(of, "", "no container maps a port, so no service can run it")]
+        return [*gaps, Gap(of, "", "no container maps the port that its service serves, so none can run it")]
     for number, container in enumerate(containers):
         where = f"{of}, container {container['name']}"
-        if number == main:
+        if number == main or container["name"] in run:
             gaps += _without_use(where, container, _CONTAINER)
             gaps += (Gap(where, "healthCheck", reason) for reason in _other_in_an_image(container))
-            if not container.get("essential", True):
-                gaps.append(Gap(where, "essential", "the task ends with it, for it is the only one that runs"))
+            if number == main and not container.get("essential", True):
+                gaps.append(Gap(where, "essential", "the task ends with it, for its port is the one that is served"))
         else:
-            why = "it is not run; one container of a task is, the one whose port is served"
+            key = f'"{definition["family"]}/{container["name"]}"'
+            why = f"it is not run: to run it, name its program under [programs.{key}] in twin.toml"
             if container["name"] in held_by(containers, main):
                 why += f"; tasks wait for it all the same, until {containers[main]['name']} is HEALTHY"
             gaps.append(Gap(where, "", why))

@@ -33,6 +33,7 @@ __all__ = [
     "TaskStatus",
     "by_zone",
     "main_container",
+    "start_timeout",
 ]
 
 Json = dict[str, Any]
@@ -251,6 +252,7 @@ class Container:
     exit_code: int | None = None
     reason: str | None = None
     health: HealthStatus = HealthStatus.UNKNOWN
+    is_run: bool = False  # whether a process stands for it here: the launcher says
 
 
 @dataclass(eq=False)
@@ -267,7 +269,7 @@ class Task:
     private_address: str
     host_name: str
     containers: list[Container]
-    main: int  # which of the containers runs here: see main_container
+    main: int  # which of the containers is the task's own: see main_container
     created_at: float
     last_status: TaskStatus = TaskStatus.PROVISIONING
     desired_status: TaskStatus = TaskStatus.RUNNING
@@ -284,7 +286,7 @@ class Task:
 
     @property
     def container(self) -> Container:
-        """The container that runs here."""
+        """The main container."""
         return self.containers[self.main]
 
     @property
@@ -294,7 +296,11 @@ class Task:
 
     @property
     def health(self) -> HealthStatus:
-        return self.container.health
+        """Of its essential containers with a health check: UNHEALTHY if one is, HEALTHY if all are [ecs: Task]."""
+        found = {container.health for container, _ in self._checked}
+        if HealthStatus.UNHEALTHY in found:
+            return HealthStatus.UNHEALTHY
+        return HealthStatus.HEALTHY if found == {HealthStatus.HEALTHY} else HealthStatus.UNKNOWN
 
     @property
     def is_registered(self) -> bool:
@@ -315,19 +321,46 @@ class Task:
 
     @property
     def is_checked(self) -> bool:
-        """Whether its container has a health check."""
-        check = self.definition.get("healthCheck") or {"command": ["NONE"]}
-        return bool(check["command"] != ["NONE"])
+        """Whether an essential container that is run here has a health check."""
+        return bool(self._checked)
+
+    @property
+    def check_interval(self) -> float | None:
+        """Seconds between two health checks, the least of its containers; None where that is ECS's default."""
+        return min(
+            (d["healthCheck"]["interval"] for _, d in self._checked if "interval" in d["healthCheck"]), default=None
+        )
+
+    @property
+    def _checked(self) -> list[tuple[Container, Json]]:
+        """Its essential containers that are run here and have a health check, with their definitions."""
+        return [
+            (container, definition)
+            for container, definition in zip(self.containers, self.deployment.task_definition.containers, strict=True)
+            if (container.is_run or container is self.container)
+            and (definition.get("essential", True) or container is self.container)
+            and (definition.get("healthCheck") or {"command": ["NONE"]})["command"] != ["NONE"]
+        ]
 
     @property
     def held_by(self) -> list[str]:
-        """The names of its containers that wait until the one that runs here is HEALTHY: until then it is PENDING."""
+        """The names of its containers that wait until the main one is HEALTHY: until then it is PENDING."""
         return held_by(self.deployment.task_definition.containers, self.main)
 
     @property
     def held_for(self) -> float:
-        """Seconds for which they wait at most: then it has failed to start (`startTimeout`)."""
-        return float(self.definition.get("startTimeout", _PENDING_AT_MOST)) if self.held_by else 0.0
+        """Seconds for which containers of it wait at most for others: then it has failed to start (`startTimeout`)."""
+        definitions = {each["name"]: each for each in self.deployment.task_definition.containers}
+        run = {container.name for container in self.containers if container.is_run or container is self.container}
+        return max(
+            (
+                start_timeout(definitions[dependency["containerName"]])
+                for definition in definitions.values()
+                for dependency in definition.get("dependsOn", [])
+                if dependency["condition"] != "START" and dependency["containerName"] in run
+            ),
+            default=0.0,
+        )
 
     @property
     def unhealthy_because(self) -> str | None:
@@ -374,6 +407,11 @@ class Ecs:
         return [t for t in self.tasks.values() if t.service_name == service.name and t.cluster is service.cluster]
 
 
+def start_timeout(definition: Mapping[str, Any]) -> float:
+    """Seconds for which others wait at most for the container with that *definition*, by `dependsOn`."""
+    return float(definition.get("startTimeout", _PENDING_AT_MOST))
+
+
 def _deployment_configuration(request: Json) -> Json:
     given: Json = request.get("deploymentConfiguration") or {}
     breaker = {"enable": False, "rollback": False, **(given.get("deploymentCircuitBreaker") or {})}
@@ -405,13 +443,13 @@ def held_by(containers: Sequence[Json], main: int) -> list[str]:
 def main_container(
     containers: Sequence[Json], service_connect: Mapping[str, Any] | None, request: Mapping[str, Any]
 ) -> int:
-    """Which of *containers* (definitions) is run: the one whose port the first Service Connect service names.
+    """Which of *containers* (definitions) is the main one: whose port the first Service Connect service names.
 
     Without Service Connect it is the one that the first load balancer or service registry of the service's *request*
-    names, else the first that maps a port.
+    names, else the first that maps a port, else (a worker) the first that is essential.
 
     Raises:
-        LookupError: there is none.
+        LookupError: what is named is not there.
     """
     services = (service_connect or {}).get("services") or [{}]
     port_name = services[0].get("portName")
@@ -422,7 +460,9 @@ def main_container(
         for port in container.get("portMappings", []):
             if port_name in (None, port.get("name")) and container_name in (None, container["name"]):
                 return number
-    raise LookupError(port_name or container_name)
+    if port_name or container_name:
+        raise LookupError(port_name or container_name)
+    return next((number for number, container in enumerate(containers) if container.get("essential", True)), 0)
 
 
 def by_zone(tasks: Iterable[Task], zones: Iterable[str]) -> dict[str, int]:

@@ -192,10 +192,6 @@ def _usable(context: Context, reference: str) -> TaskDefinition:
         raise ClientException("TaskDefinition is inactive")
     if definition.request.get("networkMode") != "awsvpc":
         raise InvalidParameterException("Task definition does not support launch_type FARGATE.")
-    if not any(container.get("portMappings") for container in definition.containers):
-        raise InvalidParameterException(
-            f"No container of {definition.arn} maps a port: only tasks that serve one run on this endpoint."
-        )
     return definition
 
 

@@ -199,16 +199,17 @@ def task(record: Task, ecs: Ecs, *, tags: bool) -> Json:
 
 
 def _container(record: Container, parent: Task) -> Json:
-    is_run = record is parent.container
+    is_run = record.is_run or record is parent.container
     is_held = record.name in parent.held_by and not {"ACTIVATING", "RUNNING", "DEACTIVATING"} & parent.steps.keys()
+    followed = record if is_run else parent.container
     return _given(
         containerArn=record.arn,
         taskArn=parent.arn,
         name=record.name,
         image=record.image,
         runtimeId=record.runtime_id,
-        # One that is not run goes the way of the one that is, or waits for it.
-        lastStatus="PENDING" if is_held else parent.container.last_status,
+        # One that is not run goes the way of the main one, or waits for it.
+        lastStatus="PENDING" if is_held and not is_run else followed.last_status,
         exitCode=record.exit_code,
         reason=record.reason if is_run else "This container is not run by the twin.",
         networkBindings=[],

@@ -28,8 +28,8 @@ def test_what_the_twin_does_is_not_told() -> None:
     assert told == [
         "task definition shop:1, cpu: processes on this machine are not limited",
         "task definition shop:1, memory: processes on this machine are not limited",
-        "task definition shop:1, container app, image: no image is pulled: the Dockerfile's CMD, or --command, "
-        "runs in this folder",
+        "task definition shop:1, container app, image: no image is pulled: the container's program on this machine "
+        "runs: see twin.toml in docs/twin.md",
     ]
 
 
@@ -124,13 +124,14 @@ def test_a_container_that_tasks_wait_for_is_told_as_such() -> None:
     told = lines(definition)
 
     where = "task definition shop:1, container"
-    not_run = "it is not run; one container of a task is, the one whose port is served"
-    assert f"{where} hold: {not_run}; tasks wait for it all the same, until app is HEALTHY" in told
-    assert f"{where} side: {not_run}" in told
+    not_run = 'it is not run: to run it, name its program under [programs."shop/{}"] in twin.toml'
+    assert f"{where} hold: {not_run.format('hold')}; tasks wait for it all the same, until app is HEALTHY" in told
+    assert f"{where} side: {not_run.format('side')}" in told
 
 
 HEALTHY = [{"containerName": "app", "condition": "HEALTHY"}]
 HEEDED = {"name", "essential", "portMappings", "environment", "healthCheck", "startTimeout", "stopTimeout"}
+HEEDED |= {"dependsOn", "secrets"}
 
 
 @pytest.mark.parametrize("member", sorted(set(api.service_model().shape_for("ContainerDefinition").members) - HEEDED))

@@ -1,0 +1,102 @@
+"""`twin up --reload`: a rolling deployment of the services whose program has changed.
+
+Files are looked at once a second: at a source tree's size that takes milliseconds, works on every file system (a
+container's mounts too), and needs no library.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from twin.aws.ecs import api
+from twin.aws.ecs.context import Context
+from twin.tasks.programs import Program, Programs
+
+__all__ = ["changed_files", "reloading", "snapshot"]
+
+_POLL = 1.0  # seconds
+_MOST = 20_000  # files of a folder
+# Folders that tools make; hidden ones and virtual environments are left out as well.
+_MADE = {"__pycache__", "node_modules", "cdktf.out", "results", "target", "dist", "build"}
+
+_logger = logging.getLogger("twin")
+
+Snapshot = Mapping[str, tuple[int, int]]
+
+
+async def reloading(programs: Programs, context: Context, *, poll: float = _POLL) -> None:
+    """Watch the files of *programs* without end; a change waits until none follows for *poll* seconds.
+
+    Services that run one are updated as `aws ecs update-service --force-new-deployment` does it.
+    """
+    before: dict[str, Snapshot] = {}
+    changed: dict[str, list[str]] = {}
+    while True:
+        now = {key: await asyncio.to_thread(snapshot, program) for key, program in programs.watched().items()}
+        news = {key: changed_files(before[key], now[key]) for key in now if key in before and before[key] != now[key]}
+        before = now
+        if not news and changed:
+            _redeploy(context, now.keys(), changed)
+            changed = {}
+        for key, files in news.items():
+            changed[key] = sorted({*changed.get(key, []), *files})
+        await asyncio.sleep(poll)
+
+
+def _redeploy(context: Context, keys: Iterable[str], changed: Mapping[str, Sequence[str]]) -> None:
+    """A new deployment of the services that run what has *changed*; *keys* are those of all programs."""
+    named = {key.partition("/")[0] for key in keys}
+    for service in [service for service in context.ecs.services.values() if service.status == "ACTIVE"]:
+        family = service.primary.task_definition.family
+        own = family if family in named else ""
+        files = sorted({file for key in changed if key.partition("/")[0] == own for file in changed[key]})
+        if files:
+            shown = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
+            _logger.warning("Service %s is deployed anew, for %s changed", service.name, shown)
+            update = {"cluster": service.cluster.name, "service": service.name, "forceNewDeployment": True}
+            api.call(context, "UpdateService", update)
+
+
+def snapshot(program: Program) -> Snapshot:
+    """Time of change in ns and size in bytes of each file of *program* that is watched, by its path in the folder."""
+    folder = program.command.folder
+    patterns = [re.compile(_expression(pattern)) for pattern in program.watch]
+    found: dict[str, tuple[int, int]] = {}
+    for path in _files(folder):
+        name = path.relative_to(folder).as_posix()
+        if any(pattern.fullmatch(name) for pattern in patterns):
+            try:
+                status = path.stat()
+            except OSError:  # gone since, or a link to nowhere
+                continue
+            found[name] = status.st_mtime_ns, status.st_size
+            if len(found) >= _MOST:
+                break
+    return found
+
+
+def changed_files(before: Snapshot, now: Snapshot) -> list[str]:
+    """The paths that are new, gone, or changed between two snapshots."""
+    return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for here, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not _is_made(here, name)]
+        yield from (Path(here, name) for name in files if not name.startswith("."))
+
+
+def _is_made(here: str, name: str) -> bool:
+    return name.startswith(".") or name in _MADE or os.path.exists(os.path.join(here, name, "pyvenv.cfg"))
+
+
+def _expression(pattern: str) -> str:
+    """A pattern as of `glob`, `**/` for any folders, as a regular expression."""
+    parts = re.split(r"(\*\*/|\*|\?)", pattern)
+    known = {"**/": r"(?:.*/)?", "*": r"[^/]*", "?": r"[^/]"}
+    return "".join(known.get(part, re.escape(part)) for part in parts)
