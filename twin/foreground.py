@@ -28,6 +28,7 @@ class Foreground:
             with_parent: whether it ends with the process that started this one.
         """
         self.then = then
+        self.serves = False  # whether it has come up
         self._processes = processes
         self._command: Process | None = None
         self._ended_by: int | None = None  # the first signal
@@ -64,12 +65,12 @@ class Foreground:
             await asyncio.sleep(_COMMAND_PATIENCE)
         raise error
 
-    def code_of_end(self, serves: bool) -> int | None:
-        """The exit code of a twin that was cancelled, and *serves* or did not yet; None: by no signal."""
+    def code_of_end(self) -> int | None:
+        """The exit code of a twin that was cancelled; None: by no signal."""
         if self._ended_by is None:
             return None
         # To end a twin that just serves is what one does with it.
-        return 0 if serves and self.then is None else 128 + self._ended_by
+        return 0 if self.serves and self.then is None else 128 + self._ended_by
 
     def close(self) -> None:
         """The twin goes down: who cannot wait for it gets it over with."""

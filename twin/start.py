@@ -25,6 +25,13 @@ _PATIENCE = 60.0  # seconds without another task that runs
 _LONGEST_HOLD = 300.0  # seconds more for tasks that are held until they are HEALTHY: the longest start period
 
 
+class Launcher(Protocol):
+    """Who runs the tasks."""
+
+    folder: Path  # with a folder for each task
+    unnamed: set[str]  # families without a program on this machine
+
+
 class Disturbing(Protocol):
     """The faults on purpose."""
 
@@ -83,12 +90,10 @@ async def until_steady(
         await asyncio.sleep(poll)
 
 
-async def require_steady(
-    ecs: Ecs, logs: Path, faults: Disturbing, unnamed: Collection[str], foreground: Foreground
-) -> None:
+async def require_steady(ecs: Ecs, tasks: Launcher, faults: Disturbing, foreground: Foreground) -> None:
     """End the twin if its tasks do not become healthy at first; say so once they have."""
     try:
-        await until_steady(ecs, logs, faults, unnamed)
+        await until_steady(ecs, tasks.folder, faults, tasks.unnamed)
     except StartFailed as error:
         await foreground.give_up(error)
     if foreground.then is None and any(task.is_checked for task in ecs.tasks.values()):

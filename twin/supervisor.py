@@ -97,7 +97,6 @@ class Supervisor:
 
     async def run(self, started: float) -> int:
         """Start, serve, end; the exit code. *started*: when the start began, on the monotonic clock."""
-        serves = False
         foreground = Foreground(self._options.then, self._machine.processes, with_parent=self._options.with_parent)
         try:
             self._events.serve()
@@ -107,15 +106,13 @@ class Supervisor:
                 begin(kept("the controller", self._controller.run))
                 begin(watch_clock())
                 await self._start(started, begin)
-                serves = True
-                begin(
-                    require_steady(self._ecs, self._launcher.folder, self._faults, self._launcher.unnamed, foreground)
-                )
+                foreground.serves = True
+                begin(require_steady(self._ecs, self._launcher, self._faults, foreground))
                 gc.freeze()  # what is here now stays
                 gc.enable()
                 return await foreground.stay(self._aws.environment(os.environ), self._launcher.programs.umask)
         except asyncio.CancelledError:
-            if (code := foreground.code_of_end(serves)) is None:
+            if (code := foreground.code_of_end()) is None:
                 raise
             return code
         finally:
@@ -135,12 +132,11 @@ class Supervisor:
         await self._balancers.configure()
         await self._gateway.start()
         logs = [self._gateway.rotate_log, self._balancers.rotate_log]
-        for part in (self._gateway, self._launcher, self._balancers, self._alarms):
+        for part in (self._gateway, self._launcher, self._balancers, self._alarms, self._state):
             for name, work in part.work.items():  # the failure of one ends none of the others
                 begin(kept(name, work))
         if self._options.reload:
             begin(kept("reloading", partial(reloading, self._launcher.programs, self._context)))
-        begin(kept("the state folder", self._state.watch))
         begin(kept("rotation", partial(rotating, self._machine.folder, logs)))
         await until_up(self._ecs, self._launcher.folder, self._launcher.unnamed)
         await self._gateway.discover()

@@ -25,7 +25,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -189,6 +189,11 @@ class StateFolder:
         if space.f_bavail * space.f_frsize < _LEAST_SPACE or (space.f_files and not space.f_favail):
             return f"The state folder {self.path} has no space left: no task can start until some is freed."
         return None
+
+    @property
+    def work(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """What goes on by itself, by name."""
+        return {"the state folder": self.watch}
 
     async def watch(self) -> None:
         """Warn of what is wrong with the folder for as long as it is, until cancelled."""

@@ -152,7 +152,7 @@ def test_a_crash_costs_no_request_for_it_is_tried_again_on_another_task(mesh: Me
 @pytest.fixture(scope="module")
 def without(start_twin: TwinFactory, tmp_path_factory: pytest.TempPathFactory) -> Mesh:
     """As on a machine that allows no hosts files."""
-    mesh = start_mesh(start_twin, tmp_path_factory.mktemp("mesh"), "--no-hosts-files")
+    mesh = start_mesh(start_twin, tmp_path_factory.mktemp("mesh"), "--no-hosts-files", *OPTIONS)
     mesh.serve("shop", 2)
     mesh.serve("caller", environment={"SHOP": "http://shop:8080/", "OTHER": "http://workshop:8080/"})
     return mesh
