@@ -2,10 +2,11 @@
 
 from load.groups import track
 from load.traffic import listener
-from load.traffic.answers import hostname, zone
+from load.traffic.answers import zone
 from load.traffic.user import HostnameUser
 
 __all__ = ["HostnameUser"]
 
-track(hostname, noun="hostname", detail=("availability zone", zone))
+# By name, so that `--group-by` can count by another: load.traffic.answers:pair, for one.
+track("load.traffic.answers:hostname", noun="hostname", detail=("availability zone", zone))
 listener.register()

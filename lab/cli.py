@@ -98,6 +98,11 @@ def run(
     path: str = typer.Option(
         "/hostname", help="What is asked for; hosts are told apart by `x-hostname` in the answers."
     ),
+    hop: str = typer.Option(
+        "gateway",
+        help="`upstream`: half of the load asks a service that calls this one, `GET /call?service=...` as the stack of "
+        "examples/services has it, and hosts are told apart by `x-upstream-hostname`.",
+    ),
     repeat: int = typer.Option(1, help="How often each is run: every figure then has its spread."),
     sweep: list[str] | None = typer.Option(
         None,
@@ -117,7 +122,8 @@ def run(
 ) -> None:
     """Put load on the service while something happens to its tasks, and say what the clients saw.
 
-    With a load balancer beside (the setting `comparison`), half of the load takes each of the two ways.
+    With a load balancer beside (the setting `comparison`), or with --hop upstream, half of the load takes each of the
+    two ways.
     """
     if listing:
         from lab.report.answers import experiments_page
@@ -139,6 +145,8 @@ def run(
         raise BadInput(f"--rate {rate:g} is out of range: give requests per second, 0 (as many as go) to 100000.")
     if not _PATH.fullmatch(path):
         raise BadInput(f"--path {path!r} is no path that Locust takes: give one such as /orders/7?verbose=1.")
+    if hop not in ("gateway", "upstream"):
+        raise BadInput(f"--hop {hop} is none: give gateway or upstream.")
     chosen(experiments, on_aws=False)  # a misspelt name before a missing file
 
     from lab.runner.actions import cells, require_drains_end, task_settings
@@ -166,7 +174,9 @@ def run(
     require_drains_end(swept, task_settings(service))
     zones = [task.availability_zone for task in service.tasks() if task.is_running]
     todo, too_large = fitting(todo, experiments, zones)
-    request = Request(todo, users, duration, rate or None, repeat, swept, results, path, shortest, wait=not no_wait)
+    request = Request(
+        todo, users, duration, rate or None, repeat, swept, results, path, shortest, not no_wait, hop == "upstream"
+    )
     left_out = {experiment.name: experiment.not_on_aws for experiment in impossible} | too_large
     folders: list[Path] = []
 

@@ -13,8 +13,9 @@ from lab.errors import BadInput
 
 ALL = "all"
 
-DIRECT, LOAD_BALANCER = "direct", "alb"
-"""The two ways to the tasks, by the names that results give them."""
+DIRECT, LOAD_BALANCER, CLIENT_PROXY = "direct", "alb", "client-proxy"
+"""The ways to the tasks, by the names that results give them: API Gateway's own discovery; a load balancer; another
+service, whose task calls them by its Service Connect proxy."""
 
 
 class Course(StrEnum):

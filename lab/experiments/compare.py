@@ -24,7 +24,7 @@ from scipy import special
 
 from lab.distribution.goodness import ALPHA, POWER, holm
 from lab.errors import BadInput
-from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
+from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, LOAD_BALANCER
 from lab.experiments.figures import FIGURES, PRIMARY, Compared
 from lab.experiments.study import Row, Spread, Study, rows
 from lab.records.observations import Integers, Numbers
@@ -105,17 +105,18 @@ def compare(first: Study, second: Study) -> list[Comparison]:
 
 
 def compare_ways(study: Study) -> list[Comparison]:
-    """The way through Cloud Map with that through the load balancer, in the same runs.
+    """The way through Cloud Map with that through the load balancer or the client proxy, in the same runs.
 
     Raises BadInput where no run has both ways, or none says anything.
     """
     _require_whole(study)
-    both = rows([measured for measured in study.measured if {DIRECT, LOAD_BALANCER} <= set(measured.findings)])
-    pairs = _pairs([row for row in both if row.arm == DIRECT], [row for row in both if row.arm != DIRECT], ways=True)
+    other = LOAD_BALANCER if any(LOAD_BALANCER in each.findings for each in study.measured) else CLIENT_PROXY
+    both = rows([measured for measured in study.measured if {DIRECT, other} <= set(measured.findings)])
+    pairs = _pairs([row for row in both if row.arm == DIRECT], [row for row in both if row.arm == other], ways=True)
     if not pairs:
         raise BadInput(
             f"{study.folder} has runs of one way only: name a second folder to compare it with, or run on a stack with "
-            "a load balancer beside (SC_COMPARISON=true)."
+            "a load balancer beside (SC_COMPARISON=true), or with --hop upstream."
         )
     return _compared(pairs, paired=True)
 

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lab.errors import BadInput
-from lab.experiments.catalogue import DIRECT, LOAD_BALANCER, Experiment
+from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, LOAD_BALANCER, Experiment
 from lab.experiments.figures import FIGURES, figures
 from lab.experiments.findings import Findings, Flaw, find
 from lab.records.run import RunRecord, StudyRecord, read_folder, read_study_record, record_of
@@ -27,7 +27,7 @@ _STUDY, _MATRIX = "study.json", "matrix.csv"
 
 @dataclass(frozen=True)
 class Measured:
-    """An experiment that was run, with the files and findings of each arm (`direct`, and `alb` if there is one)."""
+    """An experiment that was run, with the files and findings of each arm: `direct`, and others if there are."""
 
     folder: Path
     runs: Mapping[str, Run]
@@ -136,11 +136,11 @@ def _spreads(found: Sequence[Findings]) -> dict[str, Spread]:
 
 
 def read_measured(folder: Path) -> Measured:
-    """The run in *folder*, with that of the other arm inside.
+    """The run in *folder*, with those of the other arms inside.
 
     Raises BadInput: it is no folder of a run, or one of its files cannot be read.
     """
-    paths = {DIRECT: folder, LOAD_BALANCER: folder / LOAD_BALANCER}
+    paths = {DIRECT: folder, **{arm: folder / arm for arm in (LOAD_BALANCER, CLIENT_PROXY)}}
     runs = {arm: read_folder(path) for arm, path in paths.items() if arm == DIRECT or path.is_dir()}
     return Measured(folder, runs, {arm: find(run) for arm, run in runs.items()})
 

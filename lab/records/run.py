@@ -156,7 +156,7 @@ class ExperimentRecord(_Record):
     """Which experiment a run is of; `arm` is the way to the tasks, `assumed` the twin's parameters."""
 
     name: Name | None = None
-    arm: Literal["direct", "alb"] = "direct"
+    arm: Literal["direct", "alb", "client-proxy"] = "direct"
     parameters: dict[str, Number] = {}
     repeat: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 1
     task: TaskSettings = Field(default_factory=TaskSettings)

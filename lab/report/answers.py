@@ -38,11 +38,11 @@ def table_page(studies: Sequence[Study]) -> Document:
     tasks are kept for the target group's deregistration delay, so that it is no measurement of going without.
     """
     runs = [measured for study in studies for measured in study.measured]
-    is_alone = any(len(measured.runs) == 1 for measured in runs)
+    is_alone = any(LOAD_BALANCER not in measured.runs for measured in runs)
     found: dict[str, dict[str, list[Findings]]] = {}
     for measured in runs:
         for arm, findings in measured.findings.items():
-            if not measured.flaw and (arm == LOAD_BALANCER or len(measured.runs) == 1 or not is_alone):
+            if not measured.flaw and (arm != DIRECT or LOAD_BALANCER not in measured.runs or not is_alone):
                 cells = found.setdefault(words.column(measured, arm), {})
                 cells.setdefault(findings.experiment.name, []).append(findings)
     names = [name for name in EXPERIMENTS if any(name in cells for cells in found.values())]
@@ -309,7 +309,8 @@ def _likeness(result: Likeness) -> Iterator[Part]:
 def comparison_page(found: Sequence[Comparison], studies: Sequence[Study]) -> Document:
     """Two studies beside each other, or the two ways of one."""
     both = len(studies) > 1
-    sides = ("A", "B") if both else tuple(WAYS.values())
+    arms = dict.fromkeys(arm for study in studies for measured in study.measured for arm in measured.runs)
+    sides = ("A", "B") if both else tuple(WAYS[arm] for arm in arms)[:2]
     is_alone = all(len(measured.runs) == 1 for study in studies for measured in study.measured)
     ways = {**WAYS, DIRECT: words.ALONE} if is_alone else WAYS
     head = ["experiment", *(["way"] if both else [])]

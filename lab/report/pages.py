@@ -10,7 +10,7 @@ from typing import Any
 from lab.distribution.goodness import evidence
 from lab.distribution.judgement import Analysis, analyse
 from lab.errors import BadInput
-from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
+from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, LOAD_BALANCER
 from lab.experiments.figures import FIGURES, figures
 from lab.experiments.findings import Findings, Period, of_period
 from lab.experiments.study import Measured, Row, Study, rows
@@ -94,7 +94,7 @@ def _run(measured: Measured, level: int, shown: Collection[Split]) -> Iterator[P
     both = len(measured.runs) > 1
     roles = _roles(measured)
     yield Sentence(words.load_of(measured), "facts", detail=True)
-    if both:
+    if LOAD_BALANCER in measured.runs:
         yield Sentence(words.BESIDE, "facts", detail=True)
     for arm, run in measured.runs.items():
         if both:
@@ -180,12 +180,12 @@ def _hosts(findings: Findings, roles: Mapping[str, str]) -> Table:
 
 
 def _values(measured: Measured, shown: Collection[Split]) -> dict[str, Any]:
-    """One run as --json prints it: of the way through Cloud Map at the top, the other under `load_balancer`."""
-    direct, beside = (
+    """One run as --json prints it: of the way through Cloud Map at the top, the others under their own names."""
+    direct, beside, proxy = (
         _way_values(measured.findings[arm], [name for *way, name in shown if way == [str(measured.folder), arm]])
         if arm in measured.findings
         else None
-        for arm in (DIRECT, LOAD_BALANCER)
+        for arm in (DIRECT, LOAD_BALANCER, CLIENT_PROXY)
     )
     return {
         "experiment": measured.name,
@@ -197,6 +197,7 @@ def _values(measured: Measured, shown: Collection[Split]) -> dict[str, Any]:
         "answer": words.answer(measured.findings),
         **(direct or {}),
         "load_balancer": beside,
+        "client_proxy": proxy,
     }
 
 
@@ -247,7 +248,7 @@ def _study(study: Study, matrix: Sequence[Row], shown: Collection[Split]) -> Ite
         yield Heading("The matrix")
         yield _table(matrix, study)
         yield Sentence(f"{words.MATRIX}{spread}", "facts", detail=True)
-        if len({row.arm for row in matrix}) > 1:
+        if any(row.arm == LOAD_BALANCER for row in matrix):
             yield Sentence(words.BESIDE, "facts", detail=True)
     yield Sentence(words.unused([study], "In none of this"), "warning")
     if study.left_out:

@@ -14,7 +14,7 @@ from lab.distribution.gateway import Gateway, Policy
 from lab.distribution.intervals import Share
 from lab.distribution.judgement import Analysis, Judgement
 from lab.distribution.presence import SETTLE
-from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
+from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, LOAD_BALANCER
 from lab.experiments.findings import Cause, Findings, Flaw
 from lab.experiments.study import Measured, Row, Spread, Study
 from lab.records.run import record_of
@@ -24,12 +24,20 @@ if TYPE_CHECKING:  # each takes a tenth of a second, and most pages are about ne
     from lab.experiments.compare import Comparison
 
 NO_HOST = "no host known"
-WAYS = {DIRECT: "Cloud Map", LOAD_BALANCER: "load balancer"}
-THROUGH = {DIRECT: "through Cloud Map", LOAD_BALANCER: "through the load balancer"}
-"""How the gateway finds the tasks, as the head of a column and in a sentence."""
+WAYS = {DIRECT: "Cloud Map", LOAD_BALANCER: "load balancer", CLIENT_PROXY: "client proxy"}
+THROUGH = {
+    DIRECT: "through Cloud Map",
+    LOAD_BALANCER: "through the load balancer",
+    CLIENT_PROXY: "through the client proxy of another service",
+}
+"""How the gateway, or another service, finds the tasks, as the head of a column and in a sentence."""
 ALONE = "no load balancer"
 """The way through Cloud Map on a stack that has no other."""
-_LEFT = {DIRECT: "Cloud Map", LOAD_BALANCER: "the target group"}  # where each way looks for tasks
+_LEFT = {
+    DIRECT: "Cloud Map",
+    LOAD_BALANCER: "the target group",
+    CLIENT_PROXY: "Cloud Map",
+}  # where each way looks for tasks
 _MOST_CLAUSES = 3  # of a rule
 
 MOST_DRAWN = 30  # hosts in a picture
@@ -114,8 +122,9 @@ def answer(findings: Mapping[str, Findings]) -> str:
         nothing = f"says nothing of {'it' if event in flaw else event}" if event else "is no whole one"
         return f"{capital(flaw)}, so this run {nothing}: {_failed(direct).lower()} until then."
     text = f"{_failed(direct)} {direct.experiment.when}"
-    if beside := findings.get(LOAD_BALANCER):
-        text += f"; through a load balancer {_failed(beside).lower()}"
+    for arm, way in {LOAD_BALANCER: "through a load balancer", CLIENT_PROXY: THROUGH[CLIENT_PROXY]}.items():
+        if beside := findings.get(arm):
+            text += f"; {way} {_failed(beside).lower()}"
     return f"{text}."
 
 
@@ -149,7 +158,7 @@ def failures(findings: Findings) -> str:
     """Why and when requests failed, such as `All 81 with 503 from the gateway or a proxy, 0.0 s to 1.7 s after ...`."""
     if not findings.failures:
         return ""
-    causes = [f"{count:,} {_cause(cause)}" for cause, count in findings.failures_by_cause.items()]
+    causes = [f"{count:,} {_cause(cause, findings.arm)}" for cause, count in findings.failures_by_cause.items()]
     words = f"Failed: {'all ' if len(causes) == 1 and findings.failures > 1 else ''}{joined(causes)}"
     if findings.fault and findings.failure_window:
         first, last = findings.failure_window
@@ -159,10 +168,11 @@ def failures(findings: Findings) -> str:
     return f"{words}; that is {findings.failed_seconds:.1f} s of traffic." if findings.rate else f"{words}."
 
 
-def _cause(cause: Cause) -> str:
+def _cause(cause: Cause, arm: str) -> str:
     if not cause.status:
         return "without an answer"
-    return f"with {cause.status} from {'a task' if cause.from_host else 'the gateway or a proxy'}"
+    other = "the calling service, the gateway or a proxy" if arm == CLIENT_PROXY else "the gateway or a proxy"
+    return f"with {cause.status} from {'a task' if cause.from_host else other}"
 
 
 def times(findings: Findings) -> list[str]:
@@ -595,8 +605,10 @@ def drain(seconds: float) -> str:
 
 def column(measured: Measured, arm: str) -> str:
     """The way to the tasks, what the application does on SIGTERM, and what else was swept."""
-    beside = f"{WAYS[DIRECT]}, beside a load balancer" if len(measured.runs) > 1 else ALONE
-    told = [WAYS[arm] if arm == LOAD_BALANCER else beside]
+    beside = f"{WAYS[DIRECT]}, beside a load balancer" if LOAD_BALANCER in measured.runs else ALONE
+    if arm != DIRECT or CLIENT_PROXY in measured.runs:
+        beside = WAYS[arm]
+    told = [beside]
     if "drain_seconds" in (task := record_of(measured.runs[DIRECT]).experiment.task).model_fields_set:
         told.append(drain(task.drain_seconds))
     told += [f"{name} {value:g}" for name, value in measured.parameters.items() if name != "drain_seconds"]

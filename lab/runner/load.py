@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import quote
 
 from lab.errors import Missing
-from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
+from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, LOAD_BALANCER
 from lab.runner.service import Target
 from load.results import is_failure
 
@@ -24,12 +25,16 @@ _ENDS_WITHIN = 60.0  # seconds beyond the run's own time: the last answers, and 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much load on which path: Locust users, seconds and, in an open loop, requests/s (None: as many as go)."""
+    """How much load on which path: Locust users, seconds and, in an open loop, requests/s (None: as many as go).
+
+    With `upstream` a part of it asks another service, which calls the path.
+    """
 
     users: int
     duration: float
     rate: float | None = None
     path: str = "/hostname"
+    upstream: bool = False
 
     def split(self, ways: int) -> Plan:
         """An equal part of it for each of so many ways."""
@@ -99,12 +104,17 @@ class Load:
         self._log = results / "locust.log"
         prefix = (target.comparison_url or "").removeprefix(target.gateway_url) if arm == LOAD_BALANCER else ""
         self.url = f"{target.gateway_url}{prefix}"
-        self.path = plan.path
+        self.path, self.header = plan.path, "x-hostname"
+        counted: list[str] = []
+        if arm == CLIENT_PROXY:
+            self.path = f"/call?service={target.discovery_name}&path={quote(plan.path, safe='/')}"
+            self.header, counted = "x-upstream-hostname", ["--group-by", "load.traffic.answers:upstream"]
         arguments = [
             "--headless", "--locustfile", str(_LOCUSTFILE), "--host", str(target.file),
-            "--path-mix", f"{prefix}{plan.path}=1", "--users", str(plan.users), "--spawn-rate", str(plan.users),
+            "--path-mix", f"{prefix}{self.path}=1", "--users", str(plan.users), "--spawn-rate", str(plan.users),
             "--run-time", f"{plan.duration:.0f}s", *(["--rate", f"{plan.rate:g}"] if plan.rate else []),
             "--results-dir", str(results), "--exit-code-on-error", "0", "--loglevel", "WARNING", "--only-summary",
+            *counted,
         ]  # fmt: skip
         # In our own process group: whoever ends that, a terminal's Ctrl-C included, ends Locust too.
         with self._log.open("wb") as log:

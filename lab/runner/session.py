@@ -16,7 +16,7 @@ from typing import Any, Self
 from rich.console import Console
 
 from lab.errors import BadInput, LabError, Missing
-from lab.experiments.catalogue import DIRECT, LOAD_BALANCER, Experiment
+from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, LOAD_BALANCER, Experiment
 from lab.experiments.findings import flaw_of
 from lab.records.run import Fault, RunRecord, record_in
 from lab.report.terminal import Progress
@@ -33,7 +33,7 @@ _STABLE_WITHIN = {True: 180.0, False: 1800.0}  # seconds, on a twin and on AWS
 class Request:
     """What `lab run` was asked for; `duration` None: each experiment's own, or its least if `shortest`.
 
-    `wait`: end once what was put back is stable.
+    `wait`: end once what was put back is stable; `upstream`: load by way of a service that calls it, too.
     """
 
     experiments: Sequence[Experiment]
@@ -46,6 +46,7 @@ class Request:
     path: str = "/hostname"
     shortest: bool = False
     wait: bool = True
+    upstream: bool = False
 
     @property
     def runs(self) -> int:
@@ -72,7 +73,7 @@ class Session:
         Whatever ends it early, `done` was told of each run that has files.
         """
         request, target = self._request, self._target
-        ways = ", half of it each way" if target.comparison_url else ""
+        ways = ", half of it each way" if target.comparison_url or request.upstream else ""
         rate = f" at {request.rate:g} requests/s" if request.rate else ""
         self._bench.note(f"load: {request.users} users{rate} on {target.gateway_url}{request.path}{ways}")
         experiments = sorted(request.experiments, key=lambda experiment: experiment.deploys)
@@ -90,7 +91,7 @@ class Session:
         request, twin = self._request, self._bench.twin
         own = experiment.seconds if twin else experiment.seconds_on_aws
         own = experiment.least_duration if request.shortest else own
-        plan = Plan(request.users, request.duration or own, request.rate, request.path)
+        plan = Plan(request.users, request.duration or own, request.rate, request.path, request.upstream)
         tasks = self._stable(completed=experiment.deploys)
         folder = new_folder(request.results, experiment.name)
         counted = f" ({number} of {request.runs})" if request.runs > 1 else ""
@@ -126,9 +127,9 @@ def conduct(
 ) -> None:
     """Put *plan*'s load on the service, let *experiment* happen, and put the service back as it was.
 
-    The files of the run are in *folder*, those of the way through a load balancer, if there is one, in a folder of
-    their own inside. *labels* go into run.json's `experiment`. However it ends, with an interrupt too, what was
-    measured until then is in the files.
+    The files of the run are in *folder*, those of the ways through a load balancer and a client proxy, if there are,
+    in folders of their own inside. *labels* go into run.json's `experiment`. However it ends, with an interrupt too,
+    what was measured until then is in the files.
 
     Raises Missing: on one of the ways no request was answered before anything happened, so that nothing was done.
     """
@@ -136,7 +137,10 @@ def conduct(
     arms = {DIRECT: folder}
     if target.comparison_url:
         arms[LOAD_BALANCER] = folder / LOAD_BALANCER
-        arms[LOAD_BALANCER].mkdir()
+    if plan.upstream:
+        arms[CLIENT_PROXY] = folder / CLIENT_PROXY
+    for path in arms.values():
+        path.mkdir(exist_ok=True)
     watch = Watch(target, bench.service.aws)
     with watch, _Run(experiment, bench, watch, progress, labels) as run:
         run.loads += [Load(target, plan.split(len(arms)), path, arm) for arm, path in arms.items()]
@@ -211,7 +215,7 @@ class _Run:
                 if seen.last_status:
                     raise Missing(
                         f"{load.url} answered all {seen.requests:,} requests for {load.path} with an error (the last: "
-                        f"{seen.last_status}), and no answer named a host in `x-hostname`: nothing was done to the "
+                        f"{seen.last_status}), and no answer named a host in `{load.header}`: nothing was done to the "
                         "service; name a path that it serves with --path, or see by `twin ps` why no task answers."
                     )
                 raise Missing(

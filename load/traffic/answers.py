@@ -13,9 +13,10 @@ from typing import Any, Protocol
 
 from load.groups.rows import NO_ANSWER, NO_GROUP
 
-__all__ = ["ResponseHeaders", "host_of", "hostname", "zone", "zone_of"]
+__all__ = ["ResponseHeaders", "host_of", "hostname", "pair", "upstream", "zone", "zone_of"]
 
 HOSTNAME_HEADER = "x-hostname"
+UPSTREAM_HEADER = "x-upstream-hostname"
 ZONE_HEADER = "x-availability-zone"
 
 # RFC 1123, and the underscore that container names bring along; a name is at most 253 bytes long.
@@ -50,6 +51,17 @@ def hostname(response: Any, url: str, context: Any, exception: BaseException | N
         return NO_GROUP
     body = response.content if exception is None else None
     return host_of(url, response.status_code or NO_ANSWER, body, response.headers)
+
+
+def upstream(response: Any, url: str, context: Any, exception: BaseException | None) -> str:
+    """The host that the one who answered has called, by `x-upstream-hostname`; a key of `--group-by`."""
+    return NO_GROUP if response is None else _plausible(_first(response.headers.get(UPSTREAM_HEADER)))
+
+
+def pair(response: Any, url: str, context: Any, exception: BaseException | None) -> str:
+    """Both, as `caller > upstream`, "?" for one that is not known; a key of `--group-by`."""
+    both = hostname(response, url, context, exception), upstream(response, url, context, exception)
+    return " > ".join(host or "?" for host in both) if any(both) else NO_GROUP
 
 
 def zone(response: Any, url: str, context: Any, exception: BaseException | None) -> str:

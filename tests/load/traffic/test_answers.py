@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from load.traffic.answers import host_of, zone_of
+from load.traffic.answers import host_of, hostname, pair, upstream, zone_of
 
 SERVICE = {"x-hostname": "ip-10-0-1-2.eu-west-2.compute.internal", "x-availability-zone": "eu-west-2a"}
 NAMED = SERVICE["x-hostname"]
@@ -33,6 +33,31 @@ def test_an_answer_belongs_to_the_host_that_named_itself(
     path: str, status: int, body: bytes | None, headers: dict[str, str | list[str]] | None, expected: str
 ) -> None:
     assert host_of(path, status, body, headers) == expected
+
+
+class Answered:
+    """An answer with these headers."""
+
+    status_code = 200
+    content = b"{}"
+
+    def __init__(self, **headers: str) -> None:
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (Answered(x_hostname="a", x_upstream_hostname="b"), ("a", "b", "a > b")),
+        (Answered(x_hostname="a", x_upstream_hostname=""), ("a", NOBODY, "a > ?")),
+        (Answered(x_upstream_hostname="b"), (NOBODY, "b", "? > b")),
+        (Answered(), (NOBODY, NOBODY, NOBODY)),
+        (None, (NOBODY, NOBODY, NOBODY)),
+    ],
+)
+def test_who_called_whom(answer: Answered | None, expected: tuple[str, str, str]) -> None:
+    given = answer, "http://127.0.0.1/call?service=orders&path=/hostname", {}, None
+    assert (hostname(*given), upstream(*given), pair(*given)) == expected
 
 
 def test_the_zone_is_in_a_header() -> None:
