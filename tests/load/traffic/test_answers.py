@@ -56,8 +56,8 @@ class Answered:
     ],
 )
 def test_who_called_whom(answer: Answered | None, expected: tuple[str, str, str]) -> None:
-    given = answer, "http://127.0.0.1/call?service=orders&path=/hostname", {}, None
-    assert (hostname(*given), upstream(*given), pair(*given)) == expected
+    url = "http://127.0.0.1/call?service=orders&path=/hostname"
+    assert tuple(key(answer, url, {}, None) for key in (hostname, upstream, pair)) == expected
 
 
 def test_the_zone_is_in_a_header() -> None:
