@@ -23,7 +23,7 @@ WEB_PORT ?= 8089
 TWIN_UP := twin up --with-parent --port $(GATEWAY_PORT) --aws-port $(AWS_PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help install aws develop lock synth synth-services ready run compare soak ui test pytest lint deploy destroy diff diagram settings checkov audit sbom conformance clean
+.PHONY: help install aws develop lock synth synth-services ready run run-services compare soak ui test pytest lint deploy destroy diff diagram settings checkov audit sbom conformance clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -233,6 +233,14 @@ compare: ready ## Stop, rollout and crash, with and without a load balancer
 	$(TWIN_UP) -- $$events --users $(USERS) --rate $(RATE) --sweep drain_seconds=20 && \
 	$(TWIN_UP) --synth $(BOTH_WAYS) -- $$events --users $$((2 * $(USERS))) --rate $$((2 * $(RATE))) && \
 	echo && lab table $$folder/*-study && printf '\nReports:\n' && ls $$folder/*-study/report.html
+
+# The upstream ends at once, so that what each of its two ways does about it is seen.
+run-services: $(VENV)/.installed ## Two services: stop and crash a task of the one that is called, by either way to it
+	@$(MAKE) --silent --no-print-directory -j 2 install $(SERVICES)/.synthesized QUIET=1
+	@folder=results/services-$$(date -u +%Y%m%dT%H%M%SZ) && \
+	events="lab run stop-task crash --shortest --no-wait --users $(USERS) --rate $(RATE) --results $$folder" && \
+	$(TWIN_UP) --synth $(SERVICES) -- $$events --hop upstream --sweep drain_seconds=0 && \
+	echo && lab table $$folder/*-study && printf '\nReport: ' && ls $$folder/*-study/report.html
 
 soak: ready ## Random faults on a twin under load, with checks all along (MINUTES=10 SEED=...)
 	@python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
