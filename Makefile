@@ -239,7 +239,7 @@ run-services: $(VENV)/.installed ## Two services: stop and crash a task of the o
 	@$(MAKE) --silent --no-print-directory -j 2 install $(SERVICES)/.synthesized QUIET=1
 	@folder=results/services-$$(date -u +%Y%m%dT%H%M%SZ) && \
 	events="lab run stop-task crash --shortest --no-wait --users $(USERS) --rate $(RATE) --results $$folder" && \
-	$(TWIN_UP) --synth $(SERVICES) -- $$events --hop upstream --sweep drain_seconds=0 && \
+	$(TWIN_UP) --synth $(SERVICES) --programs examples/services/twin.toml -- $$events --hop upstream --sweep drain_seconds=0 && \
 	echo && lab table $$folder/*-study && printf '\nReport: ' && ls $$folder/*-study/report.html
 
 soak: ready ## Random faults on a twin under load, with checks all along (MINUTES=10 SEED=...)
