@@ -1,0 +1,59 @@
+"""examples/services on a twin: who calls whom, counted by the load."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.twin.conftest import synthesize
+from tests.twin.running import PROJECT, TwinFactory
+
+SERVICES = "examples/services/main.py"
+
+
+@pytest.mark.timeout(300)
+def test_requests_by_pair_add_up_to_those_of_locust(start_twin: TwinFactory, tmp_path: Path) -> None:
+    synthesize(tmp_path / "stack", SERVICES, SC_DRAIN_SECONDS="0")
+    programs = PROJECT / "examples/services/twin.toml"
+    twin = start_twin("--programs", str(programs), synth=tmp_path / "stack")
+    results = tmp_path / "results"
+    locust = [
+        *(
+            sys.executable,
+            "-m",
+            "locust",
+            "--headless",
+            "--host",
+            twin.gateway_url,
+            "--rate",
+            "40",
+            "-u",
+            "4",
+            "-r",
+            "4",
+        ),
+        *("-t", "5s", "--path-mix", "/call?service=serviceconnect=1", "--group-by", "load.traffic.answers:pair"),
+        *("--results-dir", str(results), "--only-summary"),
+    ]
+    done = subprocess.run(locust, cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+    run = json.loads((results / "run.json").read_text())
+    pairs: Counter[tuple[str, str]] = Counter()
+    for row in csv.DictReader((results / "hostnames.csv").read_text().splitlines()):
+        caller, upstream = row["hostname"].split(" > ")
+        pairs[caller, upstream] += int(row["requests"])
+    assert sum(pairs.values()) == run["requests"] > 100
+    assert run["failures"] == 0
+    callers, upstreams = ({pair[side] for pair in pairs} for side in (0, 1))
+    assert (len(callers), len(upstreams), len(pairs)) == (2, 3, 6)
+    # Round robin, apart for each caller.
+    for caller in callers:
+        own = [count for (by, _), count in pairs.items() if by == caller]
+        assert max(own) - min(own) <= 3
