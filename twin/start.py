@@ -25,7 +25,7 @@ _PATIENCE = 60.0  # seconds without another task that runs
 _LONGEST_HOLD = 300.0  # seconds more for tasks that are held until they are HEALTHY: the longest start period
 
 
-class Launcher(Protocol):
+class Tasks(Protocol):
     """Who runs the tasks."""
 
     folder: Path  # with a folder for each task
@@ -90,7 +90,7 @@ async def until_steady(
         await asyncio.sleep(poll)
 
 
-async def require_steady(ecs: Ecs, tasks: Launcher, faults: Disturbing, foreground: Foreground) -> None:
+async def require_steady(ecs: Ecs, tasks: Tasks, faults: Disturbing, foreground: Foreground) -> None:
     """End the twin if its tasks do not become healthy at first; say so once they have."""
     try:
         await until_steady(ecs, tasks.folder, faults, tasks.unnamed)

@@ -46,6 +46,7 @@ from twin.start import announce, require_steady, until_up
 from twin.tasks.launcher import TaskLauncher
 from twin.tasks.metadata import metadata
 from twin.tasks.programs import Programs
+from twin.tasks.surroundings import Surroundings
 
 __all__ = ["ACCOUNT", "Supervisor"]
 
@@ -79,9 +80,10 @@ class Supervisor:
             Address("127.0.0.1", options.port), machine, aws, balancers, parameters, events,
             authorization=endpoint, issuer_url=options.jwt_issuer,
         )  # fmt: skip
-        self._launcher = launcher = TaskLauncher(
+        self._tasks = tasks = Surroundings(
             machine, registry, balancers, parameters, events, aws, programs, name_tasks=options.name_tasks
         )
+        self._launcher = launcher = TaskLauncher(tasks)
         self._alarms = alarms = Alarms(ACCOUNT, region, gateway, parameters, events)
         self._controller = controller = Controller(ecs, launcher, subnets, registry, alarms, parameters, events)
         self._faults = faults = Faults(launcher, subnets, events)
@@ -107,10 +109,10 @@ class Supervisor:
                 begin(watch_clock())
                 await self._start(started, begin)
                 foreground.serves = True
-                begin(require_steady(self._ecs, self._launcher, self._faults, foreground))
+                begin(require_steady(self._ecs, self._tasks, self._faults, foreground))
                 gc.freeze()  # what is here now stays
                 gc.enable()
-                return await foreground.stay(self._aws.environment(os.environ), self._launcher.programs.umask)
+                return await foreground.stay(self._aws.environment(os.environ), self._tasks.programs.umask)
         except asyncio.CancelledError:
             if (code := foreground.code_of_end()) is None:
                 raise
@@ -131,19 +133,18 @@ class Supervisor:
         self._parts.insert(0, deployment)
         await self._balancers.configure()
         await self._gateway.start()
-        logs = [self._gateway.rotate_log, self._balancers.rotate_log]
         for part in (self._gateway, self._launcher, self._balancers, self._alarms, self._state):
             for name, work in part.work.items():  # the failure of one ends none of the others
                 begin(kept(name, work))
         if self._options.reload:
-            begin(kept("reloading", partial(reloading, self._launcher.programs, self._context)))
-        begin(kept("rotation", partial(rotating, self._machine.folder, logs)))
-        await until_up(self._ecs, self._launcher.folder, self._launcher.unnamed)
+            begin(kept("reloading", partial(reloading, self._tasks.programs, self._context)))
+        logs = partial(rotating, self._machine.folder, [self._gateway.rotate_log, self._balancers.rotate_log])
+        begin(kept("rotation", logs))
+        await until_up(self._ecs, self._tasks.folder, self._tasks.unnamed)
         await self._gateway.discover()
+        outputs = {"gateway_url": f"http://{self._gateway.address}", **deployment.outputs}
         announce(
-            self._options, self._state, self._stack.name, self._ecs, self._aws.endpoint_url,
-            {"gateway_url": f"http://{self._gateway.address}", **deployment.outputs},
+            self._options, self._state, self._stack.name, self._ecs, self._aws.endpoint_url, outputs,
             listening=sum(life.listens for life in self._launcher.lives.values()),
-            gaps=len(gaps_of(*self._parts)),
-            seconds=time.monotonic() - started,
+            gaps=len(gaps_of(*self._parts)), seconds=time.monotonic() - started,
         )  # fmt: skip

@@ -3,110 +3,48 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
 import shutil
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping
 
-from twin.aws.client import Aws
 from twin.aws.ecs.model import Task
-from twin.aws.ecs.ports import Instances
 from twin.errors import BadInput
-from twin.events import Events, ParametersChanged
 from twin.gaps import Gap
-from twin.machine.addresses import Address
-from twin.machine.machine import Machine
-from twin.parameters import Parameters
-from twin.tasks.client import Clients
 from twin.tasks.life import Life
-from twin.tasks.programs import Programs
+from twin.tasks.surroundings import Surroundings
 
-__all__ = ["Balancers", "TaskLauncher"]
-
-_AGAIN_AND_AGAIN = 2  # tasks of a service that become UNHEALTHY, and none HEALTHY, before the terminal says so
-
-_logger = logging.getLogger("twin")
-
-
-class Balancers(Protocol):
-    """The load balancers that a service may have."""
-
-    def require_groups(self, groups: Sequence[str]) -> None:
-        """Raise StartFailed if one of the target groups, by ARN, is not there."""
-
-    async def register(self, task: str, groups: Sequence[str], address: Address) -> None:
-        """Register the task with that id with each of the target groups."""
-
-    async def deregister(self, task: str) -> float:
-        """Let it drain; the seconds for which it does."""
+__all__ = ["TaskLauncher"]
 
 
 class TaskLauncher:
     """Starts and stops tasks as processes on this machine (the `Launcher` of the controller)."""
 
-    def __init__(
-        self,
-        machine: Machine,
-        registry: Instances,
-        balancers: Balancers,
-        parameters: Parameters,
-        events: Events,
-        aws: Aws,
-        programs: Programs,
-        *,
-        name_tasks: bool,
-    ) -> None:
-        """
-        Args:
-            balancers: where a task is registered besides Cloud Map.
-            parameters: those at first; ParametersChanged brings others.
-            aws: the endpoint, for secrets, and for SDKs and the metadata of tasks.
-            programs: what runs as which container.
-            name_tasks: whether a proxy adds `x-hostname` to what its application answers without it.
-        """
-        self.processes = machine.processes
-        self.registry = registry
-        self.balancers = balancers
-        self.addresses = machine.addresses
-        self.parameters = parameters
-        self.aws = aws
-        self.aws_environment = aws.environment({})
-        del self.aws_environment["TWIN_TOKEN"]  # which commands the twin itself
-        self.programs = programs
-        self.name_tasks = name_tasks
-        self.envoy_binary = machine.envoy
-        self.folder = machine.folder / "tasks"  # where each task has a folder for its configuration and logs
-        self.events = events
-        self.clients = Clients(machine, registry, parameters, events)
-        events.subscribe(ParametersChanged, self._change)
+    def __init__(self, surroundings: Surroundings) -> None:
+        self.surroundings = surroundings
         self.lives: dict[str, Life] = {}
-        # More tasks starting at once would only slow each other down, until the registration wait is over for all.
-        self.starting = asyncio.Semaphore(2 * (os.cpu_count() or 1))
         self._running: set[asyncio.Task[None]] = set()
-        self.unnamed: set[str] = set()  # families of which nothing names the program
-        self._unhealthy: dict[str, int] = {}  # tasks that became UNHEALTHY since one was HEALTHY, by service
 
     @property
     def gaps(self) -> list[Gap]:
         """How tasks differ from ECS's here."""
-        return self.clients.gaps
+        return self.surroundings.clients.gaps
 
     @property
     def work(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """What goes on by itself, by name."""
-        return {"the client proxies' endpoints": self.clients.upstreams.run}
-
-    def _change(self, event: ParametersChanged) -> None:
-        self.parameters = event.parameters
+        return {"the client proxies' endpoints": self.surroundings.clients.upstreams.run}
 
     def start(self, task: Task) -> None:
         """Begin the life of *task*."""
-        life = Life(task, self)
+        life = Life(task, self.surroundings)
         self.lives[task.id] = life
-        running = asyncio.get_running_loop().create_task(life.live(), name=f"task {task.id}")
+        running = asyncio.get_running_loop().create_task(self._run(life), name=f"task {task.id}")
         self._running.add(running)
         running.add_done_callback(self._running.discard)
+
+    async def _run(self, life: Life) -> None:
+        await life.live()
+        del self.lives[life.task.id]
+        life.stopped()
 
     def stop(self, task: Task) -> None:
         """Begin its end; a second call changes nothing."""
@@ -128,40 +66,9 @@ class TaskLauncher:
             raise BadInput(f"{name} {what}: give one of {running or 'those that run, but none does'}.")
         return found[0]
 
-    def health_changed(self, task: Task, output: str | None) -> None:
-        """*task* has become UNHEALTHY, with the last *output* of its health check, or healthy (None)."""
-        service = task.service_name
-        self._unhealthy[service] = self._unhealthy.get(service, 0) + 1 if output is not None else 0
-        if self._unhealthy[service] >= _AGAIN_AND_AGAIN:
-            said = f"its last output is {output!r}" if output else "it writes nothing"
-            _logger.warning(
-                "Tasks of service %s become UNHEALTHY again and again by their health check: %s "
-                "(docs/own-service.md says what it must be)",
-                service,
-                said,
-            )
-
-    def without_program(self, task: Task, how: str) -> None:
-        """Nothing names the program of *task*'s main container: *how* to do that is said once for a family."""
-        family = task.deployment.task_definition.family
-        if family not in self.unnamed:
-            self.unnamed.add(family)
-            _logger.warning(
-                "Service %s cannot run: %s has no program on this machine: %s", task.service_name, family, how
-            )
-
-    def deaf(self, task: Task, seconds: float) -> None:
-        """The application of *task* accepts no connection so many *seconds* after its start."""
-        _logger.warning(
-            "Tasks of service %s run and accept no connection within %g s of their start: a program has to listen on "
-            "{host} and {port} of --command, or HOST and PORT of its environment (docs/own-service.md)",
-            task.service_name,
-            seconds,
-        )
-
     def forget(self, task: Task) -> None:
         """Remove what is left of a task that has stopped: its configuration and logs."""
-        shutil.rmtree(self.folder / task.id, ignore_errors=True)
+        shutil.rmtree(self.surroundings.folder / task.id, ignore_errors=True)
 
     async def close(self) -> None:
         """Abandon all lives where they are: the twin goes down, and with it every process."""

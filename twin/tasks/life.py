@@ -14,7 +14,7 @@ import time
 from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twin.aws.ecs.model import (
     IDLE_TIMEOUT,
@@ -39,9 +39,7 @@ from twin.tasks.container import port_of as first_port_of
 from twin.tasks.health import HealthCheck, health_paths, search_path, statuses
 from twin.tasks.programs import how_to_name
 from twin.tasks.proxy import Disturbance, Sidecar, sidecar
-
-if TYPE_CHECKING:  # it makes the lives
-    from twin.tasks.launcher import TaskLauncher
+from twin.tasks.surroundings import Surroundings
 
 __all__ = ["Life"]
 
@@ -79,13 +77,13 @@ def served_protocol(task: Task) -> str:
 class Life:
     """One task from PROVISIONING to STOPPED. Whatever its work raises ends it, with a reason."""
 
-    def __init__(self, task: Task, launcher: TaskLauncher) -> None:
+    def __init__(self, task: Task, surroundings: Surroundings) -> None:
         self.task = task
         self.stopping = asyncio.Event()
         self.listens = False  # whether the application has accepted a connection before it was registered
-        self._launcher = launcher
+        self._around = surroundings
         self._definition = task.definition
-        self._folder = launcher.folder / task.id
+        self._folder = surroundings.folder / task.id
         self._served = served_service(task)
         self._container_port = served_port(task)
         self._protocol = served_protocol(task)
@@ -109,7 +107,7 @@ class Life:
         definition = self.task.deployment.task_definition.containers[number]
         program = None
         try:
-            program = self._launcher.programs.of(family, record.name, main=is_main)
+            program = self._around.programs.of(family, record.name, main=is_main)
         except BadInput as error:  # the file has changed: the task says so when it starts
             self._unusable = str(error)
         log = self._folder / ("application.log" if is_main else f"{record.name}.log")
@@ -149,7 +147,7 @@ class Life:
             self._sidecar.crash()
 
     async def live(self) -> None:
-        """Run the task to its end."""
+        """Run the task to its end, which `stopped` says."""
         self._do(self._begin())
         try:
             await self.stopping.wait()
@@ -164,7 +162,9 @@ class Life:
                 await step()
             except Exception as error:  # the other steps of its end are due all the same
                 report(f"the end of task {self.task.id}", error)
-        del self._launcher.lives[self.task.id]
+
+    def stopped(self) -> None:
+        """Nothing of it is left: it is STOPPED."""
         self._enter(TaskStatus.STOPPED)
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
@@ -190,13 +190,13 @@ class Life:
         self._allocate()
         self._folder.mkdir(parents=True, exist_ok=True)
         if self.task.deployment.service_connect:
-            self._client = await self._launcher.clients.of(self.task.deployment.endpoints, self._folder)
+            self._client = await self._around.clients.of(self.task.deployment.endpoints, self._folder)
             self._sidecar = self._make_sidecar()
             await self._sidecar.disturb(self._disturbance)
         self._enter(TaskStatus.PENDING)
         await self._thawed.wait()
         held = waiting(self._containers)
-        async with self._launcher.starting:
+        async with self._around.starting:
             if self._sidecar is not None:  # the containers start when the proxy is healthy [ecs-agent]
                 await self._sidecar.start()
             await self._start_all([each for each in self._containers if each.name not in held])
@@ -210,10 +210,10 @@ class Life:
             await self._activate()
         await self._thawed.wait()
         # A task that gets no further than this has failed to start, so that the next ones wait longer and longer.
-        self._launcher.balancers.require_groups(self.task.target_groups)
+        self._around.balancers.require_groups(self.task.target_groups)
         self._enter(TaskStatus.RUNNING)
         await self._register()
-        await self._launcher.events.settle(InstancesChanged())
+        await self._around.events.settle(InstancesChanged())
 
     def _require_programs(self) -> None:
         """The task cannot start without its main container; what it lacks besides is a gap."""
@@ -224,10 +224,10 @@ class Life:
             is_main = container is self._main
             if is_main and container.program is None:
                 how = how_to_name(family, container.name, main=True)
-                self._launcher.without_program(self.task, how)
+                self._around.without_program(self.task, how)
                 raise StartFailed(f"Container {container.name} of {family} has no program on this machine: {how}")
             if is_main:
-                self._launcher.unnamed.discard(family)  # it is named by now
+                self._around.unnamed.discard(family)  # it is named by now
             if container.program is not None and not container.words():
                 raise StartFailed(
                     f"The program of container {container.name} of {family} has no command, and its definition has "
@@ -237,7 +237,7 @@ class Life:
     def _allocate(self) -> None:
         """The task's one address, with the port of each of its containers."""
         port = self._container_port or first_port_of(self._main.definition)
-        addresses = self._launcher.addresses
+        addresses = self._around.addresses
         self._main.address = addresses.allocate(port or self._main.address.port)
         for container in self._containers:
             for mapping in container.definition.get("portMappings", []):
@@ -278,14 +278,14 @@ class Life:
         environment = self._environment(container, await self._secrets(container))
         what = "the application" if container is self._main else f"container {container.name}"
         name, words = f"{what} of task {self.task.id}", self._client.command(container.words())
-        process = await container.start(name, words, self._launcher.processes, environment)
+        process = await container.start(name, words, self._around.processes, environment)
         process.hold(self._disturbance.frozen)
         self._do(self._watch_container(container, process))
         self._do(self._watch_health(container, environment))
 
     async def _activate(self) -> None:
         self._enter(TaskStatus.ACTIVATING)
-        await self._until_listening(self._launcher.parameters.registration_wait)
+        await self._until_listening(self._around.parameters.registration_wait)
 
     def _make_sidecar(self) -> Sidecar:
         timeouts = self._served.get("timeout") or {}
@@ -298,26 +298,26 @@ class Life:
                 idle_timeout=timeouts.get(
                     "idleTimeoutSeconds", TCP_IDLE_TIMEOUT if self._protocol == "tcp" else IDLE_TIMEOUT
                 ),
-                upstream_idle_timeout=self._launcher.parameters.proxy_idle_timeout,
+                upstream_idle_timeout=self._around.parameters.proxy_idle_timeout,
                 health_paths=health_paths(self._definition),
-                host_name=self.task.host_name if self._launcher.name_tasks else None,
+                host_name=self.task.host_name if self._around.name_tasks else None,
                 protocol=self._protocol,
                 client=self._client,
             ),
             folder=self._folder,
-            processes=self._launcher.processes,
-            envoy_binary=self._launcher.envoy_binary,
+            processes=self._around.processes,
+            envoy_binary=self._around.envoy_binary,
             thawed=self._thawed,
         )
 
     def _environment(self, container: TaskContainer, secrets: Mapping[str, str]) -> dict[str, str]:
         """The container's environment: what the task definition gives, and what ECS and the twin add."""
         surroundings = {
-            **self._launcher.aws_environment,
+            **self._around.aws_environment,
             "HOSTNAME": self.task.host_name,
-            "AWS_REGION": self._launcher.aws.region,
+            "AWS_REGION": self._around.aws.region,
             "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
-            "ECS_CONTAINER_METADATA_URI_V4": f"{self._launcher.aws.endpoint_url}/v4/{container.record.runtime_id}",
+            "ECS_CONTAINER_METADATA_URI_V4": f"{self._around.aws.endpoint_url}/v4/{container.record.runtime_id}",
         }
         return self._client.environment(container.environment(surroundings, secrets, self._ports))
 
@@ -328,7 +328,7 @@ class Life:
             StartFailed: one is not there.
         """
         return {
-            entry["name"]: await asyncio.to_thread(secret, self._launcher.aws, entry["valueFrom"])
+            entry["name"]: await asyncio.to_thread(secret, self._around.aws, entry["valueFrom"])
             for entry in container.definition.get("secrets", [])
         }
 
@@ -348,12 +348,12 @@ class Life:
                         return
                     await asyncio.sleep(_POLL)
         self._step("does not listen", address=str(address))
-        self._launcher.deaf(self.task, patience)
+        self._around.deaf(self.task, patience)
 
     async def _register(self) -> None:
         address = self._proxy_address if self._sidecar else self._main.address
-        await self._launcher.balancers.register(self.task.id, self.task.target_groups, address)
-        registry, attributes = self._launcher.registry, self._attributes()
+        await self._around.balancers.register(self.task.id, self.task.target_groups, address)
+        registry, attributes = self._around.registry, self._attributes()
         if self._sidecar is not None:
             for service_id in self._discovery_services():
                 self._registered.append(service_id)
@@ -362,7 +362,7 @@ class Life:
         for entry in self.task.registries:
             service_id = entry["registryArn"].rsplit("/", 1)[-1]
             self._registered.append(service_id)
-            where = {"AVAILABILITY_ZONE": self.task.zone, "REGION": self._launcher.aws.region}
+            where = {"AVAILABILITY_ZONE": self.task.zone, "REGION": self._around.aws.region}
             with_port = port_of(entry) is not None
             registry.register(service_id, self.task.id, address, {**where, **attributes}, with_port=with_port)
             if self.task.is_checked:  # unhealthy until the container's health check passes (assumed)
@@ -396,7 +396,7 @@ class Life:
             self._step_of(container, "exited", exit_code=container.record.exit_code)
 
     async def _watch_proxy(self, sidecar: Sidecar) -> None:
-        why = await sidecar.keep(lambda: self._launcher.parameters.proxy_restarts, self._step)
+        why = await sidecar.keep(lambda: self._around.parameters.proxy_restarts, self._step)
         self._fail(StopCode.ESSENTIAL_CONTAINER_EXITED, why)
 
     async def _watch_health(self, container: TaskContainer, environment: Mapping[str, str]) -> None:
@@ -408,14 +408,14 @@ class Life:
             container.record.health = status
             for service_id in self._registered:
                 healthy = self.task.health is HealthStatus.HEALTHY
-                self._launcher.registry.set_health(service_id, self.task.id, healthy=healthy)
+                self._around.registry.set_health(service_id, self.task.id, healthy=healthy)
             if status is HealthStatus.HEALTHY:
                 container.healthy.set()
             said = last_line(log) if status is HealthStatus.UNHEALTHY else None
             self._step_of(container, f"health {status.value}", **({"output": said} if said is not None else {}))
             if self._disturbance == Disturbance():  # else the fault is in the event log, and on purpose
-                self._launcher.health_changed(self.task, said)
-            self._launcher.events.publish(TaskChanged(self.task.id))
+                self._around.health_changed(self.task, said)
+            self._around.events.publish(TaskChanged(self.task.id))
 
     async def _is_healthy(
         self, container: TaskContainer, check: HealthCheck, environment: Mapping[str, str], log: Path
@@ -424,7 +424,7 @@ class Life:
             return False
         assert container.program is not None
         try:
-            process = await self._launcher.processes.spawn(
+            process = await self._around.processes.spawn(
                 f"a health check of task {self.task.id}",
                 self._client.command(check.command),
                 env={**environment, "PATH": search_path(environment["PATH"])},
@@ -447,16 +447,16 @@ class Life:
 
     async def _leave_load_balancers(self) -> None:
         self._enter(TaskStatus.DEACTIVATING)
-        self._delay = await self._launcher.balancers.deregister(self.task.id)
+        self._delay = await self._around.balancers.deregister(self.task.id)
 
     async def _leave_cloud_map(self) -> None:
         if not self._registered:
             return
         for service_id in self._registered:
-            self._launcher.registry.deregister(service_id, self.task.id)
+            self._around.registry.deregister(service_id, self.task.id)
         self._step("deregistered")
-        self._delay = max(self._delay, self._launcher.parameters.deregistration_delay)
-        await self._launcher.events.settle(InstancesChanged())
+        self._delay = max(self._delay, self._around.parameters.deregistration_delay)
+        await self._around.events.settle(InstancesChanged())
 
     async def _refuse_connections(self) -> None:
         """Wait as long as ECS does before anything of a task ends."""
@@ -467,7 +467,7 @@ class Life:
             self._step("proxy drains")
 
     async def _stop_containers(self) -> None:
-        default = self._launcher.parameters.stop_timeout
+        default = self._around.parameters.stop_timeout
         for group in stop_order(self._containers):
             await asyncio.gather(
                 *(
@@ -480,7 +480,7 @@ class Life:
 
     async def _stop_proxy(self) -> None:
         if self._sidecar is not None and self._sidecar.process is not None:  # else it never started
-            await self._sidecar.stop(self._launcher.parameters.proxy_drain if self._registered else 0)
+            await self._sidecar.stop(self._around.parameters.proxy_drain if self._registered else 0)
             self._step("proxy stopped")
 
     async def _deprovision(self) -> None:
@@ -493,22 +493,22 @@ class Life:
         self._enter(TaskStatus.DEPROVISIONING)
 
     def _fail(self, code: StopCode, reason: str) -> None:
-        self._launcher.events.log("task", task=self.task.id, step="fails", code=code, reason=reason)
+        self._around.events.log("task", task=self.task.id, step="fails", code=code, reason=reason)
         self.stopping.set()  # first of all: whatever comes of telling the controller, it ends
-        self._launcher.events.publish(TaskFailed(self.task.id, code, reason))
+        self._around.events.publish(TaskFailed(self.task.id, code, reason))
 
     def _enter(self, status: TaskStatus) -> None:
         self.task.last_status = status
         self._step(status.value)
-        self._launcher.events.publish(TaskChanged(self.task.id))
+        self._around.events.publish(TaskChanged(self.task.id))
 
     def _step(self, name: str, **details: object) -> None:
         self.task.steps[name] = time.time()
-        self._launcher.events.log("task", task=self.task.id, step=name, **details)
+        self._around.events.log("task", task=self.task.id, step=name, **details)
 
     def _step_of(self, container: TaskContainer, name: str, **details: object) -> None:
         """A step of one container: of the main one it is the task's."""
         if container is self._main:
             self._step(name, **details)
         else:
-            self._launcher.events.log("task", task=self.task.id, step=name, container=container.name, **details)
+            self._around.events.log("task", task=self.task.id, step=name, container=container.name, **details)

@@ -207,7 +207,7 @@ def test_a_main_container_without_a_program_says_how_to_name_it(tmp_path: Path) 
     def forget(launcher: Any) -> None:
         from twin.tasks.programs import Programs
 
-        launcher.programs = Programs()
+        launcher.surroundings.programs = Programs()
 
     async def scenario() -> Bench:
         async with running(tmp_path, sabotage=forget) as bench:
@@ -216,4 +216,4 @@ def test_a_main_container_without_a_program_says_how_to_name_it(tmp_path: Path) 
 
     bench = asyncio.run(scenario())
     assert "has no program on this machine: write [programs.shop]" in (bench.task.stopped_reason or "")
-    assert bench.launcher.unnamed == {"shop"}
+    assert bench.launcher.surroundings.unnamed == {"shop"}

@@ -39,6 +39,7 @@ from twin.tasks.launcher import TaskLauncher
 from twin.tasks.program import Command
 from twin.tasks.programs import Programs
 from twin.tasks.proxy import Disturbance
+from twin.tasks.surroundings import Surroundings
 
 APPLICATION = """
 import http.server, json, os, signal, sys, time
@@ -239,7 +240,7 @@ async def running(
     events.subscribe(InstancesChanged, changed)
     events.subscribe(TaskFailed, failed)
 
-    launcher = TaskLauncher(
+    surroundings = Surroundings(
         Machine(processes, addresses, envoy or require("envoy", "run `make install`."), folder),
         registry,  # type: ignore[arg-type]
         NoBalancers(),
@@ -252,6 +253,7 @@ async def running(
         ),
         name_tasks=False,
     )
+    launcher = TaskLauncher(surroundings)
     bench = Bench(launcher, registry, make_task(definition or {}, connection, *others), steps, details)
     if sabotage:
         sabotage(launcher)
@@ -566,7 +568,7 @@ def breaking(name: str, on: str = "", after: int = 0) -> Callable[[TaskLauncher]
     times."""
 
     def sabotage(launcher: TaskLauncher) -> None:
-        owner = getattr(launcher, on) if on else launcher
+        owner = getattr(launcher.surroundings, on) if on else launcher.surroundings
         right, calls = getattr(owner, name), itertools.count()
 
         def called(*arguments: Any, **named: Any) -> Any:
@@ -587,7 +589,7 @@ def subscribe_and_raise(launcher: TaskLauncher) -> None:
         if next(heard) >= 3:
             raise LookupError("on purpose in a subscriber")
 
-    launcher.events.subscribe(TaskChanged, subscriber)
+    launcher.surroundings.events.subscribe(TaskChanged, subscriber)
 
 
 ODD = {"environment": [{"name": "COLOUR"}]}
@@ -675,7 +677,7 @@ def test_whatever_its_end_raises_it_stops_and_leaves_no_process(
             breaking(name, on)(bench.launcher)
             bench.stop()
             await bench.until("STOPPED")
-            assert len(bench.launcher.processes) == 0
+            assert len(bench.launcher.surroundings.processes) == 0
             return bench
 
     bench = asyncio.run(scenario())

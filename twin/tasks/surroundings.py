@@ -1,0 +1,116 @@
+"""What the lives of all tasks share: where they run and register, and what is said of them on the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Sequence
+from typing import Protocol
+
+from twin.aws.client import Aws
+from twin.aws.ecs.model import Task
+from twin.aws.ecs.ports import Instances
+from twin.events import Events, ParametersChanged
+from twin.machine.addresses import Address
+from twin.machine.machine import Machine
+from twin.parameters import Parameters
+from twin.tasks.client import Clients
+from twin.tasks.programs import Programs
+
+__all__ = ["Balancers", "Surroundings"]
+
+_AGAIN_AND_AGAIN = 2  # tasks of a service that become UNHEALTHY, and none HEALTHY, before the terminal says so
+
+_logger = logging.getLogger("twin")
+
+
+class Balancers(Protocol):
+    """The load balancers that a service may have."""
+
+    def require_groups(self, groups: Sequence[str]) -> None:
+        """Raise StartFailed if one of the target groups, by ARN, is not there."""
+
+    async def register(self, task: str, groups: Sequence[str], address: Address) -> None:
+        """Register the task with that id with each of the target groups."""
+
+    async def deregister(self, task: str) -> float:
+        """Let it drain; the seconds for which it does."""
+
+
+class Surroundings:
+    """Those of every task of one twin."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        registry: Instances,
+        balancers: Balancers,
+        parameters: Parameters,
+        events: Events,
+        aws: Aws,
+        programs: Programs,
+        *,
+        name_tasks: bool,
+    ) -> None:
+        """
+        Args:
+            balancers: where a task is registered besides Cloud Map.
+            parameters: those at first; ParametersChanged brings others.
+            aws: the endpoint, for secrets, and for SDKs and the metadata of tasks.
+            programs: what runs as which container.
+            name_tasks: whether a proxy adds `x-hostname` to what its application answers without it.
+        """
+        self.processes = machine.processes
+        self.registry = registry
+        self.balancers = balancers
+        self.addresses = machine.addresses
+        self.parameters = parameters
+        self.aws = aws
+        self.aws_environment = aws.environment({})
+        del self.aws_environment["TWIN_TOKEN"]  # which commands the twin itself
+        self.programs = programs
+        self.name_tasks = name_tasks
+        self.envoy_binary = machine.envoy
+        self.folder = machine.folder / "tasks"  # where each task has a folder for its configuration and logs
+        self.events = events
+        self.clients = Clients(machine, registry, parameters, events)
+        events.subscribe(ParametersChanged, self._change)
+        # More tasks starting at once would only slow each other down, until the registration wait is over for all.
+        self.starting = asyncio.Semaphore(2 * (os.cpu_count() or 1))
+        self.unnamed: set[str] = set()  # families of which nothing names the program
+        self._unhealthy: dict[str, int] = {}  # tasks that became UNHEALTHY since one was HEALTHY, by service
+
+    def _change(self, event: ParametersChanged) -> None:
+        self.parameters = event.parameters
+
+    def health_changed(self, task: Task, output: str | None) -> None:
+        """*task* has become UNHEALTHY, with the last *output* of its health check, or healthy (None)."""
+        service = task.service_name
+        self._unhealthy[service] = self._unhealthy.get(service, 0) + 1 if output is not None else 0
+        if self._unhealthy[service] >= _AGAIN_AND_AGAIN:
+            said = f"its last output is {output!r}" if output else "it writes nothing"
+            _logger.warning(
+                "Tasks of service %s become UNHEALTHY again and again by their health check: %s "
+                "(docs/own-service.md says what it must be)",
+                service,
+                said,
+            )
+
+    def without_program(self, task: Task, how: str) -> None:
+        """Nothing names the program of *task*'s main container: *how* to do that is said once for a family."""
+        family = task.deployment.task_definition.family
+        if family not in self.unnamed:
+            self.unnamed.add(family)
+            _logger.warning(
+                "Service %s cannot run: %s has no program on this machine: %s", task.service_name, family, how
+            )
+
+    def deaf(self, task: Task, seconds: float) -> None:
+        """The application of *task* accepts no connection so many *seconds* after its start."""
+        _logger.warning(
+            "Tasks of service %s run and accept no connection within %g s of their start: a program has to listen on "
+            "{host} and {port} of --command, or HOST and PORT of its environment (docs/own-service.md)",
+            task.service_name,
+            seconds,
+        )
