@@ -112,6 +112,7 @@ def test_tasks_call_what_was_there_when_their_deployment_began(mesh: Mesh) -> No
 
 def test_a_hanging_task_fails_five_requests_and_is_left_out_until_its_time_is_over(mesh: Mesh) -> None:
     hanging, *_ = mesh.instances("shop")
+    mesh.curl("caller", "http://shop:8080/[1-6]")  # so that none has failed the last request that it got
     before = mesh.statistics("caller", "shop-8080")
     twin(mesh, "fault", "hang", hanging, "--for", "600")
     try:
