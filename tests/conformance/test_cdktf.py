@@ -1,4 +1,4 @@
-"""The stack by the cdktf command, as `make deploy` and `make destroy` run it."""
+"""The stack by the cdktf command, as `make deploy` and `make destroy` run it, with CDKTF's bindings and cdktn's."""
 
 from __future__ import annotations
 
@@ -21,8 +21,14 @@ from tests.twin.running import PROJECT
 _OWN = ("cdktf.json", "cdktf.out", "cdktf.endpoint.out", "outputs.json", "results", ".twin")
 
 
+PYTHONS = {"cdktf": Path(sys.executable), "cdktn": PROJECT / ".venv-cdktn" / "bin" / "python"}
+
+
 @pytest.mark.timeout(1200)
-def test_make_deploys_and_destroys(endpoint: Endpoint, tmp_path: Path) -> None:
+@pytest.mark.parametrize("bindings", PYTHONS)
+def test_make_deploys_and_destroys(bindings: str, endpoint: Endpoint, tmp_path: Path) -> None:
+    if not PYTHONS[bindings].exists():
+        pytest.skip("conformance: cdktn is not installed (`make .venv-cdktn/.installed` installs it)")
     if not (PROJECT / "node_modules" / ".installed").exists():
         pytest.skip("conformance: the cdktf command is not installed (`make node_modules/.installed` installs it)")
     folder = tmp_path / "project"
@@ -30,9 +36,7 @@ def test_make_deploys_and_destroys(endpoint: Endpoint, tmp_path: Path) -> None:
     for path in PROJECT.iterdir():
         if path.name not in _OWN and not path.name.startswith("terraform.") and path.suffix != ".egg-info":
             (folder / path.name).symlink_to(path)
-    configuration = json.loads((PROJECT / "cdktf.json").read_text())
-    configuration["app"] = f"{sys.executable} -m tests.conformance.synthesize"
-    (folder / "cdktf.json").write_text(json.dumps(configuration))
+    (folder / "cdktf.json").write_text((PROJECT / "cdktf.json").read_text())
     synthesize(tmp_path / "asked")
     terraform = Terraform(tmp_path, {**endpoint.environment, "PYTHONPATH": str(PROJECT)})
     try:
@@ -40,10 +44,12 @@ def test_make_deploys_and_destroys(endpoint: Endpoint, tmp_path: Path) -> None:
     except Lacking as lacking:
         pytest.skip(f"conformance: {lacking}")
     before = inventory(endpoint.client)
+    # In the place of main.py, which asks for the provider of the registry.
+    program = f"{PYTHONS[bindings]} -m tests.conformance.synthesize"
 
     def make(target: str) -> None:
         done = subprocess.run(
-            ["make", target, "ARGS=--auto-approve"],
+            ["make", target, "ARGS=--auto-approve", f"BINDINGS={bindings}", f"APP={program}"],
             cwd=folder,
             env={**terraform.environment, "CI": "true", "PATH": os.environ["PATH"]},
             capture_output=True,
