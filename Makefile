@@ -257,8 +257,7 @@ pytest: synth develop
 
 # The cdktf command and cdktn are for one of its tests each, which is skipped where a registry has none.
 conformance: $(VENV)/.developed ## The stack's variants by the real Terraform on an empty twin (K=default: one of them)
-	$(if $(filter-out cdktf,$(K)),,-@$(MAKE) --no-print-directory node_modules/.installed)
-	$(if $(filter-out cdktn,$(K)),,-@$(MAKE) --no-print-directory .venv-cdktn/.installed)
+	$(if $(filter-out cdktf cdktn,$(K)),,-@$(MAKE) --no-print-directory node_modules/.installed .venv-cdktn/.installed)
 	pytest tests/conformance $(if $(K),-k '$(K)')
 
 clean: ## Remove what was made, .venv included
