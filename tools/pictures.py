@@ -1,6 +1,6 @@
 """Make the pictures of README and docs, light and dark, for broad and for narrow screens.
 
-    python tools/pictures.py report RUN docs/images/report     # a report's headline and first picture
+    python tools/pictures.py report STUDY docs/images/report --until 'figure:nth-of-type(2)'    # of `make run`
     python tools/pictures.py report STUDY docs/images/report-matrix --until .wide --width 1024     # to its first table
     python tools/pictures.py locust http://127.0.0.1:8089 docs/images    # beside `make ui`: load, and a task stopped
 
