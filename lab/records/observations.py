@@ -110,13 +110,14 @@ class Windows:
 class WindowCounter:
     """Counts into windows; whenever there are too many, twice as wide ones take their place.
 
-    Memory: at most 1024 windows and 32 MB.
+    Memory: about 1024 windows, and twice 32 MB at most.
     """
 
     def __init__(self, unit: Unit, width: int) -> None:
         self._unit: Unit = unit
         self._width = width
-        self._rows: dict[int, Integers] = {}  # by window; as long as the hosts that were met in it
+        self._parts: list[tuple[Integers, Integers]] = []  # (starts, rows as long as the hosts that were met)
+        self._rows = 0
 
     def add(
         self,
@@ -129,34 +130,59 @@ class WindowCounter:
         """Count requests, (n,) each: when or where, host number, how many (1), whether a pair, whether a repeat."""
         if len(hosts) == 0:
             return
-        keys, window = np.unique(positions // self._width, return_inverse=True)
+        if (positions[1:] < positions[:-1]).any():
+            order = np.argsort(positions, kind="stable")
+            positions, hosts = positions[order], hosts[order]
+            requests = None if requests is None else requests[order]
+            follows = None if follows is None else follows[order]
+            repeats = None if repeats is None else repeats[order]
         columns = int(hosts.max()) + 1
-        cells = np.bincount(window * columns + hosts, requests, minlength=len(keys) * columns)
-        rows = np.zeros((len(keys), _FIRST_HOST + columns), dtype=np.int64)
-        rows[:, _FIRST_HOST:] = cells.reshape(len(keys), columns)
+        starts = self._starts(positions, columns)
+        window = np.repeat(np.arange(len(starts)) * columns, np.diff(starts, append=len(positions)))
+        cells = np.bincount(window + hosts, requests, minlength=len(starts) * columns)
+        rows = np.zeros((len(starts), _FIRST_HOST + columns), dtype=np.int64)
+        rows[:, _FIRST_HOST:] = cells.reshape(-1, columns)
         if follows is not None and repeats is not None:
-            rows[:, _PAIRS] = np.bincount(window[follows], minlength=len(keys))
-            rows[:, _REPEATS] = np.bincount(window[repeats], minlength=len(keys))
-        for key, row in zip(keys.tolist(), rows, strict=True):
-            self._add_row(key, row)
-        while len(self._rows) > max(2, min(_MOST_WINDOWS, _MOST_CELLS // columns)):
-            narrow, self._rows, self._width = self._rows, {}, 2 * self._width
-            for key, row in narrow.items():
-                self._add_row(key // 2, row)
+            np.add.reduceat(follows, starts, out=rows[:, _PAIRS])
+            np.add.reduceat(repeats, starts, out=rows[:, _REPEATS])
+        self._parts.append((positions[starts], rows))
+        self._rows += len(rows)
+        if self._rows > 2 * _most_windows(columns):
+            self._merge()
 
-    def _add_row(self, key: int, row: Integers) -> None:
-        shorter, longer = sorted((self._rows.get(key, row[:0]), row), key=len)
-        longer[: len(shorter)] += shorter
-        self._rows[key] = longer
+    def _starts(self, positions: Integers, hosts: int) -> Integers:
+        """Where among the rising *positions* a window begins; windows widen until there are few enough."""
+        while True:
+            keys = positions // self._width
+            starts = np.concatenate(([0], np.flatnonzero(keys[1:] != keys[:-1]) + 1))
+            if len(starts) <= _most_windows(hosts):
+                return starts
+            self._width *= 2
+
+    def _merge(self) -> None:
+        """All parts become one."""
+        columns = max(rows.shape[1] for _, rows in self._parts)
+        positions = np.concatenate([positions for positions, _ in self._parts])
+        table = np.concatenate([np.pad(rows, ((0, 0), (0, columns - rows.shape[1]))) for _, rows in self._parts])
+        order = np.argsort(positions, kind="stable")
+        starts = self._starts(positions[order], columns - _FIRST_HOST)
+        self._parts = [(positions[order][starts], np.add.reduceat(table[order], starts))]
+        self._rows = len(starts)
 
     def windows(self, hosts: int) -> Windows:
         """What was counted, in order, for so many hosts."""
-        keys = sorted(self._rows)
-        table = np.zeros((len(keys), _FIRST_HOST + hosts), dtype=np.int64)
-        for row, key in zip(table, keys, strict=True):
-            row[: len(self._rows[key])] = self._rows[key]
-        starts = np.array(keys, dtype=np.int64) * self._width
+        if not self._parts:
+            self._parts = [(np.zeros(0, np.int64), np.zeros((0, _FIRST_HOST), np.int64))]
+        elif len(self._parts) > 1:
+            self._merge()
+        positions, rows = self._parts[0]
+        table = np.pad(rows, ((0, 0), (0, _FIRST_HOST + hosts - rows.shape[1])))
+        starts = positions // self._width * self._width
         return Windows(self._unit, self._width, starts, table[:, _FIRST_HOST:], table[:, _PAIRS], table[:, _REPEATS])
+
+
+def _most_windows(hosts: int) -> int:
+    return max(2, min(_MOST_WINDOWS, _MOST_CELLS // hosts))
 
 
 MOST_IN_MATRIX = 128
@@ -179,7 +205,8 @@ class SequenceCounter:
 
     def __init__(self, *, timed: bool) -> None:
         self._windows = WindowCounter("seconds", 1) if timed else WindowCounter("requests", _FIRST_WIDTH)
-        self._transitions: Integers | None = np.zeros((MOST_IN_MATRIX, MOST_IN_MATRIX), dtype=np.int64)
+        # The first row is for answers that follow none.
+        self._transitions: Integers | None = np.zeros((1 + MOST_IN_MATRIX, MOST_IN_MATRIX), dtype=np.int64)
         self._last = np.full(1, -1, dtype=np.int64)  # host of the last answer on each connection
         self._chained = np.zeros(1, dtype=np.bool_)
         self._taken = 0
@@ -201,8 +228,8 @@ class SequenceCounter:
         if hosts.max() >= MOST_IN_MATRIX:
             self._transitions = None
         if self._transitions is not None:
-            cells = before[follows] * MOST_IN_MATRIX + hosts[follows]
-            self._transitions += np.bincount(cells, minlength=MOST_IN_MATRIX**2).reshape(self._transitions.shape)
+            cells = (before + 1) * MOST_IN_MATRIX + hosts
+            self._transitions += np.bincount(cells, minlength=self._transitions.size).reshape(self._transitions.shape)
 
     def _before_on_connection(self, hosts: Integers, connections: Integers) -> Integers:
         missing = int(connections.max()) + 1 - len(self._last)
@@ -224,5 +251,5 @@ class SequenceCounter:
     def result(self, names: list[str]) -> tuple[Windows, Sequence]:
         """The windows and the order, for hosts of these names, by their numbers."""
         size = len(names)
-        transitions = None if self._transitions is None else self._transitions[:size, :size].copy()
+        transitions = None if self._transitions is None else self._transitions[1 : 1 + size, :size].copy()
         return self._windows.windows(size), Sequence(tuple(names), int(self._chained.sum()), transitions)
