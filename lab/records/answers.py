@@ -9,7 +9,7 @@ import re
 import sys
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lab.errors import BadInput
-from lab.records.observations import Integers, Observations, SequenceCounter, host_of, observe
+from lab.records.observations import Flags, Integers, Observations, SequenceCounter, host_of, observe
 from lab.records.run import read_folder
 from load.results import UNKNOWN_HOST
 
@@ -89,9 +90,10 @@ class _Lines:
         self._blocks = blocks
 
     def __iter__(self) -> Iterator[str]:
-        for line in itertools.chain.from_iterable(split_lines(self.source, self._blocks)):
-            self.number += 1
-            yield _decoded(line, self.where)
+        for block in whole_lines(self.source, self._blocks):
+            for line in block[:-1].split(b"\n"):
+                self.number += 1
+                yield _decoded(line, self.where)
 
     @property
     def where(self) -> str:
@@ -246,7 +248,6 @@ def shown(text: bytes) -> str:
 _MOST_NAMES = 100_000  # of hosts, and of connections: with more it is no list of answers, and would fill the memory
 _LONGEST_NAME = 253  # characters of a domain name, RFC 1035 section 2.3.4
 _LONGEST_LINE = 1 << 20
-_END = b" \0 "  # of a line, as a word
 
 
 def read_lines(source: str, blocks: Iterable[bytes], layout: Layout) -> Observations:
@@ -254,107 +255,184 @@ def read_lines(source: str, blocks: Iterable[bytes], layout: Layout) -> Observat
 
     Raises BadInput with the line that does not fit.
     """
-    parser = _Parser(layout)
+    hosts, connections, seconds = _Names("hostname"), _Names("connection"), _Seconds()
     counter = SequenceCounter(timed=bool(layout.time))
     totals = np.zeros(0, dtype=np.int64)
-    unknown = lines_before = 0
-    if layout.commas:
-        blocks = (block.replace(b",", b" ") for block in blocks)
-    for lines in split_lines(source, blocks):
+    unknown = lines = 0
+    for block in whole_lines(source, blocks):
         try:
-            columns = parser.parse(lines)
-        except ValueError:
-            raise _complaint(source, parser, lines, lines_before) from None
-        lines_before += len(lines)
-        known = columns[0] >= 0
-        host, second, connection = (None if column is None else column[known] for column in columns)
-        assert host is not None
-        unknown += len(lines) - len(host)
+            column, inside = _columns_of(block, layout)
+            host = hosts.of(column[layout.host])
+            second = seconds.of([column[index] for index in layout.time]) if layout.time else None
+            connection = None if layout.connection is None else connections.of(column[layout.connection])
+        except _Wrong as wrong:
+            raise BadInput(f"{source}, line {lines + wrong.line + 1}: {wrong}") from None
         counts = np.bincount(host, minlength=len(totals))
         counts[: len(totals)] += totals
         totals = counts
         counter.add(host, second, connection)
-    names = parser.hosts.names
-    windows, sequence = counter.result(names)
+        unknown += inside - len(host)
+        lines += inside
+    windows, sequence = counter.result(hosts.names)
     seen = Observations(
         source=source,
         taken_for=layout.words,
-        lines=lines_before,
-        counts=dict(zip(names, totals.tolist(), strict=True)) | ({UNKNOWN_HOST: unknown} if unknown else {}),
+        lines=lines,
+        counts=dict(zip(hosts.names, totals.tolist(), strict=True)) | ({UNKNOWN_HOST: unknown} if unknown else {}),
         windows=windows,
         sequence=sequence,
     )
     repeats = int(windows.repeats.sum())
-    if layout.connection is None and repeats > 0 and repeats == totals.sum() - len(names):
+    if layout.connection is None and repeats > 0 and repeats == totals.sum() - len(hosts.names):
         note = "All answers of a host follow each other, as in a sorted file, so their order was not used."
         kept = windows.without_order() if layout.time else None
         return replace(seen, windows=kept, sequence=None, notes=(note,))
     return seen
 
 
-class _Parser:
-    """Turns lines into numbers of hosts (-1: not known), seconds and numbers of connections."""
-
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
-        self.hosts, self._connections, self._seconds = _Names("hostname"), _Names("connection"), _Seconds()
-
-    def parse(self, lines: list[bytes]) -> tuple[Integers, Integers | None, Integers | None]:
-        """Raises ValueError with what is wrong with some line."""
-        layout = self._layout
-        if layout.columns == 1:
-            return _mapped(self.hosts, lines), None, None
-        column = self._split(lines)
-        second = connection = None
-        if len(layout.time) == 1:
-            second = self._seconds.of(column[layout.time[0]])
-        elif layout.time:
-            date, time = (column[index] for index in layout.time)
-            second = self._seconds.of([b"%b %b" % both for both in zip(date, time, strict=True)])
-        if layout.connection is not None:
-            connection = _mapped(self._connections, column[layout.connection])
-        return _mapped(self.hosts, column[layout.host]), second, connection
-
-    def _split(self, lines: list[bytes]) -> list[list[bytes]]:
-        """The columns, without blank lines; all lines at once, for a list for each would take most of the time."""
-        width = self._layout.columns
-        words = _END.join([*lines, b""]).split()
-        if len(words) == len(lines) * (width + 1) and words[width :: width + 1].count(b"\0") == len(lines):
-            return [words[index :: width + 1] for index in range(width)]
-        filled = [line for line in lines if line.strip()]
-        if len(filled) < len(lines):
-            return self._split(filled)
-        wrong = next(count for count in (len(line.split()) for line in lines) if count != width)
-        raise ValueError(f"{wrong} column{'s' if wrong > 1 else ''} where the first line has {width}")
+def whole_lines(source: str, blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes, each part of whole lines with their ends. Raises BadInput for a line too long to be one."""
+    rest = b""
+    for block in blocks:
+        end = block.rfind(b"\n") + 1
+        if end:
+            yield rest + block[:end]
+            rest = b""
+        rest += block[end:]
+        if len(rest) > _LONGEST_LINE:
+            raise BadInput(f"{source} has a line of more than {_LONGEST_LINE:,} bytes: this is no list of hostnames")
+    if rest:
+        yield rest + b"\n"
 
 
-def _mapped(numbers: dict[bytes, int], texts: Collection[bytes]) -> Integers:
-    return np.fromiter(map(numbers.__getitem__, texts), dtype=np.int64, count=len(texts))
+class _Wrong(Exception):
+    """What is wrong with a line, by its number from 0 in its block."""
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(message)
+        self.line = line
 
 
-class _Names(dict[bytes, int]):
-    """Numbers names from 0 as they come; no name is -1. A name is checked when it is first met."""
+_BLANK = np.isin(np.arange(256), list(b" \t\n\r\v\f,"))
+_OF_WORD = np.array([(1 << 8 * length) - 1 for length in range(9)], dtype=np.uint64)  # that many bytes of eight
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True, eq=False)
+class _Column:
+    """The words of one column of a block, one for each line that is not blank: begin, end, line, (n,) each.
+
+    A list of words would take most of the time; `eight` has the eight bytes from each place of the block on.
+    """
+
+    block: bytes
+    eight: NDArray[np.uint64]
+    starts: Integers
+    ends: Integers
+    line: Integers
+
+    def word(self, index: int) -> bytes:
+        return self.block[self.starts[index] : self.ends[index]]
+
+    def hashes(self) -> NDArray[np.uint64]:
+        """A number for each word. Two of 100,000 words have the same one once in some billion files."""
+        length = self.ends - self.starts
+        found = length.astype(np.uint64)
+        shortest = int(length.min(initial=0 if len(length) == 0 else _LONGEST_LINE))
+        for begin in range(0, int(length.max(initial=0)), 8):
+            if begin + 8 <= shortest:
+                mixed = found ^ self.eight[self.starts + begin]
+            else:
+                eight = self.eight[np.minimum(self.starts + begin, self.ends)]
+                mixed = found ^ (eight & _OF_WORD[np.clip(length - begin, 0, 8)])
+            mixed *= _FACTOR
+            mixed ^= mixed >> np.uint64(32)
+            found = mixed if begin < shortest else np.where(begin < length, mixed, found)  # a shorter one has its hash
+        return found
+
+    def changes(self, length: int) -> Flags:
+        """Whether a word has other first bytes than the one before. Those of a shorter one go on behind it."""
+        begins = [self.eight[self.starts + begin] for begin in range(0, length, 8)]
+        begins[-1] = begins[-1] & _OF_WORD[(length - 1) % 8 + 1]
+        return np.asarray(np.any([np.concatenate(([True], each[1:] != each[:-1])) for each in begins], axis=0))
+
+
+def _columns_of(block: bytes, layout: Layout) -> tuple[list[_Column], int]:
+    """The columns of whole lines but for blank ones, and how many lines there are with these. Raises _Wrong."""
+    text = np.frombuffer(block, dtype=np.uint8)
+    ends = np.flatnonzero((text <= 0x20) | (text == ord(",")) if layout.commas else text <= 0x20)
+    by = text[ends]
+    newline = by == ord("\n")
+    line = np.cumsum(newline) - newline
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    width = layout.columns
+    if (odd := ~_BLANK[by]).any():
+        raise _unfit(block, int(line[odd.argmax()]), "is no hostname" if width == 1 else "has a control character")
+    filled = ends > starts
+    starts, ends, line = starts[filled], ends[filled], line[filled]
+    if (
+        len(line) % width
+        or (width > 1 and (line[::width] != line[width - 1 :: width]).any())
+        or (line[width::width] == line[width - 1 : -1 : width]).any()
+    ):
+        there = np.bincount(line)
+        first = int(np.flatnonzero((there != width) & (there > 0))[0])
+        if width == 1:
+            raise _unfit(block, first, "is no hostname")
+        wrong = int(there[first])
+        raise _Wrong(first, f"{wrong} column{'s' if wrong > 1 else ''} where the first line has {width}")
+    padded = block + bytes(32)
+    eight = np.ndarray((len(padded) - 7,), dtype="<u8", buffer=padded, strides=(1,))
+    columns = [
+        _Column(block, eight, starts[index::width], ends[index::width], line[index::width]) for index in range(width)
+    ]
+    return columns, int(newline.sum())
+
+
+def _unfit(block: bytes, line: int, what: str) -> _Wrong:
+    text = block.split(b"\n")[line].strip()
+    return _Wrong(line, f"{shown(text)} {what}")
+
+
+class _Names:
+    """Numbers names from 0 as they come. A name is checked when it is first met."""
 
     def __init__(self, what: str) -> None:
-        super().__init__({b"": -1})
         self._what = what
         self.names: list[str] = []
+        self._numbers: dict[int, int] = {}  # by hash
+        self._hashes = np.zeros(1, dtype=np.uint64)  # by number, with room for more
+        self._slots = np.zeros(1 << 16, dtype=np.int64)  # the number of a name with these last bits of its hash
 
-    def __missing__(self, text: bytes) -> int:
-        name = text.strip()
-        if name != text:
-            number = self[text] = self[name]
-            return number
-        if len(name) > _LONGEST_NAME or any(byte <= 0x20 or byte in b",\x7f" for byte in name):
-            raise ValueError(f"{shown(name)} is no {self._what}")
+    def of(self, column: _Column) -> Integers:
+        """The number of each word. Raises _Wrong for what is no name."""
+        hashes = column.hashes()
+        slots = hashes.astype(np.int64) & (len(self._slots) - 1)
+        numbers = self._slots[slots]
+        others = np.flatnonzero(self._hashes[numbers] != hashes)
+        if len(others):
+            distinct, first, which = np.unique(hashes[others], return_index=True, return_inverse=True)
+            for index in np.argsort(first).tolist():
+                if (name := int(distinct[index])) not in self._numbers:
+                    where = int(others[first[index]])
+                    self._numbers[name] = self._slots[slots[where]] = self._add(column, where)
+                    self._hashes[len(self.names) - 1] = name
+            numbers[others] = np.array([self._numbers[name] for name in distinct.tolist()], dtype=np.int64)[which]
+        return np.asarray(numbers)
+
+    def _add(self, column: _Column, index: int) -> int:
+        name, line = column.word(index), int(column.line[index])
+        if len(name) > _LONGEST_NAME or any(byte in b",\x7f" for byte in name):
+            raise _Wrong(line, f"{shown(name)} is no {self._what}")
         if len(self.names) == _MOST_NAMES:
-            raise ValueError(f"more than {_MOST_NAMES:,} different {self._what}s")
+            raise _Wrong(line, f"more than {_MOST_NAMES:,} different {self._what}s")
         try:
             self.names.append(name.decode())
         except UnicodeDecodeError:
-            raise ValueError(f"{shown(name)} is not UTF-8 text") from None
-        number = self[name] = len(self.names) - 1
-        return number
+            raise _Wrong(line, f"{shown(name)} is not UTF-8 text") from None
+        if len(self.names) > len(self._hashes):
+            self._hashes = np.pad(self._hashes, (0, len(self._hashes)))
+        return len(self.names) - 1
 
 
 class _Seconds(dict[bytes, int]):
@@ -366,43 +444,21 @@ class _Seconds(dict[bytes, int]):
         second = self[text] = parse_time(text)
         return second
 
-    def of(self, texts: list[bytes]) -> Integers:
-        """The second of each time; neighbours that are the same up to the second are parsed once."""
-        if not texts:
+    def of(self, columns: Sequence[_Column]) -> Integers:
+        """The second of each time; neighbours that are the same up to the second are parsed once. Raises _Wrong."""
+        first = columns[0]
+        if len(first.starts) == 0:
             return np.zeros(0, dtype=np.int64)
-        first = _changes(texts, len("1764000000"))
-        if not all(texts[index][:10].isdigit() for index in first):
-            first = _changes(texts, len("2025-11-24T16:00:00"))
-        seconds = np.array([self[texts[index]] for index in first], dtype=np.int64)
-        return np.repeat(seconds, np.diff(first, append=len(texts)))
-
-
-def _changes(texts: list[bytes], length: int) -> Integers:
-    """Where a text begins otherwise than the one before."""
-    beginnings = np.array(texts).astype(f"S{length}")
-    return np.concatenate(([0], np.flatnonzero(beginnings[1:] != beginnings[:-1]) + 1))
-
-
-def split_lines(source: str, blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """The lines of each block. Raises BadInput for a line too long to be one."""
-    rest = b""
-    for block in blocks:
-        lines = block.split(b"\n")
-        lines[0] = rest + lines[0]
-        rest = lines.pop()
-        if len(rest) > _LONGEST_LINE:
-            raise BadInput(f"{source} has a line of more than {_LONGEST_LINE:,} bytes: this is no list of hostnames")
-        if lines:
-            yield lines
-    if rest:
-        yield [rest]
-
-
-def _complaint(source: str, parser: _Parser, lines: list[bytes], lines_before: int) -> BadInput:
-    """The first of the lines that does not parse, by its number."""
-    for number, line in enumerate(lines, start=lines_before + 1):
-        try:
-            parser.parse([line])
-        except ValueError as error:
-            return BadInput(f"{source}, line {number}: {error}")
-    raise AssertionError("some line does not parse")
+        if len(columns) == 2:
+            changed = np.flatnonzero(first.changes(len("2025-11-24")) | columns[1].changes(len("16:00:00")))
+        else:
+            changed = np.flatnonzero(first.changes(len("1764000000")))
+            if not all(first.word(index)[:10].isdigit() for index in changed.tolist()):
+                changed = np.flatnonzero(first.changes(len("2025-11-24T16:00:00")))
+        seconds = np.empty(len(changed), dtype=np.int64)
+        for number, index in enumerate(changed.tolist()):
+            try:
+                seconds[number] = self[b" ".join(column.word(index) for column in columns)]
+            except ValueError as error:
+                raise _Wrong(int(first.line[index]), str(error)) from None
+        return np.repeat(seconds, np.diff(changed, append=len(first.starts)))
