@@ -217,7 +217,7 @@ run: ready ## Stop a task under load: what fails, without a drain and with one
 	$(TWIN_UP) -- $$stop_task --sweep drain_seconds=20 && \
 	echo && lab table $$folder/* && printf '\nReport of both: ' && lab report $$folder/*
 	@printf '%s\n' '' 'Next:' \
-		'  make compare   stop, rollout, crash; with a load balancer too (3 to 4 minutes)' \
+		'  make compare   stop, rollout, crash; with a load balancer too (three minutes)' \
 		'  make ui        the same stack, and Locust in your browser' \
 		'  $(BIN)/lab costs --requests-per-second $(RATE)   (what a month costs)'
 

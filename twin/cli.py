@@ -23,6 +23,7 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     help="The synthesized stack on this machine: real Envoys, the service as processes, an AWS endpoint.",
     no_args_is_help=True,
+    context_settings={"max_content_width": 120},
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -519,7 +519,8 @@ def study_answer(matrix: Sequence[Row]) -> str:
     for arm, way in ways.items():
         own = [row for row in matrix if row.arm == arm]
         if own:
-            sentences.append(_lossless_settings(own, names, way) if names else _worst(own, way))
+            several = len({tuple(row.parameters.get(name) for name in names) for row in own}) > 1
+            sentences.append(_lossless_settings(own, names, way) if several else _worst(own, way))
     if not sentences:
         return "No run came to its end, so there is nothing to say of them together."
     least, most = min(row.runs for row in matrix), max(row.runs for row in matrix)

@@ -40,7 +40,8 @@ def twin(request: pytest.FixtureRequest, start_twin: TwinFactory) -> Iterator[Ru
 
 
 def test_all_of_them_are_in_the_document() -> None:
-    assert EXAMPLES.keys() == {file.name for file in (PROJECT / "examples").glob("*_service.*")}
+    files = [file.name for pattern in ("*_service.*", "*.sh") for file in (PROJECT / "examples").glob(pattern)]
+    assert sorted(EXAMPLES) == sorted(files)
 
 
 def test_a_stop_under_load_loses_no_request(twin: RunningTwin) -> None:

@@ -113,3 +113,14 @@ def test_two_settings_of_one_event_are_compared_in_the_headline(tmp_path: Path) 
         f"Single runs: without a load balancer {failed[0]:,} of {requests[0]:,} requests failed {event} "
         f"if the application ends at once, and none of {requests[1]:,} if the application serves on for 20 s."
     )
+
+
+def test_several_events_at_one_setting_are_events_and_no_settings(tmp_path: Path) -> None:
+    rng = np.random.default_rng(15)
+    runs = [
+        write_run(tmp_path / name, rng, name=name, lingers=2.0, parameters={"drain_seconds": 0.0})
+        for name in ("stop-task", "crash")
+    ]
+    (tmp_path / "study").mkdir()
+    page = study_page(write_study(tmp_path / "study", runs, {}))
+    assert page.title.startswith("Single runs: without a load balancer 0 of 2 events lost no request, and ")
