@@ -23,7 +23,7 @@ WEB_PORT ?= 8089
 TWIN_UP := twin up --with-parent --port $(GATEWAY_PORT) --aws-port $(AWS_PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help install aws develop lock synth synth-services ready run run-services compare soak ui test pytest lint deploy destroy diff diagram settings checkov audit sbom conformance clean
+.PHONY: help install aws develop lock synth synth-services ready run run-services compare soak ui test pytest lint deploy destroy diff diagram settings checkov audit sbom conformance locust-versions clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -256,9 +256,21 @@ pytest: synth develop
 	pytest -n 5 --dist loadfile --no-loadscope-reorder
 
 # The cdktf command and cdktn are for one of its tests each, which is skipped where a registry has none.
+# Locust's newest release and the one before, each beside locust-plugins in a virtual environment of its own.
+.venv-locust/%/.installed: $(VENV)/.developed
+	$(PYTHON) -m venv $(@D)
+	$(STEP) "Installing Locust $* into $(@D)" $(@D)/bin/pip install --quiet locust==$* locust-plugins
+	@touch $@
+
+LOCUSTS := 2.47.0 2.46.7
+
+locust-versions: $(foreach v,$(LOCUSTS),.venv-locust/$v/.installed) ## The plugin for Locust with its newest release and the one before
+	@for version in $(LOCUSTS); do \
+		LOCUST_UNDER_TEST=$(CURDIR)/.venv-locust/$$version/bin/locust pytest -q tests/load/groups/test_foreign.py || exit 1; done
+
 conformance: $(VENV)/.developed ## The stack's variants by the real Terraform on an empty twin (K=default: one of them)
 	$(if $(filter-out cdktf cdktn,$(K)),,-@$(MAKE) --no-print-directory node_modules/.installed .venv-cdktn/.installed)
 	pytest tests/conformance $(if $(K),-k '$(K)')
 
 clean: ## Remove what was made, .venv included
-	rm -rf $(VENV) .venv-checkov .venv-audit .venv-cdktn node_modules sbom cdktf.out cdktf.endpoint.out .twin
+	rm -rf $(VENV) .venv-checkov .venv-audit .venv-cdktn .venv-locust node_modules sbom cdktf.out cdktf.endpoint.out .twin

@@ -56,9 +56,8 @@ def main() -> None:
     counts.even_parts()
     even = time.perf_counter() - began
     print(f"{len(rows):,} groups, {counts.requests:,} requests in {options.seconds:,} s: {grown / 1e6:.1f} MB more")
-    print(
-        f"each second: {spent['count'] / seconds * 1e3:.2f} ms to count, {spent['take'] / seconds * 1e3:.2f} ms to give out"
-    )
+    count, take = (spent[what] / seconds * 1e3 for what in ("count", "take"))
+    print(f"each second: {count:.2f} ms to count, {take:.2f} ms to give out")
     print(f"all totals once: {totals * 1e3:.1f} ms; how even they are: {even * 1e3:.1f} ms")
 
 

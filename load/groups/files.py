@@ -83,19 +83,18 @@ class CsvFiles:
         """Write the groups anew."""
         text = groups_csv(rows, self._noun, self._detail_noun)
         temporary = self._file.with_name(f".{self._file.name}.tmp")
-        if self._write(temporary, "w", text):
-            os.replace(temporary, self._file)
+        self._write(temporary, "w", text, instead_of=self._file)
 
     def finish(self, groups: Groups) -> None:
         """Nothing is left to be done."""
 
-    def _write(self, file: Path, mode: str, text: str) -> bool:
+    def _write(self, file: Path, mode: str, text: str, instead_of: Path | None = None) -> None:
         try:
             with file.open(mode, encoding="utf-8", newline="") as stream:
                 stream.write(text)
+            if instead_of:
+                os.replace(file, instead_of)
         except OSError as error:
             if not self._failed:
                 self._failed = True
-                _logger.warning("%s cannot be written (%s); the load goes on.", file, error.strerror)
-            return False
-        return True
+                _logger.warning("%s cannot be written (%s); the load goes on.", instead_of or file, error.strerror)

@@ -1,0 +1,287 @@
+"""A locustfile that is not ours, with the two lines added. Whatever happens, its sums are Locust's and the server's."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+# As Locust's documentation begins: a user who thinks between tasks of different weights, some of them tagged.
+SHOP = """
+from locust import HttpUser, between, tag, task
+from load.groups import track
+
+track("header:x-hostname")
+
+
+class Shopper(HttpUser):
+    wait_time = between(0.01, 0.05)
+
+    def on_start(self):
+        self.client.get("/identity")
+
+    @tag("browse")
+    @task(3)
+    def view_items(self):
+        for item in range(3):
+            self.client.get(f"/hostname?item={item}", name="/hostname")
+
+    @tag("browse")
+    @task
+    def find_nothing(self):
+        with self.client.get("/missing", catch_response=True) as answer:
+            answer.success()
+
+    @tag("broken")
+    @task
+    def fail(self):
+        self.client.get("/broken")
+"""
+
+TWO_HOSTS = """
+import os
+from locust import FastHttpUser, task
+from load.groups import track
+
+track()
+
+
+class One(FastHttpUser):
+    host = os.environ["ONE"]
+
+    @task
+    def ask(self):
+        self.client.get("/hostname")
+
+
+class Other(One):
+    host = os.environ["OTHER"]
+"""
+
+# What another plugin does: Locust's documented way to extend its pages, which sets lists of its own.
+OTHER_PLUGIN = """
+import json
+from locust import events
+
+
+@events.init.add_listener
+def extend(environment, **_):
+    if environment.web_ui:
+        environment.web_ui.template_args.update({
+            "extended_tabs": [{"title": "Sizes", "key": "sizes"}],
+            "extended_tables": [{"key": "sizes", "structure": [{"key": "size", "title": "Size"}]}],
+            "extended_csv_files": [{"href": "/sizes/csv", "title": "Download sizes CSV"}],
+        })
+
+        @environment.web_ui.app.after_request
+        def add_sizes(response):
+            if request_path() == "/stats/requests":
+                there = [of for of in response.json.get("extended_stats", []) if of["key"] != "sizes"]
+                extended = [*there, {"key": "sizes", "data": [{"size": 1}]}]
+                response.set_data(json.dumps({**response.json, "extended_stats": extended}))
+            return response
+
+
+def request_path():
+    from flask import request
+
+    return request.path
+"""
+
+SHAPE = """
+from locust import LoadTestShape
+
+
+class Brief(LoadTestShape):
+    def tick(self):
+        return (4, 4) if self.get_run_time() < 2 else None
+"""
+
+
+def counted(file: Path) -> tuple[int, int]:
+    """Requests and failures of a CSV file."""
+    rows = list(csv.DictReader(file.read_text().splitlines()))
+    return sum(int(row["requests"]) for row in rows), sum(int(row["failures"]) for row in rows)
+
+
+def agree(locust: Any, stderr: str) -> int:
+    """The requests, of which Locust and both files have the same number."""
+    total = int(locust.total(stderr))
+    assert counted(locust.folder / "c_groups.csv") == counted(locust.folder / "c_groups_history.csv")
+    assert counted(locust.folder / "c_groups.csv")[0] == total > 0
+    assert "in all" not in stderr
+    assert "Traceback" not in stderr
+    return total
+
+
+def write(locust: Any, text: str) -> None:
+    """The locustfile."""
+    locust.locustfile = locust.folder / "shop.py"
+    locust.locustfile.write_text(text)
+
+
+FILES = ("--csv", "c", "--csv-full-history", "--stop-timeout", "20")
+
+
+def bound(port: int) -> tuple[str, ...]:
+    """Options for four workers on a port of loopback."""
+    where = ("--master-bind-host", "127.0.0.1", "--master-bind-port", str(port), "--master-port", str(port))
+    return ("--processes", "4", *where)
+
+
+@pytest.mark.parametrize("processes", [1, 4])
+def test_sums_are_locusts_and_the_servers(locust: Any, own_service: str, free_port: int, processes: int) -> None:
+    write(locust, SHOP)
+    workers = bound(free_port) if processes > 1 else ()
+    load = ("--headless", "-H", own_service, "-u", "8", "-r", "8", "-t", "4s", "--html", "r.html")
+    code, _, stderr = locust.run(*load, *FILES, *workers)
+    assert code == 1, stderr  # as Locust has it: some requests failed
+    total = agree(locust, stderr)
+    assert total == locust.seen(own_service)["requests"]
+    # What the locustfile accepted is no failure, here as there.
+    (failures,) = re.findall(r"Aggregated +\d+ +(\d+)\(", stderr)
+    assert 0 < counted(locust.folder / "c_groups.csv")[1] == int(failures) < total
+    for host in ("alpha", "beta", "gamma", "(no group known)"):
+        assert f"\n{host} " in stderr
+        assert f"<td class=text>{host}</td>" in (locust.folder / "r.html").read_text()
+
+
+def start(locust: Any, service: str, port: int) -> tuple[Any, Any]:
+    """A master, and one of its four workers, which has reported."""
+    write(locust, SHOP)
+    load = ("--headless", "-H", service, "-u", "8", "-r", "8", *FILES, *bound(port), "--logfile", "log")
+    process = locust.start(*load)
+
+    def reported() -> bool:
+        file = locust.folder / "c_groups.csv"
+        return file.exists() and counted(file)[0] > 300
+
+    locust.wait_until(process, reported)
+    return process, psutil.Process(process.pid).children()[0]
+
+
+def test_a_worker_that_is_stopped_for_a_while_and_goes_on_loses_nothing(
+    locust: Any, own_service: str, free_port: int
+) -> None:
+    process, worker = start(locust, own_service, free_port)
+
+    def said(words: str) -> bool:
+        return words in (locust.folder / "log").read_text()
+
+    worker.send_signal(signal.SIGSTOP)
+    locust.wait_until(process, lambda: said("failed to send heartbeat, setting state to missing"))
+    worker.send_signal(signal.SIGCONT)
+    locust.wait_until(process, lambda: said("self-healed with heartbeat"))
+    process.terminate()
+    _, stderr = process.communicate(timeout=60)
+    log = (locust.folder / "log").read_text()
+    assert agree(locust, log + stderr) == locust.seen(own_service)["requests"]
+    assert "stopped reporting" not in stderr
+
+
+def test_what_a_worker_that_is_killed_takes_with_it_is_bounded(locust: Any, own_service: str, free_port: int) -> None:
+    process, worker = start(locust, own_service, free_port)
+    worker.kill()
+    locust.wait_until(process, lambda: "setting state to missing" in (locust.folder / "log").read_text())
+    process.terminate()
+    _, stderr = process.communicate(timeout=60)
+    total = agree(locust, (locust.folder / "log").read_text() + stderr)
+    (most,) = re.findall(r"stopped reporting at \S+ .* at most [\d.]+ s of its load, or ([\d,]+) requests", stderr)
+    lost = locust.seen(own_service)["requests"] - total
+    # And one that each of its users had under way.
+    assert 0 <= lost <= int(most.replace(",", "")) + 8
+
+
+def test_a_function_of_the_locustfile_s_folder_and_the_option(locust: Any, service: str) -> None:
+    write(locust, SHOP)
+    (locust.folder / "mine.py").write_text(
+        "def status(response, url, context, exception):\n    return response.status_code\n"
+    )
+    load = ("--headless", "-H", service, "-u", "2", "-t", "2s", "--tags", "browse", *FILES)
+    code, _, stderr = locust.run(*load, "--group-by", "mine:status", "--json-file", "stats")
+    assert code == 0, stderr
+    statistics = json.loads((locust.folder / "stats.json").read_text())
+    total = sum(entry["num_requests"] for entry in statistics)
+    assert counted(locust.folder / "c_groups.csv") == (total, 0)
+    rows = csv.DictReader((locust.folder / "c_groups.csv").read_text().splitlines())
+    assert {row["group"] for row in rows} == {"200", "404"}
+
+
+def test_a_bad_key_is_refused_before_any_load(locust: Any, service: str) -> None:
+    write(locust, SHOP)
+    code, _, stderr = locust.run("--headless", "-H", service, "-t", "1s", env={"GROUP_BY": "body"})
+    assert code == 2
+    assert "'body': header:NAME, url-host, json:PATH or module:function is needed" in stderr
+    assert "Traceback" not in stderr
+
+
+def test_hosts_of_several_users(locust: Any, service: str, own_service: str) -> None:
+    write(locust, TWO_HOSTS)
+    hosts = {"ONE": service, "OTHER": own_service}
+    _, _, stderr = locust.run("--headless", "-u", "2", "-r", "2", "-t", "2s", *FILES, env=hosts)
+    agree(locust, stderr)
+    rows = list(csv.DictReader((locust.folder / "c_groups.csv").read_text().splitlines()))
+    by_host = {row["group"]: int(row["requests"]) for row in rows}
+    assert set(by_host) == {url.removeprefix("http://") for url in hosts.values()}
+    assert by_host[own_service.removeprefix("http://")] == locust.seen(own_service)["requests"]
+
+
+def test_a_shape_of_the_locustfile(locust: Any, own_service: str) -> None:
+    write(locust, SHOP + SHAPE)
+    _, _, stderr = locust.run("--headless", "-H", own_service, *FILES)
+    assert agree(locust, stderr) == locust.seen(own_service)["requests"]
+
+
+def test_a_file_that_cannot_be_written_changes_no_exit_status(locust: Any, service: str) -> None:
+    write(locust, SHOP)
+    (locust.folder / "c_groups.csv").mkdir()
+    load = ("--headless", "-H", service, "-u", "1", "-t", "2s", "--tags", "browse")
+    code, _, stderr = locust.run(*load, "--csv", "c")
+    assert code == 0, stderr
+    assert stderr.count("c_groups.csv cannot be written (Is a directory); the load goes on.") == 1
+    assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_tabs_tables_files_and_statistics_of_another_plugin_stay(
+    locust: Any, service: str, free_port: int, order: str
+) -> None:
+    write(locust, OTHER_PLUGIN + SHOP if order == "before" else SHOP + OTHER_PLUGIN)
+    url = f"http://127.0.0.1:{free_port}"
+    process = locust.start("-H", service, "--autostart", "--web-host", "127.0.0.1", "--web-port", str(free_port))
+
+    def asked(path: str) -> str:
+        try:
+            with urllib.request.urlopen(url + path, timeout=10) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            return ""
+
+    locust.wait_until(process, lambda: '"alpha"' in asked("/stats/requests"))
+    for _ in range(2):  # the second is from Locust's cache
+        statistics = json.loads(asked("/stats/requests"))
+        assert sorted(entry["key"] for entry in statistics["extended_stats"]) == ["groups", "sizes"]
+        assert statistics["stats"]
+        page = json.loads(re.findall(r"window\.templateArgs = (.*)", asked("/"))[0])
+        assert sorted(tab["key"] for tab in page["extended_tabs"]) == ["groups", "sizes"]
+        assert sorted(table["key"] for table in page["extended_tables"]) == ["groups", "sizes"]
+        assert sorted(file["href"] for file in page["extended_csv_files"]) == ["./groups/csv", "/sizes/csv"]
+
+
+def test_locust_plugins_beside_it(locust: Any, own_service: str) -> None:
+    python = Path(os.environ.get("LOCUST_UNDER_TEST") or sys.executable).with_name("python")
+    if subprocess.run([python, "-c", "import locust_plugins"], capture_output=True).returncode:
+        pytest.skip("locust-plugins is not installed beside Locust: make locust-versions")
+    write(locust, "import locust_plugins\n" + SHOP)
+    _, _, stderr = locust.run("--headless", "-H", own_service, "-u", "4", "-r", "4", "-t", "3s", *FILES)
+    assert agree(locust, stderr) == locust.seen(own_service)["requests"]
