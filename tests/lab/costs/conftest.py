@@ -41,7 +41,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 def running(server: ThreadingHTTPServer) -> Iterator[str]:
     """The address of *server* while it serves."""
-    thread = Thread(target=server.serve_forever)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})  # which its end waits for
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"
