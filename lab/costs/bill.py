@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -239,11 +239,17 @@ def _matters(assumption: str, scenario: Scenario) -> bool:
 
 def _priced(way: Way, scenario: Scenario, prices: PriceBook) -> Iterator[tuple[_Item, str, Decimal, Decimal]]:
     """The lines of *way*, each with the name of its price, the amount of a month, and US dollars."""
-    for item in _ITEMS:
-        if item.trait in way.traits and item.network in ("", scenario.network):
-            name = item.price.replace("fargate", "fargate_arm" if scenario.architecture == "ARM64" else "fargate_x86")
-            amount = item.counted(scenario, prices[name])
-            yield item, name, amount, prices[name].cost(amount, free=item.grows != "hour")  # else taken off already
+    for item, name in _items(way, scenario.network, scenario.architecture):
+        amount = item.counted(scenario, prices[name])
+        yield item, name, amount, prices[name].cost(amount, free=item.grows != "hour")  # else taken off already
+
+
+@cache
+def _items(way: Way, network: str, architecture: str) -> list[tuple[_Item, str]]:
+    """The lines of *way*, each with the name of its price."""
+    fargate = "fargate_arm" if architecture == "ARM64" else "fargate_x86"
+    found = [each for each in _ITEMS if each.trait in way.traits and each.network in ("", network)]
+    return [(each, each.price.replace("fargate", fargate)) for each in found]
 
 
 def total(way: Way, scenario: Scenario, prices: PriceBook) -> Decimal:
