@@ -4,8 +4,8 @@
 #   presence       what is judged: who was there when, and what an even split expects of each host
 #   goodness       chi-square with both tails, exact or simulated where it must be; power; Holm
 #   dependence     order against independence: sticky, or in turn
-#   intervals      shares with simultaneous confidence intervals, and the bound on the skew
-#   longer         would a longer run help? windows, a lasting difference, a trend
+#   intervals      chi-square between windows, shares with simultaneous intervals, the bound on the skew
+#   longer         would a longer run help? a lasting difference, a trend
 #   judgement      judge() of counts; analyse() of all that was read, with zones, and the tests of a page as one family
 #   recovery       when was the split even again after an event?
 #   gateway        the gateway that is simulated: policy, tasks, front ends

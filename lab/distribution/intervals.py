@@ -32,39 +32,53 @@ _LEAST_WINDOWS = 4
 _EXPECTED = 5.0  # requests at every host in every window
 
 
-@dataclass(frozen=True, eq=False)
-class ChiSquares:
-    """Of the windows of the longest epoch: `table` (windows, hosts), of which `expected` (hosts,) are the shares.
+@dataclass(frozen=True)
+class Partition:
+    """Chi-square of the longest epoch in parts: of the windows alike (pooled), between them, and of a trend."""
 
-    Pearson's chi-square of `each` window (windows,), of the whole (`pooled`) and `between` the windows, which is what
-    remains, with its degrees of freedom.
-    """
-
-    table: Integers
-    expected: Numbers
-    each: Numbers
-    pooled: float
-    between: float
-    degrees_of_freedom: int
+    windows: int  # of the run
+    uneven: int  # which fail a test of evenness at 5 % each by itself
+    heterogeneity: float  # chi-square between the windows
+    degrees_of_freedom: int  # of that
+    p_windows: float  # of as much of it
+    p_stays: float  # of as large a difference in all windows alike
+    p_trend: float  # of as large a trend
 
 
-def chi_squares(exposure: Exposure) -> ChiSquares | None:
+def partition(exposure: Exposure) -> Partition | None:
     """None where neither time nor order is known, and for fewer than two hosts or four windows."""
     if exposure.longest is None:
         return None
     expected = exposure.shares[int(exposure.requests.argmax())]
     table = coarse(exposure.longest, expected)
     expected = expected[expected > 0]
-    if len(table) < _LEAST_WINDOWS or len(expected) < 2:
+    windows, own = len(table), len(expected) - 1
+    if windows < _LEAST_WINDOWS or own < 1:
         return None
 
-    def statistic(counts: Integers) -> Numbers:
+    def chi_square(counts: Integers) -> Numbers:
         even = counts.sum(axis=-1, keepdims=True) * expected
         return np.asarray(((counts - even) ** 2 / even).sum(axis=-1))
 
-    each, pooled = statistic(table), float(statistic(table.sum(axis=0)))
-    freedom = (len(table) - 1) * (len(expected) - 1)
-    return ChiSquares(table, expected, each, pooled, max(0.0, float(each.sum()) - pooled), freedom)
+    def f_test(statistic: float, rest: float, freedom: int) -> float:
+        if rest <= 0:
+            return 1.0 if statistic <= 0 else 0.0
+        return float(special.fdtrc(own, freedom, statistic / own / (rest / freedom)))
+
+    each, pooled, requests = chi_square(table), float(chi_square(table.sum(axis=0))), table.sum(axis=1)
+    between, freedom = max(0.0, float(each.sum()) - pooled), (windows - 1) * own
+    # Linear trend over the windows: the mean score of each host (Cochran-Mantel-Haenszel; two hosts: Cochran-Armitage).
+    when = np.arange(windows) - np.average(np.arange(windows), weights=requests)
+    trend = float((((when @ table) ** 2) / expected).sum() / (requests @ when**2))
+    return Partition(
+        windows=windows,
+        uneven=int(np.count_nonzero(special.chdtrc(own, each) <= 1 - CONFIDENCE)),
+        heterogeneity=between,
+        degrees_of_freedom=freedom,
+        p_windows=float(special.chdtrc(freedom, between)),
+        p_stays=f_test(pooled, between, freedom),
+        p_trend=f_test(trend, between - trend, freedom - own),
+    )
 
 
 def coarse(windows: Windows, expected: Numbers, most: int = MOST_WINDOWS) -> Integers:
@@ -90,11 +104,11 @@ class Seen:
     degrees_of_freedom: float
 
 
-def dispersion_seen(exposure: Exposure, found: Dependence | None = None) -> Seen | None:
+def dispersion_seen(parts: Partition | None, found: Dependence | None = None) -> Seen | None:
     """What windows and order of the longest epoch show; None where neither is known, or they are too few."""
     seen = [] if found is None else [Seen(found.dispersion, math.inf)]
-    if parts := chi_squares(exposure):
-        seen.append(Seen(parts.between / parts.degrees_of_freedom, parts.degrees_of_freedom))
+    if parts is not None:
+        seen.append(Seen(parts.heterogeneity / parts.degrees_of_freedom, parts.degrees_of_freedom))
     most = max(seen, key=lambda each: each.dispersion, default=None)
     return most and Seen(max(1.0, most.dispersion), most.degrees_of_freedom)
 

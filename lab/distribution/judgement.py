@@ -18,8 +18,8 @@ import numpy as np
 
 from lab.distribution.dependence import Dependence, dependence
 from lab.distribution.goodness import ALPHA, Goodness, Method, goodness_of_fit, holm, requests_needed, skew_visible
-from lab.distribution.intervals import Seen, Share, bound, dispersion_seen, shares
-from lab.distribution.longer import LongerRun, longer_run, partition
+from lab.distribution.intervals import Seen, Share, bound, dispersion_seen, partition, shares
+from lab.distribution.longer import LongerRun, longer_run
 from lab.distribution.presence import Exposure, Stay, Subject, expose
 from lab.errors import BadInput
 from lab.records.observations import Observations, Sequence, Windows
@@ -93,7 +93,8 @@ def judge(
     """
     subject = expose(counts, weights, windows, presence, settle)
     found = _order(subject.exposure, sequence)
-    return _required(_judged(subject, detect, level, dispersion_seen(subject.exposure, found), found))
+    seen = dispersion_seen(partition(subject.exposure), found)
+    return _required(_judged(subject, detect, level, seen, found))
 
 
 def _order(exposure: Exposure, sequence: Sequence | None) -> Dependence | None:
@@ -307,8 +308,8 @@ def _analysed(
 ) -> Analysis:
     exposure = subject.exposure
     found = _order(exposure, observations.sequence)
-    seen = dispersion_seen(exposure, found)
     parts = partition(exposure)
+    seen = dispersion_seen(parts, found)
 
     tests: list[tuple[What, float, str]] = []
     if found is not None:

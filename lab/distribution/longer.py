@@ -20,8 +20,8 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from lab.distribution.goodness import ALPHA, POWER, noncentrality, requests_needed
-from lab.distribution.intervals import MOST_WINDOWS, chi_squares
+from lab.distribution.goodness import POWER, noncentrality, requests_needed
+from lab.distribution.intervals import MOST_WINDOWS, Partition
 from lab.distribution.presence import Exposure
 
 Answer = Literal[
@@ -34,19 +34,6 @@ Answer = Literal[
 
 
 @dataclass(frozen=True)
-class Partition:
-    """Chi-square in parts."""
-
-    windows: int  # of the run
-    uneven: int  # which fail a test of evenness at 5 % each by itself
-    heterogeneity: float  # chi-square between the windows
-    degrees_of_freedom: int  # of that
-    p_windows: float  # of as much of it
-    p_stays: float  # of as large a difference in all windows alike
-    p_trend: float  # of as large a trend
-
-
-@dataclass(frozen=True)
 class LongerRun:
     """What a longer run would change. Fractions of a host's share."""
 
@@ -56,33 +43,6 @@ class LongerRun:
     bound: float | None
     requests_needed: int  # in all, to find a lasting skew of interest with 80 % power
     parts: Partition | None  # None where the answer is "unknown"
-
-
-def partition(exposure: Exposure) -> Partition | None:
-    """Take apart the chi-square of the longest epoch; None for fewer than two hosts or four windows in it."""
-    parts = chi_squares(exposure)
-    if parts is None:
-        return None
-    table, requests, own = parts.table, parts.table.sum(axis=1), len(parts.expected) - 1
-    # Linear trend over the windows: the mean score of each host (Cochran-Mantel-Haenszel; two hosts: Cochran-Armitage).
-    when = np.arange(len(table)) - np.average(np.arange(len(table)), weights=requests)
-    trend = float((((when @ table) ** 2) / parts.expected).sum() / (requests @ when**2))
-
-    def f_test(statistic: float, rest: float, freedom: int) -> float:
-        if rest <= 0:
-            return 1.0 if statistic <= 0 else 0.0
-        return float(special.fdtrc(own, freedom, statistic / own / (rest / freedom)))
-
-    between, freedom = parts.between, parts.degrees_of_freedom
-    return Partition(
-        windows=len(table),
-        uneven=int(np.count_nonzero(special.chdtrc(own, parts.each) <= ALPHA)),
-        heterogeneity=between,
-        degrees_of_freedom=freedom,
-        p_windows=float(special.chdtrc(freedom, between)),
-        p_stays=f_test(parts.pooled, between, freedom),
-        p_trend=f_test(trend, between - trend, freedom - own),
-    )
 
 
 def longer_run(

@@ -15,7 +15,7 @@ from lab.costs.scenario import KB, Scenario
 from lab.costs.study import BreakEven, Study
 from lab.errors import BadInput
 from lab.report.costs import rounded
-from lab.report.pictures import COLOURS, INK, new_figure, save, svg
+from lab.report.pictures import COLOURS, INK, new_figure, save
 
 GROUP_COLOURS = ("#8a8a8a", "#b5b5b5", "#6f8faf", "#c9a66b", *COLOURS[:4])
 # The ways whose curves are drawn, with colour and dashes; the others run beside one of these.
@@ -32,11 +32,6 @@ POINTS = 61
 LINEAR = 20  # USD: nearer to no difference than this the scale is linear, beyond it logarithmic
 
 
-def costs_svg(study: Study, name: str) -> str:
-    """A picture of `PICTURES` as SVG text."""
-    return svg(_figure(study, name))
-
-
 def write_pictures(study: Study, folder: Path) -> None:
     """Write costs-bars, costs-rate and costs-size to *folder*, each as .svg and .png. Raises BadInput if it cannot."""
     try:
@@ -44,12 +39,13 @@ def write_pictures(study: Study, folder: Path) -> None:
     except OSError as error:
         raise BadInput(f"the pictures cannot be written to {folder} ({error.strerror})") from error
     for name in PICTURES:
-        figure = _figure(study, name)
+        figure = costs_figure(study, name)
         for suffix in (".svg", ".png"):
             save(figure, folder / f"costs-{name}{suffix}")
 
 
-def _figure(study: Study, name: str) -> Figure:
+def costs_figure(study: Study, name: str) -> Figure:
+    """A picture of `PICTURES`."""
     figure = new_figure(4.8, 8)
     PICTURES[name](study, figure.subplots())
     figure.legend(loc="outside lower center", ncols=4 if name == "bars" else 3)

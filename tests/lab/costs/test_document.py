@@ -24,7 +24,8 @@ from lab.costs.scenario import (
 )
 from lab.costs.study import Study, assumptions, break_even
 from lab.report.costs import money, where_cheaper
-from lab.report.pictures.costs import PICTURES, costs_svg
+from lab.report.pictures import svg
+from lab.report.pictures.costs import PICTURES, costs_figure
 from serviceconnect.settings import Settings
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "costs.md"
@@ -192,7 +193,7 @@ def test_the_pictures_are_there_and_say_what_the_model_gives(default: Scenario, 
     for name in PICTURES:
         committed = DOCUMENT.parent / "images" / f"costs-{name}"
         assert committed.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
-        assert texts(committed.with_suffix(".svg").read_text()) == texts(costs_svg(study, name)), (
+        assert texts(committed.with_suffix(".svg").read_text()) == texts(svg(costs_figure(study, name))), (
             "lab costs --pictures docs/images"
         )
 

@@ -11,8 +11,8 @@ from lab.costs.prices import PriceBook
 from lab.costs.scenario import Scenario
 from lab.costs.study import Study
 from lab.errors import BadInput
-from lab.report.pictures import INK
-from lab.report.pictures.costs import PICTURES, costs_svg, write_pictures
+from lab.report.pictures import INK, svg
+from lab.report.pictures.costs import PICTURES, costs_figure, write_pictures
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -24,7 +24,7 @@ def default(prices: PriceBook) -> Study:
 
 @pytest.fixture(scope="module")
 def pictures(default: Study) -> dict[str, str]:
-    return {name: costs_svg(default, name) for name in PICTURES}
+    return {name: svg(costs_figure(default, name)) for name in PICTURES}
 
 
 def texts(svg: str) -> list[str]:
@@ -45,7 +45,7 @@ def test_a_picture_is_one_svg_element_in_the_colours_of_its_page(pictures: dict[
 
 
 def test_a_picture_is_the_same_each_time(default: Study, pictures: dict[str, str]) -> None:
-    assert costs_svg(default, "bars") == pictures["bars"]
+    assert svg(costs_figure(default, "bars")) == pictures["bars"]
 
 
 def test_the_bars_end_with_the_totals(default: Study, pictures: dict[str, str]) -> None:
@@ -64,8 +64,8 @@ def test_break_even_points_are_marked(default: Study, pictures: dict[str, str]) 
 def test_what_is_not_possible_has_neither_bar_nor_curve(prices: PriceBook) -> None:
     heavy = Study(Scenario(response_bytes=Decimal(11 * 2**20)), prices)
     barred = [way for way in heavy.ways if way.gateway]
-    assert texts(costs_svg(heavy, "bars")).count("not possible") == len(barred) > 0
-    curves = texts(costs_svg(heavy, "rate"))
+    assert texts(svg(costs_figure(heavy, "bars"))).count("not possible") == len(barred) > 0
+    curves = texts(svg(costs_figure(heavy, "rate")))
     assert "cloudfront-alb" in curves
     assert not {way.name for way in barred} & set(curves)
     assert not [text for text in curves if text.endswith("/s")]
@@ -73,7 +73,7 @@ def test_what_is_not_possible_has_neither_bar_nor_curve(prices: PriceBook) -> No
 
 def test_an_idle_service_can_be_drawn(prices: PriceBook) -> None:
     idle = Study(Scenario(rates=(Decimal(0),)), prices)
-    assert costs_svg(idle, "size").startswith("<svg")
+    assert svg(costs_figure(idle, "size")).startswith("<svg")
 
 
 def test_files_serve_light_and_dark(default: Study, tmp_path: Path) -> None:

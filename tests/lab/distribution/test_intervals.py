@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lab.distribution.dependence import Dependence, dependence
-from lab.distribution.intervals import bound, dispersion_seen, shares
+from lab.distribution.intervals import bound, dispersion_seen, partition, shares
 from lab.distribution.presence import Exposure, constant_exposure
 from lab.records.observations import Integers, SequenceCounter, WindowCounter
 
@@ -57,7 +57,7 @@ def test_intervals_and_bounds_cover_independent_requests_and_runs_of_four(
     for _ in range(100):
         answers = np.repeat(rng.choice(hosts, 4_000 // run_length, p=truth), run_length)
         exposure, order = observed(answers, hosts, known)
-        seen = dispersion_seen(exposure, order)
+        seen = dispersion_seen(partition(exposure), order)
         assert seen is not None
         rows = shares(exposure, NAMES[:hosts], seen)
         covered += all(row.low <= share <= row.high for row, share in zip(rows, truth, strict=True))
@@ -88,13 +88,13 @@ def test_connections_that_are_tied_to_one_host_are_worth_one_request_each() -> N
     windows, sequence = counter.result(NAMES[:3])
     order = dependence(windows, sequence, True)
     exposure = constant_exposure(np.bincount(host_of[connections]), np.ones(3), windows)
-    seen = dispersion_seen(exposure, order)
+    seen = dispersion_seen(partition(exposure), order)
     assert seen is not None
     assert seen.dispersion == pytest.approx(250)
 
 
 def test_without_time_or_order_no_dispersion_is_seen() -> None:
-    assert dispersion_seen(constant_exposure(np.array([50, 60]), np.ones(2))) is None
+    assert dispersion_seen(partition(constant_exposure(np.array([50, 60]), np.ones(2)))) is None
 
 
 def test_the_bound_is_the_end_of_an_interval_that_is_furthest_off() -> None:

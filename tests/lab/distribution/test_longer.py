@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lab.distribution.goodness import evidence
-from lab.distribution.intervals import Share, bound, coarse, dispersion_seen
+from lab.distribution.intervals import Share, bound, coarse, dispersion_seen, partition
 from lab.distribution.intervals import shares as share_rows
-from lab.distribution.longer import LongerRun, longer_run, partition
+from lab.distribution.longer import LongerRun, longer_run
 from lab.distribution.presence import Exposure, constant_exposure
 from lab.records.observations import Integers, Windows
 
@@ -37,7 +37,7 @@ def asked(table: Integers, shares: NDArray[np.float64] = SHARES) -> LongerRun:
 
 
 def rows_of(exposure: Exposure) -> list[Share]:
-    return share_rows(exposure, ["a", "b", "c"], dispersion_seen(exposure))
+    return share_rows(exposure, ["a", "b", "c"], dispersion_seen(partition(exposure)))
 
 
 def chance(rng: np.random.Generator, shares: list[float], windows: int = 100, each: int = 100) -> Integers:
