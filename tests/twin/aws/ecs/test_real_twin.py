@@ -143,9 +143,8 @@ def test_what_services_ask_for_in_vain_is_listed_by_twin_ps(twin: RunningTwin) -
     ).stdout
 
     assert "service serviceconnect, securityGroups: no packet is filtered on loopback addresses" in listed
-    assert any(
-        line.startswith("task definition serviceconnect:1, taskRoleArn: the endpoint checks no") for line in listed
-    )
+    no_permissions = "the endpoint checks no permissions: tasks have the twin's own credentials"
+    assert f"task definition serviceconnect:1, taskRoleArn: {no_permissions}" in listed
 
 
 def test_a_deleted_service_leaves_nothing_in_cloud_map(twin: RunningTwin) -> None:
