@@ -151,6 +151,11 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def command_of(pid: int) -> str:
+    """The command line of *pid*, whole: `ps` alone cuts it at the width of a terminal, if there is one."""
+    return subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True).stdout.strip()
+
+
 def descendants(pid: int) -> list[int]:
     """All processes under *pid*, by their parents."""
     table = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout

@@ -12,7 +12,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.twin.running import PROJECT, STACK, RunningTwin, TwinFactory, descendants, is_alive, twin_command, wait_until
+from tests.twin.running import (
+    PROJECT,
+    STACK,
+    RunningTwin,
+    TwinFactory,
+    command_of,
+    descendants,
+    is_alive,
+    twin_command,
+    wait_until,
+)
 from twin.machine.addresses import Address, free_port, is_free
 from twin.machine.state import StateFolder
 from twin.stack import deploy
@@ -120,7 +130,7 @@ def test_an_application_that_is_killed_is_replaced(twin: RunningTwin, ask: httpx
         return {t["taskArn"] for t in twin.tasks() if t["lastStatus"] == "RUNNING"}
 
     before = wait_until(lambda: s if len(s := serving()) == 3 else None, "three tasks run")
-    victim = next(pid for pid in descendants(twin.process.pid) if _command(pid).endswith("-m app"))
+    victim = next(pid for pid in descendants(twin.process.pid) if command_of(pid).endswith("-m app"))
 
     subprocess.run(["kill", "-KILL", str(victim)], check=True)
 
@@ -230,11 +240,11 @@ def test_a_command_runs_once_the_twin_serves_and_its_exit_code_is_the_twins(star
 def test_interrupted_twice_it_ends_the_command_and_itself_without_a_word_too_many(start_twin: TwinFactory) -> None:
     twin = start_twin(then=("sleep", "600"), wait=False)
     wait_until(lambda: (twin.state / "outputs.json").exists(), "it serves")
-    wait_until(lambda: any(_command(pid) == "sleep 600" for pid in descendants(twin.process.pid)), "the command runs")
+    wait_until(lambda: any(command_of(pid) == "sleep 600" for pid in descendants(twin.process.pid)), "the command runs")
     started = descendants(twin.process.pid)
 
     twin.process.send_signal(signal.SIGINT)
-    wait_until(lambda: not any(_command(pid) == "sleep 600" for pid in started), "the command has ended")
+    wait_until(lambda: not any(command_of(pid) == "sleep 600" for pid in started), "the command has ended")
     twin.process.send_signal(signal.SIGINT)
     output = twin.process.communicate(timeout=60)[0]
 
@@ -273,12 +283,12 @@ def test_it_asks_nobody_else_and_ends_with_its_parent(tmp_path: Path) -> None:
 def test_killed_with_its_watchdog_replaced_nothing_is_left(twin: RunningTwin) -> None:
     """It is the last test of this twin."""
     started = descendants(twin.process.pid)
-    watchdog = next(pid for pid in started if "watchdog.py" in _command(pid))
+    watchdog = next(pid for pid in started if "watchdog.py" in command_of(pid))
     subprocess.run(["kill", "-KILL", str(watchdog)], check=True)
 
     def successor() -> list[int]:
         below = descendants(twin.process.pid)
-        return [pid for pid in below if pid != watchdog and "watchdog.py" in _command(pid)]
+        return [pid for pid in below if pid != watchdog and "watchdog.py" in command_of(pid)]
 
     started += wait_until(successor, "another watchdog")
     wait_until(lambda: ("watchdog", "replaced") in {(e["kind"], e.get("step")) for e in twin.events()}, "it is logged")
@@ -287,7 +297,3 @@ def test_killed_with_its_watchdog_replaced_nothing_is_left(twin: RunningTwin) ->
     twin.process.wait()
 
     wait_until(lambda: not [pid for pid in started if is_alive(pid)], "all processes are gone", timeout=5)
-
-
-def _command(pid: int) -> str:
-    return subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True).stdout.strip()

@@ -10,15 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.twin.running import RunningTwin, TwinFactory, descendants, is_alive, wait_until
+from tests.twin.running import RunningTwin, TwinFactory, command_of, descendants, is_alive, wait_until
 from twin.machine.addresses import Address, is_free
 from twin.remote import ask as order
 
 NAMES = {"cluster": "serviceconnect", "service": "serviceconnect"}
-
-
-def command_of(pid: int) -> str:
-    return subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True).stdout.strip()
 
 
 def kill(pids: list[int]) -> None:
