@@ -324,8 +324,11 @@ class Groups:
             now = time.time()
             self.workers.report(client_id, now, arrived, counted["reported"], highest, counted["loaded"])
 
-    def _send_last_report(self, **_: Any) -> None:
-        """Stop and report: the master asks, or the worker quits, which in Locust ends without a last report."""
+    def _send_last_report(self, *_: Any, **__: Any) -> None:
+        """Stop and report: the master asks, or the worker quits, which in Locust ends without a last report.
+
+        Until 2.46.7 Locust calls who listens to a message concurrently by position, since then by name.
+        """
         runner = self.environment.runner
         assert isinstance(runner, WorkerRunner)
         runner.stop()
