@@ -12,7 +12,7 @@ from tests.conformance.caller import caller
 from tests.conformance.conftest import Deploy, Endpoint
 from tests.conformance.left import inventory
 from tests.conformance.load import hostnames, load
-from tests.conformance.surroundings import topic, vpc, zone
+from tests.conformance.surroundings import tenant, topic, vpc, zone
 from tests.conformance.terraform import Terraform
 
 Settings = dict[str, str]
@@ -146,6 +146,7 @@ def _topics_and_network(endpoint: Endpoint) -> Settings:
 
 
 _SURROUNDINGS: dict[str, Callable[[Endpoint], Settings]] = {
+    "default": lambda endpoint: tenant(endpoint.client),
     "vpc-alarms": _topics_and_network,
     "domain": lambda endpoint: {"zone": zone(endpoint.client, "example.com")},
 }

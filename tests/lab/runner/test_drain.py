@@ -27,11 +27,21 @@ def twin(start_twin: TwinFactory) -> RunningTwin:
     return start_twin("--command", f"env DRAIN_SECONDS=0 {sys.executable} -m app")
 
 
+def discovery_service(twin: RunningTwin) -> str:
+    """The id of the Cloud Map service in which ECS registers the tasks."""
+    (service,) = twin.client("ecs").describe_services(cluster="serviceconnect", services=["serviceconnect"])["services"]
+    (resource,) = service["deployments"][0]["serviceConnectResources"]
+    return str(resource["discoveryArn"].rsplit("/", 1)[-1])
+
+
+def instances(twin: RunningTwin, service: str) -> dict[str, dict[str, str]]:
+    """Of a Cloud Map service, with their attributes."""
+    answer = twin.client("servicediscovery").list_instances(ServiceId=service)
+    return {each["Id"]: each["Attributes"] for each in answer["Instances"]}
+
+
 def registered(twin: RunningTwin) -> dict[str, dict[str, str]]:
-    """The instances in Cloud Map, with their attributes."""
-    client = twin.client("servicediscovery")
-    (service,) = client.list_services()["Services"]
-    return {each["Id"]: each["Attributes"] for each in client.list_instances(ServiceId=service["Id"])["Instances"]}
+    return instances(twin, discovery_service(twin))
 
 
 def running(twin: RunningTwin) -> list[str]:
@@ -60,6 +70,25 @@ def test_a_task_leaves_cloud_map_before_it_is_stopped(twin: RunningTwin, lab: Co
     assert task not in registered(twin)
 
 
+def test_a_service_of_the_same_name_in_another_namespace_is_left_alone(twin: RunningTwin, lab: Command) -> None:
+    all_serve(twin)
+    client = twin.client("servicediscovery")
+    operation = client.create_http_namespace(Name="other")["OperationId"]
+    namespace = client.get_operation(OperationId=operation)["Operation"]["Targets"]["NAMESPACE"]
+    own = client.get_service(Id=discovery_service(twin))["Service"]
+    foreign = client.create_service(Name=own["Name"], NamespaceId=namespace)["Service"]["Id"]
+    before, (task, *_) = registered(twin), running(twin)
+    for name, attributes in before.items():
+        client.register_instance(ServiceId=foreign, InstanceId=name, Attributes=attributes)
+
+    code, out, err = lab("drain-task", task, "--wait", "0", "--json", "--target", str(twin.state / "outputs.json"))
+
+    assert code == 0, err
+    assert json.loads(out)["deregistered_from"] == [own["Id"]]
+    assert task not in registered(twin)
+    assert instances(twin, foreign) == before
+
+
 def test_interrupted_it_registers_the_task_again_as_it_was(twin: RunningTwin) -> None:
     all_serve(twin)
     before, (task, *_) = registered(twin), running(twin)
@@ -80,19 +109,18 @@ def test_interrupted_it_registers_the_task_again_as_it_was(twin: RunningTwin) ->
 
 def test_the_only_instance_stays(twin: RunningTwin, lab: Command) -> None:
     all_serve(twin)
-    client = twin.client("servicediscovery")
-    (service,) = client.list_services()["Services"]
+    client, service = twin.client("servicediscovery"), discovery_service(twin)
     before, (task, *others) = registered(twin), running(twin)
     for other in others:
-        client.deregister_instance(ServiceId=service["Id"], InstanceId=other)
+        client.deregister_instance(ServiceId=service, InstanceId=other)
     code, _, err = lab("drain-task", task, "--target", str(twin.state / "outputs.json"))
     left = registered(twin).keys()
     second = lab("drain-task", others[0], "--target", str(twin.state / "outputs.json"))
     for other in others:
-        client.register_instance(ServiceId=service["Id"], InstanceId=other, Attributes=before[other])
+        client.register_instance(ServiceId=service, InstanceId=other, Attributes=before[other])
 
     assert code == 2
-    assert f"(task {task}) is the only instance in Cloud Map ({service['Id']})" in err
+    assert f"(task {task}) is the only instance in Cloud Map ({service})" in err
     assert "scale the service out first" in err
     assert left == {task}
     assert second[0] == 2

@@ -119,20 +119,24 @@ def test_three_hundred_percent_start_twice_as_many_new_tasks_at_once(world: Worl
     assert len(world.tasks.alive) == 4  # no more than the desired count of new ones is ever needed
 
 
-def test_steady_state_is_said_again_after_six_hours(world: World) -> None:
+def test_boto3_sees_the_steady_state_said_again_every_six_hours(ecs: Any, world: World) -> None:
     world.start(desiredCount=1)
     world.advance(60)
 
-    def said() -> int:
-        return world.events().count("has reached a steady state.")
+    def said() -> list[float]:
+        (service,) = ecs.describe_services(cluster="shop", services=["shop"])["services"]
+        steady = [event for event in service["events"] if event["message"].endswith("has reached a steady state.")]
+        return [event["createdAt"].timestamp() for event in reversed(steady)]
 
-    assert said() == 1
-    world.now += 6 * 3600 - 100
-    world.advance(5)
-    assert said() == 1
-    world.now += 200
-    world.advance(5)
-    assert said() == 2
+    (first,) = said()
+    for times in (1, 2):
+        world.now = said()[-1] + 6 * 3600
+        world.controller.step()
+        assert len(said()) == times
+        world.now += 1
+        world.controller.step()
+        assert len(said()) == times + 1
+    assert said()[-1] == first + 2 * (6 * 3600 + 1)
 
 
 def described(world: World) -> Any:

@@ -35,15 +35,16 @@ def complete(ecs: Any) -> bool:
     return [each["rolloutState"] for each in deployments] == ["COMPLETED"]
 
 
-def revision(ecs: Any, **environment: str) -> str:
-    """A revision of the service's task definition with these variables more, its health check every five seconds."""
+def revision(ecs: Any, *others: dict[str, Any], **environment: str) -> str:
+    """A revision of the service's task definition with these containers beside the main one, and these variables."""
     definition = ecs.describe_task_definition(taskDefinition=service(ecs)["taskDefinition"])["taskDefinition"]
     named = ("family", "networkMode", "requiresCompatibilities", "cpu", "memory")
-    (container,) = definition["containerDefinitions"]
+    container = definition["containerDefinitions"][0]
     kept = [pair for pair in container["environment"] if pair["name"] != "FAULT"]
     variables = [*kept, *({"name": name, "value": value} for name, value in environment.items())]
     new = ecs.register_task_definition(
-        containerDefinitions=[{**container, "environment": variables}], **{name: definition[name] for name in named}
+        containerDefinitions=[{**container, "environment": variables}, *others],
+        **{name: definition[name] for name in named},
     )
     return str(new["taskDefinition"]["taskDefinitionArn"])
 
@@ -77,6 +78,40 @@ def test_a_deployment_is_complete_when_the_last_old_task_has_stopped_and_listed_
     assert seen[-1] == (["PRIMARY"], "COMPLETED", 0)
     assert all(statuses == ["PRIMARY", "ACTIVE"] for statuses, _, alive in seen if alive)
     assert any(alive for _, _, alive in seen)
+
+
+def test_the_current_service_deployment_leads_to_the_revisions_that_have_tasks(ecs: Any) -> None:
+    wait_until(lambda: complete(ecs), "what was before is complete", 90)
+    (before,) = service(ecs)["currentServiceRevisions"]
+    updated = ecs.update_service(**NAMES, forceNewDeployment=True)["service"]
+    new, old = updated["currentServiceRevisions"]
+
+    (current,) = ecs.describe_service_deployments(serviceDeploymentArns=[updated["currentServiceDeployment"]])[
+        "serviceDeployments"
+    ]
+    assert current["targetServiceRevision"]["arn"] == new["arn"]
+    assert [source["arn"] for source in current["sourceServiceRevisions"]] == [old["arn"]] == [before["arn"]]
+    assert (new["requestedTaskCount"], old["requestedTaskCount"], old["runningTaskCount"]) == (3, 0, 3)
+    revisions = ecs.describe_service_revisions(serviceRevisionArns=[new["arn"], old["arn"]])["serviceRevisions"]
+    assert {each["taskDefinition"] for each in revisions} == {updated["taskDefinition"]}
+
+    wait_until(lambda: complete(ecs), "it is complete", 90)
+    assert service(ecs)["currentServiceDeployment"] == updated["currentServiceDeployment"]
+    (left,) = service(ecs)["currentServiceRevisions"]
+    assert (left["arn"], left["runningTaskCount"]) == (new["arn"], 3)
+
+
+def test_a_container_without_a_program_is_running_with_its_task_and_says_why(ecs: Any, twin: RunningTwin) -> None:
+    wait_until(lambda: complete(ecs), "what was before is complete", 90)
+    side = {"name": "side", "image": "side:1", "essential": False}
+    ecs.update_service(**NAMES, taskDefinition=revision(ecs, side))
+    wait_until(lambda: complete(ecs), "it is complete", 90)
+
+    for task in twin.tasks():
+        assert task["lastStatus"] == "RUNNING"
+        containers = {each["name"]: (each["lastStatus"], each.get("reason")) for each in task["containers"]}
+        assert containers.pop("side") == ("RUNNING", "This container is not run by the twin.")
+        assert list(containers.values()) == [("RUNNING", None)]
 
 
 def test_tasks_that_exit_before_they_run_open_the_circuit(ecs: Any) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -116,21 +117,42 @@ def test_a_deployment_of_terraforms_is_waited_for_and_told_when_it_is_rolled_bac
 
 
 def await_deployment(twin: RunningTwin, definition: str) -> subprocess.CompletedProcess[str]:
+    names = {"CLUSTER": "serviceconnect", "SERVICE": "serviceconnect", "TASK_DEFINITION": definition}
+    return run_script(twin, "await_deployment.sh", **names, PAUSE="0.5")
+
+
+def run_script(twin: RunningTwin, name: str, **given: str) -> subprocess.CompletedProcess[str]:
+    """A script of the stack, with variables of its own, by the AWS CLI on this twin."""
+    own = environment(twin.aws_endpoint_url, "eu-west-2", twin.credentials, {})
     return subprocess.run(
-        ["/bin/sh", PROJECT / "constructs/serviceconnect/scripts/await_deployment.sh"],
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": os.devnull,
-            **environment(twin.aws_endpoint_url, "eu-west-2", twin.credentials, {}),
-            "CLUSTER": "serviceconnect",
-            "SERVICE": "serviceconnect",
-            "TASK_DEFINITION": definition,
-            "PAUSE": "0.5",
-        },
+        ["/bin/sh", PROJECT / "constructs/serviceconnect/scripts" / name],
+        env={"PATH": os.environ["PATH"], "HOME": os.devnull, **own, **given},
         capture_output=True,
         text=True,
         timeout=100,
     )
+
+
+def test_await_cloud_map_sees_the_services_of_its_namespace_alone(twin: RunningTwin) -> None:
+    cloud_map = twin.client("servicediscovery")
+    ((own, namespace),) = [(each["Id"], own_namespace(cloud_map)) for each in cloud_map.list_services()["Services"]]
+    operation = cloud_map.create_http_namespace(Name="other")["OperationId"]
+    other = cloud_map.get_operation(OperationId=operation)["Operation"]["Targets"]["NAMESPACE"]
+
+    def await_cloud_map(namespace: str) -> tuple[int, str]:
+        done = run_script(twin, "await_cloud_map.sh", NAMESPACE_ID=namespace, ATTEMPTS="2", PAUSE="0")
+        return done.returncode, done.stdout
+
+    assert await_cloud_map(other) == await_cloud_map("ns-nope") == (0, "")
+    foreign = cloud_map.create_service(Name="serviceconnect", NamespaceId=other)["Service"]["Id"]
+    assert await_cloud_map(namespace) == (1, f"await_cloud_map: namespace {namespace} still holds {own}.\n")
+    assert await_cloud_map(other) == (1, f"await_cloud_map: namespace {other} still holds {foreign}.\n")
+
+
+def own_namespace(cloud_map: Any) -> str:
+    condition = {"Name": "HTTP_NAME", "Values": ["serviceconnect"], "Condition": "EQ"}
+    (namespace,) = cloud_map.list_namespaces(Filters=[condition])["Namespaces"]
+    return str(namespace["Id"])
 
 
 def test_what_services_ask_for_in_vain_is_listed_by_twin_ps(twin: RunningTwin) -> None:
@@ -148,7 +170,7 @@ def test_what_services_ask_for_in_vain_is_listed_by_twin_ps(twin: RunningTwin) -
 
 
 def test_a_deleted_service_leaves_nothing_in_cloud_map(twin: RunningTwin) -> None:
-    """It is the last test of this twin."""
+    """It is the last test of this twin. Another namespace with a service of the same name is of no account."""
     ecs, cloud_map = twin.client("ecs"), twin.client("servicediscovery")
     ecs.delete_service(cluster="serviceconnect", service="serviceconnect", force=True)
     names = ("--cluster", "serviceconnect", "--services", "serviceconnect")
@@ -159,8 +181,9 @@ def test_a_deleted_service_leaves_nothing_in_cloud_map(twin: RunningTwin) -> Non
 
     wait_until(lambda: status() == "INACTIVE", "the service is inactive")
     run_aws(twin.aws_endpoint_url, "ecs", "wait", "services-inactive", *names, credentials=twin.credentials)
-    wait_until(lambda: cloud_map.list_services()["Services"] == [], "Cloud Map is empty")
-    (namespace,) = cloud_map.list_namespaces()["Namespaces"]
-    cloud_map.delete_namespace(Id=namespace["Id"])
+    namespace = own_namespace(cloud_map)
+    assert run_script(twin, "await_cloud_map.sh", NAMESPACE_ID=namespace, PAUSE="0.2").returncode == 0
+    assert [each["Name"] for each in cloud_map.list_services()["Services"]] == ["serviceconnect"]  # the other's
+    cloud_map.delete_namespace(Id=namespace)
     with httpx.Client(base_url=twin.gateway_url) as client:
         assert client.get("/hostname").status_code == 503

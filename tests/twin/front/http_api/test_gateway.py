@@ -102,6 +102,53 @@ def test_path_variables_methods_and_the_default_route(api: ApiInHand) -> None:
     api.until(is_status(404), "DELETE", "/users")
 
 
+def test_routes_are_compared_segment_by_segment_whichever_was_created_first(api: ApiInHand) -> None:
+    def shown(key: str) -> str:
+        """A route of this key, at which the service is asked for a path of its own."""
+        name = "/" + re.sub(r"\W+", "-", key).strip("-")
+        return api.add_route(key, api.add_integration(RequestParameters={"overwrite:path": name}))
+
+    def sent(method: str, path: str) -> str | None:
+        """The path that the service is asked for."""
+        return api.client.request(method, path).json().get("path")
+
+    keys = ["GET /s/{proxy+}", "ANY /s/orders/{proxy+}", "GET /s/orders/{proxy+}", "ANY /s/orders/{id}"]
+    keys += ["ANY /s/a/{what}", "GET /s/{shop}/orders"]
+    expected = {
+        ("GET", "/s/orders/7/items"): "/GET-s-orders-proxy",  # its literal comes before the variable's greed
+        ("PUT", "/s/orders/7/items"): "/ANY-s-orders-proxy",
+        ("GET", "/s/orders/7"): "/ANY-s-orders-id",  # the method is compared last
+        ("GET", "/s/a/orders"): "/ANY-s-a-what",
+        ("GET", "/s/b/orders"): "/GET-s-shop-orders",
+        ("GET", "/s/b/else"): "/GET-s-proxy",
+    }
+    for order in (keys, keys[::-1]):
+        routes = [shown(key) for key in order]
+        wait_until(lambda: {asked: sent(*asked) for asked in expected} == expected, "each has its route", timeout=10)
+        for route in routes:
+            api.calls.delete_route(ApiId=api.id, RouteId=route)
+        api.until(is_status(404), "GET", "/s/orders/7")
+
+
+def test_a_service_of_the_same_name_in_another_namespace_gets_no_request(api: ApiInHand) -> None:
+    cloud_map = api.twin.client("servicediscovery")
+    (own,) = cloud_map.list_services()["Services"]
+    operation = cloud_map.create_http_namespace(Name="other")["OperationId"]
+    namespace = cloud_map.get_operation(OperationId=operation)["Operation"]["Targets"]["NAMESPACE"]
+    foreign = cloud_map.create_service(Name=own["Name"], NamespaceId=namespace)["Service"]
+    deaf = {"AWS_INSTANCE_IPV4": "127.0.0.1", "AWS_INSTANCE_PORT": "9"}
+    cloud_map.register_instance(ServiceId=foreign["Id"], InstanceId="deaf", Attributes=deaf)
+    to_foreign = api.add_route("GET /foreign", api.add_integration(IntegrationUri=foreign["Arn"]))
+
+    api.until(is_status(503), "GET", "/foreign")
+    asked = Counter(api.client.get("/hostname").status_code for _ in range(60))
+    assert asked == {200: 60}
+    api.calls.delete_route(ApiId=api.id, RouteId=to_foreign)
+    cloud_map.deregister_instance(ServiceId=foreign["Id"], InstanceId="deaf")
+    cloud_map.delete_service(Id=foreign["Id"])
+    cloud_map.delete_namespace(Id=namespace)
+
+
 def test_a_named_stage_is_sent_unless_the_path_is_overwritten(api: ApiInHand) -> None:
     api.add_route("GET /whole", api.add_integration())
     api.calls.create_stage(ApiId=api.id, StageName="prod", AutoDeploy=True)
