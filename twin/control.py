@@ -12,6 +12,7 @@ from twin.aws.ecs.context import Context
 from twin.aws.ecs.service_connect import calls
 from twin.events import Events, ParametersChanged
 from twin.faults import Faults
+from twin.front.alb import LoadBalancers
 from twin.front.http_api import Gateway
 from twin.gaps import HasGaps, gaps_of
 from twin.machine.reporting import Accident
@@ -32,6 +33,7 @@ class Control:
         launcher: TaskLauncher,
         faults: Faults,
         gateway: Gateway,
+        balancers: LoadBalancers,
         parts: Sequence[HasGaps],
         parameters: Parameters,
         accidents: Sequence[Accident],
@@ -47,6 +49,7 @@ class Control:
         self._launcher = launcher
         self._faults = faults
         self._gateway = gateway
+        self._balancers = balancers
         self._parts = parts
         self._parameters = parameters
         self._accidents = accidents
@@ -77,7 +80,8 @@ class Control:
             case _:
                 gaps = [str(gap) for gap in gaps_of(*self._parts)]
                 requests = await self._gateway.requests()
-                return {"requests": requests, "calls": calls(self._context.ecs), "left_out": gaps}
+                fronts = [{"name": name, "url": url} for name, url in self._balancers.urls]
+                return {"requests": requests, "fronts": fronts, "calls": calls(self._context.ecs), "left_out": gaps}
 
     async def _set(self, assignments: list[str]) -> Json:
         """Change parameters, each as `name=value`; the answer is all of them."""

@@ -51,6 +51,7 @@ def listing(running: dict[str, Any]) -> dict[str, Any]:
             }
             for task, row in rows
         ],
+        "fronts": gateway["fronts"],
         "calls": gateway["calls"],
         "left_out": gateway["left_out"],
     }
@@ -68,6 +69,10 @@ def print_listing(running: dict[str, Any]) -> None:
         tasks = _tasks(aws, "requests", gateway["requests"], console.width)
     console.print(_head(running))
     console.print(tasks)
+    if gateway["fronts"]:
+        console.print("\nBeside the gateway these serve:", highlight=False)
+    for front in gateway["fronts"]:
+        console.print(f"  {front['url']}  {front['name']}", highlight=False, soft_wrap=True)
     if lines := _calls(gateway["calls"]):
         console.print("\nBy Service Connect these services may call each other:", highlight=False)
         for line in lines:

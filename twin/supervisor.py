@@ -89,7 +89,7 @@ class Supervisor:
         self._faults = faults = Faults(launcher, subnets, events)
         self._parts: list[HasGaps] = [ServiceGaps(ecs, alarms), gateway, balancers, launcher, alarms]
         self._context = context = Context(ecs, controller, registry, elbv2)
-        control = Control(context, launcher, faults, gateway, self._parts, parameters, accidents, events)
+        control = Control(context, launcher, faults, gateway, balancers, self._parts, parameters, accidents, events)
         self._endpoint = Endpoint(
             endpoint, account=ACCOUNT, region=region, gateway_url=f"http://{gateway.address}",
             credentials=options.credentials, targets={TARGET_PREFIX: Api(context, events)},

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ __all__ = [
     "header",
     "listener",
     "load_assignment",
+    "lua",
+    "lua_on_route",
     "router",
     "static_cluster",
     "tcp_listener",
@@ -141,14 +143,20 @@ def listener(name: str, address: Address, manager: Json, *, idle_timeout: float)
     return _listener(name, address, filter_)
 
 
-def tcp_listener(name: str, address: Address, cluster: str, *, idle_timeout: float, attempts: int) -> Json:
-    """A listener for TCP that connects to *cluster*, at most *attempts* times; *idle_timeout* in seconds (0: none)."""
+def tcp_listener(
+    name: str, address: Address, clusters: Mapping[str, int], *, idle_timeout: float, attempts: int
+) -> Json:
+    """A listener for TCP that connects to one of *clusters*, by their weights, at most *attempts* times.
+
+    Without a cluster it closes every connection. *idle_timeout* in seconds (0: none).
+    """
+    weighted = {"clusters": [{"name": cluster, "weight": weight} for cluster, weight in clusters.items()]}
     filter_ = {
         "name": "envoy.filters.network.tcp_proxy",
         "typed_config": {
             "@type": TYPE + "extensions.filters.network.tcp_proxy.v3.TcpProxy",
             "stat_prefix": name,
-            "cluster": cluster,
+            **({"weighted_clusters": weighted} if len(clusters) > 1 else {"cluster": next(iter(clusters), "none")}),
             "idle_timeout": f"{idle_timeout}s",
             "max_connect_attempts": attempts,
         },
@@ -164,6 +172,17 @@ def _listener(name: str, address: Address, filter_: Json) -> Json:
         "enable_reuse_port": False,
         "filter_chains": [{"filters": [filter_]}],
     }
+
+
+def lua(name: str, **configuration: Any) -> Json:
+    """An HTTP filter in Lua; *configuration* has its source."""
+    return {"name": name, "typed_config": {"@type": TYPE + "extensions.filters.http.lua.v3.Lua", **configuration}}
+
+
+def lua_on_route(script: str, context: Mapping[str, Any] | None = None) -> Json:
+    """What has a Lua filter run its *script* of that name on a route, or a virtual host, with this *context*."""
+    per_route = {"@type": TYPE + "extensions.filters.http.lua.v3.LuaPerRoute", "name": script}
+    return per_route if context is None else {**per_route, "filter_context": dict(context)}
 
 
 def router(**options: Any) -> Json:

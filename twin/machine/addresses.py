@@ -17,6 +17,8 @@ __all__ = ["Address", "LoopbackAddresses", "PrivateAddresses", "free_port", "is_
 # On Linux all of 127.0.0.0/8 is loopback; elsewhere 127.0.0.1 alone, so ports must tell the tasks apart.
 _WHOLE_LOOPBACK = sys.platform == "linux"
 _RANGES = 64
+_TRIES = 1_000  # addresses; where a port is taken at so many, a program has it at all of them
+_INSTEAD = 8000  # is added to a port that the twin cannot have
 _CLAIM_PORT = 4566  # any would do: nobody listens there
 
 
@@ -64,13 +66,13 @@ class LoopbackAddresses:
         """An address on which nobody listens at the moment.
 
         Raises:
-            StartFailed: nobody can listen on *port*, or the twin may not.
+            StartFailed: nobody can listen on *port*, the twin may not, or another program does at every address.
         """
         if not 1 <= port <= 65535:
             raise StartFailed(f"port {port} is no port: it must be from 1 to 65535")
         if not _WHOLE_LOOPBACK:
             return Address("127.0.0.1", free_port())
-        while True:
+        for _ in range(_TRIES):
             address = Address(str(self._network[next(self._next)]), port)
             try:
                 if is_free(address):
@@ -78,6 +80,14 @@ class LoopbackAddresses:
             except PermissionError:
                 way_out = "choose one of 1024 or more, or start the twin as root"
                 raise StartFailed(f"port {port} needs the capability CAP_NET_BIND_SERVICE: {way_out}") from None
+        raise StartFailed(f"port {port} is another program's, at every address: end it, or choose another port")
+
+    def allocate_or_above(self, port: int) -> Address:
+        """The same, or where the twin cannot have *port*, one at 8000 more."""
+        try:
+            return self.allocate(port)
+        except StartFailed:
+            return self.allocate(_INSTEAD + port)
 
     def beside(self, address: Address, port: int) -> Address:
         """Another port of what *address* stands for: at the same host, or where hosts are one, at a free port."""

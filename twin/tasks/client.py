@@ -17,7 +17,6 @@ from typing import Any
 
 from twin.aws.ecs.model import Endpoint
 from twin.aws.ecs.ports import Instances
-from twin.errors import StartFailed
 from twin.events import Events, ParametersChanged
 from twin.gaps import Gap
 from twin.machine import hosts
@@ -35,7 +34,7 @@ Json = dict[str, Any]
 _PROBE = ("twin-probe", "127.0.0.77")  # a name, and an address that it has in no other hosts file
 _RESOLVE = f"import socket, sys; sys.exit(socket.gethostbyname({_PROBE[0]!r}) != {_PROBE[1]!r})"
 _NOT_PROXIED = "localhost,127.0.0.0/8,127.0.0.1,169.254.170.2"  # the last: ECS's credentials
-_UNPRIVILEGED = 8000  # is added to a port that the twin may not use
+_HTTP_PROXY_PORT = 8000
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ class Clients:
     async def of(self, endpoints: Iterable[Endpoint], folder: Path) -> Client:
         """The client side of a task that may call *endpoints*; its files go to *folder*."""
         parameters = self._parameters
-        calls = [Call(endpoint, self._address(endpoint.port)) for endpoint in endpoints]
+        calls = [Call(endpoint, self._addresses.allocate_or_above(endpoint.port)) for endpoint in endpoints]
         if not calls:
             return Client()
         by_hosts = parameters.hosts_files and await self._hosts_files()
@@ -103,7 +102,7 @@ class Clients:
         http_proxy = None
         if others:
             self._other_ports |= {str(call.endpoint) for call in others} if by_hosts else set()
-            http_proxy = self._address(_UNPRIVILEGED)
+            http_proxy = self._addresses.allocate(_HTTP_PROXY_PORT)
             listener, cluster = egress.http_proxy(http_proxy, calls, parameters)
             listeners, clusters = [*listeners, listener], [*clusters, cluster]
         file = None
@@ -111,12 +110,6 @@ class Clients:
             file = folder / "hosts"
             file.write_text(hosts.text((call.endpoint.name, call.address.host) for call in calls))
         return Client(calls, listeners, clusters, file, http_proxy, others)
-
-    def _address(self, port: int) -> Address:
-        try:
-            return self._addresses.allocate(port)
-        except StartFailed:  # a port that this user may not use
-            return self._addresses.allocate(_UNPRIVILEGED + port)
 
     async def _hosts_files(self) -> bool:
         """Whether a program can have a hosts file of its own here. It is tried: no setting says it on all machines."""

@@ -51,7 +51,7 @@ def listener(call: Call, parameters: Parameters) -> Json:
         made = envoy.tcp_listener(
             call.name,
             call.address,
-            call.name,
+            {call.name: 1},
             idle_timeout=endpoint.idle_timeout,
             attempts=1 + parameters.client_retries,
         )

@@ -194,7 +194,7 @@ def sidecar(
         "application", [application], idle_timeout=upstream_idle_timeout, http2=protocol in ("http2", "grpc")
     )
     if protocol == "tcp":
-        inbound = envoy.tcp_listener("ingress", ingress, "application", idle_timeout=idle_timeout, attempts=1)
+        inbound = envoy.tcp_listener("ingress", ingress, {"application": 1}, idle_timeout=idle_timeout, attempts=1)
     else:
         manager = _manager(request_timeout, health_paths, host_name)
         inbound = envoy.listener("ingress", ingress, manager, idle_timeout=idle_timeout)

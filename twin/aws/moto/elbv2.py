@@ -17,8 +17,11 @@ __all__ = ["Elbv2"]
 T = TypeVar("T")
 
 
-class Health(Protocol):
-    """Who knows how targets are."""
+class Balancers(Protocol):
+    """Who serves the load balancers."""
+
+    def name_of(self, balancer: str) -> str:
+        """What stands for the DNS name of a new load balancer, by its ARN. Any thread may ask."""
 
     def health(self, target_group: str, address: Address) -> tuple[str, tuple[str, str] | None] | None:
         """A target's state, and the reason for it as code and description; None: it is not known here. Any thread may
@@ -52,16 +55,34 @@ class Elbv2:
         with contextlib.suppress(InvalidTargetError, TargetGroupNotFoundError):
             self._backend.deregister_targets(target_group, [{"Id": address.host, "Port": address.port}])
 
-    def serve_health(self, known: Health) -> None:
-        """Have DescribeTargetHealth answer what is *known*. Of all else moto says that it is healthy."""
+    def serve(self, balancers: Balancers) -> None:
+        """Have load balancers the names that *balancers* give them, and DescribeTargetHealth answer what they know.
+
+        Of all other targets moto says that they are healthy.
+        """
 
         def describe(target_group: str, targets: list[dict[str, Any]]) -> list[Any]:
             described = type(self._backend).describe_target_health(self._backend, target_group, targets)
             for status in described:
-                if found := known.health(target_group, Address(status.instance_id, int(status.port))):
+                if found := balancers.health(target_group, Address(status.instance_id, int(status.port))):
                     status.status, (status.reason, status.description) = found[0], found[1] or (None, None)
                     port = self._backend.target_groups[target_group].health_check_port
                     status.health_check_port = str(status.port) if port == "traffic-port" else port
             return list(described)
 
+        def create(*arguments: Any, **named: Any) -> Any:
+            made = type(self._backend).create_load_balancer(self._backend, *arguments, **named)
+            if made.type == "network":
+                self._rename(made, made.arn.replace(":loadbalancer/app/", ":loadbalancer/net/"))
+            made.dns_name = balancers.name_of(made.arn)
+            return made
+
         self._backend.describe_target_health = describe
+        self._backend.create_load_balancer = create
+
+    def _rename(self, balancer: Any, arn: str) -> None:
+        """Give a new load balancer another ARN."""
+        self._backend.load_balancers[arn] = self._backend.load_balancers.pop(balancer.arn)
+        self._backend.tagging_service.copy_tags(balancer.arn, arn)
+        self._backend.tagging_service.delete_all_tags_for_resource(balancer.arn)
+        balancer.arn = arn

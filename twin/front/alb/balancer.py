@@ -12,16 +12,18 @@ from twin.aws.moto.elbv2 import Elbv2
 from twin.envoy.dynamic import DynamicEnvoy
 from twin.errors import StartFailed
 from twin.events import BalancersChanged, Events, TargetChanged
-from twin.front.alb import configuration
-from twin.front.alb.model import Target, TargetState
+from twin.front.alb import targets as configuration
+from twin.front.alb.listeners import listener
+from twin.front.alb.model import Listener, Target, TargetState
 from twin.front.alb.reading import Balancing, read
 from twin.gaps import Gap
-from twin.machine.addresses import Address
+from twin.machine.addresses import Address, is_free
 from twin.machine.machine import Machine
 
 __all__ = ["LoadBalancers"]
 
 _POLL = 0.5  # seconds between two looks at the targets' health
+_HTTP = 80
 _UNPRIVILEGED = 1024
 _REASONS = {
     TargetState.INITIAL: ("Elb.InitialHealthChecking", "Initial health checks in progress"),
@@ -40,12 +42,13 @@ class LoadBalancers:
         events: Events,
     ) -> None:
         self._elbv2 = elbv2
-        elbv2.serve_health(self)
+        elbv2.serve(self)
         self._machine = machine
         self._events = events
         self._folder = folder = machine.folder / "load-balancer"
         self._envoy: DynamicEnvoy | None = None
         self._balancing = Balancing()
+        self._places: dict[str, Address] = {}  # of each load balancer, by ARN: its port 80
         self._listening: dict[str, Address] = {}  # by listener ARN
         self._published: set[str] = set()  # the ids of the target groups that Envoy knows
         self._targets: list[Target] = []
@@ -67,6 +70,21 @@ class LoadBalancers:
         return self._listening.get(listener_arn)
 
     @property
+    def urls(self) -> list[tuple[str, str]]:
+        """Each listener, and where it is on this machine."""
+        found = []
+        for served in self._balancing.listeners:
+            address, scheme = self._listening[served.arn], served.protocol.lower()
+            url = f"{scheme}://{address}".removesuffix(f":{_HTTP}" if served.is_http else "")
+            found.append((f"load balancer {served.name.rpartition('-')[0]}, listener {served.port}", url))
+        return found
+
+    def name_of(self, balancer: str) -> str:
+        """What stands for the DNS name of the load balancer with that ARN, from now on: the address of its port 80."""
+        place = self._places[balancer] = self._machine.addresses.allocate_or_above(_HTTP)
+        return place.host if place.port == _HTTP else str(place)
+
+    @property
     def work(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """What goes on by itself, by name."""
         return {"the load balancers": self.run, "the load balancers' changes": self.follow}
@@ -75,12 +93,11 @@ class LoadBalancers:
         """Read the load balancers anew, and serve them as they are now."""
         async with self._busy:
             self._balancing = self._elbv2.read(read)
-            here = {listener.arn for listener in self._balancing.listeners}
+            here = {served.arn for served in self._balancing.listeners}
             self._listening = {arn: address for arn, address in self._listening.items() if arn in here}
-            for listener in self._balancing.listeners:
-                if listener.arn not in self._listening:
-                    port = listener.port if listener.port >= _UNPRIVILEGED else 8000 + listener.port
-                    self._listening[listener.arn] = self._machine.addresses.allocate(port)
+            for served in self._balancing.listeners:
+                if served.arn not in self._listening:
+                    self._listening[served.arn] = self._place(served)
             self._stale = True  # until all is written, which a full disk prevents
             if self._envoy is not None:
                 await self._publish(self._envoy)
@@ -163,9 +180,23 @@ class LoadBalancers:
         envoy.forget(self._published - ids)
         self._published = ids
         await envoy.applied()
-        listeners = self._balancing.listeners
-        envoy.write("lds", [configuration.listener(x, groups, self._listening[x.arn]) for x in listeners])
+        listeners, here = self._balancing.listeners, self._listening
+        ports = {
+            balancer: {str(each.port): str(here[each.arn].port) for each in listeners if each.balancer == balancer}
+            for balancer in {each.balancer for each in listeners}
+        }
+        envoy.write("lds", [listener(x, groups, here[x.arn], ports[x.balancer]) for x in listeners])
         await envoy.applied()
+
+    def _place(self, served: Listener) -> Address:
+        """Where a listener is from now on: beside the others of its load balancer, at its own port if that may be."""
+        addresses = self._machine.addresses
+        place = self._places[served.balancer]
+        if served.port == _HTTP:
+            return place
+        privileged = served.port < _UNPRIVILEGED and place.port != _HTTP
+        address = addresses.beside(place, 8000 + served.port if privileged else served.port)
+        return address if is_free(address) else addresses.allocate_or_above(served.port)
 
     async def _keep(self) -> None:
         while self._envoy is None:
@@ -228,7 +259,7 @@ class LoadBalancers:
         """A target's state, and the reason for it; None if no task is there. The endpoint's threads ask."""
         for target in list(self._targets):
             if (target.group, target.host, target.port) == (target_group, address.host, address.port):
-                used = any(target_group in listener.weights for listener in self._balancing.listeners)
+                used = any(target_group in each.groups for each in self._balancing.listeners)
                 state = target.state if used else TargetState.UNUSED
                 return state.value, target.reason if state is TargetState.UNHEALTHY else _REASONS.get(state)
         return None

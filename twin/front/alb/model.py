@@ -1,5 +1,6 @@
-"""What a load balancer does, as values. Times in seconds.
+"""What load balancers do, as values. Times in seconds.
 
+https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-rules.html and
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-target-groups.html
 """
 
@@ -9,7 +10,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["HealthCheck", "Listener", "Target", "TargetGroup", "TargetState"]
+__all__ = [
+    "Action",
+    "Condition",
+    "FixedResponse",
+    "Forward",
+    "HealthCheck",
+    "Listener",
+    "Redirect",
+    "Rule",
+    "Target",
+    "TargetGroup",
+    "TargetState",
+]
 
 
 class TargetState(StrEnum):
@@ -24,9 +37,12 @@ class TargetState(StrEnum):
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """An HTTP health check; *matcher* such as `200`, `200-299` or `200,202`; *port* None: that of the traffic."""
+    """A health check by HTTP, or with *path* None by a connection of TCP.
 
-    path: str
+    *matcher* such as `200`, `200-299` or `200,202`; *port* None: that of the traffic.
+    """
+
+    path: str | None
     interval: float
     timeout: float
     healthy_threshold: int
@@ -58,18 +74,89 @@ class TargetGroup:
 
 
 @dataclass(frozen=True)
+class Condition:
+    """What a request must have: one of *values*, in which `*` and `?` stand for any text and any character.
+
+    *field* is one of `host-header`, `http-header` (that with this *name*), `http-request-method`, `path-pattern`,
+    `query-string` (values such as `key=value`, or a value of any key) and `source-ip` (blocks of addresses).
+    """
+
+    field: str
+    values: tuple[str, ...]
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Forward:
+    """To target groups, by ARN, each with its weight. Where there is none the load balancer answers 503."""
+
+    weights: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class FixedResponse:
+    """The load balancer's own answer."""
+
+    status: int
+    content_type: str = "text/plain"
+    body: str = ""
+
+
+@dataclass(frozen=True)
+class Redirect:
+    """To another URL; in its parts `#{protocol}`, `#{host}`, `#{port}`, `#{path}` and `#{query}` are the request's."""
+
+    status: int
+    protocol: str = "#{protocol}"
+    host: str = "#{host}"
+    port: str = "#{port}"
+    path: str = "/#{path}"
+    query: str = "#{query}"
+
+
+Action = Forward | FixedResponse | Redirect
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What is done with requests that meet all *conditions*; without any it is a listener's default."""
+
+    action: Action
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True)
 class Listener:
-    """A listener and the weights of the target groups, by ARN, that it forwards to; idle timeout in seconds."""
+    """A listener and its rules by priority, the default last; idle timeout in seconds.
+
+    *protocol* is HTTP, or TCP, of which the default alone counts.
+    """
 
     arn: str
     port: int
-    weights: Mapping[str, int]
+    protocol: str
+    rules: tuple[Rule, ...]
     idle_timeout: float
+
+    @property
+    def balancer(self) -> str:
+        """The ARN of its load balancer."""
+        return self.arn.rpartition("/")[0].replace(":listener/", ":loadbalancer/")
 
     @property
     def name(self) -> str:
         """The load balancer's name and the port."""
         return f"{self.arn.split('/')[-3]}-{self.port}"
+
+    @property
+    def is_http(self) -> bool:
+        return self.protocol == "HTTP"
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The ARNs of the target groups that its rules lead to."""
+        forwards = (rule.action for rule in self.rules if isinstance(rule.action, Forward))
+        return frozenset(group for forward in forwards for group in forward.weights)
 
 
 @dataclass

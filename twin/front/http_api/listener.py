@@ -84,26 +84,22 @@ def listener(
 def _filters(authorizers: Sequence[JwtAuthorizer], keys: Mapping[str, str], cors: Cors | None) -> Iterable[Json]:
     """In the order in which a request passes them (assumed). Each but the limits acts only where a route says so."""
     limits = f"local LIMIT = {MAX_HEADERS}\n" + (_LUA / "request.lua").read_text()
-    yield _lua("twin.request", {"default_source_code": _inline(limits)})
+    yield envoy.lua("twin.request", default_source_code=_inline(limits))
     yield _filter("envoy.filters.http.local_ratelimit", "local_ratelimit.v3.LocalRateLimit", stat_prefix="throttling")
     yield _filter("envoy.filters.http.jwt_authn", "jwt_authn.v3.JwtAuthentication", **_jwt(authorizers, keys))
-    yield _lua("twin.claims", {"source_codes": {"claims": _inline((_LUA / "claims.lua").read_text())}})
+    yield envoy.lua("twin.claims", source_codes={"claims": _inline((_LUA / "claims.lua").read_text())})
     yield _filter("envoy.filters.http.buffer", "buffer.v3.Buffer", max_request_bytes=MAX_PAYLOAD)
     yield _filter("envoy.filters.http.ext_authz", "ext_authz.v3.ExtAuthz", **_AWS_IAM) | {"disabled": True}
     if cors:
         source = f"local configuration = {_cors(cors)}\n" + (_LUA / "cors.lua").read_text()
-        yield _lua("twin.cors", {"default_source_code": _inline(source)})
+        yield envoy.lua("twin.cors", default_source_code=_inline(source))
     # The route that was found by the path as it was sent stays.
-    path = {"source_codes": {"path": _inline((_LUA / "path.lua").read_text())}, "clear_route_cache": False}
-    yield _lua("twin.path", path)
+    path = {"path": _inline((_LUA / "path.lua").read_text())}
+    yield envoy.lua("twin.path", source_codes=path, clear_route_cache=False)
 
 
 def _filter(name: str, kind: str, **configuration: Any) -> Json:
     return {"name": name, "typed_config": {"@type": f"{_TYPE}extensions.filters.http.{kind}", **configuration}}
-
-
-def _lua(name: str, configuration: Json) -> Json:
-    return {"name": name, "typed_config": {"@type": _TYPE + "extensions.filters.http.lua.v3.Lua", **configuration}}
 
 
 def _inline(text: str) -> Json:

@@ -188,17 +188,14 @@ def _filters(route: Route, stage: Stage) -> Iterable[tuple[str, Json]]:
             {"@type": _TYPE + "extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute", "check_settings": {}},
         )
     if "{" in route.path:
-        yield "twin.path", {"@type": _TYPE + "extensions.filters.http.lua.v3.LuaPerRoute", "name": "path"}
+        yield "twin.path", envoy.lua_on_route("path")
     if authorizer := route.authorizer:
         yield (
             "envoy.filters.http.jwt_authn",
             {"@type": _TYPE + "extensions.filters.http.jwt_authn.v3.PerRouteConfig", "requirement_name": authorizer.id},
         )
         claims = {"audience": list(authorizer.audience), "scopes": list(route.scopes)}
-        yield (
-            "twin.claims",
-            {"@type": _TYPE + "extensions.filters.http.lua.v3.LuaPerRoute", "name": "claims", "filter_context": claims},
-        )
+        yield "twin.claims", envoy.lua_on_route("claims", claims)
 
 
 def _rate_limit(throttle: Throttle) -> Json:

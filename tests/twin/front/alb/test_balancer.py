@@ -11,7 +11,7 @@ import pytest
 from twin.aws.moto.elbv2 import Elbv2
 from twin.events import Events
 from twin.front.alb import LoadBalancers, balancer
-from twin.front.alb.model import Listener
+from twin.front.alb.model import Forward, Listener, Rule
 from twin.front.alb.reading import Balancing
 from twin.machine.addresses import LoopbackAddresses
 from twin.machine.machine import Machine
@@ -34,7 +34,8 @@ class SlowProcesses:
 def test_an_envoy_that_still_starts_is_not_taken_for_one_that_died(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(balancer, "read", lambda backend: Balancing((Listener(LISTENER, 80, {}, 60.0),)))
+    served = Listener(LISTENER, 80, "HTTP", (Rule(Forward({})),), 60.0)
+    monkeypatch.setattr(balancer, "read", lambda backend: Balancing((served,)))
     monkeypatch.setattr(balancer, "_POLL", 0)
 
     async def watch_while_it_starts() -> None:
@@ -44,6 +45,7 @@ def test_an_envoy_that_still_starts_is_not_taken_for_one_that_died(
             Machine(cast(Processes, processes), addresses, "envoy", tmp_path),
             Events(),
         )
+        balancers.name_of(served.balancer)  # as when it was created
         watching = asyncio.create_task(balancers.run())
         starting = asyncio.create_task(balancers.configure())
         try:

@@ -1,4 +1,4 @@
-"""Load balancers as Envoy's configuration: pure."""
+"""Target groups as Envoy's configuration: pure."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from typing import Any
 
 import pytest
 
-from twin.front.alb.configuration import cluster, endpoints, failures, listener, reason, state
-from twin.front.alb.model import HealthCheck, Listener, Target, TargetGroup, TargetState
-from twin.machine.addresses import Address
+from twin.front.alb.model import HealthCheck, Target, TargetGroup, TargetState
+from twin.front.alb.targets import cluster, endpoints, failures, reason, state
 
 ARN = "arn:aws:elasticloadbalancing:eu-west-2:123456789012:targetgroup/shop/50dc6c495c0c9188"
-LISTENER = "arn:aws:elasticloadbalancing:eu-west-2:123456789012:listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2"
 CHECK = HealthCheck("/ready", 10, 5, 2, 3, "200-299,304")
 
 
@@ -98,22 +96,3 @@ def test_why_a_health_check_failed(failure: dict[str, Any], code: str) -> None:
     ((target, told),) = failures([json.dumps(event), json.dumps(ejected)])
     assert target == ("shop", "127.64.1.1", 80)
     assert reason(told)[0] == code
-
-
-def test_a_listener_without_a_target_group_answers_503() -> None:
-    made = listener(Listener(LISTENER, 80, {}, 60), {}, Address("127.64.1.1", 8080))
-    manager = made["filter_chains"][0]["filters"][0]["typed_config"]
-
-    assert made["name"] == "shop-80"
-    (route,) = manager["route_config"]["virtual_hosts"][0]["routes"]
-    assert route["direct_response"] == {"status": 503}
-
-
-def test_its_own_answers_are_by_what_happened() -> None:
-    made = listener(Listener(LISTENER, 80, {ARN: 1}, 60), {ARN: group()}, Address("127.64.1.1", 8080))
-    mappers = made["filter_chains"][0]["filters"][0]["typed_config"]["local_reply_config"]["mappers"]
-
-    flags = {mapper["status_code"]: mapper["filter"]["response_flag_filter"]["flags"] for mapper in mappers}
-    status_of = {flag: status for status, of_status in flags.items() for flag in of_status}
-    # Envoy's flags for a refused connection, no healthy target and a timeout.
-    assert (status_of["UF"], status_of["UH"], status_of["UT"]) == (502, 503, 504)

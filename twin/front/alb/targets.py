@@ -1,4 +1,4 @@
-"""Load balancers as Envoy's listeners, clusters and endpoints: pure."""
+"""Target groups as Envoy's clusters and endpoints, and what Envoy tells of their targets: pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from twin.envoy import configuration as envoy
-from twin.front.alb.model import HealthCheck, Listener, Target, TargetGroup, TargetState
+from twin.front.alb.model import HealthCheck, Target, TargetGroup, TargetState
 from twin.machine.addresses import Address
 
-__all__ = ["cluster", "endpoints", "failures", "listener", "reason", "state"]
+__all__ = ["cluster", "endpoints", "failures", "reason", "state"]
 
 Json = dict[str, Any]
 
@@ -26,37 +26,6 @@ _POLICIES = {
     ),
     "weighted_random": ("random", "random.v3.Random", {}),
 }
-# A load balancer's own answers, by what happened to Envoy's request.
-_OWN = {502: ["UF", "UC", "UR", "UPE"], 503: ["UH", "NR", "NC"], 504: ["UT", "SI"]}
-_TRACE = (Path(__file__).parent / "trace.lua").read_text()
-_PHRASES = {502: "Bad Gateway", 503: "Service Temporarily Unavailable", 504: "Gateway Time-out"}
-
-
-def listener(listener: Listener, groups: Mapping[str, TargetGroup], address: Address) -> Json:
-    """The listener at *address*; *groups* by ARN."""
-    route: Json = {"timeout": "0s", "idle_timeout": f"{listener.idle_timeout}s"}
-    weights = [{"name": groups[arn].id, "weight": n} for arn, n in listener.weights.items() if arn in groups]
-    target = {"route": {**route, "weighted_clusters": {"clusters": weights}}}
-    answer = target if weights else {"direct_response": {"status": 503}}
-    # The peer's address; Envoy's "remote address" is what the peer itself says in this header.
-    forwarded = envoy.header("x-forwarded-for", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%")
-    host = {
-        "name": "targets",
-        "domains": ["*"],
-        "routes": [{"match": {"prefix": "/"}, **answer}],
-        "request_headers_to_add": [
-            forwarded | {"append_action": "APPEND_IF_EXISTS_OR_ADD"},
-            envoy.header("x-forwarded-port", str(listener.port)),
-            envoy.header("x-forwarded-proto", "http"),
-        ],
-    }
-    manager = {
-        "route_config": {"virtual_hosts": [host]},
-        "http_filters": [_trace(), envoy.router(suppress_envoy_headers=True)],
-        "server_header_transformation": "PASS_THROUGH",
-        "local_reply_config": {"mappers": [_own_reply(*reply) for reply in _OWN.items()]},
-    }
-    return envoy.listener(listener.name, address, manager, idle_timeout=3600)
 
 
 def cluster(group: TargetGroup, endpoints: Path, failures: Path) -> Json:
@@ -129,14 +98,6 @@ def reason(failure: Mapping[str, Any]) -> tuple[str, str]:
     return "Target.FailedHealthChecks", "Health checks failed"
 
 
-def _trace() -> Json:
-    configuration = {
-        "@type": _TYPE + "extensions.filters.http.lua.v3.Lua",
-        "default_source_code": {"inline_string": _TRACE},
-    }
-    return {"name": "twin.trace", "typed_config": configuration}
-
-
 def _health_check(check: HealthCheck, failures: Path) -> Json:
     interval = f"{check.interval}s"
     return {
@@ -147,13 +108,7 @@ def _health_check(check: HealthCheck, failures: Path) -> Json:
         "healthy_threshold": check.healthy_threshold,
         "unhealthy_threshold": check.unhealthy_threshold,
         "reuse_connection": False,
-        "http_health_check": {
-            "path": check.path,
-            "request_headers_to_add": [envoy.header("user-agent", "ELB-HealthChecker/2.0")],
-            "expected_statuses": [{"start": first, "end": last + 1} for first, last in check.statuses],
-            # Without this a single unexpected status makes a host unhealthy, whatever the threshold.
-            "retriable_statuses": [{"start": 100, "end": 600}],
-        },
+        **_way(check),
         "always_log_health_check_failures": True,
         "event_logger": [
             {
@@ -167,13 +122,15 @@ def _health_check(check: HealthCheck, failures: Path) -> Json:
     }
 
 
-def _own_reply(status: int, flags: list[str]) -> Json:
-    title = f"{status} {_PHRASES[status]}"
-    head, body = f"<head><title>{title}</title></head>", f"<body>\r\n<center><h1>{title}</h1></center>\r\n</body>"
-    page = f"<html>\r\n{head}\r\n{body}\r\n</html>\r\n"
+def _way(check: HealthCheck) -> Json:
+    if check.path is None:
+        return {"tcp_health_check": {}}
     return {
-        "filter": {"response_flag_filter": {"flags": flags}},
-        "status_code": status,
-        "headers_to_add": [envoy.header("server", "awselb/2.0")],
-        "body_format_override": {"text_format_source": {"inline_string": page}, "content_type": "text/html"},
+        "http_health_check": {
+            "path": check.path,
+            "request_headers_to_add": [envoy.header("user-agent", "ELB-HealthChecker/2.0")],
+            "expected_statuses": [{"start": first, "end": last + 1} for first, last in check.statuses],
+            # Without this a single unexpected status makes a host unhealthy, whatever the threshold.
+            "retriable_statuses": [{"start": 100, "end": 600}],
+        }
     }
