@@ -83,12 +83,19 @@ def _seconds(most: int) -> Callable[[str], float]:
     return read
 
 
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"  # of a host name, RFC 1123
+
+
 def _upstreams(text: str) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for entry in text.split(","):
-        match = re.fullmatch(r"\s*([a-z0-9-]{1,63})=(http://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?)/?\s*", entry, re.ASCII)
+        match = re.fullmatch(
+            rf"\s*([a-z0-9-]{{1,63}})=(http://{_LABEL}(?:\.{_LABEL})*(?::([0-9]{{1,5}}))?)/?\s*", entry, re.ASCII
+        )
         if match is None or match[1] in found:
             raise ValueError
+        if match[3]:
+            _port(match[3])
         found[match[1]] = match[2]
     return found
 

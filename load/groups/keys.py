@@ -1,7 +1,8 @@
 """What requests are grouped by: `header:NAME`, `url-host`, `json:PATH`, or a function of one's own.
 
 A key is called for each request that Locust reports, with the response (None where there is none), the URL, the context
-and the exception of Locust's `request` event, and gives the group, "" where it is not known.
+and the exception of Locust's `request` event, and gives the group, "" where it is not known. A function's attribute
+`detail` is the key of what is beside its groups, in place of the locustfile's.
 """
 
 from __future__ import annotations
@@ -86,4 +87,10 @@ def _function(module: str, name: str) -> Key:
         raise ValueError(f"{module}:{name}: {error}; name a function of a module beside the locustfile.") from None
     if not callable(function):
         raise ValueError(f"{module}:{name} is no function.")
-    return lambda response, url, context, exception: named(function(response, url, context, exception))
+
+    def key(response: Any, url: str, context: Any, exception: BaseException | None) -> str:
+        return named(function(response, url, context, exception))
+
+    if detail := getattr(function, "detail", None):
+        key.detail = detail  # type: ignore[attr-defined]
+    return key

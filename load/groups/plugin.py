@@ -239,8 +239,9 @@ class Groups:
             self.counts.record(now, group, status, exception is not None, response_time)
         except KeyError:
             detail = ""
-            if group != NO_GROUP and self._detail_key is not None:
-                detail = self._detail_key(response, url, context, exception)
+            detail_key = getattr(self._key, "detail", self._detail_key)
+            if group != NO_GROUP and detail_key is not None:
+                detail = detail_key(response, url, context, exception)
             group = self.counts.admit(group, detail, now)
             self.counts.record(now, group, status, exception is not None, response_time)
 

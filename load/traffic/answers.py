@@ -13,11 +13,22 @@ from typing import Any, Protocol
 
 from load.groups.rows import NO_ANSWER, NO_GROUP
 
-__all__ = ["ResponseHeaders", "host_of", "hostname", "pair", "upstream", "zone", "zone_of"]
+__all__ = [
+    "ResponseHeaders",
+    "host_of",
+    "hostname",
+    "pair",
+    "pair_zones",
+    "upstream",
+    "upstream_zone",
+    "zone",
+    "zone_of",
+]
 
 HOSTNAME_HEADER = "x-hostname"
 UPSTREAM_HEADER = "x-upstream-hostname"
 ZONE_HEADER = "x-availability-zone"
+UPSTREAM_ZONE_HEADER = "x-upstream-availability-zone"
 
 # RFC 1123, and the underscore that container names bring along; a name is at most 253 bytes long.
 _HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
@@ -58,15 +69,31 @@ def upstream(response: Any, url: str, context: Any, exception: BaseException | N
     return NO_GROUP if response is None else _plausible(_first(response.headers.get(UPSTREAM_HEADER)))
 
 
+def upstream_zone(response: Any, url: str, context: Any, exception: BaseException | None) -> str:
+    """The availability zone of the host that was called, by `x-upstream-availability-zone`."""
+    return "" if response is None else _plausible(_first(response.headers.get(UPSTREAM_ZONE_HEADER)))
+
+
 def pair(response: Any, url: str, context: Any, exception: BaseException | None) -> str:
     """Both, as `caller > upstream`, "?" for one that is not known; a key of `--group-by`."""
     both = hostname(response, url, context, exception), upstream(response, url, context, exception)
     return " > ".join(host or "?" for host in both) if any(both) else NO_GROUP
 
 
+def pair_zones(response: Any, url: str, context: Any, exception: BaseException | None) -> str:
+    """The zones of both, as `caller > upstream`."""
+    both = zone(response, url, context, exception), upstream_zone(response, url, context, exception)
+    return " > ".join(each or "?" for each in both) if any(both) else ""
+
+
 def zone(response: Any, url: str, context: Any, exception: BaseException | None) -> str:
     """The availability zone beside a hostname."""
     return "" if response is None else zone_of(response.headers)
+
+
+# Keys of `--group-by` bring along what is beside their groups, in place of the locustfile's.
+upstream.detail = upstream_zone  # type: ignore[attr-defined]
+pair.detail = pair_zones  # type: ignore[attr-defined]
 
 
 @lru_cache(maxsize=256)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from app.call import MAX_ANSWER_BYTES, MAX_CALLS
 from tests.app.conftest import IDENTITY
@@ -195,6 +197,100 @@ def test_one_that_fails_fails_all_and_each_is_told(client_for: ClientFactory) ->
     assert answer.headers["x-upstream-hostname"] == "a"
     assert sorted(str(call["status"]) for call in answer.json()["calls"]) == ["200", "None"]
     assert answer.json()["error"].startswith("orders: RemoteProtocolError: ")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ört".encode(), "中".encode(), b"a, b", b"a" * 254, b"<script>", b"", b"\xff\xfe"],
+)
+def test_a_name_that_is_none_goes_no_further(client_for: ClientFactory, misbehaving: Misbehave, name: bytes) -> None:
+    sent = b"HTTP/1.1 200 OK\r\nx-hostname: %b\r\nx-availability-zone: %b\r\ncontent-length: 0\r\n\r\n" % (name, name)
+    answer = client_for(upstreams={"orders": misbehaving(sent)}).get("/call?service=orders")
+    assert answer.status_code == 200
+    assert answer.headers["x-upstream-hostname"] == answer.headers["x-upstream-availability-zone"] == ""
+    (call,) = answer.json()["calls"]
+    assert (call["hostname"], call["availability_zone"]) == ("", "")
+
+
+def test_an_answer_leaves_nothing_behind(client_for: ClientFactory) -> None:
+    asked: list[bytes] = []
+
+    def serve(server: socket.socket) -> None:
+        for _ in range(2):
+            connection, _ = server.accept()
+            asked.append(connection.recv(65_536))
+            connection.sendall(
+                b"HTTP/1.1 200 OK\r\nset-cookie: a=b; path=/\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+            )
+            connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, args=(server,), daemon=True)
+        thread.start()
+        client = client_for(upstreams={"orders": f"http://127.0.0.1:{server.getsockname()[1]}"})
+        for _ in range(2):
+            assert client.get("/call?service=orders").status_code == 200
+        thread.join()
+    assert b"cookie" not in asked[1].lower()
+
+
+def test_services_that_call_each_other_multiply_no_calls(start_service: ServiceStarter) -> None:
+    """Each `times` and those before make MAX_CALLS at most, however deep a path leads."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    service = start_service(PORT=str(port), HOSTNAME="itself", UPSTREAMS=f"self=http://127.0.0.1:{port}")
+
+    def call(times: int, *deeper: int) -> httpx.Response:
+        path = "/hostname"
+        for number in reversed(deeper):
+            path = str(httpx.URL("/call", params={"service": "self", "times": number, "path": path}))
+        return httpx.get(f"{service.url}/call", params={"service": "self", "times": times, "path": path})
+
+    assert call(5, 2).json()["calls"][0]["status"] == 200
+    assert {each["status"] for each in call(5, 3).json()["calls"]} == {400}
+    assert {each["status"] for each in call(10, 10, 10).json()["calls"]} == {400}
+
+
+_BYTES = st.binary(max_size=300)
+_FIELD = st.text(st.characters(codec="latin-1", exclude_characters="\r\n\0"), max_size=60)
+_SOME = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@given(query=st.dictionaries(st.sampled_from(["service", "path", "times", "reuse", "timeout_ms", "x"]), st.text()))
+@example(query={"service": "orders", "path": "/%"})
+@example(query={"service": "orders", "path": "/%zz?%"})
+@example(query={"service": "orders", "path": "/" + "%" * 1000})
+@example(query={"service": "orders", "path": "/?" + "&" * 1000})
+@example(query={"service": "orders", "path": "/../../x"})
+@example(query={"service": "orders", "path": "/:80@b:c"})
+@_SOME
+def test_whatever_is_asked_for_there_is_an_answer_in_json(client_for: ClientFactory, query: dict[str, str]) -> None:
+    given = {"service": "orders", "timeout_ms": "300", **query}
+    answer = client_for(upstreams={"orders": _closed_port()}).get("/call", params=given)
+    assert answer.status_code in (400, 502, 504)
+    assert answer.json()["error"]
+
+
+@given(timeout=_FIELD, calls=_FIELD)
+@example(timeout="0", calls="1")
+@example(timeout="00000000000000000000001", calls="10")
+@_SOME
+def test_whatever_its_headers_say(client_for: ClientFactory, timeout: str, calls: str) -> None:
+    headers = {"x-timeout-ms": timeout.encode("latin-1"), "x-calls": calls.encode("latin-1")}
+    answer = client_for(upstreams={"orders": _closed_port()}).get("/call?service=orders", headers=headers)
+    assert answer.status_code in (400, 502, 504)
+    assert answer.json()["error"]
+
+
+@given(status=st.integers(0, 1_200), name=_BYTES, body=_BYTES)
+@_SOME
+def test_whatever_an_upstream_sends(
+    client_for: ClientFactory, misbehaving: Misbehave, status: int, name: bytes, body: bytes
+) -> None:
+    sent = b"HTTP/1.1 %d x\r\nx-hostname: %b\r\nconnection: close\r\n\r\n%b" % (status, name, body)
+    answer = client_for(upstreams={"orders": misbehaving(sent)}).get("/call?service=orders&timeout_ms=300")
+    assert answer.status_code in (200, 502, 504)
+    assert answer.json()["calls"]
 
 
 def test_without_upstreams_there_is_no_such_route(client_for: ClientFactory) -> None:

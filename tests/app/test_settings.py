@@ -64,6 +64,11 @@ def test_empty_is_not_set() -> None:
         ("UPSTREAMS", "orders=http://user@orders"),
         ("UPSTREAMS", "orders=http://orders/path"),
         ("UPSTREAMS", "a=http://b,a=http://c"),
+        ("UPSTREAMS", "orders=http://orders:0"),
+        ("UPSTREAMS", "orders=http://orders:65536"),
+        ("UPSTREAMS", "orders=http://orders..mesh"),
+        ("UPSTREAMS", "orders=http://-orders"),
+        ("UPSTREAMS", f"orders=http://{'a' * 64}"),
     ],
 )
 def test_wrong_value_is_named(name: str, text: str) -> None:

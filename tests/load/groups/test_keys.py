@@ -19,6 +19,10 @@ def of_request(response: object, url: str, context: object, exception: BaseExcep
     return context
 
 
+def zone_of_request(response: object, url: str, context: object, exception: BaseException | None) -> str:
+    return "zone 1"
+
+
 @pytest.mark.parametrize(
     ("key", "answer", "group"),
     [
@@ -44,6 +48,13 @@ def test_a_function_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("string.capwords", of_request)
     assert parse("string:capwords")(None, "", "tenant 1", None) == "tenant 1"
     assert parse("string:capwords")(None, "", None, None) == ""
+
+
+def test_a_function_brings_along_what_is_beside_its_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("string.capwords", of_request)
+    assert not hasattr(parse("string:capwords"), "detail")
+    monkeypatch.setattr(of_request, "detail", zone_of_request, raising=False)
+    assert parse("string:capwords").detail is zone_of_request  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("text", ["", "header", "header:", "json:", "url-host:x", "body x:y", "a b:c", "string:", ":x"])

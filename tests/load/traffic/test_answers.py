@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from load.traffic.answers import host_of, hostname, pair, upstream, zone_of
+from load.groups.keys import parse
+from load.traffic.answers import host_of, hostname, pair, pair_zones, upstream, zone_of
 
 SERVICE = {"x-hostname": "ip-10-0-1-2.eu-west-2.compute.internal", "x-availability-zone": "eu-west-2a"}
 NAMED = SERVICE["x-hostname"]
 NOBODY = ""
+KEYS = ("load.traffic.answers:upstream", "load.traffic.answers:pair")
 
 
 @pytest.mark.parametrize(
@@ -58,6 +60,14 @@ class Answered:
 def test_who_called_whom(answer: Answered | None, expected: tuple[str, str, str]) -> None:
     url = "http://127.0.0.1/call?service=orders&path=/hostname"
     assert tuple(key(answer, url, {}, None) for key in (hostname, upstream, pair)) == expected
+
+
+def test_the_zones_of_both_are_beside_them() -> None:
+    answer = Answered(x_hostname="a", x_availability_zone="2a", x_upstream_availability_zone="2b")
+    details = [key.detail(answer, "", {}, None) for key in map(parse, KEYS)]  # type: ignore[attr-defined]
+    assert details == ["2b", "2a > 2b"]
+    assert [key.detail(None, "", {}, None) for key in map(parse, KEYS)] == ["", ""]  # type: ignore[attr-defined]
+    assert pair_zones(Answered(x_availability_zone="2a"), "", {}, None) == "2a > ?"
 
 
 def test_the_zone_is_in_a_header() -> None:
