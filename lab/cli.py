@@ -23,7 +23,7 @@ import typer
 from lab.costs.scenario import OPTIONS, Scenario
 from lab.distribution.gateway import Gateway, Policy
 from lab.errors import AnswerIsNo, BadInput, LabError
-from lab.experiments.catalogue import ALL, chosen, fitting, require_duration
+from lab.experiments.catalogue import ALL, GATEWAY, UPSTREAM, chosen, fitting, require_duration
 
 if TYPE_CHECKING:
     from lab.report.document import Document
@@ -105,9 +105,10 @@ def run(
         "/hostname", help="What is asked for; hosts are told apart by `x-hostname` in the answers."
     ),
     hop: str = typer.Option(
-        "gateway",
+        GATEWAY,
         help="`upstream`: half of the load asks a service that calls this one, `GET /call?service=...` as the stack of "
-        "examples/services has it, and hosts are told apart by `x-upstream-hostname`.",
+        "examples/services has it, and hosts are told apart by `x-upstream-hostname`. The name of that service: all of "
+        "the load asks it, and what happens does so to its tasks.",
     ),
     repeat: int = typer.Option(1, help="How often each is run: every figure then has its spread."),
     sweep: list[str] | None = typer.Option(
@@ -129,7 +130,7 @@ def run(
     """Put load on the service while something happens to its tasks, and say what the clients saw.
 
     With a load balancer beside (the setting `comparison`), or with --hop upstream, half of the load takes each of the
-    two ways.
+    two ways. With --hop SERVICE the tasks are those of a service that calls this one.
     """
     if listing:
         from lab.report.answers import experiments_page
@@ -151,14 +152,14 @@ def run(
         raise BadInput(f"--rate {rate:g} is out of range: give requests per second, 0 (as many as go) to 100000.")
     if not _PATH.fullmatch(path):
         raise BadInput(f"--path {path!r} is no path that Locust takes: give one such as /orders/7?verbose=1.")
-    if hop not in ("gateway", "upstream"):
-        raise BadInput(f"--hop {hop} is none: give gateway or upstream.")
     chosen(experiments, on_aws=False)  # a misspelt name before a missing file
 
     from lab.runner.actions import cells, require_drains_end, task_settings
-    from lab.runner.service import read_target
+    from lab.runner.service import call_path, calling, read_target
 
     where = read_target(target)
+    if hop not in (GATEWAY, UPSTREAM):
+        where, path = calling(where, hop), call_path(where, path)
     todo, impossible = chosen(experiments, on_aws=not where.is_twin)
     if shortest and not where.is_twin:
         raise BadInput("--shortest is for a twin: how long ECS takes on AWS is not known; leave it out.")
@@ -180,9 +181,7 @@ def run(
     require_drains_end(swept, task_settings(service))
     zones = [task.availability_zone for task in service.tasks() if task.is_running]
     todo, too_large = fitting(todo, experiments, zones)
-    request = Request(
-        todo, users, duration, rate or None, repeat, swept, results, path, shortest, not no_wait, hop == "upstream"
-    )
+    request = Request(todo, users, duration, rate or None, repeat, swept, results, path, shortest, not no_wait, hop)
     left_out = {experiment.name: experiment.not_on_aws for experiment in impossible} | too_large
     folders: list[Path] = []
 

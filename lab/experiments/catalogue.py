@@ -16,6 +16,9 @@ ALL = "all"
 DIRECT, LOAD_BALANCER, CLIENT_PROXY = "direct", "alb", "client-proxy"
 """The ways to the tasks, by the names that results give them: API Gateway's own discovery; a load balancer; another
 service, whose task calls them by its Service Connect proxy."""
+GATEWAY, UPSTREAM = "gateway", "upstream"
+"""Whose tasks an experiment is about, by the names that `lab run --hop` gives them: those that the gateway reaches;
+those that another service calls as well. Any other name is that of a service that calls another."""
 
 
 class Course(StrEnum):

@@ -153,9 +153,10 @@ class TaskSettings(_Record):
 
 
 class ExperimentRecord(_Record):
-    """Which experiment a run is of; `arm` is the way to the tasks, `assumed` the twin's parameters."""
+    """Which experiment a run is of, on which `hop`; `arm` is the way to the tasks, `assumed` the twin's parameters."""
 
     name: Name | None = None
+    hop: Name = "gateway"
     arm: Literal["direct", "alb", "client-proxy"] = "direct"
     parameters: dict[str, Number] = {}
     repeat: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 1

@@ -9,12 +9,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from lab.distribution.gateway import Gateway, Policy
 from lab.distribution.intervals import Share
 from lab.distribution.judgement import Analysis, Judgement
 from lab.distribution.presence import SETTLE
-from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, LOAD_BALANCER
+from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, GATEWAY, LOAD_BALANCER, UPSTREAM
 from lab.experiments.findings import Cause, Findings, Flaw
 from lab.experiments.study import Measured, Row, Spread, Study
 from lab.records.run import record_of
@@ -390,7 +391,10 @@ def source_of(measured: Measured) -> list[str]:
         if record.settings.run_time_s:
             options.append(f"--duration {record.settings.run_time_s:g}")
         path = (record.settings.path_mix or "").rpartition("=")[0]
+        if what.hop not in (GATEWAY, UPSTREAM):
+            path = unquote(path.rpartition("&path=")[2])
         options += [f"--path '{path}'"] if path not in ("", "/hostname") else []
+        options += [f"--hop {what.hop}"] if what.hop != GATEWAY else []
         options += [f"--sweep {name}={value:g}" for name, value in measured.parameters.items()]
         sentences.append(f"The command that repeats it: `lab run {what.name} {' '.join(options)}`.")
     return sentences

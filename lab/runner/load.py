@@ -12,11 +12,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import quote
 
 from lab.errors import Missing
 from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, LOAD_BALANCER
-from lab.runner.service import Target
+from lab.runner.service import Target, call_path
 from load.results import is_failure
 
 _LOCUSTFILE = Path(__file__).resolve().parents[2] / "locustfile.py"
@@ -107,7 +106,7 @@ class Load:
         self.path, self.header = plan.path, "x-hostname"
         counted: list[str] = []
         if arm == CLIENT_PROXY:
-            self.path = f"/call?service={target.discovery_name}&path={quote(plan.path, safe='/')}"
+            self.path = call_path(target, plan.path)
             self.header, counted = "x-upstream-hostname", ["--group-by", "load.traffic.answers:upstream"]
         arguments = [
             "--headless", "--locustfile", str(_LOCUSTFILE), "--host", str(target.file),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 import boto3
 from botocore.config import Config
@@ -20,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from pydantic import BaseModel, Field, ValidationError
 
 from lab.errors import BadInput, Missing
+from lab.experiments.catalogue import GATEWAY, UPSTREAM
 from lab.records.run import DeploymentRecord, Discovered, EventRecord, TaskRecord, loaded
 from load.traffic.target import Target as Outputs
 from load.traffic.target import read_outputs
@@ -44,6 +46,11 @@ class Target(Outputs):
         return bool(self.aws_endpoint_url)
 
 
+def call_path(target: Target, path: str) -> str:
+    """By which another service is asked to call *path* of *target*'s: `GET /call`, as `app/` has it."""
+    return f"/call?service={target.discovery_name}&path={quote(path, safe='/')}"
+
+
 def read_target(path: Path) -> Target:
     """The target that an outputs file names.
 
@@ -66,6 +73,21 @@ def read_target(path: Path) -> Target:
             f"{path}: the stack {outputs.stack} has no output {', '.join(missing)}; is it this project's stack?"
         )
     return Target(**outputs.model_dump(), file=path)
+
+
+def calling(target: Target, service: str) -> Target:
+    """*target* with the further service of its stack of that name as the one under test.
+
+    Raises BadInput: the stack has none of that name.
+    """
+    if service not in target.further:
+        names = ", ".join([GATEWAY, UPSTREAM, *target.further])
+        raise BadInput(
+            f"--hop {service} is no hop of the stack {target.stack}, which has {names}: a further service has an "
+            "output <name>_service_name."
+        )
+    of = {"service_name": service, "discovery_name": target.further[service], "comparison_url": ""}
+    return target.model_copy(update=of)
 
 
 class TwinCredentials(BaseModel):

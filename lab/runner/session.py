@@ -16,7 +16,7 @@ from typing import Any, Self
 from rich.console import Console
 
 from lab.errors import BadInput, LabError, Missing
-from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, LOAD_BALANCER, Experiment
+from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, GATEWAY, LOAD_BALANCER, UPSTREAM, Experiment
 from lab.experiments.findings import flaw_of
 from lab.records.run import Fault, RunRecord, record_in
 from lab.report.terminal import Progress
@@ -33,7 +33,8 @@ _STABLE_WITHIN = {True: 180.0, False: 1800.0}  # seconds, on a twin and on AWS
 class Request:
     """What `lab run` was asked for; `duration` None: each experiment's own, or its least if `shortest`.
 
-    `wait`: end once what was put back is stable; `upstream`: load by way of a service that calls it, too.
+    `wait`: end once what was put back is stable; `hop`: GATEWAY, or UPSTREAM for load by way of a service that calls it
+    too, or the service under test, which is then one that calls another.
     """
 
     experiments: Sequence[Experiment]
@@ -46,7 +47,7 @@ class Request:
     path: str = "/hostname"
     shortest: bool = False
     wait: bool = True
-    upstream: bool = False
+    hop: str = GATEWAY
 
     @property
     def runs(self) -> int:
@@ -73,7 +74,7 @@ class Session:
         Whatever ends it early, `done` was told of each run that has files.
         """
         request, target = self._request, self._target
-        ways = ", half of it each way" if target.comparison_url or request.upstream else ""
+        ways = ", half of it each way" if target.comparison_url or request.hop == UPSTREAM else ""
         rate = f" at {request.rate:g} requests/s" if request.rate else ""
         self._bench.note(f"load: {request.users} users{rate} on {target.gateway_url}{request.path}{ways}")
         experiments = sorted(request.experiments, key=lambda experiment: experiment.deploys)
@@ -91,14 +92,14 @@ class Session:
         request, twin = self._request, self._bench.twin
         own = experiment.seconds if twin else experiment.seconds_on_aws
         own = experiment.least_duration if request.shortest else own
-        plan = Plan(request.users, request.duration or own, request.rate, request.path, request.upstream)
+        plan = Plan(request.users, request.duration or own, request.rate, request.path, request.hop == UPSTREAM)
         tasks = self._stable(completed=experiment.deploys)
         folder = new_folder(request.results, experiment.name)
         counted = f" ({number} of {request.runs})" if request.runs > 1 else ""
         swept = "".join(f", {name} {value:g}" for name, value in cell.items())
         self._bench.note(f"{experiment.name}{counted}{swept}: {plan.duration:g} s of load on {tasks} tasks")
         task = task_settings(self._bench.service)
-        labels: dict[str, Any] = {"parameters": dict(cell), "repeat": repeat, "task": task}
+        labels: dict[str, Any] = {"parameters": dict(cell), "repeat": repeat, "task": task, "hop": request.hop}
         if twin is not None:
             labels["assumed"] = twin.parameters()
         try:

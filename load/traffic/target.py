@@ -5,6 +5,7 @@ The one reader of outputs files, for the load and for the lab.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -22,7 +23,8 @@ class Target(BaseModel):
     """The outputs of one stack: where requests go, and what AWS calls its parts; "" where the file does not say.
 
     `aws_endpoint_url` is there where it is a twin, `comparison_url` where the same tasks have a load balancer too. URLs
-    end without a slash.
+    end without a slash. `further` has the stack's other services, `<name>_service_name` among the outputs, with what
+    Service Connect has them as ("": nothing, they are clients alone).
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -37,9 +39,12 @@ class Target(BaseModel):
     discovery_name: _Text = ""
     comparison_url: _Text = ""
     aws_endpoint_url: _Text = ""
+    further: Mapping[str, str] = {}
 
 
 _STACKS = TypeAdapter(dict[str, Any])
+_OUTPUTS = TypeAdapter(dict[str, _Text])
+_OF_A_FURTHER = ("_service_name", "_discovery_name")
 
 
 def read_outputs(path: Path, option: str = "--host") -> Target:
@@ -66,7 +71,8 @@ def read_outputs(path: Path, option: str = "--host") -> Target:
     ((name, outputs),) = gateways.items()
     given = {key: value for key, value in outputs.items() if value is not None}
     try:
-        target = Target.model_validate({**given, "stack": name})
+        target = Target.model_validate({**given, "stack": name, "further": {}})
+        further = _OUTPUTS.validate_python({key: text for key, text in given.items() if key.endswith(_OF_A_FURTHER)})
     except ValidationError as error:
         (what,) = error.errors()[0]["loc"]
         raise refuse(
@@ -79,7 +85,9 @@ def read_outputs(path: Path, option: str = "--host") -> Target:
                 urls[key] = check_url(url).rstrip("/")
             except ValueError as error:
                 raise refuse(f"{key} {error}") from None
-    return target.model_copy(update=urls)
+    names = [key.removesuffix("service_name") for key in further if key.endswith("_service_name")]
+    services = {further[f"{name}service_name"]: further.get(f"{name}discovery_name", "") for name in names}
+    return target.model_copy(update={**urls, "further": services})
 
 
 def is_file(text: str) -> bool:

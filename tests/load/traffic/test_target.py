@@ -15,6 +15,19 @@ def test_the_stack_with_a_gateway_is_found(tmp_path: Path) -> None:
     assert read_outputs(file) == Target(stack="stack", gateway_url="https://a.b", region="eu-west-2")
 
 
+def test_further_services_are_known_by_their_outputs(tmp_path: Path) -> None:
+    outputs = {
+        "gateway_url": "http://a",
+        "service_name": "serviceconnect",
+        "caller_service_name": "caller",
+        "caller_discovery_name": "caller",
+        "night_jobs_service_name": "night-jobs",
+    }
+    file = tmp_path / "outputs.json"
+    file.write_text(json.dumps({"stack": outputs}))
+    assert read_outputs(file).further == {"caller": "caller", "night-jobs": ""}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -25,6 +38,12 @@ def test_the_stack_with_a_gateway_is_found(tmp_path: Path) -> None:
         ('{"a": ' * 5_000 + "1" + "}" * 5_000, "not JSON"),
         ('{"a": {"gateway_url": ["http://a"]}}', "gateway_url must be text of at most 2048 characters, not "),
         ('{"a": {"gateway_url": "http://a", "region": 5}}', "region must be text"),
+        ('{"a": {"gateway_url": "http://a", "b_service_name": 5}}', "b_service_name must be text"),
+        ('{"a": {"gateway_url": "http://a", "b_service_name": []}}', "b_service_name must be text"),
+        (
+            '{"a": {"gateway_url": "http://a", "b_service_name": "b", "b_discovery_name": {}}}',
+            "b_discovery_name must be text",
+        ),
         ('{"a": {"gateway_url": "http://a:b"}}', "gateway_url 'http://a:b': the URL of a host is needed"),
         ('{"a": {"gateway_url": "http://a"}, "b": {"gateway_url": "http://b"}}', "there are 2"),
         (None, "no such file or directory"),
