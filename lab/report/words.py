@@ -613,6 +613,8 @@ def column(measured: Measured, arm: str) -> str:
     beside = f"{WAYS[DIRECT]}, beside a load balancer" if LOAD_BALANCER in measured.runs else ALONE
     if arm != DIRECT or CLIENT_PROXY in measured.runs:
         beside = WAYS[arm]
+    elif (hop := measured.record.experiment.hop) not in (GATEWAY, UPSTREAM):
+        beside = f"tasks of {hop}"
     told = [beside]
     if "drain_seconds" in (task := record_of(measured.runs[DIRECT]).experiment.task).model_fields_set:
         told.append(drain(task.drain_seconds))
