@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from types import FrameType
 
@@ -36,7 +37,14 @@ class Server(uvicorn.Server):
         threading.Timer(seconds, super().handle_exit, (sig, frame)).start()
 
 
+def leave(number: int, frame: FrameType | None) -> None:
+    sys.exit()
+
+
 if __name__ == "__main__":
+    # When uvicorn has ended it raises the signal again. Without a handler that would end the process before what is
+    # done at its exit, such as sending OpenTelemetry's last spans.
+    signal.signal(signal.SIGTERM, leave)
     # timeout_keep_alive: longer than the proxy's 300 s, so that never the service closes a connection in use.
     host, port = os.environ.get("HOST", "0.0.0.0"), int(os.environ["PORT"])
     Server(uvicorn.Config(app, host=host, port=port, timeout_keep_alive=310, access_log=False)).run()

@@ -117,6 +117,10 @@ def container_definition(
     }
     if settings.register_when_healthy and start_timeout(settings) <= _LONGEST_START_TIMEOUT:
         definition["startTimeout"] = start_timeout(settings)
+    if settings.sidecars:
+        # ECS stops in the reverse order, so what the service sends while it drains still arrives.
+        # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDependency.html
+        definition["dependsOn"] = [{"containerName": one.name, "condition": "START"} for one in settings.sidecars]
     if settings.command:
         definition["command"] = [literal(word) for word in settings.command]
     if settings.container_user:
@@ -146,6 +150,8 @@ def sidecar_definition(settings: ServiceSettings, sidecar: Sidecar, log_group: s
         "linuxParameters": {"initProcessEnabled": True, "capabilities": {"drop": ["ALL"]}},
         "logConfiguration": {"logDriver": "awslogs", "options": log_options(log_group, settings.region, sidecar.name)},
     }
+    if sidecar.ports:
+        definition["portMappings"] = [{"containerPort": port, "protocol": "tcp"} for port in sidecar.ports]
     if sidecar.command:
         definition["command"] = [literal(word) for word in sidecar.command]
     if sidecar.user:

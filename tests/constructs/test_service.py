@@ -306,7 +306,12 @@ COLLECTOR = "123456789012.dkr.ecr.eu-west-2.amazonaws.com/collector"
 
 def test_sidecars_are_as_locked_down_and_pulled_like_the_service(synthesize: Synthesize) -> None:
     sidecar = Sidecar(
-        name="otel", image=f"{COLLECTOR}:1", command=("--config=env:CONFIG",), environment={"CONFIG": "${x}"}, user="7"
+        name="otel",
+        image=f"{COLLECTOR}:1",
+        command=("--config=env:CONFIG",),
+        environment={"CONFIG": "${x}"},
+        user="7",
+        ports=(4318,),
     )
     stack = synthesize(sidecars=(sidecar,), command=("serve", "--verbose"))
     app, collector = json.loads(only(stack, "aws_ecs_task_definition")["container_definitions"])
@@ -314,6 +319,9 @@ def test_sidecars_are_as_locked_down_and_pulled_like_the_service(synthesize: Syn
     assert (collector["name"], collector["image"], collector["essential"]) == ("otel", f"{COLLECTOR}:1", False)
     assert (collector["command"], collector["user"]) == (["--config=env:CONFIG"], "7")
     assert collector["environment"] == [{"name": "CONFIG", "value": "$${x}"}]
+    assert collector["portMappings"] == [{"containerPort": 4318, "protocol": "tcp"}]
+    # It starts before the service, and so is stopped after it.
+    assert app["dependsOn"] == [{"containerName": "otel", "condition": "START"}]
     for member in ("readonlyRootFilesystem", "linuxParameters"):
         assert collector[member] == app[member]
     assert collector["logConfiguration"]["options"]["awslogs-stream-prefix"] == "otel"
@@ -329,7 +337,7 @@ def test_sidecars_are_as_locked_down_and_pulled_like_the_service(synthesize: Syn
 
 def test_without_the_settings_there_is_one_container_with_the_images_command(stack: Json) -> None:
     (app,) = json.loads(only(stack, "aws_ecs_task_definition")["container_definitions"])
-    assert "command" not in app
+    assert {"command", "dependsOn"}.isdisjoint(app)
 
 
 def test_a_share_of_the_tasks_on_spot(stack: Json, synthesize: Synthesize) -> None:

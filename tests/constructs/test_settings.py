@@ -209,6 +209,10 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
         {"sidecars": (Sidecar(name="app", image=COLLECTOR),)},
         "sidecars = app must be containers of different names",
     ),
+    (
+        {"sidecars": (Sidecar(name="otel", image=COLLECTOR, ports=(4318, 8080)),)},
+        "sidecars: port 8080 must be from 1 to 65535, and of one container alone",
+    ),
     ({"sidecars": (Sidecar(name="otel", image="collector"),)}, "each with its image's tag or digest."),
     (
         {"sidecars": (Sidecar(name="otel", image="public.ecr.aws/adot/collector:1"),)},

@@ -64,8 +64,8 @@ class ServiceSettings(CommonSettings):
     )
     sidecars: tuple[Sidecar, ...] = setting(
         (),
-        "Containers beside the service's in each task, as JSON: `name` and `image`; `command`, `environment`, `user`,"
-        " `essential` on demand.",
+        "Containers beside the service's in each task, as JSON: `name` and `image`; `command`, `environment`, `ports`,"
+        " `user`, `essential` on demand. They start before it and stop after it.",
         Rule(
             "containers of different names of letters, digits, - and _, none of them app or hold, each with its image's"
             " tag or digest",
@@ -252,6 +252,13 @@ def conflicts(settings: ServiceSettings) -> Iterator[str]:
             "availability_zone_rebalancing = true with deployment_maximum_percent = 100 must leave room"
             " for a task more: raise it, or turn the rebalancing off."
         )
+    ports = [port for sidecar in settings.sidecars for port in sidecar.ports]
+    for port in dict.fromkeys(ports):
+        if not 1 <= port <= 65535 or port == settings.container_port or ports.count(port) > 1:
+            yield (
+                f"sidecars: port {port} must be from 1 to 65535, and of one container alone: a task's containers share"
+                f" their network, with the service's at container_port = {settings.container_port}."
+            )
     for name in sorted({*settings.environment, *settings.secrets}):
         if name in RESERVED:
             yield f"environment and secrets must not set {name}: it comes from {RESERVED[name]}."

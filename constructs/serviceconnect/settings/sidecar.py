@@ -14,9 +14,12 @@ __all__ = ["Sidecar", "sidecars"]
 class Sidecar:
     """A container of every task, on the service's network: the service reaches it at 127.0.0.1.
 
+    It starts before the service's container and is stopped after it.
+
     Args:
         image: with its tag or digest.
         command: empty: the image's own.
+        ports: on which it listens: for ECS's descriptions, and so that the twin leads the service there.
         user: by number; empty: the image's own.
         essential: whether the task ends with it.
     """
@@ -27,6 +30,7 @@ class Sidecar:
     image: str
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[int, ...] = ()
     user: str = ""
     essential: bool = False
 
