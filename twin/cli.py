@@ -376,13 +376,55 @@ def set_(
 
 
 @app.command()
-def env(state: State = _STATE) -> None:
+def init(
+    project: Annotated[
+        Path, typer.Argument(metavar="[PROJECT]", help="A Terraform project, a cdktf.out, or a plan or state as JSON.")
+    ] = Path(),
+) -> None:
+    """Write a twin.toml here that has a table for each container of the project's task definitions."""
+    from twin.stack.project import task_definitions, twin_toml
+    from twin.tasks.programs import FILE
+
+    found = task_definitions(project)
+    if not found:
+        raise BadInput(f"{project} has no aws_ecs_task_definition, so there is no program to name.")
+    text = twin_toml(found, Path.cwd())
+    try:
+        with FILE.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise BadInput(f"{FILE} is there, and is not overwritten: move it away, or add to it.") from None
+    except OSError as error:
+        raise BadInput(f"{FILE} cannot be written ({error.strerror}): choose another folder.") from None
+    computed = sum(definition.family is None for definition in found)
+    rest = f"; Terraform computes the names of {computed}" if computed else ""
+    print(
+        f"{FILE}: {len(found)} task definition{'s' if len(found) != 1 else ''}{rest}. Say what runs as each container."
+    )
+
+
+@app.command()
+def env(
+    terraform: Annotated[
+        bool,
+        typer.Option(
+            "--terraform",
+            help="Write twin_override.tf here, for the Terraform project in this folder, with its own state.",
+        ),
+    ] = False,
+    state: State = _STATE,
+) -> None:
     """Print exports for the AWS CLI, boto3 and Terraform: `eval "$(twin env)"`."""
     from twin.credentials import PROFILES, environment
     from twin.machine.state import StateFolder
     from twin.remote import endpoint_of
 
     running = StateFolder(state).running()
+    if terraform:
+        from twin.stack.override import DATA_FOLDER, write_override
+
+        print(f"twin: wrote {write_override(Path(), endpoint_of(running))}", file=sys.stderr)
+        print(f"export TF_DATA_DIR={DATA_FOLDER}")
     for name in sorted(os.environ.keys() & set(PROFILES)):
         print(f"unset {name}")
     for name, value in environment(endpoint_of(running), running["region"], running["credentials"], os.environ).items():

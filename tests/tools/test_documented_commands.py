@@ -55,6 +55,7 @@ RUN_BY = {
     "make develop": ".ci/run",
     "lab run": "tests/lab/runner/test_run.py",
     "lab drain-task": "tests/lab/runner/test_drain.py",
+    "twin init": "tests/twin/stack/test_project.py",
     "twin up": "tests/twin/test_supervisor.py",
     "twin events": "tests/twin/test_event_log.py",
     "twin down": "tests/twin/test_documented_commands.py",

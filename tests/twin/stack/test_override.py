@@ -1,0 +1,53 @@
+"""The override file of `twin env --terraform`, read as Terraform reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from twin.errors import BadInput
+from twin.stack.hcl import Scope, evaluate, parse
+from twin.stack.override import write_override
+
+URL = "http://127.0.0.1:4566"
+
+
+def test_every_provider_of_the_project_is_led_to_the_endpoint(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(
+        'provider "aws" {\n profile = "work"\n}\nprovider "aws" {\n alias = "dns"\n}\nprovider "random" {}\n'
+    )
+
+    write_override(tmp_path, URL)
+    written = parse(write_override(tmp_path, URL).read_text(), "twin_override.tf")
+
+    terraform, *providers = written.blocks
+    (backend,) = terraform.of_type("backend", "local")
+    assert evaluate(backend.arguments["path"], Scope()) == "terraform.twin.tfstate"
+    assert [evaluate(each.arguments.get("alias", ("value", None)), Scope()) for each in providers] == [None, "dns"]
+    for provider in providers:
+        assert evaluate(provider.arguments["profile"], Scope()) is None
+        (endpoints,) = provider.of_type("endpoints")
+        assert {evaluate(each, Scope()) for each in endpoints.arguments.values()} == {URL}
+
+
+def test_without_a_provider_there_is_none_to_override(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text('resource "aws_vpc" "main" {}\n')
+
+    written = parse(write_override(tmp_path, URL).read_text(), "twin_override.tf")
+
+    assert [block.type for block in written.blocks] == ["terraform"]
+
+
+def test_a_file_of_the_user_s_own_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text("")
+    (tmp_path / "twin_override.tf").write_text("# mine\n")
+
+    with pytest.raises(BadInput, match="give it another name"):
+        write_override(tmp_path, URL)
+    assert (tmp_path / "twin_override.tf").read_text() == "# mine\n"
+
+
+def test_it_is_for_plain_hcl(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"has no \*\.tf"):
+        write_override(tmp_path, URL)
