@@ -11,7 +11,7 @@
   const OVERLAP = 10; // seconds that are asked for again: a worker's report may come late
   const COLOURS = ["#00ca5a", "#0099ff", "#ff9f00", "#9966cc", "#00bcd4", "#a1887f", "#c0ca33", "#ec407a"];
   const REST = "#9e9e9e";
-  const PERCENTILES = [["50th percentile", "#ff9f00"], ["95th percentile", "#9966cc"], ["99th percentile", "#8e4585"]];
+  const PERCENTILES = [["50th percentile", "#ff9f00"], ["95th percentile", "#9966cc"], ["99th percentile", "#ec407a"]];
   const ROLES = { stays: "", stopped: "stopped", new: "new", other: "" };
   const number = new Intl.NumberFormat("en");
   const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
@@ -89,7 +89,8 @@
   // The seconds that came so far, by series; the answers bring the last of them again.
   let past = null;
   function merge(data) {
-    const names = Object.keys(data.requests);
+    // Those that stand for several groups, or for none, come last.
+    const names = Object.keys(data.requests).sort((one, other) => one.startsWith("(") - other.startsWith("("));
     const fits = past && past.names.join("\n") === names.join("\n") && data.start >= past.start && data.start <= past.end && data.total_requests >= past.total;
     if (!fits) past = { names, start: data.start, requests: {}, failures: {}, latency: [] };
     const before = data.start - past.start;
@@ -131,8 +132,8 @@
       const track = element("div", { class: "track" }, bar);
       if (group.vs_even !== null) track.append(element("div", { class: "even", style: `left:${(100 * even(group)) / widest}%` }));
       const value = element("div", { class: "value" }, `${group.share.toFixed(1)}%${group.vs_even === null ? "" : ` (${signed(group.vs_even)})`}`);
-      if (group.failures) value.append(element("small", { class: "bad" }, `${number.format(group.failures)} failed`));
       const name = element("div", { class: "name", title: [group.group, group.detail].filter(Boolean).join(", ") }, short(group.group, data.suffix));
+      if (group.failures) name.append(element("small", { class: "bad" }, `${number.format(group.failures)} failed`));
       if (notes) name.append(element("small", {}, notes));
       return element("div", { class: "share" }, name, track, value);
     });
@@ -217,19 +218,19 @@
   }
 
   // A row for each group: the more requests in a second the fuller the colour, and red where some failed.
-  function drawRows(box, series, failures, suffix) {
+  function drawRows(box, series, failures) {
     const narrow = box.clientWidth < 640;
-    const left = narrow ? 96 : 200;
+    const left = narrow ? 112 : 200;
     const fits = Math.floor((left - 8) / 7);
+    // What sets machines apart is at the end of their names.
+    const cut = (text) => (text.length <= fits ? text : text.startsWith("(") ? `${text.slice(0, fits - 1)}…` : `…${text.slice(1 - fits)}`);
     const most = Math.max(1, ...series.flatMap((one) => one.counts));
     const height = TOP + 15 * series.length + BOTTOM;
     const label = "Requests per second, a row for each group";
     drawTimeline(box, series, { height, label, highest: most, left, rows: true }, (chart, x, y, width) => {
       series.forEach(({ name, counts, key: full }, row) => {
         const top = TOP + 15 * row;
-        const said = short(name, suffix);
-        const text = element("text", { x: left - 8, y: top + 11, "text-anchor": "end" }, said.length > fits ? `${said.slice(0, fits - 1)}…` : said);
-        chart.append(text);
+        chart.append(element("text", { x: left - 8, y: top + 11, "text-anchor": "end" }, cut(name)));
         counts.forEach((count, i) => {
           if (!count) return;
           const failed = failures[full][i] / count;
@@ -253,13 +254,15 @@
     const series = seriesOf("requests", data, past.names);
     const many = series.length > MOST_STACKED + 1;
     drawLegend("legend", many ? [{ name: "requests", colour: "var(--bar)" }, { name: "with failures", colour: "var(--failure)" }] : series);
-    if (many) drawRows(at("requests"), series, past.failures, data.suffix);
+    if (many) drawRows(at("requests"), series, past.failures);
     else drawStacked(at("requests"), series, { height: 260, label: "Requests per second by group" });
   }
 
   function drawFailures(data) {
     const failing = past.names.filter((name) => sum(past.failures[name])).sort((one, other) => sum(past.failures[other]) - sum(past.failures[one]));
     const series = seriesOf("failures", data, failing.slice(0, MOST_STACKED));
+    // Of more groups than there are colours, those that failed have one each.
+    if (past.names.length > MOST_STACKED + 1) series.forEach((one, i) => (one.colour = one.colour === REST ? REST : COLOURS[i]));
     const rest = failing.slice(MOST_STACKED);
     if (rest.length) {
       series.push({ name: `${rest.length} more`, colour: REST, counts: past.latency.map((_, i) => sum(rest.map((name) => past.failures[name][i]))) });

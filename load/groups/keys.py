@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FORMS", "Key", "named", "parse"]
+__all__ = ["FORMS", "Key", "key_of", "named", "parse"]
 
 Key = Callable[[Any, str, Any, BaseException | None], str]
 """From response, URL, context and exception to the name of a group."""
@@ -23,6 +23,11 @@ Key = Callable[[Any, str, Any, BaseException | None], str]
 FORMS = "header:NAME, url-host, json:PATH or module:function"
 
 _LONGEST = 200  # characters of a name
+
+
+def key_of(by: str | Key) -> Key:
+    """The key that a text or a function of one's own describes. Raises ValueError as `parse`."""
+    return parse(by) if isinstance(by, str) else _naming(by)
 
 
 def parse(text: str) -> Key:
@@ -40,16 +45,24 @@ def parse(text: str) -> Key:
     raise ValueError(f"{text!r}: {FORMS} is needed, such as header:x-served-by.")
 
 
-@lru_cache(maxsize=4096)
 def named(value: object) -> str:
-    """The name of a group: one line of text, cut where it is too long to be read."""
-    text = "" if value is None else str(value)
-    return "".join(c if c.isprintable() else " " for c in text[:_LONGEST]).strip()
+    """The name of a group: one line of text, cut where it is too long to be read; "" for None.
+
+    In quotes where it is in parentheses, as the rows are that stand for other groups and for none.
+    """
+    # Cut before it is remembered: an answer may name itself with megabytes.
+    return "" if value is None else _line(str(value)[:_LONGEST])
+
+
+@lru_cache(maxsize=4096)
+def _line(text: str) -> str:
+    line = "".join(c if c.isprintable() else " " for c in text).strip()
+    return f'"{line}"' if line.startswith("(") and line.endswith(")") else line
 
 
 @lru_cache(maxsize=4096)
 def _host_of(url: str) -> str:
-    return url.partition("://")[2].partition("/")[0].partition("?")[0].rpartition("@")[2]
+    return named(url.partition("://")[2].partition("/")[0].partition("?")[0].rpartition("@")[2].lower())
 
 
 def _header(name: str) -> Key:
@@ -70,9 +83,9 @@ def _json(path: list[str]) -> Key:
             value = json.loads(response.content)
             for part in path:
                 value = value[int(part)] if isinstance(value, list) else value[part]
-        except (AttributeError, ValueError, LookupError, TypeError):
+        except (AttributeError, ValueError, LookupError, TypeError, RecursionError):
             return ""  # no JSON, or not with this path
-        return named(value if isinstance(value, str | int | float | bool) else json.dumps(value))
+        return named(value if value is None or isinstance(value, str) else json.dumps(value))
 
     return key
 
@@ -87,7 +100,10 @@ def _function(module: str, name: str) -> Key:
         raise ValueError(f"{module}:{name}: {error}; name a function of a module beside the locustfile.") from None
     if not callable(function):
         raise ValueError(f"{module}:{name} is no function.")
+    return _naming(function)
 
+
+def _naming(function: Callable[..., object]) -> Key:
     def key(response: Any, url: str, context: Any, exception: BaseException | None) -> str:
         return named(function(response, url, context, exception))
 

@@ -31,7 +31,7 @@ from load.groups import report, web
 from load.groups.counts import Counts
 from load.groups.evenness import EvenPart
 from load.groups.files import CsvFiles
-from load.groups.keys import FORMS, Key, parse
+from load.groups.keys import FORMS, Key, key_of, named, parse
 from load.groups.rows import NO_ANSWER, NO_GROUP, GroupRow, LatencyRow, SecondRow
 from load.groups.table import table
 from load.groups.workers import LostWorker, Workers
@@ -50,6 +50,22 @@ _LAST_REPORT = "load.groups.last_report"
 _PATIENCE = 20.0
 
 _REPORT = "load.groups"  # of a worker's report: what is ours
+_FORMAT = 1  # of that; a worker with another version of this plugin may have another
+
+# What `noun` cannot be: Locust has a tab, a page or a CSV file of that name.
+_TAKEN = {
+    "assets",
+    "charts",
+    "exceptions",
+    "failures",
+    "logs",
+    "ratios",
+    "reports",
+    "stats",
+    "tasks",
+    "users",
+    "workers",
+}
 
 # Rows computed in one go, about a millisecond: the users of a local run wait for them.
 _AT_ONCE = 50
@@ -68,11 +84,14 @@ def register(by: str | Key, noun: str, detail: Detail | None) -> None:
     global _registered
     if not re.fullmatch("[a-z]+", noun):
         raise ValueError(f"noun {noun!r}: one word in small letters is needed, such as group.")
+    if f"{noun}s" in _TAKEN:
+        raise ValueError(f"noun {noun!r}: Locust has {noun}s of its own; choose another word.")
     if _registered:
         raise ValueError("track was called already: requests are counted by one kind of group.")
     _registered = True
+    key_of(by)
+    key_of(detail[1] if detail else "url-host")
     if isinstance(by, str):
-        parse(by)
         events.init_command_line_parser.add_listener(lambda parser, **_: _add_option(parser, by))
 
     def on_init(environment: Environment, **_: Any) -> None:
@@ -102,10 +121,19 @@ def _add_option(parser: LocustArgumentParser, default: str) -> None:
         metavar="<key>",
         default=default,
         type=checked,
-        env_var="GROUP_BY",
+        env_var="LOAD_GROUP_BY",
         include_in_web_ui=False,
         help=f"What requests are counted by: {FORMS}. Default: {default}",
     )
+
+
+def _status(status: object, exception: BaseException | None) -> int:
+    """The status to count: that of HTTP, whatever type a client has for it, or NO_ANSWER."""
+    try:
+        number = int(status)  # type: ignore[call-overload]
+    except (TypeError, ValueError):
+        return NO_ANSWER
+    return NO_ANSWER if number < (100 if exception is None else 400) else number
 
 
 class Output(Protocol):
@@ -142,8 +170,8 @@ class Groups:
         # A worker's report says what happened up to so many seconds ago.
         self.delay = int(WORKER_REPORT_INTERVAL) + 1 if self.is_master else 0
         self._by = by
-        self._key = by if callable(by) else parse(by)
-        self._detail_key = None if detail is None else detail[1] if callable(detail[1]) else parse(detail[1])
+        self._key = key_of(by)
+        self._detail_key = key_of(detail[1]) if detail else None
         self._reported = 0
         self._resets: list[float] = []
         self._started = self._stopped = math.inf
@@ -229,32 +257,31 @@ class Groups:
         now = time.time()
         try:
             group = self._key(response, url, context, exception)
-            status = response.status_code or NO_ANSWER
         except Exception as error:
-            group, status = self._without(response, url, context, exception, error)
-        if exception is not None and status < 400:
-            # The answer broke off, or the locustfile refused it.
-            status = NO_ANSWER
+            group = self._unknown(error)
+        status = getattr(response, "status_code", None)
+        if type(status) is not int or status < (100 if exception is None else 400):
+            # No answer of HTTP, or one that broke off, or that the locustfile refused.
+            status = _status(status, exception)
         try:
             self.counts.record(now, group, status, exception is not None, response_time)
         except KeyError:
             detail = ""
             detail_key = getattr(self._key, "detail", self._detail_key)
             if group != NO_GROUP and detail_key is not None:
-                detail = detail_key(response, url, context, exception)
+                try:
+                    detail = named(detail_key(response, url, context, exception))
+                except Exception as error:
+                    detail = self._unknown(error)
             group = self.counts.admit(group, detail, now)
             self.counts.record(now, group, status, exception is not None, response_time)
 
-    def _without(self, response: Any, url: str, context: Any, exception: Any, error: Exception) -> tuple[str, int]:
-        """Group and status of what is no answer of HTTP, or of what the key cannot take."""
-        status = getattr(response, "status_code", None) or NO_ANSWER
-        try:
-            return self._key(response, url, context, exception), status
-        except Exception:
-            if not self._warned:
-                self._warned = True
-                _logger.warning("A request's %s is not known where its key raises this.", self.noun, exc_info=error)
-            return NO_GROUP, status
+    def _unknown(self, error: Exception) -> str:
+        """The group, or detail, of a request that its key raised an error for; the first is logged."""
+        if not self._warned:
+            self._warned = True
+            _logger.warning("A request's %s is not known where its key raises this.", self.noun, exc_info=error)
+        return NO_GROUP
 
     def _on_unfinished(self, *, environment: Environment, **_: Any) -> None:
         if environment is self.environment:
@@ -263,7 +290,11 @@ class Groups:
     def _on_test_start(self, **_: Any) -> None:
         # A worker gets its options with the order to start.
         if not callable(self._by):
-            self._key = parse(getattr(self.environment.parsed_options, "group_by", self._by))
+            try:
+                self._key = parse(getattr(self.environment.parsed_options, "group_by", self._by))
+            except ValueError as error:
+                _logger.error("No request has a %s here: --group-by %s", self.noun, error)
+                self._key = parse("header:-")
         self._reported = 0
         if not self.is_worker:
             self.complete()  # of the last test, some seconds after it
@@ -313,17 +344,20 @@ class Groups:
         runner = self.environment.runner
         assert runner is not None
         self._reported += self.counts.requests
-        data[_REPORT] = {**self.counts.drain(), "reported": self._reported, "loaded": runner.user_count > 0}
+        own = {"format": _FORMAT, "reported": self._reported, "loaded": runner.user_count > 0}
+        data[_REPORT] = {**self.counts.drain(), **own}
 
     def _on_worker_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
-        if counted := data.get(_REPORT):
-            arrived = self.counts.merge(counted)
-            rates: Counter[int] = Counter()
-            for second, _group, _status, _failed, requests in counted["seconds"]:
-                rates[second] += requests
-            highest = max(rates.values(), default=0)
-            now = time.time()
-            self.workers.report(client_id, now, arrived, counted["reported"], highest, counted["loaded"])
+        now, counted = time.time(), data.get(_REPORT) or {}
+        if counted.get("format") != _FORMAT:
+            self.workers.report_without(client_id, now, data["stats_total"]["num_requests"])
+            return
+        arrived = self.counts.merge(counted)
+        rates: Counter[int] = Counter()
+        for second, _group, _status, _failed, requests in counted["seconds"]:
+            rates[second] += requests
+        highest = max(rates.values(), default=0)
+        self.workers.report(client_id, now, arrived, counted["reported"], highest, counted["loaded"])
 
     def _send_last_report(self, *_: Any, **__: Any) -> None:
         """Stop and report: the master asks, or the worker quits, which in Locust ends without a last report.
@@ -410,8 +444,9 @@ class Groups:
             process_html_filename(options)
             file, page = Path(options.html_file), get_html_report(self.environment, show_download_link=False)
             rows, even = self.counts.groups(), self.counts.even_parts()
+            text = report.with_section(page, rows, even, self.notes(), self.noun, self.detail_noun)
             try:
-                text = report.with_section(page, rows, even, self.notes(), self.noun, self.detail_noun)
+                file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text, encoding="utf-8")
             except OSError as error:
                 _logger.warning("%s cannot be written (%s).", file, error.strerror)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from html import escape
 
 from load.groups.evenness import EvenPart
 from load.groups.rows import GroupRow
-from load.groups.table import cells, columns
+from load.groups.table import cells, clock, columns
 from load.groups.workers import LostWorker
 
 __all__ = ["FOLDED", "lost_sentence", "reset_sentence", "unfinished_sentence", "with_section"]
@@ -31,26 +30,26 @@ _STYLE = """
 def lost_sentence(worker: LostWorker) -> str:
     """How much at most is in no count because of a worker."""
     if not worker.seconds:
-        return f"{worker.requests:,} requests of worker {worker.worker} are in no count: reports of it did not arrive."
+        return (
+            f"{worker.requests:,} requests of worker {worker.worker} are in no count: its reports did not arrive, or "
+            "it runs without this version of load.groups."
+        )
+    most = f"{worker.requests:,} requests at its highest rate" if worker.requests else "nobody knows how many requests"
     return (
-        f"Worker {worker.worker} stopped reporting at {_clock(worker.last_report)}: what it did after that is in no "
-        f"count, at most {worker.seconds:.1f} s of its load, or {worker.requests:,} requests at its highest rate."
+        f"Worker {worker.worker} stopped reporting at {clock(worker.last_report)}: what it did after that is in no "
+        f"count, at most {worker.seconds:.1f} s of its load, or {most}."
     )
 
 
 def reset_sentence(last: float) -> str:
     """From when on the counts are, where the statistics were reset; `last` in seconds since the Unix epoch."""
-    return f"The statistics were reset at {_clock(last)}: all counts are since then."
+    return f"The statistics were reset at {clock(last)}: all counts are since then."
 
 
 def unfinished_sentence(unfinished: int) -> str:
     """How many requests the end of the load left without an answer or a failure."""
     requests = "1 request was" if unfinished == 1 else f"{unfinished:,} requests were"
     return f"{requests} unfinished: sent, but the load ended before an answer or a failure. No other count has them."
-
-
-def _clock(seconds: float) -> str:
-    return time.strftime("%H:%M:%SZ", time.gmtime(seconds))
 
 
 def with_section(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 
 from load.groups.evenness import EvenPart
 from load.groups.rows import GroupRow
 
-__all__ = ["cells", "columns", "shown_name", "table"]
+__all__ = ["cells", "clock", "columns", "shown_name", "table"]
 
 _MOST_ROWS = 50
 
@@ -21,6 +22,11 @@ def columns(noun: str, detail_noun: str) -> tuple[str, ...]:
 def shown_name(group: str, noun: str) -> str:
     """The group, or what stands for none."""
     return group or f"(no {noun} known)"
+
+
+def clock(seconds: float) -> str:
+    """The time of day, in UTC."""
+    return time.strftime("%H:%M:%SZ", time.gmtime(seconds))
 
 
 def cells(row: GroupRow, even: EvenPart | None, noun: str, detail_noun: str) -> tuple[str, ...]:

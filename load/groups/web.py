@@ -7,13 +7,14 @@ that draws them is put into its page and looks for the tab's panel; where it fin
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Response, jsonify, make_response, request, send_from_directory
+from flask import Blueprint, Flask, Response, jsonify, make_response, request, request_finished, send_from_directory
 from locust.web import WebUI
 
 from load.groups import report
@@ -22,7 +23,7 @@ from load.groups.evenness import SETTLE, EvenPart
 from load.groups.files import groups_csv
 from load.groups.latency import SECOND_BITS, percentiles
 from load.groups.rows import NO_GROUP, OTHER_GROUPS, GroupRow
-from load.groups.table import shown_name
+from load.groups.table import clock, shown_name
 
 if TYPE_CHECKING:
     from load.groups.plugin import Groups
@@ -43,7 +44,7 @@ def add_pages(web_ui: WebUI, groups: Groups) -> None:
     """Add tab, CSV file, report section and charts to Locust's web UI."""
     app, options = web_ui.app, groups.environment.parsed_options
     assert app is not None
-    base = (options.web_base_path if options else None) or ""
+    base = ((options.web_base_path if options else None) or "").rstrip("/")
     key = f"{groups.noun}s"
     app.register_blueprint(_pages(web_ui, groups, key), url_prefix=base or None)
     script = f'<script src="./{key}/chart.js" data-key="{key}" data-title="{key.capitalize()}" defer></script>\n'
@@ -60,30 +61,29 @@ def add_pages(web_ui: WebUI, groups: Groups) -> None:
             if extension not in there:
                 web_ui.template_args[name] = [*there, extension]
 
-    def extend_answer(response: Response) -> Response:
+    def extend_answer(_: Flask, response: Response, **__: Any) -> None:
         if response.status_code != 200:
-            return response
+            return
         match request.path.removeprefix(base):
             case "/" | "" if response.mimetype == "text/html":
-                response.set_data(response.get_data(as_text=True).replace("</body>", f"{script}</body>"))
+                before, end, after = response.get_data(as_text=True).rpartition("</body>")
+                response.set_data(before + script + end + after)
             case "/stats/report":
                 rows, even = groups.shown()
                 page, theme = response.get_data(as_text=True), request.args.get("theme") or "light"
                 nouns = (groups.noun, groups.detail_noun)
                 response.set_data(report.with_section(page, rows, even, groups.notes(), *nouns, theme))
             case "/stats/requests" if response.is_json:
-                # Locust keeps its answer for two seconds, so it is copied, not changed.
-                answer = dict(response.get_json())
+                # Locust keeps its answer for two seconds, so that ours may be in it.
+                answer = response.get_json()
+                others = [of for of in answer.get("extended_stats") or [] if of.get("key") != key]
                 ours = {"key": key, "data": tab_rows(*groups.shown(), groups.noun)}
-                answer["extended_stats"] = [*(answer.get("extended_stats") or []), ours]
-                copied = jsonify(answer)
-                copied.headers.extend((name, value) for name, value in response.headers if name not in copied.headers)
-                return copied
-        return response
+                response.set_data(json.dumps({**answer, "extended_stats": [*others, ours]}))
 
     extend_page()
     app.before_request(extend_page)
-    app.after_request(extend_answer)
+    # After what others do by `after_request`: as Locust's documentation shows it, they set lists of their own.
+    request_finished.connect(extend_answer, app, weak=False)
 
 
 def _structure(groups: Groups) -> list[dict[str, str]]:
@@ -161,8 +161,8 @@ def tab_rows(rows: Sequence[GroupRow], even: Mapping[str, EvenPart], noun: str) 
             "p50_ms": round(row.p50_ms, 1),
             "p95_ms": round(row.p95_ms, 1),
             "p99_ms": round(row.p99_ms, 1),
-            "first_seen": _clock(row.first_seen),
-            "last_seen": _clock(row.last_seen),
+            "first_seen": clock(row.first_seen),
+            "last_seen": clock(row.last_seen),
         }
         for row in rows[:_MOST_ROWS]
     ]
@@ -175,10 +175,6 @@ def _role(row: GroupRow, first: int, last: int) -> str:
     if row.last_seen < last - SETTLE:
         return "stopped"
     return "new" if row.first_seen > first + SETTLE else "stays"
-
-
-def _clock(seconds: float) -> str:
-    return time.strftime("%H:%M:%SZ", time.gmtime(seconds))
 
 
 def chart_data(

@@ -20,8 +20,9 @@ HEARTBEAT = 1.0
 class LostWorker:
     """A worker of whose requests some are in no count: `requests` at most, of `seconds` of its load.
 
-    Of reports that did not arrive the number is exact. What a worker did after its last report it did until its last
-    heartbeat or within a second of it; it is no more than at the highest rate of any second that it reported.
+    Of reports that did not arrive, or that could not be read, the number is exact. What a worker did after its last
+    report it did until its last heartbeat or within a second of it; it is no more than at the highest rate of any
+    second that it reported, or that any worker reported where it had reported none.
     """
 
     worker: str
@@ -67,6 +68,13 @@ class Workers:
         entry.arrived += arrived
         entry.reported = max(entry.reported, reported)
 
+    def report_without(self, worker: str, now: float, requests: int) -> None:
+        """A report came in that has `requests`, but says nothing of their groups, or in a form that cannot be read."""
+        entry = self._workers.setdefault(worker, _Worker(now, now))
+        entry.last_report = entry.last_heartbeat = now
+        entry.loaded = False  # nobody knows, and nothing of it is waited for
+        entry.reported += requests
+
     def unreported(self, before: float) -> list[str]:
         """The workers that had users in their last report, and sent it before `before`."""
         return [name for name, entry in self._workers.items() if entry.loaded and entry.last_report < before]
@@ -74,11 +82,12 @@ class Workers:
     def lost(self, before: float) -> list[LostWorker]:
         """Those of `unreported`, and those whose reports did not all arrive."""
         gone = set(self.unreported(before))
+        of_any = max((entry.highest for entry in self._workers.values()), default=0)
         found = []
         for name, entry in self._workers.items():
             seconds = entry.last_heartbeat + HEARTBEAT - entry.last_report if name in gone else 0.0
             missing = max(0, entry.reported - entry.arrived)
             if name in gone or missing:
-                requests = missing + math.ceil(seconds * entry.highest)
+                requests = missing + math.ceil(seconds * (entry.highest or of_any))
                 found.append(LostWorker(name, round(entry.last_report, 3), round(seconds, 3), requests))
         return found

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from load.groups.keys import named, parse
+from load.groups.keys import key_of, named, parse
 
 
 @dataclass
@@ -36,12 +36,16 @@ def zone_of_request(response: object, url: str, context: object, exception: Base
         ("json:served", Answer(b'{"served": {"by": "b"}}'), '{"by": "b"}'),
         ("json:served.at", Answer(b'{"served": {"by": "b"}}'), ""),
         ("json:served", Answer(b"<html>"), ""),
+        ("json:served", Answer(b'{"served": true}'), "true"),
+        ("json:served", Answer(b'{"served": null}'), ""),
+        ("json:served", Answer(b'{"served": ' + b"[" * 100_000), ""),
+        ("json:0", Answer(b"9" * 10_000), ""),
         ("json:served", None, ""),
         ("url-host", None, "example.com:8080"),
     ],
 )
 def test_a_request_belongs_to_a_group(key: str, answer: Answer | None, group: str) -> None:
-    assert parse(key)(answer, "http://user@example.com:8080/a?b=//c", None, None) == group
+    assert parse(key)(answer, "http://user@Example.com:8080/a?b=//c", None, None) == group
 
 
 def test_a_function_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,3 +79,15 @@ def test_a_name_is_one_short_line_of_text() -> None:
     assert named("x" * 1000) == "x" * 200
     assert named(None) == ""
     assert named(7) == "7"
+    assert named("\ud800x\u202e") == "x"
+
+
+@pytest.mark.parametrize("name", ["(other)", "(no group known)"])
+def test_no_answer_takes_the_place_of_the_rows_that_stand_for_several(name: str) -> None:
+    assert named(name) == f'"{name}"'
+
+
+def test_a_function_may_give_anything() -> None:
+    key = key_of(lambda response, url, context, exception: context)
+    assert [key(None, "", context, None) for context in (None, 7, "a\nb", ["c"])] == ["", "7", "a b", "['c']"]
+    assert key_of("url-host")(None, "http://a/", None, None) == "a"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from load.groups.report import lost_sentence
 from load.groups.workers import LostWorker, Workers
 
 
@@ -13,8 +14,9 @@ def test_a_worker_that_had_users_in_its_last_report_is_lost_with_what_it_can_hav
     workers.heartbeat("a", 107.5)
     workers.heartbeat("of another run", 107.5)
     # It was alive 1.5 s after its last report, and may have been for one more; in no second it did more than 12.
-    assert workers.lost(110.0) == [LostWorker("a", 106.0, 2.5, 30), LostWorker("c", 100.0, 1.0, 0)]
-    assert workers.lost(104.0) == [LostWorker("c", 100.0, 1.0, 0)]
+    # Of the third nothing is known but what the others did.
+    assert workers.lost(110.0) == [LostWorker("a", 106.0, 2.5, 30), LostWorker("c", 100.0, 1.0, 20)]
+    assert workers.lost(104.0) == [LostWorker("c", 100.0, 1.0, 20)]
     assert workers.unreported(104.0) == ["c"]
 
 
@@ -44,3 +46,20 @@ def test_a_worker_that_was_away_and_reports_again_is_not_lost() -> None:
     assert workers.lost(119.0) == []
     workers.report("a", 123.0, 10, 340, 10, loaded=False)
     assert workers.lost(200.0) == []
+
+
+def test_reports_that_cannot_be_read_are_counted_and_nothing_more_is_waited_for() -> None:
+    workers = Workers()
+    workers.start(["a"], 100.0)
+    workers.report_without("a", 103.0, 30)
+    workers.report_without("a", 106.0, 12)
+    assert workers.lost(110.0) == [LostWorker("a", 106.0, 0.0, 42)]
+    assert workers.unreported(110.0) == []
+
+
+def test_where_no_worker_reported_the_number_is_not_said() -> None:
+    workers = Workers()
+    workers.start(["a"], 100.0)
+    (lost,) = workers.lost(110.0)
+    assert lost == LostWorker("a", 100.0, 1.0, 0)
+    assert lost_sentence(lost).endswith("at most 1.0 s of its load, or nobody knows how many requests.")
