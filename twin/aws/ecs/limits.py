@@ -31,18 +31,29 @@ FARGATE_SIZES: Mapping[int, range | tuple[int, ...]] = {
 _MOST = 2**31 - 1  # of an integer
 _CONTAINER_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _PORT_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}")
+_ALIAS = re.compile(r"[a-z0-9_.][a-z0-9_.-]{0,126}")
 _UNITS = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(vcpu|gb)?\s*", re.IGNORECASE)
 
 # Numbers: where they are (a name after `[]` is a list's), the least and the most.
 _CONTAINER_NUMBERS = (
     ("startTimeout", 2, 120),  # on Fargate
-    ("stopTimeout", 0, 120),  # on Fargate
+    ("stopTimeout", 2, 120),  # on Fargate
     ("healthCheck.interval", 5, 300),
     ("healthCheck.timeout", 2, 60),
     ("healthCheck.retries", 1, 10),
     ("healthCheck.startPeriod", 0, 300),
     ("portMappings[].containerPort", 1, 65_535),
 )
+# What Fargate, and the network mode awsvpc, do not support; in a container where the path says so.
+_NOT_ON_FARGATE = (
+    *("containerDefinitions[].dockerSecurityOptions[]", "containerDefinitions[].privileged"),
+    *(
+        f"containerDefinitions[].linuxParameters.{name}"
+        for name in ("devices[]", "maxSwap", "sharedMemorySize", "swappiness")
+    ),
+    *("ipcMode", "placementConstraints[]", "volumes[].dockerVolumeConfiguration", "volumes[].host.sourcePath"),
+)
+_NOT_WITH_AWSVPC = tuple(f"containerDefinitions[].{name}" for name in ("extraHosts[]", "hostname", "links[]"))
 _SERVICE_NUMBERS = (
     ("deploymentConfiguration.minimumHealthyPercent", 0, 100),
     ("deploymentConfiguration.maximumPercent", 100, _MOST),  # no upper limit is documented
@@ -51,6 +62,8 @@ _SERVICE_NUMBERS = (
     ("healthCheckGracePeriodSeconds", 0, _MOST),
     ("serviceConnectConfiguration.services[].ingressPortOverride", 1, 65_535),
     ("serviceConnectConfiguration.services[].clientAliases[].port", 1, 65_535),
+    ("capacityProviderStrategy[].base", 0, 100_000),
+    ("capacityProviderStrategy[].weight", 0, 1000),
 )
 
 
@@ -94,6 +107,8 @@ def _names(request: Json) -> Faults:
         for member in ("name", "image"):
             if not container.get(member):
                 yield f"Container.{member} should not be null or empty."
+        if len(container["image"].partition("@")[0]) > 255:
+            yield f"The image of container {container['name']} must have at most 255 characters."
         if not _CONTAINER_NAME.fullmatch(container["name"]):
             yield f"The container name {container['name']!r} must be 1 to 255 letters, digits, hyphens and underscores."
         names.append(container["name"])
@@ -119,6 +134,35 @@ def _fargate(request: Json) -> Faults:
             f"No Fargate configuration exists for given values: {request['cpu']} CPU, {request['memory']} memory."
             " See the Amazon ECS documentation for the valid values."
         )
+
+
+def _unsupported(request: Json) -> Faults:
+    fargate = "FARGATE" in request.get("requiresCompatibilities", [])
+    awsvpc = request.get("networkMode") == "awsvpc"
+    paths = (*(_NOT_ON_FARGATE if fargate else ()), *(_NOT_WITH_AWSVPC if awsvpc else ()))
+    for path in paths:
+        if any(_all([request], path)):
+            yield f"{path.rpartition('.')[2].removesuffix('[]')} is not supported on Fargate and in awsvpc mode."
+    if fargate and request.get("pidMode") not in (None, "", "task"):
+        yield f"The only pidMode on Fargate is task, not {request['pidMode']}."
+    added = set(_all(request["containerDefinitions"], "linuxParameters.capabilities.add[]"))
+    if fargate and (others := sorted(added - {"SYS_PTRACE"})):
+        yield f"The only capability that can be added on Fargate is SYS_PTRACE, not {', '.join(others)}."
+
+
+def _reserved(request: Json) -> Faults:
+    """What the containers reserve of the task's own. That it may be all of it is assumed: documented is "lower"."""
+    containers = request["containerDefinitions"]
+    cpu = sum(container.get("cpu", 0) for container in containers)
+    memory = sum(container.get("memoryReservation", container.get("memory", 0)) for container in containers)
+    for member, reserved in (("cpu", cpu), ("memory", memory)):
+        whole = _units(request.get(member) or "")
+        if whole is not None and reserved > whole:
+            yield f"The containers reserve {reserved} of {member} together, and the task has {whole}."
+    for container in containers:
+        hard, soft = container.get("memory"), container.get("memoryReservation")
+        if hard is not None and soft is not None and hard < soft:
+            yield f"Container {container['name']}: memory must be greater than memoryReservation."
 
 
 def _units(text: str) -> int | None:
@@ -167,6 +211,9 @@ def _environment(request: Json) -> Faults:
                 yield f"Container {container['name']}: {name!r} is no name of an environment variable."
             elif not isinstance(value, str) or "\0" in value:
                 yield f"Container {container['name']}: the environment variable {name} must have a text without NUL."
+        files = [file["value"] for file in container.get("environmentFiles", [])]
+        if len(files) > 10 or not all(file.endswith(".env") for file in files):
+            yield f"Container {container['name']}: environmentFiles can have at most 10 items, which end with .env."
 
 
 def _dependencies(request: Json) -> Faults:
@@ -207,8 +254,8 @@ def _storage(request: Json) -> Faults:
 
 
 _TASK_DEFINITION: tuple[Callable[[Json], Faults], ...] = (
-    *(_has_containers, _names, _essential, _fargate, _container_numbers, _ports, _health_checks, _environment),
-    *(_dependencies, _volumes, _storage),
+    *(_has_containers, _names, _essential, _fargate, _unsupported, _container_numbers, _reserved, _ports),
+    *(_health_checks, _environment, _dependencies, _volumes, _storage),
 )
 
 
@@ -221,8 +268,20 @@ def _service_faults(request: Json, definition: Json, target_groups: Collection[s
     for member, most in (("subnets", 16), ("securityGroups", 5)):
         if len(network.get(member, [])) > most:
             yield f"{member} can have at most {most} items."
+    yield from _strategy(request.get("capacityProviderStrategy") or [])
+    if request.get("role"):
+        yield "You cannot specify an IAM role for services that require a service linked role."
     yield from _load_balancers(request, definition, target_groups)
     yield from _service_connect(request, definition)
+
+
+def _strategy(strategy: Collection[Json]) -> Faults:
+    if len(strategy) > 20:
+        yield f"A capacity provider strategy can have at most 20 capacity providers, not {len(strategy)}."
+    if sum(item.get("base", 0) > 0 for item in strategy) > 1:
+        yield "Only one capacity provider of a strategy can have a base."
+    if len(strategy) > 1 and not any(item.get("weight", 0) for item in strategy):
+        yield "At least one capacity provider of a strategy must have a weight above 0."
 
 
 def _load_balancers(request: Json, definition: Json, target_groups: Collection[str]) -> Faults:
@@ -251,6 +310,12 @@ def _service_connect(request: Json, definition: Json) -> Faults:
             continue
         if len(entry.get("clientAliases", [])) != 1:  # provider issue 44027
             yield f"Service Connect port {entry['portName']}: clientAliases must have 1 element."
+        for name in _all(entry.get("clientAliases", []), "dnsName"):
+            if not _ALIAS.fullmatch(name):
+                yield (
+                    f"The dnsName {name!r} must be 1 to 127 lowercase letters, digits, underscores, hyphens and "
+                    "periods, and not start with a hyphen."
+                )
         limit = (entry.get("timeout") or {}).get("perRequestTimeoutSeconds")
         if limit is not None and "appProtocol" not in port:  # provider issue 38432
             yield f"Service Connect port {entry['portName']}: perRequestTimeout needs an appProtocol, and it is TCP."

@@ -7,7 +7,7 @@ its later tasks see no others (https://docs.aws.amazon.com/AmazonECS/latest/deve
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from twin.aws.ecs.context import Context
@@ -52,16 +52,35 @@ def connect(context: Context, service: Service, deployment: Deployment) -> None:
         if _owner(context, namespace, name) not in (None, service):
             raise InvalidParameterException(f"Service Connect: SC service {name} is already used.")
         names.append(name)
+    others = [*_others(context, service, namespace)]
+    _check_aliases(context, configuration, others)
     for name in names:
         identifier, arn = context.cloud_map.create_service(namespace, name)
         service.discovery_services.add(identifier)
         deployment.service_connect_resources.append({"discoveryName": name, "discoveryArn": arn})
-    others = [s for s in context.ecs.services.values() if s is not service and s.status == "ACTIVE" and s.deployments]
-    found = [*_endpoints(context, service, deployment)]
-    for other in others:
-        if (other.primary.service_connect or {}).get("namespace") == namespace:
-            found += _endpoints(context, other, other.primary)
+    found = [*_endpoints(context, service, deployment), *others]
     deployment.endpoints = tuple(sorted(found, key=lambda endpoint: (endpoint.name, endpoint.port)))
+
+
+def _others(context: Context, service: Service, namespace: str) -> Iterator[Endpoint]:
+    """The endpoints of all services but *service* in *namespace*."""
+    for other in context.ecs.services.values():
+        if other is not service and other.status == "ACTIVE" and other.deployments and namespace_of(other) == namespace:
+            yield from _endpoints(context, other, other.primary)
+
+
+def _check_aliases(context: Context, configuration: Json, others: Iterable[Endpoint]) -> None:
+    """API reference, ServiceConnectClientAlias: "Each name and port mapping must be unique within the namespace"."""
+    used = {(endpoint.name, endpoint.port): endpoint.service for endpoint in others}
+    for entry in configuration.get("services", []):
+        default = _default_name(context, entry.get("discoveryName", entry["portName"]), configuration["namespace"])
+        for alias in entry.get("clientAliases", []):
+            key = (alias.get("dnsName") or default, alias["port"])
+            if key in used:
+                raise InvalidParameterException(
+                    f"Service Connect: the client alias {key[0]}:{key[1]} is already used by {used[key]}."
+                )
+            used[key] = f"another port ({entry['portName']}) of the service"
 
 
 def _endpoints(context: Context, service: Service, deployment: Deployment) -> Iterator[Endpoint]:

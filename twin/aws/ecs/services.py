@@ -47,13 +47,17 @@ def create_service(context: Context, request: Json) -> Json:
         state = "not idempotent" if existing.status == "ACTIVE" else "still draining"
         raise InvalidParameterException(f"Creation of service was {state}.")
     _check(request)
+    if "desiredCount" not in request:
+        raise InvalidParameterException("desiredCount is required for the scheduling strategy REPLICA.")
+    if request.get("launchType") and request.get("capacityProviderStrategy"):
+        raise InvalidParameterException("Give launchType or capacityProviderStrategy, not both.")
     tags = checked_tags(request.get("tags", []))
     service = Service(
         arn=context.ecs.arn(f"service/{cluster.name}/{name}"),
         name=name,
         cluster=cluster,
         created_at=context.controller.clock(),
-        desired_count=_count(request.get("desiredCount", 1)),
+        desired_count=_count(request["desiredCount"]),
         deployments=[],
         request=dict(content),
         created_from=content,

@@ -37,7 +37,6 @@ def test_what_the_twin_does_is_not_told() -> None:
     ("changes", "line"),
     [
         ({"volumeConfigurations": [{"name": "data"}]}, "service shop, volumeConfigurations: tasks are processes"),
-        ({"role": "arn:aws:iam::123456789012:role/ecs"}, "service shop, roleArn: the twin has no use for it"),
         ({"enableExecuteCommand": True}, "service shop, enableExecuteCommand: there is no ECS Exec"),
         ({"availabilityZoneRebalancing": "ENABLED"}, "service shop, availabilityZoneRebalancing: tasks are spread"),
         ({"deploymentConfiguration": {"bakeTimeInMinutes": 5}}, "service shop, bakeTimeInMinutes: the twin has no use"),
