@@ -34,7 +34,7 @@ _STRIP = 25  # characters
 def table_page(studies: Sequence[Study]) -> Document:
     """Events against ways and settings: failed requests, and the seconds of traffic that they are.
 
-    What came through Cloud Map on a stack with a load balancer is left out where a stack without one is there: its
+    What passed by the load balancer of a stack that has one is left out where a stack without one is there: its
     tasks are kept for the target group's deregistration delay, so that it is no measurement of going without.
     """
     runs = [measured for study in studies for measured in study.measured]
@@ -311,12 +311,10 @@ def comparison_page(found: Sequence[Comparison], studies: Sequence[Study]) -> Do
     both = len(studies) > 1
     arms = dict.fromkeys(arm for study in studies for measured in study.measured for arm in measured.runs)
     sides = ("A", "B") if both else tuple(WAYS[arm] for arm in arms)[:2]
-    is_alone = all(len(measured.runs) == 1 for study in studies for measured in study.measured)
-    ways = {**WAYS, DIRECT: words.ALONE} if is_alone else WAYS
     head = ["experiment", *(["way"] if both else [])]
     lines, others, values = [], [], []
     for each in found:
-        subject = [words.comparison_subject(each), *([ways[each.arm]] if both else [])]
+        subject = [words.comparison_subject(each), *([WAYS[each.arm]] if both else [])]
         p_value = f"{each.p_adjusted:.2g}"
         lines.append([*subject, *map(spread, each.failed_seconds), p_value, words.comparison_of(each)])
         values.append(_compared(each))

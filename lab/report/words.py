@@ -25,15 +25,13 @@ if TYPE_CHECKING:  # each takes a tenth of a second, and most pages are about ne
     from lab.experiments.compare import Comparison
 
 NO_HOST = "no host known"
-WAYS = {DIRECT: "Cloud Map", LOAD_BALANCER: "load balancer", CLIENT_PROXY: "client proxy"}
+WAYS = {DIRECT: "no load balancer", LOAD_BALANCER: "load balancer", CLIENT_PROXY: "client proxy"}
 THROUGH = {
-    DIRECT: "through Cloud Map",
+    DIRECT: "without a load balancer",
     LOAD_BALANCER: "through the load balancer",
     CLIENT_PROXY: "through the client proxy of another service",
 }
 """How the gateway, or another service, finds the tasks, as the head of a column and in a sentence."""
-ALONE = "no load balancer"
-"""The way through Cloud Map on a stack that has no other."""
 _LEFT = {
     DIRECT: "Cloud Map",
     LOAD_BALANCER: "the target group",
@@ -44,9 +42,9 @@ _MOST_CLAUSES = 3  # of a rule
 MOST_DRAWN = 30  # hosts in a picture
 
 BESIDE = (
-    "A service with a load balancer keeps each task that leaves for the target group's deregistration delay before "
-    "it is stopped, which also serves the requests that still come through Cloud Map: what clients see without any "
-    "load balancer is measured on a stack that has none."
+    "Both ways lead to the same tasks here, and a service with a load balancer keeps each task that leaves for the "
+    "target group's deregistration delay before it is stopped. That serves the other way too: what clients see without "
+    "any load balancer is measured on a stack that has none."
 )
 """What must be known to read both ways side by side."""
 
@@ -518,9 +516,8 @@ def swept(matrix: Sequence[Row]) -> list[str]:
 def study_answer(matrix: Sequence[Row]) -> str:
     """What several runs say, in one sentence."""
     names = swept(matrix)
-    ways = THROUGH if len({row.arm for row in matrix}) > 1 else {DIRECT: "without a load balancer"}
     sentences = []
-    for arm, way in ways.items():
+    for arm, way in THROUGH.items():
         own = [row for row in matrix if row.arm == arm]
         if own:
             several = len({tuple(row.parameters.get(name) for name in names) for row in own}) > 1
@@ -610,12 +607,10 @@ def drain(seconds: float) -> str:
 
 def column(measured: Measured, arm: str) -> str:
     """The way to the tasks, what the application does on SIGTERM, and what else was swept."""
-    beside = f"{WAYS[DIRECT]}, beside a load balancer" if LOAD_BALANCER in measured.runs else ALONE
-    if arm != DIRECT or CLIENT_PROXY in measured.runs:
-        beside = WAYS[arm]
-    elif (hop := measured.record.experiment.hop) not in (GATEWAY, UPSTREAM):
-        beside = f"tasks of {hop}"
-    told = [beside]
+    hop = measured.record.experiment.hop
+    told = [f"tasks of {hop}" if arm == DIRECT and hop not in (GATEWAY, UPSTREAM) else WAYS[arm]]
+    if arm == DIRECT and LOAD_BALANCER in measured.runs:
+        told.append("on a stack with one")
     if "drain_seconds" in (task := record_of(measured.runs[DIRECT]).experiment.task).model_fields_set:
         told.append(drain(task.drain_seconds))
     told += [f"{name} {value:g}" for name, value in measured.parameters.items() if name != "drain_seconds"]

@@ -109,7 +109,7 @@ def test_a_study_as_json(lab: Command, study: Path) -> None:
 
     assert [run["experiment"] for run in found["runs"]] == ["baseline", "stop-task"] * 3
     assert found["left_out"].keys() == {"az-loss"}
-    assert found["answer"].startswith("3 runs each: through Cloud Map 282 of 7,200 requests failed")
+    assert found["answer"].startswith("3 runs each: without a load balancer 282 of 7,200 requests failed")
 
 
 @pytest.mark.parametrize("command", [("compare",), ("calibrate",), ("distribution",)])

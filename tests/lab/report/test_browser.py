@@ -91,7 +91,7 @@ def test_the_matrix_leads_to_the_runs(browser: Browser, report: Path) -> None:
     lines = page.locator("table").first.locator("tbody tr")
 
     ways = [line.locator("td").nth(1).inner_text() for line in lines.all()]
-    assert ways == ["Cloud Map", "Cloud Map", "load balancer", "Cloud Map"]
+    assert ways == ["no load balancer", "no load balancer", "load balancer", "no load balancer"]
     section = page.locator("#run-1 ~ section").first
     assert not section.is_visible()
     lines.locator("a").nth(1).click()

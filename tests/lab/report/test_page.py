@@ -286,7 +286,7 @@ def test_both_ways_are_told_side_by_side(tmp_path: Path) -> None:
     page = Tables(written(read_measured(folder)).read_text())
 
     assert "; through a load balancer none of 9,000 requests failed." in page.text
-    assert "Through Cloud Map" in page.text
+    assert "Without a load balancer" in page.text
     assert "Through the load balancer" in page.text
     assert len([table for table in page.tables if table[0][0] == "host"]) == 2
 

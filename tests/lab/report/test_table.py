@@ -39,7 +39,7 @@ def test_events_are_rows_and_ways_are_columns(tmp_path: Path) -> None:
     assert findings.failures
     assert list(table.head[1:3]) == ["no load balancer, ends at once", "no load balancer, serves on for 20 s"]
     assert len(table.head) == 4
-    assert table.head[3].startswith("load balancer")  # and no column of Cloud Map beside one
+    assert table.head[3].startswith("load balancer")  # and no column of the other way on its stack
     (row,) = table.rows
     assert row[1:] == [f"{findings.failures:,} ({findings.failed_seconds:.1f} s)", "none", "none"]
     assert page.values["cells"][0]["failures"] == [findings.failures]
@@ -72,13 +72,13 @@ def test_the_way_has_one_name_in_the_table_and_in_a_comparison(tmp_path: Path) -
     assert [row[1] for row in table.rows] == ["no load balancer"]
 
 
-def test_without_a_stack_that_has_none_cloud_map_beside_a_load_balancer_is_a_column(tmp_path: Path) -> None:
+def test_without_a_stack_that_has_none_the_way_beside_a_load_balancer_is_a_column(tmp_path: Path) -> None:
     both = write_run(tmp_path / "both", np.random.default_rng(12), lingers=2.0)
     write_run(both / "alb", np.random.default_rng(13), arm="alb")
     (table,) = [part for part in table_page([read_study(both)]).parts if isinstance(part, Table)]
 
     assert [head.partition(", ends")[0] for head in table.head[1:]] == [
-        "Cloud Map, beside a load balancer",
+        "no load balancer, on a stack with one",
         "load balancer",
     ]
 
