@@ -232,7 +232,8 @@ compare: ready ## Stop, rollout and crash, with and without a load balancer
 	$(TWIN_UP) --synth $(AT_ONCE) -- $$events --users $(USERS) --rate $(RATE) --sweep drain_seconds=0 && \
 	$(TWIN_UP) -- $$events --users $(USERS) --rate $(RATE) --sweep drain_seconds=20 && \
 	$(TWIN_UP) --synth $(BOTH_WAYS) -- $$events --users $$((2 * $(USERS))) --rate $$((2 * $(RATE))) && \
-	echo && lab table $$folder/*-study && printf '\nReports:\n' && ls $$folder/*-study/report.html
+	echo && lab table $$folder/*-study && printf '\nReports:\n' && ls $$folder/*-study/report.html && \
+	echo "One of all of them: $(BIN)/lab report $$folder/*-study"
 
 # The upstream ends at once, so that what each of its two ways does about it is seen.
 run-services: $(VENV)/.installed ## Two services: stop and crash a task of the one that is called, by either way to it

@@ -281,7 +281,7 @@ def report(
     as_json: _Json = False,
 ) -> None:
     """Write report.html anew, from the files of a run or of several; of several folders, one in a new folder."""
-    from lab.experiments.study import is_study, read_measured, read_study, write_study
+    from lab.experiments.study import is_study, read_measured, read_studies, read_study, write_study
     from lab.report.html import write_report
     from lab.report.pages import run_page, study_page
 
@@ -289,7 +289,7 @@ def report(
     if len(folders) > 1:
         from lab.runner.session import new_folder
 
-        studies = [read_study(each) for each in folders]
+        studies = read_studies(folders)
         runs = [measured.folder for study in studies for measured in study.measured]
         left_out = {name: why for study in studies for name, why in study.left_out.items()}
         page = study_page(write_study(folder := new_folder(folder.parent, "study"), runs, left_out))
@@ -310,10 +310,10 @@ def table(
     as_json: _Json = False,
 ) -> None:
     """Print failed requests, and the seconds of traffic that they are, of each event by way and setting."""
-    from lab.experiments.study import read_study
+    from lab.experiments.study import read_studies
     from lab.report.answers import table_page
 
-    _print(table_page(list(map(read_study, folders))), as_json=as_json)
+    _print(table_page(read_studies(folders)), as_json=as_json)
 
 
 @app.command()
@@ -342,10 +342,10 @@ def calibrate(
     import numpy as np
 
     from lab.experiments.calibration import calibrate as calibrated
-    from lab.experiments.study import read_study
+    from lab.experiments.study import read_studies
     from lab.report.answers import calibration_page
 
-    studies = list(map(read_study, folders))
+    studies = read_studies(folders)
     runs = [measured for study in studies for measured in study.measured]
     found = calibrated(runs, np.random.default_rng(_SEED))
     _print(calibration_page(found, studies), as_json=as_json)

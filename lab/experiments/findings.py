@@ -384,7 +384,7 @@ def _deregistered(discovered: Iterable[Discovered], gone: set[str], at: float) -
 # Before, during, after
 
 
-def _last_second(run: Run, record: RunRecord) -> int:
+def last_second(run: Run, record: RunRecord) -> int:
     """The second in which the load ended, which is no whole one; answers that came later are no traffic."""
     last = run.timeline[-1].second
     return last if record.end is None else max(run.timeline[0].second, min(last, math.floor(record.end)))
@@ -406,7 +406,7 @@ class _Seconds:
 
 
 def _by_second(run: Run, record: RunRecord, fault: Fault, went: Collection[str]) -> _Seconds:
-    first, last = run.timeline[0].second, _last_second(run, record)
+    first, last = run.timeline[0].second, last_second(run, record)
     hosts = sorted({row.hostname for row in run.timeline})
     number = {host: column for column, host in enumerate(hosts)}
     answers = np.zeros((last - first + 1, len(hosts)), dtype=np.int64)
@@ -462,7 +462,7 @@ def _periods(run: Run, record: RunRecord, fault: Fault | None, seconds: _Seconds
     """Before the fault; from it until hosts and failures are what they are in the end; from then on."""
     if not run.timeline:
         return ()
-    first, last = run.timeline[0].second, _last_second(run, record)
+    first, last = run.timeline[0].second, last_second(run, record)
     if fault is None or seconds is None:
         return (_period("whole run", run, record, first, last, judged=True),)
     begin, settled = math.floor(fault.at), first + _settled(seconds)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import csv
 import os
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -159,6 +159,20 @@ def read_study(folder: Path) -> Study:
         return Study(folder, (read_measured(folder),), {})
     record = read_study_record(folder / _STUDY)
     return Study(folder, tuple(read_measured(folder / name) for name in record.runs), record.left_out)
+
+
+def read_studies(folders: Iterable[Path]) -> list[Study]:
+    """The studies in *folders*. A run that is in several is in the first of them alone: it counts once.
+
+    Raises BadInput: as `read_study`.
+    """
+    seen: set[Path] = set()
+    studies = []
+    for study in map(read_study, folders):
+        new = {measured.folder.resolve(): measured for measured in study.measured}
+        studies.append(replace(study, measured=tuple(each for path, each in new.items() if path not in seen)))
+        seen |= new.keys()
+    return studies
 
 
 def write_study(folder: Path, runs: Sequence[Path], left_out: Mapping[str, str]) -> Study:

@@ -93,8 +93,10 @@ def _run(measured: Measured, level: int, shown: Collection[Split]) -> Iterator[P
     """All that is to be shown of an experiment; with two ways each has a heading of this *level*."""
     both = len(measured.runs) > 1
     roles = _roles(measured)
-    yield Sentence(words.load_of(measured), "facts", detail=True)
-    if LOAD_BALANCER in measured.runs:
+    # What a study says once, for all of its runs.
+    where = words.measured_on(measured) if level == _ALONE else ""
+    yield Sentence(f"{where}{words.load_of(measured)}", "facts", detail=True)
+    if LOAD_BALANCER in measured.runs and level == _ALONE:
         yield Sentence(words.BESIDE, "facts", detail=True)
     for arm, run in measured.runs.items():
         if both:
@@ -120,7 +122,9 @@ def _way(run: Run, findings: Findings, roles: Mapping[str, str], shown: Sequence
     yield _timeline(run, findings, roles)
     yield _hosts(findings, roles)
     splits = {
-        p.name: found.shares for p in findings.periods if p.name in judged and (found := _analysis(of_period(run, p)))
+        p.name: found.shares
+        for p in findings.periods
+        if (own := judged.get(p.name)) and own.requests > own.left_out and (found := _analysis(of_period(run, p)))
     }
     if splits:
         drawn = splits if len(splits) > 1 else {"": next(iter(splits.values()))}
@@ -254,8 +258,9 @@ def _study(study: Study, matrix: Sequence[Row], shown: Collection[Split]) -> Ite
     if study.left_out:
         reasons = "; ".join(f"{name}, for {reason}" for name, reason in study.left_out.items())
         yield Sentence(f"Left out: {reasons}.", "facts")
-    if missed := [each.label for each in study.measured if any(found.missed_rate for found in each.findings.values())]:
-        yield Sentence(f"Sent less than was asked for: {'; '.join(missed)}.", "warning")
+    missed = [each.label for each in study.measured if any(found.missed_rate for found in each.findings.values())]
+    if missed:
+        yield Sentence(f"Sent less than was asked for: {'; '.join(dict.fromkeys(missed))}.", "warning")
     for number, measured in enumerate(study.measured):
         title = f"{measured.label}: {words.answer(measured.findings)}"
         yield Heading(title, 2, f"run-{number}", folded=True, detail=True)
@@ -271,22 +276,26 @@ def _table(matrix: Sequence[Row], study: Study) -> Table:
     for number, measured in enumerate(study.measured):
         if not measured.flaw:
             first.setdefault((measured.name, *map(measured.parameters.get, swept)), f"run-{number}")
+    # Nearly every request has an end.
+    shown = [
+        name for name in _SHOWN if name != "unfinished" or any(f.unfinished for row in matrix for f in row.findings)
+    ]
     lines = [
         [
             row.experiment.name,
             *(words.setting(name, row.parameters[name]) if name in row.parameters else "-" for name in swept),
             *([words.WAYS[row.arm]] if both else []),
-            *(_cell(row, figure) for figure in _SHOWN),
+            *(_cell(row, figure) for figure in shown),
         ]
         for row in matrix
     ]
     head = ["experiment", *swept, *(["way"] if both else [])]
     return Table(
-        [*head, *(FIGURES[figure].heading for figure in _SHOWN)],
+        [*head, *(FIGURES[figure].heading for figure in shown)],
         lines,
         text_columns=len(head),
         links=[first[row.experiment.name, *map(row.parameters.get, swept)] for row in matrix],
-        only_page=[len(head) + number for number, figure in enumerate(_SHOWN) if figure in _PAGE_ONLY],
+        only_page=[len(head) + number for number, figure in enumerate(shown) if figure in _PAGE_ONLY],
     )
 
 
@@ -319,12 +328,14 @@ _COLOURS = "The stronger the colour, the more: by powers of ten from 0.01 % to 1
 
 
 def _grids(matrix: Sequence[Row]) -> list[Part]:
-    """A heat map of each experiment and way, over one or two swept settings."""
+    """A heat map of each experiment and way, over one or two swept settings; none where runs have but one setting."""
     if not (swept := words.swept(matrix)):
         return []
     parts: list[Part] = []
     for name, arm in dict.fromkeys((row.experiment.name, row.arm) for row in matrix):
         own = [row for row in matrix if (row.experiment.name, row.arm) == (name, arm)]
+        if len(own) < 2 or any(set(row.parameters) != set(swept) for row in own):
+            continue
         way = f", {words.WAYS[arm]}" if len({row.arm for row in matrix}) > 1 else ""
         cells = [row.parameters for row in own], [words.failed_share(row) for row in own]
         draw = partial(heat_map, (swept[0], swept[1] if len(swept) > 1 else ""), *cells)

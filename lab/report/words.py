@@ -295,6 +295,8 @@ def split_numbers(name: str, judgement: Judgement) -> str:
     """The numbers behind what is said of a split."""
     freedom = judgement.degrees_of_freedom
     requests = judgement.requests - judgement.left_out
+    if not requests:
+        return f"{capital(name)}: {left_out(judgement).strip()}"
     return (
         f"{capital(name)}: {requests:,} requests over {judgement.hosts:,} hosts, chi-square {judgement.chi_square:.2f} "
         f"on {freedom} degree{'s' if freedom > 1 else ''} of freedom, {p_words(judgement.p_value)}; with "
@@ -356,7 +358,7 @@ def load_of(measured: Measured) -> str:
     loop = "" if first.settings.rate else ", each of whom asks again once answered"
     began = datetime.fromtimestamp(first.start or 0, UTC)
     return (
-        f"{measured_on(measured)}{found[0].duration:.0f} s of load with {users} users{loop}, on {first.target} "
+        f"{found[0].duration:.0f} s of load with {users} users{loop}, on {first.target} "
         f"({rate:,.0f} requests per second{ways}), from {began:%Y-%m-%d %H:%M:%S} UTC."
     )
 
@@ -378,7 +380,9 @@ def source_of(measured: Measured) -> list[str]:
         served = f"kept serving for {drain:g} s after" if drain else "ended at once on"
         sentences.append(f"The service {served} SIGTERM.")
     if what.assumed:
-        told = [f"{name} {f'{own:g}' if isinstance(own, float) else own}" for name, own in what.assumed.items()]
+        told = [
+            f"{name} {f'{own:g}' if isinstance(own, float) else str(own).lower()}" for name, own in what.assumed.items()
+        ]
         sentences.append(f"The twin's parameters, those that are assumed among them: {', '.join(told)}.")
     if record.versions:
         sentences.append(f"Versions: {', '.join(f'{name} {version}' for name, version in record.versions.items())}.")
@@ -520,8 +524,9 @@ def study_answer(matrix: Sequence[Row]) -> str:
     for arm, way in THROUGH.items():
         own = [row for row in matrix if row.arm == arm]
         if own:
-            several = len({tuple(row.parameters.get(name) for name in names) for row in own}) > 1
-            sentences.append(_lossless_settings(own, names, way) if several else _worst(own, way))
+            settings = {tuple(map(row.parameters.get, names)) for row in own}
+            is_grid = len(settings) > 1 and not any(None in setting for setting in settings)
+            sentences.append(_lossless_settings(own, names, way) if is_grid else _worst(own, way))
     if not sentences:
         return "No run came to its end, so there is nothing to say of them together."
     least, most = min(row.runs for row in matrix), max(row.runs for row in matrix)

@@ -6,6 +6,7 @@ import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from lab.experiments.findings import Findings
+from lab.experiments.findings import Findings, last_second
+from lab.records.run import record_of
 from lab.report.pictures import COLOURS, FAILURE, INK, LINES, WIDTH, areas, new_figure, svg
 from lab.report.words import NO_HOST, SETTINGS, percent, short
 from load.results import SECOND_BITS, Run, is_failure, percentiles
@@ -33,10 +36,12 @@ _FEWEST = 3  # whole seconds
 def timeline(run: Run, findings: Findings, roles: Mapping[str, str], width: float = WIDTH) -> str | None:
     """Requests per second by host, stacked, with failures below the axis and the event marked; latencies beneath.
 
-    Whole seconds only: the first and the last of a run are not. None where too few are left. roles: each host's part.
+    Whole seconds only: the first is none, nor that in which the load ended. None where too few are left.
+
+    roles: each host's part.
     """
     start = min(row.second for row in run.timeline)
-    last = max(row.second for row in run.timeline)
+    last = last_second(run, record_of(run))
     seconds = range(start, last + 1) if last - start < _FEWEST else range(start + 1, last)
     answered: dict[str, Counter[int]] = defaultdict(Counter)
     failed: Counter[int] = Counter()
@@ -105,15 +110,24 @@ def _stack(
         axes.fill_between(
             x, np.append(bottom, bottom[-1]), np.append(upper, upper[-1]), step="post", color=colours[host], linewidth=0
         )
-        room = own * high >= _LINE
-        room[event : event + 1] = False
-        stretches = [list(stretch) for there, stretch in groupby(range(len(room)), key=room.__getitem__) if there]
-        longest = max(stretches, key=len, default=[])
-        if len(longest) * inches >= _LETTER * len(names[host]):
-            middle = longest[len(longest) // 2]
-            where = (x[0] + longest[0] + len(longest) / 2, float(bottom[middle] + own[middle] / 2))
-            axes.annotate(names[host], where, ha="center", va="center", color=_ON_AREAS, annotation_clip=False)
+        columns = ceil(_LETTER * len(names[host]) / inches)
+        if columns <= len(own):
+            # Where the name fits into all of its columns, next to the middle of the side of the event that it is on.
+            lowest = sliding_window_view(bottom, columns).max(axis=1)
+            room = sliding_window_view(upper, columns).min(axis=1) - lowest
+            fits = room * high >= _LINE
+            fits[max(event - columns + 1, 0) : event + 1] = False
+            if fits.any():
+                longest = max(_stretches(fits), key=len)
+                first = longest[len(longest) // 2]
+                where = (x[0] + first + columns / 2, float(lowest[first] + room[first] / 2))
+                axes.annotate(names[host], where, ha="center", va="center", color=_ON_AREAS, annotation_clip=False)
         bottom = upper
+
+
+def _stretches(there: NDArray[np.bool_]) -> list[list[int]]:
+    """The places of each stretch of True."""
+    return [list(places) for is_there, places in groupby(range(len(there)), key=there.__getitem__) if is_there]
 
 
 def _event(axes: Axes, findings: Findings, start: int, x: NDArray[np.int64], *, named: bool) -> None:
@@ -140,8 +154,9 @@ def _latencies(axes: Axes, run: Run, seconds: range, x: NDArray[np.int64]) -> No
         own = values[:, column]
         axes.step(x, np.append(own, own[-1]), where="post", color=colour, linestyle=dashes, linewidth=1.4)
         if len(ends := np.flatnonzero(~np.isnan(own))):
-            where = (x[-1], own[ends[-1]])
-            axes.annotate(name, where, xytext=(3, 0), textcoords="offset points", va="center", annotation_clip=False)
+            # The one sits upon its line's end and the other hangs from it: they may end at nearly the same.
+            where, side = (x[-1], own[ends[-1]]), "top" if name == "p50" else "bottom"
+            axes.annotate(name, where, xytext=(3, 0), textcoords="offset points", va=side, annotation_clip=False)
     axes.set_yscale("log")
     known = values[~np.isnan(values)]
     low, high = known.min(initial=1e3), known.max(initial=1.0)

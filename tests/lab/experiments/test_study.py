@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lab.errors import BadInput
-from lab.experiments.study import is_study, read_measured, read_study, rows, write_study
+from lab.experiments.study import is_study, read_measured, read_studies, read_study, rows, write_study
 from lab.report.words import flaws
 from tests.lab.experiments.runs import cut_short, write_run
 
@@ -50,6 +50,19 @@ def test_every_figure_of_every_run_is_in_matrix_csv(repeats: list[Path], tmp_pat
         assert int(row["failures"]) == sum(int(line["requests"]) for line in timeline if line["status"] != "200")
     assert is_study(folder)
     assert read_study(folder).left_out == study.left_out == {"crash": "no reason"}
+
+
+def test_a_run_that_is_in_several_studies_counts_once(repeats: list[Path], tmp_path: Path) -> None:
+    for name, runs in {"some": repeats[:2], "all": repeats}.items():
+        (tmp_path / name).mkdir()
+        write_study(tmp_path / name, runs, {})
+    studies = read_studies([tmp_path / "some", tmp_path / "all", repeats[3]])
+
+    assert [[each.folder.name for each in study.measured] for study in studies] == [
+        ["baseline", "stop-1"],
+        ["stop-2", "stop-3"],
+        [],
+    ]
 
 
 def test_a_study_may_be_moved_with_its_runs(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_the_answer_names_both_ways(write: Writer) -> None:
 def test_a_page_has_a_part_for_each_way(write: Writer) -> None:
     page = run_page(measured := read_measured(write()))
     heads = [part.text for part in page.parts if isinstance(part, Heading)]
-    assert heads[:2] == ["Through Cloud Map", "Through the client proxy of another service"]
+    assert heads[:2] == ["Without a load balancer", "Through the client proxy of another service"]
     assert page.values["load_balancer"] is None
     for values, arm in ((page.values, "direct"), (page.values["client_proxy"], "client-proxy")):
         assert values["failures"] == measured.findings[arm].failures
@@ -84,7 +84,7 @@ def test_what_left_is_found_in_cloud_map_by_either_way(write: Writer) -> None:
 def test_a_table_has_a_column_for_each_way(write: Writer) -> None:
     page = table_page([study_of([write(1), write(2)])])
     table = next(part for part in page.parts if isinstance(part, Table))
-    assert [head.split(",")[0] for head in table.head[1:]] == ["Cloud Map", "client proxy"]
+    assert [head.split(",")[0] for head in table.head[1:]] == ["no load balancer", "client proxy"]
 
 
 def test_the_callers_own_tasks_have_a_column_of_their_own(write: Writer) -> None:
@@ -110,7 +110,7 @@ def test_the_two_ways_are_compared_in_pairs(write: Writer) -> None:
     assert all(first > second for first, second in zip(found.first, found.second, strict=True))
     page = comparison_page([found], [study])
     table = next(part for part in page.parts if isinstance(part, Table))
-    assert table.head[1:3] == ["Cloud Map: s of traffic", "client proxy: s of traffic"]
+    assert table.head[1:3] == ["no load balancer: s of traffic", "client proxy: s of traffic"]
 
 
 def test_where_a_run_has_a_load_balancer_too_it_is_that_way(write: Writer) -> None:

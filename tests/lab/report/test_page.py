@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -259,13 +260,13 @@ def test_a_study_has_the_matrix_and_every_run(tmp_path: Path) -> None:
     share = 100 * failed / total(timeline)
 
     assert page.tables[0][0] == [
-        "experiment", "requests", "failed", "unfinished", "s of traffic", "failed %", "from s", "to s", "even again s",
+        "experiment", "requests", "failed", "s of traffic", "failed %", "from s", "to s", "even again s",
         "p99 before ms", "p99 during ms", "ECS acts s", "left Cloud Map s", "replaced s",
     ]  # fmt: skip
     assert page.tables[0][1:] == [
-        ["baseline", f"{total(rows_of(runs[0] / 'timeline.csv')):,}", "0", "-", "0.0", "0.00", *["-"] * 8],
+        ["baseline", f"{total(rows_of(runs[0] / 'timeline.csv')):,}", "0", "0.0", "0.00", *["-"] * 8],
         [
-            "scale-in", f"{total(timeline):,}", f"{failed:,}", "-", f"{failed / 300:.1f}", f"{share:.2f}", "0.0",
+            "scale-in", f"{total(timeline):,}", f"{failed:,}", f"{failed / 300:.1f}", f"{share:.2f}", "0.0",
             f"{max(seconds) + 1 - at:.1f}",
             f"{even_again(timeline, spans['after'][0]) - at:.1f}",
             *(f"{p99(within(latency, spans[name])):.1f}" for name in ("before", "during")),
@@ -277,6 +278,65 @@ def test_a_study_has_the_matrix_and_every_run(tmp_path: Path) -> None:
     assert f"Single runs: {says}" in page.text
     assert f"scale-in: {failed:,} of 9,000 requests failed when a task was taken away." in page.text
     assert "Left out: crash, for no call of the AWS API" in page.text
+
+
+def test_requests_without_an_end_are_a_column_where_there_are_some(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", np.random.default_rng(3))
+    meta = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**meta, "unfinished": 7}))
+    (tmp_path / "study").mkdir()
+    page = Tables(written(write_study(tmp_path / "study", [run], {})).read_text())
+
+    head, line = page.tables[0]
+    assert dict(zip(head, line, strict=True))["unfinished"] == "7"
+
+
+def test_services_of_their_own_settings_are_in_one_study(tmp_path: Path) -> None:
+    """As `lab report` makes one of what `make compare` has measured: with two settings swept, and with none."""
+    rng = np.random.default_rng(3)
+    runs = [
+        write_run(tmp_path / f"{drain}", rng, lingers=2.0, drain=float(drain), parameters={"drain_seconds": drain})
+        for drain in (0, 20)
+    ]
+    runs.append(write_run(tmp_path / "both", rng, lingers=2.0))
+    write_run(runs[-1] / "alb", rng, arm="alb")
+    (tmp_path / "study").mkdir()
+    page = Tables(written(write_study(tmp_path / "study", runs, {})).read_text())
+
+    assert "Single runs: without a load balancer 1 of 3 events lost no request" in page.text
+    assert [line[1:3] for line in page.tables[0][1:]] == [
+        ["0: ends at once", "no load balancer"],
+        ["20: serves on", "no load balancer"],
+        ["-", "no load balancer"],
+        ["-", "load balancer"],
+    ]
+    assert "Requests that failed" not in page.text  # no grid of settings that some runs do not have
+
+
+def test_a_split_of_which_all_is_left_out_is_not_judged(tmp_path: Path) -> None:
+    measured = read_measured(write_run(tmp_path / "run", np.random.default_rng(3)))
+    findings = measured.findings["direct"]
+    before, during, after = findings.periods
+    assert after.judgement is not None
+    after = replace(after, judgement=replace(after.judgement, left_out=after.judgement.requests))
+    measured = replace(measured, findings={"direct": replace(findings, periods=(before, during, after))})
+    text = Tables(written(measured).read_text()).text
+
+    assert re.search(r"After: [\d,]+ requests are left out, answered while a host came or went", text)
+    assert "After: 0 requests" not in text
+    assert "before: measured" not in text  # one split is drawn, which needs no name
+    assert "after: measured" not in text
+
+
+def test_a_study_says_once_what_holds_for_all_of_its_runs(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    runs = [write_run(tmp_path / name, rng, name=name) for name in ("stop-task", "crash")]
+    for run in runs:
+        write_run(run / "alb", rng, arm="alb")
+    (tmp_path / "study").mkdir()
+    text = Tables(written(write_study(tmp_path / "study", runs, {})).read_text()).text
+
+    assert text.count("Both ways lead to the same tasks here") == 1
 
 
 def test_both_ways_are_told_side_by_side(tmp_path: Path) -> None:

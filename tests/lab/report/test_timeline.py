@@ -8,10 +8,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib.text import Annotation
 
 from lab.experiments.findings import find
-from lab.report.pictures import FAILURE, areas
-from lab.report.pictures.timeline import heat_map, timeline
+from lab.report.pictures import FAILURE, areas, new_figure
+from lab.report.pictures.timeline import _stack, heat_map, timeline
 from load.results import read_run
 from tests.lab.experiments.runs import write_run
 
@@ -75,6 +76,36 @@ def test_the_timeline_names_hosts_in_their_areas_and_leaves_out_seconds_that_are
         assert svg is not None
         words = [e.text for e in ElementTree.fromstring(svg).iter() if e.tag.endswith("text")]
         assert {*roles, "stop", "stays", "stopped", "new", "failed (below the axis)", "p50", "p99"} <= set(words)
+
+
+def test_names_stand_inside_of_their_areas() -> None:
+    """A host whose part narrows and moves under the middle of its time: its name is where all of it fits."""
+    figure = new_figure(4.0)
+    axes = figure.subplots()
+    low, high = np.full(20, 50), np.full(20, 40)
+    low[8:12], high[8:12] = 5, 3
+    _stack(axes, np.arange(21), ["low", "high"], np.array([low, high]), {"low": "#aaaaaa", "high": "#bbbbbb"}, 9.2, 20)
+
+    (name,) = [text for text in axes.texts if isinstance(text, Annotation) and text.get_text() == "high"]
+    x, y = name.xy
+    half = 0.085 * len("high") * 20 / (9.2 - 0.9) / 2
+    inside = range(int(x - half), int(np.ceil(x + half)))
+    assert all(low[second] < y < low[second] + high[second] for second in inside)
+    assert not set(inside) & set(range(8, 12))
+
+
+def test_the_second_in_which_the_load_ended_is_not_drawn(tmp_path: Path) -> None:
+    """Some answers come after it, and it is not whole."""
+    folder = write_run(tmp_path / "run", np.random.default_rng(1), name="baseline", at=None, seconds=10)
+    run = read_run(folder)
+    last = run.timeline[-1].second
+    roles = dict.fromkeys(("alpha", "beta", "gamma"), "")
+    whole = timeline(run, find(run), roles)
+    late = replace(run, timeline=(*run.timeline, run.timeline[-1]._replace(second=last + 1)))
+    ended = replace(late, meta={**run.meta, "end": last + 0.6})
+
+    assert timeline(ended, find(ended), roles) == whole
+    assert timeline(replace(late, meta={**run.meta, "end": None}), find(run), roles) != whole
 
 
 def test_the_first_and_the_last_second_are_not_drawn(tmp_path: Path) -> None:
