@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from twin.parameters import Parameters
@@ -20,6 +20,7 @@ __all__ = [
     "AlarmsChanged",
     "ApiChanged",
     "BalancersChanged",
+    "Counted",
     "DiscoveryDown",
     "Events",
     "InstancesChanged",
@@ -88,6 +89,30 @@ class ParametersChanged:
     """From now on these hold; whoever has changed them waits until they do."""
 
     parameters: Parameters
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What a task's proxy has counted of one of Service Connect's metrics since it was asked last.
+
+    Attributes:
+        total: of *samples*, of which *least* and *most* are the extremes; of a single one it is the value, 0 of a
+            counter that has not risen.
+        is_level: it is how many there are now.
+        is_shared: the proxies of all tasks have one sample together.
+        dimensions: CloudWatch's.
+        source: the task; "" where it is shared.
+    """
+
+    metric: str
+    total: float
+    samples: int = 1
+    least: float = 0.0
+    most: float = 0.0
+    is_level: bool = False
+    is_shared: bool = False
+    dimensions: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""
 
 
 @dataclass(frozen=True)

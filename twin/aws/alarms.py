@@ -9,18 +9,13 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-__all__ = ["Alarm", "Counts", "Key", "Query", "evaluate", "unknown"]
+from twin.aws.metrics import MINUTE, STATISTICS, Key, Metrics
 
-# Namespace, metric name, dimensions in order of their names.
-Key = tuple[str, str, tuple[tuple[str, str], ...]]
+__all__ = ["Alarm", "Query", "compute", "evaluate", "unknown"]
 
-_KEPT = 180  # minutes
-_MINUTE = 60
-_STATISTICS = ("Sum", "SampleCount")
 _OPERATORS: Mapping[type, Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -60,35 +55,7 @@ class Alarm:
     treat_missing_data: str = "missing"
 
 
-@dataclass
-class Counts:
-    """Sums by the minute, of the last hours. What is kept may have no value yet."""
-
-    minutes: dict[Key, deque[tuple[int, float]]] = field(default_factory=dict)
-
-    def keep(self, keys: Iterable[Key]) -> None:
-        """These metrics are the twin's, whether they have a value or not."""
-        for key in keys:
-            self.minutes.setdefault(key, deque(maxlen=_KEPT))
-
-    def add(self, key: Key, value: float, now: float) -> None:
-        """Add *value* to the metric *key* in the minute of *now*."""
-        minute = int(now // _MINUTE)
-        self.keep([key])
-        points = self.minutes[key]
-        if points and points[-1][0] == minute:
-            points[-1] = (minute, points[-1][1] + value)
-        else:
-            points.append((minute, value))
-
-    def value(self, key: Key, start: float, period: int) -> float | None:
-        """The sum over *period* seconds from *start*; None if nothing was recorded."""
-        first, last = int(start // _MINUTE), int((start + period) // _MINUTE)
-        found = [value for minute, value in self.minutes.get(key, ()) if first <= minute < last]
-        return sum(found) if found else None
-
-
-def unknown(alarm: Alarm, counts: Counts) -> str | None:
+def unknown(alarm: Alarm, counts: Metrics) -> str | None:
     """Why the twin does not compute the state of *alarm*; None if it does."""
     for query in alarm.queries:
         if query.metric is None:
@@ -99,14 +66,14 @@ def unknown(alarm: Alarm, counts: Counts) -> str | None:
         elif query.metric not in counts.minutes:
             namespace, name, _ = query.metric
             return f"the twin keeps no metric {namespace} {name} with these dimensions"
-        elif query.statistic not in _STATISTICS:
+        elif query.statistic not in STATISTICS:
             return f"the twin keeps no statistic {query.statistic}"
-    if alarm.period % _MINUTE or alarm.comparison not in _COMPARISONS:
+    if alarm.period % MINUTE or alarm.comparison not in _COMPARISONS:
         return f"period {alarm.period}, comparison {alarm.comparison}"
     return None
 
 
-def evaluate(alarm: Alarm, counts: Counts, now: float, state: str) -> tuple[str, str]:
+def evaluate(alarm: Alarm, counts: Metrics, now: float, state: str) -> tuple[str, str]:
     """The state that *alarm* has at *now*, where it had *state* before, and the reason, from whole periods alone."""
     end = now // alarm.period * alarm.period
     starts = [end - alarm.period * (number + 1) for number in range(alarm.evaluation_periods)]
@@ -129,16 +96,26 @@ def _listed(points: Sequence[float]) -> str:
     return f"[{', '.join(f'{point:g}' for point in points)}]"
 
 
-def _point(alarm: Alarm, counts: Counts, start: float) -> float | None:
+def _point(alarm: Alarm, counts: Metrics, start: float) -> float | None:
     values: dict[str, float | None] = {}
     for query in alarm.queries:
         if query.metric is not None:
-            values[query.id] = counts.value(query.metric, start, alarm.period)
+            values[query.id] = counts.value(query.metric, start, alarm.period, query.statistic)
     for query in alarm.queries:
         if query.metric is None:
-            values[query.id] = _computed(ast.parse(query.expression, mode="eval").body, values)
+            values[query.id] = compute(query.expression, values)
     returned = [query.id for query in alarm.queries if query.returns]
     return values.get(returned[-1]) if returned else None
+
+
+def compute(expression: str, values: Mapping[str, float | None]) -> float | None:
+    """The value of an *expression* over ids.
+
+    Raises:
+        ValueError: it has more than numbers, ids, parentheses and + - * /; the text says what.
+    """
+    _names(expression)
+    return _computed(ast.parse(expression, mode="eval").body, values)
 
 
 def _computed(node: ast.expr, values: Mapping[str, float | None]) -> float | None:

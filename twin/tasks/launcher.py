@@ -11,6 +11,7 @@ from twin.errors import BadInput
 from twin.gaps import Gap
 from twin.tasks.life import Life
 from twin.tasks.surroundings import Surroundings
+from twin.tasks.traffic import INTERVAL
 
 __all__ = ["TaskLauncher"]
 
@@ -31,7 +32,14 @@ class TaskLauncher:
     @property
     def work(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """What goes on by itself, by name."""
-        return {"the client proxies' endpoints": self.surroundings.clients.upstreams.run}
+        endpoints = self.surroundings.clients.upstreams.run
+        return {"the client proxies' endpoints": endpoints, "the proxies' metrics": self._count_traffic}
+
+    async def _count_traffic(self) -> None:
+        while True:
+            await asyncio.sleep(INTERVAL)
+            for life in list(self.lives.values()):
+                await life.count_traffic()
 
     def start(self, task: Task) -> None:
         """Begin the life of *task*."""

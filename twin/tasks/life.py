@@ -136,6 +136,13 @@ class Life:
         if self._sidecar is not None:
             await self._sidecar.disturb(disturbance)
 
+    async def count_traffic(self) -> None:
+        """Publish what its proxy has counted since the last time."""
+        if self._sidecar is not None:
+            names = [name for name, _ in self._discovered()]
+            stats = await self._sidecar.statistics()
+            self._around.traffic.read(self.task, names, self._protocol, self._client.calls, stats)
+
     def crash_application(self) -> None:
         """Kill the application, as a fault does; nothing happens if it has ended."""
         if self.application is not None and self.application.returncode is None:
@@ -355,7 +362,7 @@ class Life:
         await self._around.balancers.register(self.task.id, self.task.target_groups, address)
         registry, attributes = self._around.registry, self._attributes()
         if self._sidecar is not None:
-            for service_id in self._discovery_services():
+            for _, service_id in self._discovered():
                 self._registered.append(service_id)
                 zone = {"AvailabilityZone": self.task.zone}
                 registry.register(service_id, self.task.id, address, {**zone, **attributes})
@@ -378,12 +385,12 @@ class Life:
             "ECS_TASK_DEFINITION_FAMILY": self.task.deployment.task_definition.family,
         }
 
-    def _discovery_services(self) -> list[str]:
-        """The ids of the Cloud Map services whose port the proxy serves."""
+    def _discovered(self) -> list[tuple[str, str]]:
+        """The names and ids of the Cloud Map services whose port the proxy serves."""
         deployment = self.task.deployment
         services = (deployment.service_connect or {}).get("services", [])
         return [
-            resource["discoveryArn"].rsplit("/", 1)[-1]
+            (resource["discoveryName"], resource["discoveryArn"].rsplit("/", 1)[-1])
             for service, resource in zip(services, deployment.service_connect_resources, strict=True)
             if service["portName"] == self._served["portName"]
         ]
@@ -480,6 +487,8 @@ class Life:
 
     async def _stop_proxy(self) -> None:
         if self._sidecar is not None and self._sidecar.process is not None:  # else it never started
+            await self.count_traffic()
+            self._around.traffic.forget(self.task)
             await self._sidecar.stop(self._around.parameters.proxy_drain if self._registered else 0)
             self._step("proxy stopped")
 

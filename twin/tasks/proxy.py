@@ -20,6 +20,7 @@ from twin.machine.addresses import Address
 from twin.machine.files import write_json
 from twin.machine.process import Process, Processes
 from twin.tasks.client import Client
+from twin.tasks.traffic import STATISTICS
 
 __all__ = ["Disturbance", "Sidecar", "sidecar"]
 
@@ -118,6 +119,13 @@ class Sidecar:
         order = _order(disturbance)
         if order != self._done and not disturbance.frozen and await self._admin.post(order):
             self._done = order
+
+    async def statistics(self) -> Json:
+        """What it has counted, as `twin.tasks.traffic` reads it; empty where it does not answer."""
+        alive = self.process is not None and self.process.returncode is None
+        if not alive or self._admin is None or self._disturbance.frozen:
+            return {}
+        return await self._admin.json(STATISTICS)
 
     def crash(self) -> None:
         """Kill it, as a fault does."""

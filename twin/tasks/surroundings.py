@@ -17,6 +17,7 @@ from twin.machine.machine import Machine
 from twin.parameters import Parameters
 from twin.tasks.client import Clients
 from twin.tasks.programs import Programs
+from twin.tasks.traffic import Traffic
 
 __all__ = ["Balancers", "Surroundings"]
 
@@ -75,6 +76,7 @@ class Surroundings:
         self.folder = machine.folder / "tasks"  # where each task has a folder for its configuration and logs
         self.events = events
         self.clients = Clients(machine, registry, parameters, events)
+        self.traffic = Traffic(registry, events)
         events.subscribe(ParametersChanged, self._change)
         # More tasks starting at once would only slow each other down, until the registration wait is over for all.
         self.starting = asyncio.Semaphore(2 * (os.cpu_count() or 1))

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.aws.alarms import Alarm, Counts, Key, Query, evaluate, unknown
+from twin.aws.alarms import Alarm, Query, evaluate, unknown
+from twin.aws.metrics import Key, Metrics
 
 ERRORS: Key = ("AWS/ApiGateway", "5xx", (("ApiId", "a"),))
 REQUESTS: Key = ("AWS/ApiGateway", "Count", (("ApiId", "a"),))
@@ -32,9 +33,9 @@ PERCENT = Alarm(
 )
 
 
-def counted(errors: Sequence[int | None], requests: int = 1000) -> Counts:
+def counted(errors: Sequence[int | None], requests: int = 1000) -> Metrics:
     """*errors* of so many *requests* in each of the last whole minutes, the newest last; None: no request came."""
-    counts = Counts()
+    counts = Metrics()
     counts.keep([ERRORS, REQUESTS])
     for ago, number in zip(range(len(errors), 0, -1), errors, strict=True):
         if number is not None:

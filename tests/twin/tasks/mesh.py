@@ -13,7 +13,8 @@ import httpx
 
 from tests.twin.running import STARTS_WITHIN, RunningTwin, TwinFactory, admin_text, wait_until
 
-# With MODE=tcp it writes its name to whoever connects; else it speaks HTTP.
+# With MODE=tcp it writes its name to whoever connects, and then what comes as it comes; with MODE=h2 it speaks HTTP/2
+# and gRPC; else HTTP/1.1.
 APPLICATION = """
 import http.server, json, os, signal, socketserver, subprocess, sys, time
 signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
@@ -40,13 +41,42 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Greeter(socketserver.BaseRequestHandler):
     def handle(self):
         self.request.sendall(NAME + b"\\n")
+        while came := self.request.recv(65_536):
+            self.request.sendall(came)
 
 class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     request_queue_size = 128
 
-handler = Greeter if os.environ.get("MODE") == "tcp" else Handler
-Server((sys.argv[1], int(sys.argv[2])), handler).serve_forever()
+async def asgi(scope, receive, send):
+    if scope["type"] != "http":
+        raise ValueError(scope["type"])
+    body, more = b"", True
+    while more:
+        event = await receive()
+        body, more = body + event.get("body", b""), event.get("more_body", False)
+    if scope["path"].startswith("/sleep/"):
+        await asyncio.sleep(float(scope["path"].removeprefix("/sleep/")))
+    rpc = dict(scope["headers"]).get(b"content-type") == b"application/grpc"
+    kind = b"application/grpc" if rpc else b"text/plain"
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind)], "trailers": rpc})
+    answer = NAME + b" " + scope["http_version"].encode()
+    answer = b"\\0" + len(answer).to_bytes(4, "big") + answer if rpc else answer
+    await send({"type": "http.response.body", "body": answer, "more_body": False})
+    if rpc:
+        await send({"type": "http.response.trailers", "headers": [(b"grpc-status", b"0")], "more_trailers": False})
+
+if os.environ.get("MODE") == "h2":
+    import asyncio
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
+
+    config = Config()
+    config.bind = [":".join(sys.argv[1:3])]
+    asyncio.run(serve(asgi, config))
+else:
+    handler = Greeter if os.environ.get("MODE") == "tcp" else Handler
+    Server((sys.argv[1], int(sys.argv[2])), handler).serve_forever()
 """
 
 

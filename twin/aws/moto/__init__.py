@@ -8,6 +8,7 @@ from twin.aws.moto import (
     cloud_map,
     domain_names,
     hosted_zones,
+    metrics,
     policies,
     public_parameters,
     scaling,
@@ -18,13 +19,14 @@ from twin.aws.moto import (
 __all__ = ["complete"]
 
 _MODULES = (
-    *(alarms, api_gateway, cloud_map, domain_names, hosted_zones, policies, public_parameters, scaling),
-    *(security_groups, transit_gateways),
+    *(alarms, api_gateway, cloud_map, domain_names, hosted_zones, metrics, policies, public_parameters),
+    *(scaling, security_groups, transit_gateways),
 )
 
 # General layout
 #
-#   alarms.py           states of CloudWatch's alarms, computed from what the gateway counts
+#   alarms.py           states of CloudWatch's alarms, computed from what the gateway and the proxies of tasks count
+#   metrics.py          these counts, and those of PutMetricData, as GetMetricData, GetMetricStatistics and ListMetrics
 #   cloud_map.py        filters, pages, the errors of names and of what is in use, health status, random order
 #   api_gateway.py      UpdateStage, lists of authorizers and deployments, tags of stages, what a route key may be
 #   security_groups.py  rules that differ in source or destination alone, descriptions of all kinds of rules

@@ -1,4 +1,4 @@
-"""CloudWatch's alarms on moto's store: their states, and the counts from which the twin computes some of them.
+"""CloudWatch's alarms on moto's store: their states, and the metrics from which the twin computes some of them.
 
 An alarm whose metrics the twin does not keep has the state that SetAlarmState gives it, for moto computes none.
 """
@@ -14,16 +14,17 @@ from typing import Any, Protocol
 from moto.backends import get_backend
 from moto.cloudwatch.models import CloudWatchBackend
 
-from twin.aws.alarms import Alarm, Counts, Key, Query, evaluate, unknown
+from twin.aws.alarms import Alarm, Query, evaluate, unknown
+from twin.aws.metrics import Datum, Metrics, key
 from twin.aws.moto.stores import locked
-from twin.events import AlarmsChanged, Events, ParametersChanged
+from twin.events import AlarmsChanged, Counted, Events, ParametersChanged
 from twin.gaps import Gap
 from twin.parameters import Parameters
 
 __all__ = ["Alarms", "complete"]
 
 _POLL = 5.0  # seconds
-_GATEWAY = "AWS/ApiGateway"
+_GATEWAY, _ECS = "AWS/ApiGateway", "AWS/ECS"
 
 
 class Gateway(Protocol):
@@ -45,7 +46,8 @@ class Alarms:
         self._events = events
         events.subscribe(ParametersChanged, self._change)
         self._backend: Any = get_backend("cloudwatch")[account][region]
-        self._counts = Counts()
+        self._counts = self._backend.counts = Metrics()  # GetMetricData has them too
+        events.subscribe(Counted, lambda event: self.note(event, time.time()))
         self._before: dict[tuple[str, str], Mapping[str, int]] = {}  # the last answer of the gateway
 
     @property
@@ -100,11 +102,23 @@ class Alarms:
                 before = {}
             more = {name: total - before.get(name, 0) for name, total in metrics.items()}
             for dimensions in ({"ApiId": api}, {"ApiId": api, "Stage": stage}):
-                keys = {name: _key(_GATEWAY, name, dimensions) for name in more}
+                keys = {name: key(_GATEWAY, name, dimensions) for name in more}
                 self._counts.keep(keys.values())
-                if more["Count"]:
-                    for name, key in keys.items():
-                        self._counts.add(key, more[name], now)
+                if requests := more["Count"]:
+                    for name, metric in keys.items():
+                        number = more[name]
+                        self._counts.put(metric, Datum(number, requests, number == requests, number > 0), now)
+
+    def note(self, event: Counted, now: float) -> None:
+        """Take over what a proxy of Service Connect has counted until *now*, in seconds."""
+        metric = key(_ECS, event.metric, event.dimensions)
+        self._counts.keep([metric])
+        if event.is_level:
+            self._counts.level(metric, event.total, now, event.source)
+        elif event.samples > 1:
+            self._counts.put(metric, Datum(event.total, event.samples, event.least, event.most), now)
+        elif event.total:
+            self._counts.add(metric, event.total, now, event.source)
 
     @locked
     def evaluate(self, now: float) -> bool:
@@ -128,10 +142,6 @@ def _fires(alarm: Any) -> bool:
     return bool(alarm.state_value == "ALARM")
 
 
-def _key(namespace: str, name: str, dimensions: Mapping[str, str]) -> Key:
-    return namespace, name, tuple(sorted(dimensions.items()))
-
-
 def _read(alarm: Any) -> Alarm:
     """moto's alarm as the twin's."""
     if alarm.metric_data_queries:
@@ -140,7 +150,7 @@ def _read(alarm: Any) -> Alarm:
         period = int(periods[0]) if periods else 60
     else:
         dimensions = {each.name: each.value for each in alarm.dimensions}
-        metric = _key(alarm.namespace or "", alarm.metric_name or "", dimensions)
+        metric = key(alarm.namespace or "", alarm.metric_name or "", dimensions)
         queries = (Query("", metric, alarm.statistic or ""),)
         period = int(alarm.period or 60)
     evaluation_periods = int(alarm.evaluation_periods or 1)
@@ -162,7 +172,7 @@ def _query(query: Any) -> Query:
         return Query(query.id, None, "", query.expression or "", returns)
     metric = query.metric_stat.metric
     dimensions = {each.name: each.value for each in metric.dimensions}
-    return Query(query.id, _key(metric.namespace, metric.metric_name, dimensions), query.metric_stat.stat, "", returns)
+    return Query(query.id, key(metric.namespace, metric.metric_name, dimensions), query.metric_stat.stat, "", returns)
 
 
 def _put_metric_alarm(self: Any, *arguments: Any, **named: Any) -> Any:

@@ -1,7 +1,7 @@
 """Application Auto Scaling on moto's store: the services of the twin's ECS as scalable targets, and the targets' tags.
 
 moto looks services up in its own ECS store, which stays empty here, has no tags, and leaves alarms of policies behind.
-Targets, policies and scheduled actions are stored and described; nothing scales by them, for the twin keeps no metrics.
+Targets, policies and scheduled actions are stored and described; nothing scales by them.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ KINDS: Mapping[str, Call] = {**NETWORK, **TASKS, **DISCOVERY, **GATEWAY, **LOAD_
 _PASSED_OVER = {
     "aws_apigatewayv2_api_mapping": "the gateway has a loopback address and no domain",
     "aws_apigatewayv2_domain_name": "the gateway has a loopback address and no domain",
-    "aws_cloudwatch_dashboard": "the twin keeps no metrics",
-    "aws_cloudwatch_log_metric_filter": "the twin keeps no metrics",
+    "aws_cloudwatch_dashboard": "the twin draws none",
+    "aws_cloudwatch_log_metric_filter": "the twin reads no logs",
     "aws_default_security_group": "no packet is filtered on loopback addresses",
     "aws_ecr_lifecycle_policy": "tasks start from this checkout, not from an image",
     "aws_iam_policy": "the endpoint checks no permissions",
