@@ -80,7 +80,7 @@ class Control:
             case _:
                 gaps = [str(gap) for gap in gaps_of(*self._parts)]
                 requests = await self._gateway.requests()
-                fronts = [{"name": name, "url": url} for name, url in self._balancers.urls]
+                fronts = [{"name": name, "url": url} for name, url in self._gateway.urls + self._balancers.urls]
                 return {"requests": requests, "fronts": fronts, "calls": calls(self._context.ecs), "left_out": gaps}
 
     async def _set(self, assignments: list[str]) -> Json:

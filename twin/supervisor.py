@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from twin import remote
+from twin.aws.api_urls import ApiUrls
 from twin.aws.client import Aws
 from twin.aws.ecs.api import TARGET_PREFIX, Api
 from twin.aws.ecs.context import Context
@@ -77,7 +78,7 @@ class Supervisor:
         registry, subnets, parameters = Registry(ACCOUNT, region), Subnets(ACCOUNT, region), options.parameters
         self._balancers = balancers = LoadBalancers(elbv2 := Elbv2(ACCOUNT, region), machine, events)
         self._gateway = gateway = Gateway(
-            Address("127.0.0.1", options.port), machine, aws, balancers, parameters, events,
+            urls := ApiUrls(Address("127.0.0.1", options.port), addresses), machine, aws, balancers, parameters, events,
             authorization=endpoint, issuer_url=options.jwt_issuer,
         )  # fmt: skip
         self._tasks = tasks = Surroundings(
@@ -91,10 +92,9 @@ class Supervisor:
         self._context = context = Context(ecs, controller, registry, elbv2)
         control = Control(context, launcher, faults, gateway, balancers, self._parts, parameters, accidents, events)
         self._endpoint = Endpoint(
-            endpoint, account=ACCOUNT, region=region, gateway_url=f"http://{gateway.address}",
-            credentials=options.credentials, targets={TARGET_PREFIX: Api(context, events)},
-            commands={remote.PATH: control}, documents={"/v4/": partial(metadata, ecs)},
-            origins=options.allow_origin, events=events,
+            endpoint, account=ACCOUNT, region=region, api_urls=urls, credentials=options.credentials,
+            targets={TARGET_PREFIX: Api(context, events)}, commands={remote.PATH: control},
+            documents={"/v4/": partial(metadata, ecs)}, origins=options.allow_origin, events=events,
         )  # fmt: skip
 
     async def run(self, started: float) -> int:

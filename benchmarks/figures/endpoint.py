@@ -16,11 +16,12 @@ from botocore.credentials import Credentials as Keys
 
 from benchmarks.figure import Figure, measure
 from benchmarks.processes import Failed
+from twin.aws.api_urls import ApiUrls
 from twin.aws.authentication import Authentication
 from twin.aws.endpoint import Endpoint
 from twin.aws.moto.registry import Registry
 from twin.credentials import Credentials
-from twin.machine.addresses import Address, free_port
+from twin.machine.addresses import Address, LoopbackAddresses, free_port
 
 ACCOUNT, REGION = "123456789012", "eu-west-2"
 TURN = 25  # requests
@@ -34,9 +35,9 @@ def signatures() -> Iterator[Figure]:
     """
     credentials = Credentials.new()
     address = Address("127.0.0.1", free_port())
-    endpoint = Endpoint(
-        address, account=ACCOUNT, region=REGION, gateway_url="http://127.0.0.1", credentials=credentials
-    )
+    addresses = LoopbackAddresses()
+    urls = ApiUrls(address, addresses)
+    endpoint = Endpoint(address, account=ACCOUNT, region=REGION, api_urls=urls, credentials=credentials)
     registry = Registry(ACCOUNT, REGION)
     service, _ = registry.create_service(registry.create_namespace("shop"), "shop")
     for number in range(3):
@@ -48,6 +49,7 @@ def signatures() -> Iterator[Figure]:
         found = measure({"with": checked, "without": unchecked}, turns=TURNS)
     finally:
         endpoint.stop()
+        addresses.close()
     yield Figure(
         "signatures",
         "signed calls to the AWS endpoint",

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import botocore.credentials
@@ -21,8 +21,10 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 
+from twin.aws.api_urls import ApiUrls
 from twin.aws.client import Aws
 from twin.credentials import Credentials
+from twin.machine.addresses import Address, LoopbackAddresses
 from twin.machine.state import StateFolder
 
 CREDENTIALS = Credentials("test", "test", "token")  # of endpoints without a twin
@@ -51,6 +53,11 @@ class Signed(httpx.Auth):
             SigV4Auth(keys, self._service, "eu-west-2").add_auth(signed)
             request.headers.update(dict(signed.headers.items()))
         yield request
+
+
+def api_urls() -> ApiUrls:
+    """Those of an endpoint without a gateway, for one API."""
+    return ApiUrls(Address("127.0.0.1", 8000), cast(LoopbackAddresses, None))
 
 
 def admin_text(folder: Path, path: str, file: str = "admin") -> str:

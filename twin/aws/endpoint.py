@@ -20,6 +20,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
 
+from twin.aws.api_urls import ApiUrls
 from twin.aws.authentication import Authentication
 from twin.aws.ecs.errors import EcsError, SerializationException
 from twin.aws.guard import Guard
@@ -40,7 +41,7 @@ Handler = Callable[[str, Any], Json]
 _NONE: Mapping[str, Any] = {}
 _CLOUD_MAP = "Route53AutoNaming_v20170314"
 _JSON = "application/x-amz-json-1.1"
-_API_PATH = "/v2/apis"
+_API_PATHS = ("/v2/apis", "/v2/domainnames")
 _OF_ELB = "/elasticloadbalancing/"  # in the scope of a signature
 werkzeug_app.DISABLE_GLOBAL_CORS = True  # moto would let every page read its answers: see twin.guard
 
@@ -54,7 +55,7 @@ class Endpoint:
         *,
         account: str,
         region: str,
-        gateway_url: str,
+        api_urls: ApiUrls,
         credentials: Credentials,
         targets: Mapping[str, Handler] = _NONE,
         commands: Mapping[str, Handler] = _NONE,
@@ -64,7 +65,7 @@ class Endpoint:
     ) -> None:
         """
         Args:
-            gateway_url: where the APIs of API Gateway are served: their `ApiEndpoint`.
+            api_urls: where the HTTP APIs of API Gateway are served: their `ApiEndpoint`.
             credentials: with what calls are signed, the gateway's too where a route asks for it, and the token.
             targets: who does the operations of a service that is not moto's, by the prefix of `X-Amz-Target`.
             commands: who does the operations below a path, for who has the token.
@@ -75,7 +76,7 @@ class Endpoint:
         self.address = address
         self._account = account
         self._region = region
-        self._gateway_url = gateway_url
+        self._api_urls = api_urls
         self._events = events or Events()
         self._events.subscribe(DiscoveryDown, self._on_discovery_down)
         self._targets = targets
@@ -154,7 +155,7 @@ class Endpoint:
             return self._serve_target(operation, request, self._targets[prefix])(environ, start_response)
         if self._discovery_is_down and (prefix, operation) == (_CLOUD_MAP, "DiscoverInstances"):
             return _json({"__type": "InternalFailure", "message": "twin fault"}, 500)(environ, start_response)
-        if request.path.startswith(_API_PATH):
+        if request.path.startswith(_API_PATHS):
             response = self._with_gateway(Response.from_app(self._moto, environ))
             if request.method != "GET":
                 self._events.post(ApiChanged())
@@ -182,12 +183,12 @@ class Endpoint:
             return _json({"message": f"{request.path} is not here"}, 404)
 
     def _with_gateway(self, response: Response) -> Response:
-        """The answer with the gateway's URL as the `ApiEndpoint` of each API in it."""
+        """The answer with the `ApiEndpoint` of each HTTP API in it."""
         if response.status_code < 300 and response.get_data():  # moto does not always say that it is JSON
             answer = json.loads(response.get_data())
             for api in answer.get("items", [answer]):
-                if "apiEndpoint" in api:
-                    api["apiEndpoint"] = self._gateway_url
+                if "apiEndpoint" in api and api.get("protocolType") == "HTTP":
+                    api["apiEndpoint"] = self._api_urls.url(api["apiId"])
             response.set_data(json.dumps(answer))
         return response
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.twin.aws.ecs.world import World
-from tests.twin.running import CREDENTIALS, Signed
+from tests.twin.running import CREDENTIALS, Signed, api_urls
 from twin.aws.ecs.api import TARGET_PREFIX
 from twin.aws.endpoint import Endpoint
 from twin.errors import BadInput
@@ -46,7 +46,7 @@ def behind() -> Behind:
 def client(behind: Behind) -> Iterator[httpx.Client]:
     endpoint = Endpoint(
         Address("127.0.0.1", free_port()),
-        gateway_url="http://127.0.0.1:8000",
+        api_urls=api_urls(),
         account="123456789012",
         region="eu-west-2",
         targets={TARGET_PREFIX: behind.ecs},

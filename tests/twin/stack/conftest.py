@@ -9,7 +9,7 @@ import pytest
 from moto.moto_api._internal.models import moto_api_backend
 
 from tests.twin.aws.ecs.world import Alarms
-from tests.twin.running import CREDENTIALS
+from tests.twin.running import CREDENTIALS, api_urls
 from twin.aws.client import Aws
 from twin.aws.ecs import api
 from twin.aws.ecs.context import Context
@@ -58,7 +58,7 @@ def endpoint_url(ecs_requests: list[tuple[str, dict[str, Any]]]) -> Iterator[str
         Address("127.0.0.1", free_port()),
         account=ACCOUNT,
         region=REGION,
-        gateway_url="http://127.0.0.1:8000",
+        api_urls=api_urls(),
         targets={api.TARGET_PREFIX: serve_ecs},
         credentials=CREDENTIALS,
     )

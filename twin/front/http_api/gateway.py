@@ -1,6 +1,6 @@
-"""The gateway's Envoy: serves the API as the endpoint has it, and finds instances with DiscoverInstances.
+"""The gateway's Envoy: serves the APIs as the endpoint has them, and finds instances with DiscoverInstances.
 
-What the API is, is read from the endpoint whenever it has changed; where the instances are, is asked every
+What the APIs are, is read from the endpoint whenever it has changed; where the instances are, is asked every
 `discovery_ttl` seconds. Envoy reads all of it from files, so nothing is restarted and no request is lost.
 """
 
@@ -11,10 +11,12 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from twin.aws.api_urls import ApiUrls
 from twin.aws.client import Aws
 from twin.envoy import configuration as envoy
 from twin.envoy.dynamic import DynamicEnvoy
@@ -23,10 +25,10 @@ from twin.front.http_api.access_log import unknown_variables
 from twin.front.http_api.discovery import Instances, discover
 from twin.front.http_api.issuer import fetch_keys
 from twin.front.http_api.keys import IssuerKeys
-from twin.front.http_api.listener import AUTHORIZATION_CLUSTER, listener
+from twin.front.http_api.listener import ANSWERS, AUTHORIZATION_CLUSTER, listener
 from twin.front.http_api.model import Api, CloudMapService, Integration, JwtAuthorizer
-from twin.front.http_api.reading import read_api
-from twin.front.http_api.routes import clusters_of, gateway_cluster, table
+from twin.front.http_api.reading import read_apis
+from twin.front.http_api.routes import clusters_of, gateway_cluster, hosts_of, table
 from twin.gaps import Gap
 from twin.machine.addresses import Address
 from twin.machine.machine import Machine
@@ -36,8 +38,7 @@ __all__ = ["Gateway"]
 
 # With discovery_ttl 0 each change is passed on at once; this is for what changes without ECS's doing.
 _LEAST_INTERVAL = 0.5  # seconds
-# Answers by class, of the listener's connection manager, those of the gateway itself among them.
-_ANSWERED = "^http%5C.gateway%5C.downstream_rq_(completed%7C4xx%7C5xx)$"
+_ANSWERED = re.compile(rf"{ANSWERS}\.total\.api\.(?P<api>.+)\.stage\.(?P<stage>.+)\.status\.(?P<status>\d+)")
 # An API that never stops changing is served as it was read last.
 _MOST_READS = 20
 
@@ -54,7 +55,7 @@ class Gateway:
 
     def __init__(
         self,
-        address: Address,
+        urls: ApiUrls,
         machine: Machine,
         aws: Aws,
         listeners: Listeners,
@@ -66,12 +67,14 @@ class Gateway:
     ) -> None:
         """
         Args:
+            urls: where the APIs are on this machine.
             aws: the endpoint.
             parameters: those at first; ParametersChanged brings others.
             authorization: who checks the signatures of AWS_IAM.
             issuer_url: where the JWT authorizers' issuer is on this machine; None: at its own address.
         """
-        self.address = address
+        self.address = urls.first
+        self._api_urls = urls
         folder = machine.folder / "gateway"
         self._access_log = folder / "access.log"
         self._log_of_envoy = folder / "gateway.log"
@@ -87,7 +90,7 @@ class Gateway:
         self._listeners = listeners
         self._parameters = parameters
         self._log = events.log
-        self._api = Api()
+        self._apis: tuple[Api, ...] = ()
         self._instances: dict[str, Instances] = {}  # by integration id
         self._discovered = 0.0  # when Cloud Map was last asked, on the monotonic clock
         self._stale = False  # whether Envoy's file lacks what was discovered, because it could not be written
@@ -110,29 +113,33 @@ class Gateway:
 
     @property
     def gaps(self) -> list[Gap]:
-        """What the API asks for and the twin does not do."""
-        formats = [stage.access_log_format for stage in self._api.stages if stage.access_log_format]
+        """What the APIs ask for and the twin does not do."""
+        formats = [stage.access_log_format for api in self._apis for stage in api.stages if stage.access_log_format]
         variables = sorted({name for text in formats for name in unknown_variables(text)})
         refused = [Gap("the latest changes", "refused by Envoy", self._refused)] if self._refused else []
         unusable = [
             Gap(f"instance {name}", "", "it has no IPv4 address with a port") for name in sorted(self._unusable)
         ]
         logs = [Gap("access log", name, "always `-`") for name in variables]
-        return [*refused, *self._api.gaps, *unusable, *logs]
+        return [*refused, *(gap for api in self._apis for gap in api.gaps), *unusable, *logs]
+
+    @property
+    def urls(self) -> list[tuple[str, str]]:
+        """The APIs, and where each is on this machine."""
+        return [(f"API {api.name} ({api.id})", self._api_urls.url(api.id)) for api in self._apis]
 
     async def answers(self) -> dict[tuple[str, str], dict[str, int]]:
-        """By API and stage, what CloudWatch counts of its answers since Envoy started: `Count`, `4xx` and `5xx`.
-
-        All answers are the first stage's: what others got is not counted apart.
-        """
-        if not self._envoy.admin or not self._api.stages:
+        """By API and stage, what CloudWatch counts of its answers since Envoy started: `Count`, `4xx` and `5xx`."""
+        if not self._envoy.admin:
             return {}
-        answer = await self._envoy.admin.json(f"/stats?format=json&filter={_ANSWERED}")
-        found = {stat["name"].rpartition("downstream_rq_")[2]: stat["value"] for stat in answer.get("stats", [])}
-        if "completed" not in found:
-            return {}
-        counts = {"Count": found["completed"], "4xx": found.get("4xx", 0), "5xx": found.get("5xx", 0)}
-        return {(self._api.id, self._api.stages[0].name): counts}
+        counted = await self._envoy.admin.json(f"/stats?format=json&filter=^{ANSWERS}%5C.")
+        counts = {(api.id, stage.name): {"Count": 0, "4xx": 0, "5xx": 0} for api in self._apis for stage in api.stages}
+        for stat in counted.get("stats", []):
+            if (match := _ANSWERED.fullmatch(stat["name"])) and (found := counts.get((match["api"], match["stage"]))):
+                found["Count"] += stat["value"]
+                if (kind := f"{match['status'][0]}xx") in found:
+                    found[kind] += stat["value"]
+        return counts
 
     async def requests(self) -> dict[str, int]:
         """How many requests each address has got since Envoy started, by its text."""
@@ -178,7 +185,7 @@ class Gateway:
 
     def _lifetime(self) -> float:
         """Seconds for which the last answers of DiscoverInstances are used: one without instances is not (assumed)."""
-        all_have_some = all(self._instances_of(integration).addresses for integration in self._api.integrations)
+        all_have_some = all(self._instances_of(integration).addresses for integration in self._integrations)
         return self._parameters.discovery_ttl if all_have_some else 0.0
 
     def _on_api_changed(self, event: ApiChanged) -> None:
@@ -198,15 +205,16 @@ class Gateway:
         """Read the API anew, and serve it as it is now."""
         async with self._busy:
             try:
-                self._api = await self._read()
+                self._apis = await self._read()
             except (BotoCoreError, ClientError) as error:  # a resource may go while it is read; what goes is told again
                 self._log("gateway", step="API not read", reason=str(error))
                 return
+            self._api_urls.keep({api.id for api in self._apis})
             # Envoy still asks the authorizers of before until it has taken over the new route table.
-            self._keys.want(_issuers(*self._api.authorizers, *self._authorizers.values()))
+            self._keys.want(_issuers(*self._asked, *self._authorizers.values()))
             await self._discover()
             await self._publish()
-            self._keys.want(_issuers(*self._api.authorizers))
+            self._keys.want(_issuers(*self._asked))
 
     async def _serve_keys(self) -> None:
         """An issuer has given its keys."""
@@ -239,14 +247,23 @@ class Gateway:
         except Exception as error:
             report("the gateway's configuration", error)
 
-    async def _read(self) -> Api:
-        """The API as it is at one moment: it takes several calls, so what changes meanwhile is read again."""
+    async def _read(self) -> tuple[Api, ...]:
+        """The APIs as they are at one moment: it takes several calls, so what changes meanwhile is read again."""
         for _ in range(_MOST_READS):
             self._api_has_changed.clear()
-            api = await asyncio.to_thread(read_api, self._aws)
+            apis = await asyncio.to_thread(read_apis, self._aws)
             if not self._api_has_changed.is_set():
                 break
-        return api
+        return apis
+
+    @property
+    def _integrations(self) -> list[Integration]:
+        return [integration for api in self._apis for integration in api.integrations]
+
+    @property
+    def _asked(self) -> list[JwtAuthorizer]:
+        """The authorizers that a route asks."""
+        return [authorizer for api in self._apis for authorizer in api.authorizers]
 
     async def _discover(self) -> bool:
         """Whether the instances of an integration have changed.
@@ -255,7 +272,7 @@ class Gateway:
         """
         changed = False
         self._discovered = time.monotonic()
-        for integration in self._api.integrations:
+        for integration in self._integrations:
             try:
                 found = await self._find(integration)
             except (BotoCoreError, ClientError) as error:
@@ -273,7 +290,7 @@ class Gateway:
         return changed
 
     def _unusable_instances(self) -> frozenset[str]:
-        return frozenset().union(*(self._instances_of(integration).unusable for integration in self._api.integrations))
+        return frozenset().union(*(self._instances_of(integration).unusable for integration in self._integrations))
 
     async def _find(self, integration: Integration) -> Instances:
         match integration.target:
@@ -287,7 +304,7 @@ class Gateway:
     async def _publish(self) -> None:
         """Write what has changed, so that at no moment something refers to what is not there."""
         before, self._clusters = self._clusters, self._make_clusters()
-        authorizers = {authorizer.id: authorizer for authorizer in self._api.authorizers}
+        authorizers = {authorizer.id: authorizer for authorizer in self._asked}
         self._envoy.write("cds", list({**before, **self._clusters}.values()))
         # What was refused may have been so for an authorizer that is gone now.
         gone = {} if self._refused else self._authorizers
@@ -298,7 +315,8 @@ class Gateway:
         await self._taken_over()
         parameters = self._parameters
         routes = table(
-            self._api,
+            self._apis,
+            self._hosts(),
             front_ends=parameters.front_ends,
             connect_retries=parameters.connect_retries,
             keyless=authorizers.keys() - keys.keys(),
@@ -310,17 +328,28 @@ class Gateway:
         self._envoy.write("cds", list(self._clusters.values()))
         await self._taken_over()
 
+    def _hosts(self) -> dict[str, list[str]]:
+        """Under which names each API is served, by its id; where the first has gone, the next is in its place."""
+        addresses = {api.id: self._api_urls.address(api.id) for api in self._apis}
+        first = next(
+            (name for name, address in addresses.items() if address == self.address), next(iter(addresses), "")
+        )
+        region = self._aws.region
+        return {name: hosts_of(name, address, region, is_first=name == first) for name, address in addresses.items()}
+
     def _write_listener(self, authorizers: Mapping[str, JwtAuthorizer], keys: Mapping[str, str]) -> None:
-        served = listener(
-            self.address,
-            self._api,
+        make = partial(
+            listener,
+            apis=self._apis,
             authorizers=list(authorizers.values()),
             route_source=envoy.file_source(self._envoy.files / "rds.json"),
             keys=keys,
             access_log=self._access_log,
             timeout_status=self._parameters.timeout_status,
         )
-        self._envoy.write("lds", [served])
+        others = {api.id: self._api_urls.address(api.id) for api in self._apis}
+        further = [make(f"gateway-{name}", address) for name, address in others.items() if address != self.address]
+        self._envoy.write("lds", [make("gateway", self.address), *further])
 
     async def _taken_over(self) -> None:
         """Wait until Envoy has taken over what is written, or has had its time; `gaps` tells what it refused."""
@@ -346,7 +375,7 @@ class Gateway:
         parameters = self._parameters
         return {
             name: gateway_cluster(name, parameters, sorted(self._instances_of(integration).addresses, key=str))
-            for integration in self._api.integrations
+            for integration in self._integrations
             for name in clusters_of(integration, parameters.front_ends)
         }
 

@@ -14,10 +14,10 @@ from typing import Any
 from twin.aws.signature import AUTHORIZATION_PATH
 from twin.envoy import configuration as envoy
 from twin.front.http_api.access_log import envoy_format
-from twin.front.http_api.model import Api, Cors, JwtAuthorizer
+from twin.front.http_api.model import Api, JwtAuthorizer
 from twin.machine.addresses import Address
 
-__all__ = ["AUTHORIZATION_CLUSTER", "MAX_HEADERS", "MAX_PAYLOAD", "listener"]
+__all__ = ["ANSWERS", "AUTHORIZATION_CLUSTER", "MAX_HEADERS", "MAX_PAYLOAD", "listener"]
 
 Json = dict[str, Any]
 
@@ -27,6 +27,8 @@ MAX_HEADERS = 10_240  # bytes of request line and header values together [apigw 
 # What Envoy reads of a request before our own limit is looked at: names, separators and many short headers as well.
 _READ_KIB, _READ_HEADERS = 96, 10_240
 AUTHORIZATION_CLUSTER = "authorization"
+ANSWERS = "answers"
+"""The statistic of the answers by API, stage and status."""
 _AUTHORIZATION_TIMEOUT = "5s"
 # API Gateway's answers of its own. The body of Envoy's replies is replaced; what comes from a task passes untouched.
 _MESSAGES = {
@@ -44,8 +46,9 @@ _LUA = Path(__file__).parent
 
 
 def listener(
+    name: str,
     address: Address,
-    api: Api,
+    apis: Sequence[Api],
     *,
     authorizers: Sequence[JwtAuthorizer],
     route_source: Json,
@@ -53,7 +56,7 @@ def listener(
     access_log: Path,
     timeout_status: int = 504,
 ) -> Json:
-    """The listener at *address*.
+    """The listener of this *name* at *address*: all APIs are at each, told apart by their names.
 
     Args:
         authorizers: those that a route may ask.
@@ -63,6 +66,7 @@ def listener(
         timeout_status: of the answer to a request whose integration has taken too long: 504 or 503.
     """
     manager = {
+        "stat_prefix": "gateway",
         "rds": {"route_config_name": "api", "config_source": route_source},
         "server_header_transformation": "PASS_THROUGH",
         "max_request_headers_kb": _READ_KIB,
@@ -74,14 +78,14 @@ def listener(
         # Without a range, loopback and private addresses would be inside; this one is nobody's.
         "internal_address_config": {"cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]},
         "skip_xff_append": True,
-        "http_filters": [*_filters(authorizers, keys, api.cors), envoy.router(suppress_envoy_headers=True)],
+        "http_filters": [*_filters(authorizers, keys), envoy.router(suppress_envoy_headers=True)],
         "local_reply_config": {"mappers": [_own_reply(status, timeout_status) for status in _MESSAGES]},
-        "access_log": list(_access_log(api, access_log)),
+        "access_log": [_answers(), *_access_log(apis, access_log)],
     }
-    return envoy.listener("gateway", address, manager, idle_timeout=300)
+    return envoy.listener(name, address, manager, idle_timeout=300)
 
 
-def _filters(authorizers: Sequence[JwtAuthorizer], keys: Mapping[str, str], cors: Cors | None) -> Iterable[Json]:
+def _filters(authorizers: Sequence[JwtAuthorizer], keys: Mapping[str, str]) -> Iterable[Json]:
     """In the order in which a request passes them (assumed). Each but the limits acts only where a route says so."""
     limits = f"local LIMIT = {MAX_HEADERS}\n" + (_LUA / "request.lua").read_text()
     yield envoy.lua("twin.request", default_source_code=_inline(limits))
@@ -90,9 +94,7 @@ def _filters(authorizers: Sequence[JwtAuthorizer], keys: Mapping[str, str], cors
     yield envoy.lua("twin.claims", source_codes={"claims": _inline((_LUA / "claims.lua").read_text())})
     yield _filter("envoy.filters.http.buffer", "buffer.v3.Buffer", max_request_bytes=MAX_PAYLOAD)
     yield _filter("envoy.filters.http.ext_authz", "ext_authz.v3.ExtAuthz", **_AWS_IAM) | {"disabled": True}
-    if cors:
-        source = f"local configuration = {_cors(cors)}\n" + (_LUA / "cors.lua").read_text()
-        yield envoy.lua("twin.cors", default_source_code=_inline(source))
+    yield envoy.lua("twin.cors", source_codes={"cors": _inline((_LUA / "cors.lua").read_text())})
     # The route that was found by the path as it was sent stays.
     path = {"path": _inline((_LUA / "path.lua").read_text())}
     yield envoy.lua("twin.path", source_codes=path, clear_route_cache=False)
@@ -155,23 +157,6 @@ _AWS_IAM: Json = {
 }
 
 
-def _cors(cors: Cors) -> str:
-    """The configuration as a table of Lua."""
-
-    def text(value: str) -> str:
-        return json.dumps(value, ensure_ascii=False)  # a string of JSON is one of Lua, but for \u
-
-    values = {
-        "origins": "{" + ", ".join(map(text, cors.allow_origins)) + "}",
-        "methods": text(",".join(cors.allow_methods)),
-        "headers": text(",".join(cors.allow_headers)) if cors.allow_headers else "nil",
-        "exposed": text(",".join(cors.expose_headers)) if cors.expose_headers else "nil",
-        "max_age": text(str(cors.max_age)) if cors.max_age is not None else "nil",
-        "credentials": "true" if cors.allow_credentials else "false",
-    }
-    return "{" + ", ".join(f"{name} = {value}" for name, value in values.items()) + "}"
-
-
 def _own_reply(status: int, timeout_status: int) -> Json:
     told = timeout_status if status == 504 else status  # only timeouts are 504
     # What has too large headers is refused before it gets an id.
@@ -188,14 +173,32 @@ def _own_reply(status: int, timeout_status: int) -> Json:
     }
 
 
-def _access_log(api: Api, file: Path) -> Iterable[Json]:
+def _answers() -> Json:
+    """Counts answers by API, stage and status, as `answers.total.api.<id>.stage.<name>.status.<status>`."""
+    tags = {
+        "api": "%METADATA(ROUTE:twin:api)%",
+        "stage": "%METADATA(ROUTE:twin:stage)%",
+        "status": "%RESPONSE_CODE%",
+    }
+    named = [{"name": name, "value_format": value} for name, value in tags.items()]
+    counted = {
+        "@type": _TYPE + "extensions.access_loggers.stats.v3.Config",
+        "stats_scope": {"prefix": ANSWERS},
+        "counters": [{"stat": {"name": "total", "tags": named}, "value_fixed": 1}],
+    }
+    return {"name": "envoy.access_loggers.stats", "typed_config": counted}
+
+
+def _access_log(apis: Sequence[Api], file: Path) -> Iterable[Json]:
     """A line for each request of a stage that wants one."""
-    several = len(api.stages) > 1 or any(stage.prefix for stage in api.stages)
-    for stage in api.stages:
+    stages = [(api, stage) for api in apis for stage in api.stages]
+    several = len(stages) > 1 or any(stage.prefix for _, stage in stages)
+    for api, stage in stages:
         if stage.access_log_format is None:
             continue
         # To look into a route's metadata costs more than all else in the line, so only where there is a choice.
-        of_stage = f" && xds.route_metadata.filter_metadata['twin']['stage'] == '{stage.name}'" if several else ""
+        twin = "xds.route_metadata.filter_metadata['twin']"
+        of_stage = f" && {twin}['api'] == '{api.id}' && {twin}['stage'] == '{stage.name}'" if several else ""
         for by_integration in (True, False):
             answered = f"response.code_details {'==' if by_integration else '!='} 'via_upstream'"
             text = envoy_format(

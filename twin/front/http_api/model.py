@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 
 from twin.gaps import Gap
 
-__all__ = ["Api", "CloudMapService", "Cors", "Integration", "JwtAuthorizer", "Listener", "Route", "Stage", "Throttle"]
+__all__ = [
+    "Api",
+    "ApiMapping",
+    "CloudMapService",
+    "Cors",
+    "Integration",
+    "JwtAuthorizer",
+    "Listener",
+    "Route",
+    "Stage",
+    "Throttle",
+]
 
 _VARIABLE, _GREEDY = 1, 2  # kinds of a segment, after 0, a literal
 
@@ -124,6 +135,15 @@ class Cors:
 
 
 @dataclass(frozen=True)
+class ApiMapping:
+    """At the custom domain name *host*, below the path of *key* (empty: anywhere), the API's stage is served."""
+
+    host: str
+    key: str
+    stage: str
+
+
+@dataclass(frozen=True)
 class Api:
     """One HTTP API. *gaps*: what of it the twin does not do."""
 
@@ -132,6 +152,8 @@ class Api:
     cors: Cors | None = None
     gaps: tuple[Gap, ...] = ()
     id: str = ""
+    name: str = ""
+    mappings: tuple[ApiMapping, ...] = ()
 
     @property
     def integrations(self) -> tuple[Integration, ...]:

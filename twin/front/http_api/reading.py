@@ -1,9 +1,9 @@
-"""The API, as API Gateway's own API tells it."""
+"""The APIs, as API Gateway's own API tells them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 from twin.aws.client import Aws
 from twin.front.http_api.model import (
     Api,
+    ApiMapping,
     CloudMapService,
     Cors,
     Integration,
@@ -24,7 +25,7 @@ from twin.front.http_api.model import (
 )
 from twin.gaps import NO_USE, Gap
 
-__all__ = ["read_api"]
+__all__ = ["read_apis"]
 
 Json = Mapping[str, Any]
 
@@ -37,10 +38,24 @@ _STAGE_NAME = re.compile(r"\$default|[\w-]+", re.ASCII)
 _PATH_VARIABLES = re.compile(r"\$\{?request\.path(?:\.[\w-]+)?\}?")
 
 
-def read_api(aws: Aws) -> Api:
-    """The first HTTP API of the endpoint; an empty one if there is none."""
-    apis = [api for api in aws.call("apigatewayv2", "GetApis")["Items"] if api.get("ProtocolType") == "HTTP"]
-    return _Reader(aws, apis[0]).api([api.get("Name", api["ApiId"]) for api in apis[1:]]) if apis else Api()
+def read_apis(aws: Aws) -> tuple[Api, ...]:
+    """The HTTP APIs of the endpoint."""
+    mappings = _mappings(aws)
+    apis = aws.call("apigatewayv2", "GetApis")["Items"]
+    return tuple(
+        _Reader(aws, api).api(mappings.get(api["ApiId"], ())) for api in apis if api.get("ProtocolType") == "HTTP"
+    )
+
+
+def _mappings(aws: Aws) -> dict[str, list[ApiMapping]]:
+    """What the custom domain names lead to, by the API's id."""
+    found: dict[str, list[ApiMapping]] = {}
+    for domain in aws.call("apigatewayv2", "GetDomainNames")["Items"]:
+        name = domain["DomainName"]
+        for item in aws.call("apigatewayv2", "GetApiMappings", DomainName=name)["Items"]:
+            mapping = ApiMapping(name.lower(), item.get("ApiMappingKey") or "", item["Stage"])
+            found.setdefault(item["ApiId"], []).append(mapping)
+    return found
 
 
 class _Reader:
@@ -52,10 +67,10 @@ class _Reader:
         self._service = cache(self._service_and_namespace)
         self._authorizer = cache(self._jwt_authorizer)
 
-    def api(self, others: Sequence[str]) -> Api:
-        self._gaps += [Gap(f"API {name}", "", "one API is served") for name in others]
+    def api(self, mappings: Iterable[ApiMapping]) -> Api:
+        name = self._api.get("Name", self._api["ApiId"])
         if self._api.get("DisableExecuteApiEndpoint"):
-            self._gap(f"API {self._api['Name']}", "disabled endpoint", "it is served at the only address there is")
+            self._gap(f"API {name}", "disabled endpoint", "it is served at its own address all the same")
         integrations = {item["IntegrationId"]: self._integration(item) for item in self._items("GetIntegrations")}
         routes = [self._route(item, integrations) for item in self._items("GetRoutes")]
         stages = [self._stage(item) for item in self._items("GetStages")]
@@ -66,6 +81,8 @@ class _Reader:
             cors,
             tuple(self._gaps),
             self._api["ApiId"],
+            name,
+            tuple(mappings),
         )
 
     def _gap(self, where: str, what: str, why: str) -> None:

@@ -9,15 +9,16 @@ that a change of it touches no listener.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from twin.envoy import configuration as envoy
-from twin.front.http_api.model import Api, Integration, Route, Stage, Throttle
+from twin.front.http_api.model import Api, ApiMapping, Cors, Integration, Route, Stage, Throttle
 from twin.machine.addresses import Address
 from twin.parameters import Balancing, Parameters
 
-__all__ = ["clusters_of", "envoy_routes", "gateway_cluster", "table"]
+__all__ = ["clusters_of", "envoy_routes", "gateway_cluster", "hosts_of", "table"]
 
 Json = dict[str, Any]
 
@@ -29,8 +30,10 @@ _LB_POLICY = {
 _TYPE = "type.googleapis.com/envoy."
 _VARIABLE = re.compile(r"\{([\w.-]+)(\+)?\}")
 # At any port: it may be forwarded, by ssh or an editor.
-_DOMAINS = [f"{name}{port}" for name in ("127.0.0.1", "localhost", "[::1]") for port in ("", ":*")]
+_LOCALHOST = "127.0.0.1"
+_DOMAINS = [f"{name}{port}" for name in (_LOCALHOST, "localhost", "[::1]") for port in ("", ":*")]
 _FORBIDDEN: dict[str, Any] = {"match": {"prefix": ""}, "direct_response": {"status": 403}}
+_NOT_FOUND: dict[str, Any] = {"match": {"prefix": ""}, "direct_response": {"status": 404}}
 _NO_TUNNEL: dict[str, Any] = {"match": {"connect_matcher": {}}, "direct_response": {"status": 403}}
 _REQUEST_PATH = re.compile(r"\$\{?request\.path(?:\.([\w-]+))?\}?")
 
@@ -47,21 +50,37 @@ def gateway_cluster(name: str, parameters: Parameters, addresses: Iterable[Addre
     return made | {"type": "STATIC", "load_assignment": envoy.load_assignment(name, addresses)}
 
 
-def table(api: Api, *, front_ends: int, connect_retries: int, keyless: Iterable[str] = ()) -> Json:
-    """The whole route table; *keyless* are the ids of authorizers whose issuer has given no keys."""
+def table(
+    apis: Sequence[Api],
+    hosts: Mapping[str, Sequence[str]],
+    *,
+    front_ends: int,
+    connect_retries: int,
+    keyless: Iterable[str] = (),
+) -> Json:
+    """The whole route table: a virtual host for each API, and for each custom domain name.
+
+    Args:
+        hosts: under which names, as `domains` of Envoy, each API is served, by its id.
+        keyless: the ids of authorizers whose issuer has given no keys.
+    """
+    routes = partial(envoy_routes, front_ends=front_ends, connect_retries=connect_retries, keyless=frozenset(keyless))
+    mapped: dict[str, list[tuple[Api, ApiMapping]]] = {}
+    for api in apis:
+        for mapping in api.mappings:
+            mapped.setdefault(mapping.host, []).append((api, mapping))
+    virtual = [
+        _virtual_host(api.id, hosts[api.id], _with_cors([*routes(api, _by_stage(api)), dict(_NOT_FOUND)], api.cors))
+        for api in apis
+    ] or [_virtual_host("none", _DOMAINS, [_NOT_FOUND])]
+    for host, here in mapped.items():
+        here.sort(key=lambda each: len(each[1].key), reverse=True)  # the longest first
+        entries = [entry for api, to in here for entry in _with_cors(routes(api, _mapped(api, to)), api.cors)]
+        virtual.append(_virtual_host(host, [host, f"{host}:*"], [*entries, _NOT_FOUND]))
     return {
         "name": "api",
         "virtual_hosts": [
-            {
-                "name": "api",
-                "domains": _DOMAINS,
-                "routes": [
-                    _NO_TUNNEL,
-                    *envoy_routes(
-                        api, front_ends=front_ends, connect_retries=connect_retries, keyless=frozenset(keyless)
-                    ),
-                ],
-            },
+            *virtual,
             # Another Host is another API's. Here it may be a page's that has made its name lead to this machine, and
             # it must not read what the service answers.
             {"name": "others", "domains": ["*"], "routes": [_NO_TUNNEL, _FORBIDDEN]},
@@ -83,14 +102,61 @@ def table(api: Api, *, front_ends: int, connect_retries: int, keyless: Iterable[
     }
 
 
-def envoy_routes(api: Api, *, front_ends: int, connect_retries: int, keyless: frozenset[str]) -> list[Json]:
-    """The route entries, in the order in which Envoy must try them: named stages first, `$default` last."""
+def hosts_of(api: str, address: Address, region: str, *, is_first: bool) -> list[str]:
+    """The names of the API with this id, which is at *address*; the first one has this machine's own as well."""
+    names = [f"{api}.execute-api.{domain}" for domain in ("localhost", f"{region}.amazonaws.com")]
+    hosts = _DOMAINS if is_first else []
+    if address.host != _LOCALHOST:
+        names.append(address.host)
+    elif not is_first:  # off Linux, where all are at one host, the port tells them apart
+        hosts = [str(address)]
+    return [*hosts, *(f"{name}{port}" for name in names for port in ("", ":*"))]
+
+
+def _virtual_host(name: str, domains: Iterable[str], routes: Iterable[Json]) -> Json:
+    return {"name": name, "domains": list(domains), "routes": [_NO_TUNNEL, *routes]}
+
+
+def _with_cors(entries: list[Json], cors: Cors | None) -> list[Json]:
+    """The entries of an API, where there is *cors* with its configuration: preflights need no route of their own."""
+    if cors:
+        context = {
+            "origins": list(cors.allow_origins),
+            "methods": ",".join(cors.allow_methods),
+            "credentials": cors.allow_credentials,
+            **({"headers": ",".join(cors.allow_headers)} if cors.allow_headers else {}),
+            **({"exposed": ",".join(cors.expose_headers)} if cors.expose_headers else {}),
+            **({"max_age": str(cors.max_age)} if cors.max_age is not None else {}),
+        }
+        for entry in entries:
+            entry.setdefault("typed_per_filter_config", {})["twin.cors"] = envoy.lua_on_route("cors", context)
+    return entries
+
+
+def _by_stage(api: Api) -> list[tuple[Stage, str]]:
+    """The stages with the beginnings of their paths: named ones first, for `$default` has any path."""
+    return [(stage, stage.prefix) for stage in sorted(api.stages, key=lambda stage: stage.name == "$default")]
+
+
+def _mapped(api: Api, mapping: ApiMapping) -> list[tuple[Stage, str]]:
+    return [(stage, f"/{mapping.key}" if mapping.key else "") for stage in api.stages if stage.name == mapping.stage]
+
+
+def envoy_routes(
+    api: Api,
+    stages: Iterable[tuple[Stage, str]],
+    *,
+    front_ends: int,
+    connect_retries: int,
+    keyless: frozenset[str],
+) -> list[Json]:
+    """The route entries of *stages*, each with what its paths begin with, in the order in which Envoy must try them."""
     entries = []
-    for stage in sorted(api.stages, key=lambda stage: stage.name == "$default"):
+    for stage, prefix in stages:
         for route in sorted(api.routes, key=lambda route: route.specificity):
             throttle = stage.throttle_of(route)
-            for pattern, rewrite in _paths(route, stage):
-                entry = _entry(route, stage, pattern)
+            for pattern, rewrite in _paths(route, stage, prefix):
+                entry = _entry(api, route, stage, pattern)
                 if throttle and not (throttle.rate and throttle.burst):  # a bucket of Envoy's lets at least one pass
                     entry["direct_response"] = {"status": 429}
                 elif route.authorizer and route.authorizer.id in keyless:
@@ -101,30 +167,30 @@ def envoy_routes(api: Api, *, front_ends: int, connect_retries: int, keyless: fr
                     entry["typed_per_filter_config"] = dict(_filters(route, stage))
                 entries.append(entry)
         # What no route of a stage matches is still the stage's: another's routes do not see it, and its log has it.
-        rest = {"match": {"safe_regex": {"regex": re.escape(stage.prefix) + "(/.*)?"}}, "metadata": _metadata(stage)}
+        rest = {"match": {"safe_regex": {"regex": re.escape(prefix) + "(/.*)?"}}, "metadata": _metadata(api, stage)}
         entries.append(rest | {"direct_response": {"status": 404}})
     return entries
 
 
-def _paths(route: Route, stage: Stage) -> Iterable[tuple[str, Json | None]]:
-    """The patterns of a route's paths, with what each is rewritten to. A stage's name alone is its path `/`."""
-    prefix = re.escape(stage.prefix)
-    yield prefix + _pattern(route), _rewrite(route, stage)
-    if stage.prefix and route.path in ("", "/"):
+def _paths(route: Route, stage: Stage, prefix: str) -> Iterable[tuple[str, Json | None]]:
+    """The patterns of a route's paths, with what each is rewritten to. What they begin with alone is the path `/`."""
+    before = re.escape(prefix)
+    yield before + _pattern(route), _rewrite(route, stage, prefix)
+    if prefix and route.path in ("", "/"):
         path = route.integration.path
         sent = None if path is None else _REQUEST_PATH.sub(lambda match: "" if match[1] else "/", path)
-        yield prefix, None if sent is None else {"pattern": {"regex": f"^{prefix}$"}, "substitution": sent}
+        yield before, None if sent is None else {"pattern": {"regex": f"^{before}$"}, "substitution": sent}
 
 
-def _entry(route: Route, stage: Stage, pattern: str) -> Json:
+def _entry(api: Api, route: Route, stage: Stage, pattern: str) -> Json:
     match: Json = {"safe_regex": {"regex": pattern}}
     if route.method not in ("ANY", "$default"):
         match["headers"] = [{"name": ":method", "string_match": {"exact": route.method}}]
-    return {"name": route.key, "match": match, "metadata": _metadata(stage, route)}
+    return {"name": route.key, "match": match, "metadata": _metadata(api, stage, route)}
 
 
-def _metadata(stage: Stage, route: Route | None = None) -> Json:
-    values = {"stage": stage.name, **({"route": route.key} if route else {})}
+def _metadata(api: Api, stage: Stage, route: Route | None = None) -> Json:
+    values = {"api": api.id, "stage": stage.name, **({"route": route.key} if route else {})}
     return {"filter_metadata": {"twin": values}}
 
 
@@ -154,10 +220,15 @@ def _action(route: Route, clusters: list[str], connect_retries: int, rewrite: Js
     return action
 
 
-def _rewrite(route: Route, stage: Stage) -> Json | None:
-    """What `overwrite:path` makes of the path. `$request.path` has no stage in it; a path not overwritten has."""
+def _rewrite(route: Route, stage: Stage, prefix: str) -> Json | None:
+    """What `overwrite:path` makes of the path. `$request.path` has no stage in it; a path not overwritten has.
+
+    So it has where a domain name's mapping has another *prefix* (assumed).
+    """
     path = route.integration.path
-    if path is None or (path == "$request.path" and not stage.prefix):
+    if path is None and prefix != stage.prefix:
+        return {"pattern": {"regex": f"^{re.escape(prefix)}"}, "substitution": stage.prefix}
+    if path is None or (path == "$request.path" and not prefix):
         return None
     names = [name for name, _ in _VARIABLE.findall(route.path)]
 
@@ -174,7 +245,7 @@ def _rewrite(route: Route, stage: Stage) -> Json | None:
     substitution = "".join([*parts, path[end:].replace("\\", r"\\")])
     # The only variable may have a slash in it by now: path.lua has decoded it.
     whole = (lambda inner: "(.+)") if len(names) == 1 else (lambda inner: f"({inner})")
-    pattern = f"^{re.escape(stage.prefix)}({_pattern(route, whole)})$"
+    pattern = f"^{re.escape(prefix)}({_pattern(route, whole)})$"
     return {"pattern": {"regex": pattern}, "substitution": substitution}
 
 

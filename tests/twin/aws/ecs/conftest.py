@@ -15,7 +15,7 @@ import boto3
 import pytest
 
 from tests.twin.aws.ecs.world import World, faults_of_answer
-from tests.twin.running import CREDENTIALS
+from tests.twin.running import CREDENTIALS, api_urls
 from twin.aws.ecs.api import TARGET_PREFIX
 from twin.aws.endpoint import Endpoint
 from twin.credentials import Credentials, environment
@@ -60,7 +60,7 @@ def server() -> Iterator[Server]:
     server = Server()
     endpoint = Endpoint(
         Address("127.0.0.1", free_port()),
-        gateway_url="http://127.0.0.1:8000",
+        api_urls=api_urls(),
         account="123456789012",
         region="eu-west-2",
         targets={TARGET_PREFIX: server.serve},

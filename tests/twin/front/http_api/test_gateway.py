@@ -412,7 +412,7 @@ def test_what_envoy_refuses_is_told_and_ends_with_its_route(api: ApiInHand, issu
 
 def test_a_disabled_endpoint_is_served_and_told(api: ApiInHand) -> None:
     api.calls.update_api(ApiId=api.id, DisableExecuteApiEndpoint=True)
-    wait_until(lambda: "disabled endpoint: it is served at the only address" in listing(api.twin), "it is told")
+    wait_until(lambda: "disabled endpoint: it is served at its own address" in listing(api.twin), "it is told")
     assert api.client.get("/hostname").status_code == 200
     api.calls.update_api(ApiId=api.id, DisableExecuteApiEndpoint=False)
 

@@ -15,13 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.twin.running import CREDENTIALS
+from twin.aws.api_urls import ApiUrls
 from twin.aws.client import Aws
 from twin.events import ApiChanged, Events
 from twin.front.http_api.gateway import Gateway
 from twin.front.http_api.listener import listener
-from twin.front.http_api.model import Api
-from twin.front.http_api.reading import read_api
-from twin.front.http_api.routes import table
+from twin.front.http_api.model import Api, ApiMapping
+from twin.front.http_api.reading import read_apis
+from twin.front.http_api.routes import hosts_of, table
 from twin.gaps import Gap
 from twin.machine.addresses import Address, LoopbackAddresses
 from twin.machine.machine import Machine
@@ -56,6 +57,7 @@ def endpoint(**changes: Any) -> Recorded:
     """One route, `GET /a`, to a Cloud Map service; *changes* by operation."""
     answers = {
         "GetApis": {"Items": [{"ApiId": "api", "ProtocolType": "HTTP"}]},
+        "GetDomainNames": {"Items": []},
         "GetIntegrations": {"Items": [{"IntegrationId": "i", "IntegrationUri": CLOUD_MAP + "srv"}]},
         "GetRoutes": {"Items": [{"RouteId": "r", "RouteKey": "GET /a", "Target": "integrations/i"}]},
         "GetStages": {"Items": [{"StageName": "$default"}]},
@@ -94,14 +96,25 @@ def with_route(**more: Any) -> dict[str, Any]:
 def test_a_route_that_cannot_be_served_is_left_out_alone(
     route: dict[str, Any], authorizer: dict[str, Any] | None, told: str
 ) -> None:
-    api = read_api(endpoint(GetRoutes=with_route(**route), GetAuthorizer={"a": authorizer} if authorizer else {}))
+    (api,) = read_apis(endpoint(GetRoutes=with_route(**route), GetAuthorizer={"a": authorizer} if authorizer else {}))
 
     assert [route.key for route in api.routes] == ["GET /a"]
     assert any(str(gap).startswith(told) for gap in api.gaps), api.gaps
 
 
+def test_what_a_custom_domain_name_leads_to() -> None:
+    mappings = [
+        {"ApiId": "api", "ApiMappingKey": "v1/orders", "Stage": "prod"},
+        {"ApiId": "other", "Stage": "$default"},
+    ]
+    domains = {"Items": [{"DomainName": "Shop.example"}]}
+    (api,) = read_apis(endpoint(GetDomainNames=domains, GetApiMappings={"Items": mappings}))
+
+    assert api.mappings == (ApiMapping("shop.example", "v1/orders", "prod"),)
+
+
 def test_a_cloud_map_service_without_a_namespace() -> None:
-    api = read_api(endpoint(GetService={"srv": {"Service": {"Name": "shop"}}}))
+    (api,) = read_apis(endpoint(GetService={"srv": {"Service": {"Name": "shop"}}}))
 
     assert api.routes == ()
     assert "shop has no namespace" in api.gaps[0].why
@@ -170,7 +183,7 @@ def numbered(name: str, resources: st.SearchStrategy[dict[str, Any]]) -> st.Sear
 def test_whatever_the_resources_are_they_are_read_and_served_or_left_out(
     apis: Any, integrations: Any, routes: Any, stages: Any, authorizers: Any, service: Any
 ) -> None:
-    api = read_api(
+    read = read_apis(
         endpoint(
             GetApis=apis,
             GetIntegrations=integrations,
@@ -181,12 +194,20 @@ def test_whatever_the_resources_are_they_are_read_and_served_or_left_out(
         )
     )
 
-    is_there = any(item.get("ProtocolType") == "HTTP" for item in apis["Items"])
-    assert len(api.routes) + len(api.gaps) >= (len(routes["Items"]) if is_there else 0)
-    keys = {authorizer.id: "{}" for authorizer in api.authorizers}
+    assert len(read) == sum(item.get("ProtocolType") == "HTTP" for item in apis["Items"])
+    assert all(len(api.routes) + len(api.gaps) >= len(routes["Items"]) for api in read)
+    asked = [authorizer for api in read for authorizer in api.authorizers]
+    keys = {authorizer.id: "{}" for authorizer in asked}
+    hosts = {api.id: hosts_of(api.id, NOWHERE, "eu-west-2", is_first=api is read[0]) for api in read}
     made = (
-        table(api, front_ends=1, connect_retries=0),
-        listener(NOWHERE, api, authorizers=api.authorizers, route_source={}, keys=keys, access_log=Path("access.log")),
+        table(read, hosts, front_ends=1, connect_retries=0),
+        listener(
+            *("gateway", NOWHERE, read),
+            authorizers=asked,
+            route_source={},
+            keys=keys,
+            access_log=Path("access.log"),
+        ),
     )
     json.dumps(made, allow_nan=False)
 
@@ -199,7 +220,7 @@ class NoListeners:
 def unstarted(folder: Path, events: Events | None = None, aws: Aws | None = None) -> Gateway:
     """A gateway whose Envoy does not run."""
     return Gateway(
-        NOWHERE,
+        ApiUrls(NOWHERE, cast(LoopbackAddresses, None)),
         Machine(Processes(), cast(LoopbackAddresses, None), "envoy", folder),
         aws or endpoint(),
         NoListeners(),
@@ -218,13 +239,13 @@ def served(folder: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[], Api
         gateway = unstarted(folder, events)
         loop = asyncio.get_running_loop()
 
-        def in_a_thread(aws: Aws) -> Api:
+        def in_a_thread(aws: Aws) -> tuple[Api, ...]:
             api = read()
             if api is IN_PART:
                 loop.call_soon_threadsafe(events.publish, ApiChanged())
-            return api
+            return (api,)
 
-        monkeypatch.setattr("twin.front.http_api.gateway.read_api", in_a_thread)
+        monkeypatch.setattr("twin.front.http_api.gateway.read_apis", in_a_thread)
         await gateway.configure()
         return [gap.where for gap in gateway.gaps]
 
@@ -260,14 +281,14 @@ def test_what_nobody_has_foreseen_is_told_and_the_next_change_is_served(
         gateway = unstarted(tmp_path, events)
         found: Iterator[Api | RuntimeError] = iter([RuntimeError("unforeseen"), WHOLE])
 
-        def read(aws: Aws) -> Api:
+        def read(aws: Aws) -> tuple[Api, ...]:
             match next(found):
                 case Api() as api:
-                    return api
+                    return (api,)
                 case error:
                     raise error
 
-        monkeypatch.setattr("twin.front.http_api.gateway.read_api", read)
+        monkeypatch.setattr("twin.front.http_api.gateway.read_apis", read)
         following = asyncio.create_task(gateway.follow())
         events.publish(ApiChanged())
         await failed.wait()

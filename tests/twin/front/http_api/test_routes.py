@@ -20,7 +20,8 @@ def integration(identifier: str = "i", path: str | None = "$request.path") -> In
 
 def table(*routes: Route, stages: tuple[Stage, ...] = (DEFAULT,), front_ends: int = 1, retries: int = 0) -> list[Any]:
     api = Api(routes, stages)
-    return envoy_routes(api, front_ends=front_ends, connect_retries=retries, keyless=frozenset())
+    served = [(stage, stage.prefix) for stage in sorted(stages, key=lambda stage: stage.name == "$default")]
+    return envoy_routes(api, served, front_ends=front_ends, connect_retries=retries, keyless=frozenset())
 
 
 def find(entries: list[Any], method: str, path: str) -> Any:
