@@ -26,7 +26,7 @@ from twin import cli as twin_cli
 
 PAGES = [
     str(path.relative_to(PROJECT))
-    for pages in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md", "docs/reference/*.md")
+    for pages in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md", "docs/reference/*.md", "load/groups/*.md")
     for path in sorted(PROJECT.glob(pages))
 ]
 GOLDEN = PROJECT / "tests/lab/golden"
@@ -66,7 +66,7 @@ RUN_BY = {
 def shown(page: str) -> Iterator[str]:
     """The commands in the blocks of *page*, without prompts, variables, comments and what they are piped into."""
     text = (PROJECT / page).read_text().replace("\\\n", " ")
-    fenced = re.findall(r"^```(?:bash|sh)?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    fenced = re.findall(r"^```(?:bash|sh|console)?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     indented = re.findall(
         r"(?:^    .*\n)+", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE
     )
@@ -161,6 +161,42 @@ def twin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     return in_process("twin", twin_cli.main, monkeypatch, capsys)
 
 
+def mentioned(page: str) -> Iterator[tuple[str, ...]]:
+    """Program, command and long options of what the text of *page* names between `backticks`."""
+    blocks = re.sub(r"^```.*?^```", "", (PROJECT / page).read_text(), flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^    .*$|'[^'\n]*'", "", blocks, flags=re.MULTILINE)
+    for code in re.findall(r"`(?:[A-Z_]+=\S* )*((?:make|lab|twin|locust) [^`]+)`", text):
+        program, *words = code.partition(" -- ")[0].split()
+        names = [word for word in words[:1] if re.fullmatch(r"[a-z][a-z-]*", word)]
+        yield (program, *names, *(option.strip("[],") for option in words if "--" in option))
+
+
+MENTIONED = sorted({words for page in PAGES for words in mentioned(page) if len(words) > 1})
+
+
+@pytest.mark.parametrize("words", [words for words in MENTIONED if words[0] in ("lab", "twin")], ids=" ".join)
+def test_what_is_mentioned_is_there(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    program, *rest = words
+    names = [word for word in rest if not word.startswith("-")]
+    main = {"twin": twin_cli.main, "lab": lab_cli.main}[program]
+    ran = in_process(program, main, monkeypatch, capsys)(*names, "--help")
+    assert ran.code == 0
+    assert [word for word in rest if word.startswith("-") and word not in ran.out] == []
+
+
+@pytest.mark.parametrize("target", sorted({words[1] for words in MENTIONED if words[0] == "make"}))
+def test_targets_that_are_mentioned_are_there(target: str) -> None:
+    assert re.search(rf"^{target}:.* ## ", (PROJECT / "Makefile").read_text(), re.MULTILINE) or target == "help"
+
+
+def test_many_are_mentioned() -> None:
+    assert {words[0] for words in MENTIONED} == {"make", "lab", "twin", "locust"}
+    assert ("twin", "fault", "--for", "--undo") in MENTIONED
+
+
 _LOCUST = """
 import sys
 from locust.argument_parser import get_parser
@@ -172,6 +208,7 @@ for line in sys.stdin:
 
 def test_locust_takes_the_options() -> None:
     given = [" ".join(shlex.split(command)[1:]) for command in OURS if command.startswith("locust ")]
+    given += [f"{option} url-host" for words in MENTIONED if words[0] == "locust" for option in words[1:]]
     assert len(given) > 5
     done = subprocess.run(
         [sys.executable, "-c", _LOCUST], cwd=PROJECT, input="\n".join(given), capture_output=True, text=True, timeout=60

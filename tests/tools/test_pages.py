@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,28 @@ def test_the_index_names_every_page() -> None:
 def test_experiments_are_all_named() -> None:
     text = (PROJECT / "docs/experiments.md").read_text().partition("## What can happen")[2].partition("\n    ")[0]
     assert set(re.findall(r"`([a-z-]+)`", text)) == set(EXPERIMENTS)
+
+
+_MOST_WORDS = 38
+
+
+def sentences(text: str) -> Iterator[str]:
+    """Of paragraphs and lists; tables and blocks of code have none."""
+    text = re.sub(r"^(\||    ).*$|<[^>]*>|\*\*", "", text, flags=re.MULTILINE)
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    for paragraph in re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) )|\n(?=#)", text):
+        yield from re.split(r"(?<=[.!?:])\s+(?=[A-Z`\"(\[\d])", " ".join(paragraph.split()))
+
+
+READ = [page for page in PAGES if page.name != "CHANGELOG.md" and page.parent.name != "decisions"]
+
+
+@pytest.mark.parametrize("page", READ, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_sentences_are_short(page: Path) -> None:
+    """Thirty words are enough for nearly all of them."""
+    long = [sentence for sentence in sentences(text_of(page)) if len(re.findall(r"\w\S*", sentence)) > _MOST_WORDS]
+    assert long == []
+
+
+def test_long_sentences_are_found() -> None:
+    assert list(sentences("One. Two\nlines\n\n- item\n\n| a table. |\n")) == ["One.", "Two lines", "- item", ""]
