@@ -175,7 +175,7 @@ def test_push_builds_logs_in_and_pushes(tmp_path: Path) -> None:
         "docker login --username AWS --password-stdin 123456789012.dkr.ecr.eu-west-2.amazonaws.com",
     ]
     assert rest[2:] == [
-        f"docker buildx build --platform linux/arm64 --provenance=false --build-arg APP_VERSION={TAG}"
+        f"docker buildx build --platform linux/arm64 --provenance=false --sbom=false --build-arg APP_VERSION={TAG}"
         f" --file assets/context/Dockerfile --tag {URL}:{TAG} --push assets/context"
     ]
     assert (tmp_path / "password").read_text() == "secret\n"
@@ -189,6 +189,18 @@ def test_push_does_nothing_when_the_tag_is_there(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "is there already" in done.stdout
     assert [call.split()[0] for call in tools.calls()] == ["aws"]
+
+
+@pytest.mark.parametrize(("images", "code"), [(1, 0), (0, 7)])
+def test_of_two_pushes_of_a_tag_the_later_one_finds_the_image_there(tmp_path: Path, images: int, code: int) -> None:
+    tools = StandIns(tmp_path / "bin")
+    found = f'[ -e "{tmp_path}/built" ] && echo {images} || echo 0'
+    tools.add("aws", f'case "$*" in *batch-get-image*) {found} ;; *) echo secret ;; esac')
+    tools.add("docker", f'[ "$1" = login ] || {{ : > "{tmp_path}/built"; echo ImageTagAlreadyExists >&2; exit 7; }}')
+    done = tools.run(SCRIPTS / "push_image.sh", **ENVIRONMENT)
+    assert done.returncode == code
+    assert "ImageTagAlreadyExists" in done.stderr
+    assert ("was pushed by another meanwhile" in done.stdout) is (code == 0)
 
 
 def test_push_stops_at_an_error_of_aws(tmp_path: Path) -> None:

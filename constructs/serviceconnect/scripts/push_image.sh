@@ -18,8 +18,12 @@ for tool in aws docker; do
     }
 done
 
-found=$(aws ecr batch-get-image --region "$AWS_REGION" --repository-name "$REPOSITORY_NAME" \
-    --image-ids "imageTag=$TAG" --query 'length(images)' --output text)
+images() {
+    aws ecr batch-get-image --region "$AWS_REGION" --repository-name "$REPOSITORY_NAME" \
+        --image-ids "imageTag=$TAG" --query 'length(images)' --output text
+}
+
+found=$(images)
 if [ "$found" != 0 ]; then
     echo "push_image: $REPOSITORY_URL:$TAG is there already."
     exit 0
@@ -27,6 +31,11 @@ fi
 
 aws ecr get-login-password --region "$AWS_REGION" |
     docker login --username AWS --password-stdin "${REPOSITORY_URL%%/*}"
-# Without provenance the push is one image; with it, an index that the lifecycle rule counts as more.
-docker buildx build --platform "$PLATFORM" --provenance=false --build-arg "APP_VERSION=$TAG" \
-    --file "$CONTEXT/$DOCKERFILE" --tag "$REPOSITORY_URL:$TAG" --push "$CONTEXT"
+# Without attestations the push is one image; with them, an index that the lifecycle rule counts as more.
+docker buildx build --platform "$PLATFORM" --provenance=false --sbom=false --build-arg "APP_VERSION=$TAG" \
+    --file "$CONTEXT/$DOCKERFILE" --tag "$REPOSITORY_URL:$TAG" --push "$CONTEXT" && exit 0
+status=$?
+# Tags are immutable: where another push of this one was first, the image is there all the same.
+found=$(images)
+[ "$found" != 0 ] || exit "$status"
+echo "push_image: $REPOSITORY_URL:$TAG was pushed by another meanwhile."
