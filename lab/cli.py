@@ -12,6 +12,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import wraps
 from importlib.metadata import version
@@ -26,6 +27,8 @@ from lab.errors import AnswerIsNo, BadInput, LabError
 from lab.experiments.catalogue import ALL, GATEWAY, UPSTREAM, chosen, fitting, require_duration
 
 if TYPE_CHECKING:
+    from lab.distribution.judgement import Analysis
+    from lab.records.hops import Hops
     from lab.report.document import Document
 
 _PATH = re.compile("/([A-Za-z0-9._~%-][A-Za-z0-9._~%/?&=-]*)?")  # as `locust --path-mix` has it
@@ -373,16 +376,30 @@ def distribution(
     """Is it even? Bound, evidence, shares, order, time and zones of the requests that each host answered.
 
     FILE holds hostnames one a line (with or without a time), the output of `sort | uniq -c`, or a table with the
-    columns hostname and requests; or it is the folder of a run.
+    columns hostname and requests; or it is the folder of a run. A run counted by caller and upstream (`locust
+    --group-by load.traffic.answers:pair`) is judged hop by hop.
     """
     from lab.distribution.judgement import analyse
     from lab.records.answers import read
-    from lab.report.answers import distribution_page
+    from lab.records.hops import hops
+    from lab.report.answers import distribution_page, hops_page
 
+    observations, skew = read(source), fraction(detect, "--detect")
+    if parted := hops(observations):
+        if weights or entry or picture:
+            raise BadInput(
+                f"{source} is counted by caller and upstream: --weights, --entry and --picture are for one split, of a "
+                "run that is counted by hostname."
+            )
+        analyses = _by_hop(parted, skew, settle)
+        _print(hops_page(parted, analyses), as_json=as_json)
+        if check and any(analysis.evidence for analysis in analyses.values()):
+            raise AnswerIsNo(f"{source}: there is evidence that a hop is uneven")
+        return
     analysis = analyse(
-        read(source),
+        observations,
         weights=ratios(weights, "--weights"),
-        detect=fraction(detect, "--detect"),
+        detect=skew,
         entry=ratios(entry, "--entry"),
         settle=settle,
     )
@@ -394,6 +411,18 @@ def distribution(
     _print(distribution_page(analysis), as_json=as_json)
     if check and analysis.evidence:
         raise AnswerIsNo(f"{analysis.source}: there is evidence that it is uneven")
+
+
+def _by_hop(parted: Hops, detect: float, settle: float | None) -> dict[str, Analysis]:
+    """Of each hop that has two hosts at the same time; "" is the gateway's over the callers."""
+    from lab.distribution.judgement import analyse, together
+    from lab.distribution.presence import NotTogether
+
+    found = {}
+    for caller, observed in {"": parted.callers, **parted.upstreams}.items():
+        with suppress(NotTogether):
+            found[caller] = analyse(observed, detect=detect, settle=settle)
+    return dict(zip(found, together(list(found.values())), strict=True))
 
 
 def fraction(text: str, option: str) -> float:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -20,7 +20,7 @@ from lab.distribution.dependence import Dependence, dependence
 from lab.distribution.goodness import ALPHA, Goodness, Method, goodness_of_fit, holm, requests_needed, skew_visible
 from lab.distribution.intervals import Seen, Share, bound, dispersion_seen, partition, shares
 from lab.distribution.longer import LongerRun, longer_run
-from lab.distribution.presence import Exposure, Stay, Subject, expose
+from lab.distribution.presence import Exposure, NotTogether, Stay, Subject, expose
 from lab.errors import BadInput
 from lab.records.observations import Observations, Sequence, Windows
 
@@ -107,7 +107,7 @@ def _order(exposure: Exposure, sequence: Sequence | None) -> Dependence | None:
 
 def _required(judgement: Judgement | None) -> Judgement:
     if judgement is None:
-        raise BadInput("no two hosts were there at the same time: evenness needs at least two hosts to compare")
+        raise NotTogether("no two hosts were there at the same time: evenness needs at least two hosts to compare")
     return judgement
 
 
@@ -300,7 +300,19 @@ def analyse(
         subject = expose(observations.counts, weights, observations.windows, there, settle)
         return _analysed(subject, observations, detect, entry)
     except BadInput as error:
-        raise BadInput(f"{observations.source}, lines 1 to {observations.lines}: {error}") from None
+        raise type(error)(f"{observations.source}, lines 1 to {observations.lines}: {error}") from None
+
+
+def together(analyses: list[Analysis]) -> list[Analysis]:
+    """Those of one page: all that they test is one family."""
+    adjusted = iter(holm([each.p_value for analysis in analyses for each in analysis.tested]))
+    return [
+        replace(
+            analysis,
+            tested=tuple(replace(each, p_adjusted=(p := next(adjusted)), shown=p <= ALPHA) for each in analysis.tested),
+        )
+        for analysis in analyses
+    ]
 
 
 def _analysed(

@@ -34,6 +34,10 @@ _CONFIDENCE = 0.01
 _SILENCE = 0.001  # chance that any host at all is taken for a latecomer or leaver by mistake
 
 
+class NotTogether(BadInput):
+    """No two hosts were there at the same time, so that there is nothing to compare."""
+
+
 @dataclass(frozen=True, eq=False)
 class Exposure:
     """Epochs (e) with unchanged hosts (k): what was observed and what an even split expects."""
@@ -235,7 +239,7 @@ def _checked(counts: Mapping[str, int], weights: Mapping[str, float]) -> tuple[d
         )
     if len(known) < 2:
         only = f"only one host ({next(iter(known))})" if known else "no host"
-        raise BadInput(f"{only} answered: evenness needs at least two hosts to compare")
+        raise NotTogether(f"{only} answered: evenness needs at least two hosts to compare")
     if sum(known.values()) >= _LARGEST:
         raise BadInput(f"the counts add up to more than {_LARGEST:,}, which is beyond exact arithmetic")
     return known, {host: float(weights.get(host, 1.0)) for host in known}, unknown

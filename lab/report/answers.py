@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from lab.experiments.catalogue import DIRECT, EXPERIMENTS, LOAD_BALANCER
 from lab.experiments.figures import FIGURES
 from lab.experiments.findings import Findings
 from lab.experiments.study import Measured, Spread, Study
+from lab.records.hops import Hops
 from lab.records.run import TaskRecord
 from lab.report import words
 from lab.report.document import Document, Heading, Part, Sentence, Table
@@ -167,6 +168,66 @@ def _distribution(analysis: Analysis) -> Iterator[Part]:
         yield from _zones(analysis, analysis.zones)
     family = f"{len(analysis.tested)} tests were made; what they show is shown at 5 % for all of them together (Holm)."
     yield Sentence(family, "facts")
+
+
+def hops_page(hops: Hops, analyses: Mapping[str, Analysis]) -> Document:
+    """Requests by caller and upstream: the gateway over the callers ("" of *analyses*), and each caller over its
+    upstreams. A hop without two hosts at the same time has no analysis."""
+    lines, values = [], []
+    names = words.short(hops.upstreams)
+    for caller, observed in {"": hops.callers, **hops.upstreams}.items():
+        who, over = ("the gateway", "callers") if not caller else (names[caller], "upstreams")
+        requests, hosts = sum(observed.counts.values()), sum(map(bool, observed.counts))
+        analysis = analyses.get(caller)
+        values.append({"hop": over, "caller": caller or None, **(analysis.as_dict() if analysis else {})})
+        if analysis is None:
+            lines.append([who, over, f"{requests:,}", f"{hosts}", "-", "-", "-", "-", "no two at a time"])
+            continue
+        own = analysis.judgement
+        even = "uneven" if analysis.evidence else "more regular than chance" if analysis.shown("regular") else "-"
+        off = [f"{own.max_deviation:.2%}", "-" if own.bound is None else f"{own.bound:.2%}"]
+        lines.append([who, over, f"{requests:,}", f"{hosts}", *off, f"{own.dispersion:.3g}", _tails(analysis), even])
+    head = (
+        "from",
+        "over",
+        "requests",
+        "hosts",
+        "furthest off",
+        "at most",
+        "dispersion",
+        "p as much, as little",
+        "shown",
+    )
+    tests = sum(len(analysis.tested) for analysis in analyses.values())
+    parts: list[Part] = [
+        Table(head, lines, text_columns=2),
+        Sentence(f"{hops.callers.source}: taken for {hops.callers.taken_for}, by caller and upstream.", "facts"),
+        Sentence(
+            "Dispersion is 1 under random choice and 0 under perfect round robin; `at most` holds with 95 % "
+            f"confidence. {tests} tests were made; what is shown is so at 5 % for all of them together (Holm).",
+            "facts",
+        ),
+        *hops.callers.notes,
+    ]
+    if hops.located:
+        share = hops.crossed / hops.located
+        parts.append(f"{hops.crossed:,} of {hops.located:,} calls ({share:.1%}) went to another Availability Zone.")
+    title = " ".join(
+        words.hop_title(*part)
+        for part in (("The gateway", "caller", [analyses[""]] if "" in analyses else []),
+                     ("Each caller", "upstream", [own for caller, own in analyses.items() if caller]))
+        if part[2]
+    )  # fmt: skip
+    return Document(
+        title or "No hop has two hosts at the same time.",
+        parts,
+        {"hops": values, "calls": hops.located, "calls_to_another_zone": hops.crossed},
+    )
+
+
+def _tails(analysis: Analysis) -> str:
+    own = analysis.judgement
+    return f"{own.p_value:.2g}, {own.p_value_lower:.2g}"
 
 
 def _shares(what: str, shares: Sequence[Share], caption: str = "") -> Table:

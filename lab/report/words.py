@@ -312,6 +312,16 @@ def bound(judgement: Judgement, what: str = "host") -> str:
     return f"No {what} is more than {percent(judgement.bound)} off its share ({_confidence([judgement])})."
 
 
+def hop_title(who: str, what: str, analyses: Sequence[Analysis]) -> str:
+    """Whether a hop is even, such as `Each caller's requests go over its upstreams in turn: none is 0.2 % off.`"""
+    furthest = percent(max(analysis.judgement.max_deviation for analysis in analyses))
+    if any(analysis.evidence for analysis in analyses):
+        return f"{who} spreads unevenly: one {what} is {furthest} off its share."
+    if all(analysis.shown("regular") for analysis in analyses):
+        return f"{who} takes its {what}s in turn: none is more than {furthest} off its share."
+    return f"{who}: no {what} is shown to be off its share; the furthest is {furthest}."
+
+
 def evidence(judgement: Judgement, *, shown: bool, what: str = "host") -> str:
     """Whether the requests show that it is uneven, `shown` at the page's level; if not, what they would have shown."""
     if shown:

@@ -46,7 +46,7 @@ def test_requests_by_pair_add_up_to_those_of_locust(start_twin: TwinFactory, tmp
 
     run = json.loads((results / "run.json").read_text())
     pairs: Counter[tuple[str, str]] = Counter()
-    for row in csv.DictReader((results / "hostnames.csv").read_text().splitlines()):
+    for row in _rows(results):
         caller, upstream = row["hostname"].split(" > ")
         pairs[caller, upstream] += int(row["requests"])
     assert sum(pairs.values()) == run["requests"] > 100
@@ -57,3 +57,23 @@ def test_requests_by_pair_add_up_to_those_of_locust(start_twin: TwinFactory, tmp
     for caller in callers:
         own = [count for (by, _), count in pairs.items() if by == caller]
         assert max(own) - min(own) <= 3
+
+    lab = [sys.executable, "-c", "from lab.cli import main; main()", "distribution", str(results), "--json"]
+    lab += ["--settle", "0"]  # none comes or goes
+    found = json.loads(subprocess.run(lab, cwd=PROJECT, capture_output=True, text=True, check=True).stdout)
+    first, *others = found["hops"]
+    assert (first["hop"], first["caller"], first["requests"]) == ("callers", None, run["requests"])
+    assert {each["caller"] for each in others} == callers
+    for each in others:
+        assert each["requests"] == sum(count for (by, _), count in pairs.items() if by == each["caller"])
+        assert each["dispersion"] < 0.2  # in turn: it would be 1 at random
+        assert not each["evidence"]
+    # Tasks are in two zones, and who calls has no regard for them.
+    zones = {row["hostname"]: row["availability_zone"].split(" > ") for row in _rows(results)}
+    crossed = sum(int(row["requests"]) for row in _rows(results) if len(set(zones[row["hostname"]])) == 2)
+    assert (found["calls"], found["calls_to_another_zone"]) == (run["requests"], crossed)
+    assert 0 < crossed < run["requests"]
+
+
+def _rows(results: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((results / "hostnames.csv").read_text().splitlines()))
