@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,21 @@ import psutil  # type: ignore[import-untyped]
 from twin.machine.addresses import Address, free_port
 
 __all__ = [
-    "PYTHON_ITSELF", "Failed", "RunningTwin", "application", "command_cpu", "command_seconds", "cpu", "own",
-    "proportional_memory", "running", "seconds_until_it_answers", "served", "twin", "wait_until",
+    "PYTHON_ITSELF",
+    "Failed",
+    "RunningTwin",
+    "application",
+    "command_cpu",
+    "command_seconds",
+    "commands_under",
+    "cpu",
+    "memory",
+    "own",
+    "running",
+    "seconds_until_it_answers",
+    "served",
+    "twin",
+    "wait_until",
 ]  # fmt: skip
 
 ROOT = Path(__file__).parents[1]
@@ -67,16 +80,39 @@ def _of_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def cpu(pid: int) -> float:
-    """Seconds of the processors that a running process and its children have had."""
+def _tree(pid: int) -> Iterator[psutil.Process]:
+    """A process and all under it. One may be gone when it is asked, as health checks soon are."""
     process = psutil.Process(pid)
-    times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
-    return sum(float(each.user + each.system) for each in times)
+    yield process
+    yield from process.children(recursive=True)
 
 
-def proportional_memory(processes: Sequence[psutil.Process]) -> float:
-    """Megabytes of these processes, what several share counted once; Linux alone tells it."""
-    return float(sum(each.memory_full_info().pss for each in processes)) / 1e6
+def cpu(pid: int) -> float:
+    """Seconds of the processors that a running process and those under it have had."""
+    used = 0.0
+    for process in _tree(pid):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            used += float(times.user + times.system)
+    return used
+
+
+def commands_under(pid: int) -> dict[int, list[str]]:
+    """The command lines of a process and of those under it, by their ids."""
+    found = {}
+    for process in _tree(pid):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found[process.pid] = process.cmdline()
+    return found
+
+
+def memory(pid: int) -> float:
+    """Megabytes of a process and those under it, what several share counted once; Linux alone tells it."""
+    used = 0
+    for process in _tree(pid):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            used += process.memory_full_info().pss
+    return used / 1e6
 
 
 def wait_until(condition: Callable[[], Any], what: str, pause: float = 0.01) -> Any:

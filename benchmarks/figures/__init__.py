@@ -11,6 +11,7 @@ __all__ = ["BENCHMARKS", "SLOW"]
 
 BENCHMARKS: dict[str, Callable[[], Iterator[Figure]]] = {
     "gateway": gateway.gateway,
+    "request": gateway.request,
     "service": service.service,
     "plugin": plugin.plugin,
     "groups": plugin.groups,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from pathlib import Path
 
 from benchmarks.client import requests_per_second
 from benchmarks.figure import Figure, Goal, measure
-from benchmarks.processes import RunningTwin, served, twin
+from benchmarks.processes import RunningTwin, commands_under, cpu, served, twin
 from benchmarks.stacks import unthrottled
 from twin.aws.client import Aws
 from twin.envoy import configuration as envoy
@@ -31,8 +31,7 @@ def gateway() -> Iterator[Figure]:
     """
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        synth = unthrottled(folder / "cdk.tf.json")
-        running = stack.enter_context(twin("--synth", str(synth), "--programs", "examples/services/twin.toml"))
+        running = stack.enter_context(_unthrottled_twin())
         command, url = bare_envoy(folder, addresses(running))
         stack.enter_context(served(command, f"{url}/hostname"))
         variants = {"gateway": running.gateway_url, "bare": url}
@@ -47,6 +46,40 @@ def gateway() -> Iterator[Figure]:
         tuple(found["bare"]),
         Goal("ratio", 0.97),
     )
+
+
+def request() -> Iterator[Figure]:
+    """Where the time of the processors goes: to a request in all, in tasks, in applications alone."""
+    with _unthrottled_twin() as running:
+        found = measure({"parts": partial(_parts, running)}, turns=TURNS)["parts"]
+    whole, task, application = zip(*found, strict=True)
+    for name, what, ours, against, theirs in (
+        ("request-task", "a request in its task, application and proxy", task, "the application's part", application),
+        ("request-twin", "a request in gateway and task", whole, "the task's part", task),
+    ):
+        yield Figure(name, what, against, "us of a processor", "less", ours, theirs)
+
+
+@contextlib.contextmanager
+def _unthrottled_twin() -> Generator[RunningTwin]:
+    """Two services, one of which calls the other."""
+    with tempfile.TemporaryDirectory() as folder:
+        synth = unthrottled(Path(folder, "cdk.tf.json"))
+        with twin("--synth", str(synth), "--programs", "examples/services/twin.toml") as running:
+            yield running
+
+
+def _parts(running: RunningTwin) -> tuple[float, float, float]:
+    """Microseconds of the processors for a request: in all that serves it, in tasks, in applications."""
+    commands = commands_under(running.pid)
+    applications = [pid for pid, command in commands.items() if command[-2:] == ["-m", "app"]]
+    proxies = [pid for pid, command in commands.items() if any(part.endswith("proxy.json") for part in command)]
+    fronts = [pid for pid, command in commands.items() if any("/gateway/" in part for part in command)]
+    groups = ([*applications, *proxies, *fronts], [*applications, *proxies], applications)
+    before = [sum(map(cpu, group)) for group in groups]
+    requests = requests_per_second(running.gateway_url, TURN) * TURN
+    whole, task, application = (sum(map(cpu, group)) - used for group, used in zip(groups, before, strict=True))
+    return whole / requests * 1e6, task / requests * 1e6, application / requests * 1e6
 
 
 def addresses(running: RunningTwin) -> list[Address]:

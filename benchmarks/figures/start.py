@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -13,14 +15,15 @@ from functools import partial
 from pathlib import Path
 
 import httpx
-import psutil  # type: ignore[import-untyped]
 
 from benchmarks.figure import Figure, Goal, measure
 from benchmarks.figures.gateway import addresses, bare_envoy
 from benchmarks.processes import (
     application,
     command_seconds,
-    proportional_memory,
+    commands_under,
+    cpu,
+    memory,
     seconds_until_it_answers,
     served,
     twin,
@@ -72,7 +75,7 @@ def _envoy_seconds(folder: Path) -> float:
 
 
 def tasks() -> Iterator[Figure]:
-    """Twins of 15 and 60 tasks by turns: seconds of the clock and memory for each task more."""
+    """Twins of 3, 15 and 60 tasks by turns: what each task more takes of the processors and of memory until all serve."""
     with tempfile.TemporaryDirectory() as folder:
         stacks = {count: with_tasks(count, Path(folder, f"{count}.tf.json")) for count in (FEW, MORE, MOST)}
         found = measure({str(count): partial(_seconds_and_memory, file) for count, file in stacks.items()}, turns=2)
@@ -82,7 +85,7 @@ def tasks() -> Iterator[Figure]:
         "task-seconds",
         f"`twin up`, for each task more from {MORE} to {MOST}",
         f"from {FEW} to {MORE}: linear is 1",
-        "s",
+        "s of the processors",
         "less",
         _slope(more[0], most[0], MOST - MORE),
         _slope(few[0], more[0], MORE - FEW),
@@ -106,9 +109,7 @@ def _slope(less: tuple[float, ...], more: tuple[float, ...], tasks: int) -> tupl
 
 def _seconds_and_memory(file: Path) -> tuple[float, float]:
     with twin("--synth", str(file)) as running:
-        supervisor = psutil.Process(running.pid)
-        memory = proportional_memory([supervisor, *supervisor.children(recursive=True)])
-        return running.ready_after, memory
+        return cpu(running.pid), memory(running.pid)
 
 
 def _memory_alone(folder: Path) -> float:
@@ -116,7 +117,7 @@ def _memory_alone(folder: Path) -> float:
     with served(command, url, environment) as own:
         proxy, through = bare_envoy(folder, [here])
         with served(proxy, f"{through}/hostname") as envoy:
-            return proportional_memory([psutil.Process(own), psutil.Process(envoy)])
+            return memory(own) + memory(envoy)
 
 
 def replacement() -> Iterator[Figure]:
@@ -131,10 +132,10 @@ def replacement() -> Iterator[Figure]:
 
         def replaced() -> float:
             hosts = {task["host"] for task in json.loads(running.command("ps", "--json"))["tasks"]}
-            processes = psutil.Process(running.pid).children(recursive=True)
-            one = next(each for each in processes if each.cmdline()[-2:] == ["-m", "app"])
+            commands = commands_under(running.pid)
+            one = next(pid for pid, command in commands.items() if command[-2:] == ["-m", "app"])
             began = time.perf_counter()
-            one.kill()
+            os.kill(one, signal.SIGKILL)
 
             def answered() -> bool:
                 answer = client.get(f"{running.gateway_url}/hostname")

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.comparison import compare
 from benchmarks.figure import Figure
 
-FIGURES = 15
+FIGURES = 6
 NOISE = 0.05  # of a ratio, and every tenth turn a neighbour takes another half of it
 
 
