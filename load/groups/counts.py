@@ -8,7 +8,7 @@ master merges the reports: the sums are those that one process would have counte
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,16 @@ WINDOW = 120
 
 Statuses = dict[tuple[str, int, bool], int]
 """Requests by group, status and whether they failed."""
+
+Between = Callable[[], object]
+"""Called between two steps of what takes long."""
+
+
+_AT_ONCE = 4  # seconds, a millisecond or two with a thousand groups
+
+
+def _go_on() -> None:
+    """No pause."""
 
 
 @dataclass(slots=True)
@@ -200,18 +210,19 @@ class Counts:
         """Whether there were more groups than are counted each by itself."""
         return OTHER_GROUPS in self._groups
 
-    def groups(self) -> list[GroupRow]:
-        """A row for each group, by name; other groups and no group come last."""
-        return list(self.each_group())
+    def groups(self, between: Between = _go_on) -> list[GroupRow]:
+        """A row for each group, by name; other groups and no group come last.
 
-    def each_group(self) -> Iterator[GroupRow]:
-        """As `groups`, one after the other: a thousand take 20 ms, and between two of them others may run."""
-        total = self.requests
+        A thousand take 20 ms. `between` is called between two of them, and others may count and clear meanwhile.
+        """
+        rows, total = [], self.requests
         for name in sorted(self._groups, key=lambda name: (name in (OTHER_GROUPS, NO_GROUP), name)):
             if group := self._groups.get(name):
                 p50, p95, p99 = percentiles(group.latencies, (50, 95, 99))
                 counted = (group.detail, group.requests, group.failures, group.requests / total)
-                yield GroupRow(name, *counted, p50, p95, p99, group.first_seen, group.last_seen)
+                rows.append(GroupRow(name, *counted, p50, p95, p99, group.first_seen, group.last_seen))
+            between()
+        return rows
 
     def window(self, start: int, before: int) -> list[SecondRow]:
         """Requests by second, group and status, sorted, of the seconds start <= second < before that are still here."""
@@ -232,13 +243,22 @@ class Counts:
                 found[second] = buckets
         return found
 
-    def even_parts(self) -> dict[str, EvenPart]:
-        """How far each known group is from its even part over the time in which it was there: `EvenParts`."""
-        seconds = {second: _by_group(counts) for second, counts in self._taken.items()}
-        for second, counts in self._seconds.items():
-            _add(seconds.setdefault(second, {}), _by_group(counts))
-        even = self._even.copy()
-        even.add(dict(sorted(seconds.items())), self._seen(), self._last)
+    def even_parts(self, between: Between = _go_on) -> dict[str, EvenPart]:
+        """How far each known group is from its even part over the time in which it was there: `EvenParts`.
+
+        `between` is as with `groups`, between some seconds of the last WINDOW.
+        """
+        even, seen, end = self._even.copy(), self._seen(), self._last
+        # Those that are not taken yet are added up at once: `take` would add them to the others.
+        current = {second: _by_group(counts) for second, counts in self._seconds.items()}
+        for second, counts in current.items():
+            _add(counts, _by_group(self._taken.get(second, {})))
+        taken = {second: counts for second, counts in self._taken.items() if second not in current}
+        order = sorted({*taken, *current})
+        for first in range(0, len(order), _AT_ONCE):
+            piece = order[first : first + _AT_ONCE]
+            even.add({at: current[at] if at in current else _by_group(taken[at]) for at in piece}, seen, end)
+            between()
         return even.parts()
 
     @property

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import gevent
+from gevent.lock import BoundedSemaphore
 from locust import events
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
@@ -32,6 +33,7 @@ from load.groups.counts import Counts
 from load.groups.evenness import EvenPart
 from load.groups.files import CsvFiles
 from load.groups.keys import FORMS, Key, key_of, named, parse
+from load.groups.pacing import Pacing
 from load.groups.rows import NO_ANSWER, NO_GROUP, GroupRow, LatencyRow, SecondRow
 from load.groups.table import table
 from load.groups.workers import LostWorker, Workers
@@ -66,9 +68,6 @@ _TAKEN = {
     "users",
     "workers",
 }
-
-# Rows computed in one go, about a millisecond: the users of a local run wait for them.
-_AT_ONCE = 50
 
 _logger = logging.getLogger(__name__)
 _by_environment: WeakKeyDictionary[Environment, Groups] = WeakKeyDictionary()
@@ -180,6 +179,7 @@ class Groups:
         self._replace_after = self._rows_until = 0.0
         self._rows: list[GroupRow] = []
         self._even: dict[str, EvenPart] = {}
+        self._computing = BoundedSemaphore()
 
     def listen(self) -> None:
         """Hook into Locust."""
@@ -231,10 +231,11 @@ class Groups:
 
     def shown(self) -> tuple[list[GroupRow], dict[str, EvenPart]]:
         """Groups and their even parts for pages that ask every second: as new as 2 % of the process's time allows."""
-        now = time.monotonic()
-        if now >= self._rows_until:
-            self._rows, self._even = self.counts.groups(), self.counts.even_parts()
-            self._rows_until = now + 50 * (time.monotonic() - now)
+        with self._computing:
+            if time.monotonic() >= self._rows_until:
+                pacing = Pacing()
+                self._rows, self._even = self.counts.groups(pacing), self.counts.even_parts(pacing)
+                self._rows_until = time.monotonic() + 50 * pacing.spent
         return self._rows, self._even
 
     # Locust's events
@@ -390,24 +391,14 @@ class Groups:
             output.append(seconds, latency)
         if self.outputs and time.monotonic() >= self._replace_after:
             counted = (self._started, self._completed, len(self._resets))
-            rows, spent = self._group_rows()
+            pacing = Pacing()
+            rows = self.counts.groups(pacing)
             if counted != (self._started, self._completed, len(self._resets)):
                 return  # the test ended, or its counts were cleared, in one of the pauses
             for output in self.outputs:
                 output.replace(rows)
             # At most 1 % of the process's time.
-            self._replace_after = time.monotonic() + min(60.0, 100 * spent)
-
-    def _group_rows(self) -> tuple[list[GroupRow], float]:
-        """All groups, with pauses in which others may run, and the seconds that they took without these."""
-        rows, spent, began = [], 0.0, time.perf_counter()
-        for number, row in enumerate(self.counts.each_group(), start=1):
-            rows.append(row)
-            if number % _AT_ONCE == 0:
-                spent += time.perf_counter() - began
-                gevent.sleep(0)
-                began = time.perf_counter()
-        return rows, spent + time.perf_counter() - began
+            self._replace_after = time.monotonic() + min(60.0, 100 * pacing.spent)
 
     def complete(self) -> None:
         """Give out all that there is of a test that is over; again, where more came in since."""

@@ -18,10 +18,11 @@ from flask import Blueprint, Flask, Response, jsonify, make_response, request, r
 from locust.web import WebUI
 
 from load.groups import report
-from load.groups.counts import WINDOW, Counts
+from load.groups.counts import WINDOW, Between, Counts
 from load.groups.evenness import SETTLE, EvenPart
 from load.groups.files import groups_csv
 from load.groups.latency import SECOND_BITS, percentiles
+from load.groups.pacing import Pacing
 from load.groups.rows import NO_GROUP, OTHER_GROUPS, GroupRow
 from load.groups.table import clock, shown_name
 
@@ -130,7 +131,8 @@ def _pages(web_ui: WebUI, groups: Groups, key: str) -> Blueprint:
             "detail_noun": groups.detail_noun,
         }
         since, before = request.args.get("since", 0, type=int), int(time.time()) - groups.delay
-        return jsonify(said | chart_data(groups.counts, *groups.shown(), groups.noun, before, since))
+        drawn = chart_data(groups.counts, *groups.shown(), groups.noun, before, since, Pacing())
+        return jsonify(said | drawn)
 
     @pages.route(f"/{key}/csv")
     @protected
@@ -178,12 +180,19 @@ def _role(row: GroupRow, first: int, last: int) -> str:
 
 
 def chart_data(
-    counts: Counts, rows: Sequence[GroupRow], even: Mapping[str, EvenPart], noun: str, before: int, since: int = 0
+    counts: Counts,
+    rows: Sequence[GroupRow],
+    even: Mapping[str, EvenPart],
+    noun: str,
+    before: int,
+    since: int,
+    between: Between,
 ) -> dict[str, Any]:
     """What the charts show of the last WINDOW seconds in which requests ended, since <= second < before.
 
     `requests` and `failures` have, for each of the largest groups and for the others together, those of each second,
-    and `latency` the 50th, 95th and 99th percentile of each in ms (None: no answer).
+    and `latency` the 50th, 95th and 99th percentile of each in ms (None: no answer). `between` is called between two
+    seconds.
     """
     largest = sorted((row for row in rows if row.group != NO_GROUP), key=lambda row: -row.requests)[:_MOST_SERIES]
     names = sorted(row.group for row in largest if row.group != OTHER_GROUPS)
@@ -197,11 +206,13 @@ def chart_data(
     end = min(before, last if part else last + 1)
     start = max(end - WINDOW, min(first, end - _SHORTEST_WINDOW), since)
     requests, failures = ({name: [0] * max(0, end - start) for name in names} for _ in range(2))
-    for ended in counts.window(start, end):
-        # A group that came after `rows` were computed is in the next ones.
-        if (name := ended.group if ended.group in requests else OTHER_GROUPS) in requests:
-            requests[name][ended.second - start] += ended.requests
-            failures[name][ended.second - start] += ended.failures
+    for second in range(start, end):
+        for ended in counts.window(second, second + 1):
+            # A group that came after `rows` were computed is in the next ones.
+            if (name := ended.group if ended.group in requests else OTHER_GROUPS) in requests:
+                requests[name][second - start] += ended.requests
+                failures[name][second - start] += ended.failures
+        between()
     buckets = counts.latencies(start, end)
     return {
         "groups": [

@@ -191,6 +191,30 @@ def test_how_even_a_long_run_was_is_as_if_all_of_it_were_there() -> None:
     assert all(abs(part.deviation) < part.chance for part in parts.values())
 
 
+def test_what_is_counted_taken_and_cleared_between_two_pieces_changes_no_figure_of_what_was_there() -> None:
+    counts = Counts()
+    rng = random.Random(5)
+    for second in range(1000, 1100):
+        for number in range(10):
+            record(counts, second + number / 10, rng.choice(["alpha", "beta", "gamma"]))
+    counts.take(1090)
+    groups, parts, pieces = counts.groups(), counts.even_parts(), []
+
+    def others() -> None:
+        pieces.append(1)
+        counts.take(1100)
+        record(counts, 1100.5, "alpha")
+
+    assert counts.even_parts(others) == parts
+    assert len(pieces) == 25
+    counts.clear()
+    for _ in range(30):
+        record(counts, 1000.0, "alpha")
+        record(counts, 1000.0, "beta")
+    assert [row.group for row in counts.groups(counts.clear)] == ["alpha"]
+    assert [row.group for row in groups] == ["alpha", "beta", "gamma"]
+
+
 Request = tuple[float, str, int]
 # What may happen, in any order: a worker counts a request, a worker sends a report, a report arrives, a reset.
 steps = st.lists(

@@ -144,14 +144,15 @@ track(unsteady, noun="tenant", detail=("zone", fail))
 
 
 class Odd(User):
-    wait_time = constant(0.01)
+    wait_time = constant(0.2)
 
     @task
     def fire(self):
-        response = SimpleNamespace(status_code=next(statuses))
-        self.environment.events.request.fire(
-            request_type="odd", name="odd", response_time=1, response_length=0, response=response, exception=None
-        )
+        for _ in range(84):  # each name with each status
+            response = SimpleNamespace(status_code=next(statuses))
+            self.environment.events.request.fire(
+                request_type="odd", name="odd", response_time=1, response_length=0, response=response, exception=None
+            )
 """
 
 # A worker with another version of the plugin: its reports have another form.
