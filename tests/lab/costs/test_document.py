@@ -73,7 +73,8 @@ def test_the_answer_in_a_paragraph(says: Says, default: Scenario, prices: PriceB
     says(f"the hours of a load balancer are {money(lines['ALB hours'])}.")
     rate = first(default, prices, PUBLIC_ALB)
     says(f"cheaper up to {rate:.1f} requests a second ({rate * SECONDS_PER_HOUR * HOURS / 10**6:.1f} million a month)")
-    says(f"and up to {first(default.replace(network='none'), prices, PUBLIC_ALB):.1f} where the tasks have a way out")
+    way_out = first(default.replace(network="none"), prices, PUBLIC_ALB)
+    says(f"Where the tasks have a way out already, it is up to {way_out:.1f}.")
     says(f"{at(SERVICE_CONNECT, 10)} against {at(PUBLIC_ALB, 10)} at 10 requests a second")
     says(f"{at(SERVICE_CONNECT, 100)} against {at(PUBLIC_ALB, 100)} at 100")
     shared = way_named("shared-alb")
@@ -152,8 +153,8 @@ def test_heavy_data(says: Says, default: Scenario, prices: PriceBook) -> None:
     names = ("service-connect", "internal-alb", "internal-nlb", "public-alb", "cloudfront-alb")
     costs = [money(bill(way_named(name), heavy, prices).total) for name in names]
     says(
-        f"a month costs {costs[0]} without a load balancer, {costs[1]} with an internal ALB, {costs[2]} with an NLB, "
-        f"{costs[3]} with a public ALB and {costs[4]} with CloudFront."
+        f"a month costs {costs[0]} without a load balancer, {costs[1]} with an internal ALB and {costs[2]} with an "
+        f"NLB. It is {costs[3]} with a public ALB and {costs[4]} with CloudFront."
     )
     egress = next(line for line in bill(PUBLIC_ALB, heavy, prices).lines if line.item == "internet egress")
     says(f"whatever sends it, {money(egress.usd)} in this example")
