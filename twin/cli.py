@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
 import shlex
 import shutil
 import signal
 import sys
+from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +26,6 @@ app = typer.Typer(
     help="The synthesized stack on this machine: real Envoys, the service as processes, an AWS endpoint.",
     no_args_is_help=True,
     context_settings={"max_content_width": 120},
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -33,6 +34,27 @@ State = Annotated[Path, typer.Option("--state", help="The state folder.")]
 _STATE = Path(".twin")
 _DEFAULT = Parameters()
 _DOWN_WITHIN = 60.0  # seconds
+
+
+def _tasks(context: typer.Context, incomplete: str) -> list[str]:
+    """For completion: the ids of the tasks that a twin's state folder has, running or stopped."""
+    state = context.params.get("state") or _STATE
+    return sorted(folder.name for folder in (Path(state) / "tasks").glob(f"{glob.escape(incomplete)}*"))
+
+
+def _tasks_and_gateway(context: typer.Context, incomplete: str) -> list[str]:
+    return [*(["gateway"] if "gateway".startswith(incomplete) else []), *_tasks(context, incomplete)]
+
+
+def _faults(incomplete: str) -> list[str]:
+    from twin.faults import KINDS
+
+    return [kind for kind in KINDS if kind.startswith(incomplete)]
+
+
+def _changes(incomplete: str) -> list[str]:
+    names = (field.name.replace("_", "-") for field in fields(Parameters))
+    return [f"{name}=" for name in names if name.startswith(incomplete)]
 
 
 def _print_version(wanted: bool) -> None:
@@ -284,7 +306,12 @@ def ps(
 
 @app.command()
 def logs(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="A task's id or the beginning of it; or `gateway`.")],
+    task: Annotated[
+        str,
+        typer.Argument(
+            metavar="TASK", help="A task's id or the beginning of it; or `gateway`.", autocompletion=_tasks_and_gateway
+        ),
+    ],
     proxy: Annotated[bool, typer.Option("--proxy", help="Those of its proxy, not of the application.")] = False,
     container: Annotated[
         str | None, typer.Option(metavar="NAME", help="Those of another container than the main one.")
@@ -317,7 +344,9 @@ def events(
 
 @app.command()
 def stop(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="A task's id, or the beginning of it.")],
+    task: Annotated[
+        str, typer.Argument(metavar="TASK", help="A task's id, or the beginning of it.", autocompletion=_tasks)
+    ],
     reason: Annotated[str, typer.Option(help="For the task's record.")] = "twin stop",
     state: State = _STATE,
 ) -> None:
@@ -335,10 +364,14 @@ def fault(
         typer.Argument(
             metavar="FAULT",
             help="Of a task: crash, hang, slow, unready, proxy-crash; of a zone: az-down; discovery-down.",
+            autocompletion=_faults,
         ),
     ],
     target: Annotated[
-        str | None, typer.Argument(metavar="[TASK|ZONE]", help="A task's id or the beginning of it; or a zone.")
+        str | None,
+        typer.Argument(
+            metavar="[TASK|ZONE]", help="A task's id or the beginning of it; or a zone.", autocompletion=_tasks
+        ),
     ] = None,
     seconds: Annotated[
         float | None, typer.Option("--for", metavar="SECONDS", help="When it is undone; 30 if not given.")
@@ -362,7 +395,9 @@ def fault(
 
 @app.command("set")
 def set_(
-    changes: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Such as discovery-ttl=0.")],
+    changes: Annotated[
+        list[str], typer.Argument(metavar="NAME=VALUE...", help="Such as discovery-ttl=0.", autocompletion=_changes)
+    ],
     state: State = _STATE,
 ) -> None:
     """Change parameters of a running twin; no request is lost."""
