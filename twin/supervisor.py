@@ -130,7 +130,7 @@ class Supervisor:
         deployment = Deployment({}, {}, ())
         if not self._options.empty:
             deployment = await asyncio.to_thread(deploy, self._stack, self._aws)
-        self._parts.insert(0, deployment)
+        self._parts[:0] = [self._stack, deployment]
         await self._balancers.configure()
         await self._gateway.start()
         for part in (self._gateway, self._launcher, self._balancers, self._alarms, self._state):

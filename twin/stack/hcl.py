@@ -7,6 +7,8 @@ Source: https://github.com/hashicorp/hcl/blob/main/hclsyntax/spec.md
 
 from __future__ import annotations
 
+import ipaddress
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +17,18 @@ from typing import Any
 
 from twin.errors import BadStack
 
-__all__ = ["UNKNOWN", "Block", "Scope", "blocks_in", "blocks_of", "evaluate", "expression_of", "parse"]
+__all__ = [
+    "FUNCTIONS",
+    "UNKNOWN",
+    "Block",
+    "Scope",
+    "blocks_in",
+    "blocks_of",
+    "evaluate",
+    "expression_of",
+    "parse",
+    "paths",
+]
 
 _TOKEN = re.compile(
     r"""(?P<skip>[ \t\r]+|\#[^\n]*|//[^\n]*|/\*.*?\*/)
@@ -61,11 +74,15 @@ class Block:
 
 @dataclass(frozen=True)
 class Scope:
-    """What names stand for: `var` and `each` as values, `local` as expressions."""
+    """What names stand for: `var` and `each` as values, `local` as expressions.
+
+    `resources` are the values of whole paths (`aws_vpc.main.id`); where they are given, `jsonencode` gives text.
+    """
 
     var: Mapping[str, Any] = field(default_factory=dict)
     local: Mapping[str, Expression] = field(default_factory=dict)
     each: Mapping[str, Any] = field(default_factory=dict)
+    resources: Mapping[str, Any] | None = None
 
 
 def parse(text: str, where: str) -> Block:
@@ -117,11 +134,103 @@ def evaluate(expression: Expression, scope: Scope, depth: int = 0) -> Any:
             return {key: item for key, item in pairs if isinstance(key, str)}
         case "call":
             name, arguments = what
-            same = name in ("jsonencode", "toset", "tolist", "tostring", "tomap", "nonsensitive")
-            return value(arguments[0]) if same and len(arguments) == 1 else UNKNOWN
+            if name == "jsonencode" and scope.resources is None:
+                return value(arguments[0]) if len(arguments) == 1 else UNKNOWN
+            return call(name, [value(argument) for argument in arguments])
         case "path":
+            path = path_of(what)
+            if scope.resources is not None and path is not None and path in scope.resources:
+                return scope.resources[path]
             return _within(what, scope, value)
     return UNKNOWN
+
+
+def call(name: str, arguments: Sequence[Any]) -> Any:
+    """What Terraform's function *name* gives; UNKNOWN if it is none of FUNCTIONS, or takes other arguments."""
+    if name not in FUNCTIONS or _is_unknown(arguments):
+        return UNKNOWN
+    try:
+        return FUNCTIONS[name](*arguments)
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError):
+        return UNKNOWN
+
+
+def _is_unknown(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_is_unknown(item) for item in value.values())
+    return value is UNKNOWN or (isinstance(value, list | tuple) and any(_is_unknown(item) for item in value))
+
+
+def paths(expression: Expression) -> Iterator[str] | None:
+    """The paths in *expression*; None if there is more in it than values, paths and FUNCTIONS."""
+    found: list[str] = []
+    left = [expression]
+    while left:
+        kind, what = left.pop()
+        if kind == "path":
+            if (path := path_of(what)) is None:
+                return None
+            found.append(path)
+        elif kind == "call" and what[0] in FUNCTIONS:
+            left += what[1]
+        elif kind in ("list", "template"):
+            left += what
+        elif kind == "object":
+            left += [each for pair in what for each in pair]
+        elif kind != "value":
+            return None
+    return iter(found)
+
+
+def path_of(steps: Sequence[Any]) -> str | None:
+    """`aws_subnet.main[0].id` as text; None if a step is computed."""
+    text = str(steps[0])
+    for step in steps[1:]:
+        if isinstance(step, tuple):
+            if step[0] != "value" or not isinstance(step[1], str | int):
+                return None
+            text += f"[{json.dumps(step[1])}]"
+        elif step == "*":
+            return None
+        else:
+            text += f".{step}"
+    return text
+
+
+def _cidrsubnet(prefix: str, bits: int, number: int) -> str:
+    network = ipaddress.ip_network(prefix, strict=False)
+    length = network.prefixlen + bits
+    if not 0 <= number < 2**bits or length > network.max_prefixlen:
+        raise ValueError(prefix)
+    address = int(network.network_address) + (number << (network.max_prefixlen - length))
+    return str(ipaddress.ip_network((address, length)))
+
+
+def _merge(*maps: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for each in maps for key, value in each.items()}
+
+
+# https://developer.hashicorp.com/terraform/language/functions: those that constructs and modules use most, by far.
+FUNCTIONS: Mapping[str, Any] = {
+    "cidrhost": lambda prefix, number: str(ipaddress.ip_network(prefix)[number]),
+    "cidrsubnet": _cidrsubnet,
+    "coalesce": lambda *values: next(value for value in values if value not in (None, "")),
+    "concat": lambda *lists: [item for each in lists for item in [*each]],
+    "element": lambda items, number: items[number % len(items)],
+    "join": lambda separator, items: separator.join(items),
+    "jsonencode": lambda value: json.dumps(value, separators=(",", ":")),
+    "length": len,
+    "lower": lambda text: text.lower(),
+    "merge": _merge,
+    "nonsensitive": lambda value: value,
+    "replace": lambda text, old, new: text.replace(old, new),
+    "split": lambda separator, text: text.split(separator),
+    "tolist": lambda value: value,
+    "tomap": lambda value: value,
+    "toset": lambda value: value,
+    "tostring": lambda value: value if isinstance(value, str) else json.dumps(value),
+    "upper": lambda text: text.upper(),
+}
 
 
 def _within(steps: Sequence[Any], scope: Scope, value: Any) -> Any:

@@ -5,7 +5,9 @@
     "${aws_lb.internal.subnet_mapping[0]}"   a path into the attributes
     "$${literally}"                          Terraform's way to write `${literally}`
 
-Every other expression is refused by name: constructs compute in Python, so nothing else is needed.
+    "${cidrsubnet(aws_vpc.main.cidr_block, 8, 1)}"  a function that `twin.stack.hcl` has, of such references
+
+Every other expression is refused by name: Terraform evaluates it (`twin up --empty -- terraform apply`).
 
 Source: https://developer.hashicorp.com/terraform/language/expressions/strings#string-templates
 """
@@ -19,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from twin.errors import BadStack
+from twin.stack.hcl import UNKNOWN, Expression, Scope, evaluate, expression_of, paths
 
 __all__ = ["Reference", "mentioned", "repeated", "resolve"]
 
@@ -92,9 +95,34 @@ def repeated(where: str, by: str) -> BadStack:
     return BadStack(f"{where}: the twin does not expand {by}; let the construct make one resource or block for each.")
 
 
+@dataclass(frozen=True)
+class _Computed:
+    """An expression of functions and references."""
+
+    text: str
+    expression: Expression
+    references: Mapping[str, Reference]
+
+    def value(self, where: str, lookup: Callable[[Reference], Any]) -> Any:
+        """What it gives; None where a reference gives None, as it does when references are only listed."""
+        values = {path: lookup(reference) for path, reference in self.references.items()}
+        if None in values.values():
+            return None
+        found = evaluate(self.expression, Scope(resources=values))
+        if found is UNKNOWN:
+            raise BadStack(f"{where}: {_shown(self.text)} cannot be computed from {_shown(json.dumps(values))}.")
+        return found
+
+
 def _render(text: str, where: str, lookup: Callable[[Reference], Any]) -> Any:
-    parts = [lookup(part) if isinstance(part, Reference) else part for part in _parts(text, where)]
+    parts = [_value(part, where, lookup) for part in _parts(text, where)]
     return parts[0] if len(parts) == 1 else "".join(_as_text(part, where) for part in parts)
+
+
+def _value(part: str | Reference | _Computed, where: str, lookup: Callable[[Reference], Any]) -> Any:
+    if isinstance(part, _Computed):
+        return part.value(where, lookup)
+    return lookup(part) if isinstance(part, Reference) else part
 
 
 def _as_text(part: Any, where: str) -> str:
@@ -103,7 +131,7 @@ def _as_text(part: Any, where: str) -> str:
     return part if isinstance(part, str) else json.dumps(part)
 
 
-def _parts(text: str, where: str) -> Iterator[str | Reference]:
+def _parts(text: str, where: str) -> Iterator[str | Reference | _Computed]:
     start = 0
     while mark := _MARK.search(text, start):
         if literal := text[start : mark.start()]:
@@ -132,14 +160,32 @@ def _closing_brace(text: str, start: int) -> int:
     return len(text)
 
 
-def _reference(expression: str, where: str) -> Reference:
-    match = _REFERENCE.fullmatch(expression[2:-1].strip()) if re.fullmatch(r"\$\{.*\}", expression) else None
-    if match is None or match[1].partition(".")[0] in _NOT_RESOURCES:
+def _reference(expression: str, where: str) -> Reference | _Computed:
+    found = _plain(expression[2:-1].strip()) if re.fullmatch(r"\$\{.*\}", expression, re.DOTALL) else None
+    if found is None and (computed := _computed(expression)) is not None:
+        return computed
+    if found is None:
         raise BadStack(
-            f"{where}: {_shown(expression)} is more than a reference to a resource or data source; "
-            "the twin resolves nothing else, so compute the value in the construct."
+            f"{where}: {_shown(expression)} is more than references and functions that the twin evaluates: compute it "
+            "in the construct, or let Terraform, as in `twin up --empty -- terraform apply`."
         )
+    return found
+
+
+def _plain(text: str) -> Reference | None:
+    match = _REFERENCE.fullmatch(text)
+    if match is None or match[1].partition(".")[0] in _NOT_RESOURCES:
+        return None
     return Reference(match[1], tuple(_step(step) for step in _STEP.finditer(match[2])))
+
+
+def _computed(text: str) -> _Computed | None:
+    """An expression that is no reference, if all there is in it can be evaluated."""
+    expression = expression_of(text)
+    found = paths(expression) if expression[0] in ("call", "list", "object") else None
+    references = {path: _plain(path) for path in found} if found is not None else {"": None}
+    known = {path: reference for path, reference in references.items() if reference is not None}
+    return _Computed(text, expression, known) if len(known) == len(references) else None
 
 
 def _shown(expression: str) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from twin.errors import BadStack
+from twin.gaps import Gap
 from twin.stack.limits import LARGEST_FILE, check_container_definitions, check_sections, check_service, check_values
 from twin.stack.references import Reference, mentioned, repeated, resolve
 
@@ -27,15 +28,11 @@ _META_ARGUMENTS = {"connection", "count", "depends_on", "for_each", "lifecycle",
 _NEEDED = {
     "aws_ecs_task_definition": "what a task runs",
     "aws_ecs_service": "whose tasks the twin runs",
-    "aws_apigatewayv2_api": "which the gateway serves",
-    "aws_apigatewayv2_integration": "the way from the API to the tasks",
-    "aws_apigatewayv2_route": "the paths that the API answers",
-    "aws_apigatewayv2_stage": "under which the API is served",
 }
+_WAYS_IN = ("aws_apigatewayv2_api", "aws_lb", "aws_alb")
 _NAME = re.compile(r"[A-Za-z_][\w-]{0,255}")
 _STACK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}")
-_ONE_ONLY = {"aws_apigatewayv2_api"}
 
 
 @dataclass(frozen=True)
@@ -86,6 +83,14 @@ class Stack:
         """The families of its task definitions, as far as they are there as text."""
         names = (definition.arguments.get("family") for definition in self.of_type("aws_ecs_task_definition"))
         return list(dict.fromkeys(name for name in names if isinstance(name, str) and "${" not in name))
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """What it lacks to be reached from outside."""
+        if not self.resources or any(self.of_type(type) for type in _WAYS_IN):
+            return ()
+        why = "it has no HTTP API and no load balancer, so the gateway answers 404"
+        return (Gap(f"stack {self.name}", "", why),)
 
     def in_order(self) -> tuple[Resource, ...]:
         """The resources, each after all that it refers to or names in `depends_on`; BadStack for a cycle."""
@@ -239,23 +244,10 @@ def _without_comments(value: Any) -> Any:
 
 
 def _check_complete(stack: Stack, file: Path) -> None:
+    """A stack is refused where nothing of it could run; whatever else it lacks is a gap."""
     for type, purpose in _NEEDED.items():
-        found = stack.of_type(type)
-        if not found:
+        if not stack.of_type(type):
             raise BadStack(f"{file} has no {type}, {purpose}: add one to the stack and run `make synth`.")
-        if type in _ONE_ONLY and len(found) > 1:
-            addresses = ", ".join(resource.address for resource in found)
-            raise BadStack(f"{file} has {len(found)} of {type} ({addresses}); the twin runs stacks with one.")
-    services = stack.of_type("aws_ecs_service")
-    if not any(_connected(service) for service in services):
-        raise BadStack(
-            f"{file}: {services[0].address} has no service_connect_configuration that is enabled, so the gateway "
-            "cannot find its tasks: add one and run `make synth`."
-        )
-
-
-def _connected(service: Resource) -> bool:
-    return _block(service.arguments.get("service_connect_configuration")).get("enabled") in (True, "true")
 
 
 def _section(content: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:

@@ -413,8 +413,8 @@ def test_scaling_is_registered(aws: Aws) -> None:
     [
         (
             "aws_cloudwatch_log_group.all",
-            {"name": "all", "tags": {"Vpc": "${upper(aws_vpc.vpc.id)}"}},
-            r"log_group\.all, argument tags\.Vpc: \$\{upper\(aws_vpc\.vpc\.id\)\} is more than a reference",
+            {"name": "all", "tags": {"Vpc": "${title(aws_vpc.vpc.id)}"}},
+            r"log_group\.all, argument tags\.Vpc: \$\{title\(aws_vpc\.vpc\.id\)\} is more than references",
         ),
         (
             "aws_cloudwatch_log_group.all",
@@ -508,7 +508,7 @@ def test_security_groups_of_aws_are_in_nobodys_way(aws: Aws) -> None:
 def test_nothing_is_made_of_a_stack_with_an_expression(aws: Aws, ecs_requests: Requests) -> None:
     before = list(ecs_requests)
 
-    with pytest.raises(BadStack, match="more than a reference"):
+    with pytest.raises(BadStack, match="more than references"):
         deploy(
             stack(
                 {

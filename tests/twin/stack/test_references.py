@@ -54,7 +54,10 @@ def test_references_are_found_in_lists_blocks_and_keys() -> None:
 @pytest.mark.parametrize(
     "expression",
     [
-        "${upper(aws_vpc.main.id)}",
+        "${title(aws_vpc.main.id)}",
+        "${upper(title(aws_vpc.main.id))}",
+        "${upper(var.name)}",
+        "${upper(aws_subnet.all[*].id)}",
         "${aws_vpc.main}",
         "${aws_subnet.all[*].id}",
         "${aws_vpc.main.dns ? 1 : 2}",
@@ -63,7 +66,6 @@ def test_references_are_found_in_lists_blocks_and_keys() -> None:
         "${each.value.id}",
         "${self.input.namespace}",
         "${module.vpc.id}",
-        '${jsonencode({"a" = "}"})}',
         "${aws_vpc.main.id",
         "%{ if true }yes%{ endif }",
     ],
@@ -74,7 +76,37 @@ def test_any_other_expression_is_refused_by_name(expression: str) -> None:
 
     assert str(refusal.value).startswith("aws_x.y, argument block.inner: ")
     assert expression.partition(" ")[0] in str(refusal.value)
-    assert "compute the value in the construct" in str(refusal.value)
+    assert "compute it in the construct, or let Terraform" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("${upper(aws_vpc.main.id)}", "VPC-1"),
+        ('${jsonencode({"a" = "}", b = [aws_vpc.main.dns]})}', '{"a":"}","b":[true]}'),
+        ('a ${join("-", concat(aws_lb.inner.subnets, ["c"]))}!', "a a-b-c!"),
+        ("${element(aws_lb.inner.subnets, 3)}", "b"),
+        ('${cidrsubnet("10.0.0.0/16", 8, 3)}', "10.0.3.0/24"),
+        ('${cidrsubnet("fd00::/56", 8, 255)}', "fd00:0:0:ff::/64"),
+        ('${cidrhost("10.0.0.0/16", 5)}', "10.0.0.5"),
+        ('${replace(lower("A-B"), "-", "")}', "ab"),
+        ("${length(aws_lb.inner.subnets)}", 2),
+        ('${coalesce("", "b")}', "b"),
+        ('${split(",", "a,b")}', ["a", "b"]),
+        ('${merge({a = 1}, {a = 2, b = "${aws_vpc.main.id}"})}', {"a": 2, "b": "vpc-1"}),
+        ("${[aws_vpc.main.id, 7]}", ["vpc-1", 7]),
+    ],
+)
+def test_functions_of_references_are_evaluated(expression: str, value: Any) -> None:
+    assert resolved(expression) == value
+
+
+@pytest.mark.parametrize(
+    "expression", ['${cidrsubnet("10.0.0.0/16", 4, 16)}', '${cidrsubnet("10.0.0.0/30", 4, 1)}', "${length(7)}"]
+)
+def test_a_function_that_gives_nothing_is_refused(expression: str) -> None:
+    with pytest.raises(BadStack, match="cannot be computed"):
+        resolved(expression)
 
 
 def test_a_list_inside_a_longer_string_is_refused() -> None:

@@ -151,24 +151,6 @@ def rename(content: dict[str, Any], type: str) -> None:
         (lambda stack: stack["provider"]["aws"][0].update(region="${var.region}"), r"not '\$\{var\.region\}'"),
         (lambda stack: rename(stack, "aws_ecs_service"), "has no aws_ecs_service, whose tasks the twin runs"),
         (lambda stack: rename(stack, "aws_ecs_task_definition"), "has no aws_ecs_task_definition"),
-        (lambda stack: rename(stack, "aws_apigatewayv2_api"), "has no aws_apigatewayv2_api, which the gateway serves"),
-        (lambda stack: rename(stack, "aws_apigatewayv2_integration"), "has no aws_apigatewayv2_integration"),
-        (lambda stack: rename(stack, "aws_apigatewayv2_route"), "has no aws_apigatewayv2_route"),
-        (lambda stack: rename(stack, "aws_apigatewayv2_stage"), "has no aws_apigatewayv2_stage"),
-        (
-            lambda stack: stack["resource"]["aws_apigatewayv2_api"].update(other={"name": "other"}),
-            r"has 2 of aws_apigatewayv2_api \(aws_apigatewayv2_api\.api, aws_apigatewayv2_api\.other\)",
-        ),
-        (
-            lambda stack: stack["resource"]["aws_ecs_service"]["service"].pop("service_connect_configuration"),
-            r"aws_ecs_service\.service has no service_connect_configuration that is enabled",
-        ),
-        (
-            lambda stack: stack["resource"]["aws_ecs_service"]["service"].update(
-                service_connect_configuration=[{"enabled": False}]
-            ),
-            "has no service_connect_configuration that is enabled",
-        ),
         (lambda stack: stack["resource"]["aws_vpc"].update(vpc=["what"]), r"aws_vpc\.vpc is no block"),
         (lambda stack: stack["resource"]["aws_vpc"]["vpc"].update(depends_on=5), r"aws_vpc\.vpc is no block"),
     ],
@@ -244,3 +226,13 @@ def test_a_damaged_stack_is_read_or_refused(tmp_path_factory: pytest.TempPathFac
 
     assert sentence.endswith(".")
     assert "\n" not in sentence
+
+
+def test_a_stack_without_a_way_in_says_so(content: dict[str, Any], tmp_path: Path) -> None:
+    assert loaded(content, tmp_path).gaps == ()
+
+    rename(content, "aws_apigatewayv2_api")
+    content["resource"].pop("aws_lb", None)
+    (gap,) = loaded(content, tmp_path).gaps
+
+    assert str(gap).endswith("it has no HTTP API and no load balancer, so the gateway answers 404")

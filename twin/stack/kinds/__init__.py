@@ -12,12 +12,13 @@ from twin.stack.kinds.discovery import DISCOVERY
 from twin.stack.kinds.gateway import GATEWAY
 from twin.stack.kinds.load_balancer import LOAD_BALANCER
 from twin.stack.kinds.network import NETWORK
+from twin.stack.kinds.reading import READING, Read
 from twin.stack.kinds.tasks import TASKS
 from twin.stack.kinds.watching import WATCHING
 
 __all__ = ["KINDS", "reason_to_pass_over"]
 
-KINDS: Mapping[str, Call] = {**NETWORK, **TASKS, **DISCOVERY, **GATEWAY, **LOAD_BALANCER, **WATCHING}
+KINDS: Mapping[str, Call | Read] = {**NETWORK, **TASKS, **DISCOVERY, **GATEWAY, **LOAD_BALANCER, **WATCHING, **READING}
 
 _PASSED_OVER = {
     "aws_apigatewayv2_api_mapping": "the gateway has a loopback address and no domain",
