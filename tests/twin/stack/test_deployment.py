@@ -75,6 +75,24 @@ def test_a_domain_of_the_apis_own_leads_to_aws_so_the_endpoint_stands_in_its_pla
     ]
 
 
+def test_a_data_source_has_the_service_of_its_own_namespace(aws: Aws) -> None:
+    resources: dict[str, dict[str, Any]] = {}
+    for name in ("first", "second"):
+        where = {"name": "same", "namespace_id": f"${{aws_service_discovery_http_namespace.{name}.id}}"}
+        resources[f"aws_service_discovery_http_namespace.{name}"] = {"name": name}
+        resources[f"aws_service_discovery_service.{name}"] = where
+        resources[f"data.aws_service_discovery_service.{name}"] = where | {
+            "depends_on": [f"aws_service_discovery_service.{name}"]
+        }
+
+    made = deploy(stack(resources), aws).attributes
+
+    for name in ("first", "second"):
+        own, found = (made[f"{data}aws_service_discovery_service.{name}"]["arn"] for data in ("", "data."))
+        assert own == found
+    assert made["aws_service_discovery_service.first"]["arn"] != made["aws_service_discovery_service.second"]["arn"]
+
+
 def test_all_that_is_passed_over_is_listed(deployment: Deployment) -> None:
     assert {gap.where + (gap.what and f", {gap.what}") for gap in deployment.gaps} == {
         "aws_cloudwatch_dashboard.dashboard",

@@ -91,6 +91,14 @@ def test_ports_that_are_not_served_are_told() -> None:
     assert any(line.startswith("service shop, Service Connect port grpc, tls") for line in told)
 
 
+def test_the_access_log_of_service_connect_is_told() -> None:
+    entry = {"portName": "http", "clientAliases": [{"port": 80}]}
+    connection = {"enabled": True, "namespace": NAMESPACE, "services": [entry]}
+    told = lines(serviceConnectConfiguration=connection | {"accessLogConfiguration": {"format": "JSON"}})
+
+    assert any(line.startswith("service shop, Service Connect, accessLogConfiguration: ") for line in told)
+
+
 def test_further_containers_are_told_and_do_not_hold_up_a_deployment() -> None:
     definition = task_definition()
     definition["containerDefinitions"].insert(
