@@ -78,13 +78,13 @@ def check_task_definition(request: Json) -> None:
             raise ClientException(fault)
 
 
-def check_service(request: Json, definition: Json, target_groups: Collection[str]) -> None:
+def check_service(request: Json, definition: Json, target_groups: Mapping[str, str]) -> None:
     """Refuse a service that is beyond a limit.
 
     Args:
         request: CreateService's members, with those of later updates.
         definition: RegisterTaskDefinition's members, of the tasks.
-        target_groups: the ARNs of those that are there.
+        target_groups: the target types of those that are there, by ARN.
 
     Raises:
         InvalidParameterException: it is; the text says which.
@@ -259,7 +259,7 @@ _TASK_DEFINITION: tuple[Callable[[Json], Faults], ...] = (
 )
 
 
-def _service_faults(request: Json, definition: Json, target_groups: Collection[str]) -> Faults:
+def _service_faults(request: Json, definition: Json, target_groups: Mapping[str, str]) -> Faults:
     yield from _out_of_range("", request, _SERVICE_NUMBERS)
     percents = request.get("deploymentConfiguration") or {}
     if (percents.get("minimumHealthyPercent", 100), percents.get("maximumPercent", 200)) == (100, 100):
@@ -284,12 +284,17 @@ def _strategy(strategy: Collection[Json]) -> Faults:
         yield "At least one capacity provider of a strategy must have a weight above 0."
 
 
-def _load_balancers(request: Json, definition: Json, target_groups: Collection[str]) -> Faults:
+def _load_balancers(request: Json, definition: Json, target_groups: Mapping[str, str]) -> Faults:
     containers = {container["name"]: container for container in definition["containerDefinitions"]}
     for balancer in request.get("loadBalancers", []):
         group, name, port = (balancer.get(member) for member in ("targetGroupArn", "containerName", "containerPort"))
         if group is not None and group not in target_groups:
             yield f"The target group {group} does not exist."
+        elif group is not None and target_groups[group] != "ip":
+            yield (
+                f"The target group {group} has the target type {target_groups[group]}, which is incompatible with the "
+                "awsvpc network mode: it must be ip."
+            )
         if name not in containers:
             yield f"The container {name} does not exist in the task definition."
         elif port not in {mapping.get("containerPort") for mapping in containers[name].get("portMappings", [])}:

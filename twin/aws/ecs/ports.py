@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -113,5 +113,5 @@ class Alarms(Protocol):
 class LoadBalancing(Protocol):
     """Elastic Load Balancing."""
 
-    def target_groups(self) -> Collection[str]:
-        """The ARNs of all target groups."""
+    def target_groups(self) -> Mapping[str, str]:
+        """The target types of all target groups, by ARN."""

@@ -40,9 +40,10 @@ class Elbv2:
             return reader(self._backend)
 
     @locked
-    def target_groups(self) -> list[str]:
-        """The ARNs of all target groups."""
-        return list(self._backend.target_groups)
+    def target_groups(self) -> dict[str, str]:
+        """The target types of all target groups, by ARN."""
+        groups = self._backend.target_groups.items()
+        return {arn: group.target_type or "instance" for arn, group in groups}
 
     @locked
     def register(self, target_group: str, address: Address) -> None:

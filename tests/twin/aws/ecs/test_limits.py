@@ -233,7 +233,7 @@ def network(**groups: Any) -> Json:
 def named(ecs: Any, world: World) -> None:
     ecs.create_cluster(clusterName="shop")
     ecs.register_task_definition(**task_definition())
-    world.load_balancing.groups.append(GROUP)
+    world.load_balancing.groups.update({GROUP: "ip", GROUP + "2": "instance"})
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,8 @@ def named(ecs: Any, world: World) -> None:
         (connected(clientAliases=[{"port": 80, "dnsName": "s" * 128}]), "must be 1 to 127"),
         (connected(clientAliases=[]), "clientAliases must have 1 element"),
         (connected(clientAliases=[{"port": 80}, {"port": 81}]), "clientAliases must have 1 element"),
-        (balanced(targetGroupArn=GROUP + "x"), "The target group"),
+        (balanced(targetGroupArn=GROUP + "x"), "does not exist"),
+        (balanced(targetGroupArn=GROUP + "2"), "has the target type instance, which is incompatible"),
         (balanced(containerName="web"), "The container web does not exist in the task definition"),
         (balanced(containerPort=80), "did not have a container port 80 defined"),
         (found("nowhere"), "The service registry nowhere does not exist"),

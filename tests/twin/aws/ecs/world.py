@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -158,9 +158,9 @@ class CloudMap:
 
 class LoadBalancing:
     def __init__(self) -> None:
-        self.groups: list[str] = []  # the ARNs of target groups
+        self.groups: dict[str, str] = {}  # target types, by ARN
 
-    def target_groups(self) -> Collection[str]:
+    def target_groups(self) -> Mapping[str, str]:
         return self.groups
 
 
