@@ -25,6 +25,7 @@ __all__ = [
     "PYTHON_ITSELF",
     "Failed",
     "RunningTwin",
+    "answers",
     "application",
     "command_cpu",
     "command_seconds",
@@ -37,7 +38,7 @@ __all__ = [
     "served",
     "twin",
     "wait_until",
-]  # fmt: skip
+]
 
 ROOT = Path(__file__).parents[1]
 PYTHON_ITSELF = [sys.executable, "-c", "pass"]
@@ -150,9 +151,8 @@ def running(command: Sequence[str], environment: Mapping[str, str] | None = None
             process.wait()
 
 
-def _answers(url: str, status: int, process: subprocess.Popen[bytes]) -> bool:
-    if process.poll() is not None:
-        raise Failed(f"{process.args!r} ended with {process.returncode}.")
+def answers(url: str, status: int = 200) -> bool:
+    """Whether *url* answers with that status; not, where nobody listens."""
     try:
         return httpx.get(url, trust_env=False).status_code == status
     except httpx.TransportError:
@@ -165,7 +165,13 @@ def served(
 ) -> Generator[int]:
     """The process id of a server that has answered *url* with that status."""
     with running(command, environment) as process:
-        wait_until(lambda: _answers(url, status, process), " ".join(command))
+
+        def ready() -> bool:
+            if process.poll() is not None:
+                raise Failed(f"{process.args!r} ended with {process.returncode}.")
+            return answers(url, status)
+
+        wait_until(ready, " ".join(command))
         yield process.pid
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.client import requests_per_second
 from benchmarks.figure import Figure, Goal, measure
-from benchmarks.processes import RunningTwin, commands_under, cpu, served, twin
+from benchmarks.processes import RunningTwin, answers, commands_under, cpu, served, twin, wait_until
 from benchmarks.stacks import unthrottled
 from twin.aws.client import Aws
 from twin.envoy import configuration as envoy
@@ -32,13 +32,14 @@ def gateway() -> Iterator[Figure]:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         running = stack.enter_context(_unthrottled_twin())
+        second_api(running)
         command, url = bare_envoy(folder, addresses(running))
         stack.enter_context(served(command, f"{url}/hostname"))
         variants = {"gateway": running.gateway_url, "bare": url}
         found = measure({name: partial(requests_per_second, of, TURN) for name, of in variants.items()}, turns=TURNS)
     yield Figure(
         "gateway",
-        "the twin's gateway, with client proxies",
+        "the twin's gateway, with two APIs and client proxies",
         "a plain Envoy before the same tasks",
         "requests/s",
         "more",
@@ -82,15 +83,32 @@ def _parts(running: RunningTwin) -> tuple[float, float, float]:
     return whole / requests * 1e6, task / requests * 1e6, application / requests * 1e6
 
 
+def second_api(running: RunningTwin) -> None:
+    """Another API before the same service; to return when it serves."""
+    call = partial(_aws(running).call, "apigatewayv2")
+    first = call("GetApis")["Items"][0]["ApiId"]
+    integration = call("GetIntegrations", ApiId=first)["Items"][0]
+    made = call("CreateApi", Name="second", ProtocolType="HTTP")
+    names = ("IntegrationType", "IntegrationMethod", "IntegrationUri", "ConnectionType", "ConnectionId")
+    same = {name: integration[name] for name in (*names, "PayloadFormatVersion")}
+    target = call("CreateIntegration", ApiId=made["ApiId"], **same)["IntegrationId"]
+    call("CreateRoute", ApiId=made["ApiId"], RouteKey="GET /hostname", Target=f"integrations/{target}")
+    call("CreateStage", ApiId=made["ApiId"], StageName="$default", AutoDeploy=True)
+    wait_until(partial(answers, f"{made['ApiEndpoint']}/hostname"), "the second API")
+
+
+def _aws(running: RunningTwin) -> Aws:
+    outputs = running.outputs
+    return Aws(outputs["aws_endpoint_url"], outputs["region"], StateFolder(running.state).running()["credentials"])
+
+
 def addresses(running: RunningTwin) -> list[Address]:
     """Where the tasks' sidecars listen, as Cloud Map gives it."""
-    outputs = running.outputs
-    aws = Aws(outputs["aws_endpoint_url"], outputs["region"], StateFolder(running.state).running()["credentials"])
-    found = aws.call(
+    found = _aws(running).call(
         "servicediscovery",
         "DiscoverInstances",
-        NamespaceName=outputs["namespace_name"],
-        ServiceName=outputs["discovery_name"],
+        NamespaceName=running.outputs["namespace_name"],
+        ServiceName=running.outputs["discovery_name"],
     )["Instances"]
     attributes = [instance["Attributes"] for instance in found]
     return [Address(each["AWS_INSTANCE_IPV4"], int(each["AWS_INSTANCE_PORT"])) for each in attributes]

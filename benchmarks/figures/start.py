@@ -75,7 +75,7 @@ def _envoy_seconds(folder: Path) -> float:
 
 
 def tasks() -> Iterator[Figure]:
-    """Twins of 3, 15 and 60 tasks by turns: what each task more takes of the processors and of memory until all serve."""
+    """Twins of 3, 15 and 60 tasks by turns: what each task more takes of processors and memory until all serve."""
     with tempfile.TemporaryDirectory() as folder:
         stacks = {count: with_tasks(count, Path(folder, f"{count}.tf.json")) for count in (FEW, MORE, MOST)}
         found = measure({str(count): partial(_seconds_and_memory, file) for count, file in stacks.items()}, turns=2)
