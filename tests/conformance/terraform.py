@@ -90,14 +90,14 @@ class Terraform:
         self._folder = folder
         self.environment = {**environment, "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
 
-    def init(self) -> Provider:
-        """Install the provider, and make the stack ask for its version.
+    def init(self, *, backend: bool = True) -> Provider:
+        """Install the provider, and make the stack ask for its version; without its *backend* there is no state.
 
         Raises:
             Lacking: there is no Terraform, or no provider.
         """
         provider = self.prepare(self._folder / "cdk.tf.json")
-        done = self._run("init")
+        done = self._run("init", *([] if backend else ["-backend=false"]))
         if done.returncode:
             what = "the registry gives none" if provider.mirror is None else f"{provider.mirror} gives none"
             raise Lacking(f"no provider {PROVIDER} {provider.version}: {what} ({_last_error(done)})")
@@ -119,6 +119,11 @@ class Terraform:
             configuration.write_text(f"provider_installation {{\n  {mirror}\n}}\n")
             self.environment["TF_CLI_CONFIG_FILE"] = str(configuration)
         return provider
+
+    def validate(self) -> str:
+        """What the provider refuses of the stack; empty: nothing."""
+        done = self._run("validate")
+        return done.stderr if done.returncode else ""
 
     def apply(self) -> None:
         """Make the endpoint what the stack says."""
@@ -146,7 +151,7 @@ class Terraform:
 
     def _run(self, command: str, *options: str) -> subprocess.CompletedProcess[str]:
         binary = self.environment.get("TERRAFORM_BINARY_NAME", "terraform")
-        inputs = [] if command == "output" else ["-input=false"]
+        inputs = [] if command in ("output", "validate") else ["-input=false"]
         return subprocess.run(
             [binary, command, "-no-color", *inputs, *options],
             cwd=self._folder,

@@ -1,19 +1,13 @@
-"""Cluster and Service without the rest of the stack: two services that find each other, of somebody else's stack."""
+"""Cluster and Service without the rest of the stack: examples/shop, two services that find each other."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 
 from serviceconnect.program import find_node
 from tests.constructs.synthesis import Json, address, at, reference
-
-if TYPE_CHECKING:
-    from cdktf import TerraformStack
-
-PROXY_LOG = {"awslogs-group": "/shop", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "proxy"}
 
 
 @pytest.fixture(scope="module")
@@ -22,42 +16,10 @@ def shop() -> Json:
     find_node()
     from cdktf import Testing as CdktfTesting
 
-    parsed: Json = json.loads(CdktfTesting.synth(_shop()))
+    from examples.shop.main import Shop
+
+    parsed: Json = json.loads(CdktfTesting.synth(Shop(CdktfTesting.app(), "shop")))
     return parsed
-
-
-def _shop() -> TerraformStack:
-    from cdktf import TerraformStack
-    from cdktf import Testing as CdktfTesting
-    from cdktf_cdktf_provider_aws.ecs_task_definition import EcsTaskDefinition
-
-    from serviceconnect.cluster import Cluster, ClusterProps
-    from serviceconnect.service import Endpoint, Service, ServiceProps
-
-    stack = TerraformStack(CdktfTesting.app(), "shop")
-    cluster = Cluster(stack, "cluster", ClusterProps(name="shop", region="eu-west-1"))
-
-    def service(name: str, endpoint: Endpoint | None, *after: Service) -> Service:
-        task = EcsTaskDefinition(stack, f"{name}-task", family=name, container_definitions="[]")
-        return Service(
-            stack,
-            name,
-            ServiceProps(
-                name=name,
-                cluster=cluster,
-                task_definition=task,
-                subnet_ids=["subnet-0a"],
-                security_group_ids=["sg-0a"],
-                proxy_log=PROXY_LOG,
-                endpoint=endpoint,
-                fargate_spot=25,
-                after=[other.rolled_out for other in after],
-            ),
-        )
-
-    orders = service("orders", Endpoint(port_name="http", name="orders", port=8080, request_timeout=5))
-    service("web", None, orders)
-    return stack
 
 
 def test_a_server_is_registered_and_a_client_is_not(shop: Json) -> None:
