@@ -69,10 +69,11 @@ def print_listing(running: dict[str, Any]) -> None:
         tasks = _tasks(aws, "requests", gateway["requests"], console.width)
     console.print(_head(running))
     console.print(tasks)
-    if len(gateway["fronts"]) > 1:  # a single API is at the gateway's URL
+    fronts = gateway["fronts"]
+    if any(front["url"] != running["gateway_url"] for front in fronts):  # a single API is where the gateway is
         console.print("\nWhat is served, and where:", highlight=False)
-    for front in gateway["fronts"] if len(gateway["fronts"]) > 1 else []:
-        console.print(f"  {front['url']}  {front['name']}", highlight=False, soft_wrap=True)
+        for front in fronts:
+            console.print(f"  {front['url']}  {front['name']}", highlight=False, soft_wrap=True)
     if lines := _calls(gateway["calls"]):
         console.print("\nBy Service Connect these services may call each other:", highlight=False)
         for line in lines:

@@ -15,6 +15,7 @@ from benchmarks.processes import RunningTwin, answers, commands_under, cpu, serv
 from benchmarks.stacks import unthrottled
 from twin.aws.client import Aws
 from twin.envoy import configuration as envoy
+from twin.envoy.upstream import Upstream
 from twin.machine.addresses import Address, free_port
 from twin.machine.process import require
 from twin.machine.state import StateFolder
@@ -121,7 +122,7 @@ def bare_envoy(folder: Path, tasks: list[Address]) -> tuple[list[str], str]:
     hosts = {"virtual_hosts": [{"name": "tasks", "domains": ["*"], "routes": [route]}]}
     static = {
         "listeners": [envoy.listener("bare", here, {"route_config": hosts}, idle_timeout=300)],
-        "clusters": [envoy.static_cluster("tasks", tasks, idle_timeout=60)],
+        "clusters": [Upstream("tasks", tasks).cluster()],
     }
     admin = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}}
     configuration = folder / "bare.json"

@@ -19,33 +19,27 @@ __all__ = [
     "PREVIOUS_HOSTS",
     "TYPE",
     "bootstrap",
-    "cluster",
     "command",
     "discovery_response",
     "dynamic_bootstrap",
-    "endpoint",
     "file_source",
     "header",
     "listener",
-    "load_assignment",
     "lua",
     "lua_on_route",
     "router",
-    "static_cluster",
+    "socket_address",
     "tcp_listener",
 ]
 
 Json = dict[str, Any]
 
 TYPE = "type.googleapis.com/envoy."
-# No limit of Envoy's own may decide what clients see: neither service documents one in this range.
-_LIMITS = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
 PREVIOUS_HOSTS: Json = {
     "name": "envoy.retry_host_predicates.previous_hosts",
     "typed_config": {"@type": TYPE + "extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"},
 }
 """Sends a request that has failed to another host than before."""
-_NO_CIRCUIT_BREAKER = {"thresholds": [dict.fromkeys(_LIMITS, 1_000_000)]}
 
 
 def command(binary: str, configuration: Path, admin_address: Path, concurrency: int = 1) -> list[str]:
@@ -61,47 +55,6 @@ def dynamic_bootstrap(name: str, files: Path, clusters: Sequence[Json] = ()) -> 
     """
     sources = {f"{kind}_config": file_source(files / f"{kind}.json") for kind in ("lds", "cds")}
     return bootstrap(name, static={"clusters": list(clusters)}) | {"dynamic_resources": sources}
-
-
-def cluster(name: str, policy: str, options: Json, *, http2: bool = False) -> Json:
-    """A cluster without its endpoints. *policy* is Envoy's name; *options* are those of its HTTP connections."""
-    protocol = "http2_protocol_options" if http2 else "http_protocol_options"
-    return {
-        "name": name,
-        "connect_timeout": "1s",
-        "lb_policy": policy,
-        # Without health checks there is no panic to have: every registered instance counts.
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
-        "circuit_breakers": _NO_CIRCUIT_BREAKER,
-        "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": TYPE + "extensions.upstreams.http.v3.HttpProtocolOptions",
-                "explicit_http_config": {protocol: {}},
-                "common_http_protocol_options": options,
-            }
-        },
-    }
-
-
-def static_cluster(name: str, addresses: Iterable[Address], *, idle_timeout: float, http2: bool = False) -> Json:
-    """A cluster of fixed endpoints; *idle_timeout* in seconds."""
-    return cluster(name, "RANDOM", {"idle_timeout": f"{idle_timeout}s"}, http2=http2) | {
-        "type": "STATIC",
-        "load_assignment": load_assignment(name, addresses),
-    }
-
-
-def load_assignment(name: str, addresses: Iterable[Address]) -> Json:
-    """The endpoints of a cluster."""
-    return {
-        "cluster_name": name,
-        "endpoints": [{"lb_endpoints": [endpoint(address) for address in addresses]}],
-    }
-
-
-def endpoint(address: Address) -> Json:
-    """One endpoint of a cluster."""
-    return {"endpoint": {"address": _socket(address)}}
 
 
 def discovery_response(kind: str, version: str, resources: Iterable[Json]) -> Json:
@@ -125,7 +78,7 @@ def _admin_address() -> Json:
     """
     if sys.platform == "linux":
         return {"pipe": {"path": f"@twin-{secrets.token_hex(16)}"}}
-    return _socket(Address("127.0.0.1", 0))
+    return socket_address(Address("127.0.0.1", 0))
 
 
 def listener(name: str, address: Address, manager: Json, *, idle_timeout: float) -> Json:
@@ -167,7 +120,7 @@ def tcp_listener(
 def _listener(name: str, address: Address, filter_: Json) -> Json:
     return {
         "name": name,
-        "address": _socket(address),
+        "address": socket_address(address),
         # With SO_REUSEPORT two Envoys could share an address and nobody would be told.
         "enable_reuse_port": False,
         "filter_chains": [{"filters": [filter_]}],
@@ -204,5 +157,6 @@ def header(name: str, value: str) -> Json:
     return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
 
 
-def _socket(address: Address) -> Json:
+def socket_address(address: Address) -> Json:
+    """A socket's address."""
     return {"socket_address": {"address": address.host, "port_value": address.port}}

@@ -15,6 +15,7 @@ from typing import Any
 
 from twin.aws.ecs.model import Endpoint
 from twin.envoy import configuration as envoy
+from twin.envoy.upstream import Upstream
 from twin.machine.addresses import Address
 from twin.parameters import Parameters
 
@@ -61,23 +62,20 @@ def listener(call: Call, parameters: Parameters) -> Json:
 def cluster(call: Call, hosts: Path, parameters: Parameters) -> Json:
     """The tasks behind an endpoint, read from *hosts*, in turn, and without those that have failed too often."""
     endpoint = call.endpoint
-    made = envoy.cluster(
-        call.name, "ROUND_ROBIN", {"idle_timeout": f"{endpoint.idle_timeout}s"}, http2=endpoint.is_http2
-    )
-    return made | {
-        "type": "EDS",
-        "eds_cluster_config": {"eds_config": envoy.file_source(hosts), "service_name": endpoint.service_id},
-        "outlier_detection": {
-            "consecutive_gateway_failure": parameters.ejection_failures,
-            "enforcing_consecutive_gateway_failure": 100,
-            "enforcing_consecutive_5xx": 0,
-            "enforcing_success_rate": 0,
-            "interval": "1s",  # between two looks at whose time is over
-            "base_ejection_time": f"{parameters.ejection_time}s",
-            "max_ejection_time": f"{max(_LONGEST_EJECTION, parameters.ejection_time)}s",
-            "max_ejection_percent": parameters.ejection_percent,
-        },
+    ejection = {
+        "consecutive_gateway_failure": parameters.ejection_failures,
+        "enforcing_consecutive_gateway_failure": 100,
+        "enforcing_consecutive_5xx": 0,
+        "enforcing_success_rate": 0,
+        "interval": "1s",  # between two looks at whose time is over
+        "base_ejection_time": f"{parameters.ejection_time}s",
+        "max_ejection_time": f"{max(_LONGEST_EJECTION, parameters.ejection_time)}s",
+        "max_ejection_percent": parameters.ejection_percent,
     }
+    return Upstream(
+        *(call.name, hosts, "ROUND_ROBIN", endpoint.idle_timeout, endpoint.is_http2, endpoint.service_id),
+        more={"outlier_detection": ejection},
+    ).cluster()
 
 
 def http_proxy(address: Address, calls: Sequence[Call], parameters: Parameters) -> tuple[Json, Json]:
@@ -102,7 +100,7 @@ def http_proxy(address: Address, calls: Sequence[Call], parameters: Parameters) 
         ],
     }
     made = envoy.listener(HTTP_PROXY_STATS, address, manager, idle_timeout=300) | {"traffic_direction": "OUTBOUND"}
-    behind = envoy.cluster(_OTHERS, "CLUSTER_PROVIDED", {"idle_timeout": "60s"}) | {
+    found = {
         "cluster_type": {
             "name": "envoy.clusters.dynamic_forward_proxy",
             "typed_config": {
@@ -112,7 +110,7 @@ def http_proxy(address: Address, calls: Sequence[Call], parameters: Parameters) 
             },
         }
     }
-    return made, behind
+    return made, Upstream(_OTHERS, None, "CLUSTER_PROVIDED", more=found).cluster()
 
 
 def _domains(call: Call) -> list[str]:

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from twin.envoy import configuration as envoy
 from twin.envoy.admin import Admin
+from twin.envoy.upstream import Upstream
 from twin.errors import StartFailed
 from twin.events import accident
 from twin.machine.addresses import Address
@@ -198,9 +199,8 @@ def sidecar(
     *protocol* is the port's `appProtocol`, else tcp: then connections are passed on, and it knows neither requests nor
     health paths. *client* is what the task has as a client.
     """
-    upstream = envoy.static_cluster(
-        "application", [application], idle_timeout=upstream_idle_timeout, http2=protocol in ("http2", "grpc")
-    )
+    http2 = protocol in ("http2", "grpc")
+    upstream = Upstream("application", [application], idle_timeout=upstream_idle_timeout, http2=http2).cluster()
     if protocol == "tcp":
         inbound = envoy.tcp_listener("ingress", ingress, {"application": 1}, idle_timeout=idle_timeout, attempts=1)
     else:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from twin.aws.ecs.ports import Instances
 from twin.envoy import configuration as envoy
+from twin.envoy.upstream import assignment
 from twin.events import Events, InstancesChanged, ParametersChanged
 from twin.machine.addresses import Address
 from twin.machine.files import write_json
@@ -56,7 +57,7 @@ class Upstreams:
             return
         self._version += 1
         self._folder.mkdir(parents=True, exist_ok=True)
-        hosts = envoy.load_assignment(service_id, sorted(addresses, key=str))
+        hosts = assignment(service_id, sorted(addresses, key=str))
         kind = "config.endpoint.v3.ClusterLoadAssignment"
         write_json(self._path(service_id), envoy.discovery_response(kind, str(self._version), [hosts]))
         self._written[service_id] = addresses

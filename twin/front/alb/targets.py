@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from twin.envoy import configuration as envoy
+from twin.envoy.upstream import Upstream, assignment
 from twin.front.alb.model import HealthCheck, Target, TargetGroup, TargetState
 from twin.machine.addresses import Address
 
@@ -34,22 +35,16 @@ def cluster(group: TargetGroup, endpoints: Path, failures: Path) -> Json:
     policy: Json = {"@type": _TYPE + "extensions.load_balancing_policies." + kind, **options}
     if group.slow_start and group.algorithm == "round_robin":  # no other algorithm has it
         policy["slow_start_config"] = {"slow_start_window": f"{group.slow_start}s"}
-    made = envoy.cluster(group.id, "ROUND_ROBIN", {"idle_timeout": "4s"})
-    del made["lb_policy"]
-    return made | {
-        "type": "EDS",
-        "eds_cluster_config": {"eds_config": envoy.file_source(endpoints), "service_name": group.id},
-        "load_balancing_policy": {
-            "policies": [
-                {"typed_extension_config": {"name": f"envoy.load_balancing_policies.{name}", "typed_config": policy}}
-            ]
-        },
+    typed = {"name": f"envoy.load_balancing_policies.{name}", "typed_config": policy}
+    more = {
         # With no healthy target the load balancer tries all of them: it fails open. One percent is the least that
         # is not rounded to none.
         "common_lb_config": {"healthy_panic_threshold": {"value": 1}},
         "ignore_health_on_host_removal": True,
         "health_checks": [_health_check(group.check, failures)] if group.check else [],
     }
+    policies = {"policies": [{"typed_extension_config": typed}]}
+    return Upstream(group.id, endpoints, policies, idle_timeout=4, more=more).cluster()
 
 
 def endpoints(group: TargetGroup, targets: Iterable[Target]) -> Json:
@@ -58,15 +53,9 @@ def endpoints(group: TargetGroup, targets: Iterable[Target]) -> Json:
     One that drains is left out: marked as draining it would get some as soon as no target is healthy. What it is
     answering goes on to its end.
     """
-    checked = {"health_check_config": {"port_value": group.check.port}} if group.check and group.check.port else {}
-    made = []
-    for target in sorted(targets, key=lambda target: (target.host, target.port)):
-        if target.state is not TargetState.DRAINING:
-            of_envoy = envoy.endpoint(Address(target.host, target.port))
-            made.append({"endpoint": of_envoy["endpoint"] | checked})
-    assignment = envoy.load_assignment(group.id, [])
-    assignment["endpoints"] = [{"lb_endpoints": made}]
-    return assignment
+    served = sorted((target.host, target.port) for target in targets if target.state is not TargetState.DRAINING)
+    checked = {"port_value": group.check.port} if group.check and group.check.port else None
+    return assignment(group.id, [Address(*where) for where in served], checked)
 
 
 def state(target: Target, health_status: Mapping[str, Any], unhealthy_threshold: int) -> TargetState:

@@ -20,6 +20,7 @@ from twin.aws.api_urls import ApiUrls
 from twin.aws.client import Aws
 from twin.envoy import configuration as envoy
 from twin.envoy.dynamic import DynamicEnvoy
+from twin.envoy.upstream import Upstream
 from twin.events import ApiChanged, Events, InstancesChanged, ParametersChanged, report
 from twin.front.http_api.access_log import unknown_variables
 from twin.front.http_api.discovery import Instances, discover
@@ -28,7 +29,7 @@ from twin.front.http_api.keys import IssuerKeys
 from twin.front.http_api.listener import ANSWERS, AUTHORIZATION_CLUSTER, listener
 from twin.front.http_api.model import Api, CloudMapService, Integration, JwtAuthorizer
 from twin.front.http_api.reading import read_apis
-from twin.front.http_api.routes import clusters_of, gateway_cluster, hosts_of, table
+from twin.front.http_api.routes import clusters_of, hosts_of, table
 from twin.gaps import Gap
 from twin.machine.addresses import Address
 from twin.machine.machine import Machine
@@ -84,7 +85,7 @@ class Gateway:
             processes=machine.processes,
             binary=machine.envoy,
             log=events.log,
-            clusters=[envoy.static_cluster(AUTHORIZATION_CLUSTER, [authorization], idle_timeout=1)],
+            clusters=[Upstream(AUTHORIZATION_CLUSTER, [authorization], idle_timeout=1).cluster()],
         )
         self._aws = aws
         self._listeners = listeners
@@ -373,8 +374,11 @@ class Gateway:
 
     def _make_clusters(self) -> dict[str, dict[str, Any]]:
         parameters = self._parameters
+        policy, idle_timeout = parameters.balancing.name, 60 if parameters.reuse_connections else None
         return {
-            name: gateway_cluster(name, parameters, sorted(self._instances_of(integration).addresses, key=str))
+            name: Upstream(
+                name, sorted(self._instances_of(integration).addresses, key=str), policy, idle_timeout
+            ).cluster()
             for integration in self._integrations
             for name in clusters_of(integration, parameters.front_ends)
         }

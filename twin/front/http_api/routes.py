@@ -16,17 +16,11 @@ from typing import Any
 from twin.envoy import configuration as envoy
 from twin.front.http_api.model import Api, ApiMapping, Cors, Integration, Route, Stage, Throttle
 from twin.machine.addresses import Address
-from twin.parameters import Balancing, Parameters
 
-__all__ = ["clusters_of", "envoy_routes", "gateway_cluster", "hosts_of", "table"]
+__all__ = ["clusters_of", "envoy_routes", "hosts_of", "table"]
 
 Json = dict[str, Any]
 
-_LB_POLICY = {
-    Balancing.RANDOM: "RANDOM",
-    Balancing.ROUND_ROBIN: "ROUND_ROBIN",
-    Balancing.LEAST_REQUEST: "LEAST_REQUEST",
-}
 _TYPE = "type.googleapis.com/envoy."
 _VARIABLE = re.compile(r"\{([\w.-]+)(\+)?\}")
 # At any port: it may be forwarded, by ssh or an editor.
@@ -41,13 +35,6 @@ _REQUEST_PATH = re.compile(r"\$\{?request\.path(?:\.([\w-]+))?\}?")
 def clusters_of(integration: Integration, front_ends: int) -> list[str]:
     """The names of the clusters that serve it: one for each front end, so that each has a balancer of its own."""
     return [f"{integration.id}-{number}" for number in range(front_ends)]
-
-
-def gateway_cluster(name: str, parameters: Parameters, addresses: Iterable[Address]) -> Json:
-    """A cluster of the gateway. When its addresses change it is replaced, and requests on their way are not touched."""
-    options: Json = {"idle_timeout": "60s"} if parameters.reuse_connections else {"max_requests_per_connection": 1}
-    made = envoy.cluster(name, _LB_POLICY[parameters.balancing], options)
-    return made | {"type": "STATIC", "load_assignment": envoy.load_assignment(name, addresses)}
 
 
 def table(
