@@ -24,7 +24,7 @@ from botocore.config import Config
 from twin.aws.api_urls import ApiUrls
 from twin.aws.client import Aws
 from twin.credentials import Credentials
-from twin.machine.addresses import Address, LoopbackAddresses
+from twin.machine.addresses import Address, LoopbackAddresses, free_port
 from twin.machine.state import StateFolder
 
 CREDENTIALS = Credentials("test", "test", "token")  # of endpoints without a twin
@@ -55,9 +55,16 @@ class Signed(httpx.Auth):
         yield request
 
 
+class FreePorts:
+    """In place of LoopbackAddresses: nobody listens there."""
+
+    def allocate_or_above(self, port: int) -> Address:
+        return Address("127.0.0.1", free_port())
+
+
 def api_urls() -> ApiUrls:
-    """Those of an endpoint without a gateway, for one API."""
-    return ApiUrls(Address("127.0.0.1", 8000), cast(LoopbackAddresses, None))
+    """Those of an endpoint without a gateway."""
+    return ApiUrls(Address("127.0.0.1", 8000), cast(LoopbackAddresses, FreePorts()))
 
 
 def admin_text(folder: Path, path: str, file: str = "admin") -> str:
