@@ -26,7 +26,7 @@ _BROAD, _NARROW = 800, 400  # CSS pixels
 _SCHEMES = {"": "light", "-dark": "dark"}
 _MARGIN = 16  # CSS pixels below what is shown
 
-_BEFORE, _AFTER = 20, 15  # seconds of load before a task is stopped, and after
+_BEFORE, _AFTER = 30, 20  # seconds of load before a task is stopped, and after
 
 
 def report(browser: Browser, folder: Path, name: str, until: str, width: int) -> None:
@@ -41,7 +41,7 @@ def report(browser: Browser, folder: Path, name: str, until: str, width: int) ->
 
 
 def locust(browser: Browser, address: str, folder: Path) -> None:
-    """Load by Locust's web UI at *address*, a task stopped meanwhile; then the tab Hostnames, and the charts."""
+    """Load by Locust's web UI at *address*, a task stopped meanwhile; then the charts in the tab Hostnames."""
     swarm = urllib.parse.urlencode({"user_count": 16, "spawn_rate": 16}).encode()
     ask = urllib.request.Request(f"{address}/swarm", swarm, {"Origin": address})
     with urllib.request.urlopen(ask) as answer:
@@ -54,15 +54,16 @@ def locust(browser: Browser, address: str, folder: Path) -> None:
     subprocess.run(["twin", "stop", next(task["id"] for task in tasks if task["status"] == "RUNNING")], check=True)
     page.wait_for_timeout(_AFTER * 1000)
     page.close()
-    for suffix, page in pages(browser):
-        page.goto(f"{address}/hostnames")
-        page.locator("svg").first.wait_for()
-        write(page, f"{folder}/locust-hostnames-chart{suffix}.png")
+    # So that all pictures are of the same seconds.
+    urllib.request.urlopen(urllib.request.Request(f"{address}/stop", b"", {"Origin": address})).close()
     for suffix, page in pages(browser):
         page.goto(address)
         page.get_by_role("tab", name="Hostnames").click()
         page.get_by_role("cell").first.wait_for()
-        write(page, f"{folder}/locust-hostnames-tab{suffix}.png")
+        page.locator(".groups svg").first.wait_for()
+        box = page.locator(".groups section").last.bounding_box()
+        assert box is not None
+        write(page, f"{folder}/locust-hostnames-tab{suffix}.png", box["y"] + box["height"] + _MARGIN)
 
 
 def pages(browser: Browser, broad: int = _BROAD) -> Iterator[tuple[str, Page]]:

@@ -45,7 +45,7 @@
     root.append(
       ...(isAlone ? [element("header", {}, heading, element("nav", {}, ...links))] : []),
       element("p", { role: "alert", hidden: "", "data-at": "message" }),
-      element("section", { class: "tiles", "aria-label": "Totals" }, tile("total", "requests"), tile("rate", "requests/s, last 5 s"), tile("failed", "failures"), tile("known", key), spread),
+      element("section", { class: "tiles", "aria-label": "Totals" }, tile("total", "requests"), tile("rate", "requests/s, last\u00a05\u00a0s"), tile("failed", "failures"), tile("known", key), spread),
       element("section", {}, element("h2", {}, "Share of requests"), element("div", { "data-at": "shares" }),
         element("p", { class: "hint" }, "Dashed: the even part, counted over the time in which it was there; the 5 s after it came and before it went during the run are left out. ", element("span", { "data-at": "suffix" }))),
       panel("Requests per Second", "requests", legend("legend")),

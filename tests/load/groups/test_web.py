@@ -62,7 +62,7 @@ class WebUI:
 def web_ui(locust: Any, service: str, free_port: int, browser: Browser) -> Iterator[WebUI]:
     """Locust's web UI, before any test."""
     url = f"http://127.0.0.1:{free_port}/base/"
-    where = ("--web-host", "127.0.0.1", "--web-port", str(free_port), "--web-base-path", "/base")
+    where = ("--web-host", "127.0.0.1", "--web-port", str(free_port), "--web-base-path", "/base/")
     process = locust.start("-H", service, "--rate", "50", *where)
     wait_for(locust, process, url)
     context = browser.new_context()
