@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from moto.core.exceptions import JsonRESTError
+from moto.route53 import route53_backends
 from moto.servicediscovery.exceptions import (
     CustomHealthNotFound,
     InvalidInput,
@@ -150,7 +151,11 @@ def _delete_namespace(self: Any) -> str:
     namespace, backend = json.loads(self.body)["Id"], self.servicediscovery_backend
     if any(service.namespace_id == namespace for service in backend.list_services()):
         raise _ResourceInUse(f"Namespace {namespace} contains services and can't be deleted.")
-    return str(_ORIGINAL["delete_namespace"](self))
+    of_dns = getattr(backend.namespaces.get(namespace), "dns_properties", None) or {}
+    answer = str(_ORIGINAL["delete_namespace"](self))
+    if zone := of_dns.get("HostedZoneId"):  # what Cloud Map has made for it
+        route53_backends[backend.account_id][backend.partition].zones.pop(zone.removeprefix("/hostedzone/"), None)
+    return answer
 
 
 def _delete_service(self: Any) -> str:

@@ -127,6 +127,19 @@ def test_what_is_in_use_is_not_deleted(cloud_map: Any) -> None:
     assert refusal(cloud_map.delete_service, Id=made["Id"]) == "ServiceNotFound"
 
 
+def test_a_private_dns_namespace_takes_its_hosted_zone_with_it(client: Client, cloud_map: Any) -> None:
+    vpc = client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    zones = client("route53").list_hosted_zones
+    operation = cloud_map.create_private_dns_namespace(Name="shop.local", Vpc=vpc)["OperationId"]
+    made = cloud_map.get_operation(OperationId=operation)["Operation"]["Targets"]["NAMESPACE"]
+
+    (zone,) = zones()["HostedZones"]
+    properties = cloud_map.get_namespace(Id=made)["Namespace"]["Properties"]["DnsProperties"]
+    assert zone["Id"].endswith(properties["HostedZoneId"].rpartition("/")[2])
+    cloud_map.delete_namespace(Id=made)
+    assert zones()["HostedZones"] == []
+
+
 def test_an_instance_that_is_registered_again_has_its_new_attributes(cloud_map: Any) -> None:
     made = service(cloud_map, namespace(cloud_map))
     register(cloud_map, made["Id"], "one", version="1")
