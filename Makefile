@@ -23,7 +23,7 @@ WEB_PORT ?= 8089
 TWIN_UP := twin up --with-parent --port $(GATEWAY_PORT) --aws-port $(AWS_PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help install aws develop lock synth synth-services ready run run-services compare soak ui test pytest lint bench bench-compare deploy destroy diff diagram settings checkov audit sbom conformance locust-versions clean
+.PHONY: help install aws develop lock synth synth-services ready run run-services compare soak ui test pytest lint bench bench-compare bench-page deploy destroy diff diagram settings checkov audit sbom conformance locust-versions clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -263,6 +263,9 @@ bench: develop synth synth-services ## Measure speed beside what it is measured 
 bench-compare: develop synth synth-services ## The same, and name what got slower than in OLD=FILE (NEW=FILE: compare two files)
 	@$(if $(OLD),,echo "Say which run to compare with: make bench-compare OLD=benchmarks/results/FILE.json" >&2; exit 2)
 	@python -m benchmarks $(FIGURES) --compare $(OLD) $(if $(NEW),--new $(NEW))
+
+bench-page: develop ## Write docs/performance.md's tables and picture from RUN=benchmarks/results/FILE.json
+	@python -m benchmarks.table $(RUN)
 
 # The cdktf command and cdktn are for one of its tests each, which is skipped where a registry has none.
 # Locust's newest release and the one before, each beside locust-plugins in a virtual environment of its own.

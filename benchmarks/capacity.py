@@ -100,6 +100,7 @@ def table(costs: Costs, rates: Sequence[int] = RATES) -> str:
         [f"tasks of {TASK_VCPU:g} vCPU, {BUSY:.0%} busy", *(f"{each.tasks:,}" for each in needs), ""],
         ["requests/s of a task", *(f"{each.each:,.0f}" for each in needs), f"{ADVISED_RATE} (AWS's advice)"],
         ["workers of the load fleet", *(f"{each.workers:,}" for each in needs), f"{MOST_WORKERS} (`load_fleet`)"],
+        ["requests/s of such a worker", *[f"{WORKER_VCPU * BUSY * 1e6 / costs.user:,.0f}"] * len(rates), ""],
     ]
     by_rate = [list(limits(each)) for each in needs]
     for row in zip(*by_rate, strict=True):

@@ -42,7 +42,7 @@ __all__ = [
 
 ROOT = Path(__file__).parents[1]
 PYTHON_ITSELF = [sys.executable, "-c", "pass"]
-_WITHIN = 120.0  # seconds
+_WITHIN = 300.0  # seconds
 
 
 class Failed(Exception):

@@ -29,7 +29,7 @@ class Run:
     """Figures of one run.
 
     Attributes:
-        about: when, commit, machine, versions, and `load`, the load average of the machine at its start and end.
+        about: when, commit, machine, versions, `load`, the load average at start and end, and a `note`, if any.
         skipped: what was not measured, and why.
     """
 

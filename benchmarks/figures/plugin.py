@@ -56,7 +56,7 @@ def plugin() -> Iterator[Figure]:
         "less",
         tuple((cpu + files * wall) / requests * 1e6 for requests, wall, cpu in with_it),
         tuple(cpu / requests * 1e6 for requests, _, cpu in without),
-        Goal("ratio", 1.02),
+        Goal("ratio", 1.01),
     )
 
 
