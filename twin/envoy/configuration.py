@@ -30,6 +30,7 @@ __all__ = [
     "router",
     "socket_address",
     "tcp_listener",
+    "tls",
 ]
 
 Json = dict[str, Any]
@@ -136,6 +137,12 @@ def lua_on_route(script: str, context: Mapping[str, Any] | None = None) -> Json:
     """What has a Lua filter run its *script* of that name on a route, or a virtual host, with this *context*."""
     per_route = {"@type": TYPE + "extensions.filters.http.lua.v3.LuaPerRoute", "name": script}
     return per_route if context is None else {**per_route, "filter_context": dict(context)}
+
+
+def tls(context: str, **configuration: Any) -> Json:
+    """The transport of encrypted connections: *context* is `DownstreamTlsContext` or `UpstreamTlsContext`."""
+    kind = TYPE + "extensions.transport_sockets.tls.v3." + context
+    return {"name": "envoy.transport_sockets.tls", "typed_config": {"@type": kind, **configuration}}
 
 
 def router(**options: Any) -> Json:

@@ -41,7 +41,7 @@ _SERVICE = {
     *("launchType", "capacityProviderStrategy", "platformVersion", "platformFamily", "taskDefinition", "deployments"),
     *("events", "createdAt", "createdBy", "schedulingStrategy", "deploymentController", "tags"),
     *("deploymentConfiguration", "networkConfiguration", "enableECSManagedTags", "propagateTags"),
-    *("currentServiceDeployment", "currentServiceRevisions", "loadBalancers", "serviceRegistries"),
+    *("currentServiceDeployment", "currentServiceRevisions", "loadBalancers"),
     "healthCheckGracePeriodSeconds",
 }
 _DEPLOYMENT_CONFIGURATION = {
@@ -81,6 +81,7 @@ _REASONS = {
     "securityGroups": "no packet is filtered on loopback addresses",
     "assignPublicIp": "nothing outside this machine reaches a task",
     "tls": "the proxy speaks plain HTTP",
+    "serviceRegistries": "tasks are registered, and found by DiscoverInstances; nothing resolves names of DNS here",
 }
 
 

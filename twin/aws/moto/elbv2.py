@@ -33,11 +33,21 @@ class Elbv2:
 
     def __init__(self, account: str, region: str) -> None:
         self._backend: Any = get_backend("elbv2")[account][region]
+        self._acm: Any = get_backend("acm")[account][region]
 
     def read(self, reader: Callable[[Any], T]) -> T:
         """What *reader* makes of the store, at one moment."""
         with LOCK:
             return reader(self._backend)
+
+    @locked
+    def certificate(self, arn: str) -> tuple[str, str] | None:
+        """The certificate of ACM with that ARN and its private key, as PEM; None if it is not there."""
+        found = self._acm._certificates.get(arn)
+        if found is None:
+            return None
+        chain = b"\n".join(part for part in (found.cert, found.chain) if part)
+        return chain.decode(), found.key.decode()
 
     @locked
     def target_groups(self) -> dict[str, str]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from twin.aws.moto.elbv2 import Elbv2
@@ -24,6 +25,7 @@ __all__ = ["LoadBalancers"]
 
 _POLL = 0.5  # seconds between two looks at the targets' health
 _HTTP = 80
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
 _UNPRIVILEGED = 1024
 _REASONS = {
     TargetState.INITIAL: ("Elb.InitialHealthChecking", "Initial health checks in progress"),
@@ -69,13 +71,17 @@ class LoadBalancers:
         """Where a listener is on this machine; None if it is not served."""
         return self._listening.get(listener_arn)
 
+    def is_encrypted(self, listener_arn: str) -> bool:
+        """Whether that listener is one of HTTPS or TLS."""
+        return any(each.arn == listener_arn and each.certificates for each in self._balancing.listeners)
+
     @property
     def urls(self) -> list[tuple[str, str]]:
         """Each listener, and where it is on this machine."""
         found = []
         for served in self._balancing.listeners:
             address, scheme = self._listening[served.arn], served.protocol.lower()
-            url = f"{scheme}://{address}".removesuffix(f":{_HTTP}" if served.is_http else "")
+            url = f"{scheme}://{address}".removesuffix(f":{_DEFAULT_PORTS.get(scheme, '')}")
             found.append((f"load balancer {served.name.rpartition('-')[0]}, listener {served.port}", url))
         return found
 
@@ -92,7 +98,7 @@ class LoadBalancers:
     async def configure(self) -> None:
         """Read the load balancers anew, and serve them as they are now."""
         async with self._busy:
-            self._balancing = self._elbv2.read(read)
+            self._balancing = self._elbv2.read(partial(read, certificate=self._elbv2.certificate))
             here = {served.arn for served in self._balancing.listeners}
             self._listening = {arn: address for arn, address in self._listening.items() if arn in here}
             for served in self._balancing.listeners:

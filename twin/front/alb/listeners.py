@@ -40,7 +40,7 @@ def listener(listener: Listener, groups: Mapping[str, TargetGroup], address: Add
         ports: where its load balancer's ports are on this machine, where they are others.
     """
     if not listener.is_http:
-        return _tcp_listener(listener, groups, address)
+        return _encrypted(_tcp_listener(listener, groups, address), listener)
     # The peer's address; Envoy's "remote address" is what the peer itself says in this header.
     forwarded = envoy.header("x-forwarded-for", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%")
     host = {
@@ -66,7 +66,22 @@ def listener(listener: Listener, groups: Mapping[str, TargetGroup], address: Add
         "server_header_transformation": "PASS_THROUGH",
         "local_reply_config": {"mappers": [_own_reply(*reply) for reply in _OWN.items()]},
     }
-    return envoy.listener(listener.name, address, manager, idle_timeout=3600)
+    return _encrypted(envoy.listener(listener.name, address, manager, idle_timeout=3600), listener)
+
+
+def _encrypted(made: Json, listener: Listener) -> Json:
+    """It with the listener's certificates, if it has any."""
+    if listener.certificates:
+        certificates = [
+            {"certificate_chain": {"inline_string": chain}, "private_key": {"inline_string": key}}
+            for chain, key in listener.certificates
+        ]
+        protocols = ["h2", "http/1.1"] if listener.is_http else []
+        made["filter_chains"][0]["transport_socket"] = envoy.tls(
+            "DownstreamTlsContext",
+            common_tls_context={"tls_certificates": certificates, "alpn_protocols": protocols},
+        )
+    return made
 
 
 def _tcp_listener(listener: Listener, groups: Mapping[str, TargetGroup], address: Address) -> Json:

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balance
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 __all__ = [
@@ -129,7 +129,8 @@ class Rule:
 class Listener:
     """A listener and its rules by priority, the default last; idle timeout in seconds.
 
-    *protocol* is HTTP, or TCP, of which the default alone counts.
+    *protocol* is HTTP, HTTPS, TCP or TLS; of the last two the default alone counts. *certificates* are those of HTTPS
+    and TLS, as PEM, each with its private key; the first is the default.
     """
 
     arn: str
@@ -137,6 +138,7 @@ class Listener:
     protocol: str
     rules: tuple[Rule, ...]
     idle_timeout: float
+    certificates: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     @property
     def balancer(self) -> str:
@@ -150,7 +152,7 @@ class Listener:
 
     @property
     def is_http(self) -> bool:
-        return self.protocol == "HTTP"
+        return self.protocol in ("HTTP", "HTTPS")
 
     @property
     def groups(self) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,8 @@ __all__ = ["Balancing", "read"]
 
 Json = Mapping[str, Any]
 
-_SERVED = ("HTTP", "TCP")
+_SERVED = ("HTTP", "HTTPS", "TCP", "TLS")
+_ASKED = ("HTTP", "TCP")  # of targets
 _IDLE = 60.0  # seconds, of an application load balancer
 _IDLE_TCP = 350.0  # of a network load balancer's listener
 _CONFIGURATIONS = {
@@ -46,8 +47,8 @@ class Balancing:
     gaps: tuple[Gap, ...] = ()
 
 
-def read(backend: Any) -> Balancing:
-    """What *backend*, moto's for ELBv2, holds."""
+def read(backend: Any, certificate: Callable[[str], tuple[str, str] | None]) -> Balancing:
+    """What *backend*, moto's for ELBv2, holds; *certificate* gives one by its ARN, with its key, if it is there."""
     gaps: list[Gap] = []
     groups = [group for group in list(backend.target_groups.values()) if group.target_type == "ip"]
     listeners = []
@@ -60,13 +61,18 @@ def read(backend: Any) -> Balancing:
             if listener.protocol not in _SERVED:
                 gaps.append(Gap(name, "", f"{listener.protocol} is not served"))
                 continue
-            listeners.append(_listener(balancer, listener, _Reader(name, {group.arn for group in groups}, gaps)))
+            found = [pair for arn in listener.certificates if (pair := certificate(arn))]
+            if listener.protocol in ("HTTPS", "TLS") and not found:
+                gaps.append(Gap(name, "", "its certificate is not on this endpoint, so it is not served"))
+                continue
+            reader = _Reader(name, {group.arn for group in groups}, gaps)
+            listeners.append(_listener(balancer, listener, reader, tuple(found)))
     for group in groups:
-        if group.protocol not in _SERVED:
+        if group.protocol not in _ASKED:
             gaps.append(
                 Gap(f"target group {group.name}", f"protocol {group.protocol}", "its targets are asked plainly")
             )
-        if group.health_check_protocol not in _SERVED:
+        if group.health_check_protocol not in _ASKED:
             gaps.append(
                 Gap(f"target group {group.name}", f"health checks by {group.health_check_protocol}", "HTTP is used")
             )
@@ -75,7 +81,7 @@ def read(backend: Any) -> Balancing:
     return Balancing(tuple(listeners), tuple(_group(group) for group in groups), tuple(gaps))
 
 
-def _listener(balancer: Any, listener: Any, reader: _Reader) -> Listener:
+def _listener(balancer: Any, listener: Any, reader: _Reader, certificates: tuple[tuple[str, str], ...]) -> Listener:
     if balancer.type == "network":
         idle_timeout = float(listener.attributes.get("tcp.idle_timeout.seconds", _IDLE_TCP))
     else:
@@ -87,7 +93,7 @@ def _listener(balancer: Any, listener: Any, reader: _Reader) -> Listener:
     ]
     rules.append(reader.rule((), listener.default_actions, "default action"))
     served = tuple(rule for rule in rules if rule)
-    return Listener(listener.arn, int(listener.port), listener.protocol, served, idle_timeout)
+    return Listener(listener.arn, int(listener.port), listener.protocol, served, idle_timeout, certificates)
 
 
 class _Reader:

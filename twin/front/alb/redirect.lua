@@ -6,11 +6,12 @@ local DEFAULT_PORTS = {http = "80", https = "443"}
 
 function envoy_on_request(handle)
   local to, headers = handle:filterContext(), handle:headers()
-  local host, port = (headers:get(":authority") or ""):match("^(.-):?(%d*)$")
+  local authority = headers:get(":authority") or ""
+  local host, port = authority:match("^(.*):(%d+)$")
   local path, query = headers:get(":path"):match("^/?([^?]*)%??(.*)$")
   local own = {
-    protocol = to:get("own"), host = host, path = path, query = query,
-    port = port ~= "" and port or DEFAULT_PORTS[to:get("own")],
+    protocol = to:get("own"), host = host or authority, path = path, query = query,
+    port = port or DEFAULT_PORTS[to:get("own")],
   }
   local function filled(part)
     return (to:get(part):gsub("#{(%w+)}", own))

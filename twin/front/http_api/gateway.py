@@ -50,6 +50,9 @@ class Listeners(Protocol):
     def address(self, listener_arn: str) -> Address | None:
         """Where a listener is on this machine; None if it is not served."""
 
+    def is_encrypted(self, listener_arn: str) -> bool:
+        """Whether that listener is one of HTTPS or TLS."""
+
 
 class Gateway:
     """The gateway's Envoy and the loop that keeps its files current."""
@@ -377,11 +380,19 @@ class Gateway:
         policy, idle_timeout = parameters.balancing.name, 60 if parameters.reuse_connections else None
         return {
             name: Upstream(
-                name, sorted(self._instances_of(integration).addresses, key=str), policy, idle_timeout
+                *(name, sorted(self._instances_of(integration).addresses, key=str), policy, idle_timeout),
+                more=self._transport(integration),
             ).cluster()
             for integration in self._integrations
             for name in clusters_of(integration, parameters.front_ends)
         }
+
+    def _transport(self, integration: Integration) -> dict[str, Any]:
+        """To a listener of HTTPS by TLS; no certificate is checked, for the twin's are nobody's."""
+        target = integration.target
+        if isinstance(target, CloudMapService) or not self._listeners.is_encrypted(target.arn):
+            return {}
+        return {"transport_socket": envoy.tls("UpstreamTlsContext")}
 
     def _instances_of(self, integration: Integration) -> Instances:
         return self._instances.get(integration.id, Instances())

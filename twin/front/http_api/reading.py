@@ -107,7 +107,7 @@ class _Reader:
         if item.get("IntegrationMethod", "ANY") != "ANY":
             self._gap(name, f"method {item['IntegrationMethod']}", "the client's goes to the service")
         if item.get("TlsConfig"):
-            self._gap(name, "TLS", "tasks are asked by HTTP")
+            self._gap(name, "TLS", "a load balancer's HTTPS is spoken unchecked; tasks are asked by HTTP")
         timeout = item.get("TimeoutInMillis", _DEFAULT_TIMEOUT_MS) / 1000
         return Integration(item["IntegrationId"], target, timeout, path)
 

@@ -35,7 +35,7 @@ def test_an_envoy_that_still_starts_is_not_taken_for_one_that_died(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served = Listener(LISTENER, 80, "HTTP", (Rule(Forward({})),), 60.0)
-    monkeypatch.setattr(balancer, "read", lambda backend: Balancing((served,)))
+    monkeypatch.setattr(balancer, "read", lambda backend, certificate: Balancing((served,)))
     monkeypatch.setattr(balancer, "_POLL", 0)
 
     async def watch_while_it_starts() -> None:

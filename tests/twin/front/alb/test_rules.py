@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -182,6 +184,26 @@ def test_another_listener_has_its_own_port_at_the_same_host(twin: RunningTwin) -
     answer = wait_until(lambda: asked(f"{host}:3000", "/"), "its port is served")
     assert answer.text == "three thousand"
     assert f"http://{host}:3000" in listing(twin)
+
+
+def test_a_listener_of_https_has_its_certificate_and_the_redirect_leads_there(twin: RunningTwin) -> None:
+    balancer = Balancer(twin, "https")
+    certificate = twin.client("acm").request_certificate(DomainName="shop.example")["CertificateArn"]
+    balancer.listen(443, balancer.forward, "HTTPS", Certificates=[{"CertificateArn": certificate}])
+    to = {"StatusCode": "HTTP_301", "Protocol": "HTTPS", "Port": "443"}
+    balancer.listen(80, {"Type": "redirect", "RedirectConfig": to})
+    command = ["curl", "-ksSL", "-w", "%{stderr}%{http_version} %{url_effective}", f"http://{balancer.dns_name}/a?b=c"]
+
+    def followed() -> subprocess.CompletedProcess[str] | None:
+        done = subprocess.run(command, capture_output=True, text=True)
+        return done if done.returncode == 0 else None
+
+    done = wait_until(followed, "it is redirected and answered")
+    assert done.stderr == f"2 https://{balancer.dns_name}:443/a?b=c"
+    seen = json.loads(done.stdout)
+    assert seen["path"] == "/a?b=c"
+    assert (seen["headers"]["x-forwarded-proto"], seen["headers"]["x-forwarded-port"]) == ("https", "443")
+    assert f"https://{balancer.dns_name}  load balancer https, listener 443" in listing(twin)
 
 
 def test_a_network_load_balancer_passes_connections_on(twin: RunningTwin) -> None:

@@ -216,6 +216,9 @@ class NoListeners:
     def address(self, listener_arn: str) -> Address | None:
         return None
 
+    def is_encrypted(self, listener_arn: str) -> bool:
+        return False
+
 
 def unstarted(folder: Path, events: Events | None = None, aws: Aws | None = None) -> Gateway:
     """A gateway whose Envoy does not run."""
