@@ -37,7 +37,7 @@ _MOST_REQUESTS = 10**15  # of a simulated run
 _SEED = 1  # of the simulated gateways that runs are compared with: the same files give the same answer
 
 _plain: dict[str, Any] = {
-    "add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None,
+    "pretty_exceptions_enable": False, "rich_markup_mode": None,
     "context_settings": {"max_content_width": 120},
 }  # fmt: skip
 app = typer.Typer(help="Is it even, what did clients see, what does it cost?", no_args_is_help=True, **_plain)
