@@ -83,6 +83,10 @@ def _credentials(region: str, endpoint_url: str) -> Iterator[str]:
             return
         _client("sts", region).get_caller_identity()
     except botocore.exceptions.ClientError as error:
+        # What a Region that is not enabled says of good credentials (aws-sdk-ruby issue 2850).
+        if error.response["Error"]["Code"] == "InvalidClientTokenId" and hint == configure:
+            hint += f"; if they are good in other Regions, {region} is not enabled for the account: `aws account"
+            hint += f" enable-region --region-name {region}`, or take another with SC_REGION"
         yield f"{where} refuses the credentials ({error.response['Error']['Message']}): {hint}."
     except botocore.exceptions.BotoCoreError as error:
         yield f"{where} cannot be asked who you are ({error}): {hint}."

@@ -53,7 +53,7 @@ def account() -> Iterator[Callable[[Answers], str]]:
                 body = known.get(form["Action"][0])
                 refusal = "<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>You are not authorized."
                 text = body or f"{refusal}</Message></Error></Errors><RequestID>1</RequestID></Response>"
-                self.send_response(200 if body else 403)
+                self.send_response(200 if body and "<Error>" not in body else 403)
                 self.send_header("content-type", "text/xml")
                 self.end_headers()
                 self.wfile.write(text.encode())
@@ -192,6 +192,22 @@ def test_a_role_that_may_not_ask(account: Account, preflight: Preflight) -> None
     done = preflight("diff", account({}))
     assert done.returncode == 3
     assert "refuses DescribeAvailabilityZones, which make diff asks first: You are not authorized." in done.stderr
+
+
+NO_TOKEN = """<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>
+<Code>InvalidClientTokenId</Code><Message>The security token included in the request is invalid.</Message></Error>
+<RequestId>1</RequestId></ErrorResponse>"""
+
+
+def test_a_region_that_the_account_has_not_enabled(account: Account, preflight: Preflight) -> None:
+    # It leads to this machine, and does not say so: else the hint would be a twin's.
+    endpoint = account({"GetCallerIdentity": NO_TOKEN}).replace("127.0.0.1", "0.0.0.0")
+    done = preflight("diff", endpoint, SC_REGION="me-south-1")
+    assert done.returncode == 3
+    assert "The security token included in the request is invalid." in done.stderr
+    assert (
+        "me-south-1 is not enabled for the account: `aws account enable-region --region-name me-south-1`" in done.stderr
+    )
 
 
 @pytest.fixture
