@@ -95,6 +95,7 @@ class Life:
         self._client = Client()
         self._work: set[asyncio.Task[None]] = set()
         self._sidecar: Sidecar | None = None
+        self._counting, self._counted = asyncio.Lock(), False
         self._registered: list[str] = []  # the ids of the Cloud Map services in which it is
         self._delay = 0.0  # seconds between its deregistration and its stop
         self._disturbance = Disturbance()
@@ -136,12 +137,17 @@ class Life:
         if self._sidecar is not None:
             await self._sidecar.disturb(disturbance)
 
-    async def count_traffic(self) -> None:
-        """Publish what its proxy has counted since the last time."""
-        if self._sidecar is not None:
+    async def count_traffic(self, *, last: bool = False) -> None:
+        """Publish what its proxy has counted since the last time; nothing after the *last* one, while it drains."""
+        async with self._counting:  # of two readings at a time the later one could be taken for a proxy that began anew
+            if self._sidecar is None or self._counted:
+                return
+            self._counted = last
             names = [name for name, _ in self._discovered()]
             stats = await self._sidecar.statistics()
             self._around.traffic.read(self.task, names, self._protocol, self._client.calls, stats)
+            if last:
+                self._around.traffic.forget(self.task)
 
     def crash_application(self) -> None:
         """Kill the application, as a fault does; nothing happens if it has ended."""
@@ -487,8 +493,7 @@ class Life:
 
     async def _stop_proxy(self) -> None:
         if self._sidecar is not None and self._sidecar.process is not None:  # else it never started
-            await self.count_traffic()
-            self._around.traffic.forget(self.task)
+            await self.count_traffic(last=True)
             await self._sidecar.stop(self._around.parameters.proxy_drain if self._registered else 0)
             self._step("proxy stopped")
 
