@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import socket
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -37,6 +38,21 @@ def wait_until_draining(service: Service) -> None:
     """Return once `/ready` says 503; every try is a new connection."""
     while httpx.get(f"{service.url}/ready").status_code != 503:
         assert service.process.poll() is None
+
+
+def test_clients_that_close_their_half_or_speak_http_2_are_answered(start_service: ServiceStarter) -> None:
+    service = start_service(HOSTNAME="host-1")
+    with service.open("/hostname?delay_ms=100") as connection:  # elasticsearch issue 11466
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
+    for option in ("--http2", "--http2-prior-knowledge"):  # hypercorn issues 317, 318
+        command = ["curl", "-sS", option, "-w", "%{stderr}%{http_version} %{http_code}", f"{service.url}/hostname"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert (done.stdout.strip(), done.stderr) == ("host-1", "2 200")
+
+    service.signal()
+    code, _, err = service.end()
+    assert (code, "Traceback" in err) == (0, False)
 
 
 def test_every_answer_carries_the_headers(start_service: ServiceStarter, metadata: MetadataEndpoint) -> None:
