@@ -60,8 +60,10 @@ def main(server: str, port: int) -> None:
             uvicorn.run(service, host="127.0.0.1", port=port, log_level="error", access_log=False)
         case "granian":
             from granian import Granian  # type: ignore[import-not-found,unused-ignore]
+            from granian.constants import Interfaces  # type: ignore[import-not-found,unused-ignore]
 
-            Granian("benchmarks.servers:service", address="127.0.0.1", port=port, log_enabled=False).serve()
+            target, here = "benchmarks.servers:service", "127.0.0.1"
+            Granian(target, address=here, port=port, interface=Interfaces.ASGI, log_enabled=False).serve()
         case _:
             sys.exit(f"{server} is none of {', '.join(SERVERS)}.")
 

@@ -35,7 +35,7 @@ def service() -> Iterator[Figure]:
         found = measure(variants, turns=TURNS)
     against = {
         "bare": ("a bare ASGI callable on the same hypercorn", Goal("ratio", 0.95)),
-        "uvicorn": ("the same on uvicorn", None),
+        "uvicorn": ("the same on uvicorn (h11, asyncio)", None),
         "granian": ("the same on granian", None),
     }
     for name in SERVERS:
