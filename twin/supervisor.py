@@ -23,7 +23,7 @@ from twin.aws.endpoint import Endpoint
 from twin.aws.moto.alarms import Alarms
 from twin.aws.moto.elbv2 import Elbv2
 from twin.aws.moto.registry import Registry
-from twin.aws.moto.scaling import know_services
+from twin.aws.moto.scaling import Scaling
 from twin.aws.moto.subnets import Subnets
 from twin.control import Control
 from twin.events import Events
@@ -74,7 +74,7 @@ class Supervisor:
         self._machine = machine = Machine(processes, addresses, envoy_binary, state.path)
         self._aws = aws = Aws(f"http://{endpoint}", region, options.credentials)
         self._ecs = ecs = Ecs(ACCOUNT, region)
-        know_services(ecs)
+        scaling = Scaling(ecs)
         registry, subnets, parameters = Registry(ACCOUNT, region), Subnets(ACCOUNT, region), options.parameters
         self._balancers = balancers = LoadBalancers(elbv2 := Elbv2(ACCOUNT, region), machine, events)
         self._gateway = gateway = Gateway(
@@ -88,7 +88,7 @@ class Supervisor:
         self._alarms = alarms = Alarms(ACCOUNT, region, gateway, parameters, events)
         self._controller = controller = Controller(ecs, launcher, subnets, registry, alarms, parameters, events)
         self._faults = faults = Faults(launcher, subnets, events)
-        self._parts: list[HasGaps] = [ServiceGaps(ecs, alarms), gateway, balancers, launcher, alarms]
+        self._parts: list[HasGaps] = [ServiceGaps(ecs, alarms), gateway, balancers, launcher, alarms, scaling]
         self._context = context = Context(ecs, controller, registry, elbv2)
         control = Control(context, launcher, faults, gateway, balancers, self._parts, parameters, accidents, events)
         self._endpoint = Endpoint(

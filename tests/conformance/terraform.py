@@ -97,11 +97,28 @@ class Terraform:
             Lacking: there is no Terraform, or no provider.
         """
         provider = self.prepare(self._folder / "cdk.tf.json")
+        self._install(provider, backend=backend)
+        return provider
+
+    def _install(self, provider: Provider, *, backend: bool = True) -> None:
         done = self._run("init", *([] if backend else ["-backend=false"]))
         if done.returncode:
             what = "the registry gives none" if provider.mirror is None else f"{provider.mirror} gives none"
             raise Lacking(f"no provider {PROVIDER} {provider.version}: {what} ({_last_error(done)})")
-        return provider
+
+    def init_plain(self, wanted: str) -> None:
+        """Install the provider for a project in plain HCL that names no version: the machine's, or *wanted*.
+
+        Raises:
+            Lacking: as init.
+        """
+        self._require_binary()
+        provider = find_provider(wanted, self.environment)
+        self._use(provider)
+        required = {"aws": {"source": "hashicorp/aws", "version": provider.version}}
+        versions = self._folder / "versions.tf.json"
+        versions.write_text(json.dumps({"terraform": {"required_providers": required}}))
+        self._install(provider)
 
     def prepare(self, stack: Path) -> Provider:
         """Make *stack* ask for the provider that this machine has, and the environment say where.
@@ -109,16 +126,23 @@ class Terraform:
         Raises:
             Lacking: there is no Terraform, or no provider.
         """
+        self._require_binary()
+        provider = pin(stack, self.environment)
+        self._use(provider)
+        return provider
+
+    def _require_binary(self) -> None:
         binary = self.environment.get("TERRAFORM_BINARY_NAME", "terraform")
         if shutil.which(binary) is None:
             raise Lacking(f"{binary} is not on PATH")
-        provider = pin(stack, self.environment)
+
+    def _use(self, provider: Provider) -> None:
+        """Make the environment say where *provider* is."""
         if provider.mirror:
             configuration = self._folder / "terraform.rc"
             mirror = f"filesystem_mirror {{\n    path = {json.dumps(str(provider.mirror))}\n  }}"
             configuration.write_text(f"provider_installation {{\n  {mirror}\n}}\n")
             self.environment["TF_CLI_CONFIG_FILE"] = str(configuration)
-        return provider
 
     def validate(self) -> str:
         """What the provider refuses of the stack; empty: nothing."""

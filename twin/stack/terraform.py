@@ -175,6 +175,11 @@ def _read_json(file: Path) -> Mapping[str, Any]:
 
 
 def _stack(content: Mapping[str, Any], file: Path) -> Stack:
+    if "planned_values" in content or "values" in content:
+        raise BadStack(
+            f"{file} is a plan or a state, which has lost the expressions between resources: run "
+            "`twin up --empty -- terraform apply -auto-approve` in the project. `twin init` takes it."
+        )
     if "resource" not in content:
         raise BadStack(f"{file} is no Terraform JSON with resources: name a cdktf.out or a cdk.tf.json with --synth.")
     check_sections(str(file), content)

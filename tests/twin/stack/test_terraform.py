@@ -146,6 +146,7 @@ def rename(content: dict[str, Any], type: str) -> None:
     ("edit", "sentence"),
     [
         (lambda stack: stack.pop("resource"), "is no Terraform JSON with resources"),
+        (lambda stack: stack.update(planned_values={}), "is a plan or a state, .* terraform apply -auto-approve"),
         (lambda stack: stack.pop("provider"), 'has no provider "aws"'),
         (lambda stack: stack["provider"]["aws"][0].pop("region"), "needs the name of a region.*not None"),
         (lambda stack: stack["provider"]["aws"][0].update(region="${var.region}"), r"not '\$\{var\.region\}'"),

@@ -16,8 +16,15 @@ from moto.backends import get_backend
 from moto.core.exceptions import JsonRESTError
 
 from twin.aws.ecs.model import Ecs, Service
+from twin.aws.moto.stores import locked
+from twin.gaps import Gap
 
-__all__ = ["complete", "know_services"]
+__all__ = ["Scaling", "complete"]
+
+_WHY = {
+    "policy": "nothing scales by it, for CPU, memory and requests of tasks are not measured: set the desired count",
+    "scheduled action": "no clock runs it: set the desired count",
+}
 
 
 @dataclass(frozen=True)
@@ -31,9 +38,23 @@ class _EcsStore:
         return [service for service in found if service.status == "ACTIVE"], []
 
 
-def know_services(ecs: Ecs) -> None:
-    """Let scalable targets be registered for the services of *ecs*."""
-    get_backend("application-autoscaling")[ecs.account][ecs.region].ecs_backend = _EcsStore(ecs)
+class Scaling:
+    """What is stored of Application Auto Scaling, none of which has an effect."""
+
+    def __init__(self, ecs: Ecs) -> None:
+        """Let scalable targets be registered for the services of *ecs*."""
+        self._backend = get_backend("application-autoscaling")[ecs.account][ecs.region]
+        self._backend.ecs_backend = _EcsStore(ecs)
+
+    @property
+    @locked
+    def gaps(self) -> list[Gap]:
+        policies = [("policy", policy.policy_name, policy.resource_id) for policy in self._backend.policies.values()]
+        actions = [
+            ("scheduled action", action.scheduled_action_name, action.resource_id)
+            for action in self._backend.scheduled_actions
+        ]
+        return [Gap(f"scalable target {of}", f"{kind} {name}", _WHY[kind]) for kind, name, of in [*policies, *actions]]
 
 
 class _NotFound(JsonRESTError):  # type: ignore[misc]

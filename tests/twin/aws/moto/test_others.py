@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from tests.twin.aws.moto.conftest import REGION, Client
 from twin.aws.ecs.model import Cluster, Ecs, Service
-from twin.aws.moto.scaling import know_services
+from twin.aws.moto.scaling import Scaling
 
 Json = dict[str, Any]
 
@@ -115,7 +115,7 @@ def scaling(client: Client) -> Any:
     ecs = Ecs("123456789012", REGION)
     cluster = Cluster(ecs.arn("cluster/shop"), "shop", 0.0)
     ecs.services["shop", "shop"] = Service(ecs.arn("service/shop/shop"), "shop", cluster, 0.0, 1, [], {}, {})
-    know_services(ecs)
+    Scaling(ecs)
     return client("application-autoscaling")
 
 
@@ -145,6 +145,28 @@ def test_alarms_of_a_policy_go_with_it_and_with_its_target(scaling: Any, client:
     scaling.deregister_scalable_target(**TARGET)
     assert alarms() == 0
     assert scaling.describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"] == []
+
+
+def test_what_nothing_scales_by_is_told(scaling: Any) -> None:
+    scaling.register_scalable_target(**TARGET, MinCapacity=1, MaxCapacity=4)
+    tracking = {
+        "TargetValue": 50,
+        "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"},
+    }
+    scaling.put_scaling_policy(
+        **TARGET,
+        PolicyName="cpu",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration=tracking,
+    )
+    night = {"ScheduledActionName": "night", "Schedule": "cron(0 22 * * ? *)"}
+    scaling.put_scheduled_action(**TARGET, **night, ScalableTargetAction={"MinCapacity": 0, "MaxCapacity": 0})
+
+    gaps = Scaling(Ecs("123456789012", REGION)).gaps
+    assert [(gap.where, gap.what) for gap in gaps] == [
+        ("scalable target service/shop/shop", "policy cpu"),
+        ("scalable target service/shop/shop", "scheduled action night"),
+    ]
 
 
 def test_a_scalable_target_has_tags(scaling: Any) -> None:
