@@ -213,3 +213,44 @@ def ps(twin: RunningTwin) -> Json:
         twin_command("ps", "--json", "--state", str(twin.state)), capture_output=True, text=True, check=True
     )
     return dict(json.loads(done.stdout))
+
+
+def test_a_task_that_is_run_once_with_a_command_of_its_own(twin: RunningTwin, subnet: str, folder: Path) -> None:
+    with (folder / "twin.toml").open("a") as file:
+        file.write(f'[programs.migrations]\ncommand = "{sys.executable} worker.py never"\n')
+    ecs = twin.client("ecs")
+    ecs.register_task_definition(
+        family="migrations",
+        networkMode="awsvpc",
+        cpu="256",
+        memory="512",
+        containerDefinitions=[
+            {"name": "app", "image": "m:1", "environment": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}
+        ],
+    )
+    program = "import os, sys; print(os.environ['A'], os.environ['B'], os.getcwd()); sys.exit(3)"
+    override = {
+        "name": "app",
+        "command": [sys.executable, "-c", program],
+        "environment": [{"name": "B", "value": "other"}],
+    }
+
+    (task,) = ecs.run_task(
+        cluster="shop",
+        taskDefinition="migrations",
+        networkConfiguration={"awsvpcConfiguration": {"subnets": [subnet]}},
+        overrides={"containerOverrides": [override]},
+    )["tasks"]
+
+    wait_until(lambda: tasks(twin, "migrations", "STOPPED"), "it has ended")
+    (ended,) = ecs.describe_tasks(cluster="shop", tasks=[task["taskArn"]])["tasks"]
+    assert (ended["stopCode"], ended["containers"][0]["exitCode"]) == ("EssentialContainerExited", 3)
+    assert ended["group"] == "family:migrations"
+    logs = subprocess.run(
+        twin_command("logs", task["taskArn"].rpartition("/")[2], "--state", str(twin.state)),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert logs.stdout.strip() == f"1 other {folder}"
+    assert not (folder / "never").exists()

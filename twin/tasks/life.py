@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,13 @@ from twin.tasks.surroundings import Surroundings
 __all__ = ["Life"]
 
 _POLL = 0.02  # seconds
+
+
+def _overridden(definition: dict[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    """A container's definition with what RunTask says in its place: its command, and variables beside the others."""
+    given = {each["name"]: each for each in [*definition.get("environment", []), *override.get("environment", [])]}
+    command = {"command": override["command"]} if override.get("command") else {}
+    return {**definition, **command, **({"environment": list(given.values())} if given else {})}
 
 
 def served_service(task: Task) -> dict[str, Any]:
@@ -105,12 +113,15 @@ class Life:
     def _contained(self, number: int) -> TaskContainer:
         record = self.task.containers[number]
         family, is_main = self.task.deployment.task_definition.family, number == self.task.main
-        definition = self.task.deployment.task_definition.containers[number]
+        override = self.task.override_of(record.name)
+        definition = _overridden(self.task.deployment.task_definition.containers[number], override)
         program = None
         try:
             program = self._around.programs.of(family, record.name, main=is_main)
         except BadInput as error:  # the file has changed: the task says so when it starts
             self._unusable = str(error)
+        if program is not None and override.get("command"):  # that of the definition, in the program's folder
+            program = replace(program, command=replace(program.command, words=[]))
         log = self._folder / ("application.log" if is_main else f"{record.name}.log")
         return TaskContainer(definition, record, program, log)
 

@@ -45,7 +45,7 @@ def task_metadata(task: Task) -> Json:
         "PullStoppedAt": _time(task.steps.get("PENDING", task.created_at)),
         "AvailabilityZone": task.zone,
         "LaunchType": "FARGATE",
-        "ServiceName": task.service_name,
+        **({"ServiceName": task.service_name} if task.service_name else {}),
         "Containers": [container_metadata(task, container) for container in task.containers],
     }
 

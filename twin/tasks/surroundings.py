@@ -88,12 +88,12 @@ class Surroundings:
 
     def health_changed(self, task: Task, output: str | None) -> None:
         """*task* has become UNHEALTHY, with the last *output* of its health check, or healthy (None)."""
-        service = task.service_name
+        service = _whose(task)
         self._unhealthy[service] = self._unhealthy.get(service, 0) + 1 if output is not None else 0
         if self._unhealthy[service] >= _AGAIN_AND_AGAIN:
             said = f"its last output is {output!r}" if output else "it writes nothing"
             _logger.warning(
-                "Tasks of service %s become UNHEALTHY again and again by their health check: %s "
+                "Tasks of %s become UNHEALTHY again and again by their health check: %s "
                 "(docs/own-service.md says what it must be)",
                 service,
                 said,
@@ -104,15 +104,18 @@ class Surroundings:
         family = task.deployment.task_definition.family
         if family not in self.unnamed:
             self.unnamed.add(family)
-            _logger.warning(
-                "Service %s cannot run: %s has no program on this machine: %s", task.service_name, family, how
-            )
+            _logger.warning("The %s cannot run: %s has no program on this machine: %s", _whose(task), family, how)
 
     def deaf(self, task: Task, seconds: float) -> None:
         """The application of *task* accepts no connection so many *seconds* after its start."""
         _logger.warning(
-            "Tasks of service %s run and accept no connection within %g s of their start: a program has to listen on "
+            "Tasks of %s run and accept no connection within %g s of their start: a program has to listen on "
             "{host} and {port} of --command, or HOST and PORT of its environment (docs/own-service.md)",
-            task.service_name,
+            _whose(task),
             seconds,
         )
+
+
+def _whose(task: Task) -> str:
+    """`service shop`; of a task that is no service's its family."""
+    return task.group.replace(":", " ")

@@ -14,6 +14,7 @@ from twin.aws.ecs import scheduler
 from twin.aws.ecs.model import (
     DEPLOYED,
     CleanUp,
+    Cluster,
     Container,
     Deployment,
     Ecs,
@@ -24,6 +25,7 @@ from twin.aws.ecs.model import (
     Task,
     TaskDefinition,
     TaskStatus,
+    by_zone,
     main_container,
 )
 from twin.aws.ecs.ports import Alarms, CloudMap, Launcher, NoRoom, Placements
@@ -116,8 +118,9 @@ class Controller:
         task.version += 1
         if task.last_status is TaskStatus.RUNNING:
             task.deployment.has_run = True
-            if task.counts_as_healthy(self.clock(), self.parameters.running_grace):
-                self._forget_failures(self._service_of(task), task.deployment)
+            service = self._service_of(task)
+            if service is not None and task.counts_as_healthy(self.clock(), self.parameters.running_grace):
+                self._forget_failures(service, task.deployment)
         if task.last_status is TaskStatus.STOPPED:
             self.placements.release(task.subnet_id, task.private_address)
         self.wake()
@@ -126,6 +129,8 @@ class Controller:
         task, target_group, state = self.ecs.tasks[event.task], event.target_group, event.state
         task.targets[target_group] = state
         service = self._service_of(task)
+        if service is None:  # only services have target groups
+            return
         if state == "initial":
             self._add_event(service, f"(service {service.name}) registered 1 targets in (target-group {target_group})")
         elif state == "draining":
@@ -140,8 +145,8 @@ class Controller:
         """Once a task is RUNNING, its end is no failure of its deployment: only health checks that fail are [ecs]."""
         task = self.ecs.tasks[event.task]
         if task.is_wanted:
-            if "RUNNING" not in task.steps:
-                self._start_failed(self._service_of(task), task.deployment)
+            if "RUNNING" not in task.steps and (service := self._service_of(task)) is not None:
+                self._start_failed(service, task.deployment)
             self.stop_task(task, StopCode(event.code), event.reason)
 
     def _on_parameters_changed(self, event: ParametersChanged) -> None:
@@ -155,7 +160,8 @@ class Controller:
         task.stop_code = code
         task.stopped_reason = reason
         task.version += 1
-        self._service_of(task).steady = False
+        if (service := self._service_of(task)) is not None:
+            service.steady = False
         self.launcher.stop(task)
         self.wake()
 
@@ -276,15 +282,47 @@ class Controller:
         for identifier in clean_up.discovery_services.difference(*others, *later):
             self._cloud_map.delete_service(identifier)
 
+    def run_task(self, cluster: Cluster, deployment: Deployment, tags: list[dict[str, str]]) -> Task:
+        """Start a task that is no service's, as *deployment* has it; when it ends, none takes its place.
+
+        Raises:
+            NoRoom: its subnets have no address left.
+        """
+        mine = [task for task in self.ecs.tasks.values() if task.cluster is cluster and task.is_wanted]
+        used = by_zone(mine, self.placements.zones(deployment.network_configuration))
+        task = self._new_task(cluster, "", deployment, min(used, key=lambda zone: (used[zone], zone)))
+        self._launch(task, tags)
+        self._log("task", task=task.id, what="started by RunTask")
+        return task
+
     def _start(self, service: Service, zone: str) -> Task:
-        deployment = service.primary
+        task = self._new_task(service.cluster, service.name, service.primary, zone)
+        service.steady = False
+        try:
+            self._launch(task, self._tags_of_new_task(service))
+        except Exception:
+            self._start_failed(service, service.primary)
+            raise
+        return task
+
+    def _launch(self, task: Task, tags: list[dict[str, str]]) -> None:
+        self.ecs.tasks[task.id] = task
+        self.ecs.tags[task.arn] = tags
+        try:
+            self.launcher.start(task)
+        except Exception:  # no life of it has begun, so nobody would ever end it
+            del self.ecs.tasks[task.id], self.ecs.tags[task.arn]
+            self.placements.release(task.subnet_id, task.private_address)
+            raise
+
+    def _new_task(self, cluster: Cluster, service_name: str, deployment: Deployment, zone: str) -> Task:
         place = self.placements.place(deployment.network_configuration, zone)
         identifier = uuid.uuid4().hex
-        task = Task(
+        return Task(
             id=identifier,
-            arn=self.ecs.arn(f"task/{service.cluster.name}/{identifier}"),
-            cluster=service.cluster,
-            service_name=service.name,
+            arn=self.ecs.arn(f"task/{cluster.name}/{identifier}"),
+            cluster=cluster,
+            service_name=service_name,
             deployment=deployment,
             zone=place.zone,
             subnet_id=place.subnet_id,
@@ -293,7 +331,7 @@ class Controller:
             containers=[
                 Container(
                     name=definition["name"],
-                    arn=self.ecs.arn(f"container/{service.cluster.name}/{identifier}/{uuid.uuid4()}"),
+                    arn=self.ecs.arn(f"container/{cluster.name}/{identifier}/{uuid.uuid4()}"),
                     image=definition["image"],
                     runtime_id=f"{identifier}-{next(self._ids):010d}",
                 )
@@ -302,17 +340,6 @@ class Controller:
             main=main_container(deployment.task_definition.containers, deployment.service_connect, deployment.request),
             created_at=self.clock(),
         )
-        self.ecs.tasks[task.id] = task
-        self.ecs.tags[task.arn] = self._tags_of_new_task(service)
-        service.steady = False
-        try:
-            self.launcher.start(task)
-        except Exception:  # no life of it has begun, so nobody would ever end it
-            del self.ecs.tasks[task.id], self.ecs.tags[task.arn]
-            self.placements.release(task.subnet_id, task.private_address)
-            self._start_failed(service, deployment)
-            raise
-        return task
 
     def _tags_of_new_task(self, service: Service) -> list[dict[str, str]]:
         """As propagateTags and enableECSManagedTags of the service say."""
@@ -323,8 +350,9 @@ class Controller:
             tags.append({"key": "aws:ecs:serviceName", "value": service.name})
         return tags
 
-    def _service_of(self, task: Task) -> Service:
-        return self.ecs.services[task.cluster.name, task.service_name]
+    def _service_of(self, task: Task) -> Service | None:
+        """None: it is RunTask's."""
+        return self.ecs.services.get((task.cluster.name, task.service_name))
 
     def _start_failed(self, service: Service, deployment: Deployment) -> None:
         """A task did not get to RUNNING: the circuit breaker counts it until one does [ecs]."""

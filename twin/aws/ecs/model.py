@@ -262,7 +262,7 @@ class Task:
     id: str
     arn: str
     cluster: Cluster
-    service_name: str
+    service_name: str  # "": it is no service's, but RunTask's
     deployment: Deployment
     zone: str
     subnet_id: str
@@ -278,6 +278,27 @@ class Task:
     version: int = 1
     steps: dict[str, float] = field(default_factory=dict)
     targets: dict[str, str] = field(default_factory=dict)  # its state in each target group, by ARN
+
+    @property
+    def group(self) -> str:
+        """Its service's, the one that RunTask names, or its family's [ecs: RunTask]."""
+        if self.service_name:
+            return f"service:{self.service_name}"
+        return str(self.deployment.request.get("group") or f"family:{self.deployment.task_definition.family}")
+
+    @property
+    def overrides(self) -> Json:
+        """`TaskOverride`, as RunTask was given it."""
+        given: Json = self.deployment.request.get("overrides") or {}
+        return {"inferenceAcceleratorOverrides": [], **given, "containerOverrides": given.get("containerOverrides", [])}
+
+    def override_of(self, container: str) -> Json:
+        """What RunTask says of that container in place of its definition."""
+        found: Json = {}
+        for override in self.overrides["containerOverrides"]:
+            if override.get("name") == container:
+                found |= override
+        return found
 
     @property
     def is_wanted(self) -> bool:

@@ -19,7 +19,7 @@ from twin.aws.ecs.tags import checked_tags
 from twin.aws.ecs.task_definitions import find_task_definition
 from twin.machine.capacity import most_tasks
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "check_network", "usable"]
 
 Json = dict[str, Any]
 
@@ -62,7 +62,7 @@ def create_service(context: Context, request: Json) -> Json:
         request=dict(content),
         created_from=content,
     )
-    definition = _usable(context, request.get("taskDefinition", ""))
+    definition = usable(context, request.get("taskDefinition", ""))
     _check_with(context, service.request, definition)
     deployment = _deployment(context, service, definition, service.request)
     context.controller.deploy(service, deployment)
@@ -84,7 +84,7 @@ def update_service(context: Context, request: Json) -> Json:
         changed["deploymentConfiguration"] = {**before, **request["deploymentConfiguration"]}
     definition = service.primary.task_definition
     if "taskDefinition" in request:
-        definition = _usable(context, request["taskDefinition"])
+        definition = usable(context, request["taskDefinition"])
     _check_with(context, changed, definition)
     if (
         request.get("forceNewDeployment", False)
@@ -189,7 +189,7 @@ def _count(desired: int) -> int:
     return desired
 
 
-def _usable(context: Context, reference: str) -> TaskDefinition:
+def usable(context: Context, reference: str) -> TaskDefinition:
     """An active task definition whose tasks can run here."""
     definition = find_task_definition(context, reference, missing="TaskDefinition not found.")
     if definition.status != "ACTIVE":
@@ -199,9 +199,8 @@ def _usable(context: Context, reference: str) -> TaskDefinition:
     return definition
 
 
-def _deployment(context: Context, service: Service, definition: TaskDefinition, request: Json) -> Deployment:
-    """A new deployment of *service* as *request* has it; makes its Cloud Map services."""
-    network = request.get("networkConfiguration") or {}
+def check_network(context: Context, network: Json) -> None:
+    """Refuse a network configuration without subnets that are there."""
     subnets = (network.get("awsvpcConfiguration") or {}).get("subnets") or []
     if not subnets:
         raise InvalidParameterException(
@@ -209,6 +208,11 @@ def _deployment(context: Context, service: Service, definition: TaskDefinition, 
         )
     if not context.controller.placements.zones(network):
         raise InvalidParameterException(f"Error retrieving subnet information for {subnets}: one does not exist.")
+
+
+def _deployment(context: Context, service: Service, definition: TaskDefinition, request: Json) -> Deployment:
+    """A new deployment of *service* as *request* has it; makes its Cloud Map services."""
+    check_network(context, request.get("networkConfiguration") or {})
     connection = service_connect.configuration(context, service.cluster, request)
     deployment = context.controller.new_deployment(service, definition, request, connection)
     service_connect.connect(context, service, deployment)

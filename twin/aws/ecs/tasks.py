@@ -6,12 +6,18 @@ from typing import Any
 
 from twin.aws.ecs import wire
 from twin.aws.ecs.context import Context, find_cluster, find_service, name_of, page
-from twin.aws.ecs.errors import InvalidParameterException, UnsupportedFeatureException
-from twin.aws.ecs.model import StopCode, Task
+from twin.aws.ecs.errors import InvalidParameterException
+from twin.aws.ecs.model import Deployment, StopCode, Task
+from twin.aws.ecs.ports import NoRoom
+from twin.aws.ecs.services import check_network, usable
+from twin.aws.ecs.tags import checked_tags
 
 __all__ = ["OPERATIONS"]
 
 Json = dict[str, Any]
+_KEPT = ("networkConfiguration", "platformVersion", "group", "overrides")
+# What would change where tasks run, and does not here.
+_REFUSED = ("placementConstraints", "placementStrategy", "volumeConfigurations")
 
 
 def list_tasks(context: Context, request: Json) -> Json:
@@ -66,8 +72,46 @@ def stop_task(context: Context, request: Json) -> Json:
 
 
 def run_task(context: Context, request: Json) -> Json:
-    """Refused: only the tasks of services run here."""
-    raise UnsupportedFeatureException("RunTask is not supported by this endpoint: create a service instead")
+    """Start up to ten tasks of a definition, each by itself: what ends is not replaced.
+
+    Where a subnet has no address left, the answer names it as a failure (the words are assumed).
+    """
+    cluster = find_cluster(context, request.get("cluster"))
+    for member in _REFUSED:
+        if request.get(member):
+            raise InvalidParameterException(f"{member} is not supported by this endpoint.")
+    if request.get("launchType", "FARGATE") != "FARGATE":
+        raise InvalidParameterException(f"The launch type {request['launchType']} is not supported by this endpoint.")
+    count = request.get("count", 1)
+    if not 1 <= count <= 10:
+        raise InvalidParameterException(f"count must be between 1 and 10, is {count}.")
+    definition = usable(context, request["taskDefinition"])
+    check_network(context, request.get("networkConfiguration") or {})
+    names = {container["name"] for container in definition.containers}
+    for override in (request.get("overrides") or {}).get("containerOverrides", []):
+        if override.get("name") not in names:
+            raise InvalidParameterException(
+                f"Override for container named {override.get('name')} is not a container in the TaskDefinition."
+            )
+    tags = checked_tags(request.get("tags", []))
+    now = context.controller.clock()
+    deployment = Deployment(
+        id=request.get("startedBy", ""),
+        task_definition=definition,
+        created_at=now,
+        updated_at=now,
+        network_configuration=request["networkConfiguration"],
+        service_connect=None,
+        request={name: request[name] for name in _KEPT if name in request},
+    )
+    started, failures = [], []
+    for _ in range(count):
+        try:
+            task = context.controller.run_task(cluster, deployment, list(tags))
+            started.append(wire.task(task, context.ecs, tags=True))
+        except NoRoom as error:
+            failures.append({"arn": cluster.arn, "reason": "RESOURCE:ENI", "detail": str(error)})
+    return {"tasks": started, "failures": failures}
 
 
 OPERATIONS = {
