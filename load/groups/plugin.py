@@ -97,6 +97,7 @@ def register(by: str | Key, noun: str, detail: Detail | None) -> None:
         groups = Groups(environment, by, noun, detail)
         _by_environment[environment] = groups
         groups.listen()
+        environment.events.quit.add_listener(lambda **_: groups.write_report())
 
     events.init.add_listener(on_init)
     events.quitting.add_listener(lambda environment, **_: groups_of(environment).quit())
@@ -421,8 +422,8 @@ class Groups:
                 _logger.warning("%d requests were counted by %s, but %d in all.", counted[0], self.noun, total)
 
     def quit(self) -> None:
-        """Write and print what was measured; called when Locust ends, however it ends."""
-        runner, options = self.environment.runner, self.environment.parsed_options
+        """Give out and print what was measured; called when Locust ends, however it ends."""
+        runner = self.environment.runner
         if runner is None or self.is_worker:
             return
         if not self.is_master:
@@ -430,14 +431,22 @@ class Groups:
             runner.quit()
         self._quitting = True
         self.complete()
-        if options is not None and options.html_file:
-            # Locust has written it before the workers' last reports came in, and after SIGTERM not at all.
-            process_html_filename(options)
-            file, page = Path(options.html_file), get_html_report(self.environment, show_download_link=False)
-            rows, even = self.counts.groups(), self.counts.even_parts()
-            text = report.with_section(page, rows, even, self.notes(), self.noun, self.detail_noun)
-            try:
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(text, encoding="utf-8")
-            except OSError as error:
-                _logger.warning("%s cannot be written (%s).", file, error.strerror)
+
+    def write_report(self) -> None:
+        """Put the section into the report of `--html`, as the last thing that this process does.
+
+        Locust has written it before the workers' last reports came in. After SIGTERM it has not, or it writes it while
+        the workers are asked to quit.
+        """
+        options = self.environment.parsed_options
+        if self.is_worker or self.environment.runner is None or options is None or not options.html_file:
+            return
+        process_html_filename(options)
+        file, page = Path(options.html_file), get_html_report(self.environment, show_download_link=False)
+        rows, even = self.counts.groups(), self.counts.even_parts()
+        text = report.with_section(page, rows, even, self.notes(), self.noun, self.detail_noun)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        except OSError as error:
+            _logger.warning("%s cannot be written (%s).", file, error.strerror)

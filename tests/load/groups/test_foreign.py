@@ -216,13 +216,27 @@ def master(port: int) -> tuple[str, ...]:
     return ("--master-bind-host", "127.0.0.1", "--master-bind-port", str(port))
 
 
+def start(locust: Any, service: str, *workers: str) -> Any:
+    """Locust, which has counted some hundred requests, failures among them."""
+    write(locust, SHOP)
+    load = ("--headless", "-H", service, "-u", "8", "-r", "8", *FILES, *workers, "--html", "r.html", "--logfile", "log")
+    process = locust.start(*load)
+
+    def reported() -> bool:
+        file = locust.folder / "c_groups.csv"
+        requests, failures = counted(file) if file.exists() else (0, 0)
+        return requests > 300 and failures > 0
+
+    locust.wait_until(process, reported)
+    return process
+
+
 @pytest.mark.parametrize("processes", [1, 4])
 def test_sums_are_locusts_and_the_servers(locust: Any, own_service: str, free_port: int, processes: int) -> None:
-    write(locust, SHOP)
-    workers = bound(free_port) if processes > 1 else ()
-    load = ("--headless", "-H", own_service, "-u", "8", "-r", "8", "-t", "4s", "--html", "r.html")
-    code, _, stderr = locust.run(*load, *FILES, *workers)
-    assert code == 1, stderr  # as Locust has it: some requests failed
+    process = start(locust, own_service, *(bound(free_port) if processes > 1 else ()))
+    process.terminate()
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1, stderr  # as Locust has it: some requests failed
     total = agree(locust, stderr)
     assert total == locust.seen(own_service)["requests"]
     # What the locustfile accepted is no failure, here as there.
@@ -233,24 +247,11 @@ def test_sums_are_locusts_and_the_servers(locust: Any, own_service: str, free_po
         assert f"<td class=text>{host}</td>" in (locust.folder / "r.html").read_text()
 
 
-def start(locust: Any, service: str, port: int) -> tuple[Any, Any]:
-    """A master, and one of its four workers, which has reported."""
-    write(locust, SHOP)
-    load = ("--headless", "-H", service, "-u", "8", "-r", "8", *FILES, *bound(port), "--logfile", "log")
-    process = locust.start(*load)
-
-    def reported() -> bool:
-        file = locust.folder / "c_groups.csv"
-        return file.exists() and counted(file)[0] > 300
-
-    locust.wait_until(process, reported)
-    return process, psutil.Process(process.pid).children()[0]
-
-
 def test_a_worker_that_is_stopped_for_a_while_and_goes_on_loses_nothing(
     locust: Any, own_service: str, free_port: int
 ) -> None:
-    process, worker = start(locust, own_service, free_port)
+    process = start(locust, own_service, *bound(free_port))
+    worker = psutil.Process(process.pid).children()[0]
 
     def said(words: str) -> bool:
         return words in (locust.folder / "log").read_text()
@@ -267,8 +268,8 @@ def test_a_worker_that_is_stopped_for_a_while_and_goes_on_loses_nothing(
 
 
 def test_what_a_worker_that_is_killed_takes_with_it_is_bounded(locust: Any, own_service: str, free_port: int) -> None:
-    process, worker = start(locust, own_service, free_port)
-    worker.kill()
+    process = start(locust, own_service, *bound(free_port))
+    psutil.Process(process.pid).children()[0].kill()
     locust.wait_until(process, lambda: "setting state to missing" in (locust.folder / "log").read_text())
     process.terminate()
     _, stderr = process.communicate(timeout=60)
