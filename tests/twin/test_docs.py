@@ -86,6 +86,7 @@ ASSUMED = {
     "aws/ecs/scheduler.py": "that tasks which still stop hold it up: assumed",
     "aws/ecs/service_connect.py": "Its own aliases are among them (*assumed*)",
     "aws/ecs/service_registries.py": "registered whatever DNS records the Cloud Map service has (assumed)",
+    "aws/ecs/tasks.py": "the answer has a failure RESOURCE:ENI (assumed)",
     "aws/moto/api_gateway.py": "other names below a common path are accepted (*assumed*)",
     "aws/moto/cloud_map.py": "an instance's status is UNKNOWN (*assumed*), and all are returned",
     "aws/moto/domain_names.py": "the rest of its text is *assumed*",
