@@ -111,7 +111,7 @@ def watch_listing(running: dict[str, Any]) -> None:
             try:
                 now, then = ask(running, "gateway")["requests"], at
                 at = time.monotonic()
-                # The counts begin anew when the gateway's clusters are replaced.
+                # The counts begin anew with the gateway's Envoy.
                 news = {name: total - before.get(name, 0) for name, total in now.items()}
                 rates = {name: round(max(count, 0) / (at - then)) for name, count in news.items()}
                 before = now

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Protocol
@@ -100,6 +101,7 @@ class Gateway:
         self._stale = False  # whether Envoy's file lacks what was discovered, because it could not be written
         self._unusable: frozenset[str] = frozenset()  # ids of instances that have been told
         self._clusters: dict[str, dict[str, Any]] = {}  # as in cds.json, by name
+        self._replaced: Counter[str] = Counter()  # requests by address that clusters got which others have replaced
         self._authorizers: dict[str, JwtAuthorizer] = {}  # by id: those that the served route table may ask
         self._keys = IssuerKeys(
             lambda issuer: fetch_keys(issuer_url or issuer),
@@ -146,16 +148,30 @@ class Gateway:
         return counts
 
     async def requests(self) -> dict[str, int]:
-        """How many requests each address has got since Envoy started, by its text."""
+        """How many requests each address that is used has got since Envoy started, by its text.
+
+        Those that a cluster got in the moment in which it was replaced are not counted.
+        """
+        return {
+            address: self._replaced[address] + count for address, count in (await self._got(self._clusters)).items()
+        }
+
+    async def _got(self, clusters: Collection[str]) -> Counter[str]:
+        """The requests of these clusters by address, since Envoy has each."""
         answer = await self._envoy.admin.json("/clusters?format=json") if self._envoy.admin else {}
-        counts: dict[str, int] = {}
+        counts: Counter[str] = Counter()
         for status in answer.get("cluster_statuses", []):
-            for host in status.get("host_statuses", []) if status["name"] in self._clusters else []:
+            for host in status.get("host_statuses", []) if status["name"] in clusters else []:
                 where = host["address"]["socket_address"]
                 address = f"{where['address']}:{where['port_value']}"
-                total = next((int(stat.get("value", 0)) for stat in host["stats"] if stat["name"] == "rq_total"), 0)
-                counts[address] = counts.get(address, 0) + total
+                counts[address] += next((int(s.get("value", 0)) for s in host["stats"] if s["name"] == "rq_total"), 0)
         return counts
+
+    async def _make_clusters_anew(self) -> dict[str, dict[str, Any]]:
+        """The clusters as they are to be; what those of before got that will be replaced is kept."""
+        made = self._make_clusters()
+        self._replaced += await self._got([name for name in self._clusters if made.get(name) != self._clusters[name]])
+        return made
 
     @property
     def work(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
@@ -234,7 +250,7 @@ class Gateway:
         async with self._busy:
             self._stale |= await self._discover()
             if self._stale:
-                self._clusters = self._make_clusters()
+                self._clusters = await self._make_clusters_anew()
                 self._envoy.write("cds", list(self._clusters.values()))
                 await self._taken_over()
                 self._stale = False
@@ -307,7 +323,7 @@ class Gateway:
 
     async def _publish(self) -> None:
         """Write what has changed, so that at no moment something refers to what is not there."""
-        before, self._clusters = self._clusters, self._make_clusters()
+        before, self._clusters = self._clusters, await self._make_clusters_anew()
         authorizers = {authorizer.id: authorizer for authorizer in self._asked}
         self._envoy.write("cds", list({**before, **self._clusters}.values()))
         # What was refused may have been so for an authorizer that is gone now.

@@ -631,6 +631,29 @@ def test_an_instance_that_no_request_can_be_sent_to_is_told_and_the_others_are_u
     assert sorted(name for names in logged for name in names) == ["portless", "word"]
 
 
+def test_requests_of_a_task_are_counted_on_when_instances_change(api: ApiInHand) -> None:
+    twin, cloud_map = api.twin, api.twin.client("servicediscovery")
+    (service,) = cloud_map.list_services()["Services"]
+    deaf = {"AWS_INSTANCE_IPV4": "127.0.0.1", "AWS_INSTANCE_PORT": "9"}
+
+    def counted() -> int:
+        tasks = json.loads(subprocess.check_output(twin_command("ps", "--state", str(twin.state), "--json")))["tasks"]
+        return sum(task["requests"] for task in tasks)
+
+    before = counted()
+    for _ in range(20):
+        assert api.client.get("/hostname").status_code == 200
+    assert counted() == before + 20
+    cloud_map.register_instance(ServiceId=service["Id"], InstanceId="deaf", Attributes=deaf)
+    wait_until(lambda: "127.0.0.1:9::" in admin_text(twin.state / "gateway", "/clusters"), "the other is used")
+    assert counted() == before + 20
+    cloud_map.deregister_instance(ServiceId=service["Id"], InstanceId="deaf")
+    wait_until(lambda: "127.0.0.1:9::" not in admin_text(twin.state / "gateway", "/clusters"), "it is no longer used")
+    assert counted() == before + 20
+    assert api.client.get("/hostname").status_code == 200
+    assert counted() == before + 21
+
+
 def test_no_instance(api: ApiInHand) -> None:
     ecs = api.twin.client("ecs")
     names = {"cluster": "serviceconnect", "service": "serviceconnect"}
