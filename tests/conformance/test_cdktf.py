@@ -1,9 +1,10 @@
-"""The stack by the cdktf command, as `make deploy` and `make destroy` run it, with CDKTF's bindings and cdktn's."""
+"""The stack by `make deploy` and `make destroy`, which run the cdktf command: with an environment, with cdktn too."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,18 +26,24 @@ PYTHONS = {"cdktf": Path(sys.executable), "cdktn": PROJECT / ".venv-cdktn" / "bi
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("bindings", PYTHONS)
-def test_make_deploys_and_destroys(bindings: str, endpoint: Endpoint, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("bindings", "env"), [("cdktf", ""), ("cdktf", "prod"), ("cdktn", "")])
+def test_make_deploys_and_destroys(bindings: str, env: str, endpoint: Endpoint, tmp_path: Path) -> None:
     if not PYTHONS[bindings].exists():
         pytest.skip("conformance: cdktn is not installed (`make .venv-cdktn/.installed` installs it)")
     if not (PROJECT / "node_modules" / ".installed").exists():
         pytest.skip("conformance: the cdktf command is not installed (`make node_modules/.installed` installs it)")
     folder = tmp_path / "project"
     folder.mkdir()
+    # What finds the settings beside itself is here; all else is a link.
+    shutil.copy(PROJECT / "main.py", folder)
+    shutil.copytree(PROJECT / "tools", folder / "tools")
     for path in PROJECT.iterdir():
-        if path.name not in _OWN and not path.name.startswith("terraform.") and path.suffix != ".egg-info":
+        there = path.name in _OWN or (folder / path.name).exists()
+        if not there and not path.name.startswith("terraform.") and path.suffix != ".egg-info":
             (folder / path.name).symlink_to(path)
-    (folder / "cdktf.json").write_text((PROJECT / "cdktf.json").read_text())
+    project = json.loads((PROJECT / "cdktf.json").read_text())
+    project["context"]["serviceconnect"]["environments"] = {"prod": {"desired_count": 2}}
+    (folder / "cdktf.json").write_text(json.dumps(project))
     synthesize(tmp_path / "asked")
     terraform = Terraform(tmp_path, {**endpoint.environment, "PYTHONPATH": str(PROJECT)})
     try:
@@ -51,7 +58,7 @@ def test_make_deploys_and_destroys(bindings: str, endpoint: Endpoint, tmp_path: 
         done = subprocess.run(
             ["make", target, "ARGS=--auto-approve", f"BINDINGS={bindings}", f"APP={program}"],
             cwd=folder,
-            env={**terraform.environment, "CI": "true", "PATH": os.environ["PATH"]},
+            env={**terraform.environment, "ENV": env, "CI": "true", "PATH": os.environ["PATH"]},
             capture_output=True,
             text=True,
             timeout=600,
@@ -59,7 +66,14 @@ def test_make_deploys_and_destroys(bindings: str, endpoint: Endpoint, tmp_path: 
         assert done.returncode == 0, f"{done.stdout[-3000:]}{done.stderr[-2000:]}"
 
     make("deploy")
-    (outputs,) = json.loads((folder / "outputs.json").read_text()).values()
-    assert len(hostnames(f"{outputs['gateway_url']}/hostname", expected=3)) == 3
+    # An environment has a name, outputs and a state of its own.
+    name, file, count = (
+        ("serviceconnect-prod", "outputs.prod.json", 2) if env else ("serviceconnect", "outputs.json", 3)
+    )
+    assert [path.name for path in folder.glob("outputs*.json")] == [file]
+    assert (folder / f"terraform.{name}.eu-west-2.loopback.tfstate").exists()
+    (outputs,) = json.loads((folder / file).read_text()).values()
+    assert outputs["service_name"] == name
+    assert len(hostnames(f"{outputs['gateway_url']}/hostname", expected=count)) == count
     make("destroy")
     assert inventory(endpoint.client) == before
