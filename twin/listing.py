@@ -23,9 +23,9 @@ __all__ = ["listing", "print_listing", "watch_listing"]
 _GONE = (NotUp, BotoCoreError, ClientError)  # what one meets who asks a twin that ends
 _WATCH_INTERVAL = 1.0  # seconds
 # The nameless one is what is counted.
-_COLUMNS = ("task", "host", "zone", "status", "health", "registered", "", "started", "why stopped")
-_NARROW = 110  # columns of a terminal, below which a row leaves out
-_LEFT_OUT = ("host", "zone", "started")
+_COLUMNS = ("task", "host", "zone", "revision", "status", "health", "registered", "", "started", "why stopped")
+_NARROW = 130  # columns of a terminal, below which a row leaves out
+_LEFT_OUT = ("host", "zone", "revision", "started")
 
 
 def listing(running: dict[str, Any]) -> dict[str, Any]:
@@ -37,15 +37,16 @@ def listing(running: dict[str, Any]) -> dict[str, Any]:
     aws = Aws(endpoint_of(running), running["region"], running["credentials"])
     with _answering(running):
         gateway, addresses = ask(running, "gateway"), _registered(aws)
-        rows = [(task, _row(task, addresses, gateway["requests"])) for task in _described(aws)]
+        primary = _primary(aws)
+        rows = [(task, _row(task, addresses, gateway["requests"], primary)) for task in _described(aws)]
     return {
         **{name: running[name] for name in ("pid", "gateway_url", "aws_endpoint_url", "region")},
         "tasks": [
             {
                 "id": task["taskArn"].rsplit("/", 1)[-1],
-                **dict(zip(("host", "zone", "status", "health"), row[1:5], strict=True)),
-                "registered": None if row[5] == "-" else row[5],
-                "requests": gateway["requests"].get(row[5], 0),
+                **dict(zip(("host", "zone", "revision", "status", "health"), row[1:6], strict=True)),
+                "registered": None if row[6] == "-" else row[6],
+                "requests": gateway["requests"].get(row[6], 0),
                 "started_at": task["startedAt"].isoformat() if "startedAt" in task else None,
                 "stopped_reason": task.get("stoppedReason"),
             }
@@ -143,9 +144,9 @@ def _tasks(aws: Aws, counted: str, requests: Mapping[str, int], width: int) -> T
     for name in shown:
         # Where it is tight the reason alone is cut: without ids and states the rest says nothing.
         table.add_column(name or counted, no_wrap=name != _COLUMNS[-1], justify="left" if name else "right")
-    addresses = _registered(aws)
+    addresses, primary = _registered(aws), _primary(aws)
     for task in _described(aws):
-        row = dict(zip(_COLUMNS, _row(task, addresses, requests), strict=True))
+        row = dict(zip(_COLUMNS, _row(task, addresses, requests, primary), strict=True))
         table.add_row(*(Text(row[name], no_wrap=True, overflow="ellipsis") for name in shown))
     return table
 
@@ -173,7 +174,30 @@ def _registered(aws: Aws) -> dict[str, str]:
     return found
 
 
-def _row(task: dict[str, Any], addresses: dict[str, str], requests: Mapping[str, int]) -> list[str]:
+def _primary(aws: Aws) -> dict[str, str | None]:
+    """The deployment that is rolling out in each service (`service:NAME`, as the group of its tasks); else None."""
+    found: dict[str, str | None] = {}
+    for cluster in aws.call("ecs", "ListClusters")["clusterArns"]:
+        arns = aws.call("ecs", "ListServices", cluster=cluster, maxResults=100)["serviceArns"]
+        for start in range(0, len(arns), 10):
+            described = aws.call("ecs", "DescribeServices", cluster=cluster, services=arns[start : start + 10])
+            for service in described["services"]:
+                ids = {each["status"]: each["id"] for each in service["deployments"]}
+                found[f"service:{service['serviceName']}"] = ids.get("PRIMARY") if len(ids) > 1 else None
+    return found
+
+
+def _revision(task: dict[str, Any], primary: Mapping[str, str | None]) -> str:
+    """Such as `serviceconnect:2`; during a deployment with the side on which the task is."""
+    revision = str(task["taskDefinitionArn"].rsplit("/", 1)[-1])
+    if (rolling := primary.get(task.get("group", ""))) is None or task["lastStatus"] == "STOPPED":
+        return revision
+    return f"{revision} {'new' if task.get('startedBy') == rolling else 'old'}"
+
+
+def _row(
+    task: dict[str, Any], addresses: dict[str, str], requests: Mapping[str, int], primary: Mapping[str, str | None]
+) -> list[str]:
     identifier = task["taskArn"].rsplit("/", 1)[-1]
     details = {detail["name"]: detail["value"] for detail in task["attachments"][0]["details"]}
     address = addresses.get(identifier, "-")
@@ -182,6 +206,7 @@ def _row(task: dict[str, Any], addresses: dict[str, str], requests: Mapping[str,
         identifier[:12],
         details["privateDnsName"].partition(".")[0],
         task["availabilityZone"],
+        _revision(task, primary),
         task["lastStatus"],
         task["healthStatus"],
         address,

@@ -53,6 +53,7 @@ def test_the_listing_for_programs_has_every_task_and_no_credentials(twin: Runnin
 
     running = [task for task in listed["tasks"] if task["status"] == "RUNNING"]
     assert {task["id"] for task in running} == {t["taskArn"].rsplit("/", 1)[-1] for t in twin.tasks()}
+    assert {task["revision"] for task in running} == {"serviceconnect:1"}
     assert all(task["registered"] and task["started_at"] and not task["stopped_reason"] for task in running)
     assert listed["gateway_url"] == twin.gateway_url
     assert listed["left_out"]
