@@ -286,6 +286,7 @@ def down(state: State = _STATE) -> None:
 def ps(
     watch: Annotated[bool, typer.Option("--watch", help="Show it anew every second, with requests a second.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: docs/twin.md has its keys.")] = False,
+    everything: Annotated[bool, typer.Option("--all", "-a", help="Stopped tasks too, as --json has them.")] = False,
     state: State = _STATE,
 ) -> None:
     """List the twin's tasks as ECS and Cloud Map tell them, and what the twin does not do."""
@@ -299,9 +300,9 @@ def ps(
     if as_json:
         print(json.dumps(listing(running), indent=2))
     elif watch:
-        watch_listing(running)
+        watch_listing(running, stopped=everything)
     else:
-        print_listing(running)
+        print_listing(running, stopped=everything)
 
 
 @app.command()

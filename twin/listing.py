@@ -58,8 +58,8 @@ def listing(running: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def print_listing(running: dict[str, Any]) -> None:
-    """Print the tasks of the twin that tells *running* of itself, and what was passed over."""
+def print_listing(running: dict[str, Any], *, stopped: bool = False) -> None:
+    """Print the tasks of the twin that tells *running* of itself, *stopped* ones too or not, and what it leaves out."""
     console = _console()
     if "aws_endpoint_url" not in running:
         console.print(f"The twin (pid {running.get('pid')}) is starting.")
@@ -67,7 +67,7 @@ def print_listing(running: dict[str, Any]) -> None:
     aws = Aws(running["aws_endpoint_url"], running["region"], running["credentials"])
     with _answering(running):
         gateway = ask(running, "gateway")
-        tasks = _tasks(aws, "requests", gateway["requests"], console.width)
+        tasks = _tasks(aws, "requests", gateway["requests"], console.width, stopped=stopped)
     console.print(_head(running))
     console.print(tasks)
     fronts = gateway["fronts"]
@@ -101,7 +101,7 @@ def _answering(running: dict[str, Any]) -> Iterator[None]:
         raise NotUp(f"The twin (pid {running['pid']}) does not answer any more ({error}).") from None
 
 
-def watch_listing(running: dict[str, Any]) -> None:
+def watch_listing(running: dict[str, Any], *, stopped: bool = False) -> None:
     """Show the tasks anew every second, with the requests a second that each gets, until Ctrl-C or the twin's end."""
     aws = Aws(endpoint_of(running), running["region"], running["credentials"])
     before, at = ask(running, "gateway")["requests"], time.monotonic()
@@ -116,7 +116,7 @@ def watch_listing(running: dict[str, Any]) -> None:
                 news = {name: total - before.get(name, 0) for name, total in now.items()}
                 rates = {name: round(max(count, 0) / (at - then)) for name, count in news.items()}
                 before = now
-                shown = Group(_head(running), _tasks(aws, "req/s", rates, console.width))
+                shown = Group(_head(running), _tasks(aws, "req/s", rates, console.width, stopped=stopped))
                 if console.is_terminal:
                     live.update(shown, refresh=True)
                 else:
@@ -137,8 +137,11 @@ def _head(running: dict[str, Any]) -> str:
     return f"gateway {running['gateway_url']}   AWS endpoint {running['aws_endpoint_url']}   pid {running['pid']}"
 
 
-def _tasks(aws: Aws, counted: str, requests: Mapping[str, int], width: int) -> Table:
-    """A row for each task, in *width* columns of a terminal; *requests* by address, in a column named *counted*."""
+def _tasks(aws: Aws, counted: str, requests: Mapping[str, int], width: int, *, stopped: bool) -> Table:
+    """A row for each task, in *width* columns of a terminal; *requests* by address, in a column named *counted*.
+
+    stopped: whether tasks that are STOPPED have one.
+    """
     table = Table(box=None, pad_edge=False)
     shown = [name for name in _COLUMNS if width >= _NARROW or name not in _LEFT_OUT]
     for name in shown:
@@ -146,6 +149,8 @@ def _tasks(aws: Aws, counted: str, requests: Mapping[str, int], width: int) -> T
         table.add_column(name or counted, no_wrap=name != _COLUMNS[-1], justify="left" if name else "right")
     addresses, primary = _registered(aws), _primary(aws)
     for task in _described(aws):
+        if task["lastStatus"] == "STOPPED" and not stopped:
+            continue
         row = dict(zip(_COLUMNS, _row(task, addresses, requests, primary), strict=True))
         table.add_row(*(Text(row[name], no_wrap=True, overflow="ellipsis") for name in shown))
     return table

@@ -332,7 +332,7 @@ def test_in_a_narrow_terminal_the_reason_alone_is_cut(twin: RunningTwin) -> None
     wait_until(lambda: victim not in running(twin), "another runs in its place")
 
     leader, follower = pty.openpty()
-    command = twin_command("ps", "--state", str(twin.state))
+    command = twin_command("ps", "-a", "--state", str(twin.state))
     environment = {**os.environ, "TERM": "dumb", "COLUMNS": "80"}
     subprocess.run(command, stdout=follower, stderr=follower, env=environment, check=True)
     os.close(follower)
@@ -341,7 +341,7 @@ def test_in_a_narrow_terminal_the_reason_alone_is_cut(twin: RunningTwin) -> None
     (line,) = (line for line in narrow if victim[:12] in line)
     assert len(line) <= 80
     assert re.fullmatch(rf"{victim[:12]} +[A-Z]+ +[A-Z]+ +- +- +it had.*…\s*", line), line
-    (wide,) = (line for line in run_twin(twin, "ps").stdout.splitlines() if victim[:12] in line)
+    (wide,) = (line for line in run_twin(twin, "ps", "-a").stdout.splitlines() if victim[:12] in line)
     assert reason in wide
 
 

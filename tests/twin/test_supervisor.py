@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -279,6 +280,22 @@ def test_it_asks_nobody_else_and_ends_with_its_parent(tmp_path: Path) -> None:
 
     assert told.read_text() == "3"
     wait_until(lambda: not [pid for pid in started if is_alive(pid)], "all processes are gone")
+
+
+def test_stopped_tasks_are_listed_where_all_are_asked_for(twin: RunningTwin) -> None:
+    stopped = twin.tasks()[0]["taskArn"].rsplit("/", 1)[-1]
+    subprocess.run(twin_command("stop", stopped, "--state", str(twin.state)), check=True, capture_output=True)
+
+    def listed(*options: str) -> dict[str, str]:
+        command = twin_command("ps", *options, "--state", str(twin.state))
+        text = subprocess.run(
+            command, env={**os.environ, "COLUMNS": "200"}, capture_output=True, text=True, check=True
+        ).stdout
+        return {line.split()[0]: line for line in text.splitlines() if re.match(r"[0-9a-f]{12} ", line)}
+
+    wait_until(lambda: stopped[:12] not in listed(), "the task has stopped", timeout=60)
+    assert " STOPPED " in listed("-a")[stopped[:12]]
+    wait_until(lambda: len(listed()) == 3, "another task is in its place")
 
 
 def test_killed_with_its_watchdog_replaced_nothing_is_left(twin: RunningTwin) -> None:
