@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -80,6 +81,14 @@ VARIANTS = {
             "SC_STAGE": "prod",
         },
         ({"SC_TAGS": "team=web"}, {"SC_STAGE": "test"}),
+    ),
+    # Another share is a deployment in place. Nothing is run as the collector here, and tasks do not wait for it.
+    "spot-sidecar": Variant(
+        {
+            "SC_FARGATE_SPOT": "50",
+            "SC_SIDECARS": json.dumps([{"name": "otel", "image": f"{_IMAGE}:1", "ports": [4318]}]),
+        },
+        ({"SC_FARGATE_SPOT": "70"}, {"SC_SIDECARS": "[]", "SC_COMMAND": "python,-m,app"}),
     ),
     # The second key is refused beside the first: the route has to be changed in place.
     "renamed-variable": Variant(
