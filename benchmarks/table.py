@@ -99,7 +99,7 @@ def draw(run: Run, file: Path) -> None:
     from matplotlib import pyplot as plt
 
     figures = run.figures[::-1]
-    with mpl.rc_context({"svg.hashsalt": "performance", "font.size": 8}):
+    with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "performance", "font.size": 8}):
         drawing, axes = plt.subplots(figsize=(8, 0.3 * len(figures) + 0.8), layout="constrained")
         for place, figure in enumerate(figures):
             low, high = figure.spread

@@ -49,6 +49,7 @@ RUN_BY = {
     "make run": ".ci/run",
     "make test": ".ci/run",
     "make compare": "tests/tools/test_makefile.py",
+    "make bench": "tests/benchmarks/test_main.py",
     "make ui": "tests/load/groups/test_web.py",
     "make synth": "tests/constructs/test_main.py",
     "make install": ".ci/run",

@@ -18,7 +18,7 @@ from twin.credentials import environment
 PAGES = ("README.md", "docs/own-service.md", "docs/twin.md", "docs/reference/ecs.md")
 _PROGRAMS = ("aws", "curl", "twin")
 # These start a twin of their own, stay, or name what only their reader has.
-_NOT_ALONE = re.compile(r"twin up\b|--follow|/orders/7")
+_NOT_ALONE = re.compile(r"twin (up|init)\b|--follow|/orders/7")
 _LAST = "twin down"
 
 

@@ -33,7 +33,7 @@ def study(twin: RunningTwin, tmp_path_factory: pytest.TempPathFactory) -> Study:
     """What one call of `lab run` made of two experiments at one setting."""
     results = tmp_path_factory.mktemp("results")
     lab = [sys.executable, "-c", "from lab.cli import main; main()", "run", "stop-task", "crash"]
-    options = ["--users", "4", "--rate", "100", "--duration", "14", "--sweep", f"discovery_ttl={LIFETIME:g}"]
+    options = ["--users", "4", "--rate", "140", "--duration", "14", "--sweep", f"discovery_ttl={LIFETIME:g}"]
     finished = subprocess.run(
         [*lab, *options, "--target", str(twin.state / "outputs.json"), "--results", str(results)],
         cwd=PROJECT, capture_output=True, text=True, timeout=220,

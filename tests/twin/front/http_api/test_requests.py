@@ -120,7 +120,7 @@ def test_parameters_of_an_integration_that_are_ignored_are_told(api: ApiInHand, 
     told = listing(twin)
 
     assert f"integration {made}, method POST: the client's goes to the service" in told
-    assert f"integration {made}, TLS: tasks are asked by HTTP" in told
+    assert f"integration {made}, TLS: a load balancer's HTTPS is spoken unchecked; tasks are asked by HTTP" in told
     api.calls.delete_route(ApiId=api.id, RouteId=route)
 
 
