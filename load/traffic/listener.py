@@ -178,7 +178,7 @@ class Listener:
         app, options = web_ui.app, self.environment.parsed_options
         assert isinstance(app, Flask)
         stand_before(app, (options.web_host if options else None) or "")
-        swarm = f"{(options.web_base_path if options else None) or ''}/swarm"
+        swarm = ((options.web_base_path if options else None) or "").rstrip("/") + "/swarm"
 
         def refused() -> Response | None:
             if sentence := self._refusal(dict(request.form)):
