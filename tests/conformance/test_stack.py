@@ -90,6 +90,8 @@ VARIANTS = {
         },
         ({"SC_FARGATE_SPOT": "70"}, {"SC_SIDECARS": "[]", "SC_COMMAND": "python,-m,app"}),
     ),
+    # A VPC link cannot be given other subnets: another takes its place, and the integrations move before it goes.
+    "zones": Variant({"SC_AZ_COUNT": "2"}, ({"SC_AZ_COUNT": "3"},)),
     # The second key is refused beside the first: the route has to be changed in place.
     "renamed-variable": Variant(
         {"SC_ROUTES": "GET /hostname,GET /orders/{id},ANY /files/{path+}"},

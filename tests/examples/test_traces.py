@@ -33,8 +33,8 @@ def documented() -> dict[str, str]:
 
 @pytest.fixture
 def twin(start_twin: TwinFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunningTwin:
-    # Shorter than by default; the gateway sends requests to a task that is stopped for two seconds more.
-    own = {"SC_DRAIN_SECONDS": "4", "SC_DESIRED_COUNT": "2", "SC_REGISTER_WHEN_HEALTHY": "true"}
+    # Shorter than by default, and longer than the gateway takes to learn that a task has gone.
+    own = {"SC_DRAIN_SECONDS": "10", "SC_DESIRED_COUNT": "2", "SC_REGISTER_WHEN_HEALTHY": "true"}
     synthesize(tmp_path / "stack", **documented(), **own)
     monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     programs = str(PROJECT / "examples/traces/twin.toml")
@@ -56,9 +56,12 @@ def test_the_collector_gets_a_span_of_each_request_those_of_a_drain_too(twin: Ru
     wait_until(lambda: ask() and len({*sent.values()}) == 2, "both tasks have answered")
     hosts = {task["id"]: task["host"] for task in json.loads(run("ps", "--json", twin=twin))["tasks"]}
     stopped = next(iter(hosts))
+    run("fault", "discovery-down", twin=twin)  # so that the gateway goes on sending requests to it
     twin.client("ecs").stop_task(cluster=twin.outputs()["cluster_name"], task=stopped)
     wait_until(lambda: "SIGTERM" in steps(twin, stopped), "the task is being stopped")
     before = len(sent)
+    wait_until(lambda: ask().startswith(f"{hosts[stopped]}."), "a task that drains has answered")
+    run("fault", "discovery-down", "--undo", twin=twin)
     wait_until(lambda: ask() and "application stopped" in steps(twin, stopped), "the service has ended")
     drained = {trace for trace in [*sent][before:] if sent[trace].startswith(f"{hosts[stopped]}.")}
     assert drained
