@@ -26,6 +26,7 @@ __all__ = [
     "InstancesChanged",
     "ParametersChanged",
     "TargetChanged",
+    "TargetRegistered",
     "TaskChanged",
     "TaskFailed",
     "accident",
@@ -82,6 +83,13 @@ class BalancersChanged:
 @dataclass(frozen=True)
 class AlarmsChanged:
     """An alarm of CloudWatch has another state."""
+
+
+@dataclass(frozen=True)
+class TargetRegistered:
+    """A scalable target, by its resource such as `service/shop/orders`, is there or has another range."""
+
+    resource: str
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,6 @@ class Supervisor:
         self._machine = machine = Machine(processes, addresses, envoy_binary, state.path)
         self._aws = aws = Aws(f"http://{endpoint}", region, options.credentials)
         self._ecs = ecs = Ecs(ACCOUNT, region)
-        scaling = Scaling(ecs)
         registry, subnets, parameters = Registry(ACCOUNT, region), Subnets(ACCOUNT, region), options.parameters
         self._balancers = balancers = LoadBalancers(elbv2 := Elbv2(ACCOUNT, region), machine, events)
         self._gateway = gateway = Gateway(
@@ -88,8 +87,9 @@ class Supervisor:
         self._alarms = alarms = Alarms(ACCOUNT, region, gateway, parameters, events)
         self._controller = controller = Controller(ecs, launcher, subnets, registry, alarms, parameters, events)
         self._faults = faults = Faults(launcher, subnets, events)
-        self._parts: list[HasGaps] = [ServiceGaps(ecs, alarms), gateway, balancers, launcher, alarms, scaling]
         self._context = context = Context(ecs, controller, registry, elbv2)
+        self._scaling = scaling = Scaling(context, events)
+        self._parts: list[HasGaps] = [ServiceGaps(ecs, alarms), gateway, balancers, launcher, alarms, scaling]
         control = Control(context, launcher, faults, gateway, balancers, self._parts, parameters, accidents, events)
         self._endpoint = Endpoint(
             endpoint, account=ACCOUNT, region=region, api_urls=urls, credentials=options.credentials,
@@ -133,7 +133,7 @@ class Supervisor:
         self._parts[:0] = [self._stack, deployment]
         await self._balancers.configure()
         await self._gateway.start()
-        for part in (self._gateway, self._launcher, self._balancers, self._alarms, self._state):
+        for part in (self._gateway, self._launcher, self._balancers, self._alarms, self._scaling, self._state):
             for name, work in part.work.items():  # the failure of one ends none of the others
                 begin(kept(name, work))
         if self._options.reload:

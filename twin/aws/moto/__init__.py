@@ -11,7 +11,7 @@ from twin.aws.moto import (
     metrics,
     policies,
     public_parameters,
-    scaling,
+    scalable_targets,
     security_groups,
     transit_gateways,
 )
@@ -20,7 +20,7 @@ __all__ = ["complete"]
 
 _MODULES = (
     *(alarms, api_gateway, cloud_map, domain_names, hosted_zones, metrics, policies, public_parameters),
-    *(scaling, security_groups, transit_gateways),
+    *(scalable_targets, security_groups, transit_gateways),
 )
 
 # General layout
@@ -30,7 +30,7 @@ _MODULES = (
 #   cloud_map.py        filters, pages, the errors of names and of what is in use, health status, random order
 #   api_gateway.py      UpdateStage, lists of authorizers and deployments, tags of stages, what a route key may be
 #   security_groups.py  rules that differ in source or destination alone, descriptions of all kinds of rules
-#   scaling.py          the services of the twin's ECS as scalable targets, their tags
+#   scalable_targets.py the services of the twin's ECS as scalable targets: tags, ranges, schedules, activities
 #   domain_names.py     their addresses, changes of names and mappings, what a mapping keeps from being deleted
 #   hosted_zones.py     their ids
 #   policies.py         the managed policies of AWS
@@ -38,7 +38,8 @@ _MODULES = (
 #   transit_gateways.py attachments of VPCs: their tags, and that they are described once they are deleted
 #
 # Each puts methods of its own on moto's classes: moto serves them as it serves its own. Beside them
-# registry.py, elbv2.py, subnets.py and access_keys.py are what the twin's own parts do in moto's stores (stores.py).
+# registry.py, elbv2.py, scaling.py, subnets.py and access_keys.py are what the twin's own parts do in moto's stores
+# (stores.py).
 
 
 def complete() -> None:

@@ -1,144 +1,176 @@
-"""Application Auto Scaling on moto's store: the services of the twin's ECS as scalable targets, and the targets' tags.
+"""Application Auto Scaling of the services of the twin's ECS: it sets desired counts, and the scheduler starts tasks.
 
-moto looks services up in its own ECS store, which stays empty here, has no tags, and leaves alarms of policies behind.
-Targets, policies and scheduled actions are stored and described; nothing scales by them.
+Scheduled actions: API reference, `ScalableTargetAction`, and the user guide, "Scheduled scaling". That a registration
+brings the capacity into its range: user guide, "Application Auto Scaling concepts". Words of activities: user guide,
+"Scaling activities"; assumed where it has no example.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from moto.applicationautoscaling.models import ApplicationAutoscalingBackend
-from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.backends import get_backend
-from moto.core.exceptions import JsonRESTError
 
-from twin.aws.ecs.model import Ecs, Service
+from twin.aws.ecs import api
+from twin.aws.ecs.context import Context
+from twin.aws.ecs.errors import EcsError
+from twin.aws.ecs.model import Service, TaskStatus
+from twin.aws.moto.scalable_targets import EcsStore, activities
 from twin.aws.moto.stores import locked
+from twin.aws.schedules import last_due
+from twin.events import Events, TargetRegistered
 from twin.gaps import Gap
 
-__all__ = ["Scaling", "complete"]
+__all__ = ["Scaling"]
 
-_WHY = {
-    "policy": "nothing scales by it, for CPU, memory and requests of tasks are not measured: set the desired count",
-    "scheduled action": "no clock runs it: set the desired count",
-}
-
-
-@dataclass(frozen=True)
-class _EcsStore:
-    """As much of moto's ECS store as Application Auto Scaling asks."""
-
-    ecs: Ecs
-
-    def describe_services(self, cluster: str, names: list[str]) -> tuple[list[Service], list[str]]:
-        found = [self.ecs.services[cluster, name] for name in names if (cluster, name) in self.ecs.services]
-        return [service for service in found if service.status == "ACTIVE"], []
+_TICK = 1.0  # seconds
+_CAPACITIES = ("MinCapacity", "MaxCapacity")
+_DIMENSION = "ecs:service:DesiredCount"
+_POLICY = "nothing scales by it, for CPU, memory and requests of tasks are not measured: set the desired count"
+_OTHER = "the twin scales services of ECS alone"
 
 
 class Scaling:
-    """What is stored of Application Auto Scaling, none of which has an effect."""
+    """What moves the desired counts of services that are scalable targets."""
 
-    def __init__(self, ecs: Ecs) -> None:
-        """Let scalable targets be registered for the services of *ecs*."""
-        self._backend = get_backend("application-autoscaling")[ecs.account][ecs.region]
-        self._backend.ecs_backend = _EcsStore(ecs)
+    def __init__(self, context: Context, events: Events) -> None:
+        ecs = context.ecs
+        self._context = context
+        self._events = events
+        self._backend: Any = get_backend("application-autoscaling")[ecs.account][ecs.region]
+        self._backend.ecs_backend = EcsStore(ecs)
+        self._backend.registered = lambda target: events.post(TargetRegistered(target.resource_id))
+        self._activities = activities(self._backend)
+        events.subscribe(TargetRegistered, lambda event: self._bring_into_range(event.resource))
+
+    @property
+    def work(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """What goes on by itself, by name."""
+        return {"scheduled scaling": self.run_schedules}
 
     @property
     @locked
     def gaps(self) -> list[Gap]:
-        policies = [("policy", policy.policy_name, policy.resource_id) for policy in self._backend.policies.values()]
-        actions = [
-            ("scheduled action", action.scheduled_action_name, action.resource_id)
-            for action in self._backend.scheduled_actions
+        """What is stored of Application Auto Scaling and has no effect."""
+        policies = [("policy", policy.policy_name, policy) for policy in self._backend.policies.values()]
+        actions = [("scheduled action", each.scheduled_action_name, each) for each in self._backend.scheduled_actions]
+        return [
+            Gap(f"scalable target {of.resource_id}", f"{kind} {name}", why)
+            for kind, name, of in [*policies, *actions]
+            if (why := self._why_not(kind, of))
         ]
-        return [Gap(f"scalable target {of}", f"{kind} {name}", _WHY[kind]) for kind, name, of in [*policies, *actions]]
 
+    def _why_not(self, kind: str, of: Any) -> str:
+        if of.scalable_dimension != _DIMENSION:
+            return _OTHER
+        return _POLICY if kind == "policy" else ""
 
-class _NotFound(JsonRESTError):  # type: ignore[misc]
-    def __init__(self, arn: str) -> None:
-        super().__init__("ResourceNotFoundException", f"The scalable target {arn} was not found.")
+    async def run_schedules(self) -> None:
+        """Do what is due, until cancelled."""
+        after = time.time()
+        while True:
+            await asyncio.sleep(_TICK)
+            self.act(after, until := time.time())
+            self.settle()
+            after = until
 
+    @locked
+    def act(self, after: float, until: float) -> None:
+        """Do the scheduled actions that were due after *after* and until *until*, in seconds: each once, in order."""
+        due = []
+        for action in self._backend.scheduled_actions:
+            moment = last_due(
+                action.schedule, action.timezone or "UTC", put=action.creation_time, start=action.start_time,
+                end=action.end_time, after=after, until=until,
+            )  # fmt: skip
+            if moment is not None:
+                due.append((moment, action))
+        for _, action in sorted(due, key=lambda each: each[0]):
+            target = self._backend.targets.get(action.scalable_dimension, {}).get(action.resource_id)
+            if target is not None and not (target.suspended_state or {}).get("ScheduledScalingSuspended"):
+                self._set_range(target, action)
 
-def _target(self: Any) -> Any:
-    """The scalable target whose ARN the request names."""
-    arn = self._get_param("ResourceARN")
-    for targets in self.applicationautoscaling_backend.targets.values():
-        for target in targets.values():
-            if target.arn == arn:
-                return target
-    raise _NotFound(arn)
+    def _set_range(self, target: Any, action: Any) -> None:
+        """Give a target the capacities of a scheduled action, and its service a count among them."""
+        given = action.scalable_target_action or {}
+        what = " and ".join(
+            f"{name[:3].lower()} capacity to {value}" for name, value in sorted(given.items(), reverse=True)
+        )
+        cause = f"scheduled action name {action.scheduled_action_name} was triggered"
+        least = given.get("MinCapacity", target.min_capacity)
+        most = given.get("MaxCapacity", target.max_capacity)
+        if least > most:  # the other one is the target's own
+            self._add(target.resource_id, what, cause, "Failed", f"The minimum would be {least}, the maximum {most}.")
+            return
+        target.min_capacity, target.max_capacity = least, most
+        self._add(target.resource_id, what, cause, "Successful")
+        self._bring_into_range(target.resource_id)
 
+    @locked
+    def _bring_into_range(self, resource: str) -> None:
+        """Set the desired count to the least or the most of a scalable target where it is beyond."""
+        target = self._backend.targets.get(_DIMENSION, {}).get(resource)
+        if target is None or (service := self._service(resource)) is None:
+            return
+        if service.desired_count < target.min_capacity:
+            self._set_count(resource, target.min_capacity, f"minimum capacity was set to {target.min_capacity}")
+        elif service.desired_count > target.max_capacity:
+            self._set_count(resource, target.max_capacity, f"maximum capacity was set to {target.max_capacity}")
 
-def _tags(target: Any) -> dict[str, str]:
-    tags: dict[str, str] = target.__dict__.setdefault("tags", {})
-    return tags
+    def _service(self, resource: str) -> Service | None:
+        """The service of `service/CLUSTER/NAME`, if it is there."""
+        _, cluster, name = resource.split("/")
+        service = self._context.ecs.services.get((cluster, name))
+        return service if service is not None and service.status == "ACTIVE" else None
 
+    def _set_count(self, resource: str, count: int, cause: str) -> None:
+        _, cluster, name = resource.split("/")
+        what = f"desired count to {count}"
+        try:
+            api.call(self._context, "UpdateService", {"cluster": cluster, "service": name, "desiredCount": count})
+        except EcsError as error:
+            self._add(resource, what, cause, "Failed", f"Reason: {error}")
+            return
+        for activity in self._open(resource):
+            activity |= {"StatusCode": "Overridden", "EndTime": time.time()}
+        self._add(resource, what, cause, "InProgress", "Waiting for change to be fulfilled by ecs.")
 
-def _register_scalable_target(self: Any) -> str:
-    answer = str(_REGISTER(self))
-    arn = json.loads(answer)["ScalableTargetARN"]
-    for targets in self.applicationautoscaling_backend.targets.values():
-        for target in targets.values():
-            if target.arn == arn:
-                _tags(target).update(self._get_param("Tags") or {})
-    return answer
+    def _add(self, resource: str, what: str, cause: str, status: str, more: str = "") -> None:
+        """Add a scaling activity that sets *what*, and tell it in the event log."""
+        now = time.time()
+        done = f"Failed to set {what}" if status == "Failed" else f"Successfully set {what}"
+        activity = {
+            "ActivityId": str(uuid.uuid4()),
+            "ServiceNamespace": "ecs",
+            "ResourceId": resource,
+            "ScalableDimension": _DIMENSION,
+            "Description": f"Setting {what}.",
+            "Cause": cause,
+            "StartTime": now,
+            "StatusCode": status,
+            "StatusMessage": f"{done}. {more}" if more else done,
+        }
+        self._activities.appendleft(activity if status == "InProgress" else {**activity, "EndTime": now})
+        self._events.log("scaling", what=f"{resource}: {activity['StatusMessage']}", cause=cause)
 
+    def _open(self, resource: str) -> list[dict[str, Any]]:
+        return [a for a in self._activities if a["ResourceId"] == resource and a["StatusCode"] == "InProgress"]
 
-def _list_tags_for_resource(self: Any) -> str:
-    return json.dumps({"Tags": _tags(_target(self))})
+    @locked
+    def settle(self) -> None:
+        """Say of the activities whose services run as many tasks as they want that ECS has fulfilled them."""
+        for activity in self._activities:
+            if activity["StatusCode"] != "InProgress" or (service := self._service(activity["ResourceId"])) is None:
+                continue
+            if self._running(service) == service.desired_count:
+                message = (
+                    f"Successfully set desired count to {service.desired_count}. Change successfully fulfilled by ecs."
+                )
+                activity |= {"StatusCode": "Successful", "StatusMessage": message, "EndTime": time.time()}
 
-
-def _tag_resource(self: Any) -> str:
-    _tags(_target(self)).update(self._get_param("Tags"))
-    return "{}"
-
-
-def _untag_resource(self: Any) -> str:
-    tags = _tags(_target(self))
-    for key in self._get_param("TagKeys"):
-        tags.pop(key, None)
-    return "{}"
-
-
-def _put_scaling_policy(self: Any, **request: Any) -> Any:
-    """The backend's: a policy that is put again is the same one, and its former alarms go."""
-    former = next(
-        (p for p in self.policies.values() if _is_of(p, request) and p.policy_name == request["policy_name"]), None
-    )
-    policy = _PUT(self, **request)
-    if former is not None:
-        former.delete_alarms(self.account_id, self.region_name)
-        policy.policy_arn, policy.creation_time = former.policy_arn, former.creation_time
-    return policy
-
-
-def _deregister_scalable_target(self: Any, namespace: str, resource: str, dimension: str) -> None:
-    """The backend's: a target's policies, and their alarms, go with it."""
-    _DEREGISTER(self, namespace, resource, dimension)
-    target = {"service_namespace": namespace, "resource_id": resource, "scalable_dimension": dimension}
-    for key, policy in [item for item in self.policies.items() if _is_of(item[1], target)]:
-        policy.delete_alarms(self.account_id, self.region_name)
-        del self.policies[key]
-
-
-def _is_of(policy: Any, target: dict[str, Any]) -> bool:
-    return all(getattr(policy, name) == target[name] for name in _OF_A_TARGET)
-
-
-_OF_A_TARGET = ("service_namespace", "resource_id", "scalable_dimension")
-_REGISTER = ApplicationAutoScalingResponse.register_scalable_target
-_PUT = ApplicationAutoscalingBackend.put_scaling_policy
-_DEREGISTER = ApplicationAutoscalingBackend.deregister_scalable_target
-
-
-def complete() -> None:
-    """Put it on moto's classes."""
-    ApplicationAutoscalingBackend.put_scaling_policy = _put_scaling_policy
-    ApplicationAutoscalingBackend.deregister_scalable_target = _deregister_scalable_target
-    ApplicationAutoScalingResponse.register_scalable_target = _register_scalable_target
-    ApplicationAutoScalingResponse.list_tags_for_resource = _list_tags_for_resource
-    ApplicationAutoScalingResponse.tag_resource = _tag_resource
-    ApplicationAutoScalingResponse.untag_resource = _untag_resource
+    def _running(self, service: Service) -> int:
+        return sum(task.last_status is TaskStatus.RUNNING for task in self._context.ecs.tasks_of(service))

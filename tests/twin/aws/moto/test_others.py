@@ -1,4 +1,4 @@
-"""Security groups, transit gateways, scaling targets, managed policies, as the Terraform provider uses them."""
+"""Security groups, transit gateways, managed policies, as the Terraform provider uses them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.twin.aws.moto.conftest import REGION, Client
-from twin.aws.ecs.model import Cluster, Ecs, Service
-from twin.aws.moto.scaling import Scaling
 
 Json = dict[str, Any]
 
@@ -107,81 +105,6 @@ def test_a_rule_is_modified_whole(ec2: Any, new: Json, told: Json) -> None:
     assert (after["FromPort"], after["ToPort"], after["Description"]) == (80, 81, "because")
     assert {name: after.get(name) for name in told} == told
     assert "ReferencedGroupInfo" not in after
-
-
-@pytest.fixture
-def scaling(client: Client) -> Any:
-    """Application Auto Scaling's client, and `service/shop/shop` as a target of it."""
-    ecs = Ecs("123456789012", REGION)
-    cluster = Cluster(ecs.arn("cluster/shop"), "shop", 0.0)
-    ecs.services["shop", "shop"] = Service(ecs.arn("service/shop/shop"), "shop", cluster, 0.0, 1, [], {}, {})
-    Scaling(ecs)
-    return client("application-autoscaling")
-
-
-TARGET = {
-    "ServiceNamespace": "ecs",
-    "ResourceId": "service/shop/shop",
-    "ScalableDimension": "ecs:service:DesiredCount",
-}
-
-
-def test_alarms_of_a_policy_go_with_it_and_with_its_target(scaling: Any, client: Client) -> None:
-    def alarms() -> int:
-        return len(client("cloudwatch").describe_alarms()["MetricAlarms"])
-
-    def put(value: float) -> str:
-        metric = {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}
-        tracking = {"TargetValue": value, "PredefinedMetricSpecification": metric}
-        policy = {"PolicyName": "cpu", "PolicyType": "TargetTrackingScaling", **TARGET}
-        put = scaling.put_scaling_policy(**policy, TargetTrackingScalingPolicyConfiguration=tracking)
-        return str(put["PolicyARN"])
-
-    scaling.register_scalable_target(**TARGET, MinCapacity=1, MaxCapacity=4)
-    assert put(50) == put(60)
-    assert alarms() == 2
-    (policy,) = scaling.describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"]
-    assert policy["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] == 60
-    scaling.deregister_scalable_target(**TARGET)
-    assert alarms() == 0
-    assert scaling.describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"] == []
-
-
-def test_what_nothing_scales_by_is_told(scaling: Any) -> None:
-    scaling.register_scalable_target(**TARGET, MinCapacity=1, MaxCapacity=4)
-    tracking = {
-        "TargetValue": 50,
-        "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"},
-    }
-    scaling.put_scaling_policy(
-        **TARGET,
-        PolicyName="cpu",
-        PolicyType="TargetTrackingScaling",
-        TargetTrackingScalingPolicyConfiguration=tracking,
-    )
-    night = {"ScheduledActionName": "night", "Schedule": "cron(0 22 * * ? *)"}
-    scaling.put_scheduled_action(**TARGET, **night, ScalableTargetAction={"MinCapacity": 0, "MaxCapacity": 0})
-
-    gaps = Scaling(Ecs("123456789012", REGION)).gaps
-    assert [(gap.where, gap.what) for gap in gaps] == [
-        ("scalable target service/shop/shop", "policy cpu"),
-        ("scalable target service/shop/shop", "scheduled action night"),
-    ]
-
-
-def test_a_scalable_target_has_tags(scaling: Any) -> None:
-    arn = scaling.register_scalable_target(
-        **TARGET,
-        MinCapacity=1,
-        MaxCapacity=4,
-        Tags={"team": "web", "tier": "front"},
-    )["ScalableTargetARN"]
-    scaling.tag_resource(ResourceARN=arn, Tags={"team": "till"})
-    scaling.untag_resource(ResourceARN=arn, TagKeys=["tier"])
-
-    assert scaling.list_tags_for_resource(ResourceARN=arn)["Tags"] == {"team": "till"}
-    with pytest.raises(scaling.exceptions.ResourceNotFoundException):
-        scaling.list_tags_for_resource(ResourceARN=arn + "x")
 
 
 def test_the_managed_policies_of_aws_are_there(client: Client) -> None:
