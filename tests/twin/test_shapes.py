@@ -143,15 +143,20 @@ def stack() -> Json:
     }
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("shapes")
-    (folder / "cdk.tf.json").write_text(json.dumps(stack()))
+def write_programs(folder: Path) -> None:
+    """A twin.toml for all of its families, and what runs by it."""
     (folder / "service.py").write_text(SERVICE)
     (folder / "worker.py").write_text(WORKER)
     programs = {name: "worker" if name == "worker" else "service" for name in ("web", "orders", "billing", "worker")}
     lines = (f'[programs.{name}]\ncommand = "{sys.executable} {file}.py"\n' for name, file in programs.items())
     (folder / "twin.toml").write_text("".join(lines))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shapes")
+    (folder / "cdk.tf.json").write_text(json.dumps(stack()))
+    write_programs(folder)
     return folder
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import jmespath  # type: ignore[import-untyped]
 
 from twin.aws.client import Aws
+from twin.errors import BadStack
 from twin.stack.conversion import parameters
 
-__all__ = ["Arguments", "Attributes", "Call", "without"]
+__all__ = ["Arguments", "Attributes", "Call", "NotHere", "without"]
 
 Arguments = Mapping[str, Any]
 Attributes = Mapping[str, Any]
@@ -31,6 +32,13 @@ _TERRAFORMS_OWN = {
     "triggers",
     "wait_for_steady_state",
 }
+
+
+class NotHere(BadStack):
+    """What a data source describes is not on this machine."""
+
+    def __init__(self) -> None:
+        super().__init__("this machine has none that it describes: what is on AWS is not here")
 
 
 @dataclass(frozen=True)

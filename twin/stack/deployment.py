@@ -6,15 +6,17 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from twin.aws.client import Aws
-from twin.errors import BadStack, StartFailed, TwinError
+from twin.errors import BadStack, StartFailed
 from twin.gaps import NO_USE, Gap
+from twin.stack.call import NotHere
 from twin.stack.kinds import KINDS, reason_to_pass_over
-from twin.stack.references import Reference, resolve
+from twin.stack.references import NOT_EXPANDED, NotEvaluated, Reference, resolve
 from twin.stack.terraform import Resource, Stack
 
 __all__ = ["Deployment", "deploy"]
@@ -22,21 +24,21 @@ __all__ = ["Deployment", "deploy"]
 _LONGEST_REASON = 300  # characters
 # Meta-arguments that change how a resource is made; the others only order it or tell Terraform what to do later.
 _CHANGES_HOW = ("provider", "provisioner")
+_REPEATS = ("count", "for_each")
 # An argument, as JSON, that names a network's part by its id.
 _EXISTING = re.compile(r'"((?:vpc|subnet|sg)-[0-9a-f]{6,})"')
 _EXISTING_GROUP = re.compile(r'"(sg-[0-9a-f]{6,})"')
-# What may name a security group of AWS all the same, for no packet is filtered here: a rule is passed over then, and
-# the twin's ECS says of a service's groups that it has no use for them.
-_RULES = {"aws_vpc_security_group_egress_rule", "aws_vpc_security_group_ingress_rule"}
-_NAMES_GROUPS = {*_RULES, "aws_ecs_service"}
+# Its groups may be AWS's: no packet is filtered here, and the twin's ECS says that it has no use for them.
+_SERVICE = "aws_ecs_service"
+_CONTAINERS = "container_definitions"
 
 
 @dataclass(frozen=True)
 class Deployment:
     """A stack on the endpoint.
 
-    `outputs` are the stack's own, resolved; where one is at a domain of the API's own, which leads to AWS, the API's
-    endpoint stands in its place. `attributes` are those of each deployed resource, by its address.
+    `outputs` are the stack's own, resolved; where one is a URL of an API that leads to AWS, as an `invoke_url` or a
+    domain name's, the URL here stands in its place. `attributes` are those of each deployed resource, by its address.
     """
 
     outputs: Mapping[str, Any]
@@ -51,32 +53,23 @@ class _NotDeployed(Exception):
 def deploy(stack: Stack, aws: Aws) -> Deployment:
     """Put *stack* on the AWS endpoint of *aws*, that does not hold it yet, and list what is passed over.
 
-    BadStack for what the twin cannot resolve, before anything is made, and for what the endpoint refuses; StartFailed
-    if the endpoint does not answer.
+    BadStack for what Terraform or AWS would refuse, and where none of its services can run; StartFailed if the
+    endpoint does not answer.
     """
     resources = stack.in_order()
     for resource in resources:
-        if resource.type in KINDS:
-            _check(resource, stack)
+        for reference in resource.references() if resource.type in KINDS else ():
+            if reference.address not in stack.resources:
+                raise BadStack(f"{resource.address} refers to {reference}, but the stack has no {reference.address}.")
     deployer = _Deployer(stack, aws)
     for resource in resources:
         deployer.put(resource)
+    services = [service.address for service in stack.of_type(_SERVICE)]
+    if services and not deployer.attributes.keys() & set(services):
+        reasons = "; ".join(str(gap) for gap in deployer.gaps if gap.where in services)
+        raise BadStack(f"No service of {stack.name} can run on this machine: {_shortened(reasons)}.")
     outputs = deployer.outputs()  # Before gaps are read: it adds to it.
     return Deployment(outputs, deployer.attributes, tuple(deployer.gaps))
-
-
-def _check(resource: Resource, stack: Stack) -> None:
-    for reference in resource.references():
-        if reference.address not in stack.resources:
-            raise BadStack(f"{resource.address} refers to {reference}, but the stack has no {reference.address}.")
-    arguments = json.dumps(resource.arguments)
-    if resource.type in _NAMES_GROUPS:
-        arguments = _EXISTING_GROUP.sub("", arguments)
-    if existing := _EXISTING.search(arguments):
-        raise BadStack(
-            f"{resource.address} uses {existing[1]}, which is on AWS and not on this machine: "
-            "for the twin, synthesize the stack with a network of its own."
-        )
 
 
 class _Deployer:
@@ -87,13 +80,15 @@ class _Deployer:
         self._aws = aws
 
     def put(self, resource: Resource) -> None:
-        """Make the resource, or pass over it: for its type, or for an essential argument that cannot be resolved."""
+        """Make the resource, or pass over it: for its type, or for what of it the twin cannot resolve.
+
+        BadStack if the endpoint refuses it all the same.
+        """
         if resource.type not in KINDS:
             self.gaps.append(Gap(resource.address, "", reason_to_pass_over(resource.type)))
             return
-        if resource.type in _RULES and (group := _EXISTING_GROUP.search(json.dumps(resource.arguments))):
-            reason = f"it names {group[1]}, which is on AWS; no packet is filtered on loopback addresses"
-            self.gaps.append(Gap(resource.address, "", reason))
+        if repeated := [name for name in _REPEATS if name in resource.meta]:
+            self.gaps.append(Gap(resource.address, "", NOT_EXPANDED.format(repeated[0])))
             return
         call = KINDS[resource.type]
         arguments, left_out = self._arguments(resource)
@@ -102,20 +97,30 @@ class _Deployer:
             return
         try:
             self.attributes[resource.address], unused = call(self._aws, arguments, self._stack.default_tags)
+        except NotHere as error:
+            self.gaps.append(Gap(resource.address, "", str(error)))
+            return
         except (BadStack, BotoCoreError, ClientError, LookupError, TypeError, ValueError, AttributeError) as error:
-            raise _as_error_of_twin(error, resource, left_out, self._aws) from error
+            reason = _reason(error, resource, left_out, self._aws)
+            passed_over = [needed for needed in resource.depends_on if needed not in self.attributes]
+            if passed_over and not left_out:
+                reason += f"; it depends on {passed_over[0]}, which the twin passes over"
+            if left_out or passed_over:  # it might be all that is wrong
+                self.gaps.append(Gap(resource.address, "", reason))
+                return
+            raise BadStack(f"{resource.address}: {reason}.") from error
         left_out |= dict.fromkeys(unused, NO_USE)
         left_out |= {name: "the twin leaves it to Terraform" for name in resource.meta if name in _CHANGES_HOW}
         self.gaps += (Gap(resource.address, f"argument {argument}", reason) for argument, reason in left_out.items())
 
     def outputs(self) -> dict[str, Any]:
         outputs = {}
-        domains = self._domains()
+        urls = self._urls_on_aws()
         for name, value in self._stack.outputs.items():
             try:
                 outputs[name] = resolve(value, f"output {name}", self._lookup)
-                for there, here in domains.items():
-                    if str(outputs[name]).startswith(there):
+                for there, here in urls.items():
+                    if re.match(rf"{re.escape(there)}(/|$)", str(outputs[name])):
                         self.gaps.append(Gap(f"output {name}", "", f"{there} leads to AWS, so it is {here}"))
                         outputs[name] = here + outputs[name].removeprefix(there)
             except (BadStack, _NotDeployed):
@@ -124,15 +129,15 @@ class _Deployer:
                 )
         return outputs
 
-    def _domains(self) -> dict[str, str]:
-        """The URL of each domain of the API's own, and where the API is served in its place."""
-        made = {type: self._made(type) for type in ("aws_apigatewayv2_api", "aws_apigatewayv2_stage")}
-        if not all(made.values()):
-            return {}
-        (api, *_), (stage, *_) = made.values()
-        here = api["api_endpoint"] + ("" if stage["name"] == "$default" else f"/{stage['name']}")
-        domains = self._stack.of_type("aws_apigatewayv2_domain_name")
-        return {f"https://{domain.arguments['domain_name']}": here for domain in domains}
+    def _urls_on_aws(self) -> dict[str, str]:
+        """The URLs of APIs on AWS, those of longer paths first, and where on this machine each is served."""
+        here = {api["id"]: api["api_endpoint"] for api in self._made("aws_apigatewayv2_api")}
+        urls = {f"https://{api}.execute-api.{self._aws.region}.amazonaws.com": url for api, url in here.items()}
+        for mapping in self._made("aws_apigatewayv2_api_mapping"):
+            there = "/".join(filter(None, ("https:/", mapping["domain_name"], mapping.get("api_mapping_key"))))
+            stage = "" if mapping["stage"] == "$default" else f"/{mapping['stage']}"
+            urls[there] = here[mapping["api_id"]] + stage
+        return dict(sorted(urls.items(), key=lambda url: -len(url[0])))
 
     def _made(self, type: str) -> list[Mapping[str, Any]]:
         return [self.attributes[r.address] for r in self._stack.of_type(type) if r.address in self.attributes]
@@ -142,11 +147,27 @@ class _Deployer:
         arguments: dict[str, Any] = {}
         left_out: dict[str, str] = {}
         for name, value in resource.arguments.items():
+            if existing := _on_aws(resource.type, value):
+                left_out[name] = f"names {existing}, which is on AWS and not on this machine"
+                continue
+            lookup = partial(self._as_text, resource) if name == _CONTAINERS else self._lookup
             try:
-                arguments |= resolve({name: value}, resource.address, self._lookup)
+                arguments |= resolve({name: value}, resource.address, lookup)
             except _NotDeployed as error:
                 left_out[name] = f"refers to {error}"
+            except NotEvaluated as error:
+                left_out[name] = f"is not evaluated: {error.what}"
         return arguments, left_out
+
+    def _as_text(self, resource: Resource, reference: Reference) -> Any:
+        """What a container definition has for *reference*: itself, as text, where the twin knows no value."""
+        try:
+            return self._lookup(reference)
+        except _NotDeployed as error:
+            text = f"${{{reference}}}"
+            why = f"it stays as it is, for it refers to {error}; `environment` in twin.toml may give a value"
+            self.gaps.append(Gap(resource.address, f"argument {_CONTAINERS}, {text}", why))
+            return text
 
     def _lookup(self, reference: Reference) -> Any:
         if reference.address not in self.attributes:
@@ -157,7 +178,15 @@ class _Deployer:
             raise _NotDeployed(f"{reference}, an attribute that the twin does not know") from None
 
 
-def _as_error_of_twin(error: Exception, resource: Resource, left_out: Mapping[str, str], aws: Aws) -> TwinError:
+def _on_aws(type: str, value: Any) -> str | None:
+    """The id of a network's part that *value*, an argument as it stands in the stack, names."""
+    text = json.dumps(value)
+    found = _EXISTING.search(_EXISTING_GROUP.sub("", text) if type == _SERVICE else text)
+    return found and found[1]
+
+
+def _reason(error: Exception, resource: Resource, left_out: Mapping[str, str], aws: Aws) -> str:
+    """Why a resource could not be made; StartFailed if the endpoint does not answer."""
     match error:
         case ClientError():
             said = error.response["Error"]
@@ -169,11 +198,11 @@ def _as_error_of_twin(error: Exception, resource: Resource, left_out: Mapping[st
         case LookupError() | TypeError() | ValueError() | AttributeError():
             reason = f"an argument has another form than {resource.type} takes ({error})"
         case BotoCoreError():
-            return StartFailed(f"The AWS endpoint {aws.endpoint_url} does not answer: {error}.")
+            raise StartFailed(f"The AWS endpoint {aws.endpoint_url} does not answer: {error}.") from None
         case _:
             reason = str(error).rstrip(".")
     hint = "".join(f"; {argument} was left out, for it {why}" for argument, why in left_out.items())
-    return BadStack(f"{resource.address}: {_shortened(reason)}{hint}.")
+    return f"{_shortened(reason)}{hint}"
 
 
 def _shortened(text: str) -> str:

@@ -6,6 +6,7 @@ one stands instead of a value, that is left to the endpoint too.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -18,8 +19,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from twin.errors import BadStack
 from twin.machine.capacity import most_tasks
 from twin.tasks.health import search_path
+from twin.tasks.programs import Programs
 
-__all__ = ["LARGEST_FILE", "check_container_definitions", "check_sections", "check_service", "check_values"]
+__all__ = [
+    "LARGEST_FILE",
+    "check_container_definitions",
+    "check_health_checks",
+    "check_sections",
+    "check_service",
+    "check_values",
+]
 
 LARGEST_FILE = 20 * 1024 * 1024  # bytes
 _DEEPEST = 100  # levels of lists and objects; CDKTF's have a dozen
@@ -158,8 +167,8 @@ def check_service(address: str, arguments: Mapping[str, Any]) -> None:
         )
 
 
-def check_container_definitions(address: str, arguments: Mapping[str, Any], path: str) -> None:
-    """Refuse container definitions that no task can be made of; *path* is where health checks find programs.
+def check_container_definitions(address: str, arguments: Mapping[str, Any]) -> None:
+    """Refuse container definitions that no task can be made of.
 
     Raises:
         BadStack: there is one; the text says which, and why.
@@ -172,12 +181,29 @@ def check_container_definitions(address: str, arguments: Mapping[str, Any], path
             return  # a reference may stand there as Terraform writes it; what is no JSON then, is refused then
         if wrong := check_values({"": given}):
             raise BadStack(f"{address}: container_definitions cannot be used, for {wrong}.")
-    containers = _check(_Containers, address, {"container_definitions": given}).container_definitions
+    _check(_Containers, address, {"container_definitions": given})
+
+
+def check_health_checks(address: str, arguments: Mapping[str, Any], programs: Programs, path: str) -> None:
+    """Refuse container definitions whose health checks cannot run here, of the containers that run as *programs* say.
+
+    *path*: where health checks find their programs.
+
+    Raises:
+        BadStack: there is one; the text says which, and what it lacks.
+    """
+    family, given = arguments.get("family"), arguments.get("container_definitions")
+    with contextlib.suppress(ValueError):
+        given = json.loads(given) if isinstance(given, str) else given
+    containers = given if isinstance(given, list) and isinstance(family, str) else []
     for container in containers:
-        if container.healthCheck and (program := _missing(container.healthCheck.command, path)):
+        check, may_be_main = container.get("healthCheck"), bool(container.get("portMappings")) or len(containers) == 1
+        if check is None or programs.of(str(family), container["name"], main=may_be_main) is None:
+            continue
+        if program := _missing(check["command"], path):
             raise BadStack(
-                f"{address}: the health check of the container {container.name} runs {program}, which is not on this "
-                "machine: install it, or give another: SC_HEALTH_CHECK=... make synth, or --health of `twin up`."
+                f"{address}: the health check of the container {container['name']} runs {program}, which is not on "
+                "this machine: install it, or give another: SC_HEALTH_CHECK=... make synth, or --health of `twin up`."
             )
 
 

@@ -26,18 +26,16 @@ _ROUTE = re.compile(r"\$default|[A-Z]+ /\S*")
 _PATH = re.compile(r"/\S*")
 
 
-def own_stack(region: str, path: str, routes: str = ANY_PATH, health: str | None = None) -> Stack:
+def own_stack(region: str, routes: str = ANY_PATH, health: str | None = None) -> Stack:
     """The stack of a service that says nothing but how it is reached.
 
     Args:
-        path: where its health check finds programs, as PATH has them.
         routes: route keys of the API, separated by commas.
         health: a path that answers with a status below 400, or a command, in which {host} and {port} are the task's;
             None: tasks have no health check.
 
     Raises:
         BadInput: *routes* or *health* is neither.
-        BadStack: the program of *health* is not on this machine.
     """
     keys = [key.strip() for key in routes.split(",")]
     if wrong := [key for key in keys if not _ROUTE.fullmatch(key)]:
@@ -45,7 +43,7 @@ def own_stack(region: str, path: str, routes: str = ANY_PATH, health: str | None
             f"--routes {routes!r}: {wrong[0]!r} is no route key: give some, as 'GET /orders/{{proxy+}}, GET /ready'."
         )
     content = _content(region, keys, _health_check(health) if health is not None else None)
-    return read_stack(content, Path("--command"), path)
+    return read_stack(content, Path("--command"))
 
 
 def _health_check(health: str) -> dict[str, Any]:

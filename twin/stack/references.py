@@ -7,7 +7,7 @@
 
     "${cidrsubnet(aws_vpc.main.cidr_block, 8, 1)}"  a function that `twin.stack.hcl` has, of such references
 
-Every other expression is refused by name: Terraform evaluates it (`twin up --empty -- terraform apply`).
+Every other expression is NotEvaluated: Terraform evaluates it (`twin up --empty -- terraform apply`).
 
 Source: https://developer.hashicorp.com/terraform/language/expressions/strings#string-templates
 """
@@ -23,7 +23,10 @@ from typing import Any
 from twin.errors import BadStack
 from twin.stack.hcl import UNKNOWN, Expression, Scope, evaluate, expression_of, paths
 
-__all__ = ["Reference", "mentioned", "repeated", "resolve"]
+__all__ = ["NOT_EXPANDED", "NotEvaluated", "Reference", "mentioned", "resolve"]
+
+NOT_EXPANDED = "the twin does not expand {} here; let the construct make one resource or block for each"
+"""Of `count`, `for_each` and `dynamic`."""
 
 _LONGEST_SHOWN = 200  # characters
 _MARK = re.compile(r"\$\$\{|%%\{|\$\{|%\{")
@@ -32,6 +35,14 @@ _REFERENCE = re.compile(rf'({_ADDRESS})((?:\.[A-Za-z_][\w-]*|\[\d+\]|\["[^"\\]*"
 _STEP = re.compile(r'\.(?P<name>[\w-]+)|\[(?P<index>\d+)\]|\["(?P<key>[^"]*)"\]')
 # What else may stand before a dot: https://developer.hashicorp.com/terraform/language/expressions/references
 _NOT_RESOURCES = {"count", "each", "local", "module", "path", "self", "terraform", "var"}
+
+
+class NotEvaluated(BadStack):
+    """An expression that only Terraform evaluates; `what` is it, and why the twin does not."""
+
+    def __init__(self, where: str, what: str) -> None:
+        super().__init__(f"{where}: {what}.")
+        self.what = what
 
 
 @dataclass(frozen=True)
@@ -62,7 +73,8 @@ class Reference:
 def resolve(value: Any, where: str, lookup: Callable[[Reference], Any]) -> Any:
     """*value* with every reference in it replaced by `lookup(reference)`.
 
-    *where* names the place in errors: a resource's address, or that and an argument. BadStack for any other expression.
+    *where* names the place in errors: a resource's address, or that and an argument. NotEvaluated for any other
+    expression.
     """
     if isinstance(value, str):
         return _render(value, where, lookup)
@@ -70,7 +82,7 @@ def resolve(value: Any, where: str, lookup: Callable[[Reference], Any]) -> Any:
         return [resolve(item, where, lookup) for item in value]
     if isinstance(value, Mapping):
         if isinstance(value.get("dynamic"), Mapping | list):
-            raise repeated(where, "dynamic")
+            raise NotEvaluated(where, NOT_EXPANDED.format("dynamic"))
         return {_render(key, where, lookup): resolve(item, _inside(where, key), lookup) for key, item in value.items()}
     return value
 
@@ -90,11 +102,6 @@ def mentioned(value: Any) -> Iterator[str]:
             yield from mentioned(item)
 
 
-def repeated(where: str, by: str) -> BadStack:
-    """The error for `count`, `for_each` and `dynamic`."""
-    return BadStack(f"{where}: the twin does not expand {by}; let the construct make one resource or block for each.")
-
-
 @dataclass(frozen=True)
 class _Computed:
     """An expression of functions and references."""
@@ -110,7 +117,7 @@ class _Computed:
             return None
         found = evaluate(self.expression, Scope(resources=values))
         if found is UNKNOWN:
-            raise BadStack(f"{where}: {_shown(self.text)} cannot be computed from {_shown(json.dumps(values))}.")
+            raise NotEvaluated(where, f"{_shown(self.text)} cannot be computed from {_shown(json.dumps(values))}")
         return found
 
 
@@ -127,7 +134,9 @@ def _value(part: str | Reference | _Computed, where: str, lookup: Callable[[Refe
 
 def _as_text(part: Any, where: str) -> str:
     if isinstance(part, Mapping | list):
-        raise BadStack(f"{where}: a reference inside a longer string must be to a single value, not a list or a block.")
+        raise NotEvaluated(
+            where, "a reference inside a longer string must be to a single value, not to a list or a block"
+        )
     return part if isinstance(part, str) else json.dumps(part)
 
 
@@ -165,9 +174,10 @@ def _reference(expression: str, where: str) -> Reference | _Computed:
     if found is None and (computed := _computed(expression)) is not None:
         return computed
     if found is None:
-        raise BadStack(
-            f"{where}: {_shown(expression)} is more than references and functions that the twin evaluates: compute it "
-            "in the construct, or let Terraform, as in `twin up --empty -- terraform apply`."
+        raise NotEvaluated(
+            where,
+            f"{_shown(expression)} is more than references and functions that the twin evaluates: compute it in the "
+            "construct, or let Terraform, as in `twin up --empty -- terraform apply`",
         )
     return found
 

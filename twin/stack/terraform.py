@@ -5,8 +5,8 @@ Source: https://developer.hashicorp.com/terraform/language/syntax/json
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ from typing import Any
 from twin.errors import BadStack
 from twin.gaps import Gap
 from twin.stack.limits import LARGEST_FILE, check_container_definitions, check_sections, check_service, check_values
-from twin.stack.references import Reference, mentioned, repeated, resolve
+from twin.stack.references import NotEvaluated, Reference, mentioned, resolve
 
 __all__ = ["Resource", "Stack", "load_stack", "read_stack"]
 
@@ -53,12 +53,11 @@ class Resource:
         return tuple(self.meta.get("depends_on", ()))
 
     def references(self) -> tuple[Reference, ...]:
-        """All references in the arguments; BadStack for any other expression and for `count`, `for_each`, `dynamic`."""
-        for by in ("count", "for_each"):
-            if by in self.meta:
-                raise repeated(self.address, by)
+        """All references in the arguments that the twin evaluates."""
         found: list[Reference] = []
-        resolve(self.arguments, self.address, found.append)
+        for argument, value in self.arguments.items():
+            with contextlib.suppress(NotEvaluated):
+                resolve({argument: value}, self.address, found.append)
         return tuple(found)
 
 
@@ -111,24 +110,24 @@ class Stack:
         return [*(name for name in mentioned(resource.arguments) if name in self.resources), *resource.depends_on]
 
 
-def load_stack(synth: Path, path: str = os.defpath) -> Stack:
+def load_stack(synth: Path, region: str | None = None) -> Stack:
     """Read the one stack in a folder that `cdktf synth` wrote (`cdktf.out`), or a single cdk.tf.json.
 
-    BadStack if it is absent, malformed, too large for this machine, or lacks what the twin needs. *path* is where
-    health checks find their programs.
+    BadStack if it is absent, malformed, too large for this machine, or has nothing that could serve. *region* is that
+    of a provider which names none, as AWS_REGION is for Terraform.
     """
     file = _only_stack(synth) if synth.is_dir() else synth
-    return read_stack(_read_json(file), file, path)
+    return read_stack(_read_json(file), file, region)
 
 
-def read_stack(content: Mapping[str, Any], file: Path, path: str) -> Stack:
+def read_stack(content: Mapping[str, Any], file: Path, region: str | None = None) -> Stack:
     """The stack that *content*, Terraform's JSON, holds; messages name *file*. Raises as `load_stack` does."""
-    stack = _stack(content, file)
+    stack = _stack(content, file, region)
     _check_complete(stack, file)
     for service in stack.of_type("aws_ecs_service"):
         check_service(service.address, service.arguments)
     for definition in stack.of_type("aws_ecs_task_definition"):
-        check_container_definitions(definition.address, definition.arguments, path)
+        check_container_definitions(definition.address, definition.arguments)
     stack.in_order()
     return stack
 
@@ -174,7 +173,7 @@ def _read_json(file: Path) -> Mapping[str, Any]:
     return content
 
 
-def _stack(content: Mapping[str, Any], file: Path) -> Stack:
+def _stack(content: Mapping[str, Any], file: Path, default_region: str | None) -> Stack:
     if "planned_values" in content or "values" in content:
         raise BadStack(
             f"{file} is a plan or a state, which has lost the expressions between resources: run "
@@ -183,7 +182,7 @@ def _stack(content: Mapping[str, Any], file: Path) -> Stack:
     if "resource" not in content:
         raise BadStack(f"{file} is no Terraform JSON with resources: name a cdktf.out or a cdk.tf.json with --synth.")
     check_sections(str(file), content)
-    provider = _provider(content, file)
+    provider = _provider(content)
     metadata = _block(_block(content.get("//")).get("metadata"))
     resources = [
         *_resources("", _block(content["resource"]), file),
@@ -192,7 +191,7 @@ def _stack(content: Mapping[str, Any], file: Path) -> Stack:
     ]
     return Stack(
         name=_stack_name(metadata, file),
-        region=provider["region"],
+        region=_region(provider.get("region", default_region), file),
         default_tags=_block(_block(provider.get("default_tags")).get("tags")),
         resources={resource.address: resource for resource in resources},
         outputs={name: _block(output).get("value") for name, output in _section(content, "output")},
@@ -209,18 +208,21 @@ def _stack_name(metadata: Mapping[str, Any], file: Path) -> str:
     return name if "stackName" in metadata else file.absolute().parent.name
 
 
-def _provider(content: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
-    """The AWS provider that resources use unless they name another."""
+def _provider(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The AWS provider that resources use unless they name another; empty, as for Terraform, if there is none."""
     configured = _block(content.get("provider")).get("aws", [])
-    for provider in configured if isinstance(configured, list) else [configured]:
-        if isinstance(provider, Mapping) and "alias" not in provider:
-            region = provider.get("region")
-            if isinstance(region, str) and _REGION.fullmatch(region):
-                return provider
-            raise BadStack(
-                f'{file}: the provider "aws" needs the name of a region, such as "eu-west-2", not {repr(region)[:100]}.'
-            )
-    raise BadStack(f'{file} has no provider "aws", from which the twin takes the region: add it and run `make synth`.')
+    providers = configured if isinstance(configured, list) else [configured]
+    return next((each for each in providers if isinstance(each, Mapping) and "alias" not in each), {})
+
+
+def _region(region: Any, file: Path) -> str:
+    if isinstance(region, str) and _REGION.fullmatch(region):
+        return region
+    if region is None:
+        raise BadStack(f'{file}: the provider "aws" names no region: add it and run `make synth`, or set AWS_REGION.')
+    raise BadStack(
+        f'{file}: the provider "aws" needs the name of a region, such as "eu-west-2", not {repr(region)[:100]}.'
+    )
 
 
 def _resources(prefix: str, by_type: Mapping[str, Any], file: Path) -> Iterator[Resource]:

@@ -51,26 +51,47 @@ def test_outputs_are_resolved(deployment: Deployment) -> None:
         "gateway_url": api["api_endpoint"],
         "image": "123456789012.dkr.ecr.eu-west-2.amazonaws.com/shop:v1",
         "region": "eu-west-2",
-        "stage_url": f"https://{api['id']}.execute-api.eu-west-2.amazonaws.com/live",
+        "stage_url": f"{api['api_endpoint']}/live",
     }
 
 
-def test_a_domain_of_the_apis_own_leads_to_aws_so_the_endpoint_stands_in_its_place(aws: Aws) -> None:
-    api = "${aws_apigatewayv2_api.named.id}"
-    small = stack(
-        {
-            "aws_apigatewayv2_api.named": {"name": "named", "protocol_type": "HTTP"},
-            "aws_apigatewayv2_stage.named": {"api_id": api, "name": "v1"},
-            "aws_apigatewayv2_domain_name.named": {"domain_name": "api.example.com"},
-        },
-        {"gateway_url": "https://api.example.com", "comparison_url": "https://api.example.com/alb"},
+def test_a_url_of_an_api_leads_to_aws_so_the_one_here_stands_in_its_place(aws: Aws) -> None:
+    """Of each API its own: two with a domain name, which the mappings' keys share."""
+    domain = {"domain_name": "api.example.com"}
+    resources: dict[str, Mapping[str, Any]] = {"aws_apigatewayv2_domain_name.main": domain}
+    for name, stage, key in (("orders", "v1", {}), ("billing", "$default", {"api_mapping_key": "billing"})):
+        at = {"api_id": f"${{aws_apigatewayv2_api.{name}.id}}"}
+        resources |= {
+            f"aws_apigatewayv2_api.{name}": {"name": name, "protocol_type": "HTTP"},
+            f"aws_apigatewayv2_stage.{name}": {**at, "name": stage},
+            f"aws_apigatewayv2_api_mapping.{name}": {
+                **(at | key),
+                "domain_name": "${aws_apigatewayv2_domain_name.main.id}",
+                "stage": f"${{aws_apigatewayv2_stage.{name}.name}}",
+            },
+        }
+    outputs = {
+        "gateway_url": "https://api.example.com",
+        "comparison_url": "https://api.example.com/alb",
+        "billing_url": "https://api.example.com/billing/all",
+        "stage_url": "${aws_apigatewayv2_stage.billing.invoke_url}",
+        "other": "https://api.example.com.au",
+    }
+
+    result = deploy(stack(resources, outputs), aws)
+
+    orders, billing = (
+        result.attributes[f"aws_apigatewayv2_api.{name}"]["api_endpoint"] for name in ("orders", "billing")
     )
-
-    result = deploy(small, aws)
-
-    here = result.attributes["aws_apigatewayv2_api.named"]["api_endpoint"]
-    assert result.outputs == {"gateway_url": f"{here}/v1", "comparison_url": f"{here}/v1/alb"}
-    assert f"output gateway_url: https://api.example.com leads to AWS, so it is {here}/v1" in [
+    assert orders != billing
+    assert result.outputs == {
+        "gateway_url": f"{orders}/v1",
+        "comparison_url": f"{orders}/v1/alb",
+        "billing_url": f"{billing}/all",
+        "stage_url": f"{billing}/",
+        "other": "https://api.example.com.au",
+    }
+    assert f"output gateway_url: https://api.example.com leads to AWS, so it is {orders}/v1" in [
         str(passed) for passed in result.gaps
     ]
 
@@ -101,6 +122,7 @@ def test_all_that_is_passed_over_is_listed(deployment: Deployment) -> None:
         "aws_vpc_security_group_egress_rule.layers",
         "output dashboard",
         "output shouted",
+        "output stage_url",
         "terraform_data.wait",
     }
     assert str(next(it for it in deployment.gaps if it.where.endswith("egress_rule.layers"))) == (
@@ -431,11 +453,6 @@ def test_scaling_is_registered(aws: Aws) -> None:
     [
         (
             "aws_cloudwatch_log_group.all",
-            {"name": "all", "tags": {"Vpc": "${title(aws_vpc.vpc.id)}"}},
-            r"log_group\.all, argument tags\.Vpc: \$\{title\(aws_vpc\.vpc\.id\)\} is more than references",
-        ),
-        (
-            "aws_cloudwatch_log_group.all",
             {"name": "${aws_vpc.missing.id}"},
             r"aws_cloudwatch_log_group\.all refers to aws_vpc\.missing\.id, but the stack has no aws_vpc\.missing\.",
         ),
@@ -453,13 +470,24 @@ def test_scaling_is_registered(aws: Aws) -> None:
         (
             "aws_ecs_service.service",
             {"name": "all", "cluster": "absent", "task_definition": "${aws_kms_key.key.arn}"},
-            r"aws_ecs_service\.service: CreateService was refused \(ClusterNotFoundException: Cluster not found\); "
-            r"task_definition was left out, for it refers to aws_kms_key\.key, which the twin passes over\.",
+            r"No service of small can run on this machine: aws_ecs_service\.service: its task_definition refers to "
+            r"aws_kms_key\.key, which the twin passes over\.",
         ),
         (
-            "aws_security_group.group",
-            {"vpc_id": "vpc-0a1b2c"},
-            r"aws_security_group\.group uses vpc-0a1b2c, which is on AWS and not on this machine: for the twin, synth",
+            "aws_ecs_service.service",
+            {"name": "all", "cluster": "absent", "network_configuration": [{"subnets": ["subnet-0a1b2c"]}]},
+            r"its network_configuration names subnet-0a1b2c, which is on AWS and not on this machine\.",
+        ),
+        (
+            "aws_ecs_service.service",
+            {"name": "all", "cluster": "absent", "desired_count": "${title(aws_kms_key.key.id)}"},
+            r"its desired_count is not evaluated: \$\{title\(aws_kms_key\.key\.id\)\} is more than references",
+        ),
+        (
+            "aws_ecs_service.service",
+            {"name": "all", "cluster": "absent", "health_check_grace_period_seconds": "${var.seconds}"},
+            r"CreateService was refused \(ClusterNotFoundException: Cluster not found\); "
+            r"health_check_grace_period_seconds was left out, for it is not evaluated",
         ),
         (
             "data.aws_service_discovery_service.discovered",
@@ -484,60 +512,20 @@ def test_what_cannot_be_deployed_is_one_sentence(
     assert "\n" not in str(refusal.value)
 
 
-def test_security_groups_of_aws_are_in_nobodys_way(aws: Aws) -> None:
-    rule = {"ip_protocol": "tcp", "from_port": 5432, "to_port": 5432}
-    own = "${aws_security_group.guarded.id}"
-    result = deploy(
+def test_a_secret_has_its_version(aws: Aws) -> None:
+    secret = "${aws_secretsmanager_secret.main.id}"
+    made = deploy(
         stack(
             {
-                "aws_vpc.guarded": {"cidr_block": "10.8.0.0/16"},
-                "aws_security_group.guarded": {"name": "guarded", "vpc_id": "${aws_vpc.guarded.id}"},
-                "aws_vpc_security_group_egress_rule.group": {
-                    **rule,
-                    "security_group_id": own,
-                    "referenced_security_group_id": "sg-0123456789abcdef0",
-                },
-                "aws_vpc_security_group_egress_rule.range": {
-                    **rule,
-                    "security_group_id": own,
-                    "cidr_ipv4": "10.0.0.0/16",
-                },
-                "aws_vpc_security_group_egress_rule.list": {
-                    **rule,
-                    "security_group_id": own,
-                    "prefix_list_id": "pl-0a1b2c",
-                },
+                "aws_secretsmanager_secret.main": {"name": "main", "recovery_window_in_days": 0},
+                "aws_secretsmanager_secret_version.main": {"secret_id": secret, "secret_string": "s3cret"},
             }
         ),
         aws,
-    )
+    ).attributes
 
-    assert [str(passed) for passed in result.gaps] == [
-        "aws_vpc_security_group_egress_rule.group: it names sg-0123456789abcdef0, which is on AWS; no packet is"
-        " filtered on loopback addresses"
-    ]
-    group = result.attributes["aws_security_group.guarded"]["id"]
-    (found,) = aws.call("ec2", "DescribeSecurityGroups", GroupIds=[group])["SecurityGroups"]
-    (allowed,) = found["IpPermissionsEgress"]
-    assert allowed["FromPort"] == 5432
-    assert [entry["CidrIp"] for entry in allowed["IpRanges"]] == ["10.0.0.0/16"]
-
-
-def test_nothing_is_made_of_a_stack_with_an_expression(aws: Aws, ecs_requests: Requests) -> None:
-    before = list(ecs_requests)
-
-    with pytest.raises(BadStack, match="more than references"):
-        deploy(
-            stack(
-                {
-                    "aws_ecs_cluster.first": {"name": "first"},
-                    "aws_ecs_service.then": {"cluster": "${aws_ecs_cluster.first.arn}", "name": "${lower(var.name)}"},
-                }
-            ),
-            aws,
-        )
-
-    assert ecs_requests == before
+    arn = made["aws_secretsmanager_secret.main"]["arn"]
+    assert aws.call("secretsmanager", "GetSecretValue", SecretId=arn)["SecretString"] == "s3cret"
 
 
 def test_an_endpoint_that_does_not_answer() -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.twin.running import STACK
 from twin.errors import BadInput, BadStack
+from twin.stack.limits import check_health_checks
 from twin.stack.own_stack import own_stack
 from twin.stack.terraform import Stack, load_stack
+from twin.tasks.program import Command
+from twin.tasks.programs import Programs
 
-PATH = os.environ["PATH"]
 # What the twin has no use for, and what names resources.
 _NOT_COMPARED = {
     "aws_ecs_task_definition": {
@@ -46,11 +50,11 @@ def routes(stack: Stack) -> list[str]:
 
 @pytest.mark.parametrize("type", _NOT_COMPARED)
 def test_it_has_the_defaults_of_the_synthesized_stack(type: str) -> None:
-    assert compared(own_stack("eu-west-2", PATH), type) == compared(load_stack(STACK, PATH), type)
+    assert compared(own_stack("eu-west-2"), type) == compared(load_stack(STACK), type)
 
 
 def test_its_container_and_service_connect_are_those_of_the_synthesized_stack() -> None:
-    own, synthesized = own_stack("eu-west-2", PATH, health="/ready"), load_stack(STACK, PATH)
+    own, synthesized = own_stack("eu-west-2", health="/ready"), load_stack(STACK)
 
     names = ("name", "essential", "portMappings", "environment", "healthCheck", "stopTimeout")
     assert {name: container(own)[name] for name in names} == {name: container(synthesized)[name] for name in names}
@@ -63,7 +67,7 @@ def test_its_container_and_service_connect_are_those_of_the_synthesized_stack() 
 
 
 def test_every_path_and_no_health_check_unless_they_are_given() -> None:
-    stack = own_stack("eu-west-2", PATH)
+    stack = own_stack("eu-west-2")
 
     assert routes(stack) == ["$default"]
     assert "healthCheck" not in container(stack)
@@ -71,13 +75,13 @@ def test_every_path_and_no_health_check_unless_they_are_given() -> None:
 
 def test_routes_are_separated_by_commas() -> None:
     given = "GET /orders/{proxy+}, ANY /carts/{id},$default"
-    assert routes(own_stack("eu-west-2", PATH, given)) == ["GET /orders/{proxy+}", "ANY /carts/{id}", "$default"]
+    assert routes(own_stack("eu-west-2", given)) == ["GET /orders/{proxy+}", "ANY /carts/{id}", "$default"]
 
 
 @pytest.mark.parametrize("given", ["", "GET /a,", "/orders", "get /orders", "GET orders"])
 def test_what_is_no_route(given: str) -> None:
     with pytest.raises(BadInput, match=r"--routes .*is no route key.*GET /orders"):
-        own_stack("eu-west-2", PATH, given)
+        own_stack("eu-west-2", given)
 
 
 @pytest.mark.parametrize(
@@ -89,15 +93,19 @@ def test_what_is_no_route(given: str) -> None:
     ],
 )
 def test_a_health_check_is_a_path_or_a_command(given: str, command: str) -> None:
-    assert container(own_stack("eu-west-2", PATH, health=given))["healthCheck"]["command"] == ["CMD-SHELL", command]
+    assert container(own_stack("eu-west-2", health=given))["healthCheck"]["command"] == ["CMD-SHELL", command]
 
 
 @pytest.mark.parametrize("given", ["", " ", "true\0"])
 def test_what_is_no_health_check(given: str) -> None:
     with pytest.raises(BadInput, match=r"--health .* path such as /ready, or a command"):
-        own_stack("eu-west-2", PATH, health=given)
+        own_stack("eu-west-2", health=given)
 
 
-def test_a_health_check_that_this_machine_cannot_run() -> None:
-    with pytest.raises(BadStack, match=r"runs no-such-program, which is not on this machine.*--health"):
-        own_stack("eu-west-2", PATH, health="no-such-program {host}")
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_health_check_that_this_machine_cannot_run_is_refused_of_what_runs(runs: bool) -> None:
+    (definition,) = own_stack("eu-west-2", health="no-such-program {host}").of_type("aws_ecs_task_definition")
+    programs = Programs(default=Command(["true"], Path())) if runs else Programs()
+
+    with pytest.raises(BadStack, match=r"runs no-such-program, which is not.*--health") if runs else nullcontext():
+        check_health_checks(definition.address, definition.arguments, programs, os.environ["PATH"])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.errors import BadStack
-from twin.stack.terraform import Resource, Stack, load_stack
+from twin.stack.terraform import Stack, load_stack
 
 SYNTHESIZED = Path(__file__).parents[1] / "cdk.tf.json"
 
@@ -126,16 +126,17 @@ def test_a_module_is_among_the_resources(content: dict[str, Any], tmp_path: Path
     assert order.index("module") < order.index("aws_vpc")
 
 
-@pytest.mark.parametrize("by", ["count", "for_each"])
-def test_repeated_resources_are_refused(by: str) -> None:
-    with pytest.raises(BadStack, match=rf"aws_subnet\.all: the twin does not expand {by}"):
-        Resource("aws_subnet.all", {}, {by: 2}).references()
-
-
 def test_the_provider_without_alias_counts(content: dict[str, Any], tmp_path: Path) -> None:
     content["provider"]["aws"] = [{"alias": "edge", "region": "us-east-1"}, {"region": "eu-west-1"}]
 
     assert loaded(content, tmp_path).region == "eu-west-1"
+
+
+def test_a_provider_that_names_no_region_has_that_of_the_environment(content: dict[str, Any], tmp_path: Path) -> None:
+    del content["provider"]
+    (tmp_path / "cdk.tf.json").write_text(json.dumps(content))
+
+    assert load_stack(tmp_path / "cdk.tf.json", "eu-west-1").region == "eu-west-1"
 
 
 def rename(content: dict[str, Any], type: str) -> None:
@@ -147,8 +148,8 @@ def rename(content: dict[str, Any], type: str) -> None:
     [
         (lambda stack: stack.pop("resource"), "is no Terraform JSON with resources"),
         (lambda stack: stack.update(planned_values={}), "is a plan or a state, .* terraform apply -auto-approve"),
-        (lambda stack: stack.pop("provider"), 'has no provider "aws"'),
-        (lambda stack: stack["provider"]["aws"][0].pop("region"), "needs the name of a region.*not None"),
+        (lambda stack: stack.pop("provider"), "names no region: .* or set AWS_REGION"),
+        (lambda stack: stack["provider"]["aws"][0].pop("region"), "names no region: .* or set AWS_REGION"),
         (lambda stack: stack["provider"]["aws"][0].update(region="${var.region}"), r"not '\$\{var\.region\}'"),
         (lambda stack: rename(stack, "aws_ecs_service"), "has no aws_ecs_service, whose tasks the twin runs"),
         (lambda stack: rename(stack, "aws_ecs_task_definition"), "has no aws_ecs_task_definition"),

@@ -21,8 +21,6 @@ __all__ = ["KINDS", "reason_to_pass_over"]
 KINDS: Mapping[str, Call | Read] = {**NETWORK, **TASKS, **DISCOVERY, **GATEWAY, **LOAD_BALANCER, **WATCHING, **READING}
 
 _PASSED_OVER = {
-    "aws_apigatewayv2_api_mapping": "the gateway has a loopback address and no domain",
-    "aws_apigatewayv2_domain_name": "the gateway has a loopback address and no domain",
     "aws_cloudwatch_dashboard": "the twin draws none",
     "aws_cloudwatch_log_metric_filter": "the twin reads no logs",
     "aws_default_security_group": "no packet is filtered on loopback addresses",

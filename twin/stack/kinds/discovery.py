@@ -43,6 +43,9 @@ DISCOVERY = {
     "aws_service_discovery_private_dns_namespace": Call(
         "servicediscovery", "CreatePrivateDnsNamespace", answer={"operation_id": "OperationId"}, then=_namespace
     ),
+    "aws_service_discovery_public_dns_namespace": Call(
+        "servicediscovery", "CreatePublicDnsNamespace", answer={"operation_id": "OperationId"}, then=_namespace
+    ),
     "aws_service_discovery_service": Call(
         "servicediscovery",
         "CreateService",

@@ -1,4 +1,4 @@
-"""API Gateway: the HTTP API, and the VPC link from it to the tasks."""
+"""API Gateway: HTTP APIs with their domain names, and the VPC link from them to the tasks."""
 
 from __future__ import annotations
 
@@ -39,11 +39,21 @@ GATEWAY = {
             "execution_arn": "arn:aws:execute-api:{region}:{account_id}:{id}",
         },
     ),
+    "aws_apigatewayv2_api_mapping": Call(
+        "apigatewayv2",
+        "CreateApiMapping",
+        answer={"id": "ApiMappingId"},
+    ),
     "aws_apigatewayv2_authorizer": Call(
         "apigatewayv2",
         "CreateAuthorizer",
         rename={"identity_sources": "IdentitySource"},
         answer={"id": "AuthorizerId"},
+    ),
+    "aws_apigatewayv2_domain_name": Call(
+        "apigatewayv2",
+        "CreateDomainName",
+        derived={"id": "{domain_name}", "arn": "arn:aws:apigateway:{region}::/domainnames/{domain_name}"},
     ),
     "aws_apigatewayv2_integration": Call(
         "apigatewayv2",

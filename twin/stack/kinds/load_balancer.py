@@ -87,7 +87,7 @@ def _action_names(block: str) -> dict[str, str]:
     }
 
 
-LOAD_BALANCER = {
+_CALLS = {
     "aws_lb": Call(
         "elbv2",
         "CreateLoadBalancer",
@@ -142,3 +142,5 @@ LOAD_BALANCER = {
         answer={"id": "Rules[0].RuleArn", "arn": "Rules[0].RuleArn"},
     ),
 }
+
+LOAD_BALANCER = {**_CALLS, **{type.replace("aws_lb", "aws_alb"): call for type, call in _CALLS.items()}}

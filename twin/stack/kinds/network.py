@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from twin.aws.client import Aws
-from twin.stack.call import Arguments, Attributes, Call, without
+from twin.stack.call import Arguments, Attributes, Call, NotHere, without
 
 __all__ = ["NETWORK"]
 
@@ -61,13 +61,59 @@ def _security_group_rule(operation: str) -> Call:
         "ec2",
         operation,
         rename={"security_group_id": "GroupId"},
-        essential=frozenset(_RULE_PEERS),
+        essential=frozenset({"security_group_id", *_RULE_PEERS}),
         prepare=_ip_permission,
         answer={"id": "SecurityGroupRules[0].SecurityGroupRuleId"},
     )
 
 
+# Arguments of data sources by which one is looked for: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/
+_FILTERS = {
+    "availability_zone": "availability-zone",
+    "cidr_block": "cidr-block",
+    "default": "is-default",
+    "default_for_az": "default-for-az",
+    "name": "group-name",
+    "vpc_id": "vpc-id",
+}
+
+
+def _existing(operation: str, identifiers: str, **answer: str) -> Call:
+    """A data source that looks for what is there, by its id or by filters."""
+
+    def prepare(arguments: Arguments) -> Arguments:
+        given = arguments.get("filter") or []
+        filters = [*(given if isinstance(given, list) else [given])]
+        named = {
+            name: arguments[argument] for argument, name in _FILTERS.items() if arguments.get(argument) is not None
+        }
+        named |= {f"tag:{key}": value for key, value in (arguments.get("tags") or {}).items()}
+        filters += ({"name": name, "values": [str(value).lower()]} for name, value in named.items())
+        rest = without(arguments, "filter", "id", "tags", *_FILTERS)
+        return {**rest, "filters": filters, **({identifiers: [arguments["id"]]} if arguments.get("id") else {})}
+
+    def then(aws: Aws, found: Attributes) -> Attributes:
+        if not all(found[name] for name in answer):
+            raise NotHere
+        return {}
+
+    return Call("ec2", operation, prepare=prepare, answer=answer, then=then)
+
+
 NETWORK = {
+    "data.aws_vpc": _existing("DescribeVpcs", "vpc_ids", id="Vpcs[0].VpcId", cidr_block="Vpcs[0].CidrBlock"),
+    "data.aws_subnets": _existing("DescribeSubnets", "subnet_ids", ids="Subnets[].SubnetId"),
+    "data.aws_subnet": _existing(
+        "DescribeSubnets",
+        "subnet_ids",
+        id="Subnets[0].SubnetId",
+        vpc_id="Subnets[0].VpcId",
+        cidr_block="Subnets[0].CidrBlock",
+        availability_zone="Subnets[0].AvailabilityZone",
+    ),
+    "data.aws_security_group": _existing(
+        "DescribeSecurityGroups", "group_ids", id="SecurityGroups[0].GroupId", vpc_id="SecurityGroups[0].VpcId"
+    ),
     "aws_vpc": Call(
         "ec2",
         "CreateVpc",

@@ -1,4 +1,4 @@
-"""ECS, and what its tasks use: repository, roles, log groups; application autoscaling of the service."""
+"""ECS, and what its tasks use: repository, roles, secrets, log groups; application autoscaling of the service."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ def _set_retention(aws: Aws, group: Attributes) -> Attributes:
     if days := group.get("retention_in_days"):
         aws.call("logs", "PutRetentionPolicy", logGroupName=group["name"], retentionInDays=days)
     return {}
+
+
+def _parameter_arn(aws: Aws, parameter: Attributes) -> Attributes:
+    name = str(parameter["name"]).removeprefix("/")
+    return {"arn": f"arn:aws:ssm:{aws.region}:{aws.account_id}:parameter/{name}"}
 
 
 TASKS = {
@@ -39,6 +44,25 @@ TASKS = {
         answer={"arn": "Role.Arn", "unique_id": "Role.RoleId"},
         derived={"id": "{name}"},
     ),
+    "aws_secretsmanager_secret": Call(
+        "secretsmanager",
+        "CreateSecret",
+        defaults={"name_prefix": "terraform-"},
+        answer={"id": "ARN", "arn": "ARN"},
+    ),
+    "aws_secretsmanager_secret_version": Call(
+        "secretsmanager",
+        "PutSecretValue",
+        answer={"arn": "ARN", "version_id": "VersionId"},
+        derived={"id": "{secret_id}|{version_id}"},
+    ),
+    "aws_ssm_parameter": Call(
+        "ssm",
+        "PutParameter",
+        answer={"version": "Version"},
+        derived={"id": "{name}"},
+        then=_parameter_arn,
+    ),
     "aws_cloudwatch_log_group": Call(
         "logs",
         "CreateLogGroup",
@@ -64,6 +88,7 @@ TASKS = {
     "aws_ecs_task_definition": Call(
         "ecs",
         "RegisterTaskDefinition",
+        essential=frozenset({"container_definitions", "family"}),
         rename={"volume.configure_at_launch": "configuredAtLaunch", "volume.host_path": "host.sourcePath"},
         answer={"arn": "taskDefinition.taskDefinitionArn", "revision": "taskDefinition.revision"},
         derived={"id": "{family}"},
@@ -87,6 +112,7 @@ TASKS = {
         },
         # Not ECS's: the provider sends 0 where nothing is given.
         defaults={"desired_count": 0},
+        essential=frozenset({"cluster", "desired_count", "network_configuration", "task_definition"}),
         answer={"id": "service.serviceArn", "arn": "service.serviceArn"},
     ),
     "aws_appautoscaling_target": Call(

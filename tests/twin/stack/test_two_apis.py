@@ -1,0 +1,111 @@
+"""A stack as JSON with two HTTP APIs, their domain name, and a service that cannot run here: the rest is served."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from functools import partial
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.twin.running import RunningTwin, TwinFactory, twin_command, wait_until
+from tests.twin.test_shapes import connected, definition, service, stack, write_programs
+
+NAMES = ("orders", "billing")
+
+
+def two_apis() -> dict[str, Any]:
+    content = stack()
+    made = content["resource"]
+    for type in [type for type in made if type.startswith("aws_lb")]:
+        del made[type]
+    made["aws_ecs_service"] = {
+        "orders": service("orders", "one", **connected("orders", 8081)),
+        "billing": service("billing", "two", **connected("billing", 8082)),
+        "web": service("web", "one") | {"network_configuration": [{"subnets": ["subnet-0123456789abcdef0"]}]},
+    }
+    made["aws_ecs_task_definition"]["orders"] = definition("orders", port=8081) | {"tags": {"By": "${var.by}"}}
+    made["aws_apigatewayv2_vpc_link"] = {
+        "main": {"name": "main", "security_group_ids": [], "subnet_ids": ["${aws_subnet.a.id}", "${aws_subnet.b.id}"]}
+    }
+    made["aws_apigatewayv2_domain_name"] = {"main": {"domain_name": "api.example.com"}}
+    for name in NAMES:
+        at = {"api_id": f"${{aws_apigatewayv2_api.{name}.id}}"}
+        each = {
+            "api": {"name": name, "protocol_type": "HTTP"},
+            "integration": {
+                **at,
+                "integration_type": "HTTP_PROXY",
+                "integration_method": "ANY",
+                "integration_uri": f"${{data.aws_service_discovery_service.{name}.arn}}",
+                "connection_type": "VPC_LINK",
+                "connection_id": "${aws_apigatewayv2_vpc_link.main.id}",
+            },
+            "route": {
+                **at,
+                "route_key": "$default",
+                "target": f"integrations/${{aws_apigatewayv2_integration.{name}.id}}",
+            },
+            "stage": {**at, "name": "$default", "auto_deploy": True},
+            "api_mapping": {
+                **at,
+                "domain_name": "${aws_apigatewayv2_domain_name.main.id}",
+                "stage": f"${{aws_apigatewayv2_stage.{name}.name}}",
+                "api_mapping_key": name,
+            },
+        }
+        for type, arguments in each.items():
+            made.setdefault(f"aws_apigatewayv2_{type}", {})[name] = arguments
+        content["data"].setdefault("aws_service_discovery_service", {})[name] = {
+            "name": "http",
+            "namespace_id": f"${{aws_service_discovery_http_namespace.{name}.id}}",
+            "depends_on": [f"aws_ecs_service.{name}"],
+        }
+    content["output"] = {
+        **{name: {"value": f"${{aws_apigatewayv2_api.{name}.api_endpoint}}"} for name in NAMES},
+        "stage": {"value": "${aws_apigatewayv2_stage.billing.invoke_url}"},
+    }
+    return content
+
+
+@pytest.fixture(scope="module")
+def twin(start_twin: TwinFactory, tmp_path_factory: pytest.TempPathFactory) -> RunningTwin:
+    folder = tmp_path_factory.mktemp("apis")
+    (folder / "cdk.tf.json").write_text(json.dumps(two_apis()))
+    write_programs(folder)
+    return start_twin(synth=folder / "cdk.tf.json")
+
+
+def answer(url: str, **headers: str) -> str | None:
+    got = httpx.get(url, headers=headers, trust_env=False, timeout=10)
+    return got.text if got.status_code == 200 else None
+
+
+def test_each_api_is_served_at_its_own_address(twin: RunningTwin) -> None:
+    outputs = twin.outputs()
+
+    assert outputs["orders"] != outputs["billing"]
+    assert twin.gateway_url in (outputs["orders"], outputs["billing"])
+    for name in NAMES:
+        assert wait_until(partial(answer, f"{outputs[name]}/any"), f"{name} answers") == name.upper()
+    assert outputs["stage"] == f"{outputs['billing']}/"
+
+
+def test_a_domain_name_leads_to_each_by_its_mapping(twin: RunningTwin) -> None:
+    for name in NAMES:
+        assert answer(f"{twin.gateway_url}/{name}/any", host="api.example.com") == name.upper()
+
+
+def test_all_of_it_is_listed(twin: RunningTwin) -> None:
+    done = subprocess.run(
+        twin_command("ps", "--json", "--state", str(twin.state)), capture_output=True, text=True, check=True
+    )
+    told = json.loads(done.stdout)
+
+    fronts = {front["name"].split(" (")[0]: front["url"] for front in told["fronts"]}
+    assert fronts == {f"API {name}": twin.outputs()[name] for name in NAMES}
+    left_out = "\n".join(told["left_out"])
+    assert "aws_ecs_service.web: its network_configuration names subnet-0123456789abcdef0, which is on AWS" in left_out
+    assert "aws_ecs_task_definition.orders, argument tags: is not evaluated: ${var.by} is more than" in left_out
