@@ -42,6 +42,7 @@ def alternate(environment: Any) -> None:
     def turn(side: str) -> None:
         before = now()
         gevent.sleep(TURN)
+        _ = groups.counts  # what this turn noted is counted in it
         taken = [after - earlier for after, earlier in zip(now(), before, strict=True)]
         slices[side].append(taken)
 

@@ -18,13 +18,12 @@ from __future__ import annotations
 
 import csv
 import errno
-import io
 import json
 import math
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +33,7 @@ from load.errors import ResultsMalformed, ResultsUnwritable
 from load.groups.latency import SECOND_BITS, percentiles
 from load.groups.rows import NO_GROUP as UNKNOWN_HOST
 from load.groups.rows import OTHER_GROUPS as OTHER_HOSTS
-from load.groups.rows import LatencyRow, is_failure
+from load.groups.rows import GroupRow, LatencyRow, cell, csv_of, groups_csv, is_failure
 
 __all__ = [
     "FORMAT",
@@ -48,7 +47,6 @@ __all__ = [
     "append_latency",
     "append_timeline",
     "create_run",
-    "hosts_csv",
     "is_failure",
     "is_known_format",
     "percentiles",
@@ -154,19 +152,19 @@ def update_meta(path: Path, values: Mapping[str, Any]) -> None:
     _replace(path / META, json.dumps(meta, indent=2) + "\n")
 
 
-def write_hosts(path: Path, rows: Iterable[HostRow]) -> None:
+def write_hosts(path: Path, rows: Iterable[HostRow | GroupRow]) -> None:
     """Write hostnames.csv. Raises ResultsUnwritable."""
-    _replace(path / HOSTS, hosts_csv(rows))
+    _replace(path / HOSTS, groups_csv(rows, *HostRow._fields[:2]))
 
 
 def write_timeline(path: Path, rows: Iterable[TimelineRow]) -> None:
     """Write timeline.csv anew. Raises ResultsUnwritable."""
-    _replace(path / TIMELINE, _csv(TimelineRow._fields, rows))
+    _replace(path / TIMELINE, csv_of([TimelineRow._fields, *_seconds(rows)]))
 
 
 def write_latency(path: Path, rows: Iterable[LatencyRow]) -> None:
     """Write latency.csv. Raises ResultsUnwritable."""
-    _replace(path / LATENCY, _csv(LatencyRow._fields, rows))
+    _replace(path / LATENCY, csv_of([LatencyRow._fields, *rows]))
 
 
 def remove_latency(path: Path) -> None:
@@ -177,28 +175,12 @@ def remove_latency(path: Path) -> None:
 
 def append_timeline(path: Path, rows: Iterable[TimelineRow]) -> None:
     """Add rows to timeline.csv. Raises ResultsUnwritable."""
-    _append(path / TIMELINE, _csv(None, rows))
+    _append(path / TIMELINE, csv_of(_seconds(rows)))
 
 
 def append_latency(path: Path, rows: Iterable[LatencyRow]) -> None:
     """Add rows to latency.csv. Raises ResultsUnwritable."""
-    _append(path / LATENCY, _csv(None, rows))
-
-
-def hosts_csv(rows: Iterable[HostRow]) -> str:
-    """The text of hostnames.csv, with its header line."""
-    body = (
-        (
-            row.hostname,
-            row.availability_zone,
-            row.requests,
-            row.failures,
-            f"{row.share:.6f}",
-            *(f"{value:.3f}" for value in (row.p50_ms, row.p95_ms, row.p99_ms, row.first_seen, row.last_seen)),
-        )
-        for row in rows
-    )
-    return _csv(HostRow._fields, body)
+    _append(path / LATENCY, csv_of(rows))
 
 
 def read_run(path: Path | str) -> Run:
@@ -305,12 +287,12 @@ def _read_rows(file: Path, row_type: type[Row]) -> list[Row]:
         if len(cells) != len(names):
             raise ResultsMalformed(f"{file}, line {number}: {len(names)} columns are needed, there are {len(cells)}.")
         values = []
-        for (name, of), cell in zip(types.items(), cells, strict=True):
+        for (name, of), value in zip(types.items(), cells, strict=True):
             parse, what = _PARSERS[of]
             try:
-                values.append(parse(cell))
+                values.append(parse(value))
             except ValueError:
-                raise ResultsMalformed(f"{file}, line {number}: {name} must be {what}, not {cell[:40]!r}.") from None
+                raise ResultsMalformed(f"{file}, line {number}: {name} must be {what}, not {value[:40]!r}.") from None
         rows.append(row_type._make(values))
     return rows
 
@@ -326,13 +308,8 @@ def _read(file: Path) -> str:
         raise ResultsMalformed(f"{file}, line 1: not UTF-8 text.") from None
 
 
-def _csv(header: Sequence[str] | None, rows: Iterable[tuple[object, ...]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    if header is not None:
-        writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()
+def _seconds(rows: Iterable[TimelineRow]) -> Iterable[TimelineRow]:
+    return (row._replace(hostname=cell(row.hostname)) for row in rows)
 
 
 def _append(file: Path, text: str) -> None:

@@ -53,7 +53,7 @@ class Counts:
 
     Times are seconds since the Unix epoch; the second of a request is the one in which its answer was complete.
     `unfinished` is the number of requests that were sent and then ended with the load, before an answer or a failure:
-    they are in no other count.
+    they are in no other count. `admitted` are the groups that are counted each by itself.
     """
 
     def __init__(self, max_groups: int = MAX_GROUPS) -> None:
@@ -63,6 +63,7 @@ class Counts:
     def clear(self) -> None:
         """Forget everything, as Locust does when a test starts or its statistics are reset."""
         self.unfinished = 0
+        self.admitted: set[str] = set()
         self._groups: dict[str, _Group] = {}
         # What `take` has not given out yet, and what it has, both by second.
         self._seconds: dict[int, Statuses] = {}
@@ -88,6 +89,8 @@ class Counts:
             group, detail = OTHER_GROUPS, ""
         if group not in self._groups:
             self._groups[group] = _Group(detail, now, now)
+        if group != OTHER_GROUPS:
+            self.admitted.add(group)
         return group
 
     def record(self, now: float, group: str, status: int, failed: bool, latency_ms: float | None) -> None:

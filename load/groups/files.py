@@ -2,55 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from load.groups.rows import GroupRow, LatencyRow, SecondRow
+from load.groups.rows import GroupRow, LatencyRow, SecondRow, cell, csv_of, groups_csv
 
 if TYPE_CHECKING:
     from load.groups.plugin import Groups
 
-__all__ = ["CsvFiles", "groups_csv"]
+__all__ = ["CsvFiles"]
 
 _logger = logging.getLogger(__name__)
-
-
-def groups_csv(rows: Iterable[GroupRow], noun: str, detail_noun: str) -> str:
-    """A header and a line for each group; the detail has a column where it has a noun."""
-    detail = [detail_noun] if detail_noun else []
-    heads = [*(head.replace(" ", "_") for head in (noun, *detail)), *GroupRow._fields[2:]]
-    return _csv(
-        [
-            heads,
-            *(
-                (
-                    _cell(row.group),
-                    *((_cell(row.detail),) if detail_noun else ()),
-                    row.requests,
-                    row.failures,
-                    f"{row.share:.6f}",
-                    *(f"{value:.3f}" for value in row[5:]),
-                )
-                for row in rows
-            ),
-        ]
-    )
-
-
-def _cell(text: str) -> str:
-    """The text, so that no spreadsheet takes it for a formula: whoever answers a request writes it."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
-
-
-def _csv(lines: Iterable[Sequence[object]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(lines)
-    return text.getvalue()
 
 
 class CsvFiles:
@@ -67,7 +32,7 @@ class CsvFiles:
         self.replace([])
         if self._history is not None:
             heads = [[head if head != "group" else self._noun for head in SecondRow._fields]]
-            self._write(self._history, "w", _csv(heads))
+            self._write(self._history, "w", csv_of(heads))
 
     def reset(self, now: float) -> None:
         """As Locust's own files: what was counted before is no longer there."""
@@ -76,8 +41,8 @@ class CsvFiles:
     def append(self, seconds: Sequence[SecondRow], latency: Sequence[LatencyRow]) -> None:
         """Add the seconds to the history."""
         if self._history is not None and seconds:
-            lines = [(row.second, _cell(row.group), *row[2:]) for row in seconds]
-            self._write(self._history, "a", _csv(lines))
+            lines = [(row.second, cell(row.group), *row[2:]) for row in seconds]
+            self._write(self._history, "a", csv_of(lines))
 
     def replace(self, rows: Sequence[GroupRow]) -> None:
         """Write the groups anew."""

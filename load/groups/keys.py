@@ -1,8 +1,8 @@
 """What requests are grouped by: `header:NAME`, `url-host`, `json:PATH`, or a function of one's own.
 
 A key is called for each request that Locust reports, with the response (None where there is none), the URL, the context
-and the exception of Locust's `request` event, and gives the group, "" where it is not known. A function's attribute
-`detail` is the key of what is beside its groups, in place of the locustfile's.
+and the exception of Locust's `request` event, and gives the group, None or "" where it is not known. A function's
+attribute `detail` is the key of what is beside its groups, in place of the locustfile's.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import sys
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 __all__ = ["FORMS", "Key", "key_of", "named", "parse"]
 
-Key = Callable[[Any, str, Any, BaseException | None], str]
-"""From response, URL, context and exception to the name of a group."""
+Key = Callable[[Any, str, Any, BaseException | None], object]
+"""From response, URL, context and exception to a group, of which `named` makes the name."""
 
 FORMS = "header:NAME, url-host, json:PATH or module:function"
 
@@ -27,7 +27,7 @@ _LONGEST = 200  # characters of a name
 
 def key_of(by: str | Key) -> Key:
     """The key that a text or a function of one's own describes. Raises ValueError as `parse`."""
-    return parse(by) if isinstance(by, str) else _naming(by)
+    return parse(by) if isinstance(by, str) else by
 
 
 def parse(text: str) -> Key:
@@ -66,26 +66,24 @@ def _host_of(url: str) -> str:
 
 
 def _header(name: str) -> Key:
-    def key(response: Any, url: str, context: Any, exception: BaseException | None) -> str:
+    def key(response: Any, url: str, context: Any, exception: BaseException | None) -> object:
         headers = getattr(response, "headers", None)
-        if headers is None:
-            return ""
-        value = headers.get(name)
+        value = None if headers is None else headers.get(name)
         # geventhttpclient gives a list where a field is repeated.
-        return named(value[0] if isinstance(value, list) else value)
+        return value[0] if isinstance(value, list) else value
 
     return key
 
 
 def _json(path: list[str]) -> Key:
-    def key(response: Any, url: str, context: Any, exception: BaseException | None) -> str:
+    def key(response: Any, url: str, context: Any, exception: BaseException | None) -> object:
         try:
             value = json.loads(response.content)
             for part in path:
                 value = value[int(part)] if isinstance(value, list) else value[part]
         except (AttributeError, ValueError, LookupError, TypeError, RecursionError):
-            return ""  # no JSON, or not with this path
-        return named(value if value is None or isinstance(value, str) else json.dumps(value))
+            return None  # no JSON, or not with this path
+        return value if value is None or isinstance(value, str) else json.dumps(value)
 
     return key
 
@@ -100,13 +98,4 @@ def _function(module: str, name: str) -> Key:
         raise ValueError(f"{module}:{name}: {error}; name a function of a module beside the locustfile.") from None
     if not callable(function):
         raise ValueError(f"{module}:{name} is no function.")
-    return _naming(function)
-
-
-def _naming(function: Callable[..., object]) -> Key:
-    def key(response: Any, url: str, context: Any, exception: BaseException | None) -> str:
-        return named(function(response, url, context, exception))
-
-    if detail := getattr(function, "detail", None):
-        key.detail = detail  # type: ignore[attr-defined]
-    return key
+    return cast(Key, function)

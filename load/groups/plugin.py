@@ -13,7 +13,7 @@ import math
 import re
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -68,6 +68,10 @@ _TAKEN = {
     "users",
     "workers",
 }
+
+# Requests are noted as they end, and counted so many at a time: what is done once a request finds cold caches, and
+# takes several times as long as in a loop.
+_AT_A_TIME = 64
 
 _logger = logging.getLogger(__name__)
 _by_environment: WeakKeyDictionary[Environment, Groups] = WeakKeyDictionary()
@@ -162,7 +166,8 @@ class Groups:
         self.environment = environment
         self.noun = noun
         self.detail_noun = detail[0] if detail else ""
-        self.counts = Counts()
+        self._counts = Counts()
+        self._noted: deque[tuple[float, str, int, bool, float | None]] = deque()  # of `Counts.record`
         self.workers = Workers()
         self.outputs: list[Output] = []
         self.is_worker = isinstance(environment.runner, WorkerRunner)
@@ -208,6 +213,12 @@ class Groups:
         gevent.spawn(self._write_every_second)
 
     # What others show
+
+    @property
+    def counts(self) -> Counts:
+        """All that ended until now."""
+        self._count()
+        return self._counts
 
     @property
     def is_over(self) -> bool:
@@ -261,22 +272,31 @@ class Groups:
             group = self._key(response, url, context, exception)
         except Exception as error:
             group = self._unknown(error)
-        status = getattr(response, "status_code", None)
-        if type(status) is not int or status < (100 if exception is None else 400):
+        if type(group) is not str or group not in self._counts.admitted:
+            group = self._admit(now, named(group), response, url, context, exception)
+        status, failed = getattr(response, "status_code", None), exception is not None
+        if type(status) is not int or status < (400 if failed else 100):
             # No answer of HTTP, or one that broke off, or that the locustfile refused.
             status = _status(status, exception)
-        try:
-            self.counts.record(now, group, status, exception is not None, response_time)
-        except KeyError:
-            detail = ""
-            detail_key = getattr(self._key, "detail", self._detail_key)
-            if group != NO_GROUP and detail_key is not None:
-                try:
-                    detail = named(detail_key(response, url, context, exception))
-                except Exception as error:
-                    detail = self._unknown(error)
-            group = self.counts.admit(group, detail, now)
-            self.counts.record(now, group, status, exception is not None, response_time)
+        self._noted.append((now, group, status, failed, response_time))
+        if len(self._noted) >= _AT_A_TIME:
+            self._count()
+
+    def _count(self) -> None:
+        while self._noted:
+            self._counts.record(*self._noted.popleft())
+
+    def _admit(
+        self, now: float, group: str, response: Any, url: str, context: Any, exception: BaseException | None
+    ) -> str:
+        """The name that a request is counted under, which is there from now on."""
+        detail, detail_key = "", getattr(self._key, "detail", self._detail_key)
+        if group not in self._counts.admitted and group != NO_GROUP and detail_key is not None:
+            try:
+                detail = named(detail_key(response, url, context, exception))
+            except Exception as error:
+                detail = self._unknown(error)
+        return self._counts.admit(group, detail, now)
 
     def _unknown(self, error: Exception) -> str:
         """The group, or detail, of a request that its key raised an error for; the first is logged."""

@@ -1,10 +1,24 @@
-"""The rows in which counts are given: by group, by second, by latency."""
+"""The rows in which counts are given, by group, by second, by latency; and their text as CSV."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import csv
+import io
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
-__all__ = ["NO_ANSWER", "NO_GROUP", "OTHER_GROUPS", "GroupRow", "LatencyRow", "SecondRow", "is_failure"]
+__all__ = [
+    "NO_ANSWER",
+    "NO_GROUP",
+    "OTHER_GROUPS",
+    "GroupRow",
+    "LatencyRow",
+    "SecondRow",
+    "cell",
+    "csv_of",
+    "groups_csv",
+    "is_failure",
+]
 
 NO_GROUP = ""
 """The group of everything for which none is known."""
@@ -58,3 +72,26 @@ class LatencyRow(NamedTuple):
     second: int
     latency_us: int
     requests: int
+
+
+def groups_csv(rows: Iterable[tuple[Any, ...]], noun: str, detail_noun: str) -> str:
+    """A header and a line for each row, of GroupRow's columns; the detail has one where it has a noun."""
+    nouns = [noun, detail_noun] if detail_noun else [noun]
+    lines: list[list[object]] = [[*(each.replace(" ", "_") for each in nouns), *GroupRow._fields[2:]]]
+    for row in rows:
+        requests, failures, share, *rest = row[2:]
+        names = map(cell, row[: len(nouns)])
+        lines.append([*names, requests, failures, f"{share:.6f}", *(f"{value:.3f}" for value in rest)])
+    return csv_of(lines)
+
+
+def cell(text: str) -> str:
+    """The text, so that no spreadsheet takes it for a formula: whoever answers a request writes it."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+def csv_of(lines: Iterable[Iterable[object]]) -> str:
+    """The lines' text, each with a newline at its end."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return text.getvalue()

@@ -20,10 +20,9 @@ from locust.web import WebUI
 from load.groups import report
 from load.groups.counts import WINDOW, Between, Counts
 from load.groups.evenness import SETTLE, EvenPart
-from load.groups.files import groups_csv
 from load.groups.latency import SECOND_BITS, percentiles
 from load.groups.pacing import Pacing
-from load.groups.rows import NO_GROUP, OTHER_GROUPS, GroupRow
+from load.groups.rows import NO_GROUP, OTHER_GROUPS, GroupRow, groups_csv
 from load.groups.table import clock, shown_name
 
 if TYPE_CHECKING:

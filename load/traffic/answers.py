@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
-from load.groups.rows import NO_ANSWER, NO_GROUP
+from load.groups.rows import NO_GROUP
 
 __all__ = [
-    "ResponseHeaders",
-    "host_of",
     "hostname",
     "pair",
     "pair_zones",
     "upstream",
     "upstream_zone",
     "zone",
-    "zone_of",
 ]
 
 HOSTNAME_HEADER = "x-hostname"
@@ -32,46 +29,32 @@ UPSTREAM_ZONE_HEADER = "x-upstream-availability-zone"
 
 # RFC 1123, and the underscore that container names bring along; a name is at most 253 bytes long.
 _HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
-
-
-class ResponseHeaders(Protocol):
-    """The headers of an answer; a repeated field gives a list."""
-
-    def get(self, field: str) -> str | list[str] | None: ...
-
-
-def host_of(path: str, status: int, body: bytes | None, headers: ResponseHeaders | None) -> str:
-    """The hostname of the task that answered, "" where it is not known.
-
-    `path` is the request's path or URL, with or without a query; `status` its HTTP status, 0 without an answer. The
-    body counts only where `/hostname` was asked for and answered with 200 and one plausible line; else the header does.
-    """
-    if status == 200 and body and _names_its_host(path) and (hostname := _hostname_in(body)):
-        return hostname
-    return NO_GROUP if headers is None else _plausible(_first(headers.get(HOSTNAME_HEADER)))
-
-
-def zone_of(headers: ResponseHeaders | None) -> str:
-    """The availability zone of the task that answered, "" where it is not known."""
-    return "" if headers is None else _plausible(_first(headers.get(ZONE_HEADER)))
+_LONGEST = 256  # bytes of a body that may be a hostname
 
 
 def hostname(response: Any, url: str, context: Any, exception: BaseException | None) -> str:
-    """The key of `load.groups.track`; of an answer that broke off, the body does not count."""
+    """The hostname of the task that answered, "" where it is not known: the key of `load.groups.track`.
+
+    The body counts only where `/hostname` was asked for and answered, to its end, with 200 and one plausible line; else
+    the header does. Runs with every request of the load.
+    """
     if response is None:
         return NO_GROUP
-    body = response.content if exception is None else None
-    return host_of(url, response.status_code or NO_ANSWER, body, response.headers)
+    if exception is None and response.status_code == 200:
+        body = response.content
+        if body and len(body) <= _LONGEST and (host := _hostname_in(url, body)):
+            return host
+    return _of(response, HOSTNAME_HEADER)
 
 
 def upstream(response: Any, url: str, context: Any, exception: BaseException | None) -> str:
     """The host that the one who answered has called, by `x-upstream-hostname`; a key of `--group-by`."""
-    return NO_GROUP if response is None else _plausible(_first(response.headers.get(UPSTREAM_HEADER)))
+    return _of(response, UPSTREAM_HEADER)
 
 
 def upstream_zone(response: Any, url: str, context: Any, exception: BaseException | None) -> str:
     """The availability zone of the host that was called, by `x-upstream-availability-zone`."""
-    return "" if response is None else _plausible(_first(response.headers.get(UPSTREAM_ZONE_HEADER)))
+    return _of(response, UPSTREAM_ZONE_HEADER)
 
 
 def pair(response: Any, url: str, context: Any, exception: BaseException | None) -> str:
@@ -87,8 +70,8 @@ def pair_zones(response: Any, url: str, context: Any, exception: BaseException |
 
 
 def zone(response: Any, url: str, context: Any, exception: BaseException | None) -> str:
-    """The availability zone beside a hostname."""
-    return "" if response is None else zone_of(response.headers)
+    """The availability zone of the task that answered, "" where it is not known: what is beside a hostname."""
+    return _of(response, ZONE_HEADER)
 
 
 # Keys of `--group-by` bring along what is beside their groups, in place of the locustfile's.
@@ -96,14 +79,10 @@ upstream.detail = upstream_zone  # type: ignore[attr-defined]
 pair.detail = pair_zones  # type: ignore[attr-defined]
 
 
-@lru_cache(maxsize=256)
-def _names_its_host(path: str) -> bool:
-    return path.partition("?")[0].endswith("/hostname")
-
-
 @lru_cache(maxsize=4096)
-def _hostname_in(body: bytes) -> str:
-    return _plausible(body.decode("latin-1").strip()) if len(body) <= 256 else ""
+def _hostname_in(url: str, body: bytes) -> str:
+    path = url.partition("?")[0]
+    return _plausible(body.decode("latin-1").strip()) if path.endswith("/hostname") else ""
 
 
 @lru_cache(maxsize=4096)
@@ -111,7 +90,8 @@ def _plausible(text: str) -> str:
     return text if _HOSTNAME.fullmatch(text) else ""
 
 
-def _first(value: str | list[str] | None) -> str:
-    if isinstance(value, list):
-        return value[0] if value else ""
-    return value or ""
+def _of(response: Any, header: str) -> str:
+    headers = getattr(response, "headers", None)
+    value = None if headers is None else headers.get(header)
+    # geventhttpclient gives a list where a field is repeated.
+    return _plausible((value[0] if isinstance(value, list) else value) or "")

@@ -14,7 +14,7 @@ from typing import Any
 from load import results
 from load.errors import LoadError
 from load.groups.rows import GroupRow, LatencyRow, SecondRow
-from load.results import HostRow, TimelineRow
+from load.results import TimelineRow
 
 __all__ = ["Recorder"]
 
@@ -30,7 +30,7 @@ class _Run:
     timeline: list[TimelineRow] = field(default_factory=list)
     latency: list[LatencyRow] = field(default_factory=list)
     written: int = 0
-    hosts: list[HostRow] = field(default_factory=list)
+    hosts: Sequence[GroupRow] = field(default_factory=list)
 
 
 class Recorder:
@@ -93,7 +93,7 @@ class Recorder:
     def replace(self, rows: Sequence[GroupRow]) -> None:
         """Write hostnames.csv."""
         if (run := self._run) and run.start:
-            run.hosts = [HostRow(*row) for row in rows]
+            run.hosts = rows
             self._write("hostnames.csv", partial(results.write_hosts, run.path, run.hosts))
 
     def reset(self, now: float) -> None:

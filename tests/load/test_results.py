@@ -166,3 +166,15 @@ def test_the_files_of_a_run_that_goes_on_need_not_agree(tmp_path: Path) -> None:
     path = results.create_run(tmp_path / "run")
     results.append_timeline(path, ROWS)
     assert len(results.read_run(path).timeline) == 2
+
+
+def test_no_spreadsheet_takes_a_host_for_a_formula(tmp_path: Path) -> None:
+    path = results.create_run(tmp_path / "run")
+    results.write_hosts(path, [HOST._replace(hostname="=1+1", availability_zone="@zone")])
+    results.append_timeline(path, [TimelineRow(1000, "=1+1", 200, 2)])
+    results.append_timeline(path, [TimelineRow(1000, "=1+1", 500, 1)])
+    run = results.read_run(path)
+    assert [(host.hostname, host.availability_zone) for host in run.hosts] == [("'=1+1", "'@zone")]
+    assert {row.hostname for row in run.timeline} == {"'=1+1"}
+    results.write_timeline(path, [TimelineRow(1000, "-x", 200, 3)])
+    assert results.read_run(path).timeline[0].hostname == "'-x"

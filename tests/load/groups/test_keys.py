@@ -45,13 +45,13 @@ def zone_of_request(response: object, url: str, context: object, exception: Base
     ],
 )
 def test_a_request_belongs_to_a_group(key: str, answer: Answer | None, group: str) -> None:
-    assert parse(key)(answer, "http://user@Example.com:8080/a?b=//c", None, None) == group
+    assert named(parse(key)(answer, "http://user@Example.com:8080/a?b=//c", None, None)) == group
 
 
 def test_a_function_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("string.capwords", of_request)
     assert parse("string:capwords")(None, "", "tenant 1", None) == "tenant 1"
-    assert parse("string:capwords")(None, "", None, None) == ""
+    assert parse("string:capwords")(None, "", None, None) is None
 
 
 def test_a_function_brings_along_what_is_beside_its_groups(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,5 +89,5 @@ def test_no_answer_takes_the_place_of_the_rows_that_stand_for_several(name: str)
 
 def test_a_function_may_give_anything() -> None:
     key = key_of(lambda response, url, context, exception: context)
-    assert [key(None, "", context, None) for context in (None, 7, "a\nb", ["c"])] == ["", "7", "a b", "['c']"]
+    assert [named(key(None, "", context, None)) for context in (None, 7, "a\nb", ["c"])] == ["", "7", "a b", "['c']"]
     assert key_of("url-host")(None, "http://a/", None, None) == "a"

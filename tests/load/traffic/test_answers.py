@@ -1,18 +1,36 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from load.groups.keys import parse
-from load.traffic.answers import host_of, hostname, pair, pair_zones, upstream, zone_of
+from load.traffic.answers import hostname, pair, pair_zones, upstream, zone
 
 SERVICE = {"x-hostname": "ip-10-0-1-2.eu-west-2.compute.internal", "x-availability-zone": "eu-west-2a"}
 NAMED = SERVICE["x-hostname"]
 NOBODY = ""
+
+
+class Answered:
+    """An answer of HTTP; header names have hyphens for underscores."""
+
+    def __init__(
+        self,
+        status: int = 200,
+        body: bytes | None = b"{}",
+        headers: Mapping[str, str | list[str]] | None = None,
+        **more: str,
+    ) -> None:
+        self.status_code, self.content = status, body
+        self.headers = {**(headers or {}), **{name.replace("_", "-"): value for name, value in more.items()}}
+
+
 KEYS = ("load.traffic.answers:upstream", "load.traffic.answers:pair")
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "body", "headers", "expected"),
+    ("url", "status", "body", "headers", "expected"),
     [
         ("/hostname", 200, b"task-1\n", SERVICE, "task-1"),
         ("http://127.0.0.1:8000/stage/hostname?delay_ms=5", 200, b"task-1", {}, "task-1"),
@@ -28,23 +46,17 @@ KEYS = ("load.traffic.answers:upstream", "load.traffic.answers:pair")
         ("/payload", 200, b"task-1", {}, NOBODY),
         ("/identity", 200, b"{}", {"x-hostname": '=cmd("x")'}, NOBODY),
         ("/identity", 200, b"{}", {"x-hostname": ["first", "second"]}, "first"),
-        ("/hostname", 0, None, None, NOBODY),
+        ("/hostname", 0, None, {}, NOBODY),
     ],
 )
 def test_an_answer_belongs_to_the_host_that_named_itself(
-    path: str, status: int, body: bytes | None, headers: dict[str, str | list[str]] | None, expected: str
+    url: str, status: int, body: bytes | None, headers: dict[str, str | list[str]], expected: str
 ) -> None:
-    assert host_of(path, status, body, headers) == expected
+    assert hostname(Answered(status, body, headers), url, {}, None) == expected
 
 
-class Answered:
-    """An answer with these headers."""
-
-    status_code = 200
-    content = b"{}"
-
-    def __init__(self, **headers: str) -> None:
-        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+def test_the_body_of_an_answer_that_broke_off_names_no_host() -> None:
+    assert hostname(Answered(body=b"task-1", headers=SERVICE), "/hostname", {}, EOFError()) == NAMED
 
 
 @pytest.mark.parametrize(
@@ -71,5 +83,5 @@ def test_the_zones_of_both_are_beside_them() -> None:
 
 
 def test_the_zone_is_in_a_header() -> None:
-    assert zone_of(SERVICE) == "eu-west-2a"
-    assert zone_of({}) == zone_of(None) == zone_of({"x-availability-zone": "<b>"}) == ""
+    answers = [Answered(headers=SERVICE), Answered(), None, Answered(x_availability_zone="<b>")]
+    assert [zone(answer, "", {}, None) for answer in answers] == ["eu-west-2a", "", "", ""]
