@@ -1,5 +1,5 @@
 """A stack of another shape than this project's, as JSON: no API, a load balancer alone, services with and without
-Service Connect in two clusters and two namespaces, policy documents and functions."""
+Service Connect in two clusters and two namespaces, policy documents, functions, `count`, `for_each` and `dynamic`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
 """
 WORKER = "import signal; print('works', flush=True); signal.pause()"
-SUBNETS = ["${aws_subnet.a.id}", "${aws_subnet.b.id}"]
+SUBNETS = "${aws_subnet.main[*].id}"
 
 
 def definition(name: str, *, port: int | None) -> Json:
@@ -51,7 +51,7 @@ def definition(name: str, *, port: int | None) -> Json:
 def service(name: str, cluster: str, **more: Any) -> Json:
     return {
         "name": name,
-        "cluster": f"${{aws_ecs_cluster.{cluster}.arn}}",
+        "cluster": f'${{aws_ecs_cluster.main["{cluster}"].arn}}',
         "task_definition": f"${{aws_ecs_task_definition.{name}.arn}}",
         "desired_count": 1,
         "launch_type": "FARGATE",
@@ -71,12 +71,12 @@ def stack() -> Json:
     resources = {
         "aws_vpc": {"main": {"cidr_block": "10.40.0.0/16"}},
         "aws_subnet": {
-            zone: {
+            "main": {
+                "count": "${var.zones}",
                 "vpc_id": "${aws_vpc.main.id}",
-                "cidr_block": f"${{cidrsubnet(aws_vpc.main.cidr_block, 8, {number})}}",
-                "availability_zone": f"${{data.aws_availability_zones.here.names[{number}]}}",
+                "cidr_block": "${cidrsubnet(aws_vpc.main.cidr_block, 8, count.index)}",
+                "availability_zone": "${data.aws_availability_zones.here.names[count.index]}",
             }
-            for number, zone in enumerate("ab")
         },
         "aws_iam_role": {
             "execution": {
@@ -85,7 +85,18 @@ def stack() -> Json:
             }
         },
         "aws_service_discovery_http_namespace": {name: {"name": name} for name in ("orders", "billing")},
-        "aws_ecs_cluster": {name: {"name": name} for name in ("one", "two")},
+        "aws_ecs_cluster": {
+            "main": {
+                "for_each": "${local.clusters}",
+                "name": "${each.key}",
+                "dynamic": {
+                    "setting": {
+                        "for_each": "${each.value}",
+                        "content": {"name": "${setting.key}", "value": "${setting.value}"},
+                    }
+                },
+            }
+        },
         "aws_ecs_task_definition": {
             "web": definition("web", port=8080),
             "orders": definition("orders", port=8081),
@@ -130,7 +141,9 @@ def stack() -> Json:
         },
     }
     return {
-        "provider": {"aws": [{"region": "eu-west-2"}]},
+        "provider": {"aws": [{"region": "${var.region}"}]},
+        "variable": {"region": {"default": "eu-west-2"}, "zones": {"type": "number", "default": 2}},
+        "locals": {"clusters": {"one": {"containerInsights": "enabled"}, "two": {}}},
         "data": {
             "aws_region": {"here": {}},
             "aws_availability_zones": {"here": {"state": "available"}},
@@ -195,6 +208,14 @@ def test_all_services_of_both_clusters_run(twin: RunningTwin) -> None:
         ("two", "billing", "RUNNING"),
         ("two", "worker", "RUNNING"),
     }
+
+
+def test_dynamic_blocks_are_made(twin: RunningTwin) -> None:
+    described = twin.client("ecs").describe_clusters(clusters=["one", "two"], include=["SETTINGS"])["clusters"]
+
+    settings = {cluster["clusterName"]: cluster["settings"] for cluster in described}
+    assert settings["one"] == [{"name": "containerInsights", "value": "enabled"}]
+    assert settings["two"] == [{"name": "containerInsights", "value": "disabled"}]
 
 
 def test_each_namespace_has_its_own_service(twin: RunningTwin) -> None:

@@ -2,6 +2,8 @@
 
 General layout, each importing only from those above it:
 
+    hcl.py          Terraform's language as text: blocks and expressions (pure)
+    expressions.py  their values; expansion.py: `count`, `for_each`, `dynamic` of Terraform's JSON (pure)
     references.py   what a reference of Terraform stands for (pure)
     limits.py       what a cdk.tf.json may hold
     terraform.py    reads one; own_stack.py makes one for a service without a stack

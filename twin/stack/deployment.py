@@ -59,7 +59,7 @@ def deploy(stack: Stack, aws: Aws) -> Deployment:
     resources = stack.in_order()
     for resource in resources:
         for reference in resource.references() if resource.type in KINDS else ():
-            if reference.address not in stack.resources:
+            if reference.address not in stack.resources and reference.address not in stack.repeated:
                 raise BadStack(f"{resource.address} refers to {reference}, but the stack has no {reference.address}.")
     deployer = _Deployer(stack, aws)
     for resource in resources:
@@ -102,7 +102,8 @@ class _Deployer:
             return
         except (BadStack, BotoCoreError, ClientError, LookupError, TypeError, ValueError, AttributeError) as error:
             reason = _reason(error, resource, left_out, self._aws)
-            passed_over = [needed for needed in resource.depends_on if needed not in self.attributes]
+            made = {address.partition("[")[0] for address in self.attributes}
+            passed_over = [needed for needed in resource.depends_on if needed not in made]
             if passed_over and not left_out:
                 reason += f"; it depends on {passed_over[0]}, which the twin passes over"
             if left_out or passed_over:  # it might be all that is wrong
@@ -170,10 +171,15 @@ class _Deployer:
             return text
 
     def _lookup(self, reference: Reference) -> Any:
-        if reference.address not in self.attributes:
-            raise _NotDeployed(f"{reference.address}, which the twin passes over")
+        instances = self._stack.instances(reference.address) if reference.address in self._stack.repeated else {}
+        for address in instances.values() if instances else [reference.address]:
+            if address not in self.attributes:
+                raise _NotDeployed(f"{address}, which the twin passes over")
+        made: Any = {key: self.attributes[address] for key, address in instances.items()}
+        if all(isinstance(key, int) for key in made):
+            made = [*made.values()]
         try:
-            return reference.within(self.attributes[reference.address])
+            return reference.within(made if instances else self.attributes[reference.address])
         except LookupError:
             raise _NotDeployed(f"{reference}, an attribute that the twin does not know") from None
 

@@ -1,34 +1,21 @@
-"""Terraform's own language, as far as it can be read without Terraform: blocks, and values that follow from text.
+"""Terraform's own language as text: its blocks, and expressions of values, paths, calls and templates.
 
-What needs more than variables, locals, `each` and literals is UNKNOWN: Terraform evaluates it.
+Of every other expression it finds the end: ("other", None). `twin.stack.expressions` has values.
 
 Source: https://github.com/hashicorp/hcl/blob/main/hclsyntax/spec.md
 """
 
 from __future__ import annotations
 
-import ipaddress
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from twin.errors import BadStack
 
-__all__ = [
-    "FUNCTIONS",
-    "UNKNOWN",
-    "Block",
-    "Scope",
-    "blocks_in",
-    "blocks_of",
-    "evaluate",
-    "expression_of",
-    "parse",
-    "paths",
-]
+__all__ = ["Block", "Expression", "blocks_in", "blocks_of", "expression_of", "parse"]
 
 _TOKEN = re.compile(
     r"""(?P<skip>[ \t\r]+|\#[^\n]*|//[^\n]*|/\*.*?\*/)
@@ -43,16 +30,7 @@ _TOKEN = re.compile(
 _OPENING, _CLOSING = {"{": "}", "[": "]", "(": ")"}, {"}", "]", ")"}
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 _LONGEST = 4 * 1024 * 1024  # bytes
-_DEEPEST = 60  # values within values
 
-
-class _Unknown:
-    def __repr__(self) -> str:
-        return "UNKNOWN"
-
-
-UNKNOWN: Any = _Unknown()
-"""A value that only Terraform knows."""
 
 Token = tuple[str, Any]
 Expression = tuple[str, Any]  # a kind, and what belongs to it
@@ -70,19 +48,6 @@ class Block:
     def of_type(self, *path: str) -> Iterator[Block]:
         """The blocks in it whose type, and labels after it, begin as *path* does."""
         return (each for each in self.blocks if (each.type, *each.labels)[: len(path)] == path)
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What names stand for: `var` and `each` as values, `local` as expressions.
-
-    `resources` are the values of whole paths (`aws_vpc.main.id`); where they are given, `jsonencode` gives text.
-    """
-
-    var: Mapping[str, Any] = field(default_factory=dict)
-    local: Mapping[str, Expression] = field(default_factory=dict)
-    each: Mapping[str, Any] = field(default_factory=dict)
-    resources: Mapping[str, Any] | None = None
 
 
 def parse(text: str, where: str) -> Block:
@@ -108,148 +73,6 @@ def expression_of(text: str) -> Expression:
         return _template(list(_parts(text, 0, None))[:-1])
     except _Wrong:
         return ("value", text)
-
-
-def evaluate(expression: Expression, scope: Scope, depth: int = 0) -> Any:
-    """What *expression* is in *scope*, as JSON has it, or UNKNOWN; of `jsonencode` what it encodes."""
-    kind, what = expression
-    if depth > _DEEPEST:  # locals that name each other
-        return UNKNOWN
-
-    def value(inner: Expression) -> Any:
-        return evaluate(inner, scope, depth + 1)
-
-    match kind:
-        case "value":
-            return what
-        case "template":
-            parts = [value(part) for part in what]
-            if any(not isinstance(part, str | int | float | bool) for part in parts):
-                return UNKNOWN
-            return "".join(str(part).lower() if isinstance(part, bool) else str(part) for part in parts)
-        case "list":
-            return [value(item) for item in what]
-        case "object":
-            pairs = [(value(key), value(item)) for key, item in what]
-            return {key: item for key, item in pairs if isinstance(key, str)}
-        case "call":
-            name, arguments = what
-            if name == "jsonencode" and scope.resources is None:
-                return value(arguments[0]) if len(arguments) == 1 else UNKNOWN
-            return call(name, [value(argument) for argument in arguments])
-        case "path":
-            path = path_of(what)
-            if scope.resources is not None and path is not None and path in scope.resources:
-                return scope.resources[path]
-            return _within(what, scope, value)
-    return UNKNOWN
-
-
-def call(name: str, arguments: Sequence[Any]) -> Any:
-    """What Terraform's function *name* gives; UNKNOWN if it is none of FUNCTIONS, or takes other arguments."""
-    if name not in FUNCTIONS or _is_unknown(arguments):
-        return UNKNOWN
-    try:
-        return FUNCTIONS[name](*arguments)
-    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError):
-        return UNKNOWN
-
-
-def _is_unknown(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(_is_unknown(item) for item in value.values())
-    return value is UNKNOWN or (isinstance(value, list | tuple) and any(_is_unknown(item) for item in value))
-
-
-def paths(expression: Expression) -> Iterator[str] | None:
-    """The paths in *expression*; None if there is more in it than values, paths and FUNCTIONS."""
-    found: list[str] = []
-    left = [expression]
-    while left:
-        kind, what = left.pop()
-        if kind == "path":
-            if (path := path_of(what)) is None:
-                return None
-            found.append(path)
-        elif kind == "call" and what[0] in FUNCTIONS:
-            left += what[1]
-        elif kind in ("list", "template"):
-            left += what
-        elif kind == "object":
-            left += [each for pair in what for each in pair]
-        elif kind != "value":
-            return None
-    return iter(found)
-
-
-def path_of(steps: Sequence[Any]) -> str | None:
-    """`aws_subnet.main[0].id` as text; None if a step is computed."""
-    text = str(steps[0])
-    for step in steps[1:]:
-        if isinstance(step, tuple):
-            if step[0] != "value" or not isinstance(step[1], str | int):
-                return None
-            text += f"[{json.dumps(step[1])}]"
-        elif step == "*":
-            return None
-        else:
-            text += f".{step}"
-    return text
-
-
-def _cidrsubnet(prefix: str, bits: int, number: int) -> str:
-    network = ipaddress.ip_network(prefix, strict=False)
-    length = network.prefixlen + bits
-    if not 0 <= number < 2**bits or length > network.max_prefixlen:
-        raise ValueError(prefix)
-    address = int(network.network_address) + (number << (network.max_prefixlen - length))
-    return str(ipaddress.ip_network((address, length)))
-
-
-def _merge(*maps: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for each in maps for key, value in each.items()}
-
-
-# https://developer.hashicorp.com/terraform/language/functions: those that constructs and modules use most, by far.
-FUNCTIONS: Mapping[str, Any] = {
-    "cidrhost": lambda prefix, number: str(ipaddress.ip_network(prefix)[number]),
-    "cidrsubnet": _cidrsubnet,
-    "coalesce": lambda *values: next(value for value in values if value not in (None, "")),
-    "concat": lambda *lists: [item for each in lists for item in [*each]],
-    "element": lambda items, number: items[number % len(items)],
-    "join": lambda separator, items: separator.join(items),
-    "jsonencode": lambda value: json.dumps(value, separators=(",", ":")),
-    "length": len,
-    "lower": lambda text: text.lower(),
-    "merge": _merge,
-    "nonsensitive": lambda value: value,
-    "replace": lambda text, old, new: text.replace(old, new),
-    "split": lambda separator, text: text.split(separator),
-    "tolist": lambda value: value,
-    "tomap": lambda value: value,
-    "toset": lambda value: value,
-    "tostring": lambda value: value if isinstance(value, str) else json.dumps(value),
-    "upper": lambda text: text.upper(),
-}
-
-
-def _within(steps: Sequence[Any], scope: Scope, value: Any) -> Any:
-    """The value of `var.a.b`, `local.a["b"]`, `each.value.a`."""
-    root, *rest = steps
-    if root not in ("var", "local", "each") or not rest or not isinstance(rest[0], str):
-        return UNKNOWN
-    name, *further = rest
-    if root == "local":
-        found = value(scope.local[name]) if name in scope.local else UNKNOWN
-    else:
-        found = {"var": scope.var, "each": scope.each}[root].get(name, UNKNOWN)
-    for step in further:
-        step = value(step) if isinstance(step, tuple) else step
-        try:
-            found = found[step] if isinstance(found, dict | list) else UNKNOWN
-        except (LookupError, TypeError):
-            return UNKNOWN
-    return found
 
 
 class _Wrong(Exception):
@@ -418,8 +241,8 @@ class _Parser:
     def _list(self) -> Expression:
         items: list[Expression] = []
         self._skip("newline")
-        if self._kind == "name" and self._tokens[self._at][1][0] == "for":
-            return self._unread("]")
+        if self._is_at("for"):
+            return self._for("]")
         while self._kind != "]":
             items.append(self.expression(nested=True))
             self._skip("newline", ",")
@@ -429,8 +252,8 @@ class _Parser:
     def _object(self) -> Expression:
         pairs: list[tuple[Expression, Expression]] = []
         self._skip("newline")
-        if self._kind == "name" and self._tokens[self._at][1][0] == "for":
-            return self._unread("}")
+        if self._is_at("for"):
+            return self._for("}")
         while self._kind != "}":
             if self._kind == "(":
                 self._take()
@@ -446,16 +269,27 @@ class _Parser:
         self._take()
         return ("object", pairs)
 
-    def _unread(self, end: str) -> Expression:
-        """A `for` expression, up to its *end*."""
-        depth = 0
-        while depth or self._kind != end:
-            if self._kind == "end":
-                raise _Wrong(f"{end} is missing", self._tokens[self._at][1][1])
-            depth += (self._kind in _OPENING) - (self._kind in _CLOSING)
-            self._at += 1
+    def _is_at(self, word: str) -> bool:
+        return self._kind == "name" and self._tokens[self._at][1][0] == word
+
+    def _for(self, end: str) -> Expression:
+        """A `for` expression up to its *end*: its names, what it goes over, key and value; a list's key is None."""
         self._take()
-        return ("other", None)
+        names = [str(self._take("name"))]
+        while self._kind == ",":
+            self._take()
+            names.append(str(self._take("name")))
+        if not self._is_at("in"):
+            raise _Wrong("in is missing", self._tokens[self._at][1][1])
+        self._take()
+        source = self.expression(nested=True)
+        self._take(":")
+        key, value = None, self.expression(nested=True)  # of one with an `if` it is ("other", None)
+        if self._kind == "=>":
+            self._take()
+            key, value = value, self.expression(nested=True)
+        self._take(end)
+        return ("for", (names, source, key, value))
 
     def _named(self) -> Expression:
         name = self._take()

@@ -13,7 +13,8 @@ import json
 from pathlib import Path
 
 from twin.errors import BadInput
-from twin.stack.hcl import Scope, blocks_of, evaluate
+from twin.stack.expressions import evaluate
+from twin.stack.hcl import blocks_of
 
 __all__ = ["DATA_FOLDER", "write_override"]
 
@@ -48,7 +49,7 @@ def write_override(folder: Path, endpoint: str) -> Path:
     if target.exists() and not target.read_text(errors="replace").startswith(_FIRST):
         raise BadInput(f"{target} is not one that `twin env --terraform` has written: give it another name.")
     aliases = {
-        evaluate(block.arguments.get("alias", ("value", None)), Scope())
+        evaluate(block.arguments.get("alias", ("value", None)))
         for _, content in files
         for block in content.of_type("provider", "aws")
     }

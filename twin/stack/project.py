@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from twin.errors import BadInput
-from twin.stack.hcl import UNKNOWN, Block, Scope, blocks_in, blocks_of, evaluate, expression_of
+from twin.stack.expansion import instances, names_of
+from twin.stack.expressions import UNKNOWN, Names, evaluate, named
+from twin.stack.hcl import Block, blocks_in, blocks_of, expression_of
 from twin.tasks.container import port_of
 from twin.tasks.program import command_of
 
@@ -51,7 +53,7 @@ def task_definitions(project: Path) -> list[TaskDefinition]:
     """
     if project.is_dir():
         found = [
-            *_in_folder(project, project, Scope(_set(project)), ()),
+            *_in_folder(project, project, _set(project), ()),
             *(each for file in _json_files(project) for each in _in_json(file)),
         ]
         if not found and not [*project.glob("*.tf"), *_json_files(project)]:
@@ -69,20 +71,22 @@ def _json_files(folder: Path) -> list[Path]:
     return [*sorted(folder.glob("*.tf.json")), *synthesized]
 
 
-def _in_folder(project: Path, folder: Path, given: Scope, calls: tuple[str, ...]) -> Iterator[TaskDefinition]:
+def _in_folder(
+    project: Path, folder: Path, given: Mapping[str, Any], calls: tuple[str, ...]
+) -> Iterator[TaskDefinition]:
     """Those of the `*.tf` of one module, whose variables are *given*, and of the modules that it calls."""
     files = blocks_of(folder)
     blocks = [block for _, file in files for block in file.blocks]
     local = {name: value for block in blocks if block.type == "locals" for name, value in block.arguments.items()}
     defaults = {
-        block.labels[0]: evaluate(block.arguments["default"], Scope())
+        block.labels[0]: evaluate(block.arguments["default"])
         for block in blocks
         if block.type == "variable" and block.labels and "default" in block.arguments
     }
-    scope = Scope({**defaults, **given.var}, local)
+    names = {"var": named({**defaults, **given}), "local": local}
     for file, content in files:
         for resource in content.of_type("resource", _TYPE):
-            for within in _instances(resource, scope):
+            for within in _instances(resource, names):
                 family = _evaluated(resource, "family", within)
                 prefix = "".join(f"module.{call}." for call in calls)
                 where = f"{prefix}{_TYPE}.{resource.labels[1]} in {file.name}"
@@ -90,21 +94,21 @@ def _in_folder(project: Path, folder: Path, given: Scope, calls: tuple[str, ...]
                 yield TaskDefinition(where, family if isinstance(family, str) else None, containers)
     for module in (block for block in blocks if block.type == "module" and block.labels and len(calls) < _DEEPEST):
         called = (*calls, module.labels[0])
-        source = _evaluated(module, "source", scope)
+        source = _evaluated(module, "source", names)
         is_near = isinstance(source, str) and source.startswith(("./", "../"))
         there: Path | None = folder / source if is_near else _fetched(project, ".".join(called))
         if there is None or not there.is_dir():
             continue
-        for within in _instances(module, scope):
+        for within in _instances(module, names):
             arguments = {name: evaluate(value, within) for name, value in module.arguments.items()}
-            yield from _in_folder(project, Path(os.path.normpath(there)), Scope(arguments), called)
+            yield from _in_folder(project, Path(os.path.normpath(there)), arguments, called)
 
 
 def _set(project: Path) -> dict[str, Any]:
     """The variables that the project's own files set."""
     files = [project / "terraform.tfvars", *sorted(project.glob("*.auto.tfvars"))]
     values = (blocks_in(file).arguments for file in files if file.is_file())
-    return {name: evaluate(value, Scope()) for arguments in values for name, value in arguments.items()}
+    return {name: evaluate(value) for arguments in values for name, value in arguments.items()}
 
 
 def _fetched(project: Path, key: str) -> Path | None:
@@ -116,20 +120,20 @@ def _fetched(project: Path, key: str) -> Path | None:
         return None
 
 
-def _instances(block: Block, scope: Scope) -> Iterator[Scope]:
-    """The scopes of the instances of *block*: one for each of its `for_each`, if that is known."""
-    each = evaluate(block.arguments.get("for_each", ("other", None)), scope)
+def _instances(block: Block, names: Names) -> Iterator[Names]:
+    """The names of the instances of *block*: one for each of its `for_each`, if that is known."""
+    each = evaluate(block.arguments.get("for_each", ("other", None)), names)
     if isinstance(each, list) and all(isinstance(item, str) for item in each):
         each = {item: item for item in each}
     if isinstance(each, dict):
         for key, value in each.items():
-            yield Scope(scope.var, scope.local, {"key": key, "value": value})
-    elif evaluate(block.arguments.get("count", ("value", 1)), scope) != 0:
-        yield scope
+            yield {**names, "each": named({"key": key, "value": value})}
+    elif evaluate(block.arguments.get("count", ("value", 1)), names) != 0:
+        yield names
 
 
-def _evaluated(block: Block, argument: str, scope: Scope) -> Any:
-    return evaluate(block.arguments.get(argument, ("other", None)), scope)
+def _evaluated(block: Block, argument: str, names: Names) -> Any:
+    return evaluate(block.arguments.get(argument, ("other", None)), names)
 
 
 def _containers(value: Any) -> list[Json] | None:
@@ -166,13 +170,15 @@ def _in_json(file: Path) -> Iterator[TaskDefinition]:
                 containers = _containers(known.get("container_definitions"))
                 yield TaskDefinition(f"{resource.get('address')} in {file.name}", known.get("family"), containers)
     elif isinstance(content.get("resource"), dict):
-        for name, resource in content["resource"].get(_TYPE, {}).items():
-            resource = resource[0] if isinstance(resource, list) and resource else resource
-            if isinstance(resource, dict):
+        names = names_of(content)
+        for name, body in content["resource"].get(_TYPE, {}).items():
+            body = body[0] if isinstance(body, list) and body else body
+            for address, resource in instances(f"{_TYPE}.{name}", body, names) if isinstance(body, dict) else ():
                 family, defined = _of_text(resource.get("family")), resource.get("container_definitions")
                 containers = _containers(defined) or _containers(_of_text(defined))
-                known = family if isinstance(family, str) else None
-                yield TaskDefinition(f"{_TYPE}.{name} in {file.name}", known, containers)
+                yield TaskDefinition(
+                    f"{address} in {file.name}", family if isinstance(family, str) else None, containers
+                )
     elif "terraform" not in content and "//" not in content:
         raise BadInput(
             f"{file} has neither resources nor a plan: give what `terraform show -json` says, or a cdk.tf.json."
@@ -186,7 +192,7 @@ def _planned(module: Json) -> Iterator[Json]:
 
 
 def _of_text(value: Any) -> Any:
-    return evaluate(expression_of(value), Scope()) if isinstance(value, str) else UNKNOWN
+    return evaluate(expression_of(value)) if isinstance(value, str) else UNKNOWN
 
 
 def twin_toml(found: Iterable[TaskDefinition], folder: Path) -> str:

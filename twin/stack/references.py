@@ -3,9 +3,10 @@
     "${aws_vpc.main.id}"                     one reference: it takes the value's type
     "${data.aws_region.now.name}-tasks"      one inside a longer string
     "${aws_lb.internal.subnet_mapping[0]}"   a path into the attributes
+    "${aws_subnet.all[*].id}"                one of all instances of a resource with `count`
     "$${literally}"                          Terraform's way to write `${literally}`
 
-    "${cidrsubnet(aws_vpc.main.cidr_block, 8, 1)}"  a function that `twin.stack.hcl` has, of such references
+    "${cidrsubnet(aws_vpc.main.cidr_block, 8, 1)}"  a function that `twin.stack.expressions` has, of such references
 
 Every other expression is NotEvaluated: Terraform evaluates it (`twin up --empty -- terraform apply`).
 
@@ -21,7 +22,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from twin.errors import BadStack
-from twin.stack.hcl import UNKNOWN, Expression, Scope, evaluate, expression_of, paths
+from twin.stack.expressions import UNKNOWN, evaluate, paths
+from twin.stack.hcl import Expression, expression_of
 
 __all__ = ["NOT_EXPANDED", "NotEvaluated", "Reference", "mentioned", "resolve"]
 
@@ -31,8 +33,8 @@ NOT_EXPANDED = "the twin does not expand {} here; let the construct make one res
 _LONGEST_SHOWN = 200  # characters
 _MARK = re.compile(r"\$\$\{|%%\{|\$\{|%\{")
 _ADDRESS = r"(?:data\.)?[A-Za-z_][\w-]*\.[A-Za-z_][\w-]*"
-_REFERENCE = re.compile(rf'({_ADDRESS})((?:\.[A-Za-z_][\w-]*|\[\d+\]|\["[^"\\]*"\])+)')
-_STEP = re.compile(r'\.(?P<name>[\w-]+)|\[(?P<index>\d+)\]|\["(?P<key>[^"]*)"\]')
+_REFERENCE = re.compile(rf'({_ADDRESS})((?:\.[A-Za-z_*][\w-]*|\[(?:\d+|\*)\]|\["[^"\\]*"\])+)')
+_STEP = re.compile(r'(?P<all>\.\*|\[\*\])|\.(?P<name>[\w-]+)|\[(?P<index>\d+)\]|\["(?P<key>[^"]*)"\]')
 # What else may stand before a dot: https://developer.hashicorp.com/terraform/language/expressions/references
 _NOT_RESOURCES = {"count", "each", "local", "module", "path", "self", "terraform", "var"}
 
@@ -58,9 +60,13 @@ class Reference:
 
     def within(self, attributes: Mapping[str, Any]) -> Any:
         """The value at the path; LookupError if there is none."""
-        value: Any = attributes
-        for step in self.path:
+        return self._follow(attributes, self.path)
+
+    def _follow(self, value: Any, path: tuple[str | int, ...]) -> Any:
+        for number, step in enumerate(path, 1):
             match step, value:
+                case "*", list():
+                    return [self._follow(item, path[number:]) for item in value]
                 case (str(), Mapping()) | (int(), list()):
                     value = value[step]
                 case 0, Mapping():
@@ -115,7 +121,7 @@ class _Computed:
         values = {path: lookup(reference) for path, reference in self.references.items()}
         if None in values.values():
             return None
-        found = evaluate(self.expression, Scope(resources=values))
+        found = evaluate(self.expression, resources=values)
         if found is UNKNOWN:
             raise NotEvaluated(where, f"{_shown(self.text)} cannot be computed from {_shown(json.dumps(values))}")
         return found
@@ -203,7 +209,7 @@ def _shown(expression: str) -> str:
 
 
 def _step(step: re.Match[str]) -> str | int:
-    return int(step["index"]) if step["index"] else step["name"] or step["key"]
+    return int(step["index"]) if step["index"] else "*" if step["all"] else step["name"] or step["key"]
 
 
 def _inside(where: str, key: str) -> str:

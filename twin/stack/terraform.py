@@ -17,6 +17,8 @@ from typing import Any
 
 from twin.errors import BadStack
 from twin.gaps import Gap
+from twin.stack.expansion import bind, instances, names_of
+from twin.stack.expressions import Names
 from twin.stack.limits import LARGEST_FILE, check_container_definitions, check_sections, check_service, check_values
 from twin.stack.references import NotEvaluated, Reference, mentioned, resolve
 
@@ -46,7 +48,7 @@ class Resource:
     @property
     def type(self) -> str:
         """`aws_vpc`; of a data source `data.aws_region`; of a module `module`."""
-        return self.address.rpartition(".")[0]
+        return self.address.partition("[")[0].rpartition(".")[0]
 
     @property
     def depends_on(self) -> tuple[str, ...]:
@@ -65,8 +67,9 @@ class Resource:
 class Stack:
     """A synthesized stack.
 
-    `resources` holds resources, data sources and modules by address (`aws_vpc.main`, `data.aws_region.now`), `outputs`
-    the values as the JSON has them, references unresolved; `region` and `default_tags` are the AWS provider's.
+    `resources` holds resources, data sources and modules by address (`aws_vpc.main`, `data.aws_region.now`,
+    `aws_subnet.main[0]`), `repeated` the addresses of those that have `count` or `for_each`, `outputs` the values as
+    the JSON has them, references unresolved; `region` and `default_tags` are the AWS provider's.
     """
 
     name: str
@@ -74,6 +77,12 @@ class Stack:
     default_tags: Mapping[str, Any]
     resources: Mapping[str, Resource]
     outputs: Mapping[str, Any]
+    repeated: frozenset[str] = frozenset()
+
+    def instances(self, address: str) -> Mapping[int | str, str]:
+        """The addresses of the instances of a repeated resource, by index or key."""
+        found = (at for at in self.resources if at.startswith(f"{address}["))
+        return {json.loads(at[len(address) + 1 : -1]): at for at in found}
 
     def of_type(self, type: str) -> tuple[Resource, ...]:
         return tuple(resource for resource in self.resources.values() if resource.type == type)
@@ -104,10 +113,13 @@ class Stack:
 
     def _needs(self, resource: Resource) -> list[str]:
         for address in resource.depends_on:
-            if address not in self.resources:
+            if address not in self.resources and address not in self.repeated:
                 raise BadStack(f"{resource.address}, argument depends_on: the stack has no {address}.")
         # Expressions that the twin refuses count too: what it passes over still stands between what it deploys.
-        return [*(name for name in mentioned(resource.arguments) if name in self.resources), *resource.depends_on]
+        needed: list[str] = []
+        for name in (*mentioned(resource.arguments), *resource.depends_on):
+            needed += self.instances(name).values() if name in self.repeated else [name]
+        return [address for address in needed if address in self.resources]
 
 
 def load_stack(synth: Path, region: str | None = None) -> Stack:
@@ -182,19 +194,22 @@ def _stack(content: Mapping[str, Any], file: Path, default_region: str | None) -
     if "resource" not in content:
         raise BadStack(f"{file} is no Terraform JSON with resources: name a cdktf.out or a cdk.tf.json with --synth.")
     check_sections(str(file), content)
-    provider = _provider(content)
+    names = names_of(content)
+    provider = bind(_provider(content), names)
     metadata = _block(_block(content.get("//")).get("metadata"))
     resources = [
-        *_resources("", _block(content["resource"]), file),
-        *_resources("data.", _block(content.get("data")), file),
-        *_resources("", {"module": _block(content.get("module"))}, file),
+        *_resources("", _block(content["resource"]), names, file),
+        *_resources("data.", _block(content.get("data")), names, file),
+        *_resources("", {"module": _block(content.get("module"))}, names, file),
     ]
+    repeated = (each.address.partition("[")[0] for each in resources if "[" in each.address)
     return Stack(
         name=_stack_name(metadata, file),
         region=_region(provider.get("region", default_region), file),
         default_tags=_block(_block(provider.get("default_tags")).get("tags")),
         resources={resource.address: resource for resource in resources},
-        outputs={name: _block(output).get("value") for name, output in _section(content, "output")},
+        outputs={name: bind(_block(output).get("value"), names) for name, output in _section(content, "output")},
+        repeated=frozenset(repeated),
     )
 
 
@@ -225,16 +240,16 @@ def _region(region: Any, file: Path) -> str:
     )
 
 
-def _resources(prefix: str, by_type: Mapping[str, Any], file: Path) -> Iterator[Resource]:
+def _resources(prefix: str, by_type: Mapping[str, Any], names: Names, file: Path) -> Iterator[Resource]:
     for type in by_type:
         for name, body in _section(by_type, type):
             address = f"{prefix}{type}.{name}"
             depends_on = _block(body).get("depends_on", [])
             if not isinstance(body, Mapping) or not _are_texts(depends_on) or not _NAME.fullmatch(name):
                 raise BadStack(f"{file}: {address[:200]} is no block as CDKTF writes it; run `make synth` again.")
-            arguments = _without_comments(body)
-            meta = {key: arguments.pop(key) for key in _META_ARGUMENTS & arguments.keys()}
-            yield Resource(address, arguments, meta)
+            for at, arguments in instances(address, _without_comments(body), names):
+                rest = {key: value for key, value in arguments.items() if key not in _META_ARGUMENTS}
+                yield Resource(at, rest, {key: arguments[key] for key in _META_ARGUMENTS & arguments.keys()})
 
 
 def _are_texts(value: Any) -> bool:

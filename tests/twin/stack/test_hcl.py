@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.errors import BadStack
-from twin.stack.hcl import UNKNOWN, Scope, evaluate, expression_of, parse
+from twin.stack.expressions import UNKNOWN, Names, evaluate, named
+from twin.stack.hcl import expression_of, parse
 
 
-def value(text: str, scope: Scope | None = None) -> object:
-    return evaluate(parse(f"a = {text}\n", "x.tf").arguments["a"], scope or Scope())
+def value(text: str, names: Names | None = None) -> object:
+    return evaluate(parse(f"a = {text}\n", "x.tf").arguments["a"], names)
 
 
 @pytest.mark.parametrize(
@@ -39,9 +40,10 @@ def value(text: str, scope: Scope | None = None) -> object:
 )
 def test_what_follows_from_text(text: str, expected: object) -> None:
     content = parse('locals {\n kind = "api"\n ports = { http = 80 }\n}', "x.tf").blocks[0]
-    scope = Scope({"name": "shop"}, content.arguments, {"key": "orders", "value": {"image": "orders:1"}})
+    each = named({"key": "orders", "value": {"image": "orders:1"}})
+    names = {"var": named({"name": "shop"}), "local": content.arguments, "each": each}
 
-    assert value(text, scope) == expected
+    assert value(text, names) == expected
 
 
 @pytest.mark.parametrize(
@@ -67,15 +69,15 @@ def test_what_follows_from_text(text: str, expected: object) -> None:
 def test_the_rest_is_unknown_and_what_follows_it_is_read(text: str) -> None:
     content = parse(f'a = {text}\nb = "read"\nc "d" {{\n  e = {text}\n}}\n', "x.tf")
 
-    assert evaluate(content.arguments["a"], Scope()) is UNKNOWN
-    assert evaluate(content.arguments["b"], Scope()) == "read"
+    assert evaluate(content.arguments["a"]) is UNKNOWN
+    assert evaluate(content.arguments["b"]) == "read"
     assert [block.labels for block in content.of_type("c")] == [("d",)]
 
 
 def test_locals_that_name_each_other_are_unknown() -> None:
     content = parse("a = local.b\nb = local.a\n", "x.tf")
 
-    assert evaluate(content.arguments["a"], Scope(local=content.arguments)) is UNKNOWN
+    assert evaluate(content.arguments["a"], {"local": content.arguments}) is UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -106,6 +108,6 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 @given(st.text(max_size=100))
 def test_a_string_of_json_is_a_template_or_itself(text: str) -> None:
-    found = evaluate(expression_of(text), Scope())
+    found = evaluate(expression_of(text))
 
     assert found == text or "{" in text

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from twin.errors import BadInput
-from twin.stack.hcl import Scope, evaluate, parse
+from twin.stack.expressions import evaluate
+from twin.stack.hcl import parse
 from twin.stack.override import write_override
 
 URL = "http://127.0.0.1:4566"
@@ -23,12 +24,12 @@ def test_every_provider_of_the_project_is_led_to_the_endpoint(tmp_path: Path) ->
 
     terraform, *providers = written.blocks
     (backend,) = terraform.of_type("backend", "local")
-    assert evaluate(backend.arguments["path"], Scope()) == "terraform.twin.tfstate"
-    assert [evaluate(each.arguments.get("alias", ("value", None)), Scope()) for each in providers] == [None, "dns"]
+    assert evaluate(backend.arguments["path"]) == "terraform.twin.tfstate"
+    assert [evaluate(each.arguments.get("alias", ("value", None))) for each in providers] == [None, "dns"]
     for provider in providers:
-        assert evaluate(provider.arguments["profile"], Scope()) is None
+        assert evaluate(provider.arguments["profile"]) is None
         (endpoints,) = provider.of_type("endpoints")
-        assert {evaluate(each, Scope()) for each in endpoints.arguments.values()} == {URL}
+        assert {evaluate(each) for each in endpoints.arguments.values()} == {URL}
 
 
 def test_without_a_provider_there_is_none_to_override(tmp_path: Path) -> None:

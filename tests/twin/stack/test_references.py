@@ -12,7 +12,12 @@ from twin.stack.references import Reference, mentioned, resolve
 
 ATTRIBUTES: dict[str, dict[str, Any]] = {
     "aws_vpc.main": {"id": "vpc-1", "dns": True, "ipv6": None},
-    "aws_lb.inner": {"subnets": ["a", "b"], "mapping": {"port": 80}, "tags": {"a.b": "dotted"}},
+    "aws_lb.inner": {
+        "subnets": ["a", "b"],
+        "mapping": {"port": 80},
+        "tags": {"a.b": "dotted"},
+        "ports": [{"number": 80}, {"number": 443}],
+    },
     "data.aws_region.now": {"name": "eu-west-2"},
 }
 
@@ -34,6 +39,9 @@ def resolved(value: Any) -> Any:
         ("${aws_lb.inner.subnets[1]}", "b"),
         ("${aws_lb.inner.mapping[0].port}", 80),
         ('${aws_lb.inner.tags["a.b"]}', "dotted"),
+        ("${aws_lb.inner.ports[*].number}", [80, 443]),
+        ("${aws_lb.inner.ports.*.number}", [80, 443]),
+        ('${join(",", aws_lb.inner.subnets[*])}', "a,b"),
         ("${data.aws_region.now.name}", "eu-west-2"),
         ("in ${data.aws_region.now.name}: ${aws_vpc.main.id}!", "in eu-west-2: vpc-1!"),
         ("dns is ${aws_vpc.main.dns}, port ${aws_lb.inner.mapping.port}", "dns is true, port 80"),
@@ -57,9 +65,8 @@ def test_references_are_found_in_lists_blocks_and_keys() -> None:
         "${title(aws_vpc.main.id)}",
         "${upper(title(aws_vpc.main.id))}",
         "${upper(var.name)}",
-        "${upper(aws_subnet.all[*].id)}",
+        "${upper(aws_subnet.all)}",
         "${aws_vpc.main}",
-        "${aws_subnet.all[*].id}",
         "${aws_vpc.main.dns ? 1 : 2}",
         "${var.region}",
         "${local.name}",

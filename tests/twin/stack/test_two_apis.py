@@ -28,7 +28,7 @@ def two_apis() -> dict[str, Any]:
     }
     made["aws_ecs_task_definition"]["orders"] = definition("orders", port=8081) | {"tags": {"By": "${var.by}"}}
     made["aws_apigatewayv2_vpc_link"] = {
-        "main": {"name": "main", "security_group_ids": [], "subnet_ids": ["${aws_subnet.a.id}", "${aws_subnet.b.id}"]}
+        "main": {"name": "main", "security_group_ids": [], "subnet_ids": "${aws_subnet.main[*].id}"}
     }
     made["aws_apigatewayv2_domain_name"] = {"main": {"domain_name": "api.example.com"}}
     for name in NAMES:
