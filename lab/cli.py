@@ -1,4 +1,4 @@
-"""`lab`: is it even, what did clients see, what does it cost? Every command and option, and nothing else.
+"""`lab`: is it even, what did clients see? Every command and option but those of `lab costs`, and nothing else.
 
 Each command reads values, makes a page of them (lab.report) and writes it. Heavy imports (scipy, matplotlib, boto3) are
 inside of the functions, so that `lab --help` stays quick.
@@ -7,21 +7,17 @@ inside of the functions, so that `lab --help` stays quick.
 from __future__ import annotations
 
 import gc
-import inspect
 import re
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from functools import wraps
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from lab.costs.scenario import OPTIONS, Scenario
 from lab.distribution.gateway import Gateway, Policy
 from lab.errors import AnswerIsNo, BadInput, LabError
 from lab.experiments.catalogue import ALL, GATEWAY, UPSTREAM, chosen, fitting, require_duration
@@ -36,22 +32,43 @@ _INTERRUPTED = 130  # as a shell has it: 128 + SIGINT
 _MOST_REQUESTS = 10**15  # of a simulated run
 _SEED = 1  # of the simulated gateways that runs are compared with: the same files give the same answer
 
-_plain: dict[str, Any] = {
+
+PLAIN: dict[str, Any] = {
     "pretty_exceptions_enable": False, "rich_markup_mode": None,
     "context_settings": {"max_content_width": 120},
 }  # fmt: skip
-app = typer.Typer(help="Is it even, what did clients see, what does it cost?", no_args_is_help=True, **_plain)
-costs_app = typer.Typer(
-    help="What a month costs without a load balancer and with one: every way, line by line.", **_plain
+
+
+class _Commands(TyperGroup):
+    """Those below, and `costs`, whose options are the inputs of the cost model: no other command waits for them."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in self.commands:
+            self._add_costs()
+        return super().get_command(ctx, cmd_name)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        self._add_costs()
+        return super().list_commands(ctx)
+
+    def _add_costs(self) -> None:
+        from lab.cli_costs import app as costs
+
+        self.add_command(typer.main.get_command(costs), "costs")
+
+
+app = typer.Typer(
+    cls=_Commands, help="Is it even, what did clients see, what does it cost?", no_args_is_help=True, **PLAIN
 )
 
 _TARGET = typer.Option(Path(".twin/outputs.json"), help="The outputs file of the twin, or of `cdktf deploy`.")
-_PRICES = typer.Option(None, help="Price file. Default: the one that comes with the lab.")
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON: docs/reference/files.md has its keys.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON: docs/reference/files.md has its keys.")]
 
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         print(f"lab {version('serviceconnect')}")
         raise typer.Exit
 
@@ -74,7 +91,7 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
-def _print(document: Document, *, as_json: bool) -> None:
+def print_page(document: Document, *, as_json: bool) -> None:
     from lab.report import terminal
     from lab.report.document import as_json as json_of
 
@@ -128,7 +145,7 @@ def run(
     no_wait: bool = typer.Option(
         False, "--no-wait", help="End while what was put back is on its way: for a twin that goes down as well."
     ),
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Put load on the service while something happens to its tasks, and say what the clients saw.
 
@@ -138,7 +155,7 @@ def run(
     if listing:
         from lab.report.answers import experiments_page
 
-        _print(experiments_page(), as_json=as_json)
+        print_page(experiments_page(), as_json=as_json)
         return
     if not experiments:
         raise BadInput(f"No experiment is named: `lab run --list` lists them; `{ALL}` runs every one.")
@@ -194,7 +211,7 @@ def run(
             terminal.write(page, console)
             console.print(f"Report: {path}", soft_wrap=True)
         else:
-            _print(page, as_json=True)
+            print_page(page, as_json=True)
 
     def done(folder: Path) -> None:
         folders.append(folder)
@@ -249,7 +266,7 @@ def drain_task(
     wait: float | None = typer.Option(
         None, help="Seconds between deregistration and stop.", show_default="10 on a twin, 60 on AWS"
     ),
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Stop a task without losing requests: deregister it from Cloud Map, wait until clients forget it, stop it.
 
@@ -275,13 +292,13 @@ def drain_task(
     except KeyboardInterrupt:
         raise typer.Exit(_INTERRUPTED) from None
     if as_json:
-        _print(drained_page(found, seconds, [each.service_id for each in registrations]), as_json=True)
+        print_page(drained_page(found, seconds, [each.service_id for each in registrations]), as_json=True)
 
 
 @app.command()
 def report(
     folders: list[Path] = typer.Argument(..., metavar="FOLDER...", help="Folders that `lab run` or Locust made."),
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Write report.html anew, from the files of a run or of several; of several folders, one in a new folder."""
     from lab.experiments.study import is_study, read_measured, read_studies, read_study, write_study
@@ -300,7 +317,7 @@ def report(
         page = study_page(read_study(folder)) if is_study(folder) else run_page(read_measured(folder))
     path = write_report(page, folder)
     if as_json:
-        _print(page, as_json=True)
+        print_page(page, as_json=True)
     else:
         print(path)
 
@@ -310,20 +327,20 @@ def table(
     folders: list[Path] = typer.Argument(
         ..., metavar="FOLDER...", help="Folders that `lab run` made, of one run or of several."
     ),
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Print failed requests, and the seconds of traffic that they are, of each event by way and setting."""
     from lab.experiments.study import read_studies
     from lab.report.answers import table_page
 
-    _print(table_page(read_studies(folders)), as_json=as_json)
+    print_page(table_page(read_studies(folders)), as_json=as_json)
 
 
 @app.command()
 def compare(
     first: Path = typer.Argument(..., metavar="A", help="A folder that `lab run` made, of one run or of several."),
     second: Path | None = typer.Argument(None, metavar="B", help="Another. Without it the two ways of A are compared."),
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Say whether two runs, two sets of repeats, or the two ways of one, are shown to differ."""
     from lab.experiments.compare import compare as compared
@@ -333,13 +350,13 @@ def compare(
 
     studies = [read_study(folder) for folder in (first, second) if folder]
     found = compared(*studies) if second else compare_ways(*studies)
-    _print(comparison_page(found, studies), as_json=as_json)
+    print_page(comparison_page(found, studies), as_json=as_json)
 
 
 @app.command()
 def calibrate(
     folders: list[Path] = typer.Argument(..., metavar="FOLDER...", help="Folders that `lab run` made, best on AWS."),
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Find the twin's assumed parameters that agree with measured runs, and say which cannot be told apart."""
     import numpy as np
@@ -351,7 +368,7 @@ def calibrate(
     studies = read_studies(folders)
     runs = [measured for study in studies for measured in study.measured]
     found = calibrated(runs, np.random.default_rng(_SEED))
-    _print(calibration_page(found, studies), as_json=as_json)
+    print_page(calibration_page(found, studies), as_json=as_json)
 
 
 @app.command()
@@ -370,7 +387,7 @@ def distribution(
         help="Left out around each arrival and departure of a host; if not given, the run's discovery_ttl, or 5.",
     ),
     picture: Path | None = typer.Option(None, metavar="FILE", help="Draw it, as .svg or .png."),
-    as_json: _Json = False,
+    as_json: Json = False,
     check: bool = typer.Option(False, "--check", help="Exit with 1 if there is evidence that it is uneven."),
 ) -> None:
     """Is it even? Bound, evidence, shares, order, time and zones of the requests that each host answered.
@@ -392,7 +409,7 @@ def distribution(
                 "run that is counted by hostname."
             )
         analyses = _by_hop(parted, skew, settle)
-        _print(hops_page(parted, analyses), as_json=as_json)
+        print_page(hops_page(parted, analyses), as_json=as_json)
         if check and any(analysis.evidence for analysis in analyses.values()):
             raise AnswerIsNo(f"{source}: there is evidence that a hop is uneven")
         return
@@ -408,7 +425,7 @@ def distribution(
         from lab.report.pictures.split import analysis_figure
 
         save(analysis_figure(analysis), picture)
-    _print(distribution_page(analysis), as_json=as_json)
+    print_page(distribution_page(analysis), as_json=as_json)
     if check and analysis.evidence:
         raise AnswerIsNo(f"{analysis.source}: there is evidence that it is uneven")
 
@@ -467,7 +484,7 @@ def simulate(
     picture: Path | None = typer.Option(
         None, metavar="FILE", help="Draw skew against requests for all policies, as .svg or .png."
     ),
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """What would a gateway of many front ends do? Drawn from the distribution of the counts, so size costs little.
 
@@ -497,7 +514,7 @@ def simulate(
         from lab.report.pictures.split import skew_figure
 
         save(skew_figure(curves(gateway, points(gateway, total), rng), gateway, total, point), picture)
-    _print(page, as_json=as_json)
+    print_page(page, as_json=as_json)
 
 
 def _whole(text: str) -> int:
@@ -509,129 +526,3 @@ def _whole(text: str) -> int:
     if not 1 <= value <= _MOST_REQUESTS or value != int(value):
         raise BadInput(f"--requests {text!r} is not a whole number from 1 to {_MOST_REQUESTS:.0e}")
     return int(value)
-
-
-def _with_inputs(command: Callable[..., None]) -> Callable[..., None]:
-    """*command* with an option for every input that the cost model declares, all given to it as `inputs`."""
-    signature = inspect.signature(command, eval_str=True)
-    parameters = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
-    for each in OPTIONS:
-        names = f"{each.name}/--no-{each.name[2:]}" if each.flag else each.name
-        default = typer.Option(None, names, metavar=None if each.flag else "VALUE", help=each.help)
-        kind = bool | None if each.flag else str | None
-        own = inspect.Parameter(each.field, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-        parameters.append(own)
-
-    @wraps(command)
-    def with_inputs(**given: Any) -> None:
-        inputs = {each.field: value for each in OPTIONS if (value := given.pop(each.field)) is not None}
-        command(**given, **inputs)
-
-    del with_inputs.__wrapped__
-    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
-    with_inputs.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    with_inputs.__annotations__ = {each.name: each.annotation for each in parameters}
-    return with_inputs
-
-
-@costs_app.callback(invoke_without_command=True)
-@_with_inputs
-def costs(
-    context: typer.Context,
-    profile: Path | None = typer.Option(None, help="CSV of a day: hour,requests_per_second for the hours 0 to 23."),
-    results: Path | None = typer.Option(
-        None, help="Folder of a run: its payloads, hosts, zones and, of an open loop, rate become the inputs."
-    ),
-    stack: Path | None = typer.Option(
-        None, help="cdk.tf.json to take defaults from. Default: the one in cdktf.out, if any."
-    ),
-    assume: list[str] | None = typer.Option(
-        None, metavar="NAME=VALUE", help="Another value of an assumption. Repeatable."
-    ),
-    against: str = typer.Option("public-alb", help="The way that differences are to."),
-    prices: Path | None = _PRICES,
-    as_json: _Json = False,
-    csv: bool = typer.Option(False, "--csv", help="Print one CSV row for each line of each bill."),
-    pictures: Path | None = typer.Option(None, help="Folder to write the three pictures to, as SVG and PNG."),
-    **inputs: Any,
-) -> None:
-    """What it costs a month to expose the service, without a load balancer and with one: every way, and its difference.
-
-    Defaults come from the synthesized stack, or without one from the stack's default settings.
-    """
-    if context.invoked_subcommand is not None:
-        return
-    from lab.costs.bill import way_named
-    from lab.costs.prices import PRICE_FILE
-    from lab.costs.scenario import asked_rate, default_scenario, read_profile, scenario_of_run, with_options
-    from lab.costs.study import Study
-    from lab.costs.study import assume as apply
-    from lab.costs.update import prices_of
-    from lab.records.run import read_folder
-    from lab.report.costs import as_csv, costs_page
-
-    if as_json and csv:
-        raise BadInput("--json and --csv both print the result; choose one")
-    if profile is not None and "rates" in inputs:
-        raise BadInput("--profile and --requests-per-second both set the rate; choose one")
-    way = way_named(against)
-    scenario = default_scenario(stack)
-    reference = ""
-    if results is not None:
-        run = read_folder(results)
-        size = with_options(scenario, inputs).response_bytes if "response_bytes" in inputs else None
-        scenario = scenario_of_run(run, scenario, size)
-        if asked_rate(run) is None and profile is None and "rates" not in inputs:
-            reference = "The run was a closed loop: its rate is no month's, so a reference is priced instead"
-    if profile is not None:
-        scenario = scenario.replace(rates=read_profile(profile))
-    scenario = with_options(scenario, inputs)
-    scenario, book = apply(assume or [], scenario, prices_of(scenario.region, prices or PRICE_FILE))
-    answer = Study(scenario, book, way)
-    if way not in answer.ways:
-        raise BadInput(
-            f"{against} is no way of its own for this scenario; choose one of {', '.join(w.name for w in answer.ways)}"
-        )
-    if pictures is not None:
-        from lab.report.pictures.costs import write_pictures
-
-        write_pictures(answer, pictures)
-    if csv:
-        print(as_csv(answer), end="")
-    else:
-        _print(costs_page(answer, reference), as_json=as_json)
-
-
-@costs_app.command()
-def update(
-    region: str = typer.Option("eu-west-2", help="Region to fetch prices of; a new one is added."),
-    offer: list[str] | None = typer.Option(
-        None,
-        metavar="CODE",
-        help="Offer to fetch, such as AmazonECS. Repeatable. Default: all but AmazonEC2.",
-    ),
-    base_url: str | None = typer.Option(None, help="Another place of the files."),
-    prices: Path | None = _PRICES,
-    accept: bool = typer.Option(False, "--accept", help="Take prices that changed by more than half."),
-) -> None:
-    """Refresh the price file from AWS's public offer files; what was there is kept as history.
-
-    AmazonEC2's offer file has hundreds of MB, and of that only the NAT gateway's price is used: --offer AmazonEC2.
-    """
-    from lab.costs.prices import PRICE_FILE
-    from lab.costs.scenario import with_options
-    from lab.costs.update import LISTINGS, OFFERS_BY_DEFAULT, from_files, update_prices
-    from lab.report.costs import change_in_words
-
-    codes = {listing.offer for listing in LISTINGS.values()}
-    if unknown := set(offer or ()) - codes:
-        raise BadInput(
-            f"no price is taken from the offer {sorted(unknown)[0]!r:.60}; choose from {', '.join(sorted(codes))}"
-        )
-    with_options(Scenario(), {"region": region})
-    files, offers = from_files(region, base_url or ""), set(offer or OFFERS_BY_DEFAULT)
-    for change in update_prices(prices or PRICE_FILE, region, files, offers, accept):
-        print(change_in_words(change))
-
-
-app.add_typer(costs_app, name="costs")

@@ -22,10 +22,10 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from scipy import special
 
 from lab.distribution.presence import Exposure
 from lab.records.observations import Integers, Numbers
+from lab.special import special
 
 ALPHA = 0.05
 POWER = 0.80

@@ -20,11 +20,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
 from lab.distribution.dependence import Dependence
 from lab.distribution.presence import Exposure
 from lab.records.observations import Integers, Numbers, Windows
+from lab.special import special
 
 CONFIDENCE = 0.95
 MOST_WINDOWS = 32  # enough for the estimate, and few enough for each to outlast runs of answers

@@ -23,8 +23,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
-from scipy import sparse, special
+from scipy import sparse
 from scipy.sparse import linalg
+
+from lab.special import special
 
 _MOST_STATES = 2_500
 _CONVERGED = 1e-12

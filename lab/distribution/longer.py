@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import special
 
 from lab.distribution.goodness import POWER, noncentrality, requests_needed
 from lab.distribution.intervals import MOST_WINDOWS, Partition
 from lab.distribution.presence import Exposure
+from lab.special import special
 
 Answer = Literal[
     "stays",  # a difference is there in all windows alike

@@ -18,10 +18,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import special
 
 from lab.errors import BadInput
 from lab.records.observations import Flags, Integers, Numbers, Windows
+from lab.special import special
 
 SETTLE = 5.0
 """Seconds: the lifetime of a front end's cache, as the twin assumes it."""

@@ -24,7 +24,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
 from lab.distribution.gateway import Policy
 from lab.distribution.goodness import ALPHA
@@ -35,6 +34,7 @@ from lab.experiments.catalogue import DIRECT
 from lab.experiments.findings import of_period
 from lab.experiments.study import Measured
 from lab.records.observations import observe
+from lab.special import special
 from load.results import Run, is_failure
 
 _SURE = 0.95

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import special
 
 from lab.distribution.goodness import ALPHA, POWER, holm
 from lab.errors import BadInput
@@ -28,6 +27,7 @@ from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, LOAD_BALANCER
 from lab.experiments.figures import FIGURES, PRIMARY, Compared
 from lab.experiments.study import Row, Spread, Study, rows
 from lab.records.observations import Integers, Numbers
+from lab.special import special
 
 _MOST = 50_000  # arrangements that are looked at one by one; of more, so many are drawn
 _SEED = 1  # the same files give the same answer

@@ -52,7 +52,8 @@ Amount = Annotated[Seconds | None, BeforeValidator(_number_in_text)]
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    # Most are parts of others: those alone that are read by themselves are built, when they are.
+    model_config = ConfigDict(defer_build=True, extra="ignore", frozen=True)
 
 
 class Fault(_Record):

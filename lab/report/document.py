@@ -60,13 +60,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """What `draw` gives as SVG text of a width in inches (None: there is nothing to see); the terminal leaves it out.
+    """What `draw` gives as SVG texts of widths in inches (none: there is nothing to see); the terminal leaves it out.
 
     words: what is to be said about it. alternative: what it shows, for those who cannot see it; the caption without.
     """
 
     caption: str
-    draw: Callable[[float], str | None]
+    draw: Callable[[Sequence[float]], Sequence[str]]
     words: str = ""
     alternative: str = ""
 

@@ -91,14 +91,13 @@ def _paragraph(words: str, kind: str = "") -> str:
 def _figure(picture: Picture) -> str:
     """Drawn twice: as wide as the page, and for a narrow screen, where the first would be too small to read."""
     label = escape(picture.alternative or picture.caption)
-    drawn = [
-        svg.replace("<svg ", f'<svg class={kind} role="img" aria-label="{label}" ', 1)
-        for kind, width in _WIDTHS.items()
-        if (svg := picture.draw(width)) is not None
-    ]
+    drawn = picture.draw([*_WIDTHS.values()])
     if not drawn:
         return ""
-    inside = "\n".join(_apart(svg, kind) for svg, kind in zip(drawn, _WIDTHS, strict=True))
+    inside = "\n".join(
+        _apart(svg.replace("<svg ", f'<svg class={kind} role="img" aria-label="{label}" ', 1), kind)
+        for svg, kind in zip(drawn, _WIDTHS, strict=True)
+    )
     return (
         f"<figure>\n<figcaption>{_text(picture.caption)}</figcaption>\n{_paragraph(picture.words)}\n{inside}</figure>"
     )

@@ -17,7 +17,7 @@ from lab.experiments.study import Measured, Row, Study, rows
 from lab.records.observations import observe
 from lab.report import words
 from lab.report.document import Document, Heading, Part, Picture, Sentence, Table
-from lab.report.pictures.split import convergence_svg, deviations_svg
+from lab.report.pictures.split import convergence_svgs, deviations_svgs
 from lab.report.pictures.timeline import heat_map, timeline
 from load.results import Run
 
@@ -106,7 +106,7 @@ def _run(measured: Measured, level: int, shown: Collection[Split]) -> Iterator[P
     if level == _ALONE and (analysis := _analysis(measured.runs[DIRECT])):
         way = f", {words.THROUGH[DIRECT]}" if both else ""
         yield Heading(f"As requests add up{way}", level, folded=True, detail=True)
-        yield Picture(words.convergence_title(analysis), partial(convergence_svg, analysis, roles))
+        yield Picture(words.convergence_title(analysis), partial(convergence_svgs, analysis, roles))
     yield Heading("How this was measured", level, folded=True, detail=True)
     yield from (Sentence(text, detail=True) for text in words.source_of(measured))
 
@@ -129,7 +129,7 @@ def _way(run: Run, findings: Findings, roles: Mapping[str, str], shown: Sequence
     if splits:
         drawn = splits if len(splits) > 1 else {"": next(iter(splits.values()))}
         title, shows = words.deviations_title(splits), words.deviations_show(splits)
-        yield Picture(title, partial(deviations_svg, drawn, roles), alternative=shows)
+        yield Picture(title, partial(deviations_svgs, drawn, roles), alternative=shows)
     for name, judgement in judged.items():
         yield Sentence(words.split_numbers(name, judgement), "facts", detail=True)
 

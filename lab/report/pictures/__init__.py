@@ -16,14 +16,20 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib
-from matplotlib.figure import Figure, FigureBase
+from matplotlib import artist
 
 from lab.errors import BadInput
+from lab.imports import standing_in
+
+# matplotlib documents each of its classes with all that can be set, which is half of its import.
+_DOCUMENTING = (artist, "kwdoc"), (artist.Artist, "_update_set_signature_and_docstring")
+with standing_in(staticmethod(lambda *_: ""), *_DOCUMENTING):
+    from matplotlib.figure import Figure, FigureBase
 
 WIDTH = 9.2
 """Inches of a picture as wide as the page; a narrow screen gets one of less than half of that."""
@@ -65,17 +71,35 @@ _STYLE: dict[Any, Any] = {
 matplotlib.rcParams.update(_STYLE)
 
 
-def new_figure(height: float, width: float = WIDTH, margins: tuple[float, float] | None = None) -> Figure:
-    """A figure of `width` by `height` inches, with a transparent background.
+def new_figure(height: float, width: float = WIDTH) -> Figure:
+    """A figure of `width` by `height` inches with a transparent background, whose margins are found as it is drawn."""
+    return Figure(figsize=(width, height), layout="constrained", facecolor="none")
 
-    margins: the inches left of the axes and below them. Where they are known it is drawn three times as fast, for to
-    find them draws everything twice more.
+
+def page_figure() -> Figure:
+    """A figure of a page, for `svgs`: what is in it is made once, and `fit` to each width.
+
+    Its margins are known. To find them would draw everything twice more.
     """
-    figure = Figure(figsize=(width, height), layout=None if margins else "constrained", facecolor="none")
-    if margins:
-        left, below = margins
-        figure.subplots_adjust(left / width, below / height, 1 - 0.3 / width, 1 - 0.25 / height, hspace=0.12)
-    return figure
+    return Figure(facecolor="none")
+
+
+def fit(figure: Figure, height: float, width: float, margins: tuple[float, float]) -> None:
+    """Make a page's figure `width` by `height` inches. margins: the inches left of the axes and below them."""
+    left, below = margins
+    figure.set_size_inches(width, height)
+    figure.subplots_adjust(left / width, below / height, 1 - 0.3 / width, 1 - 0.25 / height, hspace=0.12)
+    for legend in list(figure.legends):
+        legend.remove()
+
+
+def svgs(figure: Figure, widths: Sequence[float], lay_out: Callable[[float], None]) -> list[str]:
+    """The figure at each of *widths*, as *lay_out* makes it: an `<svg>` element each."""
+    drawn = []
+    for width in widths:
+        lay_out(width)
+        drawn.append(svg(figure))
+    return drawn
 
 
 def title(figure: FigureBase, text: str) -> None:

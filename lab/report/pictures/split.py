@@ -9,12 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
-from scipy import special
 
 from lab.distribution.gateway import Gateway
 from lab.distribution.intervals import CONFIDENCE, Share
 from lab.distribution.judgement import Analysis
-from lab.report.pictures import COLOURS, DASHES, INK, LINES, WIDTH, new_figure, svg, title
+from lab.report.pictures import COLOURS, DASHES, INK, LINES, WIDTH, fit, new_figure, page_figure, svgs, title
 from lab.report.words import (
     MOST_DRAWN,
     convergence_title,
@@ -25,6 +24,7 @@ from lab.report.words import (
     percent,
     short,
 )
+from lab.special import special
 
 if TYPE_CHECKING:
     from lab.distribution.policies import Curve
@@ -38,29 +38,41 @@ _MOST_POINTS = 200  # of a line, closer together where it begins
 _MARKS = ("o", "s", "D")  # of the splits that are drawn beside each other; the first are hollow
 
 
-def deviations_svg(
-    splits: Mapping[str, Sequence[Share]], roles: Mapping[str, str] | None = None, width: float = WIDTH
-) -> str:
-    """Each host's deviation from its even part with its interval round a zero line, as an `<svg>` element.
+def deviations_svgs(
+    splits: Mapping[str, Sequence[Share]], roles: Mapping[str, str] | None = None, widths: Sequence[float] = (WIDTH,)
+) -> list[str]:
+    """Each host's deviation from its even part with its interval round a zero line, as an `<svg>` of each width.
 
     splits: the shares of one split or of several by name, such as before and after. roles: each host's part in the
     event.
     """
     longest = max(len(name) for name in short(_hosts(splits)).values())
-    below = 0.35 + 0.2 * (1 if width > 5 else len(splits))
-    figure = new_figure(_height(splits) + below - 0.5, width, (0.15 + 0.075 * longest, below))
-    _draw_deviations(figure, splits, roles or {}, width, "lower center")
-    return svg(figure)
+    figure = page_figure()
+    axes = figure.subplots()
+    _draw_deviations(axes, splits, roles or {})
+
+    def lay_out(width: float) -> None:
+        below = 0.35 + 0.2 * (1 if width > 5 else len(splits))
+        fit(figure, _height(splits) + below - 0.5, width, (0.15 + 0.075 * longest, below))
+        _fit_deviations(figure, axes, width, "lower center")
+
+    return svgs(figure, widths, lay_out)
 
 
-def convergence_svg(analysis: Analysis, roles: Mapping[str, str] | None = None, width: float = WIDTH) -> str | None:
-    """How each host's deviation shrinks as requests add up, as an `<svg>` element without title; None without time."""
+def convergence_svgs(
+    analysis: Analysis, roles: Mapping[str, str] | None = None, widths: Sequence[float] = (WIDTH,)
+) -> list[str]:
+    """How each host's deviation shrinks as requests add up, as an `<svg>` of each width; none without time."""
     if not _has_time(analysis):
-        return None
-    below = 0.55 + 0.2 * (2 if width > 5 else 4)
-    figure = new_figure(_CONVERGENCE_HEIGHT, width, (0.75, below))
-    _draw_convergence(figure, analysis, roles, width, "lower center")
-    return svg(figure)
+        return []
+    figure = page_figure()
+    _draw_convergence(figure.subplots(), analysis, roles)
+
+    def lay_out(width: float) -> None:
+        fit(figure, _CONVERGENCE_HEIGHT, width, (0.75, 0.55 + 0.2 * (2 if width > 5 else 4)))
+        figure.legend(loc="lower center", ncols=4 if width > 5 else 2)
+
+    return svgs(figure, widths, lay_out)
 
 
 def analysis_figure(analysis: Analysis) -> Figure:
@@ -69,10 +81,13 @@ def analysis_figure(analysis: Analysis) -> Figure:
     heights = [_height(splits), *([_CONVERGENCE_HEIGHT] if _has_time(analysis) else [])]
     figure = new_figure(sum(heights))
     upper, *lower = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
-    _draw_deviations(upper, splits, {}, WIDTH)
+    axes = upper.subplots()
+    _draw_deviations(axes, splits, {})
+    _fit_deviations(upper, axes, WIDTH, "outside lower center")
     title(upper, deviations_title(splits))
     for each in lower:
-        _draw_convergence(each, analysis, None, WIDTH)
+        _draw_convergence(each.subplots(), analysis, None)
+        each.legend(loc="outside lower center", ncols=4)
         title(each, convergence_title(analysis))
     return figure
 
@@ -95,14 +110,7 @@ def _has_time(analysis: Analysis) -> bool:
     return longest is not None and int(np.count_nonzero(longest.counts.sum(axis=1))) > 1
 
 
-def _draw_deviations(
-    figure: FigureBase,
-    splits: Mapping[str, Sequence[Share]],
-    roles: Mapping[str, str],
-    width: float,
-    legend: Legend = "outside lower center",
-) -> None:
-    axes: Axes = figure.subplots()
+def _draw_deviations(axes: Axes, splits: Mapping[str, Sequence[Share]], roles: Mapping[str, str]) -> None:
     hosts = _hosts(splits)
     names = short(hosts)
     space = 0.7 / len(splits)
@@ -129,20 +137,16 @@ def _draw_deviations(
     # Symmetric, and never so close that a deviation of no consequence looks large.
     reach = max(0.02, *(abs(end) for end in axes.get_xlim()))
     axes.set_xlim(-reach, reach)
-    axes.xaxis.set_major_locator(MaxNLocator(8 if width > 5 else 4, symmetric=True))
     axes.xaxis.set_major_formatter(FuncFormatter(_signed))
+
+
+def _fit_deviations(figure: FigureBase, axes: Axes, width: float, legend: Legend) -> None:
+    axes.xaxis.set_major_locator(MaxNLocator(8 if width > 5 else 4, symmetric=True))
     figure.legend(loc=legend, ncols=2 if width > 5 else 1)
 
 
-def _draw_convergence(
-    figure: FigureBase,
-    analysis: Analysis,
-    roles: Mapping[str, str] | None,
-    width: float,
-    legend: Legend = "outside lower center",
-) -> None:
+def _draw_convergence(axes: Axes, analysis: Analysis, roles: Mapping[str, str] | None) -> None:
     """Deviation of every host after n requests, in the longest epoch, and where chance keeps 95 % of them."""
-    axes = figure.subplots()
     exposure, hosts = analysis.subject.exposure, analysis.subject.hosts
     windows = exposure.longest
     assert windows is not None
@@ -182,7 +186,6 @@ def _draw_convergence(
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(FuncFormatter(_signed))
     axes.set_xlabel("requests so far")
-    figure.legend(loc=legend, ncols=4 if width > 5 else 2)
 
 
 def skew_figure(curves: Sequence[Curve], gateway: Gateway, requests: int, measured: float | None) -> Figure:

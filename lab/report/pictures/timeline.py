@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from math import ceil
 from typing import Any
@@ -13,13 +13,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.patches import Patch
+from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from lab.experiments.findings import Findings, last_second
 from lab.records.run import record_of
-from lab.report.pictures import COLOURS, FAILURE, INK, LINES, WIDTH, areas, new_figure, svg
+from lab.report.pictures import COLOURS, FAILURE, INK, LINES, WIDTH, areas, fit, new_figure, page_figure, svgs
 from lab.report.words import NO_HOST, SETTINGS, percent, short
 from load.results import SECOND_BITS, Run, is_failure, percentiles
 
@@ -33,12 +34,12 @@ _ROLES = {"": "stays", "stopped": "stopped", "new": "new"}
 _FEWEST = 3  # whole seconds
 
 
-def timeline(run: Run, findings: Findings, roles: Mapping[str, str], width: float = WIDTH) -> str | None:
+def timeline(run: Run, findings: Findings, roles: Mapping[str, str], widths: Sequence[float] = (WIDTH,)) -> list[str]:
     """Requests per second by host, stacked, with failures below the axis and the event marked; latencies beneath.
 
-    Whole seconds only: the first is none, nor that in which the load ended. None where too few are left.
+    Whole seconds only: the first is none, nor that in which the load ended, unless too few are left.
 
-    roles: each host's part.
+    roles: each host's part. Returns an `<svg>` of each width.
     """
     start = min(row.second for row in run.timeline)
     last = last_second(run, record_of(run))
@@ -53,9 +54,7 @@ def timeline(run: Run, findings: Findings, roles: Mapping[str, str], width: floa
     # Who stays is at the bottom, so that who goes and who is new change places on top.
     order = [host for role in ("", "stopped", "new") for host in roles if roles[host] == role]
     hosts = [host for host in (*order, "") if host in answered]
-    columns = 5 if width > 5 else 2
-    below_axes = 0.5 + 0.2 * (1 if width > 5 else 3)
-    figure = new_figure((4.0 if run.latency else 2.7) + below_axes, width, (0.65, below_axes))
+    figure = page_figure()
     rows = (3, 1) if run.latency else (1,)
     axes, *below = figure.subplots(len(rows), 1, sharex=True, squeeze=False, height_ratios=rows)[:, 0]
     # A second's value holds from its beginning to its end.
@@ -64,7 +63,7 @@ def timeline(run: Run, findings: Findings, roles: Mapping[str, str], width: floa
     colours = {**areas(roles), "": _NO_HOST}
     fault = findings.fault
     event = len(x) if fault is None else int(min(max(fault.at - start - x[0], 0), len(x)))
-    _stack(axes, x, hosts, counts, colours, width, event)
+    tops = _stack(axes, x, hosts, counts, colours)
     patches = [
         Patch(color=colours[next(host for host in hosts if roles.get(host) == role)], label=label)
         for role, label in _ROLES.items()
@@ -85,33 +84,44 @@ def timeline(run: Run, findings: Findings, roles: Mapping[str, str], width: floa
     axes.set_ylabel("requests per second")
     if run.latency:
         _latencies(below[0], run, seconds, x)
-    axes.xaxis.set_major_locator(MaxNLocator(10 if width > 5 else 6, integer=True))
     (below or [axes])[-1].set_xlabel("seconds since the first answer")
-    figure.legend(handles=patches, loc="lower center", ncols=columns)
-    return svg(figure)
+    names: list[Annotation] = []
+
+    def lay_out(width: float) -> None:
+        below_axes = 0.5 + 0.2 * (1 if width > 5 else 3)
+        fit(figure, (4.0 if run.latency else 2.7) + below_axes, width, (0.65, below_axes))
+        while names:
+            names.pop().remove()
+        names.extend(_names(axes, x, hosts, tops, width, event))
+        axes.xaxis.set_major_locator(MaxNLocator(10 if width > 5 else 6, integer=True))
+        figure.legend(handles=patches, loc="lower center", ncols=5 if width > 5 else 2)
+
+    return svgs(figure, widths, lay_out)
 
 
 def _stack(
-    axes: Axes,
-    x: NDArray[np.int64],
-    hosts: Sequence[str],
-    counts: NDArray[np.int64],
-    colours: Mapping[str, str],
-    width: float,
-    event: int,
-) -> None:
-    """The areas, each with the host's name where there is room for it, before or after the column of the *event*."""
-    bottom = np.zeros(counts.shape[1])
-    top = max(float(counts.sum(axis=0).max(initial=0)), 1.0)
-    names = short(hosts)
-    inches, high = (width - 0.9) / len(x), 2.2 / top  # of a second, and of a request
-    for host, own in zip(hosts, counts, strict=True):
-        upper = bottom + own
+    axes: Axes, x: NDArray[np.int64], hosts: Sequence[str], counts: NDArray[np.int64], colours: Mapping[str, str]
+) -> NDArray[np.int64]:
+    """The areas; where each host's ends above, as *counts* in shape."""
+    tops = counts.cumsum(axis=0)
+    for host, own, upper in zip(hosts, counts, tops, strict=True):
+        bottom = upper - own
         axes.fill_between(
             x, np.append(bottom, bottom[-1]), np.append(upper, upper[-1]), step="post", color=colours[host], linewidth=0
         )
-        columns = ceil(_LETTER * len(names[host]) / inches)
-        if columns <= len(own):
+    return tops
+
+
+def _names(
+    axes: Axes, x: NDArray[np.int64], hosts: Sequence[str], tops: NDArray[np.int64], width: float, event: int
+) -> Iterator[Annotation]:
+    """Each host's name in its area where there is room for it, before or after the column of the *event*."""
+    told = short(hosts)
+    inches, high = (width - 0.9) / len(x), 2.2 / max(float(tops.max(initial=0)), 1.0)  # of a second, and of a request
+    bottom = np.zeros(tops.shape[1], tops.dtype)
+    for host, upper in zip(hosts, tops, strict=True):
+        columns = ceil(_LETTER * len(told[host]) / inches)
+        if columns <= len(upper):
             # Where the name fits into all of its columns, next to the middle of the side of the event that it is on.
             lowest = sliding_window_view(bottom, columns).max(axis=1)
             room = sliding_window_view(upper, columns).min(axis=1) - lowest
@@ -121,7 +131,7 @@ def _stack(
                 longest = max(_stretches(fits), key=len)
                 first = longest[len(longest) // 2]
                 where = (x[0] + first + columns / 2, float(lowest[first] + room[first] / 2))
-                axes.annotate(names[host], where, ha="center", va="center", color=_ON_AREAS, annotation_clip=False)
+                yield axes.annotate(told[host], where, ha="center", va="center", color=_ON_AREAS, annotation_clip=False)
         bottom = upper
 
 
@@ -167,8 +177,11 @@ def _latencies(axes: Axes, run: Run, seconds: range, x: NDArray[np.int64]) -> No
 
 
 def heat_map(
-    names: tuple[str, str], values: Sequence[Mapping[str, float]], failures: Sequence[float], width: float = WIDTH
-) -> str:
+    names: tuple[str, str],
+    values: Sequence[Mapping[str, float]],
+    failures: Sequence[float],
+    widths: Sequence[float] = (WIDTH,),
+) -> list[str]:
     """The share of requests that failed at each setting: one name goes right, the other, if there is one, up.
 
     Colours are the same in every report: a share below the least that is told apart is as light as that one.
@@ -181,7 +194,7 @@ def heat_map(
         grid[rows.index(setting.get(up, 0.0)), columns.index(setting[across])] = value
     colours = LinearSegmentedColormap.from_list("failures", [f"{FAILURE}30", f"{FAILURE}d0"])
     lossy = np.ma.masked_invalid(np.where(grid > 0, np.maximum(grid, _LEAST), np.nan))
-    figure = new_figure(1.3 + 0.5 * len(rows), width)
+    figure = new_figure(1.3 + 0.5 * len(rows))
     axes = figure.subplots()
     axes.pcolormesh(lossy, cmap=colours, norm=LogNorm(_LEAST, 1.0), edgecolors=INK, linewidth=0.6)
     for (row, column), value in np.ndenumerate(grid):
@@ -191,9 +204,13 @@ def heat_map(
     axes.set_xticks(np.arange(len(columns)) + 0.5, [f"{value:g}" for value in columns])
     axes.set_yticks(np.arange(len(rows)) + 0.5, [f"{value:g}" for value in rows] if up else [""])
     axes.tick_params(length=0)
-    axes.set_xlabel(textwrap.fill(_axis(across), int(width * 12)))
     axes.set_ylabel(textwrap.fill(_axis(up), 8 + 6 * len(rows)))
-    return svg(figure)
+
+    def lay_out(width: float) -> None:
+        figure.set_figwidth(width)
+        axes.set_xlabel(textwrap.fill(_axis(across), int(width * 12)))
+
+    return svgs(figure, widths, lay_out)
 
 
 def _axis(name: str) -> str:

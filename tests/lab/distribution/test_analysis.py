@@ -12,7 +12,7 @@ from lab.distribution.judgement import analyse
 from lab.errors import BadInput
 from lab.records.answers import layout_of, read_lines
 from lab.records.observations import Integers, Observations, SequenceCounter, WindowCounter
-from lab.report.pictures.split import convergence_svg, deviations_svg
+from lab.report.pictures.split import convergence_svgs, deviations_svgs
 
 
 def observed(hosts: Integers) -> Observations:
@@ -95,9 +95,9 @@ def test_any_lines_give_numbers_or_a_sentence(hosts: list[str], columns: str, rn
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=50), st.booleans())
 def test_any_lines_can_be_drawn(hosts: list[int], skewed: bool) -> None:
     analysis = analyse(observed(np.array([0, 1, *hosts] * (1 + 3 * skewed), dtype=np.int64)))
-    assert deviations_svg({"": analysis.shares}).startswith("<svg")
-    picture = convergence_svg(analysis)
-    assert picture is None or picture.startswith("<svg")
+    drawn = deviations_svgs({"": analysis.shares})
+    assert len(drawn) == 1
+    assert all(picture.startswith("<svg") for picture in [*drawn, *convergence_svgs(analysis)])
 
 
 timelines = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 4), st.integers(1, 10_000)), min_size=1, max_size=40)

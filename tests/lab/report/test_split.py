@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import re
+from functools import partial
 from xml.etree import ElementTree
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from lab.distribution.judgement import Analysis, analyse
 from lab.records.observations import Observations, SequenceCounter
 from lab.report.pictures import INK
-from lab.report.pictures.split import analysis_figure, convergence_svg, deviations_svg
+from lab.report.pictures.split import analysis_figure, convergence_svgs, deviations_svgs
 from lab.report.words import convergence_title, deviations_title
 
 
@@ -31,7 +32,7 @@ def texts(svg: str) -> str:
 
 
 def test_the_deviations_are_an_svg_element_that_names_the_hosts() -> None:
-    svg = deviations_svg({"": analysis_of(3, 2_000).shares})
+    (svg,) = deviations_svgs({"": analysis_of(3, 2_000).shares})
     assert svg.startswith("<svg")
     assert "measured, and 95 % interval for all hosts at once" in texts(svg)
     assert all(f"ip-10-0-0-{number}" in texts(svg) for number in range(3))
@@ -40,7 +41,8 @@ def test_the_deviations_are_an_svg_element_that_names_the_hosts() -> None:
 
 def test_before_and_after_are_in_one_picture_round_a_line_that_says_even() -> None:
     before, after = analysis_of(3, 2_000), analysis_of(4, 3_000)
-    words = texts(deviations_svg({"before": before.shares, "after": after.shares}, {"ip-10-0-0-3": "new"}))
+    (svg,) = deviations_svgs({"before": before.shares, "after": after.shares}, {"ip-10-0-0-3": "new"})
+    words = texts(svg)
 
     assert "before: measured" in words
     assert "after: measured" in words
@@ -49,20 +51,23 @@ def test_before_and_after_are_in_one_picture_round_a_line_that_says_even() -> No
 
 
 def test_convergence_shows_the_envelope_and_stays_small() -> None:
-    svg = convergence_svg(analysis_of(60, 50_000))
-    assert svg is not None
+    (svg,) = convergence_svgs(analysis_of(60, 50_000))
     assert "95 % of chance, at any one point" in texts(svg)
     assert len(svg) < 400_000
 
 
 def test_without_time_or_order_there_is_nothing_to_converge() -> None:
-    assert convergence_svg(analyse(Observations("counts", "counts", 2, {"a": 10, "b": 12}))) is None
-    assert convergence_svg(analysis_of(3, 10)) is None
+    assert convergence_svgs(analyse(Observations("counts", "counts", 2, {"a": 10, "b": 12}))) == []
+    assert convergence_svgs(analysis_of(3, 10)) == []
 
 
-def test_pictures_are_reproducible() -> None:
+def test_pictures_are_reproducible_and_each_width_is_as_if_it_were_the_only_one() -> None:
     analysis = analysis_of(3, 500)
-    assert deviations_svg({"": analysis.shares}) == deviations_svg({"": analysis.shares})
+    for draw in (partial(deviations_svgs, {"": analysis.shares}), partial(convergence_svgs, analysis)):
+        broad, narrow = draw(widths=[9.2, 3.9])
+        assert [broad] == draw(widths=[9.2])
+        assert [narrow] == draw(widths=[3.9])
+        assert broad != narrow
 
 
 def test_many_hosts_are_cut_to_those_furthest_off() -> None:
@@ -71,7 +76,8 @@ def test_many_hosts_are_cut_to_those_furthest_off() -> None:
         deviations_title({"": analysis.shares})
         == "How far each host is off its share: the 30 of 100 that are furthest off"
     )
-    written = texts(deviations_svg({"": analysis.shares})).split()
+    (svg,) = deviations_svgs({"": analysis.shares})
+    written = texts(svg).split()
     assert sum(f"ip-10-0-0-{number}" in written for number in range(100)) == 30
 
 
@@ -81,19 +87,17 @@ def test_titles_are_in_files_alone() -> None:
     figure = io.StringIO()
     analysis_figure(analysis).savefig(figure, format="svg", metadata={"Date": None})
     with_titles = figure.getvalue()
-    for title, picture in (
-        (deviations_title({"": analysis.shares}), deviations_svg({"": analysis.shares})),
-        (convergence_title(analysis), convergence_svg(analysis)),
+    for title, (picture,) in (
+        (deviations_title({"": analysis.shares}), deviations_svgs({"": analysis.shares})),
+        (convergence_title(analysis), convergence_svgs(analysis)),
     ):
-        assert picture is not None
         assert title not in picture
         assert title in with_titles
 
 
 @pytest.mark.parametrize("requests", [300, 700, 4_000, 50_000])
 def test_convergence_has_ticks_on_both_axes(requests: int) -> None:
-    svg = convergence_svg(analysis_of(3, requests))
-    assert svg is not None
+    (svg,) = convergence_svgs(analysis_of(3, requests))
     names = texts(svg)
     assert len(re.findall(r"(?:^| )[\d.]+k?(?= |$)(?! %)", names)) >= 3
     assert names.count(" %") >= 4
@@ -109,4 +113,5 @@ def test_text_has_the_contrast_of_small_text_on_white_and_on_black() -> None:
 
 def test_a_hostname_with_dollars_is_no_formula() -> None:
     counts = {"a$x$": 10, "b<c>": 12}
-    assert "a$x$" in texts(deviations_svg({"": analyse(Observations("counts", "counts", 2, counts)).shares}))
+    (svg,) = deviations_svgs({"": analyse(Observations("counts", "counts", 2, counts)).shares})
+    assert "a$x$" in texts(svg)

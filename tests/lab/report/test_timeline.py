@@ -8,18 +8,17 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from matplotlib.text import Annotation
 
 from lab.experiments.findings import find
 from lab.report.pictures import FAILURE, areas, new_figure
-from lab.report.pictures.timeline import _stack, heat_map, timeline
+from lab.report.pictures.timeline import _names, _stack, heat_map, timeline
 from load.results import read_run
 from tests.lab.experiments.runs import write_run
 
 
 def colours(shares: list[float]) -> list[str]:
     """The fills of the cells, from left to right; cells in which nothing failed have none."""
-    svg = heat_map(("discovery_ttl", ""), [{"discovery_ttl": float(n)} for n in range(len(shares))], shares)
+    (svg,) = heat_map(("discovery_ttl", ""), [{"discovery_ttl": float(n)} for n in range(len(shares))], shares)
     cells = svg[svg.index('id="QuadMesh') : svg.index('id="matplotlib.axis')]
     return re.findall(r'style="fill: (?!none)([^"]*?)(?:; stroke[^"]*)?"', cells)
 
@@ -71,9 +70,9 @@ def test_parts_in_the_event_can_be_told_apart_by_everybody(kind: str) -> None:
 def test_the_timeline_names_hosts_in_their_areas_and_leaves_out_seconds_that_are_not_whole(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path / "run", np.random.default_rng(1), lingers=2.5))
     roles = {"alpha": "", "beta": "", "gamma": "stopped", "delta": "new"}
-    for width in (9.2, 3.9):
-        svg = timeline(run, find(run), roles, width)
-        assert svg is not None
+    both = timeline(run, find(run), roles, [9.2, 3.9])
+    for width, svg in zip((9.2, 3.9), both, strict=True):
+        assert [svg] == timeline(run, find(run), roles, [width])  # as if it were the only one
         words = [e.text for e in ElementTree.fromstring(svg).iter() if e.tag.endswith("text")]
         assert {*roles, "stop", "stays", "stopped", "new", "failed (below the axis)", "p50", "p99"} <= set(words)
 
@@ -84,9 +83,10 @@ def test_names_stand_inside_of_their_areas() -> None:
     axes = figure.subplots()
     low, high = np.full(20, 50), np.full(20, 40)
     low[8:12], high[8:12] = 5, 3
-    _stack(axes, np.arange(21), ["low", "high"], np.array([low, high]), {"low": "#aaaaaa", "high": "#bbbbbb"}, 9.2, 20)
+    seconds, hosts = np.arange(21), ["low", "high"]
+    tops = _stack(axes, seconds, hosts, np.array([low, high]), {"low": "#aaaaaa", "high": "#bbbbbb"})
 
-    (name,) = [text for text in axes.texts if isinstance(text, Annotation) and text.get_text() == "high"]
+    (name,) = [text for text in _names(axes, seconds, hosts, tops, 9.2, 20) if text.get_text() == "high"]
     x, y = name.xy
     half = 0.085 * len("high") * 20 / (9.2 - 0.9) / 2
     inside = range(int(x - half), int(np.ceil(x + half)))

@@ -20,7 +20,11 @@ DOCUMENT = Document(
     [
         Sentence("It took 5 ms on ip-10-0-0-4: run `lab run`."),
         Sentence("A detail.", "facts", detail=True),
-        Picture("A picture", lambda width: SVG if width > 5 else SVG.replace("5", "3"), alternative="What it shows"),
+        Picture(
+            "A picture",
+            lambda widths: [SVG.replace("5", f"{width:g}") for width in widths],
+            alternative="What it shows",
+        ),
         Heading("Hosts"),
         Table(("host", "", "requests", "strip"), [["a", "new", "5", "-o-"]], only_terminal=(3,), links=["one"]),
         Heading("More", folded=True, detail=True, anchor="one"),
