@@ -67,7 +67,10 @@ class TargetChanged:
 
 @dataclass(frozen=True)
 class InstancesChanged:
-    """Instances have come to, or gone from, Cloud Map. The task waits until those who send requests there know it."""
+    """Instances have come to, or gone from, Cloud Map, or have another health.
+
+    The task waits until those who send requests there know it.
+    """
 
 
 @dataclass(frozen=True)

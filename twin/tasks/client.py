@@ -1,8 +1,9 @@
-"""A task as a client of Service Connect: which endpoints it may call, and how its application reaches them by name.
+"""A task as a client: which endpoints of Service Connect it may call, and how its application reaches them by name.
 
 As on ECS, by a hosts file: each task has an `/etc/hosts` of its own in which a name is the address where the task's
 proxy listens. A machine that allows no mount namespaces has two other ways: values of the container's environment that
-name an endpoint name its listener instead, and HTTP_PROXY is a listener that knows the endpoints by name.
+name an endpoint name its listener instead, and HTTP_PROXY is a listener that knows the endpoints by name. Names of
+Cloud Map's DNS namespaces are in the hosts files alone.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from twin.machine.machine import Machine
 from twin.parameters import Parameters
 from twin.tasks import egress
 from twin.tasks.egress import Call
+from twin.tasks.hosts_files import HostsFiles
 from twin.tasks.upstreams import Upstreams
 
 __all__ = ["Client", "Clients", "rewritten"]
@@ -64,6 +66,8 @@ class Clients:
     def __init__(self, machine: Machine, instances: Instances, parameters: Parameters, events: Events) -> None:
         """*instances* is Cloud Map; *parameters* are those at first, ParametersChanged brings others."""
         self.upstreams = Upstreams(machine.folder / "upstreams", instances, parameters, events)
+        self._instances = instances
+        self._hosts_files = HostsFiles(instances, events)
         self._processes = machine.processes
         self._addresses = machine.addresses
         self._parameters = parameters
@@ -78,13 +82,20 @@ class Clients:
 
     @property
     def gaps(self) -> list[Gap]:
-        """How names differ from ECS's here."""
+        """How names differ from AWS's here."""
         instead = "values of its environment that name an endpoint name a listener instead, and HTTP_PROXY is set"
+        none = "without hosts files of a task's own" if not self._parameters.hosts_files else None
         if self._allowed is False:
-            return [Gap("Service Connect", "names", f"this machine allows no hosts file of a task's own: {instead}")]
-        if not self._parameters.hosts_files:
-            return [Gap("Service Connect", "names", f"without hosts files of a task's own, {instead}")]
-        return [
+            none = "this machine allows no hosts file of a task's own"
+        names = (self._instances.dns_names() or {}).items()
+        srv = "it has no A records, and nothing answers for others: DiscoverInstances finds its instances"
+        gaps = [Gap("Cloud Map", name, srv) for name, addresses in names if addresses is None]
+        if none is not None:
+            gaps += (
+                Gap("Cloud Map", name, f"{none}, so no task resolves it") for name, found in names if found is not None
+            )
+            return [*gaps, Gap("Service Connect", "names", f"{none}: {instead}")]
+        return gaps + [
             Gap("Service Connect", endpoint, f"a listener on its port needs CAP_NET_BIND_SERVICE: {instead}")
             for endpoint in sorted(self._other_ports)
         ]
@@ -93,9 +104,9 @@ class Clients:
         """The client side of a task that may call *endpoints*; its files go to *folder*."""
         parameters = self._parameters
         calls = [Call(endpoint, self._addresses.allocate_or_above(endpoint.port)) for endpoint in endpoints]
-        if not calls:
+        if not calls and self._instances.dns_names() is None:
             return Client()
-        by_hosts = parameters.hosts_files and await self._hosts_files()
+        by_hosts = parameters.hosts_files and await self._allows_hosts_files()
         others = [call for call in calls if not by_hosts or call.address.port != call.endpoint.port]
         listeners = [egress.listener(call, parameters) for call in calls]
         clusters = [egress.cluster(call, self.upstreams.file(call.endpoint.service_id), parameters) for call in calls]
@@ -108,10 +119,10 @@ class Clients:
         file = None
         if by_hosts:
             file = folder / "hosts"
-            file.write_text(hosts.text((call.endpoint.name, call.address.host) for call in calls))
+            self._hosts_files.write(file, [(call.endpoint.name, call.address.host) for call in calls])
         return Client(calls, listeners, clusters, file, http_proxy, others)
 
-    async def _hosts_files(self) -> bool:
+    async def _allows_hosts_files(self) -> bool:
         """Whether a program can have a hosts file of its own here. It is tried: no setting says it on all machines."""
         async with self._asking:
             if self._allowed is None:

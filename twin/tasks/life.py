@@ -213,8 +213,8 @@ class Life:
         self._require_programs()
         self._allocate()
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._client = await self._around.clients.of(self.task.deployment.endpoints, self._folder)
         if self.task.deployment.service_connect:
-            self._client = await self._around.clients.of(self.task.deployment.endpoints, self._folder)
             self._sidecar = self._make_sidecar()
             await self._sidecar.disturb(self._disturbance)
         self._enter(TaskStatus.PENDING)
@@ -433,6 +433,8 @@ class Life:
             for service_id in self._registered:
                 healthy = self.task.health is HealthStatus.HEALTHY
                 self._around.registry.set_health(service_id, self.task.id, healthy=healthy)
+            if self._registered:
+                await self._around.events.settle(InstancesChanged())
             if status is HealthStatus.HEALTHY:
                 container.healthy.set()
             said = last_line(log) if status is HealthStatus.UNHEALTHY else None

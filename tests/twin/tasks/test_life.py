@@ -82,6 +82,9 @@ class Registry:
         self.addresses[service_id, instance_id] = address
         self.attributes = attributes
 
+    def dns_names(self) -> None:
+        return None
+
     def set_health(self, service_id: str, instance_id: str, *, healthy: bool) -> None:
         return
 

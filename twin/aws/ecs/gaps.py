@@ -42,7 +42,7 @@ _SERVICE = {
     *("events", "createdAt", "createdBy", "schedulingStrategy", "deploymentController", "tags"),
     *("deploymentConfiguration", "networkConfiguration", "enableECSManagedTags", "propagateTags"),
     *("currentServiceDeployment", "currentServiceRevisions", "loadBalancers"),
-    "healthCheckGracePeriodSeconds",
+    *("healthCheckGracePeriodSeconds", "serviceRegistries"),
 }
 _DEPLOYMENT_CONFIGURATION = {
     *("maximumPercent", "minimumHealthyPercent", "deploymentCircuitBreaker", "strategy"),
@@ -81,7 +81,6 @@ _REASONS = {
     "securityGroups": "no packet is filtered on loopback addresses",
     "assignPublicIp": "nothing outside this machine reaches a task",
     "tls": "the proxy speaks plain HTTP",
-    "serviceRegistries": "tasks are registered, and found by DiscoverInstances; nothing resolves names of DNS here",
 }
 
 

@@ -99,6 +99,12 @@ class Instances(Protocol):
     def addresses(self, service_id: str) -> frozenset[Address]:
         """Where a service's instances are."""
 
+    def dns_names(self) -> Mapping[str, Collection[str] | None] | None:
+        """The IPv4 addresses of the instances by each name of the DNS namespaces; None: there is no such namespace.
+
+        Without those that are not HEALTHY, where one is. Those of a name without A records are None.
+        """
+
 
 class Alarms(Protocol):
     """CloudWatch's alarms. AlarmsChanged is published when one has another state."""

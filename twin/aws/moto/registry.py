@@ -11,7 +11,7 @@ from typing import Any
 from moto.backends import get_backend
 from moto.servicediscovery.exceptions import InstanceNotFound, ServiceNotFound
 
-from twin.aws.instances import usable_address
+from twin.aws.instances import ipv4_address, usable_address
 from twin.aws.moto.stores import locked
 from twin.machine.addresses import Address
 
@@ -135,6 +135,25 @@ class Registry:
             return frozenset()
         found = (usable_address(instance.attributes) for instance in instances)
         return frozenset(address for address in found if address)
+
+    @locked
+    def dns_names(self) -> dict[str, list[str] | None] | None:
+        """The IPv4 addresses of the instances by each name of the DNS namespaces; None: there is no such namespace.
+
+        Without those that are not HEALTHY, where one is. Those of a name without A records are None.
+        """
+        namespaces = {each.id: each.name for each in self._backend.list_namespaces() if each.type != "HTTP"}
+        if not namespaces:
+            return None
+        names: dict[str, list[str] | None] = {}
+        for service in self._backend.list_services():
+            if service.namespace_id in namespaces and service.dns_config:
+                types = {record["Type"] for record in service.dns_config.get("DnsRecords") or []}
+                healthy = [each for each in service.instances if each.health_status == "HEALTHY"]
+                addresses = (ipv4_address(each.attributes) for each in healthy or service.instances)
+                found = [address for address in addresses if address] if "A" in types else None
+                names[f"{service.name}.{namespaces[service.namespace_id]}"] = found
+        return names
 
     def _forget_operations(self) -> None:
         """Each registration is an operation, which moto keeps for ever; Cloud Map for some months."""

@@ -162,10 +162,3 @@ def test_an_alarm_that_is_not_there_is_told() -> None:
 
     told = [str(gap) for gap in ServiceGaps(world.ecs, world.alarms).gaps if gap.what == "alarms"]
     assert told == ["service shop, alarms: CloudWatch has no alarm errors, so none rolls back a deployment"]
-
-
-def test_names_of_service_discovery_are_told() -> None:
-    service = {"serviceName": "shop", "deployments": [], "serviceRegistries": [{"registryArn": "arn"}]}
-    told = [str(gap) for gap in service_gaps(service, {**task_definition(), "revision": 1})]
-
-    assert any(line.startswith("service shop, serviceRegistries: tasks are registered") for line in told)

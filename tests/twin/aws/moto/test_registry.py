@@ -145,3 +145,34 @@ def test_no_store_changes_while_moto_answers(registry: Registry) -> None:
     assert not moto.changed_meanwhile
     moto.change.join()
     assert registry.instances(identifier) == ["task-1"]
+
+
+def test_dns_names_have_the_addresses_of_healthy_instances(registry: Registry, cloud_map: Any) -> None:
+    cloud_map.create_http_namespace(Name="calls")
+    assert registry.dns_names() is None
+
+    operation = cloud_map.create_private_dns_namespace(Name="shop.internal", Vpc="vpc-1")["OperationId"]
+    namespace = cloud_map.get_operation(OperationId=operation)["Operation"]["Targets"]["NAMESPACE"]
+    made = {
+        kind: cloud_map.create_service(
+            Name=kind.lower(),
+            NamespaceId=namespace,
+            DnsConfig={"DnsRecords": [{"Type": kind, "TTL": 10}]},
+            HealthCheckCustomConfig={},
+        )["Service"]["Id"]
+        for kind in ("A", "SRV")
+    }
+    for name, address in (("one", "10.0.0.1"), ("two", "10.0.0.2"), ("none", "a\nb")):
+        cloud_map.register_instance(
+            ServiceId=made["A"], InstanceId=name, Attributes={"AWS_INSTANCE_IPV4": address}, CreatorRequestId=name
+        )
+
+    def found() -> Any:
+        return (registry.dns_names() or {})["a.shop.internal"]
+
+    assert registry.dns_names() == {"a.shop.internal": ["10.0.0.1", "10.0.0.2"], "srv.shop.internal": None}
+    registry.set_health(made["A"], "one", healthy=False)
+    assert found() == ["10.0.0.2"]
+    for name in ("two", "none"):
+        registry.set_health(made["A"], name, healthy=False)
+    assert found() == ["10.0.0.1", "10.0.0.2"]
