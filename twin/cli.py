@@ -135,6 +135,9 @@ def up(
     alarm_bake: Annotated[
         float, typer.Option(help="Seconds for which a settled deployment is still watched by its alarms.")
     ] = _DEFAULT.alarm_bake,
+    scaling_period: Annotated[
+        float, typer.Option(help="Seconds for which a minute counts when policies scale: for trying, below 60.")
+    ] = _DEFAULT.scaling_period,
     namespace_cleanup: Annotated[
         float, typer.Option(help="Seconds until the Cloud Map service of a deleted ECS service is removed.")
     ] = _DEFAULT.namespace_cleanup,
@@ -237,6 +240,7 @@ def up(
         proxy_restarts=proxy_restarts,
         running_grace=running_grace,
         alarm_bake=alarm_bake,
+        scaling_period=scaling_period,
         namespace_cleanup=namespace_cleanup,
         client_retries=client_retries,
         ejection_failures=ejection_failures,

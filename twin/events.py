@@ -24,7 +24,9 @@ __all__ = [
     "DiscoveryDown",
     "Events",
     "InstancesChanged",
+    "Measured",
     "ParametersChanged",
+    "PeriodEnded",
     "TargetChanged",
     "TargetRegistered",
     "TaskChanged",
@@ -124,6 +126,29 @@ class Counted:
     is_shared: bool = False
     dimensions: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How much of what it may use a task of a service has used: a sample of one of ECS's metrics.
+
+    Attributes:
+        value: percent.
+        minutes: for how much of a minute it stands, each of which has one sample; 0: nothing was measured yet.
+        dimensions: CloudWatch's.
+    """
+
+    metric: str
+    value: float
+    minutes: float
+    dimensions: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class PeriodEnded:
+    """So many seconds are over in which scaling policies have one data point: whoever counts publishes it now."""
+
+    seconds: float
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,8 @@ class Parameters:
         alarm_bake: seconds for which a deployment that has settled is still watched by its alarms. ECS computes its own
             from the alarms, which is some minutes; assumed: how. 0: it is complete as soon as it has settled, and no
             alarm's state is computed.
+        scaling_period: seconds for which a minute counts when policies scale: that of their metrics, evaluation periods
+            and cooldowns. The twin's own; AWS has 60. Shorter ones are for trying, at the same rate of requests.
         namespace_cleanup: seconds until the Cloud Map service of a deleted ECS service is removed. Assumed.
 
     Client side of Service Connect, of tasks that start later:
@@ -87,6 +89,7 @@ class Parameters:
     proxy_restarts: int = 3
     running_grace: float = 40.0
     alarm_bake: float = 0.0
+    scaling_period: float = 60.0
     namespace_cleanup: float = 10.0
 
     client_retries: int = 2
@@ -128,6 +131,7 @@ class Parameters:
 
 _NAMES = tuple(field.name for field in fields(Parameters))
 _RANGES = {
+    "scaling_period": (1, 60),
     "front_ends": (1, 3600),
     "ejection_failures": (1, 3600),
     "ejection_time": (1, 3600),

@@ -84,11 +84,11 @@ class Supervisor:
             machine, registry, balancers, parameters, events, aws, programs, name_tasks=options.name_tasks
         )
         self._launcher = launcher = TaskLauncher(tasks)
-        self._alarms = alarms = Alarms(ACCOUNT, region, gateway, parameters, events)
+        self._alarms = alarms = Alarms(ACCOUNT, region, gateway, balancers, parameters, events)
         self._controller = controller = Controller(ecs, launcher, subnets, registry, alarms, parameters, events)
         self._faults = faults = Faults(launcher, subnets, events)
         self._context = context = Context(ecs, controller, registry, elbv2)
-        self._scaling = scaling = Scaling(context, events)
+        self._scaling = scaling = Scaling(context, alarms, parameters, events)
         self._parts: list[HasGaps] = [ServiceGaps(ecs, alarms), gateway, balancers, launcher, alarms, scaling]
         control = Control(context, launcher, faults, gateway, balancers, self._parts, parameters, accidents, events)
         self._endpoint = Endpoint(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from twin.aws.metrics import MINUTE, STATISTICS, Key, Metrics
 
-__all__ = ["Alarm", "Query", "compute", "evaluate", "unknown"]
+__all__ = ["Alarm", "Query", "compute", "evaluate", "latest", "unknown"]
 
 _OPERATORS: Mapping[type, Callable[[float, float], float]] = {
     ast.Add: operator.add,
@@ -60,7 +60,7 @@ def unknown(alarm: Alarm, counts: Metrics) -> str | None:
     for query in alarm.queries:
         if query.metric is None:
             try:
-                _names(query.expression)
+                _check(query.expression)
             except ValueError as error:
                 return f"the expression {query.expression!r} has {error}"
         elif query.metric not in counts.minutes:
@@ -92,6 +92,11 @@ def evaluate(alarm: Alarm, counts: Metrics, now: float, state: str) -> tuple[str
     return ("ALARM" if breaching >= alarm.datapoints_to_alarm else "OK"), reason
 
 
+def latest(alarm: Alarm, counts: Metrics, now: float) -> float | None:
+    """The data point of the last whole period before *now*; None if it is missing."""
+    return _point(alarm, counts, (now // alarm.period - 1) * alarm.period)
+
+
 def _listed(points: Sequence[float]) -> str:
     return f"[{', '.join(f'{point:g}' for point in points)}]"
 
@@ -112,9 +117,9 @@ def compute(expression: str, values: Mapping[str, float | None]) -> float | None
     """The value of an *expression* over ids.
 
     Raises:
-        ValueError: it has more than numbers, ids, parentheses and + - * /; the text says what.
+        ValueError: it has more than numbers, ids, parentheses, + - * / and FILL(id, number); the text says what.
     """
-    _names(expression)
+    _check(expression)
     return _computed(ast.parse(expression, mode="eval").body, values)
 
 
@@ -122,7 +127,10 @@ def _computed(node: ast.expr, values: Mapping[str, float | None]) -> float | Non
     """The value of *node*; None where a metric has none, and where it divides by zero, as CloudWatch has it."""
     match node:
         case ast.Constant(value):
-            return float(value)  # type: ignore[arg-type]  # a number, or _names had refused it
+            return float(value)  # type: ignore[arg-type]  # a number, or _check had refused it
+        case ast.Call(_, [metric, instead]):
+            found = _computed(metric, values)
+            return _computed(instead, values) if found is None else found
         case ast.Name(name):
             return values.get(name)
         case ast.UnaryOp(_, operand):
@@ -136,8 +144,8 @@ def _computed(node: ast.expr, values: Mapping[str, float | None]) -> float | Non
     raise AssertionError(node)
 
 
-def _names(expression: str) -> set[str]:
-    """The ids in *expression*, which has numbers, ids, parentheses and + - * / alone.
+def _check(expression: str) -> None:
+    """Nothing, if *expression* has numbers, ids, parentheses, + - * / and FILL(id, number) alone.
 
     Raises:
         ValueError: it has something else; the text says what.
@@ -147,10 +155,12 @@ def _names(expression: str) -> set[str]:
     except (SyntaxError, RecursionError, MemoryError):
         raise ValueError("a form that the twin does not read") from None
     for node in nodes:
-        number = isinstance(node, ast.Constant) and type(node.value) in (int, float)
-        if number or isinstance(node, (ast.Name, ast.BinOp, ast.Load, ast.USub, *_OPERATORS)):
-            continue
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            continue
-        raise ValueError("more than numbers, ids and + - * /")
-    return {node.id for node in nodes if isinstance(node, ast.Name)}
+        match node:
+            case ast.Constant(value) if type(value) in (int, float):
+                continue
+            case ast.UnaryOp(ast.USub(), _):
+                continue
+            case ast.Call(ast.Name("FILL"), [ast.Name(), ast.Constant(value)], []) if type(value) in (int, float):
+                continue
+        if not isinstance(node, (ast.Name, ast.BinOp, ast.Load, ast.USub, *_OPERATORS)):
+            raise ValueError("more than numbers, ids, + - * / and FILL(id, number)")

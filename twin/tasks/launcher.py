@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from twin.aws.ecs.model import Task
 from twin.errors import BadInput
+from twin.events import PeriodEnded
 from twin.gaps import Gap
 from twin.tasks.life import Life
 from twin.tasks.surroundings import Surroundings
 from twin.tasks.traffic import INTERVAL
+from twin.tasks.usage import Usage
 
 __all__ = ["TaskLauncher"]
 
@@ -23,6 +25,8 @@ class TaskLauncher:
         self.surroundings = surroundings
         self.lives: dict[str, Life] = {}
         self._running: set[asyncio.Task[None]] = set()
+        self._usage = Usage(surroundings.events)
+        surroundings.events.subscribe(PeriodEnded, self._end_period)
 
     @property
     def gaps(self) -> list[Gap]:
@@ -38,13 +42,21 @@ class TaskLauncher:
     async def _count_traffic(self) -> None:
         while True:
             await asyncio.sleep(INTERVAL)
-            for life in list(self.lives.values()):
-                await life.count_traffic()
+            await self._read_proxies()
+
+    async def _read_proxies(self) -> None:
+        for life in list(self.lives.values()):
+            await life.count_traffic()
+
+    async def _end_period(self, event: PeriodEnded) -> None:
+        self._usage.measure([(life.task, life.process_groups) for life in self.lives.values()], event.seconds)
+        await self._read_proxies()
 
     def start(self, task: Task) -> None:
         """Begin the life of *task*."""
         life = Life(task, self.surroundings)
         self.lives[task.id] = life
+        self._usage.expect(task)
         running = asyncio.get_running_loop().create_task(self._run(life), name=f"task {task.id}")
         self._running.add(running)
         running.add_done_callback(self._running.discard)

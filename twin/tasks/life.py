@@ -134,6 +134,12 @@ class Life:
     def proxy(self) -> Process | None:
         return self._sidecar.process if self._sidecar is not None else None
 
+    @property
+    def process_groups(self) -> set[int]:
+        """Those of its containers and its proxy that run."""
+        processes = [*(container.process for container in self._containers), self.proxy]
+        return {each.pid for each in processes if each is not None and each.returncode is None}
+
     async def disturb(self, disturbance: Disturbance) -> None:
         """Let faults have this effect, on what has started and on what will."""
         self._disturbance = disturbance

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.aws.alarms import Alarm, Query, evaluate, unknown
+from twin.aws.alarms import Alarm, Query, compute, evaluate, latest, unknown
 from twin.aws.metrics import Key, Metrics
 
 ERRORS: Key = ("AWS/ApiGateway", "5xx", (("ApiId", "a"),))
@@ -94,10 +94,23 @@ def test_an_alarm_of_one_metric() -> None:
         (Query("e", None, "", "errors /"), "does not read"),
         (Query("e", None, "", "__import__('os')"), "more than numbers, ids"),
         (Query("e", None, "", "'a' * 9"), "more than numbers, ids"),
+        (Query("e", None, "", "FILL(errors, REPEAT)"), "more than numbers, ids"),
+        (Query("e", None, "", "FILL(errors)"), "more than numbers, ids"),
     ],
 )
 def test_what_the_twin_does_not_compute_is_named(query: Query, why: str) -> None:
     assert why in str(unknown(replace(PERCENT, queries=(query,)), counted([])))
+
+
+def test_fill_takes_the_place_of_what_is_missing() -> None:
+    assert compute("FILL(errors, 0) / tasks", {"errors": None, "tasks": 2.0}) == 0
+    assert compute("FILL(errors, 0) / tasks", {"errors": 3.0, "tasks": 2.0}) == 1.5
+    assert compute("FILL(errors, 0) / tasks", {"errors": 3.0, "tasks": None}) is None
+
+
+def test_the_newest_whole_period_is_the_latest_point() -> None:
+    assert latest(PERCENT, counted([0, 20]), NOW) == 2
+    assert latest(PERCENT, counted([20, None]), NOW) is None
 
 
 def test_the_stacks_own_alarm_is_computed() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from twin.aws.ecs.errors import ClientException, InvalidParameterException
 
-__all__ = ["FARGATE_SIZES", "check_service", "check_task_definition"]
+__all__ = ["FARGATE_SIZES", "check_service", "check_task_definition", "units"]
 
 Json = Mapping[str, Any]
 Faults = Iterator[str]
@@ -128,7 +128,7 @@ def _fargate(request: Json) -> Faults:
         yield "Fargate only supports network mode 'awsvpc'."
     if not request.get("cpu") or not request.get("memory"):
         yield "Fargate requires that 'cpu' and 'memory' be defined at the task level."
-    cpu, memory = _units(request["cpu"]), _units(request["memory"])
+    cpu, memory = units(request["cpu"]), units(request["memory"])
     if memory not in FARGATE_SIZES.get(cpu or 0, ()):
         yield (
             f"No Fargate configuration exists for given values: {request['cpu']} CPU, {request['memory']} memory."
@@ -156,7 +156,7 @@ def _reserved(request: Json) -> Faults:
     cpu = sum(container.get("cpu", 0) for container in containers)
     memory = sum(container.get("memoryReservation", container.get("memory", 0)) for container in containers)
     for member, reserved in (("cpu", cpu), ("memory", memory)):
-        whole = _units(request.get(member) or "")
+        whole = units(request.get(member) or "")
         if whole is not None and reserved > whole:
             yield f"The containers reserve {reserved} of {member} together, and the task has {whole}."
     for container in containers:
@@ -165,7 +165,7 @@ def _reserved(request: Json) -> Faults:
             yield f"Container {container['name']}: memory must be greater than memoryReservation."
 
 
-def _units(text: str) -> int | None:
+def units(text: str) -> int | None:
     """CPU units or MiB in *text*, such as `256`, `.25 vCPU` or `0.5 GB`; None if it is neither."""
     match = _UNITS.fullmatch(f"0{text.strip()}" if text.strip().startswith(".") else text)
     if match is None:

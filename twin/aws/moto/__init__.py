@@ -31,6 +31,7 @@ _MODULES = (
 #   api_gateway.py      UpdateStage, lists of authorizers and deployments, tags of stages, what a route key may be
 #   security_groups.py  rules that differ in source or destination alone, descriptions of all kinds of rules
 #   scalable_targets.py the services of the twin's ECS as scalable targets: tags, ranges, schedules, activities
+#   scaling_alarms.py   the alarms of target tracking policies
 #   domain_names.py     their addresses, changes of names and mappings, what a mapping keeps from being deleted
 #   hosted_zones.py     their ids
 #   policies.py         the managed policies of AWS

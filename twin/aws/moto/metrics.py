@@ -19,7 +19,13 @@ from twin.aws.metrics import STATISTICS, Datum, Key, Metrics, key
 
 __all__ = ["complete"]
 
-_UNITS = {"ProcessedBytes": "Bytes", "TargetProcessedBytes": "Bytes", "TargetResponseTime": "Milliseconds"}
+_UNITS = {
+    "CPUUtilization": "Percent",
+    "MemoryUtilization": "Percent",
+    "ProcessedBytes": "Bytes",
+    "TargetProcessedBytes": "Bytes",
+    "TargetResponseTime": "Milliseconds",
+}
 _NOTHING = Metrics()
 
 Series = list[tuple[datetime, Datum]]

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from moto.applicationautoscaling.exceptions import AWSValidationException
-from moto.applicationautoscaling.models import ApplicationAutoscalingBackend
+from moto.applicationautoscaling.models import ApplicationAutoscalingBackend, FakeApplicationAutoscalingPolicy
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.core.exceptions import JsonRESTError
 
 from twin.aws.ecs.model import Ecs, Service
+from twin.aws.moto.scaling_alarms import alarms_of, check
 from twin.aws.schedules import parse
 
 __all__ = ["EcsStore", "activities", "complete"]
@@ -127,14 +128,19 @@ def _put_scaling_policy_of_a_target(self: Any) -> str:
 
 
 def _put_scaling_policy(self: Any, **request: Any) -> Any:
-    """The backend's: a policy that is put again is the same one, and its former alarms go."""
+    """The backend's: a policy that is put again is the same one, with other alarms."""
     former = next(
         (p for p in self.policies.values() if _is_of(p, request) and p.policy_name == request["policy_name"]), None
     )
+    if request["service_namespace"] == "ecs":
+        kind = request["policy_type"] or getattr(former, "policy_type", None)
+        check(kind, request["policy_body"] or getattr(former, "_policy_body", None))
     policy = _PUT(self, **request)
     if former is not None:
         former.delete_alarms(self.account_id, self.region_name)
         policy.policy_arn, policy.creation_time = former.policy_arn, former.creation_time
+    if policy.service_namespace == "ecs" and policy.policy_type == "TargetTrackingScaling":
+        policy.alarms = alarms_of(policy, self.account_id, self.region_name)
     return policy
 
 
@@ -204,6 +210,7 @@ _DEREGISTER = ApplicationAutoscalingBackend.deregister_scalable_target
 
 def complete() -> None:
     """Put it on moto's classes."""
+    FakeApplicationAutoscalingPolicy._generate_ecs_alarms = lambda policy: []  # they need the policy's final ARN
     ApplicationAutoscalingBackend.put_scaling_policy = _put_scaling_policy
     ApplicationAutoscalingBackend.deregister_scalable_target = _deregister_scalable_target
     ApplicationAutoScalingResponse.register_scalable_target = _register_scalable_target

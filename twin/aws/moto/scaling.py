@@ -8,9 +8,10 @@ brings the capacity into its range: user guide, "Application Auto Scaling concep
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from moto.backends import get_backend
@@ -18,39 +19,54 @@ from moto.backends import get_backend
 from twin.aws.ecs import api
 from twin.aws.ecs.context import Context
 from twin.aws.ecs.errors import EcsError
-from twin.aws.ecs.model import Service, TaskStatus
+from twin.aws.ecs.model import RolloutState, Service, TaskStatus
+from twin.aws.moto.alarms import Alarms
 from twin.aws.moto.scalable_targets import EcsStore, activities
 from twin.aws.moto.stores import locked
+from twin.aws.scaling import Capacity, Cooldown, Judgement, Wish, decide, step, track
 from twin.aws.schedules import last_due
-from twin.events import Events, TargetRegistered
+from twin.events import Events, ParametersChanged, PeriodEnded, TargetRegistered
 from twin.gaps import Gap
+from twin.parameters import Parameters
 
 __all__ = ["Scaling"]
 
 _TICK = 1.0  # seconds
 _CAPACITIES = ("MinCapacity", "MaxCapacity")
 _DIMENSION = "ecs:service:DesiredCount"
-_POLICY = "nothing scales by it, for CPU, memory and requests of tasks are not measured: set the desired count"
+_IDLE = "no alarm has it as its action, so it scales nothing"
 _OTHER = "the twin scales services of ECS alone"
 
 
 class Scaling:
     """What moves the desired counts of services that are scalable targets."""
 
-    def __init__(self, context: Context, events: Events) -> None:
+    def __init__(self, context: Context, alarms: Alarms, parameters: Parameters, events: Events) -> None:
         ecs = context.ecs
         self._context = context
+        self._alarms = alarms
+        self._period = parameters.scaling_period
+        self._period_changed = asyncio.Event()
         self._events = events
+        self._cooldowns: dict[str, Cooldown] = {}  # by resource
         self._backend: Any = get_backend("application-autoscaling")[ecs.account][ecs.region]
         self._backend.ecs_backend = EcsStore(ecs)
         self._backend.registered = lambda target: events.post(TargetRegistered(target.resource_id))
         self._activities = activities(self._backend)
+        self._cloudwatch: Any = get_backend("cloudwatch")[ecs.account][ecs.region]
         events.subscribe(TargetRegistered, lambda event: self._bring_into_range(event.resource))
+        events.subscribe(ParametersChanged, self._change)
 
     @property
     def work(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """What goes on by itself, by name."""
-        return {"scheduled scaling": self.run_schedules}
+        return {"scheduled scaling": self.run_schedules, "scaling policies": self.run_policies}
+
+    def _change(self, event: ParametersChanged) -> None:
+        if event.parameters.scaling_period != self._period:
+            self._period = event.parameters.scaling_period
+            self._cooldowns.clear()  # their seconds were others
+            self._period_changed.set()
 
     @property
     @locked
@@ -67,7 +83,61 @@ class Scaling:
     def _why_not(self, kind: str, of: Any) -> str:
         if of.scalable_dimension != _DIMENSION:
             return _OTHER
-        return _POLICY if kind == "policy" else ""
+        return _IDLE if kind == "policy" and not self._alarms_of(of) else ""
+
+    def _alarms_of(self, policy: Any) -> list[str]:
+        """The names of the alarms whose action is *policy*."""
+        return [each.name for each in self._cloudwatch.alarms.values() if policy.policy_arn in each.alarm_actions]
+
+    async def run_policies(self) -> None:
+        """Scale at the end of each period, until cancelled."""
+        while True:
+            self._period_changed.clear()
+            period = self._period
+            ends = (time.time() // period + 1) * period
+            while not self._period_changed.is_set() and (left := ends - time.time()) > 0:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(left):
+                        await self._period_changed.wait()
+            if not self._period_changed.is_set():
+                await self._events.settle(PeriodEnded(period))
+                self.scale()
+
+    @locked
+    def scale(self) -> None:
+        """Begin the next period, and do what the policies want by the alarms of those that are over."""
+        alarms = {
+            policy.policy_arn: self._alarms_of(policy)
+            for policy in self._backend.policies.values()
+            if policy.scalable_dimension == _DIMENSION
+        }
+        judged = self._alarms.end_period({name for names in alarms.values() for name in names})
+        for resource, target in self._backend.targets.get(_DIMENSION, {}).items():
+            if (service := self._service(resource)) is None:
+                continue
+            capacity = self._capacity(target, service)
+            wishes = []
+            for policy in self._backend.policies.values():
+                if policy.resource_id == resource and policy.scalable_dimension == _DIMENSION:
+                    wishes.append(_wish(policy, capacity.running, [judged[name] for name in alarms[policy.policy_arn]]))
+            cooldown = self._cooldowns.get(resource, Cooldown())
+            change = decide(capacity, [wish for wish in wishes if wish], cooldown, self._alarms.now)
+            if change is not None:
+                cause = f"monitor alarm {change.wish.alarm} in state ALARM triggered policy {change.wish.policy}"
+                if self._set_count(resource, change.desired, cause):
+                    self._cooldowns[resource] = change.cooldown
+
+    def _capacity(self, target: Any, service: Service) -> Capacity:
+        suspended = target.suspended_state or {}
+        return Capacity(
+            service.desired_count,
+            self._running(service),
+            target.min_capacity,
+            target.max_capacity,
+            is_deploying=service.primary.rollout_state is RolloutState.IN_PROGRESS,
+            in_suspended=bool(suspended.get("DynamicScalingInSuspended")),
+            out_suspended=bool(suspended.get("DynamicScalingOutSuspended")),
+        )
 
     async def run_schedules(self) -> None:
         """Do what is due, until cancelled."""
@@ -127,17 +197,19 @@ class Scaling:
         service = self._context.ecs.services.get((cluster, name))
         return service if service is not None and service.status == "ACTIVE" else None
 
-    def _set_count(self, resource: str, count: int, cause: str) -> None:
+    def _set_count(self, resource: str, count: int, cause: str) -> bool:
+        """Set a desired count; whether ECS takes it."""
         _, cluster, name = resource.split("/")
         what = f"desired count to {count}"
         try:
             api.call(self._context, "UpdateService", {"cluster": cluster, "service": name, "desiredCount": count})
         except EcsError as error:
             self._add(resource, what, cause, "Failed", f"Reason: {error}")
-            return
+            return False
         for activity in self._open(resource):
             activity |= {"StatusCode": "Overridden", "EndTime": time.time()}
         self._add(resource, what, cause, "InProgress", "Waiting for change to be fulfilled by ecs.")
+        return True
 
     def _add(self, resource: str, what: str, cause: str, status: str, more: str = "") -> None:
         """Add a scaling activity that sets *what*, and tell it in the event log."""
@@ -174,3 +246,14 @@ class Scaling:
 
     def _running(self, service: Service) -> int:
         return sum(task.last_status is TaskStatus.RUNNING for task in self._context.ecs.tasks_of(service))
+
+
+def _wish(policy: Any, running: int, judged: Sequence[Judgement]) -> Wish | None:
+    """What moto's *policy* wants by what is said of its alarms."""
+    if policy.policy_type == "StepScaling":
+        return step(policy.policy_name, policy.step_scaling_policy_configuration, running, judged)
+    named = {alarm.name: next((each for each in judged if each.alarm == alarm.name), None) for alarm in policy.alarms}
+    high, low = [*named.values(), None, None][:2]
+    if high is None:  # somebody has deleted it
+        return None
+    return track(policy.policy_name, policy.target_tracking_scaling_policy_configuration, running, high, low)

@@ -134,6 +134,20 @@ class LoadBalancers:
             group.create_task(self._watch())
             group.create_task(self._keep())
 
+    async def requests(self) -> dict[tuple[str, str], tuple[int, int]]:
+        """By load balancer and target group, by ARN: the requests since Envoy has it, and the targets that get some."""
+        answer: dict[str, Any] = {}
+        if self._envoy is not None and self._envoy.admin is not None:
+            answer = await self._envoy.admin.json("/stats?format=json&filter=%5C.upstream_rq_total$")
+        counts = {stat["name"]: int(stat["value"]) for stat in answer.get("stats", [])}
+        ids = {group.arn: group.id for group in self._balancing.groups}
+        served = {(each.balancer, arn) for each in self._balancing.listeners if each.is_http for arn in each.groups}
+        found = {}
+        for balancer, arn in served:
+            targets = sum(each.group == arn and each.state is TargetState.HEALTHY for each in self._targets)
+            found[balancer, arn] = counts.get(f"cluster.{ids.get(arn)}.upstream_rq_total", 0), targets
+        return found
+
     def require_groups(self, groups: Sequence[str]) -> None:
         """Nothing, if these target groups, by ARN, are there.
 

@@ -93,7 +93,7 @@ def test_expressions(cloudwatch: Any) -> None:
     (found,) = ask(cloudwatch, {"Id": "e", "Expression": "100 * t / r", "Label": "share"}, requests, time)
     assert (found["Label"], found["Values"]) == ("share", pytest.approx([100 / 6, 25, 50]))
     with pytest.raises(ClientError, match="The twin computes no expression with"):
-        ask(cloudwatch, {"Id": "e", "Expression": "FILL(r, 0)"}, requests)
+        ask(cloudwatch, {"Id": "e", "Expression": "IF(r > 1, 1, 0)"}, requests)
 
 
 def test_there_are_no_percentiles(cloudwatch: Any) -> None:

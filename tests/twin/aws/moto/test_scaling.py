@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.twin.aws.ecs.world import World
-from tests.twin.aws.moto.conftest import Client
+from tests.twin.aws.ecs.world import World, task_definition
+from tests.twin.aws.moto.conftest import REGION, Client
+from twin.aws.moto.alarms import Alarms
 from twin.aws.moto.scaling import Scaling
+from twin.events import Counted, Measured, ParametersChanged
 
 Json = dict[str, Any]
 
@@ -31,9 +33,24 @@ def world() -> World:
     return world
 
 
+class Fronts:
+    """A gateway and load balancers that answer nobody."""
+
+    async def answers(self) -> dict[tuple[str, str], dict[str, int]]:
+        return {}
+
+    async def requests(self) -> dict[tuple[str, str], tuple[int, int]]:
+        return {}
+
+
 @pytest.fixture
-def scaling(client: Client, world: World) -> Scaling:
-    return Scaling(world.context, world.bus)
+def alarms(client: Client, world: World) -> Alarms:
+    return Alarms("123456789012", REGION, Fronts(), Fronts(), world.parameters, world.bus)
+
+
+@pytest.fixture
+def scaling(alarms: Alarms, world: World) -> Scaling:
+    return Scaling(world.context, alarms, world.parameters, world.bus)
 
 
 @pytest.fixture
@@ -194,27 +211,6 @@ def test_an_action_that_is_put_again_keeps_its_schedule(aws: Any) -> None:
     assert (action["Schedule"], action["ScalableTargetAction"]) == ("rate(1 minute)", {"MaxCapacity": 2})
 
 
-def test_alarms_of_a_policy_go_with_it_and_with_its_target(aws: Any, client: Client) -> None:
-    def alarms() -> int:
-        return len(client("cloudwatch").describe_alarms()["MetricAlarms"])
-
-    def put(value: float) -> str:
-        metric = {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}
-        tracking = {"TargetValue": value, "PredefinedMetricSpecification": metric}
-        policy = {"PolicyName": "cpu", "PolicyType": "TargetTrackingScaling", **TARGET}
-        put = aws.put_scaling_policy(**policy, TargetTrackingScalingPolicyConfiguration=tracking)
-        return str(put["PolicyARN"])
-
-    aws.register_scalable_target(**TARGET, MinCapacity=1, MaxCapacity=4)
-    assert put(50) == put(60)
-    assert alarms() == 2
-    (policy,) = aws.describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"]
-    assert policy["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] == 60
-    aws.deregister_scalable_target(**TARGET)
-    assert alarms() == 0
-    assert aws.describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"] == []
-
-
 def test_a_scalable_target_has_tags(aws: Any) -> None:
     arn = aws.register_scalable_target(
         **TARGET,
@@ -232,13 +228,9 @@ def test_a_scalable_target_has_tags(aws: Any) -> None:
 
 def test_what_has_no_effect_is_told(aws: Any, scaling: Scaling) -> None:
     aws.register_scalable_target(**TARGET, MinCapacity=1, MaxCapacity=4)
-    metric = {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}
-    aws.put_scaling_policy(
-        **TARGET,
-        PolicyName="cpu",
-        PolicyType="TargetTrackingScaling",
-        TargetTrackingScalingPolicyConfiguration={"TargetValue": 50, "PredefinedMetricSpecification": metric},
-    )
+    put_policy(aws, **CPU)
+    steps = {"AdjustmentType": "ChangeInCapacity", "StepAdjustments": [{"ScalingAdjustment": 1}]}
+    aws.put_scaling_policy(**TARGET, PolicyName="steps", PolicyType="StepScaling", StepScalingPolicyConfiguration=steps)
     table = {
         "ServiceNamespace": "dynamodb",
         "ResourceId": "table/orders",
@@ -247,7 +239,243 @@ def test_what_has_no_effect_is_told(aws: Any, scaling: Scaling) -> None:
     aws.register_scalable_target(**table, MinCapacity=1, MaxCapacity=4)
     aws.put_scheduled_action(**table, **MINUTELY)
 
-    assert [(gap.where, gap.what) for gap in scaling.gaps] == [
-        ("scalable target service/shop/shop", "policy cpu"),
-        ("scalable target table/orders", "scheduled action peak"),
+    assert [(gap.where, gap.what, gap.why) for gap in scaling.gaps] == [
+        ("scalable target service/shop/shop", "policy steps", "no alarm has it as its action, so it scales nothing"),
+        ("scalable target table/orders", "scheduled action peak", "the twin scales services of ECS alone"),
     ]
+
+
+# Policies
+
+
+CPU: Json = {
+    "TargetValue": 50.0,
+    "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"},
+}
+NEVER = {"enable": False, "rollback": False}
+OF_THE_SERVICE = {"ClusterName": "shop", "ServiceName": "shop"}
+
+
+def put_policy(aws: Any, name: str = "cpu", **configuration: Any) -> str:
+    policy = {"PolicyName": name, "PolicyType": "TargetTrackingScaling", **TARGET}
+    return str(aws.put_scaling_policy(**policy, TargetTrackingScalingPolicyConfiguration=configuration)["PolicyARN"])
+
+
+@pytest.fixture
+def scaled(aws: Any, world: World, scaling: Scaling) -> Scaling:
+    """A target of 1 to 9 tasks."""
+    aws.register_scalable_target(**TARGET, MinCapacity=1, MaxCapacity=9)
+    return scaling
+
+
+def periods(world: World, scaling: Scaling, number: int, *events: object) -> list[int]:
+    """So many periods of scaling, in each of which all of these happen; the desired count after each."""
+    counts = []
+    for _ in range(number):
+        for event in events:
+            world.bus.publish(event)
+        world.advance()
+        scaling.scale()
+        counts.append(world.service.desired_count)
+    return counts
+
+
+def cpu(value: float, minutes: float = 1.0) -> Measured:
+    return Measured("CPUUtilization", value, minutes, OF_THE_SERVICE)
+
+
+def described(client: Client) -> list[Json]:
+    """The alarms, AlarmHigh first."""
+    found = client("cloudwatch").describe_alarms()["MetricAlarms"]
+    return sorted(found, key=lambda alarm: alarm["EvaluationPeriods"])
+
+
+def test_a_service_scales_out_after_three_points_and_in_after_fifteen_and_its_cooldown(
+    aws: Any, client: Client, world: World, scaled: Scaling
+) -> None:
+    put_policy(aws, **CPU, ScaleOutCooldown=60, ScaleInCooldown=120)
+
+    assert periods(world, scaled, 5, cpu(80), cpu(70), cpu(90)) == [3, 3, 5, 8, 9]
+    high, low = described(client)
+    assert (high["StateValue"], low["StateValue"]) == ("ALARM", "OK")
+    cause = f"monitor alarm {high['AlarmName']} in state ALARM triggered policy cpu"
+    assert activities(aws)[0] == ("Setting desired count to 5.", cause, "Overridden")
+    assert periods(world, scaled, 14, cpu(20)) == [9] * 14
+    assert periods(world, scaled, 4, cpu(20)) == [4, 4, 2, 2]
+    assert described(client)[1]["StateValue"] == "ALARM"
+
+
+def test_without_data_nothing_is_scaled(aws: Any, client: Client, world: World, scaled: Scaling) -> None:
+    put_policy(aws, **CPU)
+    periods(world, scaled, 2, cpu(10))
+    assert periods(world, scaled, 20) == [3] * 20
+    assert {alarm["StateValue"] for alarm in described(client)} == {"INSUFFICIENT_DATA"}
+
+
+def test_no_scale_in_during_a_deployment(aws: Any, world: World, scaled: Scaling) -> None:
+    put_policy(aws, **CPU)
+    periods(world, scaled, 14, cpu(10))
+    arn = world.call("RegisterTaskDefinition", task_definition())["taskDefinition"]["taskDefinitionArn"]
+    world.tasks.unhealthy.add(arn)  # so it goes on
+    world.update(taskDefinition=arn, deploymentConfiguration={"deploymentCircuitBreaker": NEVER})
+
+    assert periods(world, scaled, 3, cpu(10)) == [3, 3, 3]
+    world.tasks.unhealthy.clear()
+    world.advance(300)
+    assert world.service.primary.rollout_state == "COMPLETED"
+    assert periods(world, scaled, 1, cpu(10)) == [1]
+
+
+def test_suspended_until_it_is_not(aws: Any, world: World, scaled: Scaling) -> None:
+    put_policy(aws, **CPU)
+    suspended = {"DynamicScalingOutSuspended": True, "DynamicScalingInSuspended": True}
+    aws.register_scalable_target(**TARGET, SuspendedState=suspended)
+    assert periods(world, scaled, 4, cpu(90)) == [3] * 4
+    aws.register_scalable_target(**TARGET, SuspendedState=dict.fromkeys(suspended, False))
+    assert periods(world, scaled, 1, cpu(90)) == [6]
+
+
+def test_of_two_policies_the_larger_capacity(aws: Any, world: World, scaled: Scaling) -> None:
+    memory = {"PredefinedMetricType": "ECSServiceAverageMemoryUtilization"}
+    put_policy(aws, **CPU)
+    put_policy(aws, "memory", TargetValue=40.0, PredefinedMetricSpecification=memory)
+    used = Measured("MemoryUtilization", 39, 1.0, OF_THE_SERVICE)
+
+    assert periods(world, scaled, 16, cpu(10), used) == [3] * 16  # memory is not ready
+    used = Measured("MemoryUtilization", 60, 1.0, OF_THE_SERVICE)
+    assert periods(world, scaled, 3, cpu(10), used) == [3, 3, 5]
+
+
+def test_a_short_period_counts_as_a_minute(aws: Any, client: Client, world: World, scaled: Scaling) -> None:
+    metric = {
+        "Namespace": "AWS/ECS",
+        "MetricName": "RequestCount",
+        "Dimensions": [{"Name": "DiscoveryName", "Value": "shop"}],
+        "Statistic": "Sum",
+    }
+    put_policy(aws, "requests", TargetValue=600.0, CustomizedMetricSpecification=metric)
+    put_policy(aws, **CPU)
+    world.bus.publish(ParametersChanged(world.parameters.changed(["scaling-period=5"])))
+    requests = Counted("RequestCount", 80, dimensions={"DiscoveryName": "shop"}, source="a")
+
+    assert periods(world, scaled, 3, cpu(10, 5 / 60), requests)[-1] == 5  # 960 a minute: 1.6 times the target
+    (minute,) = client("cloudwatch").get_metric_data(
+        MetricDataQueries=[
+            {
+                "Id": "tasks",
+                "MetricStat": {
+                    "Metric": {
+                        "Namespace": "AWS/ECS",
+                        "MetricName": "CPUUtilization",
+                        "Dimensions": [{"Name": name, "Value": value} for name, value in OF_THE_SERVICE.items()],
+                    },
+                    "Period": 3600,
+                    "Stat": "SampleCount",
+                },
+            }
+        ],
+        StartTime=time.time() - 1_800,
+        EndTime=time.time() + 1_800,
+    )["MetricDataResults"]
+    assert minute["Values"] == [pytest.approx(0.25)]  # a quarter of a minute of one task
+
+
+def test_a_metric_of_several_with_fill(aws: Any, world: World, scaled: Scaling) -> None:
+    def query(of: str, name: str, stat: str, dimensions: dict[str, str]) -> Json:
+        named = [{"Name": name, "Value": value} for name, value in dimensions.items()]
+        metric = {"Namespace": "AWS/ECS", "MetricName": name, "Dimensions": named}
+        return {"Id": of, "MetricStat": {"Metric": metric, "Stat": stat}, "ReturnData": False}
+
+    queries = [
+        query("requests", "RequestCount", "Sum", {"DiscoveryName": "shop"}),
+        query("tasks", "CPUUtilization", "SampleCount", OF_THE_SERVICE),
+        {"Id": "each", "Expression": "FILL(requests, 0) / tasks", "ReturnData": True},
+    ]
+    put_policy(aws, "requests", TargetValue=100.0, CustomizedMetricSpecification={"Metrics": queries})
+    requests = Counted("RequestCount", 450, dimensions={"DiscoveryName": "shop"}, source="a")
+
+    assert periods(world, scaled, 3, requests, cpu(1), cpu(1), cpu(1)) == [3, 3, 5]
+    assert periods(world, scaled, 20, *[cpu(1)] * 5)[-1] == 1  # no request comes any more
+
+
+def test_a_step_policy_by_an_alarm_of_ones_own(aws: Any, client: Client, world: World, scaled: Scaling) -> None:
+    steps = [{"MetricIntervalLowerBound": 0.0, "ScalingAdjustment": 2}]
+    configuration = {"AdjustmentType": "ChangeInCapacity", "StepAdjustments": steps, "Cooldown": 60}
+    put = {"PolicyName": "steps", "PolicyType": "StepScaling", "StepScalingPolicyConfiguration": configuration}
+    arn = aws.put_scaling_policy(**TARGET, **put)["PolicyARN"]
+    client("cloudwatch").put_metric_alarm(
+        AlarmName="busy",
+        Namespace="AWS/ECS",
+        MetricName="CPUUtilization",
+        Dimensions=[{"Name": name, "Value": value} for name, value in OF_THE_SERVICE.items()],
+        Statistic="Average",
+        Period=60,
+        EvaluationPeriods=1,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        Threshold=70,
+        AlarmActions=[arn],
+    )
+    assert aws.put_scaling_policy(**TARGET, **put)["PolicyARN"] == arn
+
+    assert periods(world, scaled, 3, cpu(69)) == [3, 3, 3]
+    assert periods(world, scaled, 2, cpu(70)) == [5, 7]
+    assert activities(aws)[0][1] == "monitor alarm busy in state ALARM triggered policy steps"
+
+
+def test_the_alarms_of_a_policy(aws: Any, client: Client, scaled: Scaling) -> None:
+    arn = put_policy(aws, **CPU)
+    high, low = described(client)
+    for alarm, kind, comparison, periods, threshold in (
+        (high, "High", "GreaterThanThreshold", 3, 50),
+        (low, "Low", "LessThanThreshold", 15, 45),
+    ):
+        assert alarm["AlarmName"].startswith(f"TargetTracking-service/shop/shop-Alarm{kind}-")
+        assert (alarm["ComparisonOperator"], alarm["EvaluationPeriods"]) == (comparison, periods)
+        assert (alarm["Threshold"], alarm["MetricName"], alarm["AlarmActions"]) == (threshold, "CPUUtilization", [arn])
+    assert put_policy(aws, **CPU | {"TargetValue": 60.0, "DisableScaleIn": True}) == arn
+    (alarm,) = described(client)
+    assert alarm["Threshold"] == 60
+    (policy,) = aws.describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"]
+    assert policy["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] == 60
+    assert [each["AlarmName"] for each in policy["Alarms"]] == [alarm["AlarmName"]]
+    aws.deregister_scalable_target(**TARGET)
+    assert described(client) == []
+    assert aws.describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"] == []
+
+
+def test_requests_of_a_load_balancer(aws: Any, world: World, scaled: Scaling, alarms: Alarms) -> None:
+    balancer = f"arn:aws:elasticloadbalancing:{REGION}:123456789012:loadbalancer/app/web/50dc6c495c0c9188"
+    group = f"arn:aws:elasticloadbalancing:{REGION}:123456789012:targetgroup/shop/943f017f100becff"
+    label = "app/web/50dc6c495c0c9188/targetgroup/shop/943f017f100becff"
+    metric = {"PredefinedMetricType": "ALBRequestCountPerTarget", "ResourceLabel": label}
+    put_policy(aws, TargetValue=100.0, PredefinedMetricSpecification=metric)
+    counts = []
+    for total in (450, 900, 1_350):
+        alarms.count_targets({(balancer, group): (total, 3)}, time.time())
+        counts += periods(world, scaled, 1)
+    assert counts == [3, 3, 5]  # 150 for each target: 1.5 times as many as wanted
+
+
+@pytest.mark.parametrize(
+    ("configuration", "why"),
+    [
+        ({"TargetValue": 50.0}, "needs a TargetValue above 0, and a predefined or a customized metric"),
+        ({**CPU, "TargetValue": 0}, "needs a TargetValue above 0"),
+        ({**CPU, "CustomizedMetricSpecification": {"MetricName": "m"}}, "a predefined or a customized"),
+        (
+            {"TargetValue": 50, "PredefinedMetricSpecification": {"PredefinedMetricType": "EC2SpotFleetRequest"}},
+            "EC2SpotFleetRequest is no predefined metric of a service of ECS",
+        ),
+        (
+            {"TargetValue": 50, "PredefinedMetricSpecification": {"PredefinedMetricType": "ALBRequestCountPerTarget"}},
+            "needs a ResourceLabel",
+        ),
+    ],
+)
+def test_policies_that_are_refused(aws: Any, scaled: Scaling, configuration: Json, why: str) -> None:
+    with refused("ValidationException", why):
+        put_policy(aws, **configuration)
+    with refused("ValidationException", "StepScaling needs StepAdjustments"):
+        aws.put_scaling_policy(
+            **TARGET, PolicyName="s", PolicyType="StepScaling", StepScalingPolicyConfiguration={"Cooldown": 1}
+        )

@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from threading import Thread
@@ -91,6 +92,33 @@ def test_round_robin_takes_turns(twin: RunningTwin, group: str, ask: httpx.Clien
     answers = [ask.get("/alb/hostname").headers["x-hostname"] for _ in range(40)]
     twice = sum(before == after for before, after in pairwise(answers))
     assert twice <= 2  # the turns begin anew where a target's health is told again; by chance it would be about 20
+
+
+def test_requests_for_each_target_are_a_metric(twin: RunningTwin, group: str, ask: httpx.Client) -> None:
+    both_healthy(twin, group)
+    balancer = twin.client("elbv2").describe_load_balancers()["LoadBalancers"][0]["LoadBalancerArn"]
+    label = {"TargetGroup": group.rpartition(":")[2], "LoadBalancer": balancer.partition(":loadbalancer/")[2]}
+
+    def counted() -> float:
+        now = datetime.now(UTC)
+        points = twin.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/ApplicationELB",
+            MetricName="RequestCountPerTarget",
+            Dimensions=[{"Name": name, "Value": value} for name, value in label.items()],
+            StartTime=now - timedelta(hours=2),
+            EndTime=now + timedelta(hours=2),
+            Period=4 * 3600,
+            Statistics=["Sum"],
+        )["Datapoints"]
+        return float(sum(point["Sum"] for point in points))
+
+    def served() -> int:
+        stats = admin_text(twin.state / "load-balancer", "/stats?filter=^cluster.*upstream_rq_total$")
+        return sum(int(line.rpartition(": ")[2]) for line in stats.splitlines())
+
+    hosts(ask, 40)
+    assert served() >= 40
+    wait_until(lambda: counted() == served() / 2, "the requests of both targets are counted", 20)
 
 
 def test_least_outstanding_requests_avoids_a_slow_target(twin: RunningTwin, group: str) -> None:
