@@ -76,9 +76,9 @@ def test_processor_and_memory_are_read_as_other_metrics_are(twin: RunningTwin) -
             Namespace="AWS/ECS",
             MetricName=metric,
             Dimensions=OF_THE_SERVICE,
-            StartTime=now - timedelta(hours=1),
-            EndTime=now + timedelta(hours=1),
-            Period=3600,
+            StartTime=now - timedelta(hours=2),
+            EndTime=now + timedelta(hours=2),
+            Period=4 * 3600,
             Statistics=["Average", "Minimum", "Maximum"],
         )["Datapoints"]
 

@@ -369,13 +369,13 @@ def test_a_short_period_counts_as_a_minute(aws: Any, client: Client, world: Worl
                         "MetricName": "CPUUtilization",
                         "Dimensions": [{"Name": name, "Value": value} for name, value in OF_THE_SERVICE.items()],
                     },
-                    "Period": 3600,
+                    "Period": 4 * 3600,
                     "Stat": "SampleCount",
                 },
             }
         ],
-        StartTime=time.time() - 1_800,
-        EndTime=time.time() + 1_800,
+        StartTime=time.time() - 7_200,
+        EndTime=time.time() + 7_200,
     )["MetricDataResults"]
     assert minute["Values"] == [pytest.approx(0.25)]  # a quarter of a minute of one task
 
