@@ -98,7 +98,9 @@ def up(
     port: Annotated[int, typer.Option(help="The gateway's port.")] = 8000,
     aws_port: Annotated[int, typer.Option(help="The AWS endpoint's port.")] = 4566,
     balancing: Annotated[Balancing, typer.Option(help="How the gateway picks an instance.")] = _DEFAULT.balancing,
-    front_ends: Annotated[int, typer.Option(help="Independent balancer states behind the URL.")] = _DEFAULT.front_ends,
+    front_ends: Annotated[
+        int, typer.Option(help="Independent balancer states behind the URL, with one list of tasks.")
+    ] = _DEFAULT.front_ends,
     discovery_ttl: Annotated[
         float, typer.Option(help="Seconds for which the gateway uses an answer of DiscoverInstances.")
     ] = _DEFAULT.discovery_ttl,

@@ -31,7 +31,8 @@ class Parameters:
 
     Gateway:
         balancing: how an instance is picked. Assumed: no algorithm is documented.
-        front_ends: number of independent balancer states behind one URL. Assumed.
+        front_ends: number of independent balancer states behind one URL, with one cached list of tasks. Assumed;
+            the default shows one list expire. `lab costs` assumes more, for it prices each list's refreshes.
         discovery_ttl: seconds for which an answer of DiscoverInstances is used. Assumed: that it is cached is
             the complaint of [CR 1639]. 0: endpoints are replaced before a task's drain begins.
         connect_retries: how often a refused connection is tried on another instance. Assumed: no client error was

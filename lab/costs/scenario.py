@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lab.costs.prices import wrong
 from lab.errors import BadInput
@@ -54,6 +54,9 @@ LARGEST = 10**12
 Amount = Annotated[Decimal, Field(ge=0, le=LARGEST), AfterValidator(lambda value: round(value, 12))]
 Share = Annotated[Decimal, Field(ge=0, le=1)]
 Network = Literal["endpoints", "nat", "public", "none"]
+
+
+_VCPUS = {f"{Decimal(units) / 1024:f}": units for units in FARGATE_MEMORY}
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ class Scenario(BaseModel):
     alb_services: int = _option("Services that share the ALB of the shared way. Default: 10.", 10, ge=1, le=10_000)
 
     tasks: int = _option("Number of tasks.", 3, ge=1, le=100_000)
-    cpu: int = _option("CPU units of a task.", 256)
+    cpu: int = _option("CPU units of a task, 1,024 for a vCPU.", 256)
     memory: int = _option("Memory of a task in MiB.", 512)
     architecture: Literal["X86_64", "ARM64"] = _option("X86_64 or ARM64.", "X86_64")
 
@@ -126,7 +129,7 @@ class Scenario(BaseModel):
     images_kept: int = _option("Images kept in ECR. Default: 20.", 20, ge=0, le=100_000)
 
     front_ends: Annotated[Decimal, Field(ge=1, le=10**6)] = _assumed(
-        "front ends of API Gateway, each with a cache of its own", Decimal(10), 1, 100
+        "front ends of API Gateway that each ask Cloud Map (the twin has one)", Decimal(10), 1, 100
     )
     discovery_cache_seconds: Annotated[Decimal, Field(ge=Decimal("0.1"), le=86_400)] = _assumed(
         "for so long a front end uses an answer of Cloud Map", Decimal(5), 25, 1
@@ -150,6 +153,14 @@ class Scenario(BaseModel):
         "new connections of API Gateway or CloudFront to a load balancer, for each request", Decimal("0.5"), 0, 1
     )
     insights_metrics_per_task: Amount = _assumed("metrics of a task that Container Insights bills", Decimal(20), 10, 30)
+
+    @field_validator("cpu", mode="before")
+    @classmethod
+    def _in_units(cls, cpu: object) -> object:
+        """`0.5` and `1` are taken for vCPUs."""
+        if str(cpu) in _VCPUS:
+            raise ValueError(f"it is in CPU units, 1,024 for a vCPU: {cpu} vCPU is {_VCPUS[str(cpu)]}")
+        return cpu
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -10,12 +10,14 @@ from typing import Any
 
 from lab.costs import bill as model
 from lab.costs.bill import PUBLIC_ALB, SERVICE_CONNECT, WITH_SHARE, Line, Way
+from lab.costs.prices import ZERO, PriceBook
 from lab.costs.scenario import HOURS, KB, SECONDS_PER_HOUR, Scenario
 from lab.costs.study import BreakEven, Study
 from lab.costs.update import Change
 from lab.report.document import Document, Heading, Part, Sentence, Table
 
 WORTH_SAYING = Decimal("0.01")
+_NAMED = 3  # lines of a bill in a sentence
 INTERNAL_ALB = model.way_named("internal-alb")
 
 
@@ -32,9 +34,10 @@ def _parts(study: Study, reference: str) -> Iterator[Part]:
     if study.possible:
         yield from _answer(study)
     yield Sentence(
-        f"{s.region}, USD a month of {HOURS} hours: {plain(s.mean_rate)} requests/s ({s.requests / 10**6:,.1f} M a "
-        f"month) of {_kb(s.request_bytes)} with responses of {_kb(s.response_bytes)}; {s.tasks} tasks of {s.cpu} CPU "
-        f"units with {s.memory} MiB ({s.architecture}) in {s.azs} zones, network: {s.network}.",
+        f"{_priced(study.prices)}; USD a month of {HOURS} hours: {plain(s.mean_rate)} requests/s "
+        f"({s.requests / 10**6:,.1f} M a month) of {_kb(s.request_bytes)} with responses of {_kb(s.response_bytes)}; "
+        f"{s.tasks} tasks of {s.cpu} CPU units with {s.memory} MiB ({s.architecture}) in {s.azs} zones, "
+        f"network: {s.network}.",
         kind="facts",
     )
     yield _ways(study)
@@ -51,6 +54,12 @@ def _parts(study: Study, reference: str) -> Iterator[Part]:
     yield "`--assume NAME=VALUE` sets another value."
     if reference:
         yield f"{reference}, {plain(s.mean_rate)} requests/s; --requests-per-second gives another."
+
+
+def _priced(prices: PriceBook) -> str:
+    """The Region, and when its prices were read."""
+    first, *_, last = sorted([price.date for price in prices.prices.values()] * 2)
+    return f"Prices of {prices.region} as of {first if first == last else f'{first} to {last}'}"
 
 
 def _headline(study: Study) -> str:
@@ -73,17 +82,9 @@ def _named(way: Way) -> str:
 
 
 def _answer(study: Study) -> Iterator[str]:
-    """What decides, and where no load balancer is cheaper."""
-    total = money(study.bills[SERVICE_CONNECT].total)
-    usd = {line.item: line.usd for way in (INTERNAL_ALB, SERVICE_CONNECT) for line in study.bills[way].lines}
-    used = usd.get("interface endpoints", Decimal(0)) + usd.get("endpoints of the proxy", Decimal(0))
-    if used > usd["ALB hours"]:
-        yield (
-            f"The interface endpoints of the tasks decide more than the balancer: they are {money(used)} of these "
-            f"{total} USD, and the hours of an ALB {money(usd['ALB hours'])}."
-        )
-    else:
-        yield f"The hours of the ALB that is left out are {money(usd['ALB hours'])} USD a month."
+    """What differs, and where no load balancer is cheaper."""
+    if study.against is not SERVICE_CONNECT:
+        yield f"Against {_named(study.against)} {_changes(study)}."
     compared = [way for way in dict.fromkeys((study.against, INTERNAL_ALB)) if way is not SERVICE_CONNECT]
     names = {INTERNAL_ALB: "an internal ALB behind the same API"}
     found = [f"than {names.get(way, _named(way))} {_where(study, SERVICE_CONNECT, way)}" for way in compared]
@@ -92,6 +93,24 @@ def _answer(study: Study) -> Iterator[str]:
         shares = dict.fromkeys(_where(study, WITH_SHARE, way) for way in compared if way is not WITH_SHARE)
         cheaper += f"; with the share of a task that AWS advises for its proxy: {', and '.join(shares)}"
     yield f"{cheaper}."
+
+
+def _changes(study: Study) -> str:
+    """What is saved, what is paid in its place, and what of the network is paid either way."""
+    own, other = ({line.item: line.usd for line in study.bills[way].lines} for way in (SERVICE_CONNECT, study.against))
+    differences = {item: own.get(item, ZERO) - other.get(item, ZERO) for item in own | other}
+    told = []
+    for verb, sign in (("saves", -1), ("adds", 1)):
+        parts = {item: sign * usd for item, usd in differences.items() if sign * usd >= WORTH_SAYING}
+        if parts:
+            largest = sorted(parts, key=lambda item: -parts[item])[:_NAMED]
+            named = ", ".join(f"{item} {money(parts[item])}" for item in largest)
+            rest = f", others {money(sum((parts[item] for item in parts.keys() - set(largest)), ZERO))}"
+            told.append(f"{verb} {money(sum(parts.values(), ZERO))} USD ({named}{rest if len(parts) > _NAMED else ''})")
+    same = own.get("interface endpoints", ZERO)
+    either_way = same and not differences["interface endpoints"]
+    endpoints = f"; the tasks' other interface endpoints, {money(same)}, are paid either way" if either_way else ""
+    return f"it {' and '.join(told) or 'changes nothing'}{endpoints}"
 
 
 def _caveats(study: Study) -> Iterator[str]:

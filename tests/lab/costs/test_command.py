@@ -179,6 +179,7 @@ def test_pictures_are_written(lab: Command, tmp_path: Path) -> None:
     ("arguments", "says"),
     [
         (["--region", "../x"], "--region '../x': must be a Region's name such as eu-west-2"),
+        (["--cpu", "0.5"], "--cpu '0.5': it is in CPU units, 1,024 for a vCPU: 0.5 vCPU is 512"),
         (["--cpu", "300"], "Fargate has no task of 300 CPU units"),
         (["--memory", "700"], "Fargate has no task of 256 CPU units with 700 MiB"),
         (["--requests-per-second", "-1"], "--requests-per-second '-1': must be greater than or equal to 0"),

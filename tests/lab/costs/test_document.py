@@ -67,25 +67,59 @@ def test_the_answer_in_a_paragraph(says: Says, default: Scenario, prices: PriceB
         return money(bill(way, default.at_rate(D(rate)), prices).total)
 
     lines = {line.item: line.usd for way in WAYS for line in bill(way, default, prices).lines}
-    endpoints = money(lines["interface endpoints"] + lines["endpoints of the proxy"])
-    says(f"they are {endpoints} of the {at(SERVICE_CONNECT, 10)} USD that a month of the default stack costs")
+    balancer = {line.item: line.usd for line in bill(PUBLIC_ALB, default, prices).lines}
+    saved = [balancer[item] for item in ("ALB hours", "public IPv4 of the load balancer", "ALB capacity units")]
+    says(f"costs {at(SERVICE_CONNECT, 10)} USD without a load balancer, and {at(PUBLIC_ALB, 10)} with a public ALB")
     assert (default.tasks, default.azs, default.network) == (3, 2, "endpoints")
-    says(f"the hours of a load balancer are {money(lines['ALB hours'])}.")
+    says(
+        f"you save {money(sum(saved, D(0)))} (its hours {money(saved[0])}, its public addresses {money(saved[1])}, its"
+    )
+    says(f"capacity units {money(saved[2])}), and pay {money(lines['endpoints of the proxy'])} for one more interface")
+    assert lines["interface endpoints"] == balancer["interface endpoints"]
+    says(f"other endpoints, {money(lines['interface endpoints'])}, are paid either way")
+    zones = lines["between zones, both directions"] / 10
+    says(f"{money(lines['HTTP API requests'] / 10)} a month in API Gateway and {money(zones)} on the way between zones")
+    logs = "log ingestion", "log storage"
+    slow, fast = (
+        sum(
+            (line.usd for line in bill(SERVICE_CONNECT, default.at_rate(D(rate)), prices).lines if line.item in logs),
+            D(0),
+        )
+        for rate in (10, 11)
+    )
+    says(f"(and {money(fast - slow)} in logs beyond the free {prices['log_ingest'].free.normalize():f} GB)")
+    says(f"In an ALB's capacity units it is {money(saved[2] / 10)}.")
+    decide = re.sub(r"\s+", " ", (DOCUMENT.parent / "decide.md").read_text())
+    assert (
+        f"proxy's endpoint takes {money(lines['endpoints of the proxy'])} of the {money(sum(saved[:2], D(0)))} USD"
+        in decide
+    )
     rate = first(default, prices, PUBLIC_ALB)
     says(f"cheaper up to {rate:.1f} requests a second ({rate * SECONDS_PER_HOUR * HOURS / 10**6:.1f} million a month)")
     way_out = first(default.replace(network="none"), prices, PUBLIC_ALB)
-    says(f"Where the tasks have a way out already, it is up to {way_out:.1f}.")
-    says(f"{at(SERVICE_CONNECT, 10)} against {at(PUBLIC_ALB, 10)} at 10 requests a second")
-    says(f"{at(SERVICE_CONNECT, 100)} against {at(PUBLIC_ALB, 100)} at 100")
+    says(f"and where the tasks have a way out already up to {way_out:.1f}.")
+    says(f"At 100 requests a second it is {at(SERVICE_CONNECT, 100)} against {at(PUBLIC_ALB, 100)}.")
     shared = way_named("shared-alb")
     assert where(default, prices, SERVICE_CONNECT, shared) == "at no rate"
     assert default.alb_services == 10
-    for alb in (PUBLIC_ALB, INTERNAL_ALB, shared):
-        assert where(default, prices, WITH_SHARE, alb) == "at no rate"
+    out = default.replace(network="none")
+    says(f"where the tasks have a way out already {where(out, prices, SERVICE_CONNECT, shared)[:-2]} requests a second")
+    for alb in (PUBLIC_ALB, INTERNAL_ALB, shared, way_named("cloudfront-alb")):
+        assert {where(each, prices, WITH_SHARE, alb) for each in (default, out)} == {"at no rate"}
+    rest = where(default, prices, WITH_SHARE, way_named("rest-alb"))
+    says(f"a REST API with an internal ALB is dearer than they are {rest.replace('/s', ' requests a second')}")
     says(f"{at(SERVICE_CONNECT, 10)} against {at(INTERNAL_ALB, 10)} at 10 requests a second, and nothing above")
     says(f"and nothing above {first(default, prices, INTERNAL_ALB):.1f} a second")
-    decide = re.sub(r"\s+", " ", (DOCUMENT.parent / "decide.md").read_text())
-    assert f"it is {at(PUBLIC_ALB, 1000)} USD a month against {at(SERVICE_CONNECT, 1000)}." in decide
+    parts = [
+        bill(PUBLIC_ALB, each, prices).total / bill(SERVICE_CONNECT, each, prices).total
+        for each in (default.at_rate(D(rate)) for rate in (10, 25, 1000))
+    ]
+    assert (
+        "costs {:.0%} of it at 10 requests a second, {:.0%} at 25, and {:.0%} at 1,000".format(*parts).replace(
+            "%", " %"
+        )
+        + f" ({at(PUBLIC_ALB, 1000)} USD a month against {at(SERVICE_CONNECT, 1000)})."
+    ) in decide
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
