@@ -152,6 +152,8 @@ class _Deployer:
                 left_out[name] = f"names {existing}, which is on AWS and not on this machine"
                 continue
             lookup = partial(self._as_text, resource) if name == _CONTAINERS else self._lookup
+            if resource.type == _SERVICE and name == "network_configuration":
+                value = self._without_unknown_groups(resource, value)
             try:
                 arguments |= resolve({name: value}, resource.address, lookup)
             except _NotDeployed as error:
@@ -159,6 +161,19 @@ class _Deployer:
             except NotEvaluated as error:
                 left_out[name] = f"is not evaluated: {error.what}"
         return arguments, left_out
+
+    def _without_unknown_groups(self, resource: Resource, network: Any) -> Any:
+        """A service's network without security groups that are not resolved: nothing here would use them."""
+        (block,) = network if isinstance(network, list) and len(network) == 1 else (network,)
+        try:
+            resolve(
+                block.get("security_groups") if isinstance(block, Mapping) else None, resource.address, self._lookup
+            )
+        except (NotEvaluated, _NotDeployed) as error:
+            what = error.what if isinstance(error, NotEvaluated) else f"refers to {error}"
+            self.gaps.append(Gap(resource.address, "argument network_configuration.security_groups", what))
+            return {name: value for name, value in block.items() if name != "security_groups"}
+        return network
 
     def _as_text(self, resource: Resource, reference: Reference) -> Any:
         """What a container definition has for *reference*: itself, as text, where the twin knows no value."""

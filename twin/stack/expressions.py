@@ -32,6 +32,8 @@ Names = Mapping[str, Mapping[str, Expression]]
 """What the names after `var`, `local`, `each` and their like stand for, by these and the name."""
 
 _DEEPEST = 60  # names within names
+_MOST = 100_000  # parts of one expression, for locals that double each other
+_LONGEST_RANGE = 1024  # Terraform's own limit
 
 
 class _Unknown:
@@ -59,15 +61,20 @@ def expression_in(value: Any) -> Expression:
     return ("value", value)
 
 
-def bound(expression: Expression, names: Names, depth: int = 0) -> Expression:
+def bound(expression: Expression, names: Names) -> Expression:
     """*expression* with what *names* stand for in their place."""
-    kind, what = expression
+    return _bound(expression, names, 0, [_MOST])
 
-    def again(inner: Expression) -> Expression:
-        return bound(inner, names, depth + 1)
+
+def _bound(expression: Expression, names: Names, depth: int, left: list[int]) -> Expression:
+    kind, what = expression
+    left[0] -= 1
+
+    def again(inner: Expression, own: Names | None = None) -> Expression:
+        return _bound(inner, {**names, **(own or {})}, depth + 1, left)
 
     match kind:
-        case _ if depth > _DEEPEST:  # locals that name each other
+        case _ if depth > _DEEPEST or left[0] < 0:  # locals that name each other
             return ("other", None)
         case "template" | "list":
             return (kind, [again(item) for item in what])
@@ -92,11 +99,9 @@ def bound(expression: Expression, names: Names, depth: int = 0) -> Expression:
                 return ("other", None)
             # a single name is that of the values
             each = [{name: {"": item} for name, item in zip(of[::-1], pair[::-1], strict=False)} for pair in over]
-            made = [
-                (key and bound(key, {**names, **own}, depth + 1), bound(value, {**names, **own}, depth + 1))
-                for own in each
-            ]
-            return ("list", [item for _, item in made]) if key is None else ("object", made)
+            if key is None:
+                return ("list", [again(value, own) for own in each])
+            return ("object", [(again(key, own), again(value, own)) for own in each])
     return expression
 
 
@@ -132,7 +137,7 @@ def pairs_of(expression: Expression) -> list[tuple[Expression, Expression]] | No
     if kind != "list":
         return None
     if is_set:
-        return [(item, item) for number, item in enumerate(what) if item not in what[:number]]
+        return [(item, item) for item in {repr(item): item for item in what}.values()]
     return [(("value", index), item) for index, item in enumerate(what)]
 
 
@@ -270,10 +275,17 @@ def path_of(steps: Sequence[Any]) -> str | None:
 def _cidrsubnet(prefix: str, bits: int, number: int) -> str:
     network = ipaddress.ip_network(prefix, strict=False)
     length = network.prefixlen + bits
-    if not 0 <= number < 2**bits or length > network.max_prefixlen:
+    if length > network.max_prefixlen or not 0 <= number < 2**bits:
         raise ValueError(prefix)
     address = int(network.network_address) + (number << (network.max_prefixlen - length))
     return str(ipaddress.ip_network((address, length)))
+
+
+def _range(*bounds: int) -> list[int]:
+    found = range(*bounds)
+    if len(found) > _LONGEST_RANGE:
+        raise ValueError(bounds)
+    return list(found)
 
 
 def _merge(*maps: Mapping[str, Any]) -> dict[str, Any]:
@@ -296,7 +308,7 @@ FUNCTIONS: Mapping[str, Any] = {
     "lookup": lambda items, key, *default: items[key] if key in items else default[0],
     "nonsensitive": lambda value: value,
     "one": lambda items: items[0] if items else None,
-    "range": lambda *bounds: list(range(*bounds)),
+    "range": _range,
     "replace": lambda text, old, new: text.replace(old, new),
     "split": lambda separator, text: text.split(separator),
     "tolist": lambda value: value,

@@ -75,6 +75,7 @@ class Clients:
         events.subscribe(ParametersChanged, self._change)
         self._allowed: bool | None = None
         self._asking = asyncio.Lock()
+        self._calls_made = False  # whether a task may call an endpoint
         self._other_ports: set[str] = set()  # endpoints that a listener has another port for
 
     def _change(self, event: ParametersChanged) -> None:
@@ -94,7 +95,7 @@ class Clients:
             gaps += (
                 Gap("Cloud Map", name, f"{none}, so no task resolves it") for name, found in names if found is not None
             )
-            return [*gaps, Gap("Service Connect", "names", f"{none}: {instead}")]
+            return [*gaps, *([Gap("Service Connect", "names", f"{none}: {instead}")] if self._calls_made else [])]
         return gaps + [
             Gap("Service Connect", endpoint, f"a listener on its port needs CAP_NET_BIND_SERVICE: {instead}")
             for endpoint in sorted(self._other_ports)
@@ -104,6 +105,7 @@ class Clients:
         """The client side of a task that may call *endpoints*; its files go to *folder*."""
         parameters = self._parameters
         calls = [Call(endpoint, self._addresses.allocate_or_above(endpoint.port)) for endpoint in endpoints]
+        self._calls_made = self._calls_made or bool(calls)
         if not calls and self._instances.dns_names() is None:
             return Client()
         by_hosts = parameters.hosts_files and await self._allows_hosts_files()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin.errors import BadStack
@@ -132,6 +132,17 @@ def test_too_many_are_refused() -> None:
         made({"count": 10**9})
 
 
+@pytest.mark.parametrize(
+    "text", ["${local.n40}", "${local.t40}", "${range(1000000000)}", '${cidrsubnet("10.0.0.0/8", 9999999999, 0)}']
+)
+def test_what_would_grow_without_end_stays(text: str) -> None:
+    lists = {f"n{n + 1}": [f"${{local.n{n}}}", f"${{local.n{n}}}"] for n in range(40)}
+    texts = {f"t{n + 1}": f"${{local.t{n}}}${{local.t{n}}}" for n in range(40)}
+    names = names_of({"locals": {"n0": 1, "t0": "x", **lists, **texts}})
+
+    assert bind(text, names) == text
+
+
 def test_dynamic_blocks() -> None:
     rule = {"for_each": ["${var.name}", "x"], "iterator": "it", "content": [{"at": "${it.key}", "of": "${it.value}"}]}
     setting = {"for_each": {"a": 1}, "content": {"name": "${setting.key}", "value": "${setting.value}"}}
@@ -179,6 +190,7 @@ def test_instances_come_after_all_instances_of_what_they_name() -> None:
     assert max(order.index(f"aws_subnet.all[{n}]") for n in (0, 1)) < order.index('aws_lb.main["a.b"]')
 
 
+@settings(deadline=None)
 @given(st.text(alphabet='${}%"[].avr_x *\\n', max_size=40))
 def test_every_text_is_bound_or_stays(text: str) -> None:
     assert bind({"a": [text]}, NAMES) is not None

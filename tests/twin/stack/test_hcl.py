@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin.errors import BadStack
@@ -97,6 +97,7 @@ def test_what_is_no_terraform_is_refused_with_its_line(text: str, says: str) -> 
     assert says in str(refused.value)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_refused(text: str) -> None:
     for each in (text, f"a = {text}", f'a = "{text}"', f'a = "${{{text}}}"'):
@@ -106,6 +107,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
             continue
 
 
+@settings(deadline=None)
 @given(st.text(max_size=100))
 def test_a_string_of_json_is_a_template_or_itself(text: str) -> None:
     found = evaluate(expression_of(text))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from tests.twin.stack.test_deployment import stack
 from twin.aws.client import Aws
 from twin.gaps import Gap
@@ -129,6 +131,35 @@ def test_the_default_vpc_is_found_and_others_are_on_aws(aws: Aws) -> None:
     assert made["data.aws_security_group.default"]["id"].startswith("sg-")
     why = "this machine has none that it describes: what is on AWS is not here"
     assert result.gaps == (Gap("data.aws_vpc.named", "", why), Gap("data.aws_subnets.named", "", why))
+
+
+@pytest.mark.parametrize("group", ["${aws_kms_key.key.id}", "${module.groups.id}"])
+def test_a_service_needs_no_security_groups(group: str, aws: Aws) -> None:
+    small = stack(
+        {
+            **{address: key.arguments for address, key in KEY.items()},
+            "aws_vpc.main": {"cidr_block": "10.6.0.0/16"},
+            "aws_subnet.main": {"cidr_block": "10.6.0.0/24", "vpc_id": "${aws_vpc.main.id}"},
+            "aws_ecs_cluster.main": {"name": "groups"},
+            "aws_ecs_task_definition.main": {
+                "family": "groups",
+                "network_mode": "awsvpc",
+                "container_definitions": '[{"name": "app", "image": "app:1", "memory": 128}]',
+            },
+            "aws_ecs_service.main": {
+                "name": f"groups-{len(group)}",
+                "cluster": "${aws_ecs_cluster.main.arn}",
+                "task_definition": "${aws_ecs_task_definition.main.arn}",
+                "network_configuration": [{"subnets": ["${aws_subnet.main.id}"], "security_groups": [group]}],
+            },
+        }
+    )
+
+    result = deploy(small, aws)
+
+    assert "aws_ecs_service.main" in result.attributes
+    (gap,) = [gap for gap in result.gaps if gap.where == "aws_ecs_service.main"]
+    assert gap.what == "argument network_configuration.security_groups"
 
 
 def test_security_groups_of_aws_are_in_nobodys_way(aws: Aws) -> None:

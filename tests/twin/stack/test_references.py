@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin.errors import BadStack
@@ -140,6 +140,7 @@ def test_addresses_are_seen_in_expressions_that_are_refused_too() -> None:
     assert list(mentioned(value)) == ["aws_vpc.main", "data.aws_region.now"]
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_escaped_text_stays_as_it_is(text: str) -> None:
     escaped = text.replace("${", "$${").replace("%{", "%%{")
@@ -149,6 +150,7 @@ def test_escaped_text_stays_as_it_is(text: str) -> None:
         assert resolved(escaped) == text
 
 
+@settings(deadline=None)
 @given(st.text(alphabet='${}%"[].aws_x *'))
 def test_every_text_is_resolved_or_refused(text: str) -> None:
     refusal = None
@@ -160,6 +162,7 @@ def test_every_text_is_resolved_or_refused(text: str) -> None:
     assert refusal is None or "${" in text or "%{" in text
 
 
+@settings(deadline=None)
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(alphabet="abc"), st.lists))
 def test_values_without_templates_are_unchanged(value: Any) -> None:
     assert json.dumps(resolved(value)) == json.dumps(value)

@@ -86,7 +86,7 @@ class Shop:
     def left_out(self) -> list[str]:
         command = twin_command("ps", "--json", "--state", str(self.mesh.twin.state))
         lines = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["left_out"]
-        return [line for line in lines if line.startswith("Cloud Map")]
+        return [line for line in lines if line.startswith(("Cloud Map", "Service Connect"))]
 
 
 @pytest.fixture(scope="module")
