@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Every process of the twin, the lab and the tests starts from byte code that is written once.
 unexport PYTHONDONTWRITEBYTECODE
 
-DURATION ?= 30
+DURATION ?= 20
 RATE ?= 100
 USERS ?= 16
 MINUTES ?= 10
@@ -212,9 +212,9 @@ BOTH_WAYS := cdktf.out/comparison
 run: ALSO := $(AT_ONCE)/.synthesized
 run: ready ## Stop a task under load: what fails, without a drain and with one
 	@folder=results/run-$$(date -u +%Y%m%dT%H%M%SZ) && \
-	stop_task="lab run stop-task --rate $(RATE) --users $(USERS) --duration $(DURATION) --results $$folder" && \
-	$(TWIN_UP) --synth $(AT_ONCE) -- $$stop_task --sweep drain_seconds=0 && \
-	$(TWIN_UP) -- $$stop_task --sweep drain_seconds=20 && \
+	stop_task="lab run stop-task --rate $(RATE) --users $(USERS) --results $$folder" && \
+	$(TWIN_UP) --synth $(AT_ONCE) -- $$stop_task --duration $(DURATION) --sweep drain_seconds=0 && \
+	$(TWIN_UP) -- $$stop_task --duration $$(($(DURATION) + 20)) --sweep drain_seconds=20 && \
 	echo && lab table $$folder/* && printf '\nReport of both: ' && lab report $$folder/*
 	@printf '%s\n' '' 'Next:' \
 		'  make compare   stop, rollout, crash; with a load balancer too (three minutes)' \
@@ -267,19 +267,19 @@ bench-compare: develop synth synth-services ## The same, and name what got slowe
 bench-page: develop ## Write docs/performance.md's tables and picture from RUN=benchmarks/results/FILE.json
 	@python -m benchmarks.table $(RUN)
 
-# The cdktf command and cdktn are for one of its tests each, which is skipped where a registry has none.
-# Locust's newest release and the one before, each beside locust-plugins in a virtual environment of its own.
+# Locust's newest release and the one before, each beside locust-plugins and what our locustfile needs, in a virtual environment of its own.
 .venv-locust/%/.installed: $(VENV)/.developed
 	$(PYTHON) -m venv $(@D)
-	$(STEP) "Installing Locust $* into $(@D)" $(@D)/bin/pip install --quiet locust==$* locust-plugins
+	$(STEP) "Installing Locust $* into $(@D)" $(@D)/bin/pip install --quiet locust==$* locust-plugins boto3 pydantic
 	@touch $@
 
 LOCUSTS := 2.47.0 2.46.7
 
 locust-versions: $(foreach v,$(LOCUSTS),.venv-locust/$v/.installed) ## The plugin for Locust with its newest release and the one before
 	@for version in $(LOCUSTS); do \
-		LOCUST_UNDER_TEST=$(CURDIR)/.venv-locust/$$version/bin/locust pytest -q tests/load/groups/test_foreign.py || exit 1; done
+		LOCUST_UNDER_TEST=$(CURDIR)/.venv-locust/$$version/bin/locust pytest -q tests/load/groups/test_foreign.py tests/load/groups/test_web.py || exit 1; done
 
+# The cdktf command and cdktn are for one of its tests each, which is skipped where a registry has none.
 conformance: $(VENV)/.developed ## The stack's variants by the real Terraform on an empty twin (K=default: one of them)
 	$(if $(filter-out cdktf cdktn,$(K)),,-@$(MAKE) --no-print-directory node_modules/.installed .venv-cdktn/.installed)
 	pytest tests/conformance $(if $(K),-k '$(K)')

@@ -110,7 +110,7 @@ def run(
     users: int = typer.Option(16, help="Locust users, each with a connection of its own."),
     duration: float | None = typer.Option(
         None,
-        help="Seconds of load; what happens does so half-way (after 60 s at most), or earlier where it lasts.",
+        help="Seconds of load; what happens does so half-way (after 60 s at most), or earlier where it takes long.",
         show_default="each its own",
     ),
     shortest: bool = typer.Option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib.resources import files
 
@@ -75,6 +75,12 @@ class Experiment:
     @property
     def _shown_in(self) -> float:
         return self.shows_after + (self.fault_lasts or 0.0) + (_TIMEOUT if self.times_out else 0.0)
+
+    def outlasting(self, seconds: float) -> Experiment:
+        """The same with a load that lasts until tasks have ended that need *seconds* from a planned stop to their end."""
+        if not self.planned or self.course not in (Course.TASKS_STOP, Course.ONE_STOPS):
+            return self
+        return replace(self, seconds=self.seconds + seconds, shows_after=self.shows_after + seconds)
 
     def lacks(self, zones: Sequence[str]) -> str:
         """Why a service is too small for it, whose running tasks are in these *zones*; "" where it is not."""

@@ -71,12 +71,14 @@ def table_page(studies: Sequence[Study]) -> Document:
 
 
 def _failed(found: Sequence[Findings]) -> str:
-    """Such as `75 (0.8 s)`; with repeats `75 (60 to 90), 0.8 (0.6 to 0.9) s`."""
+    """Such as `75 (0.8 s)`; with repeats `75 (60 to 90), 0.8 (0.6 to 0.9) s`; with UNENDED."""
     failed = Spread.of([findings.failures for findings in found], "")
     seconds = Spread.of([findings.failed_seconds for findings in found], "s")
+    unended = words.UNENDED if any(each.unended for each in found) else ""
     if not failed.high:
-        return "none"
-    return f"{spread(failed)}, {spread(seconds)} s" if failed.count > 1 else f"{spread(failed)} ({spread(seconds)} s)"
+        return f"none{unended}"
+    told = f"{spread(failed)}, {spread(seconds)} s" if failed.count > 1 else f"{spread(failed)} ({spread(seconds)} s)"
+    return told + unended
 
 
 def _load_of(runs: Sequence[Measured]) -> str:

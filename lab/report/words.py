@@ -124,6 +124,9 @@ def answer(findings: Mapping[str, Findings]) -> str:
     for arm, way in {LOAD_BALANCER: "through a load balancer", CLIENT_PROXY: THROUGH[CLIENT_PROXY]}.items():
         if beside := findings.get(arm):
             text += f"; {way} {_failed(beside).lower()}"
+    if direct.unended:
+        who = "the task" if len(direct.unended) == 1 else f"{len(direct.unended)} of the tasks"
+        text += f"; the load ended before {who} did"
     return f"{text}."
 
 
@@ -632,6 +635,10 @@ def column(measured: Measured, arm: str) -> str:
     return ", ".join(told)
 
 
+UNENDED = "*"
+"""Beside a number of failed requests that does not have those of the end of a task."""
+
+
 def counted_until(found: Sequence[Findings]) -> str:
     """How long the load went on after each event, and whether what was stopped had ended by then; "" without events."""
     after: dict[str, float] = {}
@@ -641,8 +648,12 @@ def counted_until(found: Sequence[Findings]) -> str:
     if not after:
         return ""
     text = f"The load went on for {joined([f'{seconds:.0f} s after {event}' for event, seconds in after.items()])}"
-    unended = any(each.unended for each in found)
-    return f"{text}; what clients see of tasks that ended later is not measured." if unended else f"{text}."
+    if not any(each.unended for each in found):
+        return f"{text}."
+    return (
+        f"{text}. Where a number has a {UNENDED}, it ended before the tasks did that were stopped: what clients see of "
+        "their end is not measured."
+    )
 
 
 def rule(names: Sequence[str], lossless: Mapping[tuple[float, ...], bool]) -> str:

@@ -290,6 +290,19 @@ class EcsService:
         ]
         return list(dict.fromkeys(arn.rsplit("/", 1)[-1] for arn in arns))
 
+    def deregistration_delay(self) -> float:
+        """Seconds for which target groups keep a task that is stopped from its SIGTERM: the longest of theirs, or 0."""
+        groups = [
+            each["targetGroupArn"] for each in self._described().get("loadBalancers", []) if "targetGroupArn" in each
+        ]
+        client, longest = self.aws.client("elbv2"), 0.0
+        for group in groups:
+            with self.aws.asking():
+                attributes = client.describe_target_group_attributes(TargetGroupArn=group)["Attributes"]
+            values = {attribute["Key"]: attribute["Value"] for attribute in attributes}
+            longest = max(longest, float(values.get("deregistration_delay.timeout_seconds", 0)))
+        return longest
+
     def update(self, **changes: Any) -> None:
         """UpdateService, with its parameters in snake case: desired_count, task_definition."""
         camel = {re.sub("_(.)", lambda match: match[1].upper(), name): value for name, value in changes.items()}

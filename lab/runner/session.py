@@ -90,15 +90,18 @@ class Session:
 
     def _one(self, experiment: Experiment, cell: Setting, repeat: int, number: int) -> None:
         request, twin = self._request, self._bench.twin
-        own = experiment.seconds if twin else experiment.seconds_on_aws
-        own = experiment.least_duration if request.shortest else own
+        task = task_settings(self._bench.service)
+        shortest = experiment.least_duration
+        if twin is not None:  # on AWS a load of minutes outlasts them
+            ends_after = self._bench.service.deregistration_delay() + task["drain_seconds"]
+            experiment = experiment.outlasting(ends_after)
+        own = shortest if request.shortest else experiment.seconds if twin else experiment.seconds_on_aws
         plan = Plan(request.users, request.duration or own, request.rate, request.path, request.hop == UPSTREAM)
         tasks = self._stable(completed=experiment.deploys)
         folder = new_folder(request.results, experiment.name)
         counted = f" ({number} of {request.runs})" if request.runs > 1 else ""
         swept = "".join(f", {name} {value:g}" for name, value in cell.items())
         self._bench.note(f"{experiment.name}{counted}{swept}: {plan.duration:g} s of load on {tasks} tasks")
-        task = task_settings(self._bench.service)
         labels: dict[str, Any] = {"parameters": dict(cell), "repeat": repeat, "task": task, "hop": request.hop}
         if twin is not None:
             labels["assumed"] = twin.parameters()

@@ -26,7 +26,14 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.event import EventHook
 from locust.html import get_html_report, process_html_filename
-from locust.runners import STATE_MISSING, WORKER_REPORT_INTERVAL, MasterRunner, WorkerRunner
+from locust.runners import (
+    STATE_MISSING,
+    STATE_RUNNING,
+    STATE_SPAWNING,
+    WORKER_REPORT_INTERVAL,
+    MasterRunner,
+    WorkerRunner,
+)
 
 from load.groups import report, web
 from load.groups.counts import Counts
@@ -202,7 +209,7 @@ class Groups:
         on.test_stop.add_listener(self._on_test_stop)
         on.reset_stats.add_listener(self._on_reset)
         on.worker_report.add_listener(self._on_worker_report)
-        on.heartbeat_sent.add_listener(lambda client_id, timestamp, **_: self.workers.heartbeat(client_id, timestamp))
+        on.heartbeat_sent.add_listener(self._on_heartbeat)
         options = environment.parsed_options
         if options is not None and options.csv_prefix:
             self.outputs.append(
@@ -368,6 +375,13 @@ class Groups:
         self._reported += self.counts.requests
         own = {"format": _FORMAT, "reported": self._reported, "loaded": runner.user_count > 0}
         data[_REPORT] = {**self.counts.drain(), **own}
+
+    def _on_heartbeat(self, client_id: str, timestamp: float, **_: Any) -> None:
+        """A worker's, which the master has answered."""
+        runner = self.environment.runner
+        assert isinstance(runner, MasterRunner)
+        state = runner.clients[client_id].state
+        self.workers.heartbeat(client_id, timestamp, state in (STATE_SPAWNING, STATE_RUNNING))
 
     def _on_worker_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
         now, counted = time.time(), data.get(_REPORT) or {}

@@ -36,6 +36,7 @@ class _Worker:
     last_report: float
     last_heartbeat: float
     loaded: bool = True
+    readable: bool = True
     highest: int = 0
     arrived: int = 0
     reported: int = 0
@@ -51,10 +52,12 @@ class Workers:
         """A test starts on these workers."""
         self._workers = {worker: _Worker(now, now) for worker in workers}
 
-    def heartbeat(self, worker: str, now: float) -> None:
-        """The worker lives."""
-        if entry := self._workers.get(worker):
+    def heartbeat(self, worker: str, now: float, running: bool) -> None:
+        """The worker lives, and is `running` users, whatever its last report said: it may have joined since."""
+        entry = self._workers.setdefault(worker, _Worker(now, now)) if running else self._workers.get(worker)
+        if entry is not None:
             entry.last_heartbeat = now
+            entry.loaded = entry.loaded or (running and entry.readable)
 
     def report(self, worker: str, now: float, arrived: int, reported: int, highest: int, loaded: bool) -> None:
         """A report of `arrived` requests came in, `highest` of them in one second.
@@ -72,7 +75,7 @@ class Workers:
         """A report came in that has `requests`, but says nothing of their groups, or in a form that cannot be read."""
         entry = self._workers.setdefault(worker, _Worker(now, now))
         entry.last_report = entry.last_heartbeat = now
-        entry.loaded = False  # nobody knows, and nothing of it is waited for
+        entry.loaded = entry.readable = False  # nobody knows, and nothing of it is waited for
         entry.reported += requests
 
     def unreported(self, before: float) -> list[str]:

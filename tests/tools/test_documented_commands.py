@@ -147,8 +147,9 @@ def test_lab_run_takes_the_options(
 def test_twin_takes_the_options(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # The arguments are parsed before --help is obeyed.
+    # The arguments are parsed before --help is obeyed; what comes after -- is another command.
     name, *words = shlex.split(command)
+    words = words[: words.index("--")] if "--" in words else words
     main = {"twin": twin_cli.main, "lab": lab_cli.main}[name]
     assert in_process(name, main, monkeypatch, capsys)(*words, "--help").code == 0
 

@@ -110,3 +110,10 @@ def test_what_lasts_is_watched_until_the_last_request_that_it_holds_has_ended(na
     assert experiment.fault_lasts is not None
     ended = max(experiment.fault_lasts, 44) + 30
     assert experiment.happens_after(experiment.seconds) + ended <= experiment.seconds - 10
+
+
+def test_a_load_outlasts_the_tasks_that_are_stopped() -> None:
+    stop_task = EXPERIMENTS["stop-task"].outlasting(20)
+    assert stop_task.seconds - stop_task.happens_after(stop_task.seconds) == 20 + 8
+    assert stop_task.happens_after(40) == 12
+    assert EXPERIMENTS["crash"].outlasting(20) is EXPERIMENTS["crash"]

@@ -12,7 +12,7 @@ from lab.experiments.study import read_measured, read_study, write_study
 from lab.report.answers import comparison_page, table_page
 from lab.report.document import Document, Picture, Sentence, Table
 from lab.report.pages import run_in_short, study_page
-from lab.report.words import times
+from lab.report.words import answer, times
 from tests.lab.experiments.runs import write_run
 
 
@@ -58,9 +58,13 @@ def test_what_a_task_costs_that_ends_after_the_load_is_not_measured(tmp_path: Pa
     assert times(read_measured(run).findings["direct"])[-1] == (
         "When the load ended, 20 s after the stop, gamma still ran: what clients see of the end of it is not measured."
     )
+    assert answer(read_measured(run).findings).endswith(" when a task was stopped; the load ended before the task did.")
+    page = table_page([read_study(run)])
+    (row,) = next(part for part in page.parts if isinstance(part, Table)).rows
+    assert row[1:] == ["none*"]
     assert (
-        "The load went on for 20 s after the stop; what clients see of tasks that ended later is not measured."
-        in _sentences(table_page([read_study(run)]))
+        "The load went on for 20 s after the stop. Where a number has a *, it ended before the tasks did that were "
+        "stopped: what clients see of their end is not measured." in _sentences(page)
     )
 
 

@@ -51,7 +51,7 @@ def test_requests_fail_until_the_new_tasks_listen(start_twin: TwinFactory, tmp_p
     # As fine as whole seconds: once the last of the new tasks has answered, what fails is what any rollout may lose.
     assert _failures(run, findings.fault.at + findings.times.replace + 1) <= _ANY_ROLLOUT, printed
     assert (
-        f"{findings.failures:,} of {findings.requests:,} requests failed during a rollout of a slow starter." in printed
+        f"{findings.failures:,} of {findings.requests:,} requests failed during a rollout of a slow starter" in printed
     )
 
 

@@ -20,6 +20,8 @@ IMPORTED = {
     "locust.html.process_html_filename",
     "locust.runners.MasterRunner",
     "locust.runners.STATE_MISSING",
+    "locust.runners.STATE_RUNNING",
+    "locust.runners.STATE_SPAWNING",
     "locust.runners.WORKER_REPORT_INTERVAL",
     "locust.runners.WorkerRunner",
     "locust.web.WebUI",
@@ -40,11 +42,12 @@ UNDOCUMENTED = """
 from locust.env import Environment
 from locust.event import Events
 from locust.html import get_html_report, process_html_filename
-from locust.runners import STATE_MISSING, WORKER_REPORT_INTERVAL, MasterRunner, WorkerNode, WorkerNodes
+from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_SPAWNING, WORKER_REPORT_INTERVAL
+from locust.runners import MasterRunner, WorkerNode, WorkerNodes
 environment = Environment()
 runner = environment.create_local_runner()
 assert WORKER_REPORT_INTERVAL == 3.0
-assert isinstance(WorkerNodes.all, property)
+assert isinstance(WorkerNodes.all, property) and WorkerNodes.__getitem__
 assert {"id", "state"} <= vars(WorkerNode("a")).keys()
 assert runner.user_greenlets is not None and runner.user_count == 0
 assert environment.stop_timeout == 0 and environment.stats.total.num_requests == 0
