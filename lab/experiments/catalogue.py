@@ -77,7 +77,7 @@ class Experiment:
         return self.shows_after + (self.fault_lasts or 0.0) + (_TIMEOUT if self.times_out else 0.0)
 
     def outlasting(self, seconds: float) -> Experiment:
-        """The same with a load that lasts until tasks have ended that need *seconds* from a planned stop to their end."""
+        """The same with a load that lasts until the tasks have ended which take *seconds* from a planned stop on."""
         if not self.planned or self.course not in (Course.TASKS_STOP, Course.ONE_STOPS):
             return self
         return replace(self, seconds=self.seconds + seconds, shows_after=self.shows_after + seconds)
