@@ -23,10 +23,12 @@ WEB_PORT ?= 8089
 TWIN_UP := twin up --with-parent --port $(GATEWAY_PORT) --aws-port $(AWS_PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help install aws develop lock synth synth-services ready run run-services compare soak ui test pytest lint bench bench-compare bench-page deploy destroy diff diagram settings checkov audit sbom conformance locust-versions clean
+.PHONY: help install aws develop lock synth synth-services check-load ready run run-services compare soak ui test pytest lint bench bench-compare bench-page deploy destroy diff diagram settings checkov audit sbom conformance locust-versions clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '%s\n' '' 'Settings of the stack: SC_NAME=VALUE make ... (docs/settings.md); ENV=NAME takes those of cdktf.json for that' \
+		'environment. GATEWAY_PORT, AWS_PORT and WEB_PORT are where a second twin listens.'
 
 install: $(VENV)/.compiled ## Set up .venv from Pipfile.lock (with hashes); a second call does nothing
 
@@ -201,6 +203,12 @@ sbom: install .venv-audit/.installed ## List the parts in CycloneDX's form: sbom
 	@npm sbom --package-lock-only --sbom-format cyclonedx > sbom/node.cdx.json
 	@ls sbom/python.cdx.json sbom/node.cdx.json
 
+# Before anything is installed or started.
+check-load:
+	@for setting in 'RATE=$(RATE)' 'USERS=$(USERS)' 'DURATION=$(DURATION)'; do \
+		echo "$$setting" | grep -Eqx '[A-Z]+=[0-9]*[1-9][0-9]*' || { \
+			echo "$$setting is no load: give a whole number above 0, such as $${setting%%=*}=30." >&2; exit 2; }; done
+
 # Syntheses and byte code do not wait for each other; one of them speaks.
 ready: $(VENV)/.installed
 	@$(MAKE) --silent --no-print-directory -j 2 synth install $(ALSO) QUIET=1
@@ -210,7 +218,7 @@ BOTH_WAYS := cdktf.out/comparison
 
 # A twin for each way to end is quicker than a rollout from one to the other.
 run: ALSO := $(AT_ONCE)/.synthesized
-run: ready ## Stop a task under load: what fails, without a drain and with one
+run: check-load ready ## Stop a task under load, without a drain and with one (two minutes; RATE=100 USERS=16)
 	@folder=results/run-$$(date -u +%Y%m%dT%H%M%SZ) && \
 	stop_task="lab run stop-task --rate $(RATE) --users $(USERS) --results $$folder" && \
 	$(TWIN_UP) --synth $(AT_ONCE) -- $$stop_task --duration $(DURATION) --sweep drain_seconds=0 && \
@@ -224,7 +232,7 @@ run: ready ## Stop a task under load: what fails, without a drain and with one
 # Without a load balancer, for the application that ends at once and for the one that serves on; then on a stack with one,
 # where half of the load takes each way.
 compare: ALSO := $(AT_ONCE)/.synthesized $(BOTH_WAYS)/.synthesized
-compare: ready ## Stop, rollout and crash, with and without a load balancer
+compare: check-load ready ## Stop, rollout and crash, with and without a load balancer (three minutes; RATE, USERS)
 	@if [ "$${SC_COMPARISON:-false}" != false ]; then \
 		echo "make compare brings the load balancer itself: unset SC_COMPARISON." >&2; exit 2; fi
 	@folder=results/compare-$$(date -u +%Y%m%dT%H%M%SZ) && \
@@ -232,11 +240,10 @@ compare: ready ## Stop, rollout and crash, with and without a load balancer
 	$(TWIN_UP) --synth $(AT_ONCE) -- $$events --users $(USERS) --rate $(RATE) --sweep drain_seconds=0 && \
 	$(TWIN_UP) -- $$events --users $(USERS) --rate $(RATE) --sweep drain_seconds=20 && \
 	$(TWIN_UP) --synth $(BOTH_WAYS) -- $$events --users $$((2 * $(USERS))) --rate $$((2 * $(RATE))) && \
-	echo && lab table $$folder/*-study && printf '\nReports:\n' && ls $$folder/*-study/report.html && \
-	echo "One of all of them: $(BIN)/lab report $$folder/*-study"
+	echo && lab table $$folder/*-study && printf '\nReport: ' && lab report $$folder/*-study
 
 # The upstream ends at once, so that what each of its two ways does about it is seen.
-run-services: $(VENV)/.installed ## Two services: stop and crash a task of the one that is called, by either way to it
+run-services: check-load $(VENV)/.installed ## Two services: stop and crash a task of the one that is called, by either way to it
 	@$(MAKE) --silent --no-print-directory -j 2 install $(SERVICES)/.synthesized QUIET=1
 	@folder=results/services-$$(date -u +%Y%m%dT%H%M%SZ) && \
 	events="lab run stop-task crash --shortest --no-wait --users $(USERS) --rate $(RATE) --results $$folder" && \
@@ -246,10 +253,10 @@ run-services: $(VENV)/.installed ## Two services: stop and crash a task of the o
 soak: ready ## Random faults on a twin under load, with checks all along (MINUTES=10 SEED=...)
 	@python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
-ui: ready ## The twin, and Locust's web UI at http://127.0.0.1:8089 (RATE=100; WORKERS=4 for more processes)
+ui: check-load ready ## The twin, and Locust's web UI at http://127.0.0.1:8089 (RATE=100; WORKERS=4 for more processes)
 	@$(TWIN_UP) -- locust --host http://127.0.0.1:$(GATEWAY_PORT) --rate $(RATE) --web-host 127.0.0.1 --web-port $(WEB_PORT) $(if $(WORKERS),--processes $(WORKERS) --master-bind-host 127.0.0.1)
 
-test: $(VENV)/.developed ## All of lint, and all tests
+test: $(VENV)/.developed ## All of lint, and all tests (the longest: CI gives it 90 minutes)
 	@$(MAKE) --no-print-directory -j 3 lint pytest
 
 # More processes than cores: much of a test is waiting.

@@ -54,6 +54,12 @@ class Measured:
         return self.record.experiment.repeat
 
     @property
+    def drain(self) -> float | None:
+        """Seconds for which the application serves on after SIGTERM; None: not known."""
+        task = self.record.experiment.task
+        return task.drain_seconds if "drain_seconds" in task.model_fields_set else None
+
+    @property
     def flaw(self) -> Flaw | None:
         """Why it says nothing of the experiment; None where it does."""
         return next((findings.flaw for findings in self.findings.values() if findings.flaw), None)
@@ -99,11 +105,16 @@ class Row:
     parameters: Mapping[str, float]
     figures: Mapping[str, Spread]
     findings: tuple[Findings, ...]
+    drain: float | None = None  # seconds for which the application serves on after SIGTERM, where that is known
 
     @property
     def runs(self) -> int:
         """How many repeats there are, whether or not they came to each figure."""
         return len(self.findings)
+
+    def setting(self, name: str) -> float | None:
+        """What was swept to, or what the service has where something else was; None: not known."""
+        return self.parameters.get(name, self.drain if name == "drain_seconds" else None)
 
     def values(self, figure: str) -> list[float | None]:
         """The figure of each run."""
@@ -113,20 +124,31 @@ class Row:
 def rows(measured: Sequence[Measured]) -> list[Row]:
     """The matrix, in the order in which experiments and settings were first run; the ways of one follow each other.
 
-    Runs that say nothing of their experiment are not in it.
+    What is in it is what `beside_each_other` has.
     """
-    grouped: dict[tuple[str, tuple[tuple[str, float], ...]], dict[str, list[Findings]]] = {}
-    for each in measured:
-        if each.flaw:
-            continue
+    grouped: dict[tuple[str, tuple[tuple[str, float], ...]], dict[str, list[tuple[Measured, Findings]]]] = {}
+    for each, _, findings in beside_each_other(measured):
         arms = grouped.setdefault((each.name, tuple(sorted(each.parameters.items()))), {})
-        for findings in each.findings.values():
-            arms.setdefault(findings.arm, []).append(findings)
-    return [
-        Row(found[0].experiment, arm, dict(parameters), _spreads(found), tuple(found))
+        arms.setdefault(findings.arm, []).append((each, findings))
+    found = [
+        (arm, dict(parameters), own[0][0].drain, tuple(findings for _, findings in own))
         for (_, parameters), arms in grouped.items()
-        for arm, found in arms.items()
+        for arm, own in arms.items()
     ]
+    return [Row(own[0].experiment, arm, parameters, _spreads(own), own, drain) for arm, parameters, drain, own in found]
+
+
+def beside_each_other(measured: Sequence[Measured]) -> Iterator[tuple[Measured, str, Findings]]:
+    """Runs that say something of their experiment, with each way and its findings.
+
+    What passed by the load balancer of a stack that has one is left out where a stack without one is there: its
+    tasks are kept for the target group's deregistration delay, so that it is no measurement of going without.
+    """
+    is_alone = any(LOAD_BALANCER not in each.runs for each in measured)
+    for each in measured:
+        for arm, findings in each.findings.items():
+            if not each.flaw and not (is_alone and arm == DIRECT and LOAD_BALANCER in each.runs):
+                yield each, arm, findings
 
 
 def _spreads(found: Sequence[Findings]) -> dict[str, Spread]:

@@ -10,10 +10,10 @@ from lab.distribution.gateway import Policy
 from lab.distribution.intervals import Share
 from lab.distribution.judgement import Analysis, Zones
 from lab.distribution.longer import LongerRun
-from lab.experiments.catalogue import DIRECT, EXPERIMENTS, LOAD_BALANCER
+from lab.experiments.catalogue import EXPERIMENTS, LOAD_BALANCER
 from lab.experiments.figures import FIGURES
 from lab.experiments.findings import Findings
-from lab.experiments.study import Measured, Spread, Study
+from lab.experiments.study import Measured, Spread, Study, beside_each_other
 from lab.records.hops import Hops
 from lab.records.run import TaskRecord
 from lab.report import words
@@ -33,19 +33,13 @@ _STRIP = 25  # characters
 
 
 def table_page(studies: Sequence[Study]) -> Document:
-    """Events against ways and settings: failed requests, and the seconds of traffic that they are.
-
-    What passed by the load balancer of a stack that has one is left out where a stack without one is there: its
-    tasks are kept for the target group's deregistration delay, so that it is no measurement of going without.
-    """
+    """Events against ways and settings: failed requests, and the seconds of traffic that they are."""
     runs = [measured for study in studies for measured in study.measured]
     is_alone = any(LOAD_BALANCER not in measured.runs for measured in runs)
     found: dict[str, dict[str, list[Findings]]] = {}
-    for measured in runs:
-        for arm, findings in measured.findings.items():
-            if not measured.flaw and (arm != DIRECT or LOAD_BALANCER not in measured.runs or not is_alone):
-                cells = found.setdefault(words.column(measured, arm), {})
-                cells.setdefault(findings.experiment.name, []).append(findings)
+    for measured, arm, findings in beside_each_other(runs):
+        cells = found.setdefault(words.column(measured, arm), {})
+        cells.setdefault(findings.experiment.name, []).append(findings)
     names = [name for name in EXPERIMENTS if any(name in cells for cells in found.values())]
     rows = []
     for name in names:

@@ -249,11 +249,12 @@ def _study(study: Study, matrix: Sequence[Row], shown: Collection[Split]) -> Ite
         least, most = (of(row.runs for row in matrix) for of in (min, max))
         many = f"{most}" if least == most else f"{least} to {most}"
         spread = f" Each cell is the median of {many} runs, with the least and the most." if most > 1 else ""
-        yield Heading("The matrix")
+        yield Heading("All events")
         yield _table(matrix, study)
         yield Sentence(f"{words.MATRIX}{spread}", "facts", detail=True)
         if any(row.arm == LOAD_BALANCER for row in matrix):
-            yield Sentence(words.BESIDE, "facts", detail=True)
+            is_alone = any(LOAD_BALANCER not in measured.runs for measured in study.measured)
+            yield Sentence(words.NOT_BESIDE if is_alone else words.BESIDE, "facts", detail=True)
     yield Sentence(words.unused([study], "In none of this"), "warning")
     if study.left_out:
         reasons = "; ".join(f"{name}, for {reason}" for name, reason in study.left_out.items())
@@ -283,7 +284,7 @@ def _table(matrix: Sequence[Row], study: Study) -> Table:
     lines = [
         [
             row.experiment.name,
-            *(words.setting(name, row.parameters[name]) if name in row.parameters else "-" for name in swept),
+            *(words.setting(name, row.setting(name)) for name in swept),
             *([words.WAYS[row.arm]] if both else []),
             *(_cell(row, figure) for figure in shown),
         ]
@@ -329,12 +330,13 @@ _COLOURS = "The stronger the colour, the more: by powers of ten from 0.01 % to 1
 
 def _grids(matrix: Sequence[Row]) -> list[Part]:
     """A heat map of each experiment and way, over one or two swept settings; none where runs have but one setting."""
-    if not (swept := words.swept(matrix)):
+    swept = words.swept(matrix)
+    if not swept or any(set(row.parameters) != set(swept) for row in matrix):
         return []
     parts: list[Part] = []
     for name, arm in dict.fromkeys((row.experiment.name, row.arm) for row in matrix):
         own = [row for row in matrix if (row.experiment.name, row.arm) == (name, arm)]
-        if len(own) < 2 or any(set(row.parameters) != set(swept) for row in own):
+        if len(own) < 2:
             continue
         way = f", {words.WAYS[arm]}" if len({row.arm for row in matrix}) > 1 else ""
         cells = [row.parameters for row in own], [words.failed_share(row) for row in own]

@@ -48,6 +48,12 @@ BESIDE = (
 )
 """What must be known to read both ways side by side."""
 
+NOT_BESIDE = (
+    "Of the stack with a load balancer only what passed through it is here. What passed by it is no measurement of "
+    "going without: its tasks are kept for the target group's deregistration delay too."
+)
+"""What must be known to read it beside a stack that has none."""
+
 MATRIX = (
     "Times are seconds after the event: when requests began to fail and when they ceased; when the split over the "
     "hosts was even again; when ECS began to stop or to start a task; when the last stopped task was out of Cloud "
@@ -535,11 +541,21 @@ def study_answer(matrix: Sequence[Row]) -> str:
     names = swept(matrix)
     sentences = []
     for arm, way in THROUGH.items():
-        own = [row for row in matrix if row.arm == arm]
-        if own:
-            settings = {tuple(map(row.parameters.get, names)) for row in own}
-            is_grid = len(settings) > 1 and not any(None in setting for setting in settings)
-            sentences.append(_lossless_settings(own, names, way) if is_grid else _worst(own, way))
+        own: dict[tuple[float | None, ...], list[Row]] = {}
+        for row in matrix:
+            if row.arm == arm:
+                own.setdefault(tuple(map(row.setting, names)), []).append(row)
+        told = [row for rows in own.values() for row in rows]
+        is_grid = not any(None in setting for setting in own)
+        if len(own) == 1:
+            sentences.append(f"{way} {_worst(told)}")
+        elif is_grid and len({row.experiment.name for row in told}) == 1:
+            sentences.append(_lossless_settings(told, names, way))
+        elif 0 < len(own) <= _MOST_CLAUSES:
+            clauses = [_worst(rows, _settings(names, setting)) for setting, rows in own.items()]
+            sentences.append(f"{way} {'; '.join(clauses)}")
+        elif own:
+            sentences.append(_lossless_settings(told, names, way) if is_grid else f"{way} {_worst(told)}")
     if not sentences:
         return "No run came to its end, so there is nothing to say of them together."
     least, most = min(row.runs for row in matrix), max(row.runs for row in matrix)
@@ -549,31 +565,43 @@ def study_answer(matrix: Sequence[Row]) -> str:
     return f"{runs}{text if runs else capital(text)}."
 
 
-def _worst(matrix: Sequence[Row], way: str) -> str:
+def _settings(names: Sequence[str], values: Sequence[float | None]) -> str:
+    """Such as ` if the application ends at once and with discovery_ttl 5`."""
+    return f" {joined([_if(name, value) for name, value in zip(names, values, strict=True) if value is not None])}"
+
+
+def _worst(matrix: Sequence[Row], condition: str = "") -> str:
     events = [row for row in matrix if row.experiment.has_event]
     worst = max(events or matrix, key=failed_share)
     share = percent(failed_share(worst))
     if len(events) < 2:
         some = f" ({share})" if failed_share(worst) else ""
-        return f"{way} {_lost(worst)} requests failed {worst.experiment.when}{some}"
-    counted = f"{way} {sum(map(_is_lossless, events))} of {len(events)} events lost no request"
+        return f"{_lost(worst)} requests failed {worst.experiment.when}{condition}{some}"
+    lossy = sum(not _is_lossless(row) for row in events)
+    if not lossy:
+        return f"none of {len(events)} events lost a request{condition}"
+    many = f"{'each' if lossy == len(events) else lossy} of {len(events)} events"
     if not failed_share(worst):
-        return counted
-    most = "lost most" if sum(not _is_lossless(row) for row in events) > 1 else "lost some"
-    return f"{counted}, and {worst.experiment.name} {most} ({_lost(worst)}, {share})"
+        return f"{many} had requests without an end{condition}, and none failed"
+    lost = f"({_lost(worst)}, {share})"
+    if lossy == 1:
+        return f"of {len(events)} events only {worst.experiment.name} lost requests{condition} {lost}"
+    return f"{many} lost requests{condition}, {worst.experiment.name} most {lost}"
 
 
 def _lossless_settings(matrix: Sequence[Row], names: Sequence[str], way: str) -> str:
     if len({row.experiment.name for row in matrix}) == 1 and len(matrix) <= _MOST_CLAUSES:
-        return f"{way} {_one_by_one(matrix)}"
+        return f"{way} {_one_by_one(matrix, names)}"
     lossless: dict[tuple[float, ...], bool] = {}
     for row in matrix:
-        setting = tuple(row.parameters[name] for name in names)
+        setting = tuple(row.setting(name) or 0.0 for name in names)
         lossless[setting] = lossless.get(setting, True) and _is_lossless(row)
     good = sum(lossless.values())
     # A single run that lost nothing may have been lucky: no rule is made of those.
     repeated = all(row.runs > 1 for row in matrix)
     named = rule(names, lossless) if repeated and 0 < good < len(lossless) else ""
+    if not good:
+        return f"{way} each of {len(lossless)} settings lost requests"
     return f"{way} {good} of {len(lossless)} settings lost no request{': ' if named else ''}{named}"
 
 
@@ -598,13 +626,12 @@ def _is_lossless(row: Row) -> bool:
     return not any(findings.failures or findings.unfinished for findings in row.findings)
 
 
-def _one_by_one(matrix: Sequence[Row]) -> str:
+def _one_by_one(matrix: Sequence[Row], names: Sequence[str]) -> str:
     """Such as `75 of 3,000 requests failed when a task was stopped with stop_timeout 5, and none of 3,000 with ...`."""
     told: list[str] = []
     for row in matrix:
         what = "" if told else f" requests failed {row.experiment.when}"
-        values = joined([_if(name, value) for name, value in row.parameters.items()])
-        told.append(f"{_lost(row)}{what} {values}")
+        told.append(f"{_lost(row)}{what}{_settings(names, [row.setting(name) for name in names])}")
     return f"{', '.join(told[:-1])}, and {told[-1]}" if len(told) > 1 else told[0]
 
 
@@ -612,8 +639,10 @@ def _if(name: str, value: float) -> str:
     return f"if the application {drain(value)}" if name == "drain_seconds" else f"with {name} {value:g}"
 
 
-def setting(name: str, value: float) -> str:
-    """The value of what was swept, with what it means for the application."""
+def setting(name: str, value: float | None) -> str:
+    """The value of what was swept, with what it means for the application; a dash for none."""
+    if value is None:
+        return "-"
     meaning = (": serves on" if value else ": ends at once") if name == "drain_seconds" else ""
     return f"{value:g}{meaning}"
 
@@ -629,8 +658,8 @@ def column(measured: Measured, arm: str) -> str:
     told = [f"tasks of {hop}" if arm == DIRECT and hop not in (GATEWAY, UPSTREAM) else WAYS[arm]]
     if arm == DIRECT and LOAD_BALANCER in measured.runs:
         told.append("on a stack with one")
-    if "drain_seconds" in (task := record_of(measured.runs[DIRECT]).experiment.task).model_fields_set:
-        told.append(drain(task.drain_seconds))
+    if measured.drain is not None:
+        told.append(drain(measured.drain))
     told += [f"{name} {value:g}" for name, value in measured.parameters.items() if name != "drain_seconds"]
     return ", ".join(told)
 

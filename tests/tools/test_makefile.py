@@ -64,7 +64,19 @@ def test_make_compare_has_a_stack_without_a_load_balancer_and_one_with() -> None
     assert "--synth cdktf.out/ends-at-once -- $events --users 16 --rate 100 --sweep drain_seconds=0 " in at_once
     assert "-- $events --users 16 --rate 100 --sweep drain_seconds=20 " in serves_on
     assert "--synth cdktf.out/comparison -- $events --users $((2 * 16)) --rate $((2 * 100)) " in beside
-    assert "lab table" in printed
+    assert "lab table $folder/*-study && printf '\\nReport: ' && lab report $folder/*-study" in printed
+
+
+@pytest.mark.parametrize("target", ["run", "compare", "run-services", "ui"])
+@pytest.mark.parametrize("setting", ["RATE=abc", "RATE=-1", "USERS=0", "DURATION=1.5"])
+def test_a_load_that_is_none_is_refused_before_anything_else(target: str, setting: str) -> None:
+    done = subprocess.run(["make", target, setting], cwd=PROJECT, capture_output=True, text=True)
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    name = setting.partition("=")[0]
+    told = f"{setting} is no load: give a whole number above 0, such as {name}=30."
+    assert done.stderr.splitlines()[0] == told
 
 
 def test_the_load_of_ci_is_long_enough_for_its_experiment() -> None:

@@ -127,4 +127,6 @@ def test_several_events_at_one_setting_are_events_and_no_settings(tmp_path: Path
     ]
     (tmp_path / "study").mkdir()
     page = study_page(write_study(tmp_path / "study", runs, {}))
-    assert page.title.startswith("Single runs: without a load balancer 0 of 2 events lost no request, and ")
+    assert page.title.startswith(
+        "Single runs: without a load balancer each of 2 events lost requests, stop-task most ("
+    )
