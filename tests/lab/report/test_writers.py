@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
+import pty
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,3 +115,29 @@ def test_json_is_the_values_and_no_number_is_none() -> None:
 def test_a_report_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"report\.html cannot be written .*: free some space and run `lab report"):
         write_report(DOCUMENT, tmp_path / "no-such-folder")
+
+
+def on_a_terminal(columns: int, *command: str, **environment: str) -> str:
+    """What *command* writes to a terminal of its own."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        env = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm-256color", **environment}
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=env)
+        os.close(theirs)
+        written = b""
+        with contextlib.suppress(OSError):  # EIO: nobody has the other end open any more
+            while block := terminal.read(4096):
+                written += block
+        assert process.wait(10) == 0, written
+    return written.decode()
+
+
+def test_on_a_terminal_lines_end_at_its_edge_and_no_color_has_none() -> None:
+    lab = str(Path(sys.executable).with_name("lab"))
+    written = on_a_terminal(80, lab, "costs", "--requests-per-second", "25", NO_COLOR="1")
+    colours = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])[;\dm]")
+    assert colours.search("\x1b[1;31m")
+    assert not colours.search(written)
+    lines = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", written).split("\r\n")
+    assert len(lines) > 20
+    assert max(map(len, lines)) <= 80
