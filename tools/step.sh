@@ -1,17 +1,40 @@
-# step.sh TEXT COMMAND...: says what is done and, in the end, how long it took. What the command prints is shown only
-# where it fails, and then all of it; but for its warnings, lines that begin so.
+# step.sh TEXT COMMAND...: says what is done and, in the end, how long it took. Meanwhile a terminal has the seconds so far,
+# and anything else a line of them now and then (STEP_EVERY seconds). What the command prints is shown only where it fails,
+# and then all of it; but for its warnings, lines that begin so.
 text=$1
 shift
+if [ -t 1 ]; then every=1 again="\r$text ... " after=' s '; else every=${STEP_EVERY:-30} again='' after=' s\n  ... '; fi
 output=$(mktemp) || exit 1
-trap 'rm -f "$output"' EXIT
+ticking=
+trap 'rm -f "$output"; [ -z "$ticking" ] || kill "$ticking" 2>/dev/null' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 began=$(date +%s)
-[ -z "$text" ] || printf '%s ... ' "$text"
+seconds() { echo $(($(date +%s) - began)); }
+tick() {
+  trap 'kill "$nap"; exit' TERM
+  while :; do
+    sleep "$every" >/dev/null 2>&1 &
+    nap=$!
+    wait "$nap"
+    printf "%b%s%b" "$again" "$(seconds)" "$after"
+  done
+}
+if [ -n "$text" ]; then
+  printf '%s ... ' "$text"
+  tick &
+  ticking=$!
+fi
 "$@" >"$output" 2>&1 </dev/null
 code=$?
+if [ -n "$ticking" ]; then
+  kill "$ticking"
+  wait "$ticking"
+  ticking=
+  [ ! -t 1 ] || printf '\r%s ... ' "$text"
+fi
 if [ "$code" -eq 0 ]; then
-  [ -z "$text" ] || echo "done ($(($(date +%s) - began)) s)"
+  [ -z "$text" ] || echo "done ($(seconds) s)"
   grep '^warning: ' "$output" >&2
 else
   [ -z "$text" ] || echo "failed"

@@ -293,6 +293,9 @@ def ps(
     watch: Annotated[bool, typer.Option("--watch", help="Show it anew every second, with requests a second.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: docs/twin.md has its keys.")] = False,
     everything: Annotated[bool, typer.Option("--all", "-a", help="Stopped tasks too, as --json has them.")] = False,
+    left_out: Annotated[
+        bool, typer.Option("--left-out", help="List the parts of the stack that do nothing here, each with why.")
+    ] = False,
     state: State = _STATE,
 ) -> None:
     """List the twin's tasks as ECS and Cloud Map tell them, and what the twin does not do."""
@@ -308,7 +311,7 @@ def ps(
     elif watch:
         watch_listing(running, stopped=everything)
     else:
-        print_listing(running, stopped=everything)
+        print_listing(running, stopped=everything, left_out=left_out)
 
 
 @app.command()
@@ -397,7 +400,8 @@ def fault(
         print(f"{kind} on {done['target']} is undone")
     else:
         done = ask(running, "fault", kind=kind, target=target, seconds=seconds, delay=delay)
-        print(f"{kind} on {done['target']}" + (f" for {done['seconds']:g} s" if done["seconds"] else ""))
+        lasts = f" for {done['seconds']:g} s" if done["seconds"] else ""
+        print(f"{kind} on {done['target']}{lasts}" + (f": {done['note']}" if done["note"] else ""))
 
 
 @app.command("set")

@@ -86,6 +86,7 @@ class Control:
     async def _set(self, assignments: list[str]) -> Json:
         """Change parameters, each as `name=value`; the answer is all of them."""
         self._parameters = self._parameters.changed(assignments)
-        self._events.log("parameters", set=assignments)
+        if assignments:  # none is how they are asked for
+            self._events.log("parameters", set=assignments)
         await self._events.settle(ParametersChanged(self._parameters))
         return asdict(self._parameters)

@@ -14,6 +14,7 @@ The first and the fifth take no time; the others end by themselves. Nothing need
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -68,7 +69,7 @@ class Faults:
         self._ending: set[asyncio.Task[None]] = set()
 
     async def begin(self, kind: str, target: str | None, seconds: float | None, delay: float) -> dict[str, Any]:
-        """Begin a fault; the answer says on what, and for how long.
+        """Begin a fault; the answer says on what, for how long, and what is to be noted (`note`, "" for nothing).
 
         Args:
             kind: one of KINDS.
@@ -102,7 +103,14 @@ class Faults:
             life.crash_application()
         elif life is not None:
             life.crash_proxy()
-        return {"fault": kind, "target": active.target, "seconds": seconds}
+        note = self._spared(active.target) if kind == "az-down" else ""
+        return {"fault": kind, "target": active.target, "seconds": seconds, "note": note}
+
+    def _spared(self, zone: str) -> str:
+        """Where the tasks are, if none is in *zone*: the fault holds for those that would start there."""
+        zones = Counter(life.task.zone for life in self._launcher.lives.values())
+        elsewhere = ", ".join(f"{tasks} in {name}" for name, tasks in sorted(zones.items()))
+        return "" if zones[zone] else f"no task is in {zone} now ({elsewhere or 'nor in another zone'})"
 
     async def undo(self, kind: str, target: str | None) -> dict[str, Any]:
         """End faults before their time: those of *kind*, on *target* if it is given, named as for `begin`.

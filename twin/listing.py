@@ -58,8 +58,11 @@ def listing(running: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def print_listing(running: dict[str, Any], *, stopped: bool = False) -> None:
-    """Print the tasks of the twin that tells *running* of itself, *stopped* ones too or not, and what it leaves out."""
+def print_listing(running: dict[str, Any], *, stopped: bool = False, left_out: bool = False) -> None:
+    """Print the tasks of the twin that tells *running* of itself, *stopped* ones too or not.
+
+    left_out: also each part of the stack that does nothing on it, rather than how many there are.
+    """
     console = _console()
     if "aws_endpoint_url" not in running:
         console.print(f"The twin (pid {running.get('pid')}) is starting.")
@@ -79,9 +82,10 @@ def print_listing(running: dict[str, Any], *, stopped: bool = False) -> None:
         console.print("\nBy Service Connect these services may call each other:", highlight=False)
         for line in lines:
             console.print(f"  {line}", highlight=False, soft_wrap=True)
-    if gateway["left_out"]:
-        console.print("\nOf the stack, the twin leaves out:", highlight=False)
-    for line in gateway["left_out"]:
+    if gaps := gateway["left_out"]:
+        parts = "1 part of the stack does" if len(gaps) == 1 else f"{len(gaps)} parts of the stack do"
+        console.print(f"\n{parts} nothing here{':' if left_out else ': twin ps --left-out'}", highlight=False)
+    for line in gaps if left_out else ():
         console.print(f"  {line}", style="dim", highlight=False, soft_wrap=True)
 
 

@@ -52,10 +52,11 @@ def run_in_short(measured: Measured) -> Document:
     for arm, findings in measured.findings.items():
         parts += [Sentence(note, "warning") for note in words.load_notes(findings)]
         if findings.failures or not both:
-            way = f"{words.capital(words.THROUGH[arm])}: " if both else ""
             told = filter(None, (words.failures(findings), *words.times(findings)[:1]))
-            parts += [f"{way}{text}" for text in told]
-    return Document(f"{measured.label}: {words.answer(measured.findings)}", parts)
+            way = f"{words.capital(words.THROUGH[arm])}, "
+            parts += [f"{way}{words.uncapital(text)}" if both else text for text in told]
+    parts.append(words.hint(measured))
+    return Document(f"{measured.label}: {words.uncapital(words.answer(measured.findings))}", parts)
 
 
 def study_page(study: Study) -> Document:
@@ -103,6 +104,7 @@ def _run(measured: Measured, level: int, shown: Collection[Split]) -> Iterator[P
             yield Heading(words.capital(words.THROUGH[arm]), level)
         own = [name for folder, way, name in shown if (folder, way) == (str(measured.folder), arm)]
         yield from _way(run, measured.findings[arm], roles, own)
+        yield words.hint(measured) if arm == DIRECT else ""
     if level == _ALONE and (analysis := _analysis(measured.runs[DIRECT])):
         way = f", {words.THROUGH[DIRECT]}" if both else ""
         yield Heading(f"As requests add up{way}", level, folded=True, detail=True)
@@ -263,7 +265,7 @@ def _study(study: Study, matrix: Sequence[Row], shown: Collection[Split]) -> Ite
     if missed:
         yield Sentence(f"Sent less than was asked for: {'; '.join(dict.fromkeys(missed))}.", "warning")
     for number, measured in enumerate(study.measured):
-        title = f"{measured.label}: {words.answer(measured.findings)}"
+        title = f"{measured.label}: {words.uncapital(words.answer(measured.findings))}"
         yield Heading(title, 2, f"run-{number}", folded=True, detail=True)
         yield from _run(measured, 3, shown)
     yield from _HOW_TO_READ

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,6 +84,11 @@ def p_words(probability: float) -> str:
 def capital(text: str) -> str:
     """With a capital letter in front."""
     return f"{text[:1].upper()}{text[1:]}"
+
+
+def uncapital(text: str) -> str:
+    """With a small letter in front, as behind a colon."""
+    return f"{text[:1].lower()}{text[1:]}"
 
 
 def joined(names: Sequence[str]) -> str:
@@ -173,7 +178,7 @@ def failures(findings: Findings) -> str:
         words += f", from {first:.1f} s to {last:.1f} s after {findings.experiment.event}"
     if findings.fault and (before := findings.period("before")) and before.failures:
         words += f", {before.failures:,} of them before {findings.experiment.event}"
-    return f"{words}; that is {findings.failed_seconds:.1f} s of traffic." if findings.rate else f"{words}."
+    return f"{words}; that is {_seconds(findings.failed_seconds)} s of traffic." if findings.rate else f"{words}."
 
 
 def _cause(cause: Cause, arm: str) -> str:
@@ -181,6 +186,17 @@ def _cause(cause: Cause, arm: str) -> str:
         return "without an answer"
     other = "the calling service, the gateway or a proxy" if arm == CLIENT_PROXY else "the gateway or a proxy"
     return f"with {cause.status} from {'a task' if cause.from_host else other}"
+
+
+def hint(measured: Measured) -> str:
+    """What probably causes the 503s of a planned stop, for a service whose drain nobody set; "" where nothing tells."""
+    findings = measured.findings[DIRECT]
+    answered_503 = findings.failures_by_cause.get(Cause(503, from_host=False), 0)
+    from_the_stop_on = findings.failure_window is not None and findings.failure_window[0] < 1
+    chosen = measured.drain or "drain_seconds" in measured.parameters
+    if chosen or not (findings.experiment.planned and from_the_stop_on and 2 * answered_503 > findings.failures):
+        return ""
+    return "503 from the stop on: the service probably ends at SIGTERM; docs/own-service.md says what it has to do."
 
 
 def times(findings: Findings) -> list[str]:
@@ -472,10 +488,20 @@ COMPARED = (
 )
 
 
+def _seconds(value: float) -> str:
+    """To a tenth; less than that to one significant digit, so that one lost request is no zero."""
+    return f"{value:.1g}" if 0 < value < 0.05 else f"{value:.1f}"
+
+
 def spread(of: Spread) -> str:
     """Such as `1.3 (0.9 to 2.1)`, in the figure's unit."""
-    forms = {"": "{:,.0f}", "%": "{:.2f}", "s": "{:.1f}", "ms": "{:,.1f}"}
-    low, median, high = (forms[of.unit].format(value) for value in (of.low, of.median, of.high))
+    forms: Mapping[str, Callable[[float], str]] = {
+        "": "{:,.0f}".format,
+        "%": lambda value: percent(value / 100).removesuffix(" %"),
+        "s": _seconds,
+        "ms": "{:,.1f}".format,
+    }
+    low, median, high = (forms[of.unit](value) for value in (of.low, of.median, of.high))
     # A narrow column breaks before the parenthesis, not inside of it.
     return median if low == high else f"{median} " + f"({low} to {high})".replace(" ", "\xa0")
 

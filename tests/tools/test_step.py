@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
 import subprocess
+from pathlib import Path
+
+import pytest
 
 from tests.twin.running import PROJECT
 
@@ -44,3 +50,25 @@ def test_a_step_without_a_text_says_nothing_unless_it_fails() -> None:
 
     failed = _step("", "sh", "-c", "echo 'no space'; exit 7")
     assert (failed.returncode, failed.stdout, failed.stderr) == (7, "", "no space\n")
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_step_that_takes_long_shows_that_it_goes_on(terminal: bool, tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    reader, writer = os.openpty() if terminal else os.pipe()
+    command = ["sh", "tools/step.sh", "Setting up", "sh", "-c", f"until [ -e {seen} ]; do sleep 0.1; done"]
+    with subprocess.Popen(command, cwd=PROJECT, env={**os.environ, "STEP_EVERY": "1"}, stdout=writer) as step:
+        os.close(writer)
+        printed = b""
+        while b" s" not in printed:  # until it was told
+            printed += os.read(reader, 1000)
+        seen.touch()
+        with contextlib.suppress(OSError):  # how a terminal ends
+            while part := os.read(reader, 1000):
+                printed += part
+    os.close(reader)
+
+    assert step.returncode == 0
+    again = rb"\rSetting up \.\.\. \d+ s " if terminal else rb"\d+ s\n  \.\.\. "
+    last = rb"\rSetting up \.\.\. " if terminal else b""
+    assert re.fullmatch(rb"Setting up \.\.\. (%s)+%sdone \(\d+ s\)\r?\n" % (again, last), printed)

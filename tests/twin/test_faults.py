@@ -153,6 +153,19 @@ def test_faults_that_begin_and_end_at_the_same_time_leave_what_is_active() -> No
     assert zones.closed == {"eu-west-2a"}
 
 
+def test_a_zone_without_a_task_is_said_to_have_none() -> None:
+    life = SlowToTake()
+    launcher = SimpleNamespace(lives={life.task.id: life})
+    zones = SimpleNamespace(closed=set[str](), names=lambda: {"eu-west-2a", "eu-west-2b"})
+
+    async def scenario() -> list[str]:
+        faults = Faults(cast(Any, launcher), zones, Events())
+        return [(await faults.begin("az-down", zone, 60, 1.0))["note"] for zone in sorted(zones.names())]
+
+    assert asyncio.run(scenario()) == ["", "no task is in eu-west-2b now (1 in eu-west-2a)"]
+    assert zones.closed == {"eu-west-2a", "eu-west-2b"}  # it stands all the same, for tasks that come
+
+
 def test_a_fault_is_in_the_event_log_before_its_first_effect() -> None:
     """Whoever explains a failed request by the log finds the fault at or before it."""
     order: list[str] = []

@@ -26,6 +26,7 @@ from tests.twin.running import (
 )
 from twin.machine.addresses import Address, free_port, is_free
 from twin.machine.state import StateFolder
+from twin.remote import ask as control
 from twin.stack import deploy
 from twin.stack.terraform import load_stack
 
@@ -45,6 +46,31 @@ def test_the_answer_carries_what_api_gateway_and_the_service_add(ask: httpx.Clie
     assert answer.headers["x-hostname"] == answer.text
     assert answer.headers["x-availability-zone"] in ("eu-west-2a", "eu-west-2b")
     assert answer.headers["apigw-requestid"]
+
+
+def test_what_the_stack_has_no_use_for_here_is_a_line_and_a_list_on_demand(twin: RunningTwin) -> None:
+    def ps(*options: str) -> str:
+        command = twin_command("ps", *options, "--state", str(twin.state))
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    left_out = json.loads(ps("--json"))["left_out"]
+    assert ps().splitlines()[-1] == f"{len(left_out)} parts of the stack do nothing here: twin ps --left-out"
+    *_, head = (line for line in ps("--left-out").splitlines() if not line.startswith("  "))
+    assert head == f"{len(left_out)} parts of the stack do nothing here:"
+    assert [line.strip() for line in ps("--left-out").splitlines()[-len(left_out) :]] == left_out
+
+
+def test_parameters_that_are_asked_for_are_no_event(twin: RunningTwin) -> None:
+    def logged() -> list[str]:
+        lines = (twin.state / "events.jsonl").read_text().splitlines()
+        return [line for line in lines if json.loads(line)["kind"] == "parameters"]
+
+    before = logged()
+    running = StateFolder(twin.state).running()
+    assert "discovery_ttl" in control(running, "set", assignments=[])
+    assert logged() == before
+    control(running, "set", assignments=["discovery-ttl=5"])
+    assert len(logged()) == len(before) + 1
 
 
 def test_the_listing_for_programs_has_every_task_and_no_credentials(twin: RunningTwin, ask: httpx.Client) -> None:
@@ -169,7 +195,7 @@ def test_env_lets_the_aws_cli_ask(twin: RunningTwin) -> None:
 
 def test_ps_lists_the_tasks_and_what_is_not_in_the_twin(twin: RunningTwin) -> None:
     listing = subprocess.run(
-        twin_command("ps", "--state", str(twin.state)), capture_output=True, text=True, check=True
+        twin_command("ps", "--left-out", "--state", str(twin.state)), capture_output=True, text=True, check=True
     ).stdout
 
     assert all(t["taskArn"].rsplit("/", 1)[-1][:12] in listing for t in twin.tasks())

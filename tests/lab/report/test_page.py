@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lab.experiments.study import read_measured, write_study
+from lab.experiments.study import Spread, read_measured, write_study
+from lab.report.document import Sentence
 from lab.report.pages import run_page, study_page
+from lab.report.words import spread
 from load.results import HostRow, update_meta, write_hosts
 from tests.lab.experiments.runs import HOSTS, START, cut_short, write_run, written
 
@@ -264,9 +266,9 @@ def test_a_study_has_the_matrix_and_every_run(tmp_path: Path) -> None:
         "p99 before ms", "p99 during ms", "ECS acts s", "left Cloud Map s", "replaced s",
     ]  # fmt: skip
     assert page.tables[0][1:] == [
-        ["baseline", f"{total(rows_of(runs[0] / 'timeline.csv')):,}", "0", "0.0", "0.00", *["-"] * 8],
+        ["baseline", f"{total(rows_of(runs[0] / 'timeline.csv')):,}", "0", "0.0", "0", *["-"] * 8],
         [
-            "scale-in", f"{total(timeline):,}", f"{failed:,}", f"{failed / 300:.1f}", f"{share:.2f}", "0.0",
+            "scale-in", f"{total(timeline):,}", f"{failed:,}", f"{failed / 300:.1f}", f"{share:.3g}", "0.0",
             f"{max(seconds) + 1 - at:.1f}",
             f"{even_again(timeline, spans['after'][0]) - at:.1f}",
             *(f"{p99(within(latency, spans[name])):.1f}" for name in ("before", "during")),
@@ -502,3 +504,31 @@ def test_a_load_that_ended_early_is_told_in_the_headline_and_survived_nothing(tm
         assert "lost no request" not in text
         assert ("No run came to its end" in headline(report)) is (name == "none")
         assert ("requests failed when a task was taken away" in headline(report)) is (name == "one")
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "is_said"),
+    [
+        ("stop-task", {"drain_seconds": 0.0}, True),
+        ("stop-task", {}, True),
+        ("stop-task", {"drain_seconds": 20.0}, False),
+        ("crash", {}, False),
+    ],
+)
+def test_503_from_a_stop_on_leads_to_the_page_of_services(
+    name: str, task: dict[str, float], is_said: bool, tmp_path: Path
+) -> None:
+    run = write_run(tmp_path / "run", np.random.default_rng(3), name=name, lingers=2.0)
+    meta = json.loads((run / "run.json").read_text())
+    meta["experiment"]["task"] = task
+    (run / "run.json").write_text(json.dumps(meta))
+    page = run_page(read_measured(run))
+
+    told = "503 from the stop on: the service probably ends at SIGTERM; docs/own-service.md says what it has to do."
+    assert (told in [part.text for part in page.parts if isinstance(part, Sentence)]) is is_said
+
+
+def test_one_lost_request_is_no_zero_seconds() -> None:
+    assert spread(Spread.of([0.01], "s")) == "0.01"
+    assert spread(Spread.of([0.0, 0.01, 1.44], "s")).replace("\xa0", " ") == "0.01 (0.0 to 1.4)"
+    assert spread(Spread.of([0.0895], "%")) == "0.0895"

@@ -157,7 +157,7 @@ def own_namespace(cloud_map: Any) -> str:
 
 def test_what_services_ask_for_in_vain_is_listed_by_twin_ps(twin: RunningTwin) -> None:
     listed = subprocess.run(
-        [PROJECT / ".venv/bin/twin", "ps", "--state", twin.state],
+        [PROJECT / ".venv/bin/twin", "ps", "--left-out", "--state", twin.state],
         capture_output=True,
         text=True,
         timeout=30,
