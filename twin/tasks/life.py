@@ -241,6 +241,7 @@ class Life:
         await self._thawed.wait()
         # A task that gets no further than this has failed to start, so that the next ones wait longer and longer.
         self._around.balancers.require_groups(self.task.target_groups)
+        await self.count_traffic()  # so that its metrics are there from the beginning
         self._enter(TaskStatus.RUNNING)
         await self._register()
         await self._around.events.settle(InstancesChanged())

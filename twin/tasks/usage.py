@@ -59,7 +59,7 @@ class Usage:
         self,
         events: Events,
         look: Callable[[Collection[int]], Mapping[int, Used]] = used_by,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._events = events
         self._look = look
@@ -71,7 +71,7 @@ class Usage:
         self._publish(task, 0.0, 0.0, minutes=0.0)
 
     def measure(self, tasks: Iterable[tuple[Task, Collection[int]]], seconds: float) -> None:
-        """Publish a sample for *seconds* of each task that was RUNNING when they began.
+        """Publish a sample for *seconds* of each task that is RUNNING; the first one is since it has begun.
 
         Args:
             tasks: those that there are, with the process groups of each.
@@ -83,16 +83,15 @@ class Usage:
         for task, groups in running:
             total = sum((used[group] for group in groups), Used())
             self._before[task.id] = now, total.cpu
-            if task.id in before:
-                then, cpu = before[task.id]
-                request = task.deployment.task_definition.request
-                processors, memory = (units(str(request.get(name) or "")) or 0 for name in ("cpu", "memory"))
-                self._publish(
-                    task,
-                    _percent(total.cpu - cpu, (now - then) * processors / 1024),
-                    _percent(total.memory, memory * _MIB),
-                    minutes=seconds / _MINUTE,
-                )
+            then, cpu = before.get(task.id, (task.steps["PENDING"], 0.0))
+            request = task.deployment.task_definition.request
+            processors, memory = (units(str(request.get(name) or "")) or 0 for name in ("cpu", "memory"))
+            self._publish(
+                task,
+                _percent(total.cpu - cpu, (now - then) * processors / 1024),
+                _percent(total.memory, memory * _MIB),
+                minutes=seconds / _MINUTE,
+            )
 
     def _publish(self, task: Task, cpu: float, memory: float, *, minutes: float) -> None:
         if task.service_name:  # else it is RunTask's, which has no metrics

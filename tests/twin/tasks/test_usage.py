@@ -89,7 +89,9 @@ def task() -> Task:
     world = World()
     world.start()
     world.advance()
-    return world.running[0]
+    (task, *_) = world.running
+    task.steps["PENDING"] = 60.0
+    return task
 
 
 def values(measured: list[Measured]) -> list[tuple[str, float, float]]:
@@ -99,21 +101,21 @@ def values(measured: list[Measured]) -> list[tuple[str, float, float]]:
 def test_shares_of_what_the_definition_asks_for(
     usage: Usage, clock: Clock, task: Task, measured: list[Measured]
 ) -> None:
-    clock.used = {1: Used(1.0, 100 * MIB), 2: Used(0.5, 28 * MIB)}
-    usage.measure([(task, {1, 2})], 60)
-    assert measured == []  # nothing to compare it with
-    clock.now, clock.used = 160.0, {1: Used(7.0, 100 * MIB), 2: Used(2.0, 28 * MIB)}
+    clock.used = {1: Used(2.0, 64 * MIB)}
+    usage.measure([(task, {1})], 60)  # 40 s after it has begun
+    clock.now, clock.used = 160.0, {1: Used(7.0, 100 * MIB), 2: Used(2.5, 28 * MIB)}
     usage.measure([(task, {1, 2})], 60)
 
-    assert values(measured) == [("CPUUtilization", 50.0, 1.0), ("MemoryUtilization", 25.0, 1.0)]
+    assert values(measured) == [
+        *(("CPUUtilization", 20.0, 1.0), ("MemoryUtilization", 12.5, 1.0)),
+        *(("CPUUtilization", 50.0, 1.0), ("MemoryUtilization", 25.0, 1.0)),
+    ]
     assert measured[0].dimensions == {"ClusterName": "shop", "ServiceName": "shop"}
 
 
 def test_no_more_than_all_and_no_less_than_nothing(
     usage: Usage, clock: Clock, task: Task, measured: list[Measured]
 ) -> None:
-    clock.used = {1: Used(5.0, 0)}
-    usage.measure([(task, {1})], 5)
     for cpu, memory in ((100.0, 1024 * MIB), (0.1, 0)):  # another process has begun
         clock.now, clock.used = clock.now + 5, {1: Used(cpu, memory)}
         usage.measure([(task, {1})], 5)

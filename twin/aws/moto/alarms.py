@@ -65,7 +65,6 @@ class Alarms:
         self._counts = self._backend.counts = Metrics()  # GetMetricData has them too
         self._periods = Metrics()  # the same for scaling policies, where each period counts as a minute
         self._period = 0  # the number of the one that goes on
-        self._scaling: frozenset[str] = frozenset()  # the names of those whose actions are policies
         self._before: dict[tuple[str, str], Mapping[str, int]] = {}  # the last answers of gateway and load balancers
         self._asking = asyncio.Lock()
         events.subscribe(ParametersChanged, self._change)
@@ -107,15 +106,15 @@ class Alarms:
         """The alarms whose state the twin does not compute."""
         idle = None if self._parameters.alarm_bake > 0 else "states are computed with an alarm-bake above 0 alone"
         why = [
-            (alarm.name, unknown(alarm, self._counts) or (None if alarm.name in self._scaling else idle))
-            for alarm in self._all()
+            (alarm.name, unknown(alarm, self._counts) or (None if scales else idle)) for alarm, scales in self._all()
         ]
         own = "so its state is the one that SetAlarmState gives it"
         return [Gap(f"alarm {name}", "", f"{reason}, {own}") for name, reason in why if reason]
 
     @locked
-    def _all(self) -> list[Alarm]:
-        return [_read(each) for each in self._backend.alarms.values()]
+    def _all(self) -> list[tuple[Alarm, bool]]:
+        """Each, and whether it scales something."""
+        return [(_read(each), _scales(each)) for each in self._backend.alarms.values()]
 
     @locked
     def firing(self, names: Collection[str]) -> frozenset[str]:
@@ -203,13 +202,12 @@ class Alarms:
         self._periods.add(metric, value * self._factor, self.now, source)
 
     @locked
-    def end_period(self, names: Collection[str]) -> dict[str, Judgement]:
-        """Begin the next period of scaling, and judge the alarms with these names by those that are over."""
+    def end_period(self) -> dict[str, Judgement]:
+        """Begin the next period of scaling, and judge the alarms that scale, by name, by those that are over."""
         self._period += 1
-        self._scaling = frozenset(names)
         judged, changed = {}, False
         for each in self._backend.alarms.values():
-            if each.name in self._scaling:
+            if _scales(each):
                 alarm = _read(each)
                 value = None
                 if not unknown(alarm, self._counts):
@@ -228,7 +226,7 @@ class Alarms:
             return changed
         for each in self._backend.alarms.values():
             alarm = _read(each)
-            if alarm.name not in self._scaling and not unknown(alarm, self._counts):
+            if not _scales(each) and not unknown(alarm, self._counts):
                 changed |= self._enter(each, *evaluate(alarm, self._counts, now, each.state_value))
         return changed
 
@@ -243,6 +241,11 @@ class Alarms:
 
 def _fires(alarm: Any) -> bool:
     return bool(alarm.state_value == "ALARM")
+
+
+def _scales(alarm: Any) -> bool:
+    """Whether a scaling policy is its action."""
+    return any(":scalingPolicy:" in action for action in alarm.alarm_actions)
 
 
 def _read(alarm: Any) -> Alarm:

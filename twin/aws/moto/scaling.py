@@ -106,12 +106,7 @@ class Scaling:
     @locked
     def scale(self) -> None:
         """Begin the next period, and do what the policies want by the alarms of those that are over."""
-        alarms = {
-            policy.policy_arn: self._alarms_of(policy)
-            for policy in self._backend.policies.values()
-            if policy.scalable_dimension == _DIMENSION
-        }
-        judged = self._alarms.end_period({name for names in alarms.values() for name in names})
+        judged = self._alarms.end_period()
         for resource, target in self._backend.targets.get(_DIMENSION, {}).items():
             if (service := self._service(resource)) is None:
                 continue
@@ -119,7 +114,7 @@ class Scaling:
             wishes = []
             for policy in self._backend.policies.values():
                 if policy.resource_id == resource and policy.scalable_dimension == _DIMENSION:
-                    wishes.append(_wish(policy, capacity.running, [judged[name] for name in alarms[policy.policy_arn]]))
+                    wishes.append(_wish(policy, capacity.running, [judged[each] for each in self._alarms_of(policy)]))
             cooldown = self._cooldowns.get(resource, Cooldown())
             change = decide(capacity, [wish for wish in wishes if wish], cooldown, self._alarms.now)
             if change is not None:

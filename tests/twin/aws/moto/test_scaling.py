@@ -479,3 +479,13 @@ def test_policies_that_are_refused(aws: Any, scaled: Scaling, configuration: Jso
         aws.put_scaling_policy(
             **TARGET, PolicyName="s", PolicyType="StepScaling", StepScalingPolicyConfiguration={"Cooldown": 1}
         )
+
+
+def test_alarms_that_scale_are_computed_from_the_beginning(aws: Any, scaled: Scaling, alarms: Alarms) -> None:
+    put_policy(aws, **CPU)
+    assert {gap.why for gap in alarms.gaps} == {
+        "the twin keeps no metric AWS/ECS CPUUtilization with these dimensions, so its state is the one that "
+        "SetAlarmState gives it"
+    }
+    alarms.measure(cpu(0, minutes=0), time.time())
+    assert alarms.gaps == []
