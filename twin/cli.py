@@ -367,6 +367,33 @@ def stop(
     ask(StateFolder(state).running(), "stop", task=task, reason=reason)
 
 
+@app.command("exec")
+def exec_(
+    task: Annotated[
+        str, typer.Argument(metavar="TASK", help="A task's id, or the beginning of it.", autocompletion=_tasks)
+    ],
+    command: Annotated[
+        list[str] | None, typer.Argument(metavar="[-- COMMAND...]", help="What to run; a shell if not given.")
+    ] = None,
+    container: Annotated[
+        str | None, typer.Option(metavar="NAME", help="As another container than the main one.")
+    ] = None,
+    state: State = _STATE,
+) -> None:
+    """Run a command, or a shell, in the folder and with the environment of a task; its exit code is the command's."""
+    from twin.machine.state import StateFolder
+    from twin.remote import ask
+
+    words = command or ["/bin/sh"]
+    inside = ask(StateFolder(state).running(), "exec", task=task, container=container, command=words)
+    terminal = {name: os.environ[name] for name in ("TERM",) if name in os.environ}
+    try:
+        os.chdir(inside["folder"])
+        os.execvpe(inside["words"][0], inside["words"], terminal | inside["environment"])
+    except OSError as error:
+        raise BadInput(f"{words[0]} cannot be run in {inside['folder']} ({error.strerror}).") from None
+
+
 @app.command()
 def fault(
     kind: Annotated[

@@ -75,6 +75,8 @@ class Control:
                 stopped = {"cluster": task.cluster.name, "task": task.arn, "reason": request["reason"]}
                 api.call(self._context, "StopTask", stopped)
                 return {}
+            case "exec":
+                return self._launcher.find(request["task"]).inside(request["container"], request["command"])
             case "accidents":
                 return {"accidents": list(self._accidents)}
             case _:

@@ -20,6 +20,7 @@ _REQUESTS: Mapping[str, Mapping[str, str]] = {
     "fault": {"kind": _TEXT, "target": f"{_TEXT} or null", "seconds": f"{_NUMBER} or null", "delay": _NUMBER},
     "undo": {"kind": _TEXT, "target": f"{_TEXT} or null"},
     "stop": {"task": _TEXT, "reason": _TEXT},
+    "exec": {"task": _TEXT, "container": f"{_TEXT} or null", "command": _TEXTS},
     "gateway": {},
     "accidents": {},
 }

@@ -165,6 +165,34 @@ def test_a_service_of_two_containers_with_secrets_and_a_queue(twin: RunningTwin,
     assert logs.stdout == "the agent\n"
 
 
+def test_a_command_runs_as_the_processes_of_a_container_do(twin: RunningTwin, folder: Path) -> None:
+    (task,) = tasks(twin, "orders")
+    told = answer(folder) or {}
+
+    def run(*arguments: str, of: str = task["taskArn"]) -> subprocess.CompletedProcess[str]:
+        words = twin_command("exec", "--state", str(twin.state), of, *arguments)
+        return subprocess.run(words, input="echo $COLOUR; exit 3", capture_output=True, text=True)
+
+    inside = run("--", sys.executable, "-c", "import json, os; print(json.dumps([os.getcwd(), dict(os.environ)]))")
+    where, environment = json.loads(inside.stdout)
+    assert where == str(folder / "orders")
+    assert (environment.pop("PASSWORD"), environment["HOST"]) == ("hush", told["HOST"])
+    common = told.keys() & environment.keys()
+    assert {name: told[name] for name in common} == {name: environment[name] for name in common}
+    assert "TWIN_TOKEN" not in environment
+    shell = run(of=task["taskArn"].rpartition("/")[2][:10])
+    assert (shell.returncode, shell.stdout) == (3, "red\n")
+    agent = run("--container", "agent", "--", "/bin/sh", "-c", "pwd; echo $PASSWORD; kill -TERM $$")
+    assert (agent.returncode, agent.stdout) == (-15, f"{folder}\n\n")
+    for refused, why in (
+        (run("--container", "other"), "has not a container other running: --container takes one of app, agent."),
+        (run(of="zzz"), "zzz is no task: give one of "),
+        (run("--", "no-such-program"), f"no-such-program cannot be run in {folder / 'orders'} (No such file"),
+    ):
+        assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+        assert why in refused.stderr
+
+
 def test_a_change_of_the_code_is_a_rolling_deployment(twin: RunningTwin, folder: Path) -> None:
     (before,) = tasks(twin, "orders")
 

@@ -21,6 +21,7 @@ FAULT = {"kind": "slow", "target": None, "seconds": None, "delay": 1}
         ("fault", {**FAULT, "target": "0a1b", "seconds": 2.5}),
         ("undo", {"kind": "slow", "target": None}),
         ("stop", {"task": "0a1b", "reason": "to see"}),
+        ("exec", {"task": "0a1b", "container": None, "command": ["env"]}),
         ("gateway", {}),
     ],
 )

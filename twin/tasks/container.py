@@ -41,6 +41,7 @@ class TaskContainer:
         self.log = log
         self.address = Address("127.0.0.1", _PORT)  # until the task has one
         self.process: Process | None = None
+        self.given: Mapping[str, str] = {}  # its environment, once it has started
         self.started, self.healthy, self.ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
         record.is_run = program is not None
 
@@ -106,7 +107,7 @@ class TaskContainer:
             OSError: it cannot be started.
         """
         assert self.program is not None
-        command = self.program.command
+        command, self.given = self.program.command, environment
         self.process = await processes.spawn(
             name, words, env=environment, cwd=command.folder, log=self.log, umask=command.umask
         )

@@ -140,6 +140,24 @@ class Life:
         processes = [*(container.process for container in self._containers), self.proxy]
         return {each.pid for each in processes if each is not None and each.returncode is None}
 
+    def inside(self, container: str | None, command: Sequence[str]) -> dict[str, Any]:
+        """How another process runs *command* as those of a container do: its words, folder and environment.
+
+        Args:
+            container: its name; None: the main one.
+
+        Raises:
+            BadInput: that container does not run.
+        """
+        running = {each.name: each for each in self._containers if each.is_running}
+        found = running.get(self._main.name if container is None else container)
+        if found is None or found.program is None:
+            what = "its main container" if container is None else f"a container {container}"
+            there = ", ".join(running) or "none"
+            raise BadInput(f"Task {self.task.id[:12]} has not {what} running: --container takes one of {there}.")
+        folder = str(found.program.command.folder)
+        return {"words": self._client.command(command), "folder": folder, "environment": dict(found.given)}
+
     async def disturb(self, disturbance: Disturbance) -> None:
         """Let faults have this effect, on what has started and on what will."""
         self._disturbance = disturbance

@@ -76,7 +76,7 @@ _REASONS = {
     "volumeConfigurations": _NOT_ISOLATED,
     "mountPoints": _NOT_ISOLATED,
     "logConfiguration": "logs go to the state folder",
-    "enableExecuteCommand": "there is no ECS Exec: tasks are processes of this machine",
+    "enableExecuteCommand": "ExecuteCommand is refused: `twin exec` runs a command as the task's processes run",
     "availabilityZoneRebalancing": "tasks are spread over zones when they start, and not moved later",
     "securityGroups": "no packet is filtered on loopback addresses",
     "assignPublicIp": "nothing outside this machine reaches a task",

@@ -150,6 +150,13 @@ def test_an_operation_that_is_not_here_names_itself(ecs: Any) -> None:
     assert code_of(refused) == "UnsupportedFeatureException"
 
 
+def test_ecs_exec_is_refused_with_what_stands_for_it(ecs: Any) -> None:
+    with pytest.raises(ClientError, match="`twin exec TASK -- COMMAND` runs a command") as refused:
+        ecs.execute_command(cluster="shop", task="0a1b", command="/bin/sh", interactive=True)
+
+    assert code_of(refused) == "UnsupportedFeatureException"
+
+
 @pytest.mark.parametrize(
     ("request_body", "code", "message"),
     [

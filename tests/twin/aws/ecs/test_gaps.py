@@ -37,7 +37,7 @@ def test_what_the_twin_does_is_not_told() -> None:
     ("changes", "line"),
     [
         ({"volumeConfigurations": [{"name": "data"}]}, "service shop, volumeConfigurations: tasks are processes"),
-        ({"enableExecuteCommand": True}, "service shop, enableExecuteCommand: there is no ECS Exec"),
+        ({"enableExecuteCommand": True}, "service shop, enableExecuteCommand: ExecuteCommand is refused"),
         ({"availabilityZoneRebalancing": "ENABLED"}, "service shop, availabilityZoneRebalancing: tasks are spread"),
         ({"deploymentConfiguration": {"bakeTimeInMinutes": 5}}, "service shop, bakeTimeInMinutes: the twin has no use"),
         (
