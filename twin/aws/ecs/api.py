@@ -29,6 +29,8 @@ OPERATIONS: Mapping[str, Callable[[Context, Json], Json]] = {
     **tags.OPERATIONS,
 }
 
+_INSTEAD = {"ExecuteCommand": ": `twin exec TASK -- COMMAND` runs a command as the task's processes run"}
+
 
 @cache
 def service_model() -> Any:
@@ -63,7 +65,8 @@ def call(context: Context, operation: str, request: object) -> Json:
     if operation not in service_model().operation_names:
         raise InvalidParameterException(f"Unknown operation {operation!r}")
     if operation not in OPERATIONS:
-        raise UnsupportedFeatureException(f"The operation {operation} is not supported by this endpoint")
+        instead = _INSTEAD.get(operation, "")
+        raise UnsupportedFeatureException(f"The operation {operation} is not supported by this endpoint{instead}")
     shape = service_model().operation_model(operation).input_shape
     try:
         report = ParamValidator().validate(request, shape)

@@ -6,7 +6,7 @@ from typing import Any
 
 from twin.aws.ecs import wire
 from twin.aws.ecs.context import Context, find_cluster, find_service, name_of, page
-from twin.aws.ecs.errors import InvalidParameterException, UnsupportedFeatureException
+from twin.aws.ecs.errors import InvalidParameterException
 from twin.aws.ecs.model import Deployment, StopCode, Task
 from twin.aws.ecs.ports import NoRoom
 from twin.aws.ecs.services import check_network, usable
@@ -114,18 +114,9 @@ def run_task(context: Context, request: Json) -> Json:
     return {"tasks": started, "failures": failures}
 
 
-def execute_command(context: Context, request: Json) -> Json:
-    """Refused: a client of ECS Exec talks to the Session Manager, which is not here."""
-    raise UnsupportedFeatureException(
-        "ExecuteCommand is not supported by this endpoint, for no Session Manager is here: "
-        "`twin exec TASK -- COMMAND` runs a command as the task's processes run."
-    )
-
-
 OPERATIONS = {
     "ListTasks": list_tasks,
     "DescribeTasks": describe_tasks,
     "StopTask": stop_task,
     "RunTask": run_task,
-    "ExecuteCommand": execute_command,
 }
