@@ -113,8 +113,7 @@ def _table(table: Table) -> str:
 
     def line(tag: str, cells: list[str]) -> str:
         marked = (
-            f"<{tag}{' class=text' if number < table.text_columns else ''}{names[number] if tag == 'td' else ''}>"
-            f"{cell}</{tag}>"
+            f"<{tag}{_class(table, shown[number], number)}{names[number] if tag == 'td' else ''}>{cell}</{tag}>"
             for number, cell in enumerate(cells)
         )
         return "<tr>" + "".join(marked) + "</tr>"
@@ -130,4 +129,14 @@ def _table(table: Table) -> str:
         rows.append(line("td", cells))
     caption = f"<caption>{_text(table.caption)}</caption>" if table.caption else ""
     body = "\n".join(rows)
-    return f'<div class="wide"><table>{caption}\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table></div>'
+    # On a narrow screen, what a terminal leaves out is shown where it is asked for.
+    more = "<details class=more><summary>All columns</summary></details>\n" if table.only_page else ""
+    inside = f"{caption}\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>"
+    return f'<div class="wide">{more}<table>{inside}\n</table></div>'
+
+
+def _class(table: Table, number: int, place: int) -> str:
+    """Of the cells of column *number*, which is at *place*."""
+    if place < table.text_columns:
+        return " class=text"
+    return " class=more" if number in table.only_page else ""

@@ -23,9 +23,10 @@ from load.results import Run
 
 # The figures of the matrix; those of the second list are on pages alone.
 _SHOWN = (
-    "requests", "failures", "unfinished", "failed_seconds", "failed_percent", "failures_from_s", "failures_to_s",
+    "requests", "failures", "unfinished", "failed_seconds", "failed_percent", "failures_from_s",
     "even_again_s", "p99_before_ms", "p99_during_ms", "detect_s", "deregister_s", "replace_s",
 )  # fmt: skip
+_FROM, _TO = "failures_from_s", "failures_to_s"  # one column
 _PAGE_ONLY = {"unfinished", "failed_percent", "p99_before_ms", "p99_during_ms", "detect_s", "deregister_s", "replace_s"}
 
 _ALONE = 2  # level of the headings of a page about one run
@@ -182,7 +183,10 @@ def _hosts(findings: Findings, roles: Mapping[str, str]) -> Table:
         lines.append(["p99 ms", "", "", "", *p99, "", "", "", ""])
     spans = [f"{p.name} ({p.last_second - p.first_second + 1} s)" if len(periods) > 1 else "share" for p in periods]
     head = ["host", "", "zone", "requests", *spans, "failed", "p50 ms", "p95 ms", "p99 ms"]
-    return Table(head, lines, text_columns=3, only_page=(len(head) - 3, len(head) - 2))
+    whole = sum(period.last_second - period.first_second + 1 for period in periods)
+    cut = whole > round(findings.duration) and len(periods) > 1
+    caption = f"In whole seconds of the clock, which are {whole} of {findings.duration:.0f} s of load:" if cut else ""
+    return Table(head, lines, caption, text_columns=3, only_page=(len(head) - 3, len(head) - 2))
 
 
 def _values(measured: Measured, shown: Collection[Split]) -> dict[str, Any]:
@@ -294,7 +298,7 @@ def _table(matrix: Sequence[Row], study: Study) -> Table:
     ]
     head = ["experiment", *swept, *(["way"] if both else [])]
     return Table(
-        [*head, *(FIGURES[figure].heading for figure in shown)],
+        [*head, *("failed from-to s" if figure == _FROM else FIGURES[figure].heading for figure in shown)],
         lines,
         text_columns=len(head),
         links=[first[row.experiment.name, *map(row.parameters.get, swept)] for row in matrix],
@@ -303,11 +307,12 @@ def _table(matrix: Sequence[Row], study: Study) -> Table:
 
 
 def _cell(row: Row, figure: str) -> str:
-    """A dash where no run came to it, `in 2 of 5` where only some did."""
+    """A dash where no run came to it, `in 2 of 5` where only some did; of several, the first and the last failure."""
     if (spread := row.figures.get(figure)) is None:
         return "-"
     some = f", in {spread.count} of {row.runs}" if spread.count < row.runs else ""
-    return f"{words.spread(spread)}{some}"
+    told = f"{spread.low:.1f} to {row.figures[_TO].high:.1f}" if figure == _FROM else words.spread(spread)
+    return f"{told}{some}"
 
 
 _FEW = 3  # runs that are compared second by second

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import textwrap
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Self
+from typing import Literal, Self
 
 from rich.console import Console
 from rich.live import Live
@@ -59,18 +60,37 @@ def _columns(table: Table, width: int) -> Columns:
     longest = {number: max((len(row[number]) for row in table.rows), default=0) for number in shown}
     heads = {number: table.head[number] for number in shown}
     wide = sum(max(longest[number], len(heads[number])) + 2 for number in shown) <= width
+    widths: dict[int, int] = {}
     if not wide:
         words = {number: max(map(len, head.split()), default=0) for number, head in heads.items()}
         heads = {number: textwrap.fill(head, max(1, longest[number], words[number])) for number, head in heads.items()}
         least = sum(max(min(longest[number], _WHOLE), words[number]) + 1 for number in shown)
+        if least > width:
+            widths = _widths(table, shown, width)
     columns = Columns(box=None, pad_edge=False, padding=(0, 2 if wide else 1, 0, 0))
     for number in shown:
         is_text = number < table.text_columns or number in table.only_terminal or longest[number] > _WHOLE
         is_whole = longest[number] <= _WHOLE and (wide or least <= width)
-        columns.add_column(heads[number], justify="left" if is_text else "right", overflow="fold", no_wrap=is_whole)
+        justify: Literal["left", "right"] = "left" if is_text else "right"
+        columns.add_column(heads[number], justify=justify, overflow="fold", no_wrap=is_whole, width=widths.get(number))
     for row in table.rows:
         columns.add_row(*(row[number] for number in shown))
     return columns
+
+
+def _widths(table: Table, shown: Sequence[int], width: int) -> dict[int, int]:
+    """Of each column that is *shown*: no word is broken, and what needs least is whole; none without the room."""
+    cells = {number: [table.head[number], *(row[number] for row in table.rows)] for number in shown}
+    widths = {number: max(len(word) for cell in own for word in [*cell.split(), ""]) for number, own in cells.items()}
+    room = width + 1 - sum(each + 1 for each in widths.values())
+    if room < 0:
+        return {}
+    needs = {number: max(0, *(len(row[number]) - widths[number] for row in table.rows)) for number in shown}
+    for number in sorted(shown, key=needs.__getitem__):
+        more = min(needs[number], room)
+        widths[number] += more
+        room -= more
+    return widths
 
 
 class Progress(ExitStack):

@@ -168,6 +168,7 @@ def _latencies(axes: Axes, run: Run, seconds: range, x: NDArray[np.int64]) -> No
             where, side = (x[-1], own[ends[-1]]), "top" if name == "p50" else "bottom"
             axes.annotate(name, where, xytext=(3, 0), textcoords="offset points", va=side, annotation_clip=False)
     axes.set_yscale("log")
+    axes.margins(y=0.3)  # room for the names below and above the ends
     known = values[~np.isnan(values)]
     low, high = known.min(initial=1e3), known.max(initial=1.0)
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 50 * low else (1.0,), numticks=9))

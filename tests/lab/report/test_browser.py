@@ -86,6 +86,23 @@ def test_light_and_dark(browser: Browser, report: Path, scheme: str, ink: int, p
     page.close()
 
 
+def test_a_narrow_screen_has_the_columns_that_matter_and_all_on_demand(browser: Browser, report: Path) -> None:
+    page, _ = opened(browser, report, width=400)
+    first = page.locator("table").first.locator("tbody tr").nth(1)
+
+    def shown() -> list[str | None]:
+        return [cell.get_attribute("data-name") for cell in first.locator("td").all() if cell.is_visible()][2:]
+
+    assert shown() == ["requests", "failed", "s of traffic", "failed from-to s", "even again s"]
+    page.locator("details.more").first.locator("summary").click()
+    assert {"failed %", "p99 during ms", "ECS acts s"} < set(shown())
+    page.close()
+    page, _ = opened(browser, report)
+    assert not page.locator("details.more").first.is_visible()
+    assert page.locator("table").first.locator("td.more").first.is_visible()
+    page.close()
+
+
 def test_the_matrix_leads_to_the_runs(browser: Browser, report: Path) -> None:
     page, _ = opened(browser, report)
     lines = page.locator("table").first.locator("tbody tr")

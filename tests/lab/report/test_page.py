@@ -262,14 +262,14 @@ def test_a_study_has_the_matrix_and_every_run(tmp_path: Path) -> None:
     share = 100 * failed / total(timeline)
 
     assert page.tables[0][0] == [
-        "experiment", "requests", "failed", "s of traffic", "failed %", "from s", "to s", "even again s",
+        "experiment", "requests", "failed", "s of traffic", "failed %", "failed from-to s", "even again s",
         "p99 before ms", "p99 during ms", "ECS acts s", "left Cloud Map s", "replaced s",
     ]  # fmt: skip
     assert page.tables[0][1:] == [
-        ["baseline", f"{total(rows_of(runs[0] / 'timeline.csv')):,}", "0", "0.0", "0", *["-"] * 8],
+        ["baseline", f"{total(rows_of(runs[0] / 'timeline.csv')):,}", "0", "0.0", "0", *["-"] * 7],
         [
-            "scale-in", f"{total(timeline):,}", f"{failed:,}", f"{failed / 300:.1f}", f"{share:.3g}", "0.0",
-            f"{max(seconds) + 1 - at:.1f}",
+            "scale-in", f"{total(timeline):,}", f"{failed:,}", f"{failed / 300:.1f}", f"{share:.3g}",
+            f"0.0 to {max(seconds) + 1 - at:.1f}",
             f"{even_again(timeline, spans['after'][0]) - at:.1f}",
             *(f"{p99(within(latency, spans[name])):.1f}" for name in ("before", "during")),
             "0.0", f"{meta['discovery'][1]['at'] - at:.1f}", f"{delta - at:.1f}",
