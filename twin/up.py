@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import functools
 import gc
 import os
 import signal
@@ -67,7 +66,9 @@ def run(options: Options) -> int:
         programs.umask = umask
         # The start makes a million objects that stay; to look through them again and again would take a third of it.
         gc.disable()
-        _share_models()
+        from twin.aws.models import share_models
+
+        share_models()
         from twin.supervisor import ACCOUNT, Supervisor
 
         _require_region(stack.region, ACCOUNT)
@@ -153,8 +154,10 @@ def _require_region(region: str, account: str) -> None:
     Raises:
         BadStack: AWS has none of that name.
     """
+    from twin.aws.moto import complete
     from twin.aws.moto.stores import has_region
 
+    complete()
     if not has_region(account, region):
         raise BadStack(f"{region} is no Region that the AWS SDK knows: name another, as in SC_REGION=eu-west-2.")
 
@@ -164,16 +167,6 @@ def _be_on_our_own() -> None:
     os.environ.update(past_proxies(os.environ), AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
     for name in PROFILES:
         os.environ.pop(name, None)
-
-
-def _share_models() -> None:
-    """Let every session of botocore in this process use one loader, which reads the model of a service once.
-
-    moto makes sessions of its own, half a dozen as it is imported, and the models are megabytes of JSON.
-    """
-    import botocore.session
-
-    botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 
 def _programs(options: Options, stack: Stack) -> Programs:

@@ -33,7 +33,7 @@ from benchmarks.stacks import with_tasks
 from twin.machine.addresses import Address, free_port
 
 # As twin.up does it: without collections of garbage, and with one reader of botocore's models.
-IMPORTS = "import gc; gc.disable(); from twin.up import _share_models; _share_models(); import twin.supervisor"
+IMPORTS = "import gc; gc.disable(); from twin.aws.models import share_models; share_models(); import twin.supervisor"
 FEW, MORE, MOST = 3, 15, 60  # tasks
 
 

@@ -101,15 +101,23 @@ class Stack:
         return (Gap(f"stack {self.name}", "", why),)
 
     def in_order(self) -> tuple[Resource, ...]:
-        """The resources, each after all that it refers to or names in `depends_on`; BadStack for a cycle."""
+        """The resources, each after all that it refers to or names in `depends_on`; BadStack for a cycle.
+
+        ECS services come first, and what they need: their tasks start while the rest is deployed.
+        """
         graph = {address: self._needs(resource) for address, resource in self.resources.items()}
         try:
-            return tuple(self.resources[address] for address in TopologicalSorter(graph).static_order())
+            order = tuple(TopologicalSorter(graph).static_order())
         except CycleError as error:
             raise BadStack(
                 f"The resources of {self.name} depend on each other in a circle ({' -> '.join(error.args[1])}): "
                 "take one of these references out."
             ) from None
+        first: set[str] = set()
+        for address in reversed(order):  # each before what it needs
+            if address in first or self.resources[address].type == "aws_ecs_service":
+                first |= {address, *graph[address]}
+        return tuple(self.resources[address] for address in sorted(order, key=lambda address: address not in first))
 
     def _needs(self, resource: Resource) -> list[str]:
         for address in resource.depends_on:

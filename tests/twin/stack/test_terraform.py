@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin.errors import BadStack
+from twin.stack.references import mentioned
 from twin.stack.terraform import Stack, load_stack
 
 SYNTHESIZED = Path(__file__).parents[1] / "cdk.tf.json"
@@ -93,6 +94,19 @@ def test_resources_come_after_what_they_need() -> None:
         "aws_apigatewayv2_route.route",
     ]
     assert sorted(chain, key=order.index) == chain
+
+
+def test_services_come_first_with_what_they_need_and_nothing_else() -> None:
+    """Their tasks start while the rest is deployed."""
+    stack = load_stack(SYNTHESIZED)
+    order = [resource.address for resource in stack.in_order()]
+    end = order.index("aws_ecs_service.service") + 1
+
+    needed = {"aws_ecs_service.service"}
+    for address in reversed(order[:end]):
+        assert address in needed
+        needed |= {*stack.resources[address].depends_on, *mentioned(stack.resources[address].arguments)}
+    assert {"aws_apigatewayv2_api.api", "aws_apigatewayv2_route.route"} <= set(order[end:])
 
 
 def test_what_the_twin_passes_over_still_orders_the_rest(content: dict[str, Any], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from twin.aws.moto import (
     cloud_map,
     domain_names,
     hosted_zones,
+    images,
     metrics,
     policies,
     public_parameters,
@@ -20,7 +21,7 @@ __all__ = ["complete"]
 
 _MODULES = (
     *(alarms, api_gateway, cloud_map, domain_names, hosted_zones, metrics, policies, public_parameters),
-    *(scalable_targets, security_groups, transit_gateways),
+    *(images, scalable_targets, security_groups, transit_gateways),
 )
 
 # General layout
@@ -34,6 +35,7 @@ _MODULES = (
 #   scaling_alarms.py   the alarms of target tracking policies
 #   domain_names.py     their addresses, changes of names and mappings, what a mapping keeps from being deleted
 #   hosted_zones.py     their ids
+#   images.py           AWS's public images, made when they are first asked for
 #   policies.py         the managed policies of AWS
 #   public_parameters.py  AWS's public parameters of its image for logs
 #   transit_gateways.py attachments of VPCs: their tags, and that they are described once they are deleted

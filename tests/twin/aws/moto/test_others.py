@@ -1,4 +1,4 @@
-"""Security groups, transit gateways, managed policies, as the Terraform provider uses them."""
+"""Security groups, transit gateways, images, managed policies, as the Terraform provider uses them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.ec2.models import EC2Backend
 
 from tests.twin.aws.moto.conftest import REGION, Client
+from twin.aws.moto import complete
 
 Json = dict[str, Any]
 
@@ -159,3 +161,21 @@ def test_where_the_image_of_aws_for_fluent_bit_is(client: Client) -> None:
     assert {parameter["Name"].rpartition("/")[2] for parameter in listed} == {"latest", "stable"}
     with pytest.raises(ssm.exceptions.ParameterNotFound):
         ssm.get_parameter(Name="/aws/service/aws-for-fluent-bit/nope")
+
+
+@pytest.mark.parametrize("first", ["images", "snapshots"])
+def test_public_images_are_there_with_their_snapshots_whichever_is_asked_for_first(first: str) -> None:
+    complete()
+    store = EC2Backend("eu-central-1", "123456789012")
+
+    def images() -> set[str]:
+        found = store.describe_images(owners=["amazon"])
+        return {device["Ebs"]["SnapshotId"] for image in found for device in image.block_device_mappings}
+
+    def snapshots() -> set[str]:
+        return {snapshot.id for snapshot in store.describe_snapshots()}
+
+    asked = {"images": images, "snapshots": snapshots}[first]()
+    assert len(asked) > 100
+    assert images() <= snapshots()
+    assert asked in (images(), snapshots())  # made once
