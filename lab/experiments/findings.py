@@ -62,6 +62,20 @@ class Times:
 
 
 @dataclass(frozen=True)
+class Stop:
+    """How long the tasks that ECS stopped after the fault served on.
+
+    Attributes:
+        began: seconds from the fault until ECS began to stop the first of them.
+        served_on: seconds from when ECS began to stop a task until its last answer, the most of all; of a task that is
+            not known to have answered, until its containers had ended.
+    """
+
+    began: float
+    served_on: float
+
+
+@dataclass(frozen=True)
 class Period:
     """A stretch of the run, from its first to its last whole second, and how its requests were spread over hosts."""
 
@@ -94,6 +108,7 @@ class Findings:
     stopped: tuple[str, ...]  # hosts of the tasks that ECS stopped since the fault
     replacements: tuple[str, ...]  # of those that came since and stayed, in the order of their first answers
     unserved: tuple[str, ...]  # of these, the ones that answered nothing
+    stop: Stop | None  # None where ECS stopped no task after the fault, or nothing tells how long one served on
     unended: tuple[str, ...]  # of the stopped, those whose containers ran when the load ended, where that is known
     even_again: EvenAgain | None  # None without an event
     unhealthy_answers: int  # requests that were answered by tasks that never got healthy
@@ -178,6 +193,7 @@ def find(run: Run) -> Findings:
         stopped=fault.hostnames if fault and by_api else tuple(dict.fromkeys(task.hostname for task in gone)),
         replacements=(*served, *unserved),
         unserved=unserved,
+        stop=_stop(run, fault, gone, went) if fault else None,
         unended=tuple(
             dict.fromkeys(
                 task.hostname
@@ -331,6 +347,19 @@ def _gone_and_come(fault: Fault, tasks: Sequence[TaskRecord]) -> tuple[list[Task
     gone = [task for task in stopped if task.created_at < fault.at]
     came = [task for task in stay if task.created_at >= fault.at]
     return gone, came, {task.hostname for task in stopped} - {task.hostname for task in stay}
+
+
+def _stop(run: Run, fault: Fault, gone: Sequence[TaskRecord], went: Collection[str]) -> Stop | None:
+    """Of the *gone* tasks; *went*: the hosts whose name no task that runs has."""
+    last_seen = {host.hostname: host.last_seen for host in run.hosts if host.hostname in went}
+    began, ended = [], []
+    for task in gone:
+        end = last_seen.get(task.hostname, task.execution_stopped_at)
+        if task.stopping_at is None or end is None:
+            return None
+        began.append(task.stopping_at - fault.at)
+        ended.append(max(end - task.stopping_at, 0.0))
+    return Stop(min(began), max(ended)) if gone else None
 
 
 def _times(

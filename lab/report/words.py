@@ -189,14 +189,23 @@ def _cause(cause: Cause, arm: str) -> str:
 
 
 def hint(measured: Measured) -> str:
-    """What probably causes the 503s of a planned stop, for a service whose drain nobody set; "" where nothing tells."""
-    findings = measured.findings[DIRECT]
+    """Where a planned stop lost requests and the service did not serve on, what to read; "" elsewhere.
+
+    Whether it did is measured: a service of one's own may be given DRAIN_SECONDS, and not read it. Who swept it knows.
+    """
+    findings, stop = measured.findings[DIRECT], measured.findings[DIRECT].stop
     answered_503 = findings.failures_by_cause.get(Cause(503, from_host=False), 0)
-    from_the_stop_on = findings.failure_window is not None and findings.failure_window[0] < 1
-    chosen = measured.drain or "drain_seconds" in measured.parameters
+    if stop is None or stop.served_on >= 1 or findings.failure_window is None:
+        return ""
+    # The failures' first second is a whole one, which may have begun before the stop.
+    from_the_stop_on = abs(findings.failure_window[0] - stop.began) <= 1
+    chosen = "drain_seconds" in measured.parameters
     if chosen or not (findings.experiment.planned and from_the_stop_on and 2 * answered_503 > findings.failures):
         return ""
-    return "503 from the stop on: the service probably ends at SIGTERM; docs/own-service.md says what it has to do."
+    return (
+        f"503 from the stop on: the service answered for {stop.served_on:.1f} s after the stop, and no longer; "
+        "see docs/own-service.md#serve-on-after-sigterm."
+    )
 
 
 def times(findings: Findings) -> list[str]:

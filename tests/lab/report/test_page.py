@@ -507,25 +507,50 @@ def test_a_load_that_ended_early_is_told_in_the_headline_and_survived_nothing(tm
 
 
 @pytest.mark.parametrize(
-    ("name", "task", "is_said"),
+    ("name", "serves_on", "parameters", "is_said"),
     [
-        ("stop-task", {"drain_seconds": 0.0}, True),
-        ("stop-task", {}, True),
-        ("stop-task", {"drain_seconds": 20.0}, False),
-        ("crash", {}, False),
+        ("stop-task", 0.0, {}, True),
+        ("stop-task", 0.4, {}, True),
+        ("stop-task", 1.5, {}, False),
+        ("stop-task", 0.0, {"drain_seconds": 0.0}, False),
+        ("crash", 0.0, {}, False),
     ],
 )
 def test_503_from_a_stop_on_leads_to_the_page_of_services(
-    name: str, task: dict[str, float], is_said: bool, tmp_path: Path
+    name: str, serves_on: float, parameters: dict[str, float], is_said: bool, tmp_path: Path
 ) -> None:
-    run = write_run(tmp_path / "run", np.random.default_rng(3), name=name, lingers=2.0)
+    """By what was measured: the setting of 20 s is one that the service may not read."""
+    run = write_run(
+        tmp_path / "run", np.random.default_rng(3), name=name, lingers=2.0, drain=serves_on, parameters=parameters
+    )
     meta = json.loads((run / "run.json").read_text())
-    meta["experiment"]["task"] = task
+    meta["experiment"]["task"] = {"drain_seconds": 20.0}
     (run / "run.json").write_text(json.dumps(meta))
-    page = run_page(read_measured(run))
+    measured = read_measured(run)
+    page = run_page(measured)
 
-    told = "503 from the stop on: the service probably ends at SIGTERM; docs/own-service.md says what it has to do."
+    stop = measured.findings["direct"].stop
+    assert stop is not None
+    assert stop.began == pytest.approx(0, abs=1e-6)
+    assert stop.served_on == pytest.approx(serves_on, abs=0.05)
+    told = (
+        f"503 from the stop on: the service answered for {stop.served_on:.1f} s after the stop, and no longer; "
+        "see docs/own-service.md#serve-on-after-sigterm."
+    )
     assert (told in [part.text for part in page.parts if isinstance(part, Sentence)]) is is_said
+
+
+def test_of_tasks_whose_answers_name_no_host_it_counts_when_their_containers_ended(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", np.random.default_rng(3), lingers=2.0)
+    (run / "run.json").write_text((run / "run.json").read_text().replace('"gamma"', '"unseen"'))
+    stop = read_measured(run).findings["direct"].stop
+    assert stop is not None
+    assert stop.served_on == pytest.approx(0.5)
+    meta = json.loads((run / "run.json").read_text())
+    for task in meta["tasks"]:
+        task["execution_stopped_at"] = None
+    (run / "run.json").write_text(json.dumps(meta))
+    assert read_measured(run).findings["direct"].stop is None
 
 
 def test_one_lost_request_is_no_zero_seconds() -> None:
