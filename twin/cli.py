@@ -319,7 +319,9 @@ def logs(
     task: Annotated[
         str,
         typer.Argument(
-            metavar="TASK", help="A task's id or the beginning of it; or `gateway`.", autocompletion=_tasks_and_gateway
+            metavar="TASK",
+            help="A task's id, the beginning of it or its host name; or `gateway`.",
+            autocompletion=_tasks_and_gateway,
         ),
     ],
     proxy: Annotated[bool, typer.Option("--proxy", help="Those of its proxy, not of the application.")] = False,
@@ -332,12 +334,18 @@ def logs(
     from twin.machine.state import StateFolder
 
     folder = StateFolder(state)
-    of_gateway = folder.path / "gateway" / ("gateway.log" if proxy else "access.log")
+    where = folder.path / "gateway" if task == "gateway" else folder.find_task(task)
+    of_gateway = "gateway.log" if proxy else "access.log"
     of_task = "proxy.log" if proxy else f"{container}.log" if container else "application.log"
-    file = of_gateway if task == "gateway" else folder.find_task(task) / of_task
+    file = where / (of_gateway if task == "gateway" else of_task)
     if file.exists():
         with file.open("rb") as lines:
             shutil.copyfileobj(lines, sys.stdout.buffer)
+    elif file.name == "access.log":
+        print("twin: the stage has no access log: give it access_log_settings", file=sys.stderr)
+    else:
+        there = ", ".join(sorted(log.name for log in where.glob("*.log"))) or "none yet"
+        print(f"twin: {task} has no {file.name}; its logs are: {there}", file=sys.stderr)
 
 
 @app.command()
@@ -355,7 +363,10 @@ def events(
 @app.command()
 def stop(
     task: Annotated[
-        str, typer.Argument(metavar="TASK", help="A task's id, or the beginning of it.", autocompletion=_tasks)
+        str,
+        typer.Argument(
+            metavar="TASK", help="A task's id, the beginning of it or its host name.", autocompletion=_tasks
+        ),
     ],
     reason: Annotated[str, typer.Option(help="For the task's record.")] = "twin stop",
     state: State = _STATE,
@@ -370,7 +381,10 @@ def stop(
 @app.command("exec")
 def exec_(
     task: Annotated[
-        str, typer.Argument(metavar="TASK", help="A task's id, or the beginning of it.", autocompletion=_tasks)
+        str,
+        typer.Argument(
+            metavar="TASK", help="A task's id, the beginning of it or its host name.", autocompletion=_tasks
+        ),
     ],
     command: Annotated[
         list[str] | None, typer.Argument(metavar="[-- COMMAND...]", help="What to run; a shell if not given.")
@@ -407,7 +421,9 @@ def fault(
     target: Annotated[
         str | None,
         typer.Argument(
-            metavar="[TASK|ZONE]", help="A task's id or the beginning of it; or a zone.", autocompletion=_tasks
+            metavar="[TASK|ZONE]",
+            help="A task's id, the beginning of it or its host name; or a zone.",
+            autocompletion=_tasks,
         ),
     ] = None,
     seconds: Annotated[
@@ -456,7 +472,7 @@ def init(
 ) -> None:
     """Write a twin.toml here that has a table for each container of the project's task definitions."""
     from twin.stack.project import task_definitions, twin_toml
-    from twin.tasks.programs import FILE
+    from twin.tasks.programs import FILE, Programs
 
     found = task_definitions(project)
     if not found:
@@ -466,6 +482,7 @@ def init(
         with FILE.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
+        Programs(file=FILE)  # which says what is wrong with it, and in which line
         raise BadInput(f"{FILE} is there, and is not overwritten: move it away, or add to it.") from None
     except OSError as error:
         raise BadInput(f"{FILE} cannot be written ({error.strerror}): choose another folder.") from None

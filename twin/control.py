@@ -80,10 +80,15 @@ class Control:
             case "accidents":
                 return {"accidents": list(self._accidents)}
             case _:
-                gaps = [str(gap) for gap in gaps_of(*self._parts)]
-                requests = await self._gateway.requests()
-                fronts = [{"name": name, "url": url} for name, url in self._gateway.urls + self._balancers.urls]
-                return {"requests": requests, "fronts": fronts, "calls": calls(self._context.ecs), "left_out": gaps}
+                gaps = gaps_of(*self._parts)
+                return {
+                    "requests": await self._gateway.requests(),
+                    "fronts": [{"name": name, "url": url} for name, url in self._gateway.urls + self._balancers.urls],
+                    "calls": calls(self._context.ecs),
+                    "left_out": [str(gap) for gap in gaps if not gap.works_here],
+                    "perhaps_not_on_aws": [str(gap) for gap in gaps if gap.works_here],
+                    "programs_error": self._launcher.surroundings.programs.trouble,
+                }
 
     async def _set(self, assignments: list[str]) -> Json:
         """Change parameters, each as `name=value`; the answer is all of them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ _WATCH_INTERVAL = 1.0  # seconds
 _COLUMNS = ("task", "host", "zone", "revision", "status", "health", "registered", "", "started", "why stopped")
 _NARROW = 130  # columns of a terminal, below which a row leaves out
 _LEFT_OUT = ("host", "zone", "revision", "started")
+_UNPLACED = "was unable to place"  # of a service's event, in ECS's words
 
 
 def listing(running: dict[str, Any]) -> dict[str, Any]:
@@ -37,8 +38,9 @@ def listing(running: dict[str, Any]) -> dict[str, Any]:
     aws = Aws(endpoint_of(running), running["region"], running["credentials"])
     with _answering(running):
         gateway, addresses = ask(running, "gateway"), _registered(aws)
-        primary = _primary(aws)
-        rows = [(task, _row(task, addresses, gateway["requests"], primary)) for task in _described(aws)]
+        services, tasks = list(_services(aws)), list(_described(aws))
+        primary = _primary(services)
+        rows = [(task, _row(task, addresses, gateway["requests"], primary)) for task in tasks]
     return {
         **{name: running[name] for name in ("pid", "gateway_url", "aws_endpoint_url", "region")},
         "tasks": [
@@ -52,9 +54,8 @@ def listing(running: dict[str, Any]) -> dict[str, Any]:
             }
             for task, row in rows
         ],
-        "fronts": gateway["fronts"],
-        "calls": gateway["calls"],
-        "left_out": gateway["left_out"],
+        "lacking": _lacking(services, tasks),
+        **{name: gateway[name] for name in ("fronts", "calls", "left_out", "perhaps_not_on_aws", "programs_error")},
     }
 
 
@@ -70,9 +71,12 @@ def print_listing(running: dict[str, Any], *, stopped: bool = False, left_out: b
     aws = Aws(running["aws_endpoint_url"], running["region"], running["credentials"])
     with _answering(running):
         gateway = ask(running, "gateway")
-        tasks = _tasks(aws, "requests", gateway["requests"], console.width, stopped=stopped)
+        services, tasks = list(_services(aws)), list(_described(aws))
+        addresses = _registered(aws)
     console.print(_head(running))
-    console.print(tasks)
+    console.print(_table(services, tasks, addresses, "requests", gateway["requests"], console.width, stopped=stopped))
+    for note in _notes(services, tasks, gateway["programs_error"]):
+        console.print(note, soft_wrap=True)
     fronts = gateway["fronts"]
     if any(front["url"] != running["gateway_url"] for front in fronts):  # a single API is where the gateway is
         console.print("\nWhat is served, and where:", highlight=False)
@@ -81,6 +85,10 @@ def print_listing(running: dict[str, Any], *, stopped: bool = False, left_out: b
     if lines := _calls(gateway["calls"]):
         console.print("\nBy Service Connect these services may call each other:", highlight=False)
         for line in lines:
+            console.print(f"  {line}", highlight=False, soft_wrap=True)
+    if elsewhere := gateway["perhaps_not_on_aws"]:
+        console.print("\nWorks here, but perhaps not on AWS:", highlight=False)
+        for line in elsewhere:
             console.print(f"  {line}", highlight=False, soft_wrap=True)
     if gaps := gateway["left_out"]:
         parts = "1 part of the stack does" if len(gaps) == 1 else f"{len(gaps)} parts of the stack do"
@@ -114,13 +122,15 @@ def watch_listing(running: dict[str, Any], *, stopped: bool = False) -> None:
         while True:
             time.sleep(_WATCH_INTERVAL)
             try:
-                now, then = ask(running, "gateway")["requests"], at
-                at = time.monotonic()
+                gateway, then = ask(running, "gateway"), at
+                now, at = gateway["requests"], time.monotonic()
                 # The counts begin anew with the gateway's Envoy.
                 news = {name: total - before.get(name, 0) for name, total in now.items()}
                 rates = {name: round(max(count, 0) / (at - then)) for name, count in news.items()}
                 before = now
-                shown = Group(_head(running), _tasks(aws, "req/s", rates, console.width, stopped=stopped))
+                services, tasks = list(_services(aws)), list(_described(aws))
+                table = _table(services, tasks, _registered(aws), "req/s", rates, console.width, stopped=stopped)
+                shown = Group(_head(running), table, *_notes(services, tasks, gateway["programs_error"]))
                 if console.is_terminal:
                     live.update(shown, refresh=True)
                 else:
@@ -141,8 +151,17 @@ def _head(running: dict[str, Any]) -> str:
     return f"gateway {running['gateway_url']}   AWS endpoint {running['aws_endpoint_url']}   pid {running['pid']}"
 
 
-def _tasks(aws: Aws, counted: str, requests: Mapping[str, int], width: int, *, stopped: bool) -> Table:
-    """A row for each task, in *width* columns of a terminal; *requests* by address, in a column named *counted*.
+def _table(
+    services: Iterable[dict[str, Any]],
+    tasks: Iterable[dict[str, Any]],
+    addresses: dict[str, str],
+    counted: str,
+    requests: Mapping[str, int],
+    width: int,
+    *,
+    stopped: bool,
+) -> Table:
+    """A row for each of *tasks*, in *width* columns of a terminal; *requests* by address, in a column named *counted*.
 
     stopped: whether tasks that are STOPPED have one.
     """
@@ -151,13 +170,47 @@ def _tasks(aws: Aws, counted: str, requests: Mapping[str, int], width: int, *, s
     for name in shown:
         # Where it is tight the reason alone is cut: without ids and states the rest says nothing.
         table.add_column(name or counted, no_wrap=name != _COLUMNS[-1], justify="left" if name else "right")
-    addresses, primary = _registered(aws), _primary(aws)
-    for task in _described(aws):
+    primary = _primary(services)
+    for task in tasks:
         if task["lastStatus"] == "STOPPED" and not stopped:
             continue
         row = dict(zip(_COLUMNS, _row(task, addresses, requests, primary), strict=True))
         table.add_row(*(Text(row[name], no_wrap=True, overflow="ellipsis") for name in shown))
     return table
+
+
+def _notes(
+    services: Iterable[dict[str, Any]], tasks: Iterable[dict[str, Any]], programs_error: str | None
+) -> list[Text]:
+    """A line for each service with fewer tasks than it wants, and one where the programs' file cannot be used."""
+    lines = [
+        f"{each['service']}: {each['running']} of {each['desired']} tasks run"
+        + (f": {each['reason']}" if each["reason"] else "")
+        for each in _lacking(services, tasks)
+    ]
+    return [Text(line) for line in (*lines, *([f"No task can start: {programs_error}"] if programs_error else []))]
+
+
+def _lacking(services: Iterable[dict[str, Any]], tasks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each service of which fewer tasks run than it wants, with why its last task stopped or found no place.
+
+    `reason` is None where no task of it has stopped and none has lacked a place.
+    """
+    stopped: dict[tuple[str, str], list[tuple[datetime, str]]] = {}
+    for task in tasks:
+        if task["lastStatus"] == "STOPPED" and "stoppedAt" in task:
+            own = stopped.setdefault((task["clusterArn"], task.get("group", "")), [])
+            own.append((task["stoppedAt"], task.get("stoppedReason", "")))
+    lacking = []
+    for service in services:
+        if service["status"] == "ACTIVE" and service["runningCount"] < service["desiredCount"]:
+            name = service["serviceName"]
+            unplaced = [(e["createdAt"], e["message"]) for e in service["events"] if _UNPLACED in e["message"]]
+            ended = stopped.get((service["clusterArn"], f"service:{name}"), [])
+            _, reason = max([*ended, *unplaced], default=(None, None))
+            counts = {"running": service["runningCount"], "desired": service["desiredCount"]}
+            lacking.append({"service": name, **counts, "reason": reason})
+    return lacking
 
 
 def _described(aws: Aws) -> Iterator[dict[str, Any]]:
@@ -183,16 +236,21 @@ def _registered(aws: Aws) -> dict[str, str]:
     return found
 
 
-def _primary(aws: Aws) -> dict[str, str | None]:
-    """The deployment that is rolling out in each service (`service:NAME`, as the group of its tasks); else None."""
-    found: dict[str, str | None] = {}
+def _services(aws: Aws) -> Iterator[dict[str, Any]]:
+    """DescribeServices of every service."""
     for cluster in aws.call("ecs", "ListClusters")["clusterArns"]:
         arns = aws.call("ecs", "ListServices", cluster=cluster, maxResults=100)["serviceArns"]
         for start in range(0, len(arns), 10):
             described = aws.call("ecs", "DescribeServices", cluster=cluster, services=arns[start : start + 10])
-            for service in described["services"]:
-                ids = {each["status"]: each["id"] for each in service["deployments"]}
-                found[f"service:{service['serviceName']}"] = ids.get("PRIMARY") if len(ids) > 1 else None
+            yield from described["services"]
+
+
+def _primary(services: Iterable[dict[str, Any]]) -> dict[str, str | None]:
+    """The deployment that is rolling out in each service (`service:NAME`, as the group of its tasks); else None."""
+    found: dict[str, str | None] = {}
+    for service in services:
+        ids = {each["status"]: each["id"] for each in service["deployments"]}
+        found[f"service:{service['serviceName']}"] = ids.get("PRIMARY") if len(ids) > 1 else None
     return found
 
 

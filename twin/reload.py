@@ -11,16 +11,20 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from twin.aws.ecs import api
 from twin.aws.ecs.context import Context
+from twin.errors import BadInput
 from twin.tasks.programs import Program, Programs
 
 __all__ = ["changed_files", "reloading", "snapshot"]
 
 _POLL = 1.0  # seconds
 _MOST = 20_000  # files of a folder
+# Terraform's files are no program, whatever a pattern says: `twin env --terraform` and Terraform itself write such.
+_TERRAFORM = ("*.tf", "*.tf.json", "*.tfvars", "*.tfvars.json", "*.tfstate", "*.tfstate.*", "*.tfplan")
 # Folders that tools make; hidden ones and virtual environments are left out as well.
 _MADE = {"__pycache__", "node_modules", "cdktf.out", "results", "target", "dist", "build"}
 
@@ -37,7 +41,12 @@ async def reloading(programs: Programs, context: Context, *, poll: float = _POLL
     before: dict[str, Snapshot] = {}
     changed: dict[str, list[str]] = {}
     while True:
-        now = {key: await asyncio.to_thread(snapshot, program) for key, program in programs.watched().items()}
+        try:
+            watched = programs.watched()
+        except BadInput:  # its file is no TOML while it is written; the tasks' surroundings warn of it
+            await asyncio.sleep(poll)
+            continue
+        now = {key: await asyncio.to_thread(snapshot, each, programs.file) for key, each in watched.items()}
         news = {key: changed_files(before[key], now[key]) for key in now if key in before and before[key] != now[key]}
         before = now
         if not news and changed:
@@ -62,14 +71,20 @@ def _redeploy(context: Context, keys: Iterable[str], changed: Mapping[str, Seque
             api.call(context, "UpdateService", update)
 
 
-def snapshot(program: Program) -> Snapshot:
-    """Time of change in ns and size in bytes of each file of *program* that is watched, by its path in the folder."""
+def snapshot(program: Program, programs_file: Path | None = None) -> Snapshot:
+    """Time of change in ns and size in bytes of each file of *program* that is watched, by its path in the folder.
+
+    programs_file: the twin.toml, which is none of them.
+    """
     folder = program.command.folder
+    own = programs_file and programs_file.resolve()
     patterns = [re.compile(_expression(pattern)) for pattern in program.watch]
     found: dict[str, tuple[int, int]] = {}
     for path in _files(folder):
         name = path.relative_to(folder).as_posix()
         if any(pattern.fullmatch(name) for pattern in patterns):
+            if own is not None and path.name == own.name and path.resolve() == own:
+                continue
             try:
                 status = path.stat()
             except OSError:  # gone since, or a link to nowhere
@@ -88,7 +103,11 @@ def changed_files(before: Snapshot, now: Snapshot) -> list[str]:
 def _files(folder: Path) -> Iterator[Path]:
     for here, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not _is_made(here, name)]
-        yield from (Path(here, name) for name in files if not name.startswith("."))
+        yield from (Path(here, name) for name in files if not name.startswith(".") and not _is_terraforms(name))
+
+
+def _is_terraforms(name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in _TERRAFORM)
 
 
 def _is_made(here: str, name: str) -> bool:

@@ -117,7 +117,7 @@ def announce(
     Args:
         stack: its name, under which its *outputs* are written.
         listening: of how many running tasks the application accepts connections.
-        gaps: how many there are of the stack and its services.
+        gaps: how many parts of the stack do nothing here.
         seconds: how long the start took.
     """
     url = outputs["gateway_url"]
@@ -142,7 +142,7 @@ def announce(
         return
     print(f"twin: the AWS endpoint is {endpoint_url}", flush=True)
     if gaps:
-        print(f"twin: `twin ps` lists {gaps} parts of the stack that do nothing on this machine", flush=True)
+        print(f"twin: `twin ps --left-out` lists {gaps} parts of the stack that do nothing on this machine", flush=True)
 
 
 def _checks_to_come(ecs: Ecs) -> str:

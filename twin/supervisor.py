@@ -146,5 +146,5 @@ class Supervisor:
         announce(
             self._options, self._state, self._stack.name, self._ecs, self._aws.endpoint_url, outputs,
             listening=sum(life.listens for life in self._launcher.lives.values()),
-            gaps=len(gaps_of(*self._parts)), seconds=time.monotonic() - started,
+            gaps=sum(not gap.works_here for gap in gaps_of(*self._parts)), seconds=time.monotonic() - started,
         )  # fmt: skip

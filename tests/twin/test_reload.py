@@ -53,3 +53,15 @@ def test_new_gone_and_changed_files(tmp_path: Path) -> None:
     assert changed_files(before, snapshot(program)) == ["a", "b", "d"]
     (tmp_path / "link").symlink_to("nowhere")
     assert changed_files(snapshot(program), snapshot(program)) == []
+
+
+def test_neither_the_twins_own_files_nor_terraforms_are_a_program(tmp_path: Path) -> None:
+    terraforms = ("main.tf", "infra/twin_override.tf", "a.tf.json", "prod.auto.tfvars", "terraform.twin.tfstate")
+    write(
+        tmp_path, "app.py", "config.toml", "twin.toml", *terraforms, "terraform.tfstate.backup", ".terraform.lock.hcl"
+    )
+    program = Program(Command([], tmp_path), watch=["**/*"])
+
+    assert set(snapshot(program, tmp_path / "twin.toml")) == {"app.py", "config.toml"}
+    assert set(snapshot(program, tmp_path / "config.toml")) == {"app.py", "twin.toml"}
+    assert "twin.toml" not in snapshot(Program(Command([], tmp_path)), tmp_path / "twin.toml")

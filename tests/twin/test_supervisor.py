@@ -53,7 +53,9 @@ def test_what_the_stack_has_no_use_for_here_is_a_line_and_a_list_on_demand(twin:
         command = twin_command("ps", *options, "--state", str(twin.state))
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
-    left_out = json.loads(ps("--json"))["left_out"]
+    told = json.loads(ps("--json"))
+    left_out = told["left_out"]
+    assert (told["lacking"], told["perhaps_not_on_aws"], told["programs_error"]) == ([], [], None)
     assert ps().splitlines()[-1] == f"{len(left_out)} parts of the stack do nothing here: twin ps --left-out"
     *_, head = (line for line in ps("--left-out").splitlines() if not line.startswith("  "))
     assert head == f"{len(left_out)} parts of the stack do nothing here:"

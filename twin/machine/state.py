@@ -35,10 +35,13 @@ from twin.errors import AlreadyUp, BadInput, NotUp
 from twin.machine.files import runtime_folder, write_json
 from twin.machine.rotation import move
 
-__all__ = ["StateFolder"]
+__all__ = ["HOST_NAME", "StateFolder"]
 
 
 _logger = logging.getLogger("twin")
+
+HOST_NAME = "host_name"
+"""The file in a task's folder that has its host name."""
 
 _POLL = 2.0  # seconds between two looks whether the folder can be used
 _LEAST_SPACE = 64 * 1024  # bytes: a task's first files
@@ -240,14 +243,18 @@ class StateFolder:
         return True
 
     def find_task(self, name: str) -> Path:
-        """The folder of the task whose id is *name*, or begins so (an ARN will do).
+        """The folder of the task that is *name*: its id, the beginning of it, its ARN or host name.
+
+        Of several tasks that have had the host name it is the last.
 
         Raises:
-            BadInput: there is none, or more than one.
+            BadInput: there is none, or more than one whose id begins so.
         """
         beginning = name.rsplit("/", 1)[-1]
         tasks = self.path / "tasks"
         found = sorted(tasks.glob(f"{glob.escape(beginning)}*")) if beginning and tasks.is_dir() else []
+        if not found:
+            found = _with_host_name(tasks, beginning)[-1:]
         if len(found) != 1:
             what = f"begins {len(found)} tasks" if found else "is no task"
             raise BadInput(f"{name} {what} of the twin on {self.path}: `twin ps` lists them.")
@@ -270,6 +277,16 @@ class StateFolder:
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
+
+
+def _with_host_name(tasks: Path, name: str) -> list[Path]:
+    """The folders of the tasks that have the host name *name*, in full or up to its first dot; the oldest first."""
+    found = []
+    for file in tasks.glob(f"*/{HOST_NAME}"):
+        with contextlib.suppress(OSError):  # forgotten since
+            if file.read_text().split(".")[0] == name.split(".")[0]:
+                found.append((file.stat().st_mtime_ns, file.parent))
+    return [folder for _, folder in sorted(found)]
 
 
 @contextlib.contextmanager

@@ -37,7 +37,8 @@ class TaskLauncher:
     def work(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """What goes on by itself, by name."""
         endpoints = self.surroundings.clients.upstreams.run
-        return {"the client proxies' endpoints": endpoints, "the proxies' metrics": self._count_traffic}
+        own = {"the client proxies' endpoints": endpoints, "the proxies' metrics": self._count_traffic}
+        return {**own, **self.surroundings.work}
 
     async def _count_traffic(self) -> None:
         while True:

@@ -34,6 +34,7 @@ from twin.events import InstancesChanged, TaskChanged, TaskFailed, report
 from twin.machine.addresses import Address
 from twin.machine.files import last_line
 from twin.machine.process import Process
+from twin.machine.state import HOST_NAME
 from twin.tasks.client import Client
 from twin.tasks.container import TaskContainer, stop_order, waiting
 from twin.tasks.container import port_of as first_port_of
@@ -237,6 +238,7 @@ class Life:
         self._require_programs()
         self._allocate()
         self._folder.mkdir(parents=True, exist_ok=True)
+        (self._folder / HOST_NAME).write_text(self.task.host_name)  # by which `twin logs` finds it
         self._client = await self._around.clients.of(self.task.deployment.endpoints, self._folder)
         if self.task.deployment.service_connect:
             self._sidecar = self._make_sidecar()

@@ -100,7 +100,7 @@ class Programs:
             BadInput: one of *given*, or the file, cannot be used.
         """
         self.umask = umask
-        self._file = file
+        self.file = file
         self._given = dict(_given(text) for text in given)
         self._default = default
         self._read: dict[str, Program] = {}
@@ -131,9 +131,18 @@ class Programs:
         """All there are by `FAMILY` or `FAMILY/CONTAINER`; the default is by "" that of every other family."""
         return {**({"": Program(self._default)} if self._default is not None else {}), **self._named()}
 
+    @property
+    def trouble(self) -> str | None:
+        """Why the file cannot be used as it is now, and where TOML knows it the line; None: it can, or is not there."""
+        try:
+            self._named()
+        except BadInput as error:
+            return str(error)
+        return None
+
     def _named(self) -> dict[str, Program]:
-        if self._file is not None and (version := _version(self._file)) != self._version:
-            self._read = _read(self._file) if version is not None else {}
+        if self.file is not None and (version := _version(self.file)) != self._version:
+            self._read = _read(self.file) if version is not None else {}
             self._version = version
         return {**self._read, **self._given}
 
@@ -169,11 +178,9 @@ def _read(file: Path) -> dict[str, Program]:
     except OSError as error:
         raise BadInput(f"{file} cannot be read ({error.strerror}): give another with --programs.") from None
     except UnicodeDecodeError as error:
-        raise BadInput(
-            f"{file} is no text in UTF-8 (byte {error.start}): write it anew, as `twin init` does."
-        ) from None
+        raise BadInput(f"{file} is no text in UTF-8 (byte {error.start}): save it as UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
-        raise BadInput(f"{file} is no TOML ({str(error)[:200]}): `twin init` writes one to begin with.") from None
+        raise BadInput(f"{file} is no TOML: {str(error)[:200]}. Correct it there.") from None
     except ValidationError as error:
         raise BadInput(f"{file}: {_first(error)}. docs/twin.md has its form.") from None
     return {

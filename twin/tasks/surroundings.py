@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from twin.aws.client import Aws
@@ -22,6 +22,8 @@ from twin.tasks.traffic import Traffic
 __all__ = ["Balancers", "Surroundings"]
 
 _AGAIN_AND_AGAIN = 2  # tasks of a service that become UNHEALTHY, and none HEALTHY, before the terminal says so
+
+_POLL = 2.0  # seconds between two looks whether the programs' file can be used
 
 _logger = logging.getLogger("twin")
 
@@ -99,6 +101,18 @@ class Surroundings:
                 said,
             )
 
+    @property
+    def work(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """What goes on by itself, by name."""
+        return {"the programs' file": self._watch_programs}
+
+    async def _watch_programs(self) -> None:
+        """Warn of a twin.toml that cannot be used for as long as it cannot: no task that it names starts meanwhile."""
+        while True:
+            if trouble := self.programs.trouble:
+                _logger.warning("No task can start: %s", trouble)
+            await asyncio.sleep(_POLL)
+
     def without_program(self, task: Task, how: str) -> None:
         """Nothing names the program of *task*'s main container: *how* to do that is said once for a family."""
         family = task.deployment.task_definition.family
@@ -109,8 +123,9 @@ class Surroundings:
     def deaf(self, task: Task, seconds: float) -> None:
         """The application of *task* accepts no connection so many *seconds* after its start."""
         _logger.warning(
-            "Tasks of %s run and accept no connection within %g s of their start: a program has to listen on "
-            "{host} and {port} of --command, or HOST and PORT of its environment (docs/own-service.md)",
+            "Tasks of %s run and accept no connection yet, %g s after their start: the program starts slowly, or it "
+            "does not listen on {host} and {port} of --command, or on HOST and PORT of its environment "
+            "(docs/own-service.md)",
             _whose(task),
             seconds,
         )

@@ -201,6 +201,20 @@ def test_a_project_without_tasks_is_refused(tmp_path: Path, twin_cli: Command, m
     assert not (tmp_path / "twin.toml").exists()
 
 
+def test_a_broken_twin_toml_is_reported_with_its_line(
+    tmp_path: Path, twin_cli: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "main.tf").write_text('resource "aws_ecs_task_definition" "app" {\n  family = "app"\n}\n')
+    (tmp_path / "twin.toml").write_text("[programs.app]\n")
+    monkeypatch.chdir(tmp_path)
+
+    assert twin_cli("init").err == "twin: twin.toml is there, and is not overwritten: move it away, or add to it.\n"
+    (tmp_path / "twin.toml").write_text("[programs.app]\ncommand = \n")
+    refused = twin_cli("init")
+    assert refused[::2] == (2, "twin: twin.toml is no TOML: Invalid value (at line 2, column 11). Correct it there.\n")
+    assert (tmp_path / "twin.toml").read_text() == "[programs.app]\ncommand = \n"
+
+
 def test_this_repository_s_own_stacks_are_read() -> None:
     (found,) = task_definitions(PROJECT / "tests/conformance/foreign")
     assert found.family == "orders"

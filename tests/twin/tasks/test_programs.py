@@ -81,9 +81,13 @@ def test_a_file_that_changes_or_comes_later_is_read_anew(tmp_path: Path) -> None
     assert found(programs, "shop").command.words == ["first"]
     file.write_text('[programs.shop]\ncommand = "the second"\n')
     assert found(programs, "shop").command.words == ["the", "second"]
-    file.write_text("[programs")
+    assert programs.trouble is None
+    file.write_text("[programs.shop]\ncommand = ")
     with pytest.raises(BadInput, match="no TOML"):
         programs.of("shop", "app", main=True)
+    assert programs.trouble == f"{file} is no TOML: Invalid value (at end of document). Correct it there."
+    file.write_text('[programs.shop]\ncommand = "the third"\n')
+    assert programs.trouble is None
 
 
 @pytest.mark.parametrize(

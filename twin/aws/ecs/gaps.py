@@ -138,7 +138,7 @@ def _by_task_definition(definition: Json, connection: Json, service: Json, run: 
         where = f"{of}, container {container['name']}"
         if number == main or container["name"] in run:
             gaps += _without_use(where, container, _CONTAINER)
-            gaps += (Gap(where, "healthCheck", reason) for reason in _other_in_an_image(container))
+            gaps += (Gap(where, "healthCheck", reason, works_here=True) for reason in _other_in_an_image(container))
             if number == main and not container.get("essential", True):
                 gaps.append(Gap(where, "essential", "the task ends with it, for its port is the one that is served"))
         else:

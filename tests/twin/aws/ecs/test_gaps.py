@@ -9,15 +9,20 @@ import pytest
 from tests.twin.aws.ecs.world import NAMESPACE, World, task_definition
 from twin.aws.ecs import api
 from twin.aws.ecs.gaps import ServiceGaps, service_gaps
+from twin.gaps import Gap
 
 Json = dict[str, Any]
 
 
-def lines(definition: Json | None = None, **service: Any) -> list[str]:
+def gaps(definition: Json | None = None, **service: Any) -> list[Gap]:
     world = World()
     world.call("RegisterTaskDefinition", definition or task_definition())
     world.start(taskDefinition="shop:1", **service)
-    return [str(gap) for gap in ServiceGaps(world.ecs, world.alarms).gaps]
+    return ServiceGaps(world.ecs, world.alarms).gaps
+
+
+def lines(definition: Json | None = None, **service: Any) -> list[str]:
+    return [str(gap) for gap in gaps(definition, **service)]
 
 
 def test_what_the_twin_does_is_not_told() -> None:
@@ -70,9 +75,11 @@ def test_a_health_check_that_may_fail_in_an_image_is_told(command: str, told: st
     definition = task_definition()
     definition["containerDefinitions"][0]["healthCheck"] = {"command": ["CMD-SHELL", command]}
 
-    where = "task definition shop:1, container app, healthCheck: "
-    found = [line.removeprefix(where) for line in lines(definition) if line.startswith(where)]
-    assert [line.startswith(told or "") for line in found] == [True] * (told is not None)
+    where = "task definition shop:1, container app"
+    found = [gap for gap in gaps(definition) if gap.works_here]
+    assert [(gap.where, gap.what, gap.why.startswith(told or "")) for gap in found] == (
+        [(where, "healthCheck", True)] if told else []
+    )
 
 
 def test_ports_that_are_not_served_are_told() -> None:
