@@ -185,5 +185,5 @@ def test_without_a_hosts_file_other_names_are_found_as_before(without: Mesh) -> 
 
 def test_which_way_names_are_reached_is_listed(without: Mesh) -> None:
     assert "Service Connect, names: without hosts files of a task's own: values of its environment" in twin(
-        without, "ps"
+        without, "ps", "--left-out"
     )

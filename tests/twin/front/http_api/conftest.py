@@ -52,7 +52,7 @@ def twin_set(twin: RunningTwin, *assignments: str) -> None:
 
 
 def listing(twin: RunningTwin) -> str:
-    command = twin_command("ps", "--state", str(twin.state))
+    command = twin_command("ps", "--left-out", "--state", str(twin.state))
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
