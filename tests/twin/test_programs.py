@@ -228,6 +228,7 @@ def test_a_worker_without_a_port_comes_up_once_its_program_is_named(
     warned = f"No task can start: twin.toml is no TOML: Invalid value (at line {line}"
     wait_until(lambda: any(warned in event.get("message", "") for event in twin.events()), "the twin warns of it")
     assert warned in listed(twin)
+    assert [event for event in twin.events() if event.get("step") == "failed"] == []  # --reload waits meanwhile
     (folder / "twin.toml").write_text(f'{written}[programs.worker]\ncommand = "{sys.executable} worker.py works"\n')
 
     wait_until(lambda: tasks(twin, "worker"), "the worker runs")

@@ -540,6 +540,22 @@ def test_503_from_a_stop_on_leads_to_the_page_of_services(
     assert (told in [part.text for part in page.parts if isinstance(part, Sentence)]) is is_said
 
 
+@pytest.mark.parametrize("serves_on", [0.0, 1.5])
+def test_in_a_rollout_the_stop_comes_later_than_the_event(serves_on: float, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", np.random.default_rng(3), name="rollout", lingers=2.0, drain=serves_on)
+    meta = json.loads((run / "run.json").read_text())
+    meta["faults"][0]["at"] -= 4
+    (run / "run.json").write_text(json.dumps(meta))
+    measured = read_measured(run)
+
+    stop = measured.findings["direct"].stop
+    assert stop is not None
+    assert stop.began == pytest.approx(4)
+    assert stop.served_on == pytest.approx(serves_on, abs=0.05)
+    said = [part.text for part in run_page(measured).parts if isinstance(part, Sentence)]
+    assert any(text.startswith("503 from the stop on: ") for text in said) is (serves_on < 1)
+
+
 def test_of_tasks_whose_answers_name_no_host_it_counts_when_their_containers_ended(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", np.random.default_rng(3), lingers=2.0)
     (run / "run.json").write_text((run / "run.json").read_text().replace('"gamma"', '"unseen"'))
