@@ -61,7 +61,12 @@ app = typer.Typer(
     cls=_Commands, help="Is it even, what did clients see, what does it cost?", no_args_is_help=True, **PLAIN
 )
 
-_TARGET = typer.Option(Path(".twin/outputs.json"), help="The outputs file of the twin, or of `cdktf deploy`.")
+_TARGET = typer.Option(
+    Path(".twin/outputs.json"),
+    help="The outputs file of the twin, of `cdktf deploy`, or of `terraform output -json`. Where it is absent beside a "
+    "twin's state, that twin is asked.",
+)
+_SERVICE = typer.Option(None, metavar="[CLUSTER/]NAME", help="Of a twin that serves several ECS services, the one.")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON: docs/reference/files.md has its keys.")]
 
 
@@ -107,6 +112,7 @@ def run(
         None, metavar="EXPERIMENT", help=f"What happens during the load (see --list), or `{ALL}`."
     ),
     target: Path = _TARGET,
+    service: str | None = _SERVICE,
     users: int = typer.Option(16, help="Locust users, each with a connection of its own."),
     duration: float | None = typer.Option(
         None,
@@ -174,10 +180,13 @@ def run(
         raise BadInput(f"--path {path!r} is no path that Locust takes: give one such as /orders/7?verbose=1.")
     chosen(experiments, on_aws=False)  # a misspelt name before a missing file
 
+    from lab.report import terminal
     from lab.runner.actions import cells, require_drains_end, task_settings
-    from lab.runner.service import call_path, calling, read_target
+    from lab.runner.served import find_target
+    from lab.runner.target import call_path, calling
 
-    where = read_target(target)
+    console = terminal.new_console(stderr=as_json)
+    where = find_target(target, service, lambda line: console.print(line, highlight=False, soft_wrap=True))
     if hop not in (GATEWAY, UPSTREAM):
         where, path = calling(where, hop), call_path(where, path)
     todo, impossible = chosen(experiments, on_aws=not where.is_twin)
@@ -189,17 +198,17 @@ def run(
 
     # All that was given is checked; these take a second or two.
     from lab.experiments.study import read_measured, write_study
-    from lab.report import terminal
     from lab.report.html import write_report
     from lab.report.pages import run_in_short, run_page, study_page
     from lab.runner.service import EcsService
-    from lab.runner.session import Request, Session, new_folder, raise_on_sigterm
+    from lab.runner.session import Request, Session, new_folder, raise_on_sigterm, until_stable
 
-    console = terminal.new_console(stderr=as_json)
-    service = EcsService(where)
-    service.require_stable()
-    require_drains_end(swept, task_settings(service))
-    zones = [task.availability_zone for task in service.tasks() if task.is_running]
+    ecs = EcsService(where)
+    if where.is_twin:
+        until_stable(ecs, console)
+    ecs.require_stable()
+    require_drains_end(swept, task_settings(ecs))
+    zones = [task.availability_zone for task in ecs.tasks() if task.is_running]
     todo, too_large = fitting(todo, experiments, zones)
     request = Request(todo, users, duration, rate or None, repeat, swept, results, path, shortest, not no_wait, hop)
     left_out = {experiment.name: experiment.not_on_aws for experiment in impossible} | too_large
@@ -263,6 +272,7 @@ def _check(folders: list[Path], most: float) -> None:
 def drain_task(
     task: str = typer.Argument(metavar="TASK", help="Its id, the beginning of it, its ARN or its host name."),
     target: Path = _TARGET,
+    service: str | None = _SERVICE,
     wait: float | None = typer.Option(
         None, help="Seconds between deregistration and stop.", show_default="10 on a twin, 60 on AWS"
     ),
@@ -278,17 +288,18 @@ def drain_task(
     from lab.report import terminal
     from lab.report.answers import drained_page
     from lab.runner.drain import WAIT, drain, named
-    from lab.runner.service import EcsService, read_target
+    from lab.runner.served import find_target
+    from lab.runner.service import EcsService
     from lab.runner.session import raise_on_sigterm
 
-    where = read_target(target)
-    seconds = WAIT[where.is_twin] if wait is None else wait
-    service = EcsService(where)
-    found = named(service.tasks(), task)
     console = terminal.new_console(stderr=as_json)
+    where = find_target(target, service, lambda line: console.print(line, highlight=False, soft_wrap=True))
+    seconds = WAIT[where.is_twin] if wait is None else wait
+    ecs = EcsService(where)
+    found = named(ecs.tasks(), task)
     raise_on_sigterm()
     try:
-        registrations = drain(service, found, seconds, lambda step: console.print(step, highlight=False), time.sleep)
+        registrations = drain(ecs, found, seconds, lambda step: console.print(step, highlight=False), time.sleep)
     except KeyboardInterrupt:
         raise typer.Exit(_INTERRUPTED) from None
     if as_json:

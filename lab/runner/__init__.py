@@ -4,7 +4,9 @@
 #   session.py   all that `lab run` was asked for, one experiment after the other; Ctrl-C and SIGTERM
 #   load.py      Locust as a process of its own
 #   actions.py   what each experiment, and each cell of a sweep, does to the service, and how it is put back
-#   service.py   the outputs file, credentials of a twin, the AWS API, the ECS service, who is in Cloud Map
+#   target.py    the outputs file, credentials of a twin
+#   served.py    the target that a twin serves without an outputs file
+#   service.py   the AWS API, the ECS service, who is in Cloud Map
 #   twin.py      the twin's control path
 #
 # Nothing else of the lab imports boto3, starts processes or handles signals.

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from lab.errors import Missing
 from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, LOAD_BALANCER
-from lab.runner.service import Target, call_path
+from lab.runner.target import Target, call_path
 from load.results import is_failure
 
 _LOCUSTFILE = Path(__file__).resolve().parents[2] / "locustfile.py"
@@ -109,11 +109,12 @@ class Load:
             self.path = call_path(target, plan.path)
             self.header, counted = "x-upstream-hostname", ["--group-by", "load.traffic.answers:upstream"]
         arguments = [
-            "--headless", "--locustfile", str(_LOCUSTFILE), "--host", str(target.file),
+            "--headless", "--locustfile", str(_LOCUSTFILE), "--host", target.gateway_url,
             "--path-mix", f"{prefix}{self.path}=1", "--users", str(plan.users), "--spawn-rate", str(plan.users),
             "--run-time", f"{plan.duration:.0f}s", *(["--rate", f"{plan.rate:g}"] if plan.rate else []),
             "--results-dir", str(results), "--exit-code-on-error", "0", "--loglevel", "WARNING", "--only-summary",
-            *counted,
+            *(["--region", target.region] if target.region else []),
+            *(["--authorization", target.authorization] if target.authorization else []), *counted,
         ]  # fmt: skip
         # In our own process group: whoever ends that, a terminal's Ctrl-C included, ends Locust too.
         with self._log.open("wb") as log:

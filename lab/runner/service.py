@@ -1,9 +1,8 @@
-"""The ECS service under test: where it is (an outputs file), the AWS API, and who is in Cloud Map meanwhile."""
+"""The ECS service under test: the AWS API, the service, and who is in Cloud Map meanwhile."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shlex
 import threading
@@ -11,20 +10,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-from pydantic import BaseModel, Field, ValidationError
 
 from lab.errors import BadInput, Missing
-from lab.experiments.catalogue import GATEWAY, UPSTREAM
-from lab.records.run import DeploymentRecord, Discovered, EventRecord, TaskRecord, loaded
-from load.traffic.target import Target as Outputs
-from load.traffic.target import read_outputs
+from lab.records.run import DeploymentRecord, Discovered, EventRecord, TaskRecord
+from lab.runner.target import Target, twin_credentials
 
 _POLL = 0.5  # seconds between questions whether the service is stable
 
@@ -33,95 +27,6 @@ _NOT_REGISTERED = (
     "taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities", "registeredAt", "registeredBy",
     "deregisteredAt", "deleteRequestedAt",
 )  # fmt: skip
-
-
-class Target(Outputs):
-    """A deployed stack, by its outputs `file`."""
-
-    file: Path
-
-    @property
-    def is_twin(self) -> bool:
-        """Whether it is on this machine, where more can be done to it than AWS's API offers."""
-        return bool(self.aws_endpoint_url)
-
-
-def call_path(target: Target, path: str) -> str:
-    """By which another service is asked to call *path* of *target*'s: `GET /call`, as `app/` has it."""
-    return f"/call?service={target.discovery_name}&path={quote(path, safe='/')}"
-
-
-def read_target(path: Path) -> Target:
-    """The target that an outputs file names.
-
-    Raises BadInput: the file is absent or malformed, holds other than one stack, or lacks an output.
-    """
-    if not path.exists():
-        if (path.parent / "twin.json").exists():
-            raise BadInput(
-                f"The twin in {path.parent} has no stack to measure: start it without --empty, or deploy to it "
-                '(`eval "$(twin env)"`, `make deploy`) and name what that wrote, --target outputs.json.'
-            )
-        raise BadInput(
-            f"{path} is not there: start the twin with `twin up`, or deploy with `make deploy`, and name the outputs "
-            "file with --target."
-        )
-    outputs = loaded(lambda file: read_outputs(file, "--target"), path)
-    needed = ("gateway_url", "region", "cluster_name", "service_name")
-    if missing := [name for name in needed if not getattr(outputs, name)]:
-        raise BadInput(
-            f"{path}: the stack {outputs.stack} has no output {', '.join(missing)}; is it this project's stack?"
-        )
-    return Target(**outputs.model_dump(), file=path)
-
-
-def calling(target: Target, service: str) -> Target:
-    """*target* with the further service of its stack of that name as the one under test.
-
-    Raises BadInput: the stack has none of that name.
-    """
-    if service not in target.further:
-        names = ", ".join([GATEWAY, UPSTREAM, *target.further])
-        raise BadInput(
-            f"--hop {service} is no hop of the stack {target.stack}, which has {names}: a further service has an "
-            "output <name>_service_name."
-        )
-    of = {"service_name": service, "discovery_name": target.further[service], "comparison_url": ""}
-    return target.model_copy(update=of)
-
-
-class TwinCredentials(BaseModel):
-    """What signs calls to a twin's AWS endpoint, and the token for its control path."""
-
-    access_key: str
-    secret_key: str = Field(repr=False)
-    token: str = Field(repr=False)
-
-
-class _Running(BaseModel):
-    """What a twin's state folder says of it, in twin.json."""
-
-    aws_endpoint_url: str
-    credentials_file: Path
-
-
-def twin_credentials(endpoint_url: str, outputs: Path) -> TwinCredentials:
-    """Those of the twin at *endpoint_url*: by its state folder, where *outputs* are or the one here; or by `twin env`.
-
-    Raises Missing: they are in none of these.
-    """
-    for folder in (outputs.parent, Path(".twin")):
-        with contextlib.suppress(OSError, ValidationError):
-            running = _Running.model_validate_json((folder / "twin.json").read_bytes())
-            if running.aws_endpoint_url == endpoint_url:
-                return TwinCredentials.model_validate_json(running.credentials_file.read_bytes())
-    key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
-    if key and secret:
-        return TwinCredentials(access_key=key, secret_key=secret, token=os.environ.get("TWIN_TOKEN", ""))
-    raise Missing(
-        f"The credentials of the twin at {endpoint_url} are not found: is it up, and yours? Run "
-        '`eval "$(twin env)"` in this terminal (with --state, where it has one of its own).'
-    )
 
 
 class Aws:
@@ -178,6 +83,7 @@ class ServiceState:
 
     desired: int
     running: int
+    new: int  # that run of the newest deployment, which ECS calls PRIMARY
     task_definition: str
     deployments: tuple[DeploymentRecord, ...]
     events: tuple[EventRecord, ...]
@@ -194,8 +100,10 @@ class ServiceState:
 
     @property
     def unfinished(self) -> str:
-        """The deployments and how far they are."""
-        return ", ".join(f"deployment {d.status} {d.rollout_state}" for d in self.deployments)
+        """How many tasks run, and the deployments with how far they are."""
+        several = f"{self.new} new and {self.running - self.new} old tasks run"
+        tasks = several if len(self.deployments) > 1 else f"{self.running} of {self.desired} tasks run"
+        return ", ".join([tasks, *(f"deployment {d.status} {d.rollout_state}" for d in self.deployments)])
 
 
 class EcsService:
@@ -228,6 +136,7 @@ class EcsService:
         return ServiceState(
             desired=now["desiredCount"],
             running=now["runningCount"],
+            new=sum(each.get("runningCount", 0) for each in now["deployments"] if each["status"] == "PRIMARY"),
             task_definition=now["taskDefinition"],
             deployments=tuple(map(_deployment, now["deployments"])),
             events=tuple(EventRecord(at=e["createdAt"].timestamp(), message=e["message"]) for e in now["events"]),
@@ -237,10 +146,9 @@ class EcsService:
         """Raises BadInput where there is no such service, or it is not stable, or has no tasks."""
         state = self.state()
         if not state.is_stable:
-            counts = f"{state.running} of {state.desired} tasks run"
-            why = state.unfinished if state.running == state.desired else counts
             raise BadInput(
-                f"{self._name} is not stable ({why}): wait until it is, `aws ecs wait services-stable` does."
+                f"{self._name} is not stable ({state.unfinished}): wait until it is, `aws ecs wait services-stable` "
+                "does."
             )
         if state.desired == 0:
             raise BadInput(f"{self._name} has a desired count of 0: scale it to one task or more.")
@@ -255,8 +163,7 @@ class EcsService:
         deadline = time.monotonic() + timeout
         while not ((state := self.state()).is_stable and (state.is_completed or not completed)):
             if time.monotonic() > deadline:
-                unfinished = f"{state.running} of {state.desired} tasks run, {state.unfinished}"
-                raise Missing(f"{self._name} is not stable after {timeout:g} s ({unfinished}): see its events.")
+                raise Missing(f"{self._name} is not stable after {timeout:g} s ({state.unfinished}): see its events.")
             waiting()
             time.sleep(_POLL)
         return state

@@ -22,7 +22,8 @@ from lab.records.run import Fault, RunRecord, record_in
 from lab.report.terminal import Progress
 from lab.runner.actions import ACTIONS, Bench, Setting, by_task, parameters, task_revision, task_settings
 from lab.runner.load import Load, Plan, stop
-from lab.runner.service import EcsService, Target, Watch
+from lab.runner.service import EcsService, ServiceState, Watch
+from lab.runner.target import Target
 from lab.runner.twin import TwinControl
 from load.results import update_meta
 
@@ -113,13 +114,20 @@ class Session:
                 self._done(folder)
 
     def _stable(self, *, completed: bool = True) -> int:
-        with Progress(self._console, 0) as progress:
-            state = self._bench.service.wait_until_stable(
-                _STABLE_WITHIN[self._target.is_twin],
-                lambda: progress.say("waiting until the service is stable"),
-                completed=completed,
-            )
-        return state.desired
+        return until_stable(self._bench.service, self._console, completed=completed).desired
+
+
+def until_stable(service: EcsService, console: Console, *, completed: bool = False) -> ServiceState:
+    """*service* once it is stable, or *completed*; that it is waited for is said on *console*.
+
+    Raises Missing: it is not within three minutes on a twin, half an hour on AWS.
+    """
+    with Progress(console, 0) as progress:
+        return service.wait_until_stable(
+            _STABLE_WITHIN[service.target.is_twin],
+            lambda: progress.say("waiting until the service is stable"),
+            completed=completed,
+        )
 
 
 _POLL = 0.25  # seconds

@@ -10,7 +10,7 @@ import httpx
 
 from lab.errors import BadInput, Missing
 from lab.records.run import Accident
-from lab.runner.service import Target, twin_credentials
+from lab.runner.target import Target, twin_credentials
 
 _NO_MATTER = 1.0  # seconds for which another kind of fault holds each request
 _TIMEOUT = 60.0  # seconds: a change of parameters waits until the gateway has it

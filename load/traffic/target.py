@@ -1,4 +1,5 @@
-"""The service that is loaded, as an outputs file describes it: `cdktf deploy --outputs-file`, or the twin's.
+"""The service that is loaded, as an outputs file describes it: `cdktf deploy --outputs-file`, `terraform output -json`,
+or the twin's.
 
 The one reader of outputs files, for the load and for the lab.
 """
@@ -45,12 +46,16 @@ class Target(BaseModel):
 _STACKS = TypeAdapter(dict[str, Any])
 _OUTPUTS = TypeAdapter(dict[str, _Text])
 _OF_A_FURTHER = ("_service_name", "_discovery_name")
+# What Terraform says of each output: https://developer.hashicorp.com/terraform/cli/commands/output
+_TERRAFORMS = {"sensitive", "type", "value"}
+_WRITTEN_BY = "the twin, `cdktf deploy --outputs-file` and `terraform output -json` write it"
 
 
 def read_outputs(path: Path, option: str = "--host") -> Target:
     """The one stack with a gateway in an outputs file: `{"<stack>": {"gateway_url": ..., "region": ...}}`.
 
-    `option` names the file in errors. Raises BadOption.
+    Or of Terraform's own: `{"gateway_url": {"value": ..., "type": ..., "sensitive": ...}, ...}`, whose stack is called
+    as the file. `option` names the file in errors. Raises BadOption.
     """
 
     def refuse(reason: str) -> BadOption:
@@ -59,12 +64,12 @@ def read_outputs(path: Path, option: str = "--host") -> Target:
     try:
         stacks = _STACKS.validate_json(path.read_bytes())
     except OSError as error:
-        raise refuse(
-            f"{(error.strerror or str(error)).lower()}; the twin and `cdktf deploy --outputs-file` write it."
-        ) from None
+        raise refuse(f"{(error.strerror or str(error)).lower()}; {_WRITTEN_BY}.") from None
     except ValidationError as error:
         reason = "an object of stacks is needed" if error.errors()[0]["type"] == "dict_type" else "not JSON"
-        raise refuse(f"{reason}; the twin and `cdktf deploy --outputs-file` write it.") from None
+        raise refuse(f"{reason}; {_WRITTEN_BY}.") from None
+    if stacks and all(isinstance(of, dict) and of.keys() == _TERRAFORMS for of in stacks.values()):
+        stacks = {path.stem: {name: of["value"] for name, of in stacks.items()}}
     gateways = {name: of for name, of in stacks.items() if isinstance(of, dict) and of.get("gateway_url")}
     if len(gateways) != 1:
         raise refuse(f"one stack with a gateway_url is needed, there are {len(gateways)}.")

@@ -14,6 +14,7 @@ import boto3
 import httpx
 import pytest
 
+from lab.runner.served import find_target
 from tests.conformance.terraform import Lacking, Terraform
 from tests.twin.running import PROJECT, STARTS_WITHIN, RunningTwin, TwinFactory, twin_command, wait_until
 from twin.stack.project import task_definitions
@@ -126,6 +127,8 @@ def test_two_services_behind_a_load_balancer(applied: Callable[[str], tuple[Runn
     twin, outputs = applied("alb")
     url = f"http://{outputs['dns_name']}"
 
+    target = find_target(twin.state / "outputs.json", "orders", print)
+    assert (target.gateway_url, target.cluster_name, target.service_name) == (url, "alb", "orders")
     answered_by(twin, "alb", f"{url}/", {"shop": 2})
     answered_by(twin, "alb", f"{url}/orders/7", {"orders": 3})
     closed = httpx.get(f"{url}/admin", trust_env=False)
@@ -133,8 +136,10 @@ def test_two_services_behind_a_load_balancer(applied: Callable[[str], tuple[Runn
 
 
 def test_one_api_to_two_services_by_path(applied: Callable[[str], tuple[RunningTwin, Json]]) -> None:
-    twin, _ = applied("paths")
+    twin, outputs = applied("paths")
 
+    found = find_target(twin.state / "outputs.json", "paths/orders", print)
+    assert {name: getattr(found, name) for name in outputs} == outputs  # as `lab run --target` reads them
     answered_by(twin, "paths", f"{twin.gateway_url}/orders/7", {"orders": 2})
     answered_by(twin, "paths", f"{twin.gateway_url}/billing", {"billing": 2})
     assert httpx.get(f"{twin.gateway_url}/other", trust_env=False).status_code == 404

@@ -83,6 +83,19 @@ resource "aws_apigatewayv2_stage" "this" {
   auto_deploy = true
 }
 
-output "url" {
+# What `lab run --target` and `locust -H` read in the file that `terraform output -json` writes.
+output "gateway_url" {
   value = aws_apigatewayv2_api.this.api_endpoint
+}
+
+output "region" {
+  value = "eu-west-1"
+}
+
+output "cluster_name" {
+  value = aws_ecs_cluster.this.name
+}
+
+output "service_name" {
+  value = "orders"
 }

@@ -13,7 +13,8 @@ import pytest
 
 from lab.errors import BadInput, Missing
 from lab.runner.load import Load, Plan, stop
-from lab.runner.service import EcsService, Target
+from lab.runner.service import EcsService
+from lab.runner.target import Target
 from tests.command import Command
 from tests.twin.running import wait_until
 
@@ -57,14 +58,15 @@ def serve(keys: None) -> Iterator[Serve]:
         server.server_close()
 
 
-def service(running: int = 3, desired: int = 3, deployments: int = 1, status: str = "ACTIVE") -> Answer:
-    deployment = {
-        "id": "d", "status": "PRIMARY", "taskDefinition": "t", "rolloutState": "IN_PROGRESS",
-        "createdAt": 1.0, "updatedAt": 1.0,
-    }  # fmt: skip
+def service(running: int = 3, desired: int = 3, old: int = 0, status: str = "ACTIVE") -> Answer:
+    """What DescribeServices answers, with *running* new tasks and, of another deployment, *old* ones."""
+    common = {"taskDefinition": "t", "createdAt": 1.0, "updatedAt": 1.0}
+    deployments = [{"id": "d", "status": "PRIMARY", "rolloutState": "IN_PROGRESS", "runningCount": running, **common}]
+    if old:
+        deployments += [{"id": "e", "status": "ACTIVE", "rolloutState": "COMPLETED", "runningCount": old, **common}]
     found = {
-        "status": status, "runningCount": running, "desiredCount": desired, "taskDefinition": "t", "events": [],
-        "deployments": [deployment] * deployments,
+        "status": status, "runningCount": running + old, "desiredCount": desired, "taskDefinition": "t", "events": [],
+        "deployments": deployments,
     }  # fmt: skip
     return 200, {"services": [found]}
 
@@ -72,8 +74,11 @@ def service(running: int = 3, desired: int = 3, deployments: int = 1, status: st
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (service(running=2), r"is not stable \(2 of 3 tasks run\): wait until it is"),
-        (service(deployments=2), r"is not stable \(deployment PRIMARY IN_PROGRESS, deployment PRIMARY IN_PROGRESS\)"),
+        (service(running=2), r"is not stable \(2 of 3 tasks run, deployment PRIMARY IN_PROGRESS\): wait until it is"),
+        (
+            service(old=2),
+            r"is not stable \(3 new and 2 old tasks run, deployment PRIMARY IN_PROGRESS, deployment ACTIVE COMPLETED\)",
+        ),
         (service(running=0, desired=0), "has a desired count of 0: scale it to one task or more"),
         (service(status="DRAINING"), "is not there: is it deployed"),
         ((200, {"services": []}), "the service s of cluster c is not there"),
@@ -109,6 +114,21 @@ def test_a_service_that_does_not_get_stable_in_time(serve: Serve) -> None:
     target = serve(service(running=2))
     with pytest.raises(Missing, match=r"is not stable after 0 s \(2 of 3 tasks run"):
         EcsService(target).wait_until_stable(0)
+
+
+def test_on_a_twin_a_service_that_is_not_stable_is_waited_for(
+    serve: Serve, lab: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.runner.session._STABLE_WITHIN", {True: 0.1, False: 0.0})
+    target = serve(service(old=3))
+    outputs = {name: value for name, value in target.model_dump().items() if value and isinstance(value, str)}
+    file = tmp_path / "outputs.json"
+    file.write_text(json.dumps({"s": outputs}))
+    code, out, err = lab("run", "crash", "--target", str(file))
+
+    assert code == 3
+    assert out == "waiting until the service is stable\n"
+    assert "is not stable after 0.1 s (3 new and 3 old tasks run, " in err
 
 
 def test_what_cannot_be_done_on_aws_is_refused_before_anything_is_asked(lab: Command, tmp_path: Path) -> None:

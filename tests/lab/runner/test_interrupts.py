@@ -19,8 +19,8 @@ from lab.report.terminal import Progress
 from lab.runner import session
 from lab.runner.actions import Bench
 from lab.runner.load import Plan
-from lab.runner.service import Target
 from lab.runner.session import Terminated, raise_on_sigterm, uninterrupted
+from lab.runner.target import Target
 
 
 @pytest.fixture(autouse=True)

@@ -17,8 +17,8 @@ from rich.console import Console
 
 from lab.errors import Missing
 from lab.experiments.catalogue import EXPERIMENTS
-from lab.runner.service import read_target
 from lab.runner.session import Request, Session
+from lab.runner.target import read_target
 from load.results import Run, read_run
 from tests.command import Command
 from tests.twin.running import PROJECT, RunningTwin, descendants, is_alive, wait_until
@@ -192,14 +192,6 @@ def test_bad_input_is_one_sentence(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_twin_without_a_stack_is_said_to_be_one(lab: Command, tmp_path: Path) -> None:
-    (tmp_path / "twin.json").write_text("{}")  # as beside `twin up --empty`
-    code, _, err = lab("run", "stop-task", "--target", str(tmp_path / "outputs.json"))
-
-    assert code == 2
-    assert f"The twin in {tmp_path} has no stack" in err
-
-
 def test_an_endpoint_that_does_not_answer(lab: Command, tmp_path: Path, keys: None) -> None:
     outputs = {"gateway_url": "http://127.0.0.1:9", "region": "eu-west-2", "cluster_name": "c", "service_name": "s"}
     target = tmp_path / "outputs.json"
@@ -230,14 +222,10 @@ def test_where_the_gateway_does_not_answer_nothing_is_done_to_the_service(
     twin: RunningTwin, tmp_path: Path, name: str
 ) -> None:
     target = read_target(twin.state / "outputs.json").model_copy(update={"gateway_url": "http://127.0.0.1:9"})
-    outputs = tmp_path / "outputs.json"
-    named = {key: value for key, value in target.model_dump().items() if isinstance(value, str)}
-    outputs.write_text(json.dumps({target.stack: named}))
-    (tmp_path / "twin.json").write_bytes((twin.state / "twin.json").read_bytes())  # names the twin's credentials
     tasks = {task["taskArn"] for task in twin.tasks()}
     folders: list[Path] = []
     request = Request([EXPERIMENTS[name]], 4, 4, 20, 1, [{}], tmp_path / "results")
-    session = Session(request, target.model_copy(update={"file": outputs}), Console(quiet=True), folders.append)
+    session = Session(request, target, Console(quiet=True), folders.append)
 
     with pytest.raises(Missing, match=r"127\.0\.0\.1:9 answered none of \d+ requests: nothing was done"):
         session.run()

@@ -17,8 +17,8 @@ from rich.console import Console
 from lab.errors import BadInput, Missing
 from lab.experiments.catalogue import EXPERIMENTS
 from lab.runner.actions import NotPutBack, putting_back
-from lab.runner.service import read_target
 from lab.runner.session import Request, Session
+from lab.runner.target import read_target
 from tests.twin.running import RunningTwin, Signed, wait_until
 
 

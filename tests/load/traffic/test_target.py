@@ -15,6 +15,14 @@ def test_the_stack_with_a_gateway_is_found(tmp_path: Path) -> None:
     assert read_outputs(file) == Target(stack="stack", gateway_url="https://a.b", region="eu-west-2")
 
 
+def test_what_terraform_writes_is_a_stack_that_is_called_as_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "orders.json"
+    values = {"gateway_url": "https://a.b/", "region": "eu-west-2", "subnets": ["subnet-1"]}
+    file.write_text(json.dumps({name: {"sensitive": False, "type": "", "value": of} for name, of in values.items()}))
+
+    assert read_outputs(file) == Target(stack="orders", gateway_url="https://a.b", region="eu-west-2")
+
+
 def test_further_services_are_known_by_their_outputs(tmp_path: Path) -> None:
     outputs = {
         "gateway_url": "http://a",

@@ -1,0 +1,139 @@
+"""What is measured, as an outputs file names it, and the credentials of a twin that it is on."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from pydantic import BaseModel, Field, ValidationError
+
+from lab.errors import BadInput, Missing
+from lab.experiments.catalogue import GATEWAY, UPSTREAM
+from lab.records.run import loaded
+from load.traffic.target import Target as Outputs
+from load.traffic.target import read_outputs
+
+_NEEDED = ("gateway_url", "region", "cluster_name", "service_name")
+
+
+class Target(Outputs):
+    """A deployed stack, by its outputs `file`; of one that a twin was asked for, where that file would be."""
+
+    file: Path
+
+    @property
+    def is_twin(self) -> bool:
+        """Whether it is on this machine, where more can be done to it than AWS's API offers."""
+        return bool(self.aws_endpoint_url)
+
+
+class Incomplete(BadInput):
+    """The outputs file is absent, or lacks an output."""
+
+
+def call_path(target: Target, path: str) -> str:
+    """By which another service is asked to call *path* of *target*'s: `GET /call`, as `app/` has it."""
+    return f"/call?service={target.discovery_name}&path={quote(path, safe='/')}"
+
+
+def read_target(path: Path) -> Target:
+    """The target that an outputs file names.
+
+    Raises Incomplete; BadInput: the file is malformed, holds other than one stack, or is of a twin that is not found.
+    """
+    if not path.exists():
+        raise Incomplete(
+            f"{path} is not there: start the twin with `twin up`, or name an outputs file with --target. `make deploy` "
+            "writes this project's; of a stack of your own `terraform output -json` does, with the outputs "
+            f"{', '.join(_NEEDED)}."
+        )
+    outputs = loaded(lambda file: read_outputs(file, "--target"), path)
+    if missing := [name for name in _NEEDED if not getattr(outputs, name)]:
+        raise Incomplete(
+            f"{path} has no output {', '.join(missing)}: {', '.join(_NEEDED)} are needed, the names as ECS has them."
+        )
+    target = Target(**outputs.model_dump(), file=path)
+    if not target.aws_endpoint_url and _is_on_this_machine(target.gateway_url):
+        return target.model_copy(update={"aws_endpoint_url": _endpoint_here(target)})
+    return target
+
+
+def _is_on_this_machine(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost" or host.endswith(".localhost")
+
+
+def _endpoint_here(target: Target) -> str:
+    """The AWS endpoint of the twin that *target*'s gateway is of, for Terraform knows none.
+
+    Raises BadInput: no twin is found.
+    """
+    found = [running.aws_endpoint_url for running in _running(target.file)]
+    if endpoint := next(iter(found), os.environ.get("AWS_ENDPOINT_URL")):
+        return endpoint
+    raise BadInput(
+        f"{target.file}: the gateway_url {target.gateway_url} is on this machine, but no twin runs in .twin or beside "
+        'the file: run `eval "$(twin env --state FOLDER)"` in this terminal, or add the output aws_endpoint_url.'
+    )
+
+
+def calling(target: Target, service: str) -> Target:
+    """*target* with the further service of its stack of that name as the one under test.
+
+    Raises BadInput: the stack has none of that name.
+    """
+    if service not in target.further:
+        names = ", ".join([GATEWAY, UPSTREAM, *target.further])
+        raise BadInput(
+            f"--hop {service} is no hop of the stack {target.stack}, which has {names}: a further service has an "
+            "output <name>_service_name."
+        )
+    of = {"service_name": service, "discovery_name": target.further[service], "comparison_url": ""}
+    return target.model_copy(update=of)
+
+
+class TwinCredentials(BaseModel):
+    """What signs calls to a twin's AWS endpoint, and the token for its control path."""
+
+    access_key: str
+    secret_key: str = Field(repr=False)
+    token: str = Field(repr=False)
+
+
+class Running(BaseModel):
+    """What a twin's state folder says of it, in twin.json."""
+
+    aws_endpoint_url: str
+    region: str
+    credentials_file: Path
+
+
+def _running(outputs: Path) -> Iterator[Running]:
+    """The twins whose state folder is where *outputs* are, or the one here."""
+    for folder in (outputs.parent, Path(".twin")):
+        with contextlib.suppress(OSError, ValidationError):
+            yield Running.model_validate_json((folder / "twin.json").read_bytes())
+
+
+def twin_credentials(endpoint_url: str, outputs: Path) -> TwinCredentials:
+    """Those of the twin at *endpoint_url*: by its state folder, where *outputs* are or the one here; or by `twin env`.
+
+    Raises Missing: they are in none of these.
+    """
+    for running in _running(outputs):
+        with contextlib.suppress(OSError, ValidationError):
+            if running.aws_endpoint_url == endpoint_url:
+                return TwinCredentials.model_validate_json(running.credentials_file.read_bytes())
+    key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    if key and secret:
+        return TwinCredentials(access_key=key, secret_key=secret, token=os.environ.get("TWIN_TOKEN", ""))
+    raise Missing(
+        f"The credentials of the twin at {endpoint_url} are not found: is it up, and yours? Run "
+        '`eval "$(twin env)"` in this terminal (with --state, where it has one of its own).'
+    )

@@ -1,0 +1,115 @@
+"""A twin on which something was deployed that wrote no outputs file: what is measured is asked of its AWS endpoint."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lab.errors import BadInput
+from lab.runner.served import find_target
+from lab.runner.target import Target
+from tests.command import Command
+from tests.twin.aws.ecs.test_service_discovery import Shop
+from tests.twin.running import STARTS_WITHIN, TwinFactory, wait_until
+
+
+@pytest.fixture(scope="module")
+def shop(start_twin: TwinFactory) -> Shop:
+    """A twin that started empty, with a VPC, a namespace and a cluster."""
+    twin = start_twin("--empty", "--proxy-drain", "0", wait=False)
+    file = twin.state / "twin.json"
+    wait_until(lambda: file.exists() and "aws_endpoint_url" in file.read_text(), "the endpoint is there", STARTS_WITHIN)
+    return Shop(twin)
+
+
+def target(shop: Shop) -> Path:
+    return shop.twin.state / "outputs.json"
+
+
+def test_where_nothing_is_deployed_it_is_said_what_to_do(shop: Shop, lab: Command, tmp_path: Path) -> None:
+    code, _, err = lab("run", "stop-task", "--target", str(target(shop)), "--results", str(tmp_path))
+
+    assert code == 2
+    assert "has no HTTP API and no load balancer that leads to any service (ECS services: none): deploy one" in err
+    assert "`make deploy` deploys this project's stack, not yours" in err
+
+
+def test_the_one_service_that_an_api_leads_to_is_measured_once_it_is_stable(
+    shop: Shop, lab: Command, tmp_path: Path
+) -> None:
+    shop.route(hostname=shop.orders["Arn"])
+    shop.serve("orders", shop.orders)
+    where = ("--target", str(target(shop)), "--results", str(tmp_path))
+    code, out, err = lab("run", "baseline", "--duration", "4", *where)
+
+    assert (code, err) == (0, "")
+    first, second, *_ = out.splitlines()
+    url = shop.twin.gateway_url
+    assert first == f"target: service shop/orders at {url} (the HTTP API shop), as the twin in {shop.twin.state} has it"
+    assert second == "waiting until the service is stable"
+    (folder,) = tmp_path.iterdir()
+    run = json.loads((folder / "run.json").read_text())
+    assert (run["complete"], run["target"], run["failures"]) == (True, url, 0)
+    assert len(run["discovery"][-1]["instances"]) == 2  # who is in Cloud Map is watched too
+
+    task = run["discovery"][-1]["instances"][0]
+    code, out, _ = lab("drain-task", task, "--wait", "0", "--target", str(target(shop)))
+    assert code == 0
+    assert out.startswith(first)
+
+
+def test_one_of_several_services_is_chosen(shop: Shop, lab: Command) -> None:
+    shop.route(hostname=shop.plain["Arn"])
+    shop.serve("plain", shop.plain)
+
+    code, _, err = lab("run", "stop-task", "--target", str(target(shop)))
+    assert code == 2
+    assert "serves 2 services: choose with --service shop/orders or --service shop/plain." in err
+
+    said: list[str] = []
+    for name in ("orders", "shop/orders"):
+        found = find_target(target(shop), name, said.append)
+        assert found == Target(
+            file=target(shop), stack=str(shop.twin.state), gateway_url=shop.twin.gateway_url, region="eu-west-2",
+            authorization="NONE", cluster_name="shop", service_name="orders", namespace_name="shop.internal",
+            discovery_name="orders", aws_endpoint_url=shop.twin.aws_endpoint_url,
+        )  # fmt: skip
+    assert len(said) == 2
+    with pytest.raises(BadInput, match=r"--service carts is no service of the twin in .*: it has shop/orders, shop/pl"):
+        find_target(target(shop), "carts", said.append)
+
+
+def test_of_several_ways_to_it_an_outputs_file_names_one(
+    shop: Shop, lab: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.route(orders=f"{shop.orders['Arn']}?ECS_SERVICE_NAME=orders", none=f"{shop.orders['Arn']}?ECS_SERVICE_NAME=no")
+    with pytest.raises(
+        BadInput, match=r"is reached in 2 ways: http.*\(the HTTP API shop\), http.* Name one of them as"
+    ):
+        find_target(target(shop), "orders", print)
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".twin").symlink_to(shop.twin.state)
+    values = {
+        "gateway_url": shop.twin.gateway_url, "region": "eu-west-2", "cluster_name": "shop", "service_name": "orders"
+    }  # fmt: skip
+    outputs = {name: {"sensitive": False, "type": "string", "value": value} for name, value in values.items()}
+    (tmp_path / "outputs.json").write_text(json.dumps(outputs))
+    code, out, err = lab("run", "baseline", "--duration", "4", "--target", "outputs.json")
+
+    assert (code, err) == (0, "")
+    assert "target:" not in out
+    assert json.loads(next(tmp_path.glob("results/*/run.json")).read_text())["failures"] == 0
+
+
+def test_a_service_is_asked_of_a_twin_alone(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"--service orders is for a twin, and .* is no state folder of one"):
+        find_target(tmp_path / "outputs.json", "orders", print)
+
+
+def test_a_twin_that_starts_is_said_to(tmp_path: Path) -> None:
+    (tmp_path / "twin.json").write_text('{"pid": 1, "credentials_file": "x"}')
+    with pytest.raises(BadInput, match="is still starting: try again in a moment"):
+        find_target(tmp_path / "outputs.json", None, print)
