@@ -93,6 +93,8 @@ def _only(state: Path, found: _Deployed, wanted: str | None) -> Way:
         if not (named := [each for each in found.services if wanted in (each.name, str(each))]):
             raise BadInput(f"--service {wanted} is no service of the twin in {state}: it has {there}.")
         ways = [way for way in ways if way.service in named]
+    # An API may find the tasks of a service in several services of Cloud Map.
+    ways = list({(way.service, way.url): way for way in ways}.values())
     services = dict.fromkeys(way.service for way in ways)
     if len(services) > 1:
         choices = " or ".join(f"--service {service}" for service in services)
@@ -108,7 +110,7 @@ def _only(state: Path, found: _Deployed, wanted: str | None) -> Way:
         urls = ", ".join(f"{way.url} ({way.front})" for way in ways)
         raise BadInput(
             f"The service {ways[0].service} is reached in {len(ways)} ways: {urls}. Name one of them as gateway_url in "
-            "an outputs file, with --target: docs/twin.md, Plain Terraform."
+            "an outputs file, with --target: docs/twin.md has its form."
         )
     return ways[0]
 
@@ -128,7 +130,8 @@ class _Deployed:
                     cluster=cluster, services=arns[start : start + _DESCRIBED]
                 )
                 for each in described["services"]:
-                    self._add(each)
+                    if each["status"] == "ACTIVE":
+                        self._add(each)
 
     def _add(self, described: dict[str, Any]) -> None:
         service = Service(described["clusterArn"].rsplit("/", 1)[-1], described["serviceName"])
