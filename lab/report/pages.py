@@ -56,7 +56,8 @@ def run_in_short(measured: Measured) -> Document:
             told = filter(None, (words.failures(findings), *words.times(findings)[:1]))
             way = f"{words.capital(words.THROUGH[arm])}, "
             parts += [f"{way}{words.uncapital(text)}" if both else text for text in told]
-    parts.append(words.hint(measured))
+    if hint := words.hint(measured):
+        parts.append(hint)
     return Document(f"{measured.label}: {words.uncapital(words.answer(measured.findings))}", parts)
 
 
