@@ -18,7 +18,7 @@ from urllib.parse import parse_qs
 from pydantic import ValidationError
 
 from lab.errors import BadInput
-from lab.runner.service import Aws
+from lab.runner.service import Aws, discovery_ids
 from lab.runner.target import Incomplete, Running, Target, read_target
 from load.traffic.settings import AUTHORIZATIONS
 
@@ -136,11 +136,7 @@ class _Deployed:
     def _add(self, described: dict[str, Any]) -> None:
         service = Service(described["clusterArn"].rsplit("/", 1)[-1], described["serviceName"])
         self.services.append(service)
-        registries = [
-            *(each["discoveryArn"] for d in described["deployments"] for each in d.get("serviceConnectResources", [])),
-            *(each["registryArn"] for each in described.get("serviceRegistries", [])),
-        ]
-        for identifier in {arn.rsplit("/", 1)[-1] for arn in registries}:
+        for identifier in discovery_ids(described):
             self._registering[identifier].append(service)
         for group in {each.get("targetGroupArn", "") for each in described.get("loadBalancers", [])}:
             self._behind[group].append(service)

@@ -106,6 +106,15 @@ class ServiceState:
         return ", ".join([tasks, *(f"deployment {d.status} {d.rollout_state}" for d in self.deployments)])
 
 
+def discovery_ids(service: Mapping[str, Any]) -> list[str]:
+    """The ids of the Cloud Map services in which ECS registers tasks of *service*, as DescribeServices gives it."""
+    arns = [
+        *(each["discoveryArn"] for d in service["deployments"] for each in d.get("serviceConnectResources", [])),
+        *(each["registryArn"] for each in service.get("serviceRegistries", [])),
+    ]
+    return list(dict.fromkeys(arn.rsplit("/", 1)[-1] for arn in arns))
+
+
 class EcsService:
     """The ECS service that *target* names.
 
@@ -190,12 +199,7 @@ class EcsService:
 
     def discovery_services(self) -> list[str]:
         """The ids of the Cloud Map services in which ECS registers tasks: Service Connect's, service discovery's."""
-        service = self._described()
-        arns = [
-            *(each["discoveryArn"] for d in service["deployments"] for each in d.get("serviceConnectResources", [])),
-            *(each["registryArn"] for each in service.get("serviceRegistries", [])),
-        ]
-        return list(dict.fromkeys(arn.rsplit("/", 1)[-1] for arn in arns))
+        return discovery_ids(self._described())
 
     def deregistration_delay(self) -> float:
         """Seconds for which target groups keep a task that is stopped from its SIGTERM: the longest of theirs, or 0."""
