@@ -139,6 +139,53 @@ def lua_on_route(script: str, context: Mapping[str, Any] | None = None) -> Json:
     return per_route if context is None else {**per_route, "filter_context": dict(context)}
 
 
+def skipped_if(predicate: Json, filter_: Json) -> Json:
+    """The HTTP filter, not run for requests that *predicate* holds for, where a route does not say otherwise."""
+    skip = {"@type": TYPE + "extensions.filters.common.matcher.action.v3.SkipFilter"}
+    matcher = {"predicate": predicate, "on_match": {"action": {"name": "skip", "typed_config": skip}}}
+    configuration = {
+        "@type": TYPE + "extensions.common.matching.v3.ExtensionWithMatcher",
+        "extension_config": filter_,
+        "xds_matcher": {"matcher_list": {"matchers": [matcher]}},
+    }
+    return {"name": filter_["name"], "typed_config": configuration}
+
+
+NEVER_SKIPPED: Json = {"@type": TYPE + "extensions.common.matching.v3.ExtensionWithMatcherPerRoute", "xds_matcher": {}}
+"""What a route says for a filter that is otherwise `skipped_if`."""
+
+
+def header_matches(name: str, regex: str) -> Json:
+    """A predicate: the request has this header, and the whole of its value matches the regular expression."""
+    header = {"@type": TYPE + "type.matcher.v3.HttpRequestHeaderMatchInput", "header_name": name}
+    return {
+        "single_predicate": {
+            "input": {"name": "header", "typed_config": header},
+            "value_match": {"safe_regex": {"google_re2": {}, "regex": regex}},
+        }
+    }
+
+
+def request_is_at_most(size: int) -> Json:
+    """A predicate: headers' names and values take no more bytes than *size*, those that Envoy has added included.
+
+    In CEL, which Envoy takes here as a syntax tree only: `request.total_size <= size`.
+    """
+    of_request = {
+        "id": 1,
+        "select_expr": {"operand": {"id": 2, "ident_expr": {"name": "request"}}, "field": "total_size"},
+    }
+    compared = {"function": "_<=_", "args": [of_request, {"id": 3, "const_expr": {"int64_value": size}}]}
+    tree = {"cel_expr_parsed": {"expr": {"id": 4, "call_expr": compared}}}
+    matched = "type.googleapis.com/xds.type.matcher.v3."
+    return {
+        "single_predicate": {
+            "input": {"name": "request", "typed_config": {"@type": matched + "HttpAttributesCelMatchInput"}},
+            "custom_match": {"name": "cel", "typed_config": {"@type": matched + "CelMatcher", "expr_match": tree}},
+        }
+    }
+
+
 def tls(context: str, **configuration: Any) -> Json:
     """The transport of encrypted connections: *context* is `DownstreamTlsContext` or `UpstreamTlsContext`."""
     kind = TYPE + "extensions.transport_sockets.tls.v3." + context

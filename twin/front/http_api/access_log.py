@@ -17,11 +17,10 @@ _ALWAYS = {
     "requestTime": "%START_TIME(%d/%b/%Y:%H:%M:%S +0000)%",
     "requestTimeEpoch": "%START_TIME(%s%3f)%",
     "identity.sourceIp": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
-    # As request.lua has escaped them: formats are JSON as a rule, and a client may send any character.
-    "identity.userAgent": "%DYNAMIC_METADATA(twin.request:userAgent)%",
+    "identity.userAgent": "%REQ(USER-AGENT)%",
     "domainName": "%REQ(:AUTHORITY)%",
     "httpMethod": "%REQ(:METHOD)%",
-    "path": "%DYNAMIC_METADATA(twin.request:path)%",
+    "path": "%PATH(NQ:PATH)%",
     "protocol": "%PROTOCOL%",
     "routeKey": "%METADATA(ROUTE:twin:route)%",
     "stage": "%METADATA(ROUTE:twin:stage)%",
@@ -30,6 +29,12 @@ _ALWAYS = {
     "responseLatency": "%DURATION%",
     "integrationLatency": "%RESPONSE_DURATION%",
     "integration.latency": "%RESPONSE_DURATION%",
+}
+# As request.lua has noted them: the path before it is rewritten, and both escaped. Formats are JSON as a rule, and
+# a client may send any character.
+_NOTED = {
+    "identity.userAgent": "%DYNAMIC_METADATA(twin.request:userAgent)%",
+    "path": "%DYNAMIC_METADATA(twin.request:path)%",
 }
 _OF_THE_INTEGRATION = {
     "requestId": "%REQ(X-REQUEST-ID)%",
@@ -63,10 +68,13 @@ def envoy_format(
     access_log_format: str,
     *,
     answered_by_integration: bool,
+    noted: bool,
     constants: Mapping[str, str],
     messages: Mapping[int, str],
 ) -> str:
     """The line for a request, with its end: one form if the integration answered, another if the gateway did.
+
+    So it is for a request whose path and agent request.lua has *noted*: it does so where they are not to be had later.
 
     Variables for which there is no value become `-`, as API Gateway has it.
 
@@ -79,7 +87,7 @@ def envoy_format(
     else:
         errors = {"error.message": _by_status(messages), "error.messageString": _by_status(messages, '"')}
         known = _ALWAYS | _OF_THE_GATEWAY | errors
-    values = {**known, **constants}
+    values = {**known, **(_NOTED if noted else {}), **constants}
     text = access_log_format.replace("%", "%%")
     return _VARIABLE.sub(lambda match: values.get(match[1]) or _NOTHING, text).rstrip("\n") + "\n"
 

@@ -6,6 +6,7 @@ A change of it replaces its filter chain in place: connections are kept, and tho
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from twin.aws.signature import AUTHORIZATION_PATH
 from twin.envoy import configuration as envoy
 from twin.front.http_api.access_log import envoy_format
 from twin.front.http_api.model import Api, JwtAuthorizer
+from twin.front.http_api.routes import route_name
 from twin.machine.addresses import Address
 
 __all__ = ["ANSWERS", "AUTHORIZATION_CLUSTER", "MAX_HEADERS", "MAX_PAYLOAD", "listener"]
@@ -43,6 +45,25 @@ _MESSAGES = {
     504: "Gateway Timeout",
 }
 _LUA = Path(__file__).parent
+# What stands in a string of JSON as it is. RE2 takes bytes that are no UTF-8 for no character at all; \C is any byte.
+_PLAIN, _ANYTHING = r"[ !#-\[\]-~]*", r"\C*"
+# Requests that request.lua has nothing to do for: it would be most of what the gateway costs.
+_ORDINARY: Json = {
+    "and_matcher": {
+        "predicate": [
+            envoy.header_matches(":path", _PLAIN),
+            {
+                "or_matcher": {
+                    "predicate": [
+                        envoy.header_matches("user-agent", _PLAIN),
+                        {"not_matcher": envoy.header_matches("user-agent", _ANYTHING)},
+                    ]
+                }
+            },
+            envoy.request_is_at_most(MAX_HEADERS),
+        ]
+    }
+}
 
 
 def listener(
@@ -87,17 +108,21 @@ def listener(
 
 def _filters(authorizers: Sequence[JwtAuthorizer], keys: Mapping[str, str]) -> Iterable[Json]:
     """In the order in which a request passes them (assumed). Each but the limits acts only where a route says so."""
+    on_routes = {"disabled": True}
     limits = f"local LIMIT = {MAX_HEADERS}\n" + (_LUA / "request.lua").read_text()
-    yield envoy.lua("twin.request", default_source_code=_inline(limits))
-    yield _filter("envoy.filters.http.local_ratelimit", "local_ratelimit.v3.LocalRateLimit", stat_prefix="throttling")
-    yield _filter("envoy.filters.http.jwt_authn", "jwt_authn.v3.JwtAuthentication", **_jwt(authorizers, keys))
-    yield envoy.lua("twin.claims", source_codes={"claims": _inline((_LUA / "claims.lua").read_text())})
+    yield envoy.skipped_if(_ORDINARY, envoy.lua("twin.request", default_source_code=_inline(limits)))
+    throttling = {"stat_prefix": "throttling"}
+    yield _filter("envoy.filters.http.local_ratelimit", "local_ratelimit.v3.LocalRateLimit", **throttling) | on_routes
+    yield (
+        _filter("envoy.filters.http.jwt_authn", "jwt_authn.v3.JwtAuthentication", **_jwt(authorizers, keys)) | on_routes
+    )
+    yield envoy.lua("twin.claims", source_codes={"claims": _inline((_LUA / "claims.lua").read_text())}) | on_routes
     yield _filter("envoy.filters.http.buffer", "buffer.v3.Buffer", max_request_bytes=MAX_PAYLOAD)
-    yield _filter("envoy.filters.http.ext_authz", "ext_authz.v3.ExtAuthz", **_AWS_IAM) | {"disabled": True}
-    yield envoy.lua("twin.cors", source_codes={"cors": _inline((_LUA / "cors.lua").read_text())})
+    yield _filter("envoy.filters.http.ext_authz", "ext_authz.v3.ExtAuthz", **_AWS_IAM) | on_routes
+    yield envoy.lua("twin.cors", source_codes={"cors": _inline((_LUA / "cors.lua").read_text())}) | on_routes
     # The route that was found by the path as it was sent stays.
     path = {"path": _inline((_LUA / "path.lua").read_text())}
-    yield envoy.lua("twin.path", source_codes=path, clear_route_cache=False)
+    yield envoy.lua("twin.path", source_codes=path, clear_route_cache=False) | on_routes
 
 
 def _filter(name: str, kind: str, **configuration: Any) -> Json:
@@ -196,31 +221,39 @@ def _access_log(apis: Sequence[Api], file: Path) -> Iterable[Json]:
     for api, stage in stages:
         if stage.access_log_format is None:
             continue
-        # To look into a route's metadata costs more than all else in the line, so only where there is a choice.
-        twin = "xds.route_metadata.filter_metadata['twin']"
-        of_stage = f" && {twin}['api'] == '{api.id}' && {twin}['stage'] == '{stage.name}'" if several else ""
-        for by_integration in (True, False):
+        # By its name: to look into a route's metadata costs as much as the rest of the line.
+        of_stage = f" && xds.route_name.startsWith('{route_name(api, stage)}')" if several else ""
+        for by_integration, noted in itertools.product((True, False), repeat=2):
             answered = f"response.code_details {'==' if by_integration else '!='} 'via_upstream'"
             text = envoy_format(
                 stage.access_log_format,
                 answered_by_integration=by_integration,
+                noted=noted,
                 constants={"accountId": stage.account, "apiId": api.id},
                 messages=_MESSAGES,
             )
             yield {
                 "name": "envoy.access_loggers.file",
-                "filter": {
-                    "extension_filter": {
-                        "name": "envoy.access_loggers.extension_filters.cel",
-                        "typed_config": {
-                            "@type": _TYPE + "extensions.access_loggers.filters.cel.v3.ExpressionFilter",
-                            "expression": answered + of_stage,
-                        },
-                    }
-                },
+                "filter": {"and_filter": {"filters": [_is_noted(noted), _cel(answered + of_stage)]}},
                 "typed_config": {
                     "@type": _TYPE + "extensions.access_loggers.file.v3.FileAccessLog",
                     "path": str(file),
                     "log_format": {"text_format_source": _inline(text)},
                 },
             }
+
+
+def _is_noted(noted: bool) -> Json:
+    """Whether request.lua has noted path and agent of the request."""
+    value: Json = {"present_match": True} if noted else {"null_match": {}}  # Envoy does not look at `invert` here
+    matcher = {"filter": "twin.request", "path": [{"key": "path"}], "value": value}
+    return {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": not noted}}
+
+
+def _cel(expression: str) -> Json:
+    kind = _TYPE + "extensions.access_loggers.filters.cel.v3.ExpressionFilter"
+    filter_ = {
+        "name": "envoy.access_loggers.extension_filters.cel",
+        "typed_config": {"@type": kind, "expression": expression},
+    }
+    return {"extension_filter": filter_}

@@ -1,5 +1,6 @@
--- What is checked of every request before anything else, and noted for the access log: the "total combined size of request
--- line and header values". `LIMIT` is put before this text.
+-- What is checked of a request before anything else: the "total combined size of request line and header values". And what is
+-- noted for the access log: path and agent. Requests that cannot be too large, whose path and agent need no escape and whose
+-- path no route rewrites pass by. `LIMIT` is put before this text.
 -- https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 
 -- Headers that Envoy has put there, not the client.

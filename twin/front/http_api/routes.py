@@ -17,7 +17,7 @@ from twin.envoy import configuration as envoy
 from twin.front.http_api.model import Api, ApiMapping, Cors, Integration, Route, Stage, Throttle
 from twin.machine.addresses import Address
 
-__all__ = ["clusters_of", "envoy_routes", "hosts_of", "table"]
+__all__ = ["clusters_of", "envoy_routes", "hosts_of", "route_name", "table"]
 
 Json = dict[str, Any]
 
@@ -35,6 +35,11 @@ _REQUEST_PATH = re.compile(r"\$\{?request\.path(?:\.([\w-]+))?\}?")
 def clusters_of(integration: Integration, front_ends: int) -> list[str]:
     """The names of the clusters that serve it: one for each front end, so that each has a balancer of its own."""
     return [f"{integration.id}-{number}" for number in range(front_ends)]
+
+
+def route_name(api: Api, stage: Stage, route: Route | None = None) -> str:
+    """How the entries of a stage are named in Envoy: all with the same beginning, which no other stage's have."""
+    return f"{api.id}/{stage.name}/{route.key if route else ''}"
 
 
 def table(
@@ -151,11 +156,10 @@ def envoy_routes(
                 else:
                     clusters = clusters_of(route.integration, front_ends)
                     entry["route"] = _action(route, clusters, connect_retries, rewrite)
-                    entry["typed_per_filter_config"] = dict(_filters(route, stage))
+                    entry["typed_per_filter_config"] = dict(_filters(route, stage, rewrites=rewrite is not None))
                 entries.append(entry)
         # What no route of a stage matches is still the stage's: another's routes do not see it, and its log has it.
-        rest = {"match": {"safe_regex": {"regex": re.escape(prefix) + "(/.*)?"}}, "metadata": _metadata(api, stage)}
-        entries.append(rest | {"direct_response": {"status": 404}})
+        entries.append(_entry(api, None, stage, re.escape(prefix) + "(/.*)?") | {"direct_response": {"status": 404}})
     return entries
 
 
@@ -169,16 +173,14 @@ def _paths(route: Route, stage: Stage, prefix: str) -> Iterable[tuple[str, Json 
         yield before, None if sent is None else {"pattern": {"regex": f"^{before}$"}, "substitution": sent}
 
 
-def _entry(api: Api, route: Route, stage: Stage, pattern: str) -> Json:
-    match: Json = {"safe_regex": {"regex": pattern}}
-    if route.method not in ("ANY", "$default"):
+def _entry(api: Api, route: Route | None, stage: Stage, pattern: str) -> Json:
+    literal = re.sub(r"\\(.)", r"\1", pattern)
+    # Where there is nothing to match but itself, it is compared, which costs less.
+    match: Json = {"path": literal} if re.escape(literal) == pattern else {"safe_regex": {"regex": pattern}}
+    if route and route.method not in ("ANY", "$default"):
         match["headers"] = [{"name": ":method", "string_match": {"exact": route.method}}]
-    return {"name": route.key, "match": match, "metadata": _metadata(api, stage, route)}
-
-
-def _metadata(api: Api, stage: Stage, route: Route | None = None) -> Json:
     values = {"api": api.id, "stage": stage.name, **({"route": route.key} if route else {})}
-    return {"filter_metadata": {"twin": values}}
+    return {"name": route_name(api, stage, route), "match": match, "metadata": {"filter_metadata": {"twin": values}}}
 
 
 def _pattern(route: Route, group: Callable[[str], str] = lambda pattern: pattern) -> str:
@@ -236,8 +238,10 @@ def _rewrite(route: Route, stage: Stage, prefix: str) -> Json | None:
     return {"pattern": {"regex": pattern}, "substitution": substitution}
 
 
-def _filters(route: Route, stage: Stage) -> Iterable[tuple[str, Json]]:
+def _filters(route: Route, stage: Stage, *, rewrites: bool) -> Iterable[tuple[str, Json]]:
     """The HTTP filters' configuration for one route; a filter without one does nothing here."""
+    if rewrites or "{" in route.path:  # the path that was sent has to be noted
+        yield "twin.request", envoy.NEVER_SKIPPED
     if throttle := stage.throttle_of(route):
         yield "envoy.filters.http.local_ratelimit", _rate_limit(throttle)
     if route.authorization == "AWS_IAM":

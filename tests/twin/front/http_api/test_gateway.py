@@ -221,7 +221,9 @@ def test_a_rate_without_a_burst_has_the_accounts_burst(api: ApiInHand) -> None:
     def bucket() -> Any:
         entries = json.loads((api.twin.state / "gateway/xds/rds.json").read_text())["resources"][0]["virtual_hosts"][0]
         filters = [
-            entry.get("typed_per_filter_config") for entry in entries["routes"] if entry.get("name") == "GET /rate"
+            entry.get("typed_per_filter_config")
+            for entry in entries["routes"]
+            if entry.get("name", "").endswith("GET /rate")
         ]
         return filters and (filters[0] or {}).get("envoy.filters.http.local_ratelimit")
 

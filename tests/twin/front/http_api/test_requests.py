@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -124,24 +123,38 @@ def test_parameters_of_an_integration_that_are_ignored_are_told(api: ApiInHand, 
     api.calls.delete_route(ApiId=api.id, RouteId=route)
 
 
-def test_the_access_logs_fields_are_escaped_as_json(api: ApiInHand, twin: RunningTwin) -> None:
+def test_the_access_log_has_path_and_agent_as_they_were_sent_escaped_as_json(api: ApiInHand, twin: RunningTwin) -> None:
     fields = ("requestId", "path", "identity.userAgent", "status")
     whole = {name: f"$context.{name}" for name in fields}
     settings = {"DestinationArn": "arn:aws:logs:eu-west-2:123456789012:log-group:api", "Format": json.dumps(whole)}
+    api.add_route(
+        "GET /renamed/{name}", api.add_integration(RequestParameters={"overwrite:path": "/$request.path.name"})
+    )
     api.calls.update_stage(ApiId=api.id, StageName="$default", AccessLogSettings=settings)
     log: Path = twin.state / "gateway" / "access.log"
-    agent = 'a "quoted" \\ agent é'.encode("latin-1")
-    asked: set[str] = set()
 
-    def logged() -> dict[str, Any] | None:
-        # Of all that were asked, because the log is written twice a second, and the first have the former format yet.
-        asked.add(api.client.get("/hostname", headers=[(b"user-agent", agent)]).headers["apigw-requestid"])
-        lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
-        return next((line for line in lines if line["requestId"] in asked and line.keys() == whole.keys()), None)
+    def logged(path: str, *headers: str) -> tuple[str, str, str]:
+        lines = "".join(f"{header}\r\n" for header in ("host: localhost", "connection: close", *headers))
+        request = f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
+        asked: set[str] = set()
 
-    line = wait_until(logged, "a line in the new format")
-    assert line["identity.userAgent"] == agent.decode("latin-1")
-    assert (line["path"], line["status"]) == ("/hostname", "200")
+        def line() -> dict[str, str] | None:
+            # Of all that were asked: the log is written twice a second, and the first have the former format yet.
+            answer = exchange(twin, request)[1].decode("latin-1")
+            asked.add(answer.partition("apigw-requestid: ")[2].partition("\r\n")[0])
+            found = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+            return next((line for line in found if line["requestId"] in asked and line.keys() == whole.keys()), None)
+
+        _, *values = wait_until(line, "a line in the new format").values()
+        return tuple(values)
+
+    agent = 'a "quoted" \\ agent é'
+    assert logged("/hostname?a=1", f"user-agent: {agent}") == ("/hostname", agent, "200")
+    assert logged("/hostname", "user-agent: curl/8") == ("/hostname", "curl/8", "200")
+    assert logged("/hostname", "x-envoy-original-path: /other") == ("/hostname", "-", "200")
+    assert logged('/"here"', "user-agent: curl/8") == ('/"here"', "curl/8", "404")
+    api.until(lambda answer: answer.is_success, "GET", "/renamed/x")
+    assert logged("/renamed/7%2d8?a=1") == ("/renamed/7%2d8", "-", "200")
 
 
 def test_an_integration_whose_service_had_no_instances_serves_as_soon_as_it_has(

@@ -29,7 +29,8 @@ def find(entries: list[Any], method: str, path: str) -> Any:
     for entry in entries:
         match = entry["match"]
         methods = [header["string_match"]["exact"] for header in match.get("headers", [])]
-        if re.fullmatch(match["safe_regex"]["regex"], path) and methods in ([], [method]):
+        pattern = match["safe_regex"]["regex"] if "safe_regex" in match else re.escape(match["path"])
+        if re.fullmatch(pattern, path) and methods in ([], [method]):
             return entry
     return None
 
