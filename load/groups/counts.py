@@ -8,15 +8,16 @@ master merges the reports: the sums are those that one process would have counte
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from load.groups.evenness import EvenPart, EvenParts
-from load.groups.latency import bucket_of, coarser, percentiles
+from load.groups.latency import buckets_of, coarser, percentiles
 from load.groups.rows import NO_GROUP, OTHER_GROUPS, GroupRow, LatencyRow, SecondRow
 
-__all__ = ["MAX_GROUPS", "WINDOW", "Counts"]
+__all__ = ["MAX_GROUPS", "WINDOW", "Counts", "Noted"]
 
 MAX_GROUPS = 1000
 """Groups counted each by itself: a table that can still be read."""
@@ -26,6 +27,10 @@ WINDOW = 120
 
 Statuses = dict[tuple[str, int, bool], int]
 """Requests by group, status and whether they failed."""
+
+Noted = tuple[float, str, int, bool, float | None]
+"""A request: when it ended, its group ("" where none is known), its status (0 without an answer), whether it failed,
+and its latency in ms where that is known."""
 
 Between = Callable[[], object]
 """Called between two steps of what takes long."""
@@ -73,12 +78,6 @@ class Counts:
         self._even, self._even_before = EvenParts(), 0
         self._first: int | None = None
         self._last = -1
-        self._leave_second()
-
-    def _leave_second(self) -> None:
-        self._second = -1
-        self._this_second: Statuses = {}
-        self._latencies_now: dict[int, int] = {}
 
     def admit(self, group: str, detail: str, now: float) -> str:
         """Make room for a group that is seen for the first time, and give the name that it is to be counted under.
@@ -93,31 +92,31 @@ class Counts:
             self.admitted.add(group)
         return group
 
-    def record(self, now: float, group: str, status: int, failed: bool, latency_ms: float | None) -> None:
-        """Count one request that ended at `now`; `group` "" where none is known and `status` 0 without an answer.
+    def record(self, noted: Sequence[Noted]) -> None:
+        """Count these requests, of which those of a group are in the order in which they ended.
 
-        Runs with every request of the load, so it does no more than it must. KeyError: `admit` the group first.
+        As many at a time as there are: one by one takes several times as long. KeyError: `admit` the groups first.
         """
-        entry = self._groups[group]
-        entry.requests += 1
-        if failed:
-            entry.failures += 1
-        entry.last_seen = now
-        second = int(now)
-        if second != self._second:
-            self._enter(second)
-        if latency_ms is not None:
-            bucket = bucket_of(latency_ms)
-            entry.latencies[bucket] = entry.latencies.get(bucket, 0) + 1
-            self._latencies_now[bucket] = self._latencies_now.get(bucket, 0) + 1
-        key = (group, status, failed)
-        self._this_second[key] = self._this_second.get(key, 0) + 1
-
-    def _enter(self, second: int) -> None:
-        self._second = second
-        self._this_second = self._seconds.setdefault(second, {})
-        self._latencies_now = self._latencies.setdefault(second, {})
-        self._see(second)
+        if not noted:
+            return
+        times, groups, statuses, failures, latencies = zip(*noted, strict=True)
+        seconds = tuple(map(int, times))
+        for (second, *key), requests in Counter(zip(seconds, groups, statuses, failures, strict=True)).items():
+            group, status, failed = key
+            entry = self._groups[group]
+            entry.requests += requests
+            if failed:
+                entry.failures += requests
+            self._see(second)
+            _add(self._seconds.setdefault(second, {}), {(group, status, failed): requests})
+        for group, now in dict(zip(groups, times, strict=True)).items():
+            self._groups[group].last_seen = now
+        for (second, group, bucket), requests in Counter(
+            zip(seconds, groups, buckets_of(latencies), strict=True)
+        ).items():
+            if bucket is not None:
+                for counts in (self._groups[group].latencies, self._latencies.setdefault(second, {})):
+                    counts[bucket] = counts.get(bucket, 0) + requests
 
     def _see(self, second: int) -> None:
         self._first = second if self._first is None else min(self._first, second)
@@ -174,7 +173,6 @@ class Counts:
             if buckets := coarser(self._latencies.pop(second, {})):
                 latency += [LatencyRow(second, *bucket) for bucket in sorted(buckets.items())]
                 _add(self._taken_latencies.setdefault(second, {}), buckets)
-        self._leave_second()
         self._forget(self._last - WINDOW)
         return rows, latency
 

@@ -13,7 +13,7 @@ import math
 import re
 import sys
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -36,7 +36,7 @@ from locust.runners import (
 )
 
 from load.groups import report, web
-from load.groups.counts import Counts
+from load.groups.counts import Counts, Noted
 from load.groups.evenness import EvenPart
 from load.groups.files import CsvFiles
 from load.groups.keys import FORMS, Key, key_of, named, parse
@@ -76,9 +76,9 @@ _TAKEN = {
     "workers",
 }
 
-# Requests are noted as they end, and counted so many at a time: what is done once a request finds cold caches, and
-# takes several times as long as in a loop.
-_AT_A_TIME = 64
+# Requests are noted as they end, and counted once a second, or so many at a time: what is done once a request finds
+# cold caches, and takes several times as long as in a loop.
+_AT_A_TIME = 1000
 
 _logger = logging.getLogger(__name__)
 _by_environment: WeakKeyDictionary[Environment, Groups] = WeakKeyDictionary()
@@ -174,7 +174,7 @@ class Groups:
         self.noun = noun
         self.detail_noun = detail[0] if detail else ""
         self._counts = Counts()
-        self._noted: deque[tuple[float, str, int, bool, float | None]] = deque()  # of `Counts.record`
+        self._noted: list[Noted] = []
         self.workers = Workers()
         self.outputs: list[Output] = []
         self.is_worker = isinstance(environment.runner, WorkerRunner)
@@ -290,8 +290,8 @@ class Groups:
             self._count()
 
     def _count(self) -> None:
-        while self._noted:
-            self._counts.record(*self._noted.popleft())
+        noted, self._noted = self._noted, []
+        self._counts.record(noted)
 
     def _admit(
         self, now: float, group: str, response: Any, url: str, context: Any, exception: BaseException | None
