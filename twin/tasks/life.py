@@ -27,7 +27,6 @@ from twin.aws.ecs.model import (
     TaskStatus,
     start_timeout,
 )
-from twin.aws.ecs.service_registries import port_of
 from twin.aws.secrets import secret
 from twin.errors import BadInput, StartFailed
 from twin.events import InstancesChanged, TaskChanged, TaskFailed, report
@@ -41,6 +40,7 @@ from twin.tasks.container import port_of as first_port_of
 from twin.tasks.health import HealthCheck, health_paths, search_path, statuses
 from twin.tasks.programs import how_to_name
 from twin.tasks.proxy import Disturbance, Sidecar, sidecar
+from twin.tasks.registrations import Registrations, served_service
 from twin.tasks.surroundings import Surroundings
 
 __all__ = ["Life"]
@@ -53,12 +53,6 @@ def _overridden(definition: dict[str, Any], override: Mapping[str, Any]) -> dict
     given = {each["name"]: each for each in [*definition.get("environment", []), *override.get("environment", [])]}
     command = {"command": override["command"]} if override.get("command") else {}
     return {**definition, **command, **({"environment": list(given.values())} if given else {})}
-
-
-def served_service(task: Task) -> dict[str, Any]:
-    """The Service Connect service whose port the task's proxy serves: the first; empty if there is none."""
-    services = (task.deployment.service_connect or {}).get("services") or [{}]
-    return dict(services[0])
 
 
 def served_port(task: Task) -> int | None:
@@ -105,7 +99,7 @@ class Life:
         self._work: set[asyncio.Task[None]] = set()
         self._sidecar: Sidecar | None = None
         self._counting, self._counted = asyncio.Lock(), False
-        self._registered: list[str] = []  # the ids of the Cloud Map services in which it is
+        self._registrations = Registrations(task, surroundings)
         self._delay = 0.0  # seconds between its deregistration and its stop
         self._disturbance = Disturbance()
         self._thawed = asyncio.Event()
@@ -179,8 +173,7 @@ class Life:
             if self._sidecar is None or self._counted:
                 return
             self._counted = last
-            names = [name for name, _ in self._discovered()]
-            stats = await self._sidecar.statistics()
+            names, stats = self._registrations.discovery_names, await self._sidecar.statistics()
             self._around.traffic.read(self.task, names, self._protocol, self._client.calls, stats)
             if last:
                 self._around.traffic.forget(self.task)
@@ -403,41 +396,9 @@ class Life:
 
     async def _register(self) -> None:
         address = self._proxy_address if self._sidecar else self._main.address
-        await self._around.balancers.register(self.task.id, self.task.target_groups, address)
-        registry, attributes = self._around.registry, self._attributes()
-        if self._sidecar is not None:
-            for _, service_id in self._discovered():
-                self._registered.append(service_id)
-                zone = {"AvailabilityZone": self.task.zone}
-                registry.register(service_id, self.task.id, address, {**zone, **attributes})
-        for entry in self.task.registries:
-            service_id = entry["registryArn"].rsplit("/", 1)[-1]
-            self._registered.append(service_id)
-            where = {"AVAILABILITY_ZONE": self.task.zone, "REGION": self._around.aws.region}
-            with_port = port_of(entry) is not None
-            registry.register(service_id, self.task.id, address, {**where, **attributes}, with_port=with_port)
-            if self.task.is_checked:  # unhealthy until the container's health check passes (assumed)
-                healthy = self.task.health is HealthStatus.HEALTHY
-                registry.set_health(service_id, self.task.id, healthy=healthy)
-        if self._registered:
+        await self._registrations.enter(address, has_proxy=self._sidecar is not None)
+        if self._registrations:
             self._step("registered", address=str(address))
-
-    def _attributes(self) -> dict[str, str]:
-        return {
-            "ECS_CLUSTER_NAME": self.task.cluster.name,
-            "ECS_SERVICE_NAME": self.task.service_name,
-            "ECS_TASK_DEFINITION_FAMILY": self.task.deployment.task_definition.family,
-        }
-
-    def _discovered(self) -> list[tuple[str, str]]:
-        """The names and ids of the Cloud Map services whose port the proxy serves."""
-        deployment = self.task.deployment
-        services = (deployment.service_connect or {}).get("services", [])
-        return [
-            (resource["discoveryName"], resource["discoveryArn"].rsplit("/", 1)[-1])
-            for service, resource in zip(services, deployment.service_connect_resources, strict=True)
-            if service["portName"] == self._served["portName"]
-        ]
 
     async def _watch_container(self, container: TaskContainer, process: Process) -> None:
         container.stopped(await process.wait())
@@ -457,10 +418,8 @@ class Life:
         log = self._folder / ("health.log" if container is self._main else f"{container.name}.health.log")
         async for status in statuses(check, lambda: self._is_healthy(container, check, environment, log)):
             container.record.health = status
-            for service_id in self._registered:
-                healthy = self.task.health is HealthStatus.HEALTHY
-                self._around.registry.set_health(service_id, self.task.id, healthy=healthy)
-            if self._registered:
+            self._registrations.update_health()
+            if self._registrations:
                 await self._around.events.settle(InstancesChanged())
             if status is HealthStatus.HEALTHY:
                 container.healthy.set()
@@ -500,13 +459,12 @@ class Life:
 
     async def _leave_load_balancers(self) -> None:
         self._enter(TaskStatus.DEACTIVATING)
-        self._delay = await self._around.balancers.deregister(self.task.id)
+        self._delay = await self._registrations.leave_load_balancers()
 
     async def _leave_cloud_map(self) -> None:
-        if not self._registered:
+        if not self._registrations:
             return
-        for service_id in self._registered:
-            self._around.registry.deregister(service_id, self.task.id)
+        self._registrations.leave_cloud_map()
         self._step("deregistered")
         self._delay = max(self._delay, self._around.parameters.deregistration_delay)
         await self._around.events.settle(InstancesChanged())
@@ -534,7 +492,7 @@ class Life:
     async def _stop_proxy(self) -> None:
         if self._sidecar is not None and self._sidecar.process is not None:  # else it never started
             await self.count_traffic(last=True)
-            await self._sidecar.stop(self._around.parameters.proxy_drain if self._registered else 0)
+            await self._sidecar.stop(self._around.parameters.proxy_drain if self._registrations else 0)
             self._step("proxy stopped")
 
     async def _deprovision(self) -> None:
