@@ -7,16 +7,13 @@ if [ -t 1 ]; then every=1 again="\r$text ... " after=' s '; else every=${STEP_EV
 output=$(mktemp) || exit 1
 ticking=
 trap 'rm -f "$output"; [ -z "$ticking" ] || kill "$ticking" 2>/dev/null' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
 began=$(date +%s)
 seconds() { echo $(($(date +%s) - began)); }
 tick() {
-  trap 'kill "$nap"; exit' TERM
-  while :; do
+  trap 'kill -9 $! 2>/dev/null; exit' TERM # SIGKILL alone cannot be lost
+  while kill -0 $$ 2>/dev/null; do
     sleep "$every" >/dev/null 2>&1 &
-    nap=$!
-    wait "$nap"
+    wait $!
     printf "%b%s%b" "$again" "$(seconds)" "$after"
   done
 }
@@ -25,11 +22,14 @@ if [ -n "$text" ]; then
   tick &
   ticking=$!
 fi
+# Only now: a shell that forks while it has a trap can lose a signal in the child, which would then go on.
+trap 'exit 130' INT
+trap 'exit 143' TERM
 "$@" >"$output" 2>&1 </dev/null
 code=$?
 if [ -n "$ticking" ]; then
   kill "$ticking"
-  wait "$ticking"
+  wait "$ticking" 2>/dev/null # else the shell says that it was terminated
   ticking=
   [ ! -t 1 ] || printf '\r%s ... ' "$text"
 fi
