@@ -28,6 +28,13 @@ def test_a_step_that_succeeds_is_one_line() -> None:
     assert done.stderr == ""
 
 
+def test_steps_that_end_at_once_end() -> None:
+    # The clock of a step is told to stop as it starts: a signal that the shell lost there would hold the step up.
+    done = [_step("Setting up", "true") for _ in range(60)]
+
+    assert {(step.returncode, step.stderr, len(step.stdout.splitlines())) for step in done} == {(0, "", 1)}
+
+
 def test_the_warnings_of_a_step_that_succeeds_are_shown() -> None:
     done = _step("Setting up", "sh", "-c", "echo noise; echo 'warning: no curl' >&2; echo WARNING: pip >&2")
 
