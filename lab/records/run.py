@@ -135,14 +135,15 @@ class Accident(_Record):
 
 
 class LostWorker(_Record):
-    """A worker of Locust of whose requests some are in no count: `requests` at most, of `seconds` of its load.
+    """A worker of Locust of whose requests some are in no count: `requests`, as far as it is known.
 
-    Runs of older versions have no seconds, and the requests of its fullest report.
+    Those of a worker that is gone are what it counted until `last_heard`; in runs of older versions, which have no such
+    time, an estimate.
     """
 
     worker: str
     last_report: Seconds
-    seconds: Seconds | None = None
+    last_heard: Seconds | None = None
     requests: Count
 
 

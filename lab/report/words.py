@@ -264,8 +264,8 @@ def load_notes(findings: Findings) -> list[str]:
         "known.": findings.unfinished,
         f"{findings.rate:,.0f} of {findings.asked_rate or 0:,g} requests/s could be sent: for more give more --users, "
         "each of whom has 256 requests under way at most, or take a faster machine.": findings.missed_rate,
-        f"{lost} of Locust's processes did not report all that they sent: {missing:,} requests at most, and those that "
-        "they had under way, are in no count.": lost,
+        f"{lost} of Locust's processes did not report all that they sent: {missing:,} requests, as far as it is known, "
+        "and those that they had under way, are in no count.": lost,
         "Locust's statistics were reset during the run: only what came after is counted.": findings.resets,
     }
     sentences = [sentence for sentence, is_so in amiss.items() if is_so]

@@ -8,12 +8,12 @@ what its documentation names is used, but for what `tests/load/groups/test_api.p
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import math
 import re
 import sys
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,11 +25,10 @@ from locust import events
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.event import EventHook
+from locust.exception import RPCError
 from locust.html import get_html_report, process_html_filename
 from locust.runners import (
     STATE_MISSING,
-    STATE_RUNNING,
-    STATE_SPAWNING,
     WORKER_REPORT_INTERVAL,
     MasterRunner,
     WorkerRunner,
@@ -58,6 +57,7 @@ request_unfinished = EventHook()
 _LAST_REPORT = "load.groups.last_report"
 _PATIENCE = 20.0
 
+_COUNTED = "load.groups.counted"  # a worker's message, once a second: how many requests it has counted
 _REPORT = "load.groups"  # of a worker's report: what is ours
 _FORMAT = 1  # of that; a worker with another version of this plugin may have another
 
@@ -205,11 +205,13 @@ class Groups:
             on.report_to_master.add_listener(self._on_report_to_master)
             on.quitting.add_listener(self._send_last_report)
             environment.runner.register_message(_LAST_REPORT, self._send_last_report, concurrent=True)
+            gevent.spawn(self._send_counted_every_second)
             return
+        if isinstance(environment.runner, MasterRunner):
+            environment.runner.register_message(_COUNTED, self._on_counted)
         on.test_stop.add_listener(self._on_test_stop)
         on.reset_stats.add_listener(self._on_reset)
         on.worker_report.add_listener(self._on_worker_report)
-        on.heartbeat_sent.add_listener(self._on_heartbeat)
         options = environment.parsed_options
         if options is not None and options.csv_prefix:
             self.outputs.append(
@@ -329,6 +331,7 @@ class Groups:
             self.complete()  # of the last test, some seconds after it
         self.counts.clear()
         if self.is_worker:
+            self._send_counted()
             return
         now = time.time()
         self._started = math.inf
@@ -361,9 +364,11 @@ class Groups:
     def _on_reset(self, **_: Any) -> None:
         self.counts.clear()
         self._rows_until = 0.0
-        if self.is_over:
+        if self.is_worker:
+            self._send_counted()
+        elif self.is_over:
             self._started = math.inf  # what the outputs have of the last test stays
-        elif not self.is_worker:
+        else:
             now = time.time()
             self._resets.append(round(now, 3))
             for output in self.outputs:
@@ -376,12 +381,23 @@ class Groups:
         own = {"format": _FORMAT, "reported": self._reported, "loaded": runner.user_count > 0}
         data[_REPORT] = {**self.counts.drain(), **own}
 
-    def _on_heartbeat(self, client_id: str, timestamp: float, **_: Any) -> None:
-        """A worker's, which the master has answered."""
+    def _send_counted_every_second(self) -> None:
         runner = self.environment.runner
-        assert isinstance(runner, MasterRunner)
-        state = runner.clients[client_id].state
-        self.workers.heartbeat(client_id, timestamp, state in (STATE_SPAWNING, STATE_RUNNING))
+        assert runner is not None
+        while True:
+            gevent.sleep(1)
+            if runner.user_count:
+                self._send_counted()
+
+    def _send_counted(self) -> None:
+        """Tell the master how many requests were counted in this test: of a worker that is killed it knows that."""
+        runner = self.environment.runner
+        assert isinstance(runner, WorkerRunner)
+        with contextlib.suppress(RPCError):  # Locust connects again, and the next one gets there
+            runner.send_message(_COUNTED, {"counted": self._reported + self._counts.requests + len(self._noted)})
+
+    def _on_counted(self, msg: Any, **_: Any) -> None:
+        self.workers.count(msg.node_id, time.time(), msg.data["counted"])
 
     def _on_worker_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
         now, counted = time.time(), data.get(_REPORT) or {}
@@ -389,11 +405,7 @@ class Groups:
             self.workers.report_without(client_id, now, data["stats_total"]["num_requests"])
             return
         arrived = self.counts.merge(counted)
-        rates: Counter[int] = Counter()
-        for second, _group, _status, _failed, requests in counted["seconds"]:
-            rates[second] += requests
-        highest = max(rates.values(), default=0)
-        self.workers.report(client_id, now, arrived, counted["reported"], highest, counted["loaded"])
+        self.workers.report(client_id, now, arrived, counted["reported"], counted["loaded"])
 
     def _send_last_report(self, *_: Any, **__: Any) -> None:
         """Stop and report: the master asks, or the worker quits, which in Locust ends without a last report.

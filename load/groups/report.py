@@ -28,16 +28,15 @@ _STYLE = """
 
 
 def lost_sentence(worker: LostWorker) -> str:
-    """How much at most is in no count because of a worker."""
-    if not worker.seconds:
+    """How much is in no count because of a worker, as far as it is known."""
+    if worker.last_heard is None:
         return (
             f"{worker.requests:,} requests of worker {worker.worker} are in no count: its reports did not arrive, or "
             "it runs without this version of load.groups."
         )
-    most = f"{worker.requests:,} requests at its highest rate" if worker.requests else "nobody knows how many requests"
     return (
-        f"Worker {worker.worker} stopped reporting at {clock(worker.last_report)}: what it did after that is in no "
-        f"count, at most {worker.seconds:.1f} s of its load, or {most}."
+        f"Worker {worker.worker} stopped reporting at {clock(worker.last_report)}. By {clock(worker.last_heard)} it "
+        f"had counted {worker.requests:,} requests more, which are in no count; how many came after that is not known."
     )
 
 

@@ -16,12 +16,11 @@ IMPORTED = {
     "locust.argument_parser.LocustArgumentParser",
     "locust.env.Environment",
     "locust.event.EventHook",
+    "locust.exception.RPCError",
     "locust.html.get_html_report",
     "locust.html.process_html_filename",
     "locust.runners.MasterRunner",
     "locust.runners.STATE_MISSING",
-    "locust.runners.STATE_RUNNING",
-    "locust.runners.STATE_SPAWNING",
     "locust.runners.WORKER_REPORT_INTERVAL",
     "locust.runners.WorkerRunner",
     "locust.web.WebUI",
@@ -40,18 +39,17 @@ DOCUMENTED = {
 # Undocumented, all without an underscore. A process of its own: Locust patches the standard library.
 UNDOCUMENTED = """
 from locust.env import Environment
-from locust.event import Events
+from locust.exception import RPCError
 from locust.html import get_html_report, process_html_filename
-from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_SPAWNING, WORKER_REPORT_INTERVAL
+from locust.runners import STATE_MISSING, WORKER_REPORT_INTERVAL
 from locust.runners import MasterRunner, WorkerNode, WorkerNodes
 environment = Environment()
 runner = environment.create_local_runner()
 assert WORKER_REPORT_INTERVAL == 3.0
-assert isinstance(WorkerNodes.all, property) and WorkerNodes.__getitem__
+assert isinstance(WorkerNodes.all, property)
 assert {"id", "state"} <= vars(WorkerNode("a")).keys()
 assert runner.user_greenlets is not None and runner.user_count == 0
 assert environment.stop_timeout == 0 and environment.stats.total.num_requests == 0
-assert environment.events.heartbeat_sent
 """
 
 # The words that name Locust's own pages and files; "logs", as of the others, only where they end like a noun of ours.
@@ -104,5 +102,5 @@ def test_what_cannot_be_tracked_is_refused_at_once(arguments: str) -> None:
 
 def test_the_readme_lists_what_is_undocumented() -> None:
     readme = (GROUPS / "README.md").read_text()
-    for name in (*IMPORTED - DOCUMENTED, "WorkerNodes", "WorkerNode", "Runner.user_greenlets", "heartbeat_sent"):
+    for name in (*IMPORTED - DOCUMENTED, "WorkerNodes", "WorkerNode", "Runner.user_greenlets"):
         assert f"`{name.removeprefix('locust.')}`" in readme, name

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,29 @@ def other_version(environment, **_):
         data["load.groups"] = {"format": 99, "groups": "in another form"}
 """
 
+# Workers that report when they start and when they end.
+RARE_REPORTS = """
+from locust import runners
+
+runners.WORKER_REPORT_INTERVAL = 1000
+"""
+
+# A worker that is killed with its tenth request.
+BRIEF = """
+import os
+import signal
+from itertools import count
+from locust import events
+
+numbers = count(1)
+
+
+@events.request.add_listener
+def end(**_):
+    if next(numbers) == 10:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
 SHAPE = """
 from locust import LoadTestShape
 
@@ -267,17 +291,47 @@ def test_a_worker_that_is_stopped_for_a_while_and_goes_on_loses_nothing(
     assert "stopped reporting" not in stderr
 
 
-def test_what_a_worker_that_is_killed_takes_with_it_is_bounded(locust: Any, own_service: str, free_port: int) -> None:
-    process = start(locust, own_service, *bound(free_port))
+LOST = r"Worker (\S+) stopped reporting at \S+ By \S+ it had counted ([\d,]+) requests more"
+
+
+def test_of_a_worker_that_is_killed_it_is_said_what_it_had_counted(
+    locust: Any, own_service: str, free_port: int
+) -> None:
+    write(locust, SHOP + RARE_REPORTS)
+    load = ("--headless", "-H", own_service, "-u", "8", "-r", "8", *FILES)
+    process = locust.start(*load, *bound(free_port), "--logfile", "log", "--loglevel", "DEBUG")
+
+    def log() -> str:
+        file = locust.folder / "log"
+        return file.read_text() if file.exists() else ""
+
+    # The first time with the start of the test; two seconds later each has requests that it has not reported.
+    heard = re.compile(r"Received load\.groups\.counted message from worker (\S+)")
+    locust.wait_until(process, lambda: sum(times > 2 for times in Counter(heard.findall(log())).values()) == 4)
     psutil.Process(process.pid).children()[0].kill()
-    locust.wait_until(process, lambda: "setting state to missing" in (locust.folder / "log").read_text())
+    locust.wait_until(process, lambda: "setting state to missing" in log())
     process.terminate()
     _, stderr = process.communicate(timeout=60)
-    total = agree(locust, (locust.folder / "log").read_text() + stderr)
-    (most,) = re.findall(r"stopped reporting at \S+ .* at most [\d.]+ s of its load, or ([\d,]+) requests", stderr)
-    lost = locust.seen(own_service)["requests"] - total
-    # And one that each of its users had under way.
-    assert 0 <= lost <= int(most.replace(",", "")) + 8
+    total = agree(locust, log() + stderr)
+    ((_, known),) = re.findall(LOST, stderr)
+    assert 0 < int(known.replace(",", "")) <= locust.seen(own_service)["requests"] - total
+
+
+def test_a_worker_that_is_gone_right_after_it_joined_is_noticed(locust: Any, own_service: str, free_port: int) -> None:
+    write(locust, SHOP)
+    load = ("--headless", "-H", own_service, "-u", "4", "-r", "4", *FILES)
+    process = locust.start(*load, "--master", "--expect-workers", "1", *master(free_port))
+    worker = ("--worker", "--master-port", str(free_port))
+    locust.start(*worker)
+    file = locust.folder / "c_groups.csv"
+    locust.wait_until(process, lambda: file.exists() and counted(file)[0] > 0)
+    locust.locustfile = locust.folder / "brief.py"
+    locust.locustfile.write_text(SHOP + BRIEF)
+    locust.start(*worker).wait(30)
+    process.terminate()
+    _, stderr = process.communicate(timeout=60)
+    assert len(re.findall(LOST, stderr)) == 1, stderr
+    assert agree(locust, stderr) < locust.seen(own_service)["requests"]
 
 
 @pytest.mark.parametrize("other", [OTHER_VERSION, ""])
