@@ -52,6 +52,7 @@ _TABLE = (
     Figure(
         "even_again_s", "s", "even again s", lambda f: f.even_again.seconds if f.even_again else None, Compared.OUTCOME
     ),
+    Figure("p99_ms", "ms", "p99 ms", lambda f: _p99(f, "whole run"), Compared.INTERVAL),  # where nothing happened
     Figure("p99_before_ms", "ms", "p99 before ms", lambda f: _p99(f, "before"), Compared.INTERVAL),
     Figure("p99_during_ms", "ms", "p99 during ms", lambda f: _p99(f, "during"), Compared.INTERVAL),
 )

@@ -64,14 +64,15 @@ def _read_stream(source: str, stream: BinaryIO) -> Observations:
     first = _decoded(line, f"{source}, line {number}")
     if first.lstrip()[:1] in ("{", "["):
         taken_for, rows = "JSON with hostnames, one object a line", _objects(lines)
-    elif "hostname" in _columns(first):
-        taken_for, rows = "a table of requests by hostname", _cells(lines)
+    elif column := _column_of_hosts(header := _columns(first)):
+        taken_for, rows = f"a table of requests by {column}", _cells(lines, header, column)
     elif _is_counted(first):
         taken_for, rows = "counts, as `sort | uniq -c` writes them", _counts(lines)
     elif layout := layout_of(line):
         return read_lines(source, everything, layout)
     else:
-        raise BadInput(f"{source}, line {number}: {first[:60]!r} is none of {_FORMS}")
+        column = ". Of another table give the hosts' column alone, such as by `tail -n +2 FILE | cut -d, -f2`"
+        raise BadInput(f"{source}, line {number}: {first[:60]!r} is none of {_FORMS}{column if ',' in first else ''}")
     counts: Counter[str] = Counter()
     zones: dict[str, str] = {}
     for host, requests, zone in rows:
@@ -122,9 +123,20 @@ def _is_counted(line: str) -> bool:
 def _columns(line: str) -> list[str]:
     """The names in a header; none if it is no CSV."""
     try:
-        return next(csv.reader([line.lower()[:_LONGEST_HEADER]]))
+        return [name.strip() for name in next(csv.reader([line.lower()[:_LONGEST_HEADER]]))]
     except csv.Error:  # a carriage return by itself
         return []
+
+
+_COUNTS = ("requests", "count")
+
+
+def _column_of_hosts(header: list[str]) -> str:
+    """The column `hostname`, or the first beside one of counts, such as Locust's `group`; "" if it is no table."""
+    if "hostname" in header:
+        return "hostname"
+    others = [name for name in header if name not in _COUNTS]
+    return others[0] if others and len(others) < len(header) else ""
 
 
 def _counts(lines: _Lines) -> Iterator[Row]:
@@ -135,12 +147,12 @@ def _counts(lines: _Lines) -> Iterator[Row]:
             raise BadInput(f"{lines.where}: {line[:60]!r} is not a count and a hostname")
 
 
-def _cells(lines: _Lines) -> Iterator[Row]:
-    """Of a table with the columns hostname and requests, and perhaps availability_zone, in any order."""
+def _cells(lines: _Lines, header: list[str], hosts: str) -> Iterator[Row]:
+    """Of a table with the columns *hosts* and requests, and perhaps availability_zone, in any order."""
     rows = csv.reader(lines)
     try:
-        header = [name.strip().lower() for name in next(rows)]
-        if "requests" not in header:
+        next(rows)
+        if (counts := next((name for name in _COUNTS if name in header), None)) is None:
             raise BadInput(f"{lines.where}: a column named requests is needed, there are {', '.join(header)}")
         if "second" in header:
             parent = Path(lines.source).parent
@@ -149,8 +161,7 @@ def _cells(lines: _Lines) -> Iterator[Row]:
             if len(row) != len(header):
                 raise BadInput(f"{lines.where}: {len(row)} columns where the header has {len(header)}")
             cells = dict(zip(header, row, strict=True))
-            requests = _count(cells["requests"], lines.where)
-            yield host_of(cells["hostname"]), requests, cells.get("availability_zone", "")
+            yield host_of(cells[hosts]), _count(cells[counts], lines.where), cells.get("availability_zone", "")
     except csv.Error as error:
         raise BadInput(f"{lines.source}: this is not CSV ({error}); give {_FORMS}") from None
 
@@ -273,6 +284,11 @@ def read_lines(source: str, blocks: Iterable[bytes], layout: Layout) -> Observat
         counter.add(host, second, connection)
         unknown += inside - len(host)
         lines += inside
+    if layout.connection is not None and all(name.isdigit() for name in hosts.names[1:] or hosts.names):
+        raise BadInput(
+            f"{source}: the last column holds numbers and no hostnames. A count comes before its host, as in "
+            "`500 web-1`, or in a table with the columns hostname and requests"
+        )
     windows, sequence = counter.result(hosts.names)
     seen = Observations(
         source=source,

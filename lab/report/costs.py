@@ -45,7 +45,8 @@ def _parts(study: Study, reference: str) -> Iterator[Part]:
         yield from _caveats(study)
     if max(s.rates) > model.GATEWAY_REQUESTS_PER_SECOND:
         yield "API Gateway's quota is 10,000 requests/s, which AWS raises on request."
-    yield Heading(f"What the difference to {study.against.name} is made of")
+    is_own = study.against is SERVICE_CONNECT
+    yield Heading("What it is made of" if is_own else f"What the difference to {study.against.name} is made of")
     yield _lines(study)
     yield "* rests on an assumption; `--against NAME` compares with another way."
     yield Heading("What is assumed")
@@ -70,11 +71,14 @@ def _headline(study: Study) -> str:
             f"{rate} a month costs {other} USD with {_named(study.against)}; API Gateway carries at most 10 MB in a "
             "request or response."
         )
+    own = f"{rate} a month without a load balancer costs {money(study.bills[SERVICE_CONNECT].total)} USD"
+    if study.against is SERVICE_CONNECT:
+        return f"{own}."
     difference = study.difference(SERVICE_CONNECT)
-    return (
-        f"{rate} a month without a load balancer costs {money(study.bills[SERVICE_CONNECT].total)} USD, "
-        f"{money(abs(difference))} {'more' if difference > 0 else 'less'} than with {_named(study.against)} ({other})."
-    )
+    if abs(difference) < WORTH_SAYING:
+        return f"{own}, the same as with {_named(study.against)}."
+    more = "more" if difference > 0 else "less"
+    return f"{own}, {money(abs(difference))} {more} than with {_named(study.against)} ({other})."
 
 
 def _named(way: Way) -> str:
@@ -161,6 +165,10 @@ def _title(way: Way, scenario: Scenario) -> str:
 def _lines(study: Study) -> Table:
     columns = [{line.item: line for line in study.bills[way].lines} for way in (SERVICE_CONNECT, study.against)]
     rows = []
+    if study.against is SERVICE_CONNECT:
+        rows = [[item, _cell(line)] for item, line in columns[0].items() if line.usd]
+        rows.append(["total", f"{study.bills[SERVICE_CONNECT].total:,.2f} "])
+        return Table(("", SERVICE_CONNECT.name), rows)
     for item in dict.fromkeys(item for column in columns for item in column):
         own, other = (column.get(item) for column in columns)
         if (own and own.usd) or (other and other.usd):

@@ -45,7 +45,7 @@ class Table:
 
     text_columns: so many columns at the left are text, the others are numbers. links: for each row the anchor that its
     first cell leads to, or none at all. detail: see `Sentence`. only_page, only_terminal: numbers of the columns that
-    the other does not have.
+    the other does not have. folded: of those that a narrow screen shows on demand, besides those of only_page.
     """
 
     head: Sequence[str]
@@ -56,6 +56,7 @@ class Table:
     detail: bool = False
     only_page: Collection[int] = ()
     only_terminal: Collection[int] = ()
+    folded: Collection[int] = ()
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,8 @@ def _table(table: Table) -> str:
     caption = f"<caption>{_text(table.caption)}</caption>" if table.caption else ""
     body = "\n".join(rows)
     # On a narrow screen, what a terminal leaves out is shown where it is asked for.
-    more = "<details class=more><summary>All columns</summary></details>\n" if table.only_page else ""
+    folds = table.only_page or table.folded
+    more = "<details class=more><summary>All columns</summary></details>\n" if folds else ""
     inside = f"{caption}\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>"
     return f'<div class="wide">{more}<table>{inside}\n</table></div>'
 
@@ -139,4 +140,4 @@ def _class(table: Table, number: int, place: int) -> str:
     """Of the cells of column *number*, which is at *place*."""
     if place < table.text_columns:
         return " class=text"
-    return " class=more" if number in table.only_page else ""
+    return " class=more" if number in table.only_page or number in table.folded else ""

@@ -28,6 +28,7 @@ _SHOWN = (
 )  # fmt: skip
 _FROM, _TO = "failures_from_s", "failures_to_s"  # one column
 _PAGE_ONLY = {"unfinished", "failed_percent", "p99_before_ms", "p99_during_ms", "detect_s", "deregister_s", "replace_s"}
+_FOLDED = {"requests", "even_again_s"}  # on a narrow screen
 
 _ALONE = 2  # level of the headings of a page about one run
 _HOW_TO_READ = (
@@ -186,7 +187,7 @@ def _hosts(findings: Findings, roles: Mapping[str, str]) -> Table:
     head = ["host", "", "zone", "requests", *spans, "failed", "p50 ms", "p95 ms", "p99 ms"]
     whole = sum(period.last_second - period.first_second + 1 for period in periods)
     cut = whole > round(findings.duration) and len(periods) > 1
-    caption = f"In whole seconds of the clock, which are {whole} of {findings.duration:.0f} s of load:" if cut else ""
+    caption = f"In seconds of the clock: {findings.duration:.0f} s of load touch {whole} of them." if cut else ""
     return Table(head, lines, caption, text_columns=3, only_page=(len(head) - 3, len(head) - 2))
 
 
@@ -269,6 +270,10 @@ def _study(study: Study, matrix: Sequence[Row], shown: Collection[Split]) -> Ite
     missed = [each.label for each in study.measured if any(found.missed_rate for found in each.findings.values())]
     if missed:
         yield Sentence(f"Sent less than was asked for: {'; '.join(dict.fromkeys(missed))}.", "warning")
+    if refused := sum(words.throttled(found) for each in study.measured for found in each.findings.values()):
+        yield Sentence(
+            f"{refused:,} of what failed is the stage's limit (429), whatever happened to the tasks.", "warning"
+        )
     for number, measured in enumerate(study.measured):
         title = f"{measured.label}: {words.uncapital(words.answer(measured.findings))}"
         yield Heading(title, 2, f"run-{number}", folded=True, detail=True)
@@ -304,6 +309,7 @@ def _table(matrix: Sequence[Row], study: Study) -> Table:
         text_columns=len(head),
         links=[first[row.experiment.name, *map(row.parameters.get, swept)] for row in matrix],
         only_page=[len(head) + number for number, figure in enumerate(shown) if figure in _PAGE_ONLY],
+        folded=[len(head) + number for number, figure in enumerate(shown) if figure in _FOLDED],
     )
 
 

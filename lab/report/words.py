@@ -254,10 +254,10 @@ def unnamed(findings: Findings) -> bool:
 def load_notes(findings: Findings) -> list[str]:
     """What was amiss with the load itself, or with the twin."""
     lost, missing = len(findings.lost_workers), sum(worker.requests for worker in findings.lost_workers)
-    throttled = findings.failures_by_cause.get(Cause(429, from_host=False), 0)
+    refused = throttled(findings)
     amiss = {
-        f"{throttled:,} failed because the stage admits no more (429), whatever happened to the tasks: give a smaller "
-        "--rate, or set throttle_rate and throttle_burst.": throttled,
+        f"{refused:,} failed because the stage admits no more (429), whatever happened to the tasks: give a smaller "
+        "--rate, or set throttle_rate and throttle_burst.": refused,
         "No answer named its host in `x-hostname`, so how the requests were spread is not known: let the service send "
         "it, or start the twin with --name-tasks.": unnamed(findings),
         f"{findings.unfinished or 0:,} more requests were under way when the load ended: what became of them is not "
@@ -312,6 +312,10 @@ def split(periods: Mapping[str, Judgement], shown: Collection[str]) -> str:
     limits = [f"{percent(own.bound or 0)}{_when(name)}" for name, own in known.items()]
     limits[0] = limits[0].replace(" %", " % off its share", 1)
     text = f"No host is more than {joined(limits)} ({_confidence(list(known.values()))})."
+    for name, own in known.items():
+        if 2 * own.left_out > own.requests:
+            judged = f"{own.requests - own.left_out:,} of the {own.requests:,} requests{_when(name)}"
+            text += f" Judged are {judged}: the others came while a host came or went{_within(own)}."
     for name in shown:
         text += f" Uneven{_when(name)}: {_off(periods[name])} ({p_words(periods[name].p_value)})."
     if len(shown) < len(known):
@@ -389,8 +393,16 @@ def left_out(judgement: Judgement) -> str:
     """What of a split was not judged, and why; empty if nothing."""
     if not judgement.left_out:
         return ""
-    within = f" or within {judgement.settle:g} s of that" if judgement.settle else ""
-    return f"{judgement.left_out:,} requests are left out, answered while a host came or went{within}."
+    return f"{judgement.left_out:,} requests are left out, answered while a host came or went{_within(judgement)}."
+
+
+def _within(judgement: Judgement) -> str:
+    return f" or within {judgement.settle:g} s of that" if judgement.settle else ""
+
+
+def throttled(findings: Findings) -> int:
+    """Requests that failed at the stage's limit."""
+    return findings.failures_by_cause.get(Cause(429, from_host=False), 0)
 
 
 def load_of(measured: Measured) -> str:
@@ -433,7 +445,7 @@ def source_of(measured: Measured) -> list[str]:
     if what.name:
         rate = sum(findings.asked_rate or 0 for findings in found)
         users = sum(findings.users for findings in found)
-        options = [f"--users {users}", *([f"--rate {rate:g}"] if rate else [])]
+        options = [f"--users {users}", f"--rate {rate:g}"]  # 0: a closed loop
         if record.settings.run_time_s:
             options.append(f"--duration {record.settings.run_time_s:g}")
         path = (record.settings.path_mix or "").rpartition("=")[0]

@@ -1,6 +1,7 @@
 """Which host gave an answer: pure functions of what came back.
 
-The service names itself in the header `x-hostname` of every answer, and in the body of `/hostname`. A gateway
+The service names itself in the header `x-hostname` of every answer, and in the body of `/hostname`. Where both are
+there the header counts: a body may be anything, such as `ok` at a service of one's own. A gateway
 answers for itself with JSON such as `{"message":"Not Found"}` and without that header, so such an answer, like no
 answer at all, belongs to no host.
 """
@@ -35,16 +36,18 @@ _LONGEST = 256  # bytes of a body that may be a hostname
 def hostname(response: Any, url: str, context: Any, exception: BaseException | None) -> str:
     """The hostname of the task that answered, "" where it is not known: the key of `load.groups.track`.
 
-    The body counts only where `/hostname` was asked for and answered, to its end, with 200 and one plausible line; else
-    the header does. Runs with every request of the load.
+    The body counts only where the header names no host, and `/hostname` was asked for and answered, to its end, with
+    200 and one plausible line. Runs with every request of the load.
     """
     if response is None:
         return NO_GROUP
+    if host := _of(response, HOSTNAME_HEADER):
+        return host
     if exception is None and response.status_code == 200:
         body = response.content
         if body and len(body) <= _LONGEST and (host := _hostname_in(url, body)):
             return host
-    return _of(response, HOSTNAME_HEADER)
+    return NO_GROUP
 
 
 def upstream(response: Any, url: str, context: Any, exception: BaseException | None) -> str:

@@ -54,6 +54,14 @@ def test_the_answer_comes_first(prices: PriceBook) -> None:
     )
 
 
+def test_of_no_load_balancer_itself_it_is_said_what_it_costs(prices: PriceBook) -> None:
+    found = page(Scenario(), prices, "service-connect")
+    assert found.title == "At 10 requests/s a month without a load balancer costs 145.42 USD."
+    made_of = tables(found)[1]
+    assert made_of.head == ("", "service-connect")
+    assert made_of.rows[-1] == ["total", "145.42 "]
+
+
 def test_less_is_said_where_it_is_less(prices: PriceBook) -> None:
     assert " less than with a public ALB" in page(Scenario().at_rate(D("0.1")), prices).title
     out = page(Scenario(network="none"), prices)

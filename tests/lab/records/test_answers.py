@@ -154,6 +154,26 @@ def test_a_table(write: Write) -> None:
     assert seen.zones == {"a": "z1", "b": "z2"}
 
 
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("group,requests,failures\nweb-1,10,0\nweb-2,6,1\n", "group"),  # of load/groups
+        ("Server,Count\nweb-1,10\nweb-2,6\n", "server"),
+        ("count, pod\n10,web-1\n6,web-2\n", "pod"),
+    ],
+)
+def test_a_table_of_another_heading(write: Write, text: str, column: str) -> None:
+    seen = read(write(text))
+    assert seen.taken_for == f"a table of requests by {column}"
+    assert seen.counts == {"web-1": 10, "web-2": 6}
+
+
+@pytest.mark.parametrize("text", ["web-1,500\nweb-2,620\n", "web-1 500\nweb-2 500\n", "server,hits\nweb-1,500\n"])
+def test_counts_behind_their_hosts_are_not_taken_for_hosts(write: Write, text: str) -> None:
+    with pytest.raises(BadInput, match="A count comes before its host"):
+        read(write(text))
+
+
 def test_the_folder_of_a_run(tmp_path: Path) -> None:
     head = "hostname,availability_zone,requests,failures,share,p50_ms,p95_ms,p99_ms,first_seen,last_seen"
     rows = [f"a,z1,3,0,0.5,1,1,1,{MOMENT},{MOMENT}", f"b,,2,1,0.3,1,1,1,{MOMENT},{MOMENT}", ",,1,1,0.2,1,1,1,0,0"]
@@ -197,6 +217,7 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         (b"a\nb b\n", "line 2: 'b b' is no hostname"),
         (b"a\n" + b"b" * 300 + b"\n", "line 2: "),
         (b"a b c d\n", "line 1: 'a b c d' is none of"),
+        (b"time,host,latency\n", "give the hosts' column alone"),
         (b"\n10 a\n-3 b\n", "line 3: the count -3 is negative"),
         (b"-3 a\n", "line 1: the count -3 is negative"),
         (b"10 a\nb\n", "line 2: 'b' is not a count and a hostname"),

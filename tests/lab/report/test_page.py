@@ -345,6 +345,40 @@ def test_a_split_of_which_all_is_left_out_is_not_judged(tmp_path: Path) -> None:
     assert "after: measured" not in text
 
 
+def test_few_judged_requests_are_named_beside_their_bound(tmp_path: Path) -> None:
+    measured = read_measured(write_run(tmp_path / "run", np.random.default_rng(3)))
+    findings = measured.findings["direct"]
+    before, during, after = findings.periods
+    assert after.judgement is not None
+    assert "Judged are" not in Tables(written(measured).read_text()).text
+    many = after.judgement.requests
+    after = replace(after, judgement=replace(after.judgement, left_out=many - 57, settle=5.0))
+    measured = replace(measured, findings={"direct": replace(findings, periods=(before, during, after))})
+
+    sentence = (
+        f"Judged are 57 of the {many:,} requests after: the others came while a host came or went or within 5 s of"
+    )
+    assert sentence in Tables(written(measured).read_text()).text
+
+
+@pytest.mark.parametrize("rate", [None, 300])
+def test_the_command_that_repeats_it_has_the_loop(tmp_path: Path, rate: int | None) -> None:
+    folder = write_run(tmp_path / "run", np.random.default_rng(3))
+    update_meta(folder, {"settings": {"rate": rate, "run_time_s": 30}})
+    assert f" --rate {rate or 0} --duration 30" in Tables(written(read_measured(folder)).read_text()).text
+
+
+def test_a_study_names_the_requests_that_the_stage_throttled(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    runs = [write_run(tmp_path / name, rng, name=name) for name in ("stop-task", "crash")]
+    (tmp_path / "study").mkdir()
+    assert "429" not in Tables(written(write_study(tmp_path / "study", runs, {})).read_text()).text
+    write_timeline_rows(runs[1], [*(runs[1] / "timeline.csv").read_text().splitlines()[1:], f"{START + 2},,429,30"])
+
+    text = Tables(written(write_study(tmp_path / "study", runs, {})).read_text()).text
+    assert "30 of what failed is the stage's limit (429), whatever happened to the tasks." in text
+
+
 def test_a_study_says_once_what_holds_for_all_of_its_runs(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     runs = [write_run(tmp_path / name, rng, name=name) for name in ("stop-task", "crash")]

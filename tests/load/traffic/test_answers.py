@@ -32,7 +32,8 @@ KEYS = ("load.traffic.answers:upstream", "load.traffic.answers:pair")
 @pytest.mark.parametrize(
     ("url", "status", "body", "headers", "expected"),
     [
-        ("/hostname", 200, b"task-1\n", SERVICE, "task-1"),
+        ("/hostname", 200, b"ok", SERVICE, NAMED),  # of a service of one's own, whose proxies name its tasks
+        ("/hostname", 200, b"task-1\n", {}, "task-1"),
         ("http://127.0.0.1:8000/stage/hostname?delay_ms=5", 200, b"task-1", {}, "task-1"),
         ("/identity", 200, b'{"hostname": "x"}', SERVICE, NAMED),
         ("/hostname", 503, b'{"detail": "draining"}', SERVICE, NAMED),
