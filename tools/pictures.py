@@ -1,7 +1,8 @@
 """Make the pictures of README and docs, light and dark, for broad and for narrow screens.
 
     python tools/pictures.py report STUDY docs/images/report --until 'figure:nth-of-type(2)'    # of `make run`
-    python tools/pictures.py report STUDY docs/images/report-matrix --until .wide --width 1024     # to its first table
+    python tools/pictures.py figures docs/measurements/drain-0.csv docs/images/report-matrix --until .wide --width 1024
+    python tools/pictures.py figures docs/measurements/grid.csv docs/images/report-grid    # of a matrix.csv
     python tools/pictures.py locust http://127.0.0.1:8089 docs/images    # beside `make ui`: load, and a task stopped
 
 Writes NAME.png, NAME-dark.png, NAME-narrow.png and NAME-narrow-dark.png. Needs Chromium, and `make develop`.
@@ -10,17 +11,29 @@ Writes NAME.png, NAME-dark.png, NAME-narrow.png and NAME-narrow-dark.png. Needs 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import shutil
 import subprocess
 import sys
+import tempfile
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from lab.experiments.catalogue import EXPERIMENTS
+from lab.experiments.figures import FIGURES
+from lab.experiments.study import Row, Spread
+from lab.report import words
+from lab.report.document import Document, Sentence
+from lab.report.html import write_report
+from lab.report.pages import grids, table
 
 _BROAD, _NARROW = 800, 400  # CSS pixels
 _SCHEMES = {"": "light", "-dark": "dark"}
@@ -35,9 +48,30 @@ def report(browser: Browser, folder: Path, name: str, until: str, width: int) ->
     for suffix, page in pages(browser, width):
         page.goto(address)
         shown = page.locator(until).locator("visible=true").first
-        box = shown.bounding_box()
-        assert box is not None
-        write(page, f"{name}{suffix}.png", box["y"] + box["height"] + _MARGIN)
+        below = shown.evaluate(
+            "(e, margin) => Math.min(e.getBoundingClientRect().bottom + margin,"
+            " e.nextElementSibling?.getBoundingClientRect().top ?? Infinity)",
+            _MARGIN,
+        )
+        write(page, f"{name}{suffix}.png", below)
+
+
+def figures(browser: Browser, file: Path, name: str, until: str, width: int) -> None:
+    """As `report`, of the runs whose figures are in *file*, a matrix.csv, where the runs themselves are no more."""
+    matrix = [_row(line) for line in csv.DictReader(file.open())]
+    with tempfile.TemporaryDirectory() as folder:
+        parts = [Sentence(words.ON_THE_TWIN, "facts"), *grids(matrix), *table(matrix)]
+        write_report(Document(words.study_answer(matrix), parts), Path(folder))
+        report(browser, Path(folder), name, until, width)
+
+
+def _row(line: dict[str, str]) -> Row:
+    """One run and way. Of its findings there is what the answer asks for."""
+    numbers = {key: float(text) for key, text in line.items() if text and key in FIGURES}
+    found: Any = SimpleNamespace(**{key: int(numbers[key]) for key in ("requests", "failures", "unfinished")})
+    swept = {key: float(line[key]) for key in words.SETTINGS if line.get(key)}
+    spreads = {key: Spread.of([value], FIGURES[key].unit) for key, value in numbers.items()}
+    return Row(EXPERIMENTS[line["experiment"]], line["arm"], swept, spreads, (found,))
 
 
 def locust(browser: Browser, address: str, folder: Path) -> None:
@@ -105,20 +139,23 @@ def main() -> None:
     """Read the arguments and make what they name."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kinds = parser.add_subparsers(dest="kind", required=True)
-    of_report = kinds.add_parser("report")
-    of_report.add_argument("folder", type=Path)
-    of_report.add_argument("name")
-    of_report.add_argument("--until", default="figure")
-    of_report.add_argument("--width", type=int, default=_BROAD)
+    for kind in ("report", "figures"):
+        parser_of = kinds.add_parser(kind)
+        parser_of.add_argument("source", type=Path)
+        parser_of.add_argument("name")
+        parser_of.add_argument("--until", default="figure")
+        parser_of.add_argument("--width", type=int, default=_BROAD)
     of_locust = kinds.add_parser("locust")
     of_locust.add_argument("address")
     of_locust.add_argument("folder", type=Path)
     given = parser.parse_args()
     with chromium() as browser:
-        if given.kind == "report":
-            report(browser, given.folder, given.name, given.until, given.width)
-        else:
+        if given.kind == "locust":
             locust(browser, given.address.rstrip("/"), given.folder)
+        else:
+            {"report": report, "figures": figures}[given.kind](
+                browser, given.source, given.name, given.until, given.width
+            )
 
 
 if __name__ == "__main__":

@@ -252,14 +252,9 @@ def _window(period: Period, is_shown: bool) -> dict[str, Any]:
 def _study(study: Study, matrix: Sequence[Row], shown: Collection[Split]) -> Iterator[Part]:
     where = "".join(dict.fromkeys(map(words.measured_on, study.measured))).strip()
     yield Sentence(where, "facts", detail=True)
-    yield from _timelines(study) or _grids(matrix)
+    yield from _timelines(study) or grids(matrix)
     if matrix:
-        least, most = (of(row.runs for row in matrix) for of in (min, max))
-        many = f"{most}" if least == most else f"{least} to {most}"
-        spread = f" Each cell is the median of {many} runs, with the least and the most." if most > 1 else ""
-        yield Heading("All events")
-        yield _table(matrix, study)
-        yield Sentence(f"{words.MATRIX}{spread}", "facts", detail=True)
+        yield from table(matrix, study.measured)
         if any(row.arm == LOAD_BALANCER for row in matrix):
             is_alone = any(LOAD_BALANCER not in measured.runs for measured in study.measured)
             yield Sentence(words.NOT_BESIDE if is_alone else words.BESIDE, "facts", detail=True)
@@ -281,14 +276,23 @@ def _study(study: Study, matrix: Sequence[Row], shown: Collection[Split]) -> Ite
     yield from _HOW_TO_READ
 
 
-def _table(matrix: Sequence[Row], study: Study) -> Table:
-    """A line for each experiment, setting and way, with a link to its first run."""
+def table(matrix: Sequence[Row], measured: Sequence[Measured] = ()) -> Iterator[Part]:
+    """A line for each experiment, setting and way, with a link to its first run where that is on the page."""
+    least, most = (of(row.runs for row in matrix) for of in (min, max))
+    many = f"{most}" if least == most else f"{least} to {most}"
+    spread = f" Each cell is the median of {many} runs, with the least and the most." if most > 1 else ""
+    yield Heading("All events")
+    yield _table(matrix, measured)
+    yield Sentence(f"{words.MATRIX}{spread}", "facts", detail=True)
+
+
+def _table(matrix: Sequence[Row], measured: Sequence[Measured]) -> Table:
     swept = words.swept(matrix)
     both = len({row.arm for row in matrix}) > 1
     first: dict[tuple[object, ...], str] = {}
-    for number, measured in enumerate(study.measured):
-        if not measured.flaw:
-            first.setdefault((measured.name, *map(measured.parameters.get, swept)), f"run-{number}")
+    for number, each in enumerate(measured):
+        if not each.flaw:
+            first.setdefault((each.name, *map(each.parameters.get, swept)), f"run-{number}")
     # Nearly every request has an end.
     shown = [
         name for name in _SHOWN if name != "unfinished" or any(f.unfinished for row in matrix for f in row.findings)
@@ -307,7 +311,7 @@ def _table(matrix: Sequence[Row], study: Study) -> Table:
         [*head, *("failed from-to s" if figure == _FROM else FIGURES[figure].heading for figure in shown)],
         lines,
         text_columns=len(head),
-        links=[first[row.experiment.name, *map(row.parameters.get, swept)] for row in matrix],
+        links=[first.get((row.experiment.name, *map(row.parameters.get, swept)), "") for row in matrix],
         only_page=[len(head) + number for number, figure in enumerate(shown) if figure in _PAGE_ONLY],
         folded=[len(head) + number for number, figure in enumerate(shown) if figure in _FOLDED],
     )
@@ -342,7 +346,7 @@ def _timelines(study: Study) -> list[Part]:
 _COLOURS = "The stronger the colour, the more: by powers of ten from 0.01 % to 100 %, alike in every report."
 
 
-def _grids(matrix: Sequence[Row]) -> list[Part]:
+def grids(matrix: Sequence[Row]) -> list[Part]:
     """A heat map of each experiment and way, over one or two swept settings; none where runs have but one setting."""
     swept = words.swept(matrix)
     if not swept or any(set(row.parameters) != set(swept) for row in matrix):

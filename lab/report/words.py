@@ -41,6 +41,8 @@ _MOST_CLAUSES = 3  # of a rule
 
 MOST_DRAWN = 30  # hosts in a picture
 
+ON_THE_TWIN = "Measured on the twin, an emulation on one machine, in which what AWS does not document is assumed."
+
 BESIDE = (
     "Both ways lead to the same tasks here, and a service with a load balancer keeps each task that leaves for the "
     "target group's deregistration delay before it is stopped. That serves the other way too: what clients see without "
@@ -423,7 +425,7 @@ def measured_on(measured: Measured) -> str:
     """A sentence, with a space after it, where it was no AWS."""
     if not record_of(measured.runs[DIRECT]).experiment.assumed:
         return ""
-    return "Measured on the twin, an emulation on one machine, in which what AWS does not document is assumed. "
+    return f"{ON_THE_TWIN} "
 
 
 def source_of(measured: Measured) -> list[str]:
