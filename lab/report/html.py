@@ -13,7 +13,7 @@ from lab.report.document import Document, Heading, Part, Picture, Sentence, Tabl
 _STYLE = Path(__file__).with_name("report.css")
 _WIDTHS = {"broad": 9.2, "narrow": 3.9}  # inches
 _UNIT = re.compile(r"(?<=\d) (?=(?:ms|s|USD)\b|%)")
-_RANGE = re.compile(r"(?<=\d) to (?=\d)")
+_RANGE = re.compile(r"[\d,.]+ to [\d,.]+")
 _HOST = re.compile(r"(?<![\w./-])[a-z][\w.]*(?:-\d+){2,}(?![\w./-])")  # such as ip-10-0-0-4
 _CODE = re.compile("`([^`]+)`")
 
@@ -79,8 +79,13 @@ def _part(part: Part) -> str:
 
 
 def _text(words: str) -> str:
-    """Text that keeps a number and its unit, a range and a hostname on one line, with code where there are `backticks`."""
-    words = _RANGE.sub("&nbsp;to&nbsp;", _UNIT.sub("&nbsp;", escape(words)))
+    """Text that keeps a number and its unit, and a hostname, on one line, with code where there are `backticks`.
+
+    So does a range that is all of the text.
+    """
+    if _RANGE.fullmatch(words):
+        return words.replace(" ", "&nbsp;")
+    words = _UNIT.sub("&nbsp;", escape(words))
     return _CODE.sub(r"<code>\1</code>", _HOST.sub(r"<span class=host>\g<0></span>", words))
 
 

@@ -435,8 +435,8 @@ def source_of(measured: Measured) -> list[str]:
     sentences = []
     if "drain_seconds" in what.task.model_fields_set:
         drain = what.task.drain_seconds
-        served = f"kept serving for {drain:g} s after" if drain else "ended at once on"
-        sentences.append(f"The service {served} SIGTERM.")
+        served = f"keeps serving for {drain:g} s after" if drain else "ends at once on"
+        sentences.append(f"DRAIN_SECONDS was {drain:g}: a service that follows it {served} SIGTERM.")
     if what.assumed:
         told = [
             f"{name} {f'{own:g}' if isinstance(own, float) else str(own).lower()}" for name, own in what.assumed.items()
