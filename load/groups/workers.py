@@ -64,6 +64,7 @@ class Workers:
         entry.loaded = loaded
         entry.arrived += arrived
         entry.reported = max(entry.reported, reported)
+        entry.counted = reported  # no more than that: its counts may have been reset since it said so
 
     def report_without(self, worker: str, now: float, requests: int) -> None:
         """A report came in that has `requests`, but says nothing of their groups, or in a form that cannot be read."""
