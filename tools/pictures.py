@@ -95,6 +95,7 @@ def locust(browser: Browser, address: str, folder: Path) -> None:
         page.get_by_role("tab", name="Hostnames").click()
         page.get_by_role("cell").first.wait_for()
         page.locator(".groups svg").first.wait_for()
+        page.locator(".MuiTouchRipple-child").first.wait_for(state="detached")  # of the click on the tab
         box = page.locator(".groups section").last.bounding_box()
         assert box is not None
         write(page, f"{folder}/locust-hostnames-tab{suffix}.png", box["y"] + box["height"] + _MARGIN)
@@ -117,7 +118,7 @@ def write(page: Page, file: str, height: float | None = None) -> None:
     """The page's full width, to its end or to *height*."""
     whole = page.evaluate("[document.documentElement.clientWidth, document.documentElement.scrollHeight]")
     clip = {"x": 0.0, "y": 0.0, "width": float(whole[0]), "height": float(min(height or whole[1], whole[1]))}
-    page.screenshot(path=file, full_page=True, clip=clip)  # type: ignore[arg-type]
+    page.screenshot(path=file, full_page=True, clip=clip, animations="disabled")  # type: ignore[arg-type]
     print(file)
 
 

@@ -60,9 +60,11 @@ def observe(run: Run) -> Observations:
     beyond = "Hosts beyond the limit of the run were not counted apart, so they are left out."
     record = record_of(run)
     assumed = (record.experiment.assumed or {}).get("discovery_ttl")
+    key = record.settings.group_by or _HOSTS
+    by = "" if key.startswith(_HOSTS) else f", counted by {key}"
     return Observations(
         source=str(run.path),
-        taken_for="the results of a run",
+        taken_for=f"the results of a run{by}",
         lines=len(run.hosts) + 1,
         counts=counts,
         zones={host_of(row.hostname): row.availability_zone for row in run.hosts if row.availability_zone},
@@ -73,6 +75,7 @@ def observe(run: Run) -> Observations:
     )
 
 
+_HOSTS = "load.traffic.answers:"  # the keys of --group-by that are hosts
 _MOST_WINDOWS = 1024
 _MOST_CELLS = 4_000_000  # 32 MB
 _PAIRS, _REPEATS, _FIRST_HOST = 0, 1, 2  # columns of a row while counting

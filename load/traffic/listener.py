@@ -165,6 +165,7 @@ class Listener:
                 **{name: given.get(name, default) for name, default in DEFAULTS.items()},
                 "rate": check("rate", str(given.get("rate", ""))),
                 "payload_bytes": check("payload_bytes", str(given.get("payload_bytes", DEFAULTS["payload_bytes"]))),
+                "group_by": given.get("group_by"),
                 "spawn_rate": given.get("spawn_rate"),
                 "run_time_s": given.get("run_time"),
                 "workers": getattr(environment.runner, "worker_count", 1),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lab.records.observations import observe
 from load.results import read_run
 
 from_service = {"alpha": "eu-west-2a", "beta": "eu-west-2b", "gamma": "eu-west-2c"}
@@ -101,6 +102,15 @@ def test_each_request_can_have_a_connection_of_its_own(locust: Any, own_service:
     locust.run("--headless", "-H", own_service, "-u", "2", "-r", "2", "-t", "1s", env={"LOAD_CONNECTIONS": "close"})
     said = locust.seen(own_service)
     assert said["connections"] == said["requests"] == locust.only_run().meta["requests"] > 10
+
+
+def test_what_stands_for_the_host_is_in_the_results(locust: Any, service: str) -> None:
+    locust.run(
+        "--headless", "-H", service, "-u", "2", "-r", "2", "-t", "1s", "--group-by", "header:x-availability-zone"
+    )
+    run = locust.only_run()
+    assert run.meta["settings"]["group_by"] == "header:x-availability-zone"
+    assert observe(run).taken_for == "the results of a run, counted by header:x-availability-zone"
 
 
 def test_an_open_loop_does_not_wait_for_answers(locust: Any, service: str) -> None:
