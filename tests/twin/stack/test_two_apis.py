@@ -1,4 +1,7 @@
-"""A stack as JSON with two HTTP APIs, their domain name, and a service that cannot run here: the rest is served."""
+"""A stack as JSON with two HTTP APIs and their domain name, and a service that cannot run here: the rest is served.
+
+One API is defined by OpenAPI, the other by resources.
+"""
 
 from __future__ import annotations
 
@@ -63,6 +66,24 @@ def two_apis() -> dict[str, Any]:
             "namespace_id": f"${{aws_service_discovery_http_namespace.{name}.id}}",
             "depends_on": [f"aws_ecs_service.{name}"],
         }
+    for part in ("integration", "route"):
+        del made[f"aws_apigatewayv2_{part}"]["billing"]
+    integration = {
+        "type": "http_proxy",
+        "httpMethod": "ANY",
+        "uri": "${data.aws_service_discovery_service.billing.arn}",
+        "connectionType": "VPC_LINK",
+        "connectionId": "${aws_apigatewayv2_vpc_link.main.id}",
+        "payloadFormatVersion": "1.0",
+    }
+    operation = {"isDefaultRoute": True, "x-amazon-apigateway-integration": integration}
+    made["aws_apigatewayv2_api"]["billing"]["body"] = json.dumps(
+        {
+            "openapi": "3.0.1",
+            "info": {"title": "billing", "version": "1.0"},
+            "paths": {"/$default": {"x-amazon-apigateway-any-method": operation}},
+        }
+    )
     content["output"] = {
         **{name: {"value": f"${{aws_apigatewayv2_api.{name}.api_endpoint}}"} for name in NAMES},
         "stage": {"value": "${aws_apigatewayv2_stage.billing.invoke_url}"},

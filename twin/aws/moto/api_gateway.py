@@ -2,7 +2,6 @@
 
 Sources: the API reference (https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/), the developer guide's page
 on routes, and for the messages about route keys the reports plutomi 271, sst 5031 and w3infra pull request 166.
-Assumed: two keys conflict if they differ in nothing but the names of variables; other names below a common path do not.
 """
 
 from __future__ import annotations
@@ -20,15 +19,14 @@ from moto.apigatewayv2.exceptions import APIGatewayV2Error, BadRequestException
 from moto.apigatewayv2.models import Stage
 from moto.apigatewayv2.responses import ApiGatewayV2Response
 
-from twin.aws.moto import domain_names
+from twin.aws.moto import domain_names, openapi
+from twin.aws.moto.route_keys import route_key_fault, without_names
 
-__all__ = ["complete", "route_key_fault", "without_names"]
+__all__ = ["complete"]
 
 Json = dict[str, Any]
 Answer = tuple[int, Json, str]
 
-_METHODS = ("ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
-_VARIABLE = re.compile(r"\{([^{}]*?)(\+?)\}")
 _TIMEOUT_MS = (50, 30_000)  # of an integration of an HTTP API [API reference, TimeoutInMillis]
 _STAGE_ARN = re.compile(r".*:apigateway:[^:]*:[^:]*:/apis/([^/]+)/stages/(.+)")
 _API = "{0}/v2/apis/(?P<api_id>[^/]+)"
@@ -50,30 +48,6 @@ class _NotFound(APIGatewayV2Error):  # type: ignore[misc]
 
     def __init__(self, what: str) -> None:
         super().__init__("NotFoundException", f"Invalid {what} identifier specified")
-
-
-def route_key_fault(key: str) -> str | None:
-    """Why *key* is none of an HTTP API; None if it is one."""
-    if key == "$default":
-        return None
-    method, _, path = key.partition(" ")
-    if method not in _METHODS or not path.startswith("/"):
-        return f"it must be $default, or one of {', '.join(_METHODS)} and a path that begins with /"
-    if path != "/" and (path.endswith("/") or "//" in path):
-        return "no segment of its path may be empty, so it cannot end with /"
-    names = [match[1] for match in _VARIABLE.finditer(path)]
-    if any(not name for name in names) or "{" in _VARIABLE.sub("", path) or "}" in _VARIABLE.sub("", path):
-        return "a variable is written {name}"
-    if repeated := {name for name in names if names.count(name) > 1}:
-        return f"the variable {min(repeated)} is there twice"
-    if any(match[2] and match.end() < len(path) for match in _VARIABLE.finditer(path)):
-        return "a greedy variable must be the last segment"
-    return None
-
-
-def without_names(key: str) -> str:
-    """*key* with every variable's name left out: what two routes of an API may not share."""
-    return _VARIABLE.sub(r"{\2}", key)
 
 
 def _checked_route(method: Callable[[Any], Answer], own: int | None) -> Callable[[Any], Answer]:
@@ -114,6 +88,21 @@ def _checked_integration(method: Callable[[Any], Answer]) -> Callable[[Any], Ans
     return call
 
 
+def _import_api(self: Any) -> Answer:
+    definition = openapi.parse(json.loads(self.body).get("body"))
+    none = dict.fromkeys(("api_key_selection_expression", "cors_configuration", "description", "version"))
+    none |= dict.fromkeys(("disable_execute_api_endpoint", "disable_schema_validation", "route_selection_expression"))
+    api = self.apigatewayv2_backend.create_api(**none, name="", protocol_type="HTTP", tags={})
+    openapi.apply(api, definition)
+    return 201, {}, json.dumps(api.to_json())
+
+
+def _reimport_api(self: Any) -> Answer:
+    api = self.apigatewayv2_backend.get_api(self.path.split("/")[-1])
+    openapi.apply(api, openapi.parse(json.loads(self.body).get("body")))
+    return 201, {}, json.dumps(api.to_json())
+
+
 def _update_stage(self: Any) -> Answer:
     api, name = _stage_of(self, self.path.split("/")[-3], unquote(self.path.split("/")[-1]))
     changes, before = json.loads(self.body), api.stages[name]
@@ -150,6 +139,11 @@ def _without(self: Any, less: Callable[[Json], Json]) -> Answer:
     after.created, after.tags = before.created, before.tags
     api.stages[name] = after
     return 204, {}, ""
+
+
+def _stage_json(self: Any) -> Json:
+    deployment = self.config.get("deploymentId")
+    return _STAGE_JSON(self) | ({"deploymentId": deployment} if deployment else {})
 
 
 def _get_models(self: Any) -> Answer:
@@ -245,6 +239,7 @@ def _delete_deployment(self: Any) -> Answer:
     return 204, {}, ""
 
 
+_STAGE_JSON: Callable[[Any], Json] = Stage.to_json
 _CHANGED = (
     *("create_integration", "create_route", "get_tags", "tag_resource", "untag_resource"),
     *("update_integration", "update_route"),
@@ -263,6 +258,8 @@ _NEW: dict[str, Callable[[Any], Answer]] = {
     "get_models": _get_models,
     "get_route_responses": _get_route_responses,
     "get_tags": _get_tags,
+    "import_api": _import_api,
+    "reimport_api": _reimport_api,
     "tag_resource": _tag_resource,
     "untag_resource": _untag_resource,
     "update_integration": _checked_integration(_ORIGINAL["update_integration"]),
@@ -275,5 +272,6 @@ def complete() -> None:
     """Put it on moto's classes."""
     for name, method in _NEW.items():
         setattr(ApiGatewayV2Response, name, method)
+    Stage.to_json = _stage_json
     for path in (f"{_API}/deployments$", f"{_API}/deployments/(?P<deployment_id>[^/]+)$", *_OF_A_STAGE, _TAGS):
         urls.url_paths[path] = ApiGatewayV2Response.dispatch

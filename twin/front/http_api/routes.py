@@ -168,7 +168,7 @@ def _paths(route: Route, stage: Stage, prefix: str) -> Iterable[tuple[str, Json 
     before = re.escape(prefix)
     yield before + _pattern(route), _rewrite(route, stage, prefix)
     if prefix and route.path in ("", "/"):
-        path = route.integration.path
+        path = _overwriting(route)
         sent = None if path is None else _REQUEST_PATH.sub(lambda match: "" if match[1] else "/", path)
         yield before, None if sent is None else {"pattern": {"regex": f"^{before}$"}, "substitution": sent}
 
@@ -209,12 +209,21 @@ def _action(route: Route, clusters: list[str], connect_retries: int, rewrite: Js
     return action
 
 
+def _overwriting(route: Route) -> str | None:
+    """The value of the route's `overwrite:path`. One that begins with no slash, as a variable's value, gets one (assumed)."""
+    path = route.integration.path
+    if path is None or path.startswith("/"):
+        return path
+    whole = _REQUEST_PATH.match(path)
+    return path if whole and whole[1] is None else f"/{path}"
+
+
 def _rewrite(route: Route, stage: Stage, prefix: str) -> Json | None:
     """What `overwrite:path` makes of the path. `$request.path` has no stage in it; a path not overwritten has.
 
     So it has where a domain name's mapping has another *prefix* (assumed).
     """
-    path = route.integration.path
+    path = _overwriting(route)
     if path is None and prefix != stage.prefix:
         return {"pattern": {"regex": f"^{re.escape(prefix)}"}, "substitution": stage.prefix}
     if path is None or (path == "$request.path" and not prefix):

@@ -29,6 +29,13 @@ def _invoke_url(aws: Aws, stage: Attributes) -> Attributes:
     return {"invoke_url": f"https://{stage['api_id']}.execute-api.{aws.region}.amazonaws.com/{path}"}
 
 
+def _define(aws: Aws, api: Attributes) -> Attributes:
+    """Give *api* what its OpenAPI definition says; its name and description win over the arguments, as at the provider."""
+    if body := api.get("body"):
+        aws.call("apigatewayv2", "ReimportApi", ApiId=api["id"], Body=body)
+    return {}
+
+
 GATEWAY = {
     "aws_apigatewayv2_api": Call(
         "apigatewayv2",
@@ -38,6 +45,8 @@ GATEWAY = {
             "arn": "arn:aws:apigateway:{region}::/apis/{id}",
             "execution_arn": "arn:aws:execute-api:{region}:{account_id}:{id}",
         },
+        takes=frozenset({"body"}),
+        then=_define,
     ),
     "aws_apigatewayv2_api_mapping": Call(
         "apigatewayv2",

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.twin.aws.moto.conftest import REGION, Client
-from twin.aws.moto.api_gateway import route_key_fault, without_names
+from twin.aws.moto.route_keys import route_key_fault, without_names
 
 
 @pytest.fixture
@@ -177,6 +177,8 @@ def test_deployments_are_made_and_listed(gateway: Any, api: str) -> None:
     (listed,) = gateway.get_deployments(ApiId=api)["Items"]
     assert listed["DeploymentId"] == made["DeploymentId"]
     assert gateway.get_deployment(ApiId=api, DeploymentId=made["DeploymentId"])["Description"] == "first"
+    gateway.create_stage(ApiId=api, StageName="v1", DeploymentId=made["DeploymentId"])
+    assert gateway.get_stage(ApiId=api, StageName="v1")["DeploymentId"] == made["DeploymentId"]
     gateway.delete_deployment(ApiId=api, DeploymentId=made["DeploymentId"])
     assert gateway.get_deployments(ApiId=api)["Items"] == []
 

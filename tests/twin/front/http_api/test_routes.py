@@ -135,6 +135,8 @@ def test_a_named_stage_is_the_first_segment_and_its_rest_is_not_the_default_stag
         ("GET /users", "$request.path", "/v1/users", "/users"),
         ("GET /alb/users", "/users", "/v1/alb/users", "/users"),
         ("ANY /alb/{proxy+}", "/$request.path.proxy", "/v1/alb/a/b.c", "/a/b.c"),
+        ("ANY /alb/{proxy+}", "$request.path.proxy", "/v1/alb/a/b.c", "/a/b.c"),
+        ("GET /users", "people", "/v1/users", "/people"),
         ("GET /{first}/{second}", "/x/${request.path.second}/$request.path.first", "/v1/a/b", "/x/b/a"),
         ("GET /{id}", "/$request.path.other", "/v1/a", "/"),
         ("$default", "$request.path", "/v1/any/thing", "/any/thing"),
