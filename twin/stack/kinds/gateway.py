@@ -30,7 +30,7 @@ def _invoke_url(aws: Aws, stage: Attributes) -> Attributes:
 
 
 def _define(aws: Aws, api: Attributes) -> Attributes:
-    """Give *api* what its OpenAPI definition says; its name and description win over the arguments, as at the provider."""
+    """Give *api* what its OpenAPI definition says, which wins over the arguments, as at the provider."""
     if body := api.get("body"):
         aws.call("apigatewayv2", "ReimportApi", ApiId=api["id"], Body=body)
     return {}
