@@ -28,7 +28,7 @@ def parse(text: str | None) -> Json:
     """The definition in *text*, JSON or YAML.
 
     Raises:
-        BadRequestException: it is none of OpenAPI 3, a route of it is none of an HTTP API, or a reference leads nowhere.
+        BadRequestException: it is none of OpenAPI 3, a route is none of an HTTP API, or a reference leads nowhere.
     """
     try:
         body = yaml.safe_load(text or "")

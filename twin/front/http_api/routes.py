@@ -210,7 +210,7 @@ def _action(route: Route, clusters: list[str], connect_retries: int, rewrite: Js
 
 
 def _overwriting(route: Route) -> str | None:
-    """The value of the route's `overwrite:path`. One that begins with no slash, as a variable's value, gets one (assumed)."""
+    """The value of the route's `overwrite:path`; one that begins with no slash, as a variable's, gets one (assumed)."""
     path = route.integration.path
     if path is None or path.startswith("/"):
         return path
