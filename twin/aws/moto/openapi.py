@@ -40,9 +40,8 @@ def parse(text: str | None) -> Json:
     for key, operation in _operations(body).items():
         if fault := route_key_fault(key):
             raise BadRequestException(f"The route key {key} is not formatted properly for HTTP protocol: {fault}")
-        if other := seen.setdefault(without_names(key), key):
-            if other != key:
-                raise BadRequestException(f"The routes {other} and {key} match the same requests")
+        if (other := seen.setdefault(without_names(key), key)) and other != key:
+            raise BadRequestException(f"The routes {other} and {key} match the same requests")
         _integration(body, operation)
     return body
 
