@@ -5,6 +5,7 @@ tests/twin/test_documented_commands.py runs those of the AWS CLI, of curl and of
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shlex
@@ -32,13 +33,13 @@ PAGES = [
 GOLDEN = PROJECT / "tests/lab/golden"
 
 # A program, with variables before it or a prompt.
-_PROGRAMS = "make|lab|twin|locust|aws|curl|git|source|eval"
+_PROGRAMS = "make|lab|twin|locust|aws|curl|git|source|eval|terraform"
 _COMMAND = re.compile(rf"(?:\$ )?((?:[A-Z_]+=(?:'[^']*'|\S+) )*)((?:{_PROGRAMS}) .*)")
 _DRAWN = "twin up: cdk.tf.json"  # the beginning of a drawing
 
 # What is done on AWS, with a shared state or by several machines: parsed here where it is ours, and no more.
 NEEDS_AWS = re.compile(
-    r"outputs\.json|make (deploy|destroy|diff)|aws s3|srv-\.\.\.|--task TASK_ID|--worker|--expect-workers"
+    r"outputs\.json|make (deploy|destroy|diff)|aws (s3|iam)|srv-\.\.\.|--task TASK_ID|--worker|--expect-workers"
 )
 # Fetches prices of hundreds of megabytes, or of a Region that is not in the price list: tests/lab/costs/test_update.py.
 FETCHES = re.compile(r"costs update|--region us-east-1")
@@ -59,6 +60,8 @@ RUN_BY = {
     "twin init": "tests/twin/stack/test_project.py",
     "twin up": "tests/twin/test_supervisor.py",
     "twin events": "tests/twin/test_event_log.py",
+    "twin logs TASK --container otel": "tests/examples/test_traces.py",
+    "terraform": "tests/examples/test_terraform.py",
     "twin down": "tests/twin/test_documented_commands.py",
     "locust": "tests/load/traffic/test_locust.py",
 }
@@ -66,16 +69,17 @@ RUN_BY = {
 
 def shown(page: str) -> Iterator[str]:
     """The commands in the blocks of *page*, without prompts, variables, comments and what they are piped into."""
-    text = (PROJECT / page).read_text().replace("\\\n", " ")
-    fenced = re.findall(r"^```(?:bash|sh|console)?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    text = re.sub(r"\\\n *", "", (PROJECT / page).read_text())
+    fences = re.findall(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    fenced = [block for language, block in fences if language in ("", "bash", "sh", "console")]
     indented = re.findall(
         r"(?:^    .*\n)+", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE
     )
     for line in "\n".join([*fenced, *indented]).splitlines():
-        if (found := _COMMAND.match(line.strip())) and not line.strip().startswith(_DRAWN):
-            for command in re.split(r" && | \| ", re.sub(r"\s+#.*", "", found[2])):
-                if _COMMAND.match(command):  # not `cd` or `jq`
-                    yield command.strip()
+        if not line.strip().startswith(_DRAWN):
+            for command in re.split(r" && | \| ", re.sub(r"\s+#.*", "", line).strip()):
+                if found := _COMMAND.fullmatch(command):  # not `cd` or `jq`
+                    yield found[2].strip()
 
 
 COMMANDS = sorted({command for page in PAGES for command in shown(page)})
@@ -122,6 +126,7 @@ def test_lab_answers_from_files(
         "hour,requests_per_second\n" + "".join(f"{hour},{hour + 1}\n" for hour in range(24))
     )
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"1183 a\n1115 b\n1253 c\n")))
     words = shlex.split(
         re.sub(r"results/<(its study|each of the folders)>", str(study), command).replace("results/<run>", str(run))
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ import pytest
 from tests.twin.running import PROJECT, STACK, RunningTwin, TwinFactory
 from twin.credentials import environment
 
-PAGES = ("README.md", "docs/own-service.md", "docs/twin.md", "docs/reference/ecs.md")
+PAGES = ("README.md", "docs/own-service.md", "docs/twin.md", "docs/services.md", "docs/reference/ecs.md")
 _PROGRAMS = ("aws", "curl", "twin")
 # These start a twin of their own, stay, or name what only their reader has.
 _NOT_ALONE = re.compile(r"twin (up|init)\b|--follow|/orders/7")
@@ -24,10 +23,10 @@ _LAST = "twin down"
 
 def shown(page: str) -> Iterator[str]:
     """The commands in the blocks of *page*, without their comments."""
-    text = (PROJECT / page).read_text()
+    text = re.sub(r"\\\n *", "", (PROJECT / page).read_text())
     blocks = re.findall(r"^```bash\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     for line in "\n".join(blocks).splitlines():
-        command = " ".join(shlex.split(line, comments=True)) if "'" not in line else line.partition("   #")[0].strip()
+        command = re.sub(r"\s+#.*", "", line).strip()
         if command.startswith(_PROGRAMS) and not _NOT_ALONE.search(command):
             yield command
 
