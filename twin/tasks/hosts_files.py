@@ -8,7 +8,7 @@ changed in its place, for it is mounted where it is; no resolver caches it, so a
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from twin.aws.ecs.ports import Instances
@@ -16,6 +16,8 @@ from twin.events import Events, InstancesChanged, report
 from twin.machine import hosts
 
 __all__ = ["HostsFiles"]
+
+Names = Mapping[str, Sequence[str]]  # with the addresses of their instances
 
 _MOST_ADDRESSES = 8  # of one answer
 
@@ -26,37 +28,43 @@ class HostsFiles:
     def __init__(self, instances: Instances, events: Events) -> None:
         """*instances* is Cloud Map."""
         self._instances = instances
-        self._written: dict[Path, tuple[Sequence[tuple[str, str]], str]] = {}
+        self._written: dict[Path, tuple[Sequence[tuple[str, str]], Names, int]] = {}  # by its file; and how long it is
         events.subscribe(InstancesChanged, lambda event: self._write_all())
 
     def write(self, file: Path, endpoints: Sequence[tuple[str, str]]) -> None:
         """Write *file*, and keep it current as long as it is there; *endpoints* are pairs of a name and its address."""
-        text = self._text(endpoints)
+        names = self._names()
+        text = _text(endpoints, names)
         file.write_text(text)
-        self._written[file] = endpoints, text
+        self._written[file] = endpoints, names, len(text)
 
     def _write_all(self) -> None:
-        for file, (endpoints, before) in list(self._written.items()):
-            text = self._text(endpoints)
-            if sorted(text.split("\n")) == sorted(before.split("\n")):  # the same, whatever its order
+        names = self._names()
+        for file, (endpoints, before, length) in list(self._written.items()):
+            if names == before:
                 continue
+            text = _text(endpoints, names)
             try:
                 with file.open("r+") as opened:
                     # Never shorter, in one call: nobody reads the end of what was there before.
-                    opened.write(text + "\n" * (len(before) - len(text)))
+                    opened.write(text.ljust(length, "\n"))
             except FileNotFoundError:  # its task is gone
                 del self._written[file]
                 continue
             except OSError as error:
                 report(f"the hosts file {file}", error)
                 continue
-            self._written[file] = endpoints, text.ljust(len(before), "\n")
+            self._written[file] = endpoints, names, max(length, len(text))
 
-    def _text(self, endpoints: Sequence[tuple[str, str]]) -> str:
+    def _names(self) -> Names:
         found = self._instances.dns_names() or {}
-        names = [
-            (name, address)
-            for name, addresses in found.items()
-            for address in random.sample(sorted(addresses or ()), min(len(addresses or ()), _MOST_ADDRESSES))
-        ]
-        return hosts.text([*endpoints, *names])
+        return {name: sorted(addresses or ()) for name, addresses in found.items()}
+
+
+def _text(endpoints: Sequence[tuple[str, str]], names: Names) -> str:
+    chosen = [
+        (name, address)
+        for name, addresses in names.items()
+        for address in random.sample(addresses, min(len(addresses), _MOST_ADDRESSES))
+    ]
+    return hosts.text([*endpoints, *chosen])

@@ -11,8 +11,9 @@ and what a failed deployment without a rollback still does: documented is that i
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from twin.aws.ecs.model import Deployment, RolloutState, Service, Task, TaskStatus, by_zone
@@ -93,7 +94,7 @@ def decide(
     stops: list[Stop] = []
 
     # Scaling in. Those that serve least go first, so that no healthy one goes while more than enough are not.
-    for task in _stop_order(sound, healthy, newest_first=True)[: max(0, -missing)]:
+    for task in islice(_stop_order(sound, healthy, newest_first=True), max(0, -missing)):
         spare -= task in healthy
         stops.append(Stop(task, scaling))
     # Unhealthy tasks go once others carry the service, or one at a time where no room is left to start others.
@@ -161,17 +162,15 @@ def _spread(tasks: Sequence[Task], zones: Sequence[str], count: int) -> list[str
     return chosen
 
 
-def _stop_order(tasks: Sequence[Task], healthy: Sequence[Task], *, newest_first: bool) -> list[Task]:
+def _stop_order(tasks: Sequence[Task], healthy: Sequence[Task], *, newest_first: bool) -> Iterator[Task]:
     """*tasks* in the order in which to stop them: those that serve least first, then from the fullest zone."""
 
     def use(task: Task) -> int:
         return (task.last_status is TaskStatus.RUNNING) + (task in healthy)
 
     remaining = sorted(tasks, key=lambda task: task.created_at, reverse=newest_first)
-    order = []
     while remaining:
         counts = by_zone(remaining, ())
         chosen = min(remaining, key=lambda task: (use(task), -counts[task.zone]))
         remaining.remove(chosen)
-        order.append(chosen)
-    return order
+        yield chosen
