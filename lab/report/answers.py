@@ -377,8 +377,9 @@ def comparison_page(found: Sequence[Comparison], studies: Sequence[Study]) -> Do
         values.append(_compared(each))
         for one in each.differences:  # the other figures, each with the interval of its difference
             medians = ["-" if side is None else spread(side) for side in (one.first, one.second)]
-            interval = "-" if one.low is None else f"{one.low:+,.1f} to {one.high:+,.1f}"
-            others.append([*subject, FIGURES[one.figure].heading, *medians, interval])
+            figure = FIGURES[one.figure]
+            ends = "-" if one.low is None or one.high is None else words.interval(one.low, one.high, figure.unit)
+            others.append([*subject, figure.heading, *medians, ends])
     seconds = [f"{side}: s of traffic" for side in sides]
     parts: list[Part] = [
         words.unused(studies, "Left out"),

@@ -15,6 +15,7 @@ _WIDTHS = {"broad": 9.2, "narrow": 3.9}  # inches
 _UNIT = re.compile(r"(?<=\d) (?=(?:ms|s|USD)\b|%)")
 _RANGE = re.compile(r"[\d,.]+ to [\d,.]+")
 _HOST = re.compile(r"(?<![\w./-])[a-z][\w.]*(?:-\d+){2,}(?![\w./-])")  # such as ip-10-0-0-4
+_SPREAD = re.compile(r"\([\d.,]+\xa0to\xa0[\d.,]+\)")
 _CODE = re.compile("`([^`]+)`")
 
 
@@ -129,7 +130,7 @@ def _table(table: Table) -> str:
     head = line("th", [_text(table.head[number]) for number in shown])
     rows = []
     for index, row in enumerate(table.rows):
-        cells = [_text(row[number]) for number in shown]
+        cells = [_SPREAD.sub(r"<small>\g<0></small>", _text(row[number])) for number in shown]
         if table.links and table.links[index]:
             cells[0] = f'<a href="#{escape(table.links[index])}">{cells[0]}</a>'
         rows.append(line("td", cells))

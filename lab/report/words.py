@@ -516,17 +516,24 @@ def _seconds(value: float) -> str:
     return f"{value:.1g}" if 0 < value < 0.05 else f"{value:.1f}"
 
 
+_UNITS: Mapping[str, Callable[[float], str]] = {
+    "": "{:,.0f}".format,
+    "%": lambda value: percent(value / 100).removesuffix(" %"),
+    "s": _seconds,
+    "ms": "{:,.1f}".format,
+}
+
+
 def spread(of: Spread) -> str:
     """Such as `1.3 (0.9 to 2.1)`, in the figure's unit."""
-    forms: Mapping[str, Callable[[float], str]] = {
-        "": "{:,.0f}".format,
-        "%": lambda value: percent(value / 100).removesuffix(" %"),
-        "s": _seconds,
-        "ms": "{:,.1f}".format,
-    }
-    low, median, high = (forms[of.unit](value) for value in (of.low, of.median, of.high))
+    low, median, high = (_UNITS[of.unit](value) for value in (of.low, of.median, of.high))
     # A narrow column breaks before the parenthesis, not inside of it.
     return median if low == high else f"{median} " + f"({low} to {high})".replace(" ", "\xa0")
+
+
+def interval(low: float, high: float, unit: str) -> str:
+    """Of a difference, such as `-0.8 to +1.0`, in the figure's unit."""
+    return " to ".join(f"{'-' if end < 0 else '+'}{_UNITS[unit](abs(end))}" for end in (low, high))
 
 
 def comparison_subject(each: Comparison) -> str:

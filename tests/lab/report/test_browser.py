@@ -144,6 +144,18 @@ def test_a_narrow_screen_scrolls_neither_page_nor_tables_and_texts_are_large_eno
     page.close()
 
 
+def test_repeats_fit_on_a_broad_screen(browser: Browser, tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    runs = [write_run(tmp_path / name, rng, lingers=2.5 + shift, at=10.4 + shift) for shift, name in enumerate("abc")]
+    (tmp_path / "all").mkdir()
+    page, _ = opened(browser, written(write_study(tmp_path / "all", runs, {})), width=1280)
+
+    table = page.locator(".wide").first
+    assert table.locator("td small").count() >= 5
+    assert table.evaluate("e => e.scrollWidth - e.clientWidth") == 0
+    page.close()
+
+
 def test_it_prints_dark_on_white_without_cutting_a_picture(browser: Browser, report: Path, tmp_path: Path) -> None:
     page, _ = opened(browser, report, scheme="dark")
     page.set_viewport_size({"width": 718, "height": 1000})  # A4 between Chromium's margins
