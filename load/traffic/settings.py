@@ -130,7 +130,7 @@ def _rate(text: str) -> float | None:
     if not text:
         return None
     if not 0 < _number(text) <= 100_000:
-        raise ValueError("requests per second are needed, above 0 and at most 100000.")
+        raise ValueError("requests per second are needed, above 0 and at most 100000; leave it out for a closed loop.")
     return float(text)
 
 
