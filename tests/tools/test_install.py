@@ -70,11 +70,6 @@ def test_a_requirement_has_version_marker_and_hashes(install: ModuleType) -> Non
     }
 
 
-def test_the_large_packages_are_locked(install: ModuleType) -> None:
-    locked = install.locked(json.loads((PROJECT / "Pipfile.lock").read_text()), ["default", "tools"])
-    assert set(install._LARGE) <= locked.keys()
-
-
 def test_tests_of_packages_are_removed_and_nothing_else(install: ModuleType, tmp_path: Path) -> None:
     for name in ("scipy/stats/tests/test_a.py", "scipy/stats/b.py", "ours/tests/test_c.py", "numpy/tests/d.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
