@@ -113,12 +113,17 @@ cdktf.out/.synthesized: $(SYNTH_FROM) $(wildcard $(SYNTH_SOURCES)) cdktf.out/.en
 	$(STEP) "Synthesizing the stack into cdktf.out: up to half a minute the first time" $(PROGRAM)
 	@touch $@
 
-# Beside it, with an application that ends at once: the stack, and the stack with a load balancer.
-cdktf.out/%/.synthesized: $(SYNTH_FROM) $(filter-out cdktf.out/%,$(wildcard $(SYNTH_SOURCES))) cdktf.out/.environment
-	@env $(SYNTH_$*) SC_DRAIN_SECONDS=0 CDKTF_OUTDIR=$(@D) sh tools/step.sh "$(if $(QUIET),,Synthesizing it into $(@D))" $(PROGRAM)
-	@touch $@
+# Beside it, in one process with it: the stack with an application that ends at once, and that with a load balancer.
+AT_ONCE := cdktf.out/ends-at-once
+BOTH_WAYS := cdktf.out/comparison
+WITH_AT_ONCE := cdktf.out $(AT_ONCE) SC_DRAIN_SECONDS=0
+WITH_BOTH_WAYS := $(WITH_AT_ONCE) $(BOTH_WAYS) SC_DRAIN_SECONDS=0 SC_COMPARISON=true
 
-SYNTH_comparison := SC_COMPARISON=true
+$(AT_ONCE)/.synthesized: BESIDE := $(WITH_AT_ONCE)
+$(BOTH_WAYS)/.synthesized: BESIDE := $(WITH_BOTH_WAYS)
+$(AT_ONCE)/.synthesized $(BOTH_WAYS)/.synthesized: $(SYNTH_FROM) tools/synthesize.py $(wildcard $(SYNTH_SOURCES)) cdktf.out/.environment
+	$(STEP) "Synthesizing the stack into cdktf.out: up to half a minute the first time" $(PROGRAM:$(STACK_FILE)=tools/synthesize.py $(STACK_FILE)) $(BESIDE)
+	@touch $(addsuffix /.synthesized,$(filter-out SC_%,$(BESIDE)))
 
 synth: cdktf.out/.synthesized ## Synthesize the stack into cdktf.out, if anything it depends on changed
 
@@ -203,27 +208,26 @@ sbom: install .venv-audit/.installed ## List the parts in CycloneDX's form: sbom
 	@npm sbom --package-lock-only --sbom-format cyclonedx > sbom/node.cdx.json
 	@ls sbom/python.cdx.json sbom/node.cdx.json
 
-# Before anything is installed or started.
+# Before anything is installed or started. LEAST: seconds of load in which a stop runs its course.
+run: LEAST := 11
 check-load:
 	@for setting in 'RATE=$(RATE)' 'USERS=$(USERS)' 'DURATION=$(DURATION)'; do \
 		echo "$$setting" | grep -Eqx '[A-Z]+=[0-9]*[1-9][0-9]*' || { \
 			echo "$$setting is no load: give a whole number above 0, such as $${setting%%=*}=30." >&2; exit 2; }; done
+	@[ $(DURATION) -ge $(or $(LEAST),1) ] || { \
+		echo "DURATION=$(DURATION) ends before a stop has run its course: give $(LEAST) seconds or more." >&2; exit 2; }
 
 # Syntheses and byte code do not wait for each other; one of them speaks.
 ready: $(VENV)/.installed
-	@$(MAKE) --silent --no-print-directory -j 2 synth install $(ALSO) QUIET=1
+	@$(MAKE) --silent --no-print-directory -j 2 install $(or $(STACK),synth) QUIET=1
 
-AT_ONCE := cdktf.out/ends-at-once
-BOTH_WAYS := cdktf.out/comparison
-
-# A twin for each way to end is quicker than a rollout from one to the other.
-run: ALSO := $(AT_ONCE)/.synthesized
+# On one twin for both ways to end: where `lab run` changes a setting of the task, it starts the tasks anew.
+run: STACK := $(AT_ONCE)/.synthesized
 run: check-load ready ## Stop a task under load, without a drain and with one (two minutes; RATE=100 USERS=16)
 	@folder=results/run-$$(date -u +%Y%m%dT%H%M%SZ) && \
-	stop_task="lab run stop-task --rate $(RATE) --users $(USERS) --results $$folder" && \
-	$(TWIN_UP) --synth $(AT_ONCE) -- $$stop_task --duration $(DURATION) --sweep drain_seconds=0 && \
-	$(TWIN_UP) -- $$stop_task --duration $$(($(DURATION) + 20)) --sweep drain_seconds=20 && \
-	echo && lab table $$folder/* && printf '\nReport of both: ' && lab report $$folder/*
+	stop_task="lab run stop-task --rate $(RATE) --users $(USERS) --no-wait --results $$folder" && \
+	$(TWIN_UP) --synth $(AT_ONCE) -- $$stop_task --sweep drain_seconds=0,20 --duration $(DURATION) --outlast && \
+	echo && lab table $$folder/*-study && printf '\nReport: ' && ls $$folder/*-study/report.html
 	@printf '%s\n' '' 'Next:' \
 		'  make compare   stop, rollout, crash; with a load balancer too (three minutes)' \
 		'  make ui        the same stack, and Locust in your browser' \
@@ -231,14 +235,13 @@ run: check-load ready ## Stop a task under load, without a drain and with one (t
 
 # Without a load balancer, for the application that ends at once and for the one that serves on; then on a stack with one,
 # where half of the load takes each way.
-compare: ALSO := $(AT_ONCE)/.synthesized $(BOTH_WAYS)/.synthesized
+compare: STACK := $(BOTH_WAYS)/.synthesized
 compare: check-load ready ## Stop, rollout and crash, with and without a load balancer (three minutes; RATE, USERS)
 	@if [ "$${SC_COMPARISON:-false}" != false ]; then \
 		echo "make compare brings the load balancer itself: unset SC_COMPARISON." >&2; exit 2; fi
 	@folder=results/compare-$$(date -u +%Y%m%dT%H%M%SZ) && \
 	events="lab run stop-task rollout crash --shortest --no-wait --results $$folder" && \
-	$(TWIN_UP) --synth $(AT_ONCE) -- $$events --users $(USERS) --rate $(RATE) --sweep drain_seconds=0 && \
-	$(TWIN_UP) -- $$events --users $(USERS) --rate $(RATE) --sweep drain_seconds=20 && \
+	$(TWIN_UP) --synth $(AT_ONCE) -- $$events --users $(USERS) --rate $(RATE) --sweep drain_seconds=0,20 && \
 	$(TWIN_UP) --synth $(BOTH_WAYS) -- $$events --users $$((2 * $(USERS))) --rate $$((2 * $(RATE))) && \
 	echo && lab table $$folder/*-study && printf '\nReport: ' && lab report $$folder/*-study
 

@@ -122,6 +122,11 @@ def run(
     shortest: bool = typer.Option(
         False, "--shortest", help="On a twin: each experiment for the least load in which it runs its course."
     ),
+    outlast: bool = typer.Option(
+        False,
+        "--outlast",
+        help="On a twin: let a planned stop have so much more than --duration as its tasks take to end.",
+    ),
     rate: float = typer.Option(
         100,
         help="Requests per second, answered or not; each user has 256 of them under way at most. 0: users wait for "
@@ -174,6 +179,8 @@ def run(
         raise BadInput(f"--duration {duration:g} is not in whole seconds, which Locust takes: give {duration:.0f}.")
     if shortest and duration is not None:
         raise BadInput(f"--shortest and --duration {duration:g} exclude each other: give one of them.")
+    if outlast and duration is None:
+        raise BadInput("--outlast is for --duration, without which a load lasts as long anyway: leave it out.")
     if not 0 <= rate <= 100_000:
         raise BadInput(f"--rate {rate:g} is out of range: give requests per second, 0 (as many as go) to 100000.")
     if not _PATH.fullmatch(path):
@@ -210,7 +217,9 @@ def run(
     require_drains_end(swept, task_settings(ecs))
     zones = [task.availability_zone for task in ecs.tasks() if task.is_running]
     todo, too_large = fitting(todo, experiments, zones)
-    request = Request(todo, users, duration, rate or None, repeat, swept, results, path, shortest, not no_wait, hop)
+    request = Request(
+        todo, users, duration, rate or None, repeat, swept, results, path, shortest, outlast, not no_wait, hop
+    )
     left_out = {experiment.name: experiment.not_on_aws for experiment in impossible} | too_large
     folders: list[Path] = []
 

@@ -35,7 +35,7 @@ if [ -n "$ticking" ]; then
 fi
 if [ "$code" -eq 0 ]; then
   [ -z "$text" ] || echo "done ($(seconds) s)"
-  grep '^warning: ' "$output" >&2
+  awk '/^warning: / && !seen[$0]++' "$output" >&2
 else
   [ -z "$text" ] || echo "failed"
   cat "$output" >&2

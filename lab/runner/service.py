@@ -20,7 +20,7 @@ from lab.errors import BadInput, Missing
 from lab.records.run import DeploymentRecord, Discovered, EventRecord, TaskRecord
 from lab.runner.target import Target, twin_credentials
 
-_POLL = 0.5  # seconds between questions whether the service is stable
+_POLL = {True: 0.1, False: 1.0}  # seconds between questions whether the service is stable, on a twin and on AWS
 
 # What DescribeTaskDefinition tells and RegisterTaskDefinition does not take.
 _NOT_REGISTERED = (
@@ -174,7 +174,7 @@ class EcsService:
             if time.monotonic() > deadline:
                 raise Missing(f"{self._name} is not stable after {timeout:g} s ({state.unfinished}): see its events.")
             waiting()
-            time.sleep(_POLL)
+            time.sleep(_POLL[self.target.is_twin])
         return state
 
     def tasks(self) -> list[TaskRecord]:

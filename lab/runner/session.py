@@ -34,6 +34,7 @@ _STABLE_WITHIN = {True: 180.0, False: 1800.0}  # seconds, on a twin and on AWS
 class Request:
     """What `lab run` was asked for; `duration` None: each experiment's own, or its least if `shortest`.
 
+    `outlast`: on a twin a planned stop has so much more than `duration` as its tasks take to end.
     `wait`: end once what was put back is stable; `hop`: GATEWAY, or UPSTREAM for load by way of a service that calls it
     too, or the service under test, which is then one that calls another.
     """
@@ -47,6 +48,7 @@ class Request:
     results: Path
     path: str = "/hostname"
     shortest: bool = False
+    outlast: bool = False
     wait: bool = True
     hop: str = GATEWAY
 
@@ -92,12 +94,14 @@ class Session:
     def _one(self, experiment: Experiment, cell: Setting, repeat: int, number: int) -> None:
         request, twin = self._request, self._bench.twin
         task = task_settings(self._bench.service)
-        shortest = experiment.least_duration
+        shortest, duration, least = experiment.least_duration, request.duration, experiment.seconds
         if twin is not None:  # on AWS a load of minutes outlasts them
             ends_after = self._bench.service.deregistration_delay() + task["drain_seconds"]
             experiment = experiment.outlasting(ends_after)
+            if duration and request.outlast:
+                duration += experiment.seconds - least
         own = shortest if request.shortest else experiment.seconds if twin else experiment.seconds_on_aws
-        plan = Plan(request.users, request.duration or own, request.rate, request.path, request.hop == UPSTREAM)
+        plan = Plan(request.users, duration or own, request.rate, request.path, request.hop == UPSTREAM)
         tasks = self._stable(completed=experiment.deploys)
         folder = new_folder(request.results, experiment.name)
         counted = f" ({number} of {request.runs})" if request.runs > 1 else ""

@@ -45,24 +45,22 @@ def _dry(*arguments: str) -> str:
 
 
 def test_make_run_compares_an_application_that_ends_at_once_with_one_that_serves_on() -> None:
-    printed = _dry("run", "DURATION=10", "RATE=50", "USERS=8", "GATEWAY_PORT=8100")
+    printed = _dry("run", "DURATION=12", "RATE=50", "USERS=8", "GATEWAY_PORT=8100")
 
-    assert 'stop_task="lab run stop-task --rate 50 --users 8 --results $folder"' in printed
-    at_once, serves_on = [line for line in printed.splitlines() if line.startswith("twin up")]
-    assert "--port 8100" in at_once
-    assert "--synth cdktf.out/ends-at-once -- $stop_task --duration 10 --sweep drain_seconds=0 " in at_once
-    assert "--synth" not in serves_on
-    assert "-- $stop_task --duration $((10 + 20)) --sweep drain_seconds=20 " in serves_on
-    assert "lab table $folder/*" in printed
+    assert 'stop_task="lab run stop-task --rate 50 --users 8 --no-wait --results $folder"' in printed
+    (twin,) = [line for line in printed.splitlines() if line.startswith("twin up")]
+    assert "--port 8100" in twin
+    ways = "--sweep drain_seconds=0,20 --duration 12 --outlast"
+    assert f"--synth cdktf.out/ends-at-once -- $stop_task {ways} " in twin
+    assert "lab table $folder/*-study" in printed
 
 
 def test_make_compare_has_a_stack_without_a_load_balancer_and_one_with() -> None:
     printed = _dry("compare")
 
     assert 'events="lab run stop-task rollout crash --shortest --no-wait --results $folder"' in printed
-    at_once, serves_on, beside = [line for line in printed.splitlines() if line.startswith("twin up")]
-    assert "--synth cdktf.out/ends-at-once -- $events --users 16 --rate 100 --sweep drain_seconds=0 " in at_once
-    assert "-- $events --users 16 --rate 100 --sweep drain_seconds=20 " in serves_on
+    without, beside = [line for line in printed.splitlines() if line.startswith("twin up")]
+    assert "--synth cdktf.out/ends-at-once -- $events --users 16 --rate 100 --sweep drain_seconds=0,20 " in without
     assert "--synth cdktf.out/comparison -- $events --users $((2 * 16)) --rate $((2 * 100)) " in beside
     assert "lab table $folder/*-study && printf '\\nReport: ' && lab report $folder/*-study" in printed
 
@@ -76,6 +74,16 @@ def test_a_load_that_is_none_is_refused_before_anything_else(target: str, settin
     assert done.stdout == ""
     name = setting.partition("=")[0]
     told = f"{setting} is no load: give a whole number above 0, such as {name}=30."
+    assert done.stderr.splitlines()[0] == told
+
+
+def test_a_load_that_ends_before_the_stop_has_is_refused_before_anything_else() -> None:
+    least = int(EXPERIMENTS["stop-task"].least_duration)
+    done = subprocess.run(["make", "run", f"DURATION={least - 1}"], cwd=PROJECT, capture_output=True, text=True)
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    told = f"DURATION={least - 1} ends before a stop has run its course: give {least} seconds or more."
     assert done.stderr.splitlines()[0] == told
 
 

@@ -492,7 +492,7 @@ class Life:
     async def _stop_proxy(self) -> None:
         if self._sidecar is not None and self._sidecar.process is not None:  # else it never started
             await self.count_traffic(last=True)
-            await self._sidecar.stop(self._around.parameters.proxy_drain if self._registrations else 0)
+            await self._sidecar.stop(lambda: self._around.parameters.proxy_drain if self._registrations else 0.0)
             self._step("proxy stopped")
 
     async def _deprovision(self) -> None:

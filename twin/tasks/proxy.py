@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,7 @@ _DELAY: Json = {
 }
 
 _STOP_TIMEOUT = 10  # seconds; Envoy ends at once unless it hangs
+_DRAIN_STEP = 0.25  # seconds after which it is asked anew for how long to drain
 
 
 @dataclass(frozen=True)
@@ -160,15 +162,17 @@ class Sidecar:
         """Accept no new connections, and serve the open ones on; whether it does."""
         return self._admin is not None and await self._admin.post("/drain_listeners?inboundonly")
 
-    async def stop(self, drain: float) -> None:
+    async def stop(self, drain: Callable[[], float]) -> None:
         """End it: its agent drains gracefully, sleeps for its fixed time, *drain* seconds, and only then ends Envoy
-        [sc-agent]."""
+        [sc-agent]. How long that is may change meanwhile."""
         if self.process is None or self._admin is None:
             return
-        if drain and await self._admin.post("/drain_listeners?graceful&skip_exit"):
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(drain):
-                    await self.process.wait()
+        began = time.monotonic()
+        if drain() > 0 and await self._admin.post("/drain_listeners?graceful&skip_exit"):
+            while self.process.returncode is None and (left := began + drain() - time.monotonic()) > 0:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(left, _DRAIN_STEP)):
+                        await self.process.wait()
         self.process.signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(_STOP_TIMEOUT):

@@ -168,6 +168,7 @@ def test_ctrl_c_in_a_rollout_puts_the_service_back(twin: RunningTwin, tmp_path: 
         (("--duration", "-1"), "--duration -1 is out of range"),
         (("--duration", "4.5"), "--duration 4.5 is not in whole seconds"),
         (("--shortest", "--duration", "60"), "--shortest and --duration 60 exclude each other"),
+        (("--outlast",), "--outlast is for --duration"),
         (("--duration", "9"), "--duration 9 ends before stop-task has run its course: give 11 or more"),
         (("--rate", "-1"), "--rate -1 is out of range: give requests per second, 0 (as many as go) to 100000"),
         (("--repeat", "0"), "--repeat 0 is out of range"),

@@ -16,9 +16,11 @@ from rich.console import Console
 
 from lab.errors import BadInput, Missing
 from lab.experiments.catalogue import EXPERIMENTS
-from lab.runner.actions import NotPutBack, putting_back
-from lab.runner.session import Request, Session
+from lab.runner.actions import Bench, NotPutBack, putting_back, task_revision, task_settings
+from lab.runner.service import EcsService
+from lab.runner.session import Request, Session, until_stable
 from lab.runner.target import read_target
+from lab.runner.twin import TwinControl
 from tests.twin.running import RunningTwin, Signed, wait_until
 
 
@@ -111,6 +113,28 @@ def test_the_user_is_told_what_is_left_and_how_to_put_it_back(
     if name != "baseline":  # there the run had not begun
         (folder,) = folders
         assert json.loads((folder / "run.json").read_text())["faults"][0]["kind"] == name
+
+
+def test_with_another_setting_of_the_task_all_tasks_are_new_and_the_gateway_knows_them(
+    twin: RunningTwin, keys: None
+) -> None:
+    """So that a run which follows begins as one on a twin that has just come up."""
+    target = read_target(twin.state / "outputs.json")
+    bench = Bench(EcsService(target), control := TwinControl(target), lambda message: None)
+    before, parameters = service(twin), control.parameters()
+    old = {task.arn for task in bench.service.tasks()}
+
+    with task_revision(bench, {"drain_seconds": 0.0}, lambda: until_stable(bench.service, Console(quiet=True))):
+        hosts = {task.hostname for task in bench.service.tasks() if task.is_running}
+        ended = {task.arn for task in bench.service.tasks() if task.last_status == "STOPPED"}
+        answers = [httpx.get(f"{target.gateway_url}/hostname") for _ in range(30)]
+        assert task_settings(bench.service)["drain_seconds"] == 0
+        assert control.parameters() == parameters
+    put_back(twin, taskDefinition=before["taskDefinition"], desiredCount=3)
+
+    assert len(hosts) == 3
+    assert old <= ended
+    assert {(answer.status_code, answer.headers["x-hostname"] in hosts) for answer in answers} == {(200, True)}
 
 
 def test_what_failed_before_and_what_was_left_before_is_told_too() -> None:

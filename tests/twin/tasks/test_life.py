@@ -30,7 +30,7 @@ from twin.aws.ecs.model import (
     TaskDefinition,
     TaskStatus,
 )
-from twin.events import Events, InstancesChanged, TaskChanged, TaskFailed
+from twin.events import Events, InstancesChanged, ParametersChanged, TaskChanged, TaskFailed
 from twin.machine.addresses import Address, LoopbackAddresses
 from twin.machine.machine import Machine
 from twin.machine.process import Processes, require
@@ -98,6 +98,7 @@ class Bench:
 
     launcher: TaskLauncher
     registry: Registry
+    events: Events
     task: Task
     steps: list[str]
     details: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -257,7 +258,7 @@ async def running(
         name_tasks=False,
     )
     launcher = TaskLauncher(surroundings)
-    bench = Bench(launcher, registry, make_task(definition or {}, connection, *others), steps, details)
+    bench = Bench(launcher, registry, events, make_task(definition or {}, connection, *others), steps, details)
     if sabotage:
         sabotage(launcher)
     launcher.start(bench.task)
@@ -393,6 +394,19 @@ def test_the_proxy_goes_after_the_application_and_its_drain(tmp_path: Path) -> N
     steps = asyncio.run(scenario()).task.steps
 
     assert steps["proxy stopped"] - steps["application stopped"] >= 0.5
+
+
+def test_a_proxy_that_drains_ends_once_its_drain_is_shortened(tmp_path: Path) -> None:
+    async def scenario() -> Bench:
+        async with running(tmp_path, parameters=Parameters(proxy_drain=3600)) as bench:
+            await bench.until("registered")
+            bench.stop()
+            await bench.until("application stopped")
+            bench.events.publish(ParametersChanged(Parameters(proxy_drain=0)))
+            await bench.until("STOPPED")
+            return bench
+
+    assert "proxy stopped" in asyncio.run(scenario()).task.steps
 
 
 def test_an_application_that_exits_at_once_is_never_registered(tmp_path: Path) -> None:
