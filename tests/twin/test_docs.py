@@ -98,7 +98,7 @@ ASSUMED = {
     "aws/scaling.py": "that the newest point counts, in both directions alike: assumed",
     "aws/schedules.py": "and is first due one interval later. `6L` is the last Friday of a month. | assumed",
     "tasks/traffic.py": "`ServiceName` beside a `TargetDiscoveryName` is the caller's",
-    "tasks/life.py": "an instance is UNHEALTHY until the container is HEALTHY (assumed)",
+    "tasks/registrations.py": "an instance is UNHEALTHY until the container is HEALTHY (assumed)",
     "tasks/egress.py": "of which nothing has reached the task (*assumed*)",
     "front/alb/listeners.py": "repeated headers as one value with commas: *assumed*",
     "front/http_api/gateway.py": "the last instances are used on (*assumed*)",
