@@ -15,18 +15,19 @@ from lab.costs.scenario import KB, Scenario
 from lab.costs.study import BreakEven, Study
 from lab.errors import BadInput
 from lab.report.costs import rounded
-from lab.report.pictures import COLOURS, INK, new_figure, save
+from lab.report.pictures import COLOURS, INK, LINES, new_figure, save
 
-GROUP_COLOURS = ("#8a8a8a", "#b5b5b5", "#6f8faf", "#c9a66b", *COLOURS[:4])
+_COLOURS = [colour for colour in COLOURS if colour != LINES[""]]  # but the grey: the axis, and two parts, are grey
+GROUP_COLOURS = ("#8a8a8a", "#b5b5b5", "#6f8faf", "#c9a66b", _COLOURS[0], _COLOURS[1], _COLOURS[3], _COLOURS[2])
 # The ways whose curves are drawn, with colour and dashes; the others run beside one of these.
 CURVES = {
-    "service-connect": (COLOURS[0], "-"),
-    "service-connect-with-share": (COLOURS[0], ":"),
-    "internal-alb": (COLOURS[1], "--"),
-    "shared-alb": (COLOURS[2], "-"),
-    "rest-alb": (COLOURS[3], "-."),
-    "cloudfront-alb": (COLOURS[4], "--"),
-    "lattice": (COLOURS[5], "-."),
+    "service-connect": (_COLOURS[0], "-"),
+    "service-connect-with-share": (_COLOURS[0], ":"),
+    "internal-alb": (_COLOURS[1], "--"),
+    "shared-alb": (_COLOURS[5], (0, (6, 2))),
+    "rest-alb": (_COLOURS[2], "-."),
+    "cloudfront-alb": (_COLOURS[3], "--"),
+    "lattice": (_COLOURS[4], "-."),
 }
 POINTS = 61
 LINEAR = 20  # USD: nearer to no difference than this the scale is linear, beyond it logarithmic
@@ -116,7 +117,7 @@ def _curves(
     axes.set_xscale("log")
     axes.set_yscale("symlog", linthresh=LINEAR)
     axes.xaxis.set_major_formatter("{x:,g}")
-    axes.yaxis.set_major_formatter("{x:+,.0f}")
+    axes.yaxis.set_major_formatter(lambda usd, _: f"{usd:+,.0f}" if usd else "0")
     axes.margins(x=0.02)
     axes.grid(alpha=0.25)
     for point, value, label in points:
