@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -246,6 +247,31 @@ def test_the_region_of_an_empty_twin_can_be_given(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "ap-south-1"
+
+
+@pytest.mark.skipif(shutil.which("terraform") is None, reason="there is no terraform on PATH")
+def test_terraform_as_its_command_has_a_state_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(
+        'resource "terraform_data" "it" {}\noutput "id" { value = terraform_data.it.id }\n'
+    )
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+
+    def run(*words: str) -> str:
+        done = subprocess.run(words, cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run("terraform", "init")
+    run("terraform", "apply", "-auto-approve")  # stands for AWS
+    of_aws = (tmp_path / "terraform.tfstate").read_bytes()
+    words = up(tmp_path / "twin", "--empty", synth=tmp_path / "cdktf.out")
+    said = run(*twin_command(*words, "--", "sh", "-c", "terraform apply -auto-approve && terraform output -raw id"))
+
+    assert "1 added" in said
+    assert said.splitlines()[-1] not in of_aws.decode()
+    assert (tmp_path / "terraform.tfstate").read_bytes() == of_aws
+    assert not (tmp_path / "terraform.tfstate.backup").exists()
+    assert (tmp_path / "terraform.twin.tfstate").exists()
 
 
 def test_a_region_for_a_stack_is_refused(twin_cli: Command, tmp_path: Path) -> None:

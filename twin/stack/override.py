@@ -4,19 +4,21 @@ The AWS provider takes endpoint and credentials from the environment (from versi
 whose provider names a profile, keys, account or endpoints of its own needs them overridden, and every project a state
 that is not the one of AWS.
 
-Source: https://developer.hashicorp.com/terraform/language/files/override
+Sources: https://developer.hashicorp.com/terraform/language/files/override and
+https://developer.hashicorp.com/terraform/cli/config/environment-variables
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from twin.errors import BadInput
 from twin.stack.expressions import evaluate
 from twin.stack.hcl import blocks_of
 
-__all__ = ["DATA_FOLDER", "write_override"]
+__all__ = ["DATA_FOLDER", "own_state", "write_override"]
 
 DATA_FOLDER = ".terraform.twin"
 """Where Terraform keeps what belongs to a backend: TF_DATA_DIR."""
@@ -34,6 +36,18 @@ _NOT_THE_USERS = (
     *("access_key", "secret_key", "token", "profile", "shared_config_files", "shared_credentials_files"),
     *("allowed_account_ids", "forbidden_account_ids"),
 )
+
+# The commands of Terraform that have the option -state; a backend that is not `local` ignores it.
+_OF_STATE = ("apply", "console", "destroy", "import", "output", "plan", "refresh", "taint", "untaint")
+
+
+def own_state(inherited: Mapping[str, str]) -> dict[str, str]:
+    """What is to be set beside *inherited* for a Terraform without an override file to have a state of its own.
+
+    A project without a backend has the state of AWS in `terraform.tfstate`.
+    """
+    names = (f"TF_CLI_ARGS_{command}" for command in _OF_STATE)
+    return {name: f"{inherited.get(name, '')} -state={_STATE}".strip() for name in names}
 
 
 def write_override(folder: Path, endpoint: str) -> Path:
