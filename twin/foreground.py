@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from twin.errors import StartFailed
 from twin.machine.process import Process, Processes
+from twin.stack.override import own_state
 
 __all__ = ["Foreground"]
 
@@ -50,7 +51,7 @@ class Foreground:
         if self.then is None:
             await asyncio.Event().wait()
         assert self.then is not None
-        env = os.environ | environment
+        env = os.environ | environment | own_state(os.environ)
         self._command = await self._processes.spawn("the command", self.then, env=env, umask=umask)
         code = await self._command.wait()
         if self._given_up is not None:

@@ -42,7 +42,6 @@ from twin.machine.state import StateFolder
 from twin.options import Options
 from twin.reload import reloading
 from twin.stack import Deployment, deploy
-from twin.stack.override import own_state
 from twin.stack.terraform import Stack
 from twin.start import announce, require_steady, until_up
 from twin.tasks.launcher import TaskLauncher
@@ -113,8 +112,7 @@ class Supervisor:
                 begin(require_steady(self._ecs, self._tasks, self._faults, foreground))
                 gc.freeze()  # what is here now stays
                 gc.enable()
-                environment = self._aws.environment(os.environ) | own_state(os.environ)
-                return await foreground.stay(environment, self._tasks.programs.umask)
+                return await foreground.stay(self._aws.environment(os.environ), self._tasks.programs.umask)
         except asyncio.CancelledError:
             if (code := foreground.code_of_end()) is None:
                 raise
