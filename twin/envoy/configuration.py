@@ -43,6 +43,9 @@ PREVIOUS_HOSTS: Json = {
 """Sends a request that has failed to another host than before."""
 
 
+_SELDOM = {"miss_timeout": "60s", "megamiss_timeout": "60s"}
+
+
 def command(binary: str, configuration: Path, admin_address: Path, concurrency: int = 1) -> list[str]:
     """The command line of an Envoy that reads *configuration* and writes its admin address to *admin_address*."""
     options = ["--config-path", str(configuration), "--admin-address-path", str(admin_address)]
@@ -67,6 +70,8 @@ def bootstrap(name: str, static: Json) -> Json:
     return {
         "node": {"id": name, "cluster": "twin"},
         "admin": {"address": _admin_address()},
+        # Each looks ten times a second whether a thread hangs, and only counts it: most of what an idle Envoy takes.
+        "watchdogs": {"main_thread_watchdog": _SELDOM, "worker_watchdog": _SELDOM},
         "static_resources": static,
     }
 
