@@ -152,7 +152,7 @@ def _window(measured: Measured) -> Window | None:
     if fault is None or deregistered is None:
         return None
     gone = {task.hostname for task in record.tasks if task.created_at < fault.at <= (task.stopping_at or 0)}
-    answered = [host.last_seen for host in run.hosts if host.hostname in gone]
+    answered = [last for host, (_, last) in findings.answered.items() if host in gone]
     if len(gone) != 1 or not answered:
         return None
     # It left Cloud Map after the fault, and no later than the lab saw it.

@@ -114,6 +114,7 @@ class Findings:
     unhealthy_answers: int  # requests that were answered by tasks that never got healthy
     periods: tuple[Period, ...]
     hosts: tuple[HostRow, ...]
+    answered: Mapping[str, tuple[float, float]]  # of each host that did, when it first and last answered
     duration: float  # seconds for which requests were counted
     after: float | None  # seconds of load after the event; None without one
     planned: float | None  # seconds of load that were asked for
@@ -169,9 +170,10 @@ def find(run: Run) -> Findings:
     for cause, requests in by_cause.items():
         by_status[cause.status] += requests
     gone, came, went = _gone_and_come(fault, record.tasks) if fault else ([], [], set())
-    first_seen = {host.hostname: host.first_seen for host in run.hosts}
-    served = sorted({task.hostname for task in came} & set(first_seen), key=first_seen.__getitem__)
-    unserved = tuple(sorted({task.hostname for task in came} - set(first_seen)))
+    answered = _answered(run)
+    first_answer = {host: first for host, (first, _) in answered.items()}
+    served = sorted({task.hostname for task in came} & set(first_answer), key=first_answer.__getitem__)
+    unserved = tuple(sorted({task.hostname for task in came} - set(first_answer)))
     # Where ECS said nothing of its tasks, those that were stopped through the API.
     by_api = fault is not None and not record.tasks and EXPERIMENTS[fault.kind].course is Course.TASKS_STOP
     # A run that was killed does not say how long it was.
@@ -181,7 +183,7 @@ def find(run: Run) -> Findings:
     return Findings(
         experiment=experiment,
         arm=record.experiment.arm,
-        flaw=flaw_of(record, experiment) or _not_slow(experiment, came, first_seen),
+        flaw=flaw_of(record, experiment) or _not_slow(experiment, came, first_answer),
         requests=sum(row.requests for row in run.timeline),
         failures=by_cause.total(),
         unfinished=record.unfinished,
@@ -189,11 +191,11 @@ def find(run: Run) -> Findings:
         failures_by_cause=dict(sorted(by_cause.items())),
         failure_window=_window(failed, fault.at if fault else run.timeline[0].second) if failed else None,
         fault=fault,
-        times=_times(record, fault, gone, came, first_seen) if fault else Times(),
+        times=_times(record, fault, gone, came, first_answer) if fault else Times(),
         stopped=fault.hostnames if fault and by_api else tuple(dict.fromkeys(task.hostname for task in gone)),
         replacements=(*served, *unserved),
         unserved=unserved,
-        stop=_stop(run, fault, gone, went) if fault else None,
+        stop=_stop(answered, fault, gone, went) if fault else None,
         unended=tuple(
             dict.fromkeys(
                 task.hostname
@@ -205,6 +207,7 @@ def find(run: Run) -> Findings:
         unhealthy_answers=_from_unhealthy(run, record),
         periods=_periods(run, record, fault, seconds),
         hosts=run.hosts,
+        answered=answered,
         duration=spanned if record.counted_s is None else record.counted_s,
         after=max(end - fault.at, 0.0) if fault else None,
         planned=record.settings.run_time_s or None,
@@ -264,11 +267,11 @@ def _course(record: RunRecord, fault: Fault, experiment: Experiment) -> Flaw | N
     return None
 
 
-def _not_slow(experiment: Experiment, came: Sequence[TaskRecord], first_seen: Mapping[str, float]) -> Flaw | None:
+def _not_slow(experiment: Experiment, came: Sequence[TaskRecord], first_answer: Mapping[str, float]) -> Flaw | None:
     """Whether the new tasks of a slow start answered before they could have: what was measured is a rollout."""
     if experiment.name != "slow-start":
         return None
-    soon = [task for task in came if first_seen.get(task.hostname, math.inf) < task.created_at + SLOW_START]
+    soon = [task for task in came if first_answer.get(task.hostname, math.inf) < task.created_at + SLOW_START]
     return Flaw.NOT_SLOW if soon else None
 
 
@@ -330,7 +333,26 @@ def _from_unhealthy(run: Run, record: RunRecord) -> int:
         for task in record.tasks
         if task.created_at >= since and (task.id in given_up or task.health == "UNHEALTHY")
     }
-    return sum(host.requests for host in run.hosts if host.hostname in never)
+    return sum(row.requests for row in run.timeline if row.status and row.hostname in never)
+
+
+def _answered(run: Run) -> dict[str, tuple[float, float]]:
+    """When each host first and last answered, in seconds since the Unix epoch, as fine as the files have it.
+
+    hostnames.csv has when its first and its last request ended. Where that one came to no answer (status 0: the host
+    had named itself, and broke off), it is the timeline that has the seconds of its answers.
+    """
+    seconds: dict[str, tuple[int, int]] = {}
+    for row in run.timeline:
+        if row.status:
+            first, last = seconds.get(row.hostname, (row.second, row.second))
+            seconds[row.hostname] = min(first, row.second), max(last, row.second)
+    return {
+        host.hostname: (max(host.first_seen, first), min(host.last_seen, last + 1))
+        for host in run.hosts
+        if host.hostname in seconds
+        for first, last in [seconds[host.hostname]]
+    }
 
 
 # Tasks that go and come
@@ -349,12 +371,14 @@ def _gone_and_come(fault: Fault, tasks: Sequence[TaskRecord]) -> tuple[list[Task
     return gone, came, {task.hostname for task in stopped} - {task.hostname for task in stay}
 
 
-def _stop(run: Run, fault: Fault, gone: Sequence[TaskRecord], went: Collection[str]) -> Stop | None:
+def _stop(
+    answered: Mapping[str, tuple[float, float]], fault: Fault, gone: Sequence[TaskRecord], went: Collection[str]
+) -> Stop | None:
     """Of the *gone* tasks; *went*: the hosts whose name no task that runs has."""
-    last_seen = {host.hostname: host.last_seen for host in run.hosts if host.hostname in went}
+    last_answer = {host: last for host, (_, last) in answered.items() if host in went}
     began, ended = [], []
     for task in gone:
-        end = last_seen.get(task.hostname, task.execution_stopped_at)
+        end = last_answer.get(task.hostname, task.execution_stopped_at)
         if task.stopping_at is None or end is None:
             return None
         began.append(task.stopping_at - fault.at)
@@ -367,13 +391,13 @@ def _times(
     fault: Fault,
     gone: Sequence[TaskRecord],
     came: Sequence[TaskRecord],
-    first_seen: Mapping[str, float],
+    first_answer: Mapping[str, float],
 ) -> Times:
     new = [task.created_at for task in record.tasks if task.created_at >= fault.at]
     acts = [task.stopping_at for task in gone if task.stopping_at is not None] + new
     # A name that another task had before says nothing of when this one first answered.
     had = Counter(task.hostname for task in record.tasks)
-    answers = [first_seen.get(task.hostname) if had[task.hostname] == 1 else None for task in came]
+    answers = [first_answer.get(task.hostname) if had[task.hostname] == 1 else None for task in came]
     known = [moment for moment in answers if moment is not None]
     if (
         record.experiment.arm == LOAD_BALANCER

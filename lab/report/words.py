@@ -295,10 +295,10 @@ def _story(findings: Findings) -> str:
             came += f" was in Cloud Map after {at.register:.1f} s and"
         steps.append(f"{came} first answered after {at.replace:.1f} s")
     gone = set(fault.hostnames) - set(findings.replacements)  # a task that comes may get the name of one that went
-    last = [host.last_seen - fault.at for host in findings.hosts if host.hostname in gone]
+    last = [answer - fault.at for host, (_, answer) in findings.answered.items() if host in gone]
     if at.deregister is not None and last and max(last) > 0:
         who = old[0] if len(old) == 1 else "a stopped task"
-        steps.append(f"{who} last answered after {max(last):.1f} s")
+        steps.append(f"{who} gave its last answer within {max(last):.1f} s")
     event = findings.experiment.event
     return f"After {event}: {'; '.join(steps)}." if steps else ""
 

@@ -56,7 +56,7 @@ class Seen:
         self.failures += requests if is_failure(status) else 0
         self.per_second[second] += requests
         self.last_status = status
-        if hostname:
+        if hostname and status:  # 0: no answer came to its end
             self.hosts.add(hostname)
         if self.first_second is None:
             self.first_second = second

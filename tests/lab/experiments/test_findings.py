@@ -126,7 +126,32 @@ def test_a_task_that_got_the_name_of_the_one_that_went_is_not_taken_for_it() -> 
 
     assert found.times.replace is None
     assert "first answered" not in " ".join(times(found))
-    assert "last answered" not in " ".join(times(found))
+    assert "last answer" not in " ".join(times(found))
+
+
+def test_a_request_that_broke_off_is_no_answer_of_the_host_that_had_named_itself() -> None:
+    """`c` and `d` each have one: seconds after the last answer of the one, a second before the first of the other."""
+    run = run_with_a_stop()
+    broken = (TimelineRow(START + 14, "c", 0, 1), TimelineRow(START + 12, "d", 0, 1))
+    hosts = (
+        *run.hosts[:2],
+        host("c", 111, START + 0.1, START + 14.2, failures=1),
+        host("d", 71, START + 12.5, START + 19.9, failures=1),
+        run.hosts[4],
+    )
+    timeline = tuple(sorted((*run.timeline, *broken), key=lambda row: row.second))
+    found = find(replace(run, hosts=hosts, timeline=timeline))
+
+    assert "c gave its last answer within 0.6 s." in " ".join(times(found))
+    assert found.times.replace == pytest.approx(2.6)
+    assert found.stop is not None
+    assert found.stop.served_on == pytest.approx(0.5)
+
+
+def test_a_new_task_whose_every_request_broke_off_answered_nothing() -> None:
+    run = run_with_a_stop()
+    timeline = tuple(row._replace(status=0) if row.hostname == "d" else row for row in run.timeline)
+    assert "d came and answered nothing." in times(find(replace(run, timeline=timeline)))
 
 
 def test_requests_without_an_end_are_in_the_answer() -> None:
