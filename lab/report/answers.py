@@ -51,7 +51,7 @@ def table_page(studies: Sequence[Study]) -> Document:
     parts: list[Part] = [
         Table(["", *found], rows),
         f"{where}{words.capital(each)}: {_load_of(runs)}.",
-        words.counted_until([findings for cells in found.values() for each in cells.values() for findings in each]),
+        words.counted_until({head: [each for own in cells.values() for each in own] for head, cells in found.items()}),
         "" if is_alone else words.BESIDE,
         Sentence(words.unused(studies, "In none of this"), "warning"),
     ]

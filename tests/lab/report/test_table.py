@@ -63,8 +63,20 @@ def test_what_a_task_costs_that_ends_after_the_load_is_not_measured(tmp_path: Pa
     (row,) = next(part for part in page.parts if isinstance(part, Table)).rows
     assert row[1:] == ["none*"]
     assert (
-        "The load went on for 20 s after the stop. Where a number has a *, it ended before the tasks did that were "
-        "stopped: what clients see of their end is not measured." in _sentences(page)
+        "The load went on for 20 s after the stop. Where a number has a *, the load ended before the tasks did that "
+        "were stopped: what clients see of their end is not measured." in _sentences(page)
+    )
+
+
+def test_a_load_that_is_longer_in_one_column_has_its_own_figure_there(tmp_path: Path) -> None:
+    rng = np.random.default_rng(16)
+    runs = [
+        write_run(tmp_path / f"{drain}", rng, seconds=seconds, drain=float(drain), parameters={"drain_seconds": drain})
+        for drain, seconds in ((0, 21), (20, 39))
+    ]
+    assert (
+        "The load went on for 11 s (no load balancer, ends at once) or 29 s (no load balancer, serves on for 20 s) "
+        "after the stop." in _sentences(table_page([read_study(run) for run in runs]))
     )
 
 
