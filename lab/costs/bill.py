@@ -64,7 +64,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Way:
-    """A way to expose the service; its *traits* choose its lines. *title*: what it is, with a place for `services`."""
+    """A way to expose the service; its *traits* choose its lines. *title*: what it is."""
 
     name: str
     title: str
@@ -97,8 +97,6 @@ class Way:
             changes["gateway_log_bytes"] = ZERO
         if "proxy" not in self.traits:
             changes["proxy_log_bytes"] = ZERO
-        if "shared" not in self.traits:
-            changes["alb_services"] = 1
         return scenario.replace(**changes)
 
 
@@ -171,7 +169,7 @@ _QUANTITIES: Mapping[str, Callable[[Scenario], Decimal]] = {
     "more_cpu": lambda s: _more_with_share(s, 0),
     "more_memory": lambda s: _more_with_share(s, 1),
     "discovery_calls": lambda s: s.front_ends * SECONDS_PER_HOUR * HOURS / s.discovery_cache_seconds,
-    "shared_hours": lambda s: HOURS / s.alb_services,
+    "per_service": lambda s: Decimal(1) / s.services,  # of what the services of a VPC share
     "lcu_hours": lambda s: _unit_hours(s, lcus_beside_data(s, s.connections_per_request)),
     "nlcu_hours": lambda s: _unit_hours(s, nlcus_beside_data(s, s.connections_per_request)),
     "inner_lcu_hours": lambda s: _unit_hours(s, lcus_beside_data(s, s.gateway_connections_per_request)),

@@ -104,7 +104,12 @@ class Scenario(BaseModel):
     )
     connection_seconds: Amount = _option("How long a connection lasts. Default: 1.", Decimal(1))
     listener_rules: int = _option("Rules that an ALB goes through. Default: 1.", 1, ge=0, le=10_000)
-    alb_services: int = _option("Services that share the ALB of the shared way. Default: 10.", 10, ge=1, le=10_000)
+    services: int = _option(
+        "Services in the VPC that share load balancers, endpoints and NAT gateways in equal parts. Default: 1.",
+        1,
+        ge=1,
+        le=10_000,
+    )
 
     tasks: int = _option("Number of tasks.", 3, ge=1, le=100_000)
     cpu: int = _option("CPU units of a task, 1,024 for a vCPU.", 256)

@@ -11,13 +11,14 @@ from typing import Any
 from lab.costs import bill as model
 from lab.costs.bill import PUBLIC_ALB, SERVICE_CONNECT, WITH_SHARE, Line, Way
 from lab.costs.prices import ZERO, PriceBook
-from lab.costs.scenario import HOURS, KB, SECONDS_PER_HOUR, Scenario
+from lab.costs.scenario import HOURS, KB, SECONDS_PER_HOUR
 from lab.costs.study import BreakEven, Study
 from lab.costs.update import Change
 from lab.report.document import Document, Heading, Part, Sentence, Table
 
 WORTH_SAYING = Decimal("0.01")
 _NAMED = 3  # lines of a bill in a sentence
+NOWHERE = "at no rate"
 INTERNAL_ALB = model.way_named("internal-alb")
 
 
@@ -37,7 +38,7 @@ def _parts(study: Study, reference: str) -> Iterator[Part]:
         f"{_priced(study.prices)}; USD a month of {HOURS} hours: {plain(s.mean_rate)} requests/s "
         f"({s.requests / 10**6:,.1f} M a month) of {_kb(s.request_bytes)} with responses of {_kb(s.response_bytes)}; "
         f"{s.tasks} tasks of {s.cpu} CPU units with {s.memory} MiB ({s.architecture}) in {s.azs} zones, "
-        f"network: {s.network}.",
+        f"network: {s.network}{f', shared by {s.services:,} services' if s.services > 1 else ''}.",
         kind="facts",
     )
     yield _ways(study)
@@ -53,6 +54,8 @@ def _parts(study: Study, reference: str) -> Iterator[Part]:
     assumed = [[a.name, plain(a.value), f"{plain(a.low)} to {plain(a.high)}", a.what] for a in study.resting_on]
     yield Table(("name", "value", "range", "what"), assumed, text_columns=4)
     yield "`--assume NAME=VALUE` sets another value."
+    alone = "this service's alone" if s.services == 1 else f"shared by {s.services:,} services in equal parts"
+    yield f"Load balancers, interface endpoints and NAT gateways are {alone}; `--services N` sets how many share them."
     if reference:
         yield f"{reference}, {plain(s.mean_rate)} requests/s; --requests-per-second gives another."
 
@@ -86,17 +89,30 @@ def _named(way: Way) -> str:
 
 
 def _answer(study: Study) -> Iterator[str]:
-    """What differs, and where no load balancer is cheaper."""
+    """What differs, and where going without a load balancer is cheaper."""
     if study.against is not SERVICE_CONNECT:
         yield f"Against {_named(study.against)} {_changes(study)}."
     compared = [way for way in dict.fromkeys((study.against, INTERNAL_ALB)) if way is not SERVICE_CONNECT]
-    names = {INTERNAL_ALB: "an internal ALB behind the same API"}
-    found = [f"than {names.get(way, _named(way))} {_where(study, SERVICE_CONNECT, way)}" for way in compared]
-    cheaper = f"No load balancer is cheaper {' and '.join(found)}"
-    if WITH_SHARE in study.bills:
-        shares = dict.fromkeys(_where(study, WITH_SHARE, way) for way in compared if way is not WITH_SHARE)
-        cheaper += f"; with the share of a task that AWS advises for its proxy: {', and '.join(shares)}"
+    cheaper = f"Going without is {_cheaper(study, SERVICE_CONNECT, compared)}"
+    others = [way for way in compared if way is not WITH_SHARE]
+    if WITH_SHARE in study.bills and others:
+        cheaper += (
+            f"; with the share of a task that AWS advises for its proxy it is {_cheaper(study, WITH_SHARE, others)}"
+        )
     yield f"{cheaper}."
+
+
+def _cheaper(study: Study, way: Way, compared: Sequence[Way]) -> str:
+    """Than which of *compared* it is cheaper, and where; those of one answer together."""
+    names = {INTERNAL_ALB: "an internal ALB behind the same API"}
+    found: dict[str, list[str]] = {}
+    for other in compared:
+        found.setdefault(_where(study, way, other), []).append(names.get(other, _named(other)))
+    told = {where: " or ".join(each) for where, each in found.items()}
+    return " and ".join(
+        f"never cheaper than {each}" if where == NOWHERE else f"cheaper than {each} {where}"
+        for where, each in told.items()
+    )
 
 
 def _changes(study: Study) -> str:
@@ -152,14 +168,10 @@ def _ways(study: Study) -> Table:
             low, high = study.ranges[way]
             where = "" if way is SERVICE_CONNECT else _where(study, SERVICE_CONNECT, way) if study.possible else "-"
             row = [money(found.total), f"{study.difference(way):+,.2f}", f"{money(low)} to {money(high)}", where]
-        rows.append([way.name, _title(way, study.scenario), *row])
+        rows.append([way.name, way.title, *row])
     to = f"to {study.against.name}"
-    head = ("way", "", "USD a month", to, "assumptions all low, all high", "no balancer is cheaper")
+    head = ("way", "", "USD a month", to, "assumptions all low, all high", "going without is cheaper")
     return Table(head, rows, text_columns=2)
-
-
-def _title(way: Way, scenario: Scenario) -> str:
-    return way.title.format(services=scenario.alb_services)
 
 
 def _lines(study: Study) -> Table:
@@ -182,7 +194,7 @@ def _lines(study: Study) -> Table:
 def where_cheaper(points: Sequence[BreakEven], way: Way, cheaper_here: bool) -> str:
     """The request rates at which *way* is the cheaper one; *cheaper_here* decides where nothing breaks even."""
     if not points:
-        return "at every rate" if cheaper_here else "at no rate"
+        return "at every rate" if cheaper_here else NOWHERE
     words = []
     start = ""
     for point in points:
@@ -233,7 +245,7 @@ def _values(study: Study) -> dict[str, Any]:
         "ways": [
             {
                 "name": way.name,
-                "title": _title(way, scenario),
+                "title": way.title,
                 "possible": way.carries(scenario),
                 "total_usd": found.total,
                 "difference_usd": study.difference(way),

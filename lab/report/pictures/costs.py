@@ -24,7 +24,6 @@ CURVES = {
     "service-connect": (_COLOURS[0], "-"),
     "service-connect-with-share": (_COLOURS[0], ":"),
     "internal-alb": (_COLOURS[1], "--"),
-    "shared-alb": (_COLOURS[5], (0, (6, 2))),
     "rest-alb": (_COLOURS[2], "-."),
     "cloudfront-alb": (_COLOURS[3], "--"),
     "lattice": (_COLOURS[4], "-."),

@@ -19,6 +19,7 @@ from lab.costs.bill import (
     WAYS,
     WITH_SHARE,
     Line,
+    Way,
     bill,
     lcus_beside_data,
     mixed_steps,
@@ -27,7 +28,7 @@ from lab.costs.bill import (
     way_named,
 )
 from lab.costs.prices import UNITS, PriceBook
-from lab.costs.scenario import GB, HOURS, KB, METER_BOTH, METER_LARGER, METER_REQUEST, Scenario
+from lab.costs.scenario import GB, HOURS, KB, METER_BOTH, METER_LARGER, METER_REQUEST, Network, Scenario
 from lab.costs.study import break_even
 from lab.errors import BadInput
 
@@ -125,14 +126,30 @@ def test_discovery_calls_do_not_grow_with_the_requests(prices: PriceBook) -> Non
     assert one["Cloud Map discovery calls"].usd == many["Cloud Map discovery calls"].usd > 0
 
 
-def test_services_that_share_an_alb_share_its_hours_and_addresses(prices: PriceBook) -> None:
-    alone, shared = (of(name, Scenario(alb_services=4), prices) for name in ("public-alb", "shared-alb"))
-    for item in ("ALB hours", "public IPv4 of the load balancer"):
-        assert shared[item].usd * 4 == alone[item].usd
-    assert shared["ALB capacity units"].usd == alone["ALB capacity units"].usd
-    assert bill(way_named("shared-alb"), Scenario(alb_services=1), prices).total == (
-        bill(PUBLIC_ALB, Scenario(), prices).total
-    )
+SHARED = {
+    "ALB hours",
+    "NLB hours",
+    "public IPv4 of the load balancer",
+    "entry: NLB hours",
+    "entry: public IPv4 of the load balancer",
+    "entry: proxy tasks: vCPU",
+    "entry: proxy tasks: memory",
+    "endpoints of the proxy",
+    "interface endpoints",
+    "NAT gateway hours",
+    "public IPv4 of NAT gateways",
+    "hosted zone of the namespace",
+}
+
+
+@pytest.mark.parametrize("network", ["endpoints", "nat"])
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+def test_services_of_a_vpc_share_what_stands_there_whatever_the_way(
+    prices: PriceBook, way: Way, network: Network
+) -> None:
+    alone, shared = (of(way.name, Scenario(network=network, services=each), prices) for each in (1, 4))
+    for item, line in alone.items():
+        assert shared[item].usd * (4 if item in SHARED else 1) == line.usd, item
 
 
 def test_tasks_in_public_subnets_have_addresses_and_no_endpoints(prices: PriceBook) -> None:
@@ -280,7 +297,7 @@ def test_an_alb_crosses_zones_free_of_charge_unless_assumed_otherwise(prices: Pr
         assert of(name, free, prices)[BETWEEN].usd == 0
         assert of(name, billed, prices)[BETWEEN].usd == of("internal-nlb", free, prices)[BETWEEN].usd
     # Clients on the internet have no zone.
-    for name in ("public-alb", "shared-alb", "cloudfront-alb", "lattice"):
+    for name in ("public-alb", "cloudfront-alb", "lattice"):
         assert BETWEEN not in of(name, billed, prices)
 
 
@@ -319,7 +336,7 @@ def test_the_ways_and_the_lines_of_the_file_fit_each_other() -> None:
     of_lines = {line["trait"] for line in content["lines"]}
     of_ways = {trait for way in content["ways"].values() for trait in way["traits"]}
 
-    assert of_ways - of_lines == {"gateway", "public tasks", "shared"}  # what bill.py asks for by name
+    assert of_ways - of_lines == {"gateway", "public tasks"}  # what bill.py asks for by name
     assert of_lines - of_ways == set()
     assert {line["group"] for line in content["lines"]} == set(GROUPS)
     prices = {line["price"] for line in content["lines"]} - {"fargate_vcpu", "fargate_memory"}

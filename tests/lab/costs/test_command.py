@@ -58,7 +58,7 @@ def test_json_is_pure_and_complete(lab: Command) -> None:
     ran = lab("--json")
     assert (ran.code, ran.err) == (0, "")
     names = [each["name"] for each in ran.json["ways"]]
-    assert {"service-connect", "rest-alb", "shared-alb", "cloudfront-alb", "public-alb-public-tasks"} <= set(names)
+    assert {"service-connect", "rest-alb", "cloudfront-alb", "public-alb-public-tasks"} <= set(names)
     assert ran.json["inputs"]["tasks"] == 3
 
 
@@ -81,7 +81,7 @@ def test_options_reach_the_model(lab: Command) -> None:
         "--cpu": "512",
         "--memory": "2048",
         "--architecture": "ARM64",
-        "--alb-services": "4",
+        "--services": "4",
         "--azs": "3",
         "--network": "nat",
         "--endpoints": "5",
@@ -111,7 +111,7 @@ def test_options_reach_the_model(lab: Command) -> None:
         "cpu": 512,
         "memory": 2048,
         "architecture": "ARM64",
-        "alb_services": 4,
+        "services": 4,
         "azs": 3,
         "network": "nat",
         "endpoints": 5,

@@ -99,13 +99,19 @@ def test_the_answer_in_a_paragraph(says: Says, default: Scenario, prices: PriceB
     way_out = first(default.replace(network="none"), prices, PUBLIC_ALB)
     says(f"and where the tasks have a way out already up to {way_out:.1f}.")
     says(f"At 100 requests a second it is {at(SERVICE_CONNECT, 100)} against {at(PUBLIC_ALB, 100)}.")
-    shared = way_named("shared-alb")
-    assert where(default, prices, SERVICE_CONNECT, shared) == "at no rate"
-    assert default.alb_services == 10
     out = default.replace(network="none")
-    says(f"where the tasks have a way out already {where(out, prices, SERVICE_CONNECT, shared)[:-2]} requests a second")
-    for alb in (PUBLIC_ALB, INTERNAL_ALB, shared, way_named("cloudfront-alb")):
-        assert {where(each, prices, WITH_SHARE, alb) for each in (default, out)} == {"at no rate"}
+    of_ten, of_ten_out = (first(each.replace(services=10), prices, PUBLIC_ALB) for each in (default, out))
+    says(f"up to {of_ten:.1f} requests a second in private subnets, and up to {of_ten_out:.1f} where the tasks have a")
+    readme = re.sub(r"\s+", " ", (DOCUMENT.parents[1] / "README.md").read_text())
+    proxy, gateway = lines["endpoints of the proxy"], lines["HTTP API requests"] / 10
+    assert (
+        f"{sum(saved[:2], D(0)):.0f} USD a month are saved, one more endpoint costs {proxy:.0f}, and API Gateway "
+        f"{gateway:.0f} for each request a second. If ten services share the VPC, up to {of_ten:.1f} requests a second "
+        f"each, and up to {of_ten_out:.1f} where"
+    ) in readme
+    for alb in (PUBLIC_ALB, INTERNAL_ALB, way_named("cloudfront-alb")):
+        for each in (default, out, default.replace(services=10), out.replace(services=10)):
+            assert where(each, prices, WITH_SHARE, alb) == "at no rate"
     rest = where(default, prices, WITH_SHARE, way_named("rest-alb"))
     says(f"a REST API with an internal ALB is dearer than they are {rest.replace('/s', ' requests a second')}")
     says(f"{at(SERVICE_CONNECT, 10)} against {at(INTERNAL_ALB, 10)} at 10 requests a second, and nothing above")
@@ -125,7 +131,7 @@ def test_the_answer_in_a_paragraph(says: Says, default: Scenario, prices: PriceB
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 def test_the_table_of_totals(says: Says, default: Scenario, prices: PriceBook, way: Way) -> None:
     totals = [money(bill(way, default.at_rate(D(rate)), prices).total) for rate in (1, 10, 25, 100, 1000)]
-    says(f"| `{way.name}` | {way.title.format(services=10)} | {' | '.join(totals)} |")
+    says(f"| `{way.name}` | {way.title} | {' | '.join(totals)} |")
 
 
 @pytest.mark.parametrize(
@@ -143,11 +149,13 @@ def test_the_table_of_break_even_points(says: Says, default: Scenario, prices: P
 
 
 def test_what_can_turn_the_answer(says: Says, default: Scenario, prices: PriceBook) -> None:
-    shared = way_named("shared-alb")
-    out = default.replace(network="none")
-    assert where(default.replace(alb_services=2), prices, SERVICE_CONNECT, shared) == "at no rate"
-    says(f"up to {first(out.replace(alb_services=2), prices, shared):.1f} requests a second against an ALB for two")
-    says(f"and up to {first(out.replace(alb_services=5), prices, shared):.1f} against one for five")
+    for services in (1, 2, 5, 10):
+        private = default.replace(services=services)
+        cases = ((private, PUBLIC_ALB), (private.replace(network="none"), PUBLIC_ALB), (private, INTERNAL_ALB))
+        points = [f"{first(each, prices, alb):.1f}" for each, alb in cases]
+        says(f"| {services} | {' | '.join(points)} |")
+        for alb in (PUBLIC_ALB, INTERNAL_ALB):
+            assert first(private, prices, alb) * services == pytest.approx(first(default, prices, alb))
     more = bill(WITH_SHARE, default, prices).total - bill(SERVICE_CONNECT, default, prices).total
     says(f"{money(more)} more for three tasks")
     # The whole of the stack's task.

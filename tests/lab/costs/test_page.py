@@ -49,9 +49,23 @@ def test_the_answer_comes_first(prices: PriceBook) -> None:
         "others 3.07); the tasks' other interface endpoints, 48.18, are paid either way."
     )
     assert second.text == (
-        "No load balancer is cheaper than a public ALB up to 3.4/s and than an internal ALB behind the same API up to "
-        "73.8/s; with the share of a task that AWS advises for its proxy: at no rate."
+        "Going without is cheaper than a public ALB up to 3.4/s and cheaper than an internal ALB behind the same API "
+        "up to 73.8/s; with the share of a task that AWS advises for its proxy it is never cheaper than a public ALB "
+        "or an internal ALB behind the same API."
     )
+
+
+def test_services_that_share_the_network_are_named(prices: PriceBook) -> None:
+    found = said(page(Scenario(services=10), prices))
+    assert "network: endpoints, shared by 10 services. " in found
+    assert "NAT gateways are shared by 10 services in equal parts; `--services N`" in found
+    assert "Going without is cheaper than a public ALB up to 0.3/s and cheaper than an internal ALB" in found
+    assert "NAT gateways are this service's alone; " in said(page(Scenario(), prices))
+
+
+def test_what_is_cheaper_than_no_load_balancer_at_every_rate(prices: PriceBook) -> None:
+    found = said(page(Scenario(), prices, "cloud-map"))
+    assert "Going without is never cheaper than cloud-map and cheaper than an internal ALB behind the same API" in found
 
 
 def test_of_no_load_balancer_itself_it_is_said_what_it_costs(prices: PriceBook) -> None:
@@ -91,7 +105,6 @@ def test_the_table_leads_with_names_and_differences(prices: PriceBook) -> None:
     assert rows["public-alb"][2:4] == [f"{study.bills[PUBLIC_ALB].total:.2f}", "+0.00"]
     assert rows["service-connect"][3] == f"{study.difference(SERVICE_CONNECT):+.2f}"
     assert rows["internal-alb"][5] == "up to 73.8/s"
-    assert rows["shared-alb"][1] == "public ALB that 10 services share"
 
 
 def test_the_difference_is_made_of_lines(prices: PriceBook) -> None:

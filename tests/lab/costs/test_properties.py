@@ -55,7 +55,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         app_log_bytes=draw(decimals("0", "2000")),
         insights=draw(st.booleans()),
         front_ends=draw(decimals("1", "500")),
-        alb_services=draw(st.integers(1, 20)),
+        services=draw(st.integers(1, 20)),
         gateway_connections_per_request=draw(decimals("0", "1")),
         http_api_metering=draw(st.integers(0, 2)),
     )

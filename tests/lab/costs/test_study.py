@@ -81,7 +81,7 @@ def test_the_assumptions_that_a_bill_rests_on_are_named_and_no_other(prices: Pri
 
 
 def test_the_range_of_a_total(prices: PriceBook) -> None:
-    certain = {"public-alb", "shared-alb", "public-alb-public-tasks"}
+    certain = {"public-alb", "public-alb-public-tasks"}
     for way in WAYS:
         low, high = total_range(way, Scenario(), prices)
         assert low <= bill(way, Scenario(), prices).total <= high
