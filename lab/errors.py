@@ -3,12 +3,13 @@
 LabError
 ├── BadInput             2   the user gave something that cannot be used
 ├── Missing              3   the environment lacks something; the message says what to install or start
+│   └── NoAnswers        3   all of a load's requests failed before anything was done
 └── AnswerIsNo           1   the answer is "no" and --check was asked for
 """
 
 from __future__ import annotations
 
-__all__ = ["AnswerIsNo", "BadInput", "LabError", "Missing"]
+__all__ = ["AnswerIsNo", "BadInput", "LabError", "Missing", "NoAnswers"]
 
 
 class LabError(Exception):
@@ -27,6 +28,10 @@ class Missing(LabError):
     """The environment lacks something, and the message says what to do about it."""
 
     exit_code = 3
+
+
+class NoAnswers(Missing):
+    """All of a load's requests failed, so that there is nothing to measure."""
 
 
 class AnswerIsNo(LabError):

@@ -46,6 +46,7 @@ class Seen:
 
     requests: int = 0
     failures: int = 0
+    refused: int = 0  # with a status from 400 to 499: what was asked for is wrong
     hosts: set[str] = field(default_factory=set)
     first_second: int | None = None
     last_status: int = 0
@@ -54,6 +55,7 @@ class Seen:
     def add(self, second: int, hostname: str, status: int, requests: int) -> None:
         self.requests += requests
         self.failures += requests if is_failure(status) else 0
+        self.refused += requests if 400 <= status < 500 else 0
         self.per_second[second] += requests
         self.last_status = status
         if hostname and status:  # 0: no answer came to its end

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from rich.console import Console
 
-from lab.errors import BadInput, LabError, Missing
+from lab.errors import BadInput, LabError, NoAnswers
 from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, GATEWAY, LOAD_BALANCER, UPSTREAM, Experiment
 from lab.experiments.findings import flaw_of
 from lab.records.run import Fault, RunRecord, record_in
@@ -74,7 +74,7 @@ class Session:
 
         What makes a deployment comes last: until the service has gone back, nothing else can be measured.
 
-        Whatever ends it early, `done` was told of each run that has files.
+        Whatever ends it early, `done` was told of each run that has files, but for one without answers.
         """
         request, target = self._request, self._target
         ways = ", half of it each way" if target.comparison_url or request.hop == UPSTREAM else ""
@@ -110,11 +110,15 @@ class Session:
         labels: dict[str, Any] = {"parameters": dict(cell), "repeat": repeat, "task": task, "hop": request.hop}
         if twin is not None:
             labels["assumed"] = twin.parameters()
+        says_nothing = False
         try:
             with Progress(self._console, plan.duration) as progress:
                 conduct(experiment, self._bench, plan, folder, progress, labels)
+        except NoAnswers:
+            says_nothing = True
+            raise
         finally:
-            if (folder / "hostnames.csv").exists():  # else Locust wrote nothing, and there is another error
+            if not says_nothing and (folder / "hostnames.csv").exists():  # else there is another error
                 self._done(folder)
 
     def _stable(self, *, completed: bool = True) -> int:
@@ -135,6 +139,7 @@ def until_stable(service: EcsService, console: Console, *, completed: bool = Fal
 
 
 _POLL = 0.25  # seconds
+_TELLS = 2.0  # seconds of nothing but refusals, which tell that it will not be otherwise later
 _INTERRUPTED_TOO = 5.0  # seconds: a terminal's Ctrl-C reaches Locust as well as us, and it ends by itself
 
 
@@ -147,7 +152,7 @@ def conduct(
     in folders of their own inside. *labels* go into run.json's `experiment`. However it ends, with an interrupt too,
     what was measured until then is in the files.
 
-    Raises Missing: on one of the ways no request was answered before anything happened, so that nothing was done.
+    Raises NoAnswers: on one of the ways no request was answered before anything happened, so that nothing was done.
     """
     target = bench.service.target
     arms = {DIRECT: folder}
@@ -203,9 +208,14 @@ class _Run:
                 update_meta(load.results, {"complete": False})
 
     def follow(self, seconds: float = math.inf) -> bool:
-        """Show how the load goes on until it ends or so many *seconds* of it are over; whether it goes on."""
+        """Show how the load goes on until it ends or so many *seconds* of it are over; whether it goes on.
+
+        Raises NoAnswers: for seconds all was refused.
+        """
         while True:
             running = [load.follow() for load in self.loads]
+            if any(each.elapsed >= _TELLS and each.seen.refused == each.seen.requests for each in self.loads):
+                self.require_answers()
             if not any(running):
                 return False
             if min(load.elapsed for load in self.loads) >= seconds:
@@ -223,21 +233,23 @@ class _Run:
     def require_answers(self) -> None:
         """Where nothing answers there is nothing to measure, and no reason to touch the service.
 
-        Raises Missing: no request of a load was answered by a host, or without failing.
+        Raises NoAnswers: no request of a load was answered by a host, or without failing; or all were refused.
         """
         for load in self.loads:
             seen = load.seen
-            if not seen.hosts and seen.failures == seen.requests:
-                if seen.last_status:
-                    raise Missing(
-                        f"{load.url} answered all {seen.requests:,} requests for {load.path} with an error (the last: "
-                        f"{seen.last_status}), and no answer named a host in `{load.header}`: nothing was done to the "
-                        "service; name a path that it serves with --path, or see by `twin ps` why no task answers."
-                    )
-                raise Missing(
-                    f"{load.url} answered none of {seen.requests:,} requests: nothing was done to the service; is "
-                    "that its gateway, and is it up?"
+            if seen.refused < seen.requests and (seen.hosts or seen.failures < seen.requests):
+                continue
+            if seen.last_status:
+                unnamed = "" if seen.hosts else f", and no answer named a host in `{load.header}`"
+                raise NoAnswers(
+                    f"{load.url} answered all {seen.requests:,} requests for {load.path} with an error (the last: "
+                    f"{seen.last_status}){unnamed}: nothing was done to the service; name a path that it serves with "
+                    "--path, or see by `twin ps` why no task answers."
                 )
+            raise NoAnswers(
+                f"{load.url} answered none of {seen.requests:,} requests: nothing was done to the service; is that "
+                "its gateway, and is it up?"
+            )
 
     def _ran_its_course(self, load: Load) -> bool:
         try:

@@ -194,6 +194,22 @@ def test_bad_input_is_one_sentence(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_load_of_which_all_is_refused_ends_before_anything_happens(
+    twin: RunningTwin, lab: Command, tmp_path: Path
+) -> None:
+    where = ("--target", str(twin.state / "outputs.json"), "--results", str(tmp_path))
+    code, out, err = lab("run", "stop-task", *where, "--path", "/nope", "--rate", "50", "--duration", "120")
+
+    assert code == 3
+    assert "requests for /nope with an error (the last: 404)" in err
+    assert "Report:" not in out
+    (folder,) = tmp_path.iterdir()
+    run = read_run(folder)
+    assert run.meta["faults"] == []
+    assert 0 < run.meta["requests"] < 50 * 60 / 2  # of the minute of load before a stop
+    assert not (folder / "report.html").exists()
+
+
 def test_an_endpoint_that_does_not_answer(lab: Command, tmp_path: Path, keys: None) -> None:
     outputs = {"gateway_url": "http://127.0.0.1:9", "region": "eu-west-2", "cluster_name": "c", "service_name": "s"}
     target = tmp_path / "outputs.json"
@@ -233,7 +249,8 @@ def test_where_the_gateway_does_not_answer_nothing_is_done_to_the_service(
         session.run()
 
     assert {task["taskArn"] for task in twin.tasks()} == tasks
-    (folder,) = folders
+    assert folders == []  # nothing of it is reported
+    (folder,) = (tmp_path / "results").iterdir()
     run = read_run(folder)
     assert run.meta["faults"] == []
     assert sum(row.requests for row in run.timeline) == run.meta["requests"] == run.meta["failures"] > 0
