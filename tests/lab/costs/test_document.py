@@ -97,11 +97,18 @@ def test_the_answer_in_a_paragraph(says: Says, default: Scenario, prices: PriceB
     rate = first(default, prices, PUBLIC_ALB)
     says(f"cheaper up to {rate:.1f} requests a second ({rate * SECONDS_PER_HOUR * HOURS / 10**6:.1f} million a month)")
     way_out = first(default.replace(network="none"), prices, PUBLIC_ALB)
+    assert f"{rate:.1f} requests a second alone in private subnets, {way_out:.1f} if its tasks" in decide
+    # Of a load balancer that stays nothing is saved but its capacity units.
+    assert (
+        f"saves {money(saved[2] / 10)} USD a month for each request a second, its capacity units, and costs "
+        f"{money(lines['HTTP API requests'] / 10)} in API Gateway"
+    ) in decide
     says(f"and where the tasks have a way out already up to {way_out:.1f}.")
     says(f"At 100 requests a second it is {at(SERVICE_CONNECT, 100)} against {at(PUBLIC_ALB, 100)}.")
     out = default.replace(network="none")
     of_ten, of_ten_out = (first(each.replace(services=10), prices, PUBLIC_ALB) for each in (default, out))
     says(f"up to {of_ten:.1f} requests a second in private subnets, and up to {of_ten_out:.1f} where the tasks have a")
+    assert f"it is {of_ten:.1f} and {of_ten_out:.1f} for each" in decide
     readme = re.sub(r"\s+", " ", (DOCUMENT.parents[1] / "README.md").read_text())
     proxy, gateway = lines["endpoints of the proxy"], lines["HTTP API requests"] / 10
     assert (
