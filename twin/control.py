@@ -11,6 +11,7 @@ from twin.aws.ecs import api
 from twin.aws.ecs.context import Context
 from twin.aws.ecs.service_connect import calls
 from twin.events import Events, ParametersChanged
+from twin.failing import failing
 from twin.faults import Faults
 from twin.front.alb import LoadBalancers
 from twin.front.http_api import Gateway
@@ -81,12 +82,14 @@ class Control:
                 return {"accidents": list(self._accidents)}
             case _:
                 gaps = gaps_of(*self._parts)
+                ended = failing(self._context.ecs, self._launcher.surroundings.folder).values()
                 return {
                     "requests": await self._gateway.requests(),
                     "fronts": [{"name": name, "url": url} for name, url in self._gateway.urls + self._balancers.urls],
                     "calls": calls(self._context.ecs),
                     "left_out": [str(gap) for gap in gaps if not gap.works_here],
                     "perhaps_not_on_aws": [str(gap) for gap in gaps if gap.works_here],
+                    "failing": [{**asdict(each), "text": str(each)} for each in ended],
                     "programs_error": self._launcher.surroundings.programs.trouble,
                 }
 

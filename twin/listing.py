@@ -56,6 +56,7 @@ def listing(running: dict[str, Any]) -> dict[str, Any]:
         ],
         "lacking": _lacking(services, tasks),
         **{name: gateway[name] for name in ("fronts", "calls", "left_out", "perhaps_not_on_aws", "programs_error")},
+        "failing": [{name: value for name, value in each.items() if name != "text"} for each in gateway["failing"]],
     }
 
 
@@ -75,7 +76,7 @@ def print_listing(running: dict[str, Any], *, stopped: bool = False, left_out: b
         addresses = _registered(aws)
     console.print(_head(running))
     console.print(_table(services, tasks, addresses, "requests", gateway["requests"], console.width, stopped=stopped))
-    for note in _notes(services, tasks, gateway["programs_error"]):
+    for note in _notes(services, tasks, gateway):
         console.print(note, soft_wrap=True)
     fronts = gateway["fronts"]
     if any(front["url"] != running["gateway_url"] for front in fronts):  # a single API is where the gateway is
@@ -130,7 +131,7 @@ def watch_listing(running: dict[str, Any], *, stopped: bool = False) -> None:
                 before = now
                 services, tasks = list(_services(aws)), list(_described(aws))
                 table = _table(services, tasks, _registered(aws), "req/s", rates, console.width, stopped=stopped)
-                shown = Group(_head(running), table, *_notes(services, tasks, gateway["programs_error"]))
+                shown = Group(_head(running), table, *_notes(services, tasks, gateway))
                 if console.is_terminal:
                     live.update(shown, refresh=True)
                 else:
@@ -180,15 +181,21 @@ def _table(
 
 
 def _notes(
-    services: Iterable[dict[str, Any]], tasks: Iterable[dict[str, Any]], programs_error: str | None
+    services: Iterable[dict[str, Any]], tasks: Iterable[dict[str, Any]], gateway: Mapping[str, Any]
 ) -> list[Text]:
-    """A line for each service with fewer tasks than it wants, and one where the programs' file cannot be used."""
+    """A line for each service with fewer tasks than it wants, and for each whose newest tasks end by themselves.
+
+    Another where the programs' file cannot be used.
+    """
     lines = [
         f"{each['service']}: {each['running']} of {each['desired']} tasks run"
         + (f": {each['reason']}" if each["reason"] else "")
         for each in _lacking(services, tasks)
     ]
-    return [Text(line) for line in (*lines, *([f"No task can start: {programs_error}"] if programs_error else []))]
+    lines += [each["text"] for each in gateway["failing"]]
+    if gateway["programs_error"]:
+        lines.append(f"No task can start: {gateway['programs_error']}")
+    return [Text(line) for line in lines]
 
 
 def _lacking(services: Iterable[dict[str, Any]], tasks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

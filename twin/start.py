@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from twin.aws.ecs.model import Ecs, HealthStatus, RolloutState, Service, Task, TaskStatus
 from twin.errors import StartFailed
+from twin.failing import FAILURES, last_output
 from twin.foreground import Foreground
 from twin.machine.files import last_line, write_json
 from twin.machine.state import StateFolder
@@ -20,7 +21,6 @@ from twin.tasks.health import INTERVAL
 __all__ = ["announce", "require_steady", "until_steady", "until_up", "why_not_up"]
 
 _POLL, _STEADY_POLL = 0.02, 0.5  # seconds
-_FAILURES = 3  # so many tasks of a service that end by themselves, or find no place, and it does not come up
 _PATIENCE = 60.0  # seconds without another task that runs
 _LONGEST_HOLD = 300.0  # seconds more for tasks that are held until they are HEALTHY: the longest start period
 
@@ -165,7 +165,7 @@ def why_not_up(ecs: Ecs, service: Service, logs: Path) -> str | None:
     primary = service.primary
     ended = [task for task in ecs.tasks_of(service) if task.stop_code is not None]
     failed = primary.rollout_state is RolloutState.FAILED
-    if not failed and max(len(ended), primary.failed_in_a_row) < _FAILURES:
+    if not failed and max(len(ended), primary.failed_in_a_row) < FAILURES:
         return None
     unplaced = _unplaced(service)
     if unplaced:
@@ -182,7 +182,7 @@ def _why_not_steady(ecs: Ecs, service: Service, logs: Path) -> str | None:
     if not failed and any("health HEALTHY" in task.steps for task in tasks):
         return None
     because = {task.id: why for task in tasks if (why := task.unhealthy_because or _was_unhealthy(task))}
-    if len(because) < (1 if failed else _FAILURES):
+    if len(because) < (1 if failed else FAILURES):
         return why_not_up(ecs, service, logs) if failed else None
     identifier, why = list(because.items())[-1]
     log = logs / identifier / "health.log"
@@ -211,8 +211,8 @@ def _unplaced(service: Service) -> str:
 
 def _of_task(task: Task, logs: Path) -> str:
     folder = logs / task.id
-    last = last_line(folder / "application.log")
-    said = f", its last words are {last!r}" if last else ""
+    last = last_output(task, logs)
+    said = f", its last output is {last!r}" if last else ""
     where = f": see the logs in {folder}" if folder.exists() else ""
     return f"Tasks do not stay up ({task.stopped_reason}){said}{where}."
 

@@ -27,6 +27,7 @@ from twin.aws.moto.scaling import Scaling
 from twin.aws.moto.subnets import Subnets
 from twin.control import Control
 from twin.events import Events
+from twin.failing import failing, warning
 from twin.faults import Faults
 from twin.foreground import Foreground
 from twin.front.alb import LoadBalancers
@@ -110,13 +111,18 @@ class Supervisor:
                 await self._start(started, begin)
                 foreground.serves = True
                 begin(require_steady(self._ecs, self._tasks, self._faults, foreground))
+                warn = partial(warning, self._ecs, self._tasks.folder, again=self._options.then is not None)
+                begin(kept("the tasks that end by themselves", warn))
                 gc.freeze()  # what is here now stays
                 gc.enable()
-                return await foreground.stay(self._aws.environment(os.environ), self._tasks.programs.umask)
+                code = await foreground.stay(self._aws.environment(os.environ), self._tasks.programs.umask)
+                for found in failing(self._ecs, self._tasks.folder, least=1).values() if code else ():
+                    print(f"twin: {found}", file=sys.stderr, flush=True)
+                return code
         except asyncio.CancelledError:
-            if (code := foreground.code_of_end()) is None:
+            if (ended := foreground.code_of_end()) is None:
                 raise
-            return code
+            return ended
         finally:
             foreground.close()
             print("twin: going down", file=sys.stderr, flush=True)

@@ -65,11 +65,15 @@ def test_a_service_with_fewer_tasks_than_it_wants_is_a_line_with_the_last_reason
         stopped("orders", 7, "twin stop"),
     ]
 
-    assert [str(line) for line in _notes(services, tasks, "twin.toml is no TOML.")] == [
+    assert [
+        str(line)
+        for line in _notes(services, tasks, {"failing": [{"text": "..."}], "programs_error": "twin.toml is no TOML."})
+    ] == [
         "mailer: 0 of 1 tasks run: no program",
         "starting: 1 of 2 tasks run",
         "crowded: 1 of 2 tasks run: (service crowded) was unable to place a task.",
+        "...",
         "No task can start: twin.toml is no TOML.",
     ]
     assert _lacking(services, tasks)[1] == {"service": "starting", "running": 1, "desired": 2, "reason": None}
-    assert _notes(services[:1], tasks, None) == []
+    assert _notes(services[:1], tasks, {"failing": [], "programs_error": None}) == []

@@ -237,6 +237,36 @@ def test_a_worker_without_a_port_comes_up_once_its_program_is_named(
     wait_until(lambda: not tasks(twin, "worker"), "it has stopped")
 
 
+def test_a_revision_whose_program_crashes_is_said_with_its_last_output(
+    twin: RunningTwin, subnet: str, folder: Path
+) -> None:
+    program = "import os, signal, sys; 'FAIL' in os.environ and sys.exit('no module named shopp'); signal.pause()"
+    with (folder / "twin.toml").open("a") as file:
+        file.write(f"[programs.crashing]\ncommand = {json.dumps([sys.executable, '-c', program])}\n")
+    serve(twin, subnet, "crashing", {"name": "app", "image": "a:1"})
+    wait_until(lambda: tasks(twin, "crashing"), "the first revision runs")
+    assert ps(twin)["failing"] == []
+
+    container = {"name": "app", "image": "a:2", "environment": [{"name": "FAIL", "value": "1"}]}
+    ecs = twin.client("ecs")
+    ecs.register_task_definition(
+        family="crashing", networkMode="awsvpc", cpu="256", memory="512", containerDefinitions=[container]
+    )
+    ecs.update_service(cluster="shop", service="crashing", taskDefinition="crashing:2")
+
+    (failing,) = wait_until(lambda: ps(twin)["failing"], "three tasks have ended")
+    assert (failing["service"], failing["revision"], failing["serving"]) == ("crashing", "crashing:2", ["crashing:1"])
+    assert (failing["reason"], failing["last_output"]) == (
+        "Essential container in task exited",
+        "no module named shopp",
+    )
+    assert "tasks in a row have ended by themselves: Essential container in task exited; " in listed(twin)
+    warned = [event["message"] for event in twin.events() if "crashing: of crashing:2 " in event.get("message", "")]
+    assert len(warned) == 1
+    assert "'no module named shopp'" in warned[0]
+    ecs.delete_service(cluster="shop", service="crashing", force=True)
+
+
 def test_a_secret_that_is_not_there_is_a_start_that_failed(twin: RunningTwin, subnet: str, folder: Path) -> None:
     secrets = [{"name": "A", "valueFrom": "arn:aws:ssm:eu-west-2:123456789012:parameter/none"}]
     with (folder / "twin.toml").open("a") as file:
@@ -296,3 +326,44 @@ def test_a_task_that_is_run_once_with_a_command_of_its_own(twin: RunningTwin, su
     )
     assert logs.stdout.strip() == f"1 other {folder}"
     assert not (folder / "never").exists()
+
+
+DEPLOYS = """
+import sys, time
+
+import boto3
+
+ecs, ec2 = boto3.client("ecs"), boto3.client("ec2")
+vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+ecs.create_cluster(clusterName="shop")
+container = {"name": "app", "image": "orders:1"}
+ecs.register_task_definition(
+    family="orders", networkMode="awsvpc", cpu="256", memory="512", containerDefinitions=[container]
+)
+network = {"awsvpcConfiguration": {"subnets": [subnet]}}
+service = {"cluster": "shop", "serviceName": "orders", "taskDefinition": "orders", "desiredCount": 1}
+ecs.create_service(**service, launchType="FARGATE", networkConfiguration=network)
+while not ecs.list_tasks(cluster="shop", desiredStatus="STOPPED")["taskArns"]:
+    time.sleep(0.05)
+print("the command ends", file=sys.stderr, flush=True)
+sys.exit(5)
+"""
+
+
+def test_a_command_that_fails_is_followed_by_why_its_services_did_not_come_up(
+    start_twin: TwinFactory, tmp_path: Path
+) -> None:
+    (tmp_path / "deploy.py").write_text(DEPLOYS)
+    twin = start_twin(
+        "--empty", "--", sys.executable, str(tmp_path / "deploy.py"), synth=None, folder=tmp_path, wait=False
+    )
+
+    written = twin.process.communicate(timeout=STARTS_WITHIN)[0]
+
+    assert twin.process.returncode == 5
+    after = written.partition("the command ends\n")[2]
+    why = "Container app of orders has no program on this machine: write [programs.orders]"
+    lines = [line for line in after.splitlines() if line.startswith("twin: orders: of orders:1 ")]
+    assert lines, written
+    assert why in lines[-1]

@@ -60,7 +60,7 @@ def test_three_tasks_that_end_are_enough(tmp_path: Path) -> None:
 
     said = why(world, tmp_path)
 
-    assert said.startswith("Tasks do not stay up (CannotStartContainerError), its last words are 'no database': see")
+    assert said.startswith("Tasks do not stay up (CannotStartContainerError), its last output is 'no database': see")
 
 
 def test_a_circuit_breaker_at_one_ends_the_start_with_its_first_task(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_what_the_stack_has_no_use_for_here_is_a_line_and_a_list_on_demand(twin:
 
     told = json.loads(ps("--json"))
     left_out = told["left_out"]
-    assert (told["lacking"], told["perhaps_not_on_aws"], told["programs_error"]) == ([], [], None)
+    assert (told["lacking"], told["failing"], told["perhaps_not_on_aws"], told["programs_error"]) == ([], [], [], None)
     assert ps().splitlines()[-1] == f"{len(left_out)} parts of the stack do nothing here: twin ps --left-out"
     *_, head = (line for line in ps("--left-out").splitlines() if not line.startswith("  "))
     assert head == f"{len(left_out)} parts of the stack do nothing here:"

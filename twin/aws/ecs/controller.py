@@ -145,6 +145,7 @@ class Controller:
         """Once a task is RUNNING, its end is no failure of its deployment: only health checks that fail are [ecs]."""
         task = self.ecs.tasks[event.task]
         if task.is_wanted:
+            task.deployment.ended_in_a_row += 1
             if "RUNNING" not in task.steps and (service := self._service_of(task)) is not None:
                 self._start_failed(service, task.deployment)
             self.stop_task(task, StopCode(event.code), event.reason)
@@ -365,7 +366,7 @@ class Controller:
 
     def _forget_failures(self, service: Service, deployment: Deployment) -> None:
         """A task of *deployment* is healthy: it starts tasks successfully."""
-        deployment.failed_in_a_row = 0
+        deployment.failed_in_a_row = deployment.ended_in_a_row = 0
         if service.deployment_configuration["deploymentCircuitBreaker"].get("resetOnHealthyTask", True):
             deployment.failed_tasks = 0
 

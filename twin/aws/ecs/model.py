@@ -172,6 +172,7 @@ class Deployment:
     rollout_state_reason: str = ""
     failed_tasks: int = 0  # as the circuit breaker counts them: since a task of it became healthy, or in all
     failed_in_a_row: int = 0  # since a task of it became healthy
+    ended_in_a_row: int = 0  # tasks of it that ended by themselves, RUNNING or not, since one became healthy
     has_run: bool = False  # whether a task of it has got to RUNNING: the circuit breaker's first stage is over
     not_before: float = 0.0  # no task is started earlier: back-off
     replaces: Deployment | None = None  # the deployment that was completed last when this one began

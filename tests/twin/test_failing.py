@@ -1,0 +1,88 @@
+"""Which deployments are said to fail: ECS in virtual time, whose tasks end as each test wants."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.twin.aws.ecs.world import World, task_definition
+from twin.failing import Failing, failing, warning
+
+BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
+
+
+def found(world: World, logs: Path) -> list[Failing]:
+    return list(failing(world.ecs, logs).values())
+
+
+def rolled_out(logs: Path, **service: Any) -> World:
+    """A service that runs, and a new revision of it whose tasks cannot start."""
+    world = World()
+    world.start(**service)
+    world.advance(60)
+    assert found(world, logs) == []
+    world.call("RegisterTaskDefinition", task_definition())
+    world.update(taskDefinition="shop:2")
+    world.tasks.cannot_start.add(world.service.primary.task_definition.arn)
+    return world
+
+
+def test_a_revision_that_does_not_start_is_found_while_the_former_one_serves(tmp_path: Path) -> None:
+    world = rolled_out(tmp_path, deploymentConfiguration={})
+    world.advance(1)
+    assert found(world, tmp_path) == []
+    world.advance(9)
+    last = [task for task in world.ecs.tasks.values() if task.stop_code is not None][-1]
+    (tmp_path / last.id).mkdir()
+    (tmp_path / last.id / "application.log").write_text("starting\nno module app\n")
+
+    (each,) = found(world, tmp_path)
+
+    assert (each.revision, each.serving, each.last_output) == ("shop:2", ("shop:1",), "no module app")
+    assert str(each) == (
+        f"shop: of shop:2 {each.ended} tasks in a row have ended by themselves: CannotStartContainerError; the "
+        f"last output is 'no module app', and `twin logs {last.id[:12]}` has the rest. Tasks of before (shop:1) "
+        "serve meanwhile."
+    )
+
+
+def test_a_task_that_becomes_healthy_ends_the_row(tmp_path: Path) -> None:
+    world = rolled_out(tmp_path, deploymentConfiguration={})
+    world.advance(10)
+    assert found(world, tmp_path)
+
+    world.tasks.cannot_start.clear()
+    world.advance(300)
+
+    assert found(world, tmp_path) == []
+
+
+def test_a_deployment_that_was_rolled_back_is_said_until_the_next(tmp_path: Path) -> None:
+    world = rolled_out(tmp_path, deploymentConfiguration=BREAKER)
+    world.advance(120)
+    assert world.service.primary.task_definition.revision == 1
+
+    (each,) = found(world, tmp_path)
+    assert each.revision == "shop:2"
+
+    world.update(forceNewDeployment=True)
+    assert found(world, tmp_path) == []
+
+
+@pytest.mark.parametrize(("again", "times"), [(False, 1), (True, 3)])
+def test_it_is_said_once_and_again_while_a_command_runs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, again: bool, times: int
+) -> None:
+    world = rolled_out(tmp_path, deploymentConfiguration={})
+    world.advance(10)
+    looks = iter([failing(world.ecs, tmp_path)] * 3)
+    monkeypatch.setattr("twin.failing._AGAIN", 0.0)
+    monkeypatch.setattr("twin.failing.failing", lambda *_: next(looks))
+
+    with pytest.raises(RuntimeError, match="StopIteration"):  # after three looks
+        asyncio.run(warning(world.ecs, tmp_path, again=again, poll=0))
+
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == ["shop"] * times

@@ -1,0 +1,115 @@
+"""Deployments whose tasks end by themselves, one after the other: said on the terminal once, and by `twin ps`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from twin.aws.ecs.model import Deployment, Ecs, Service, StopCode, Task, TaskDefinition, TaskStatus
+from twin.machine.files import last_line
+
+__all__ = ["FAILURES", "Failing", "failing", "last_output", "warning"]
+
+FAILURES = 3
+"""So many tasks of a service that end by themselves, or find no place, and it does not come up."""
+
+_POLL = 0.5  # seconds
+_AGAIN = 60.0  # seconds, while a command runs that may wait for the tasks and write much itself
+_BY_THEMSELVES = (StopCode.ESSENTIAL_CONTAINER_EXITED, StopCode.TASK_FAILED_TO_START)
+
+_logger = logging.getLogger("twin")
+
+
+@dataclass(frozen=True)
+class Failing:
+    """A service whose newest deployment has tasks that have ended by themselves, and none that is healthy since.
+
+    Attributes:
+        revision: which its tasks run, such as `orders:2`.
+        ended: how many have ended in a row.
+        task: the id of the last of them.
+        reason: why that one has ended, in ECS's words.
+        last_output: the last line that its main container wrote; empty: it wrote nothing.
+        serving: the revisions of tasks of other deployments that run meanwhile.
+    """
+
+    service: str
+    revision: str
+    ended: int
+    task: str
+    reason: str
+    last_output: str
+    serving: tuple[str, ...]
+
+    def __str__(self) -> str:
+        reason = self.reason.rstrip(".")
+        if self.last_output:
+            reason += f"; the last output is {self.last_output!r}, and `twin logs {self.task[:12]}` has the rest"
+        tasks = (
+            f"{self.ended} tasks in a row have ended by themselves" if self.ended > 1 else "a task has ended by itself"
+        )
+        text = f"{self.service}: of {self.revision} {tasks}: {reason}."
+        return text + (f" Tasks of before ({', '.join(self.serving)}) serve meanwhile." if self.serving else "")
+
+
+def failing(ecs: Ecs, logs: Path, *, least: int = FAILURES) -> dict[str, Failing]:
+    """Those of all services, by the id of the deployment; one that was rolled back is among them until the next.
+
+    Args:
+        logs: the folder with a folder for each task.
+        least: so many tasks in a row have ended.
+    """
+    return {
+        deployment.id: found
+        for service in ecs.services.values()
+        if service.status == "ACTIVE"
+        and (deployment := _newest(service)) is not None
+        and deployment.ended_in_a_row >= least
+        and (found := _failing(ecs, service, deployment, logs)) is not None
+    }
+
+
+async def warning(ecs: Ecs, logs: Path, *, again: bool, poll: float = _POLL) -> None:
+    """Warn of each such deployment once, without end; with *again* once a minute."""
+    clock = asyncio.get_running_loop().time
+    warned: dict[str, float] = {}
+    while True:
+        for identifier, found in failing(ecs, logs).items():
+            if identifier not in warned or (again and clock() >= warned[identifier] + _AGAIN):
+                warned[identifier] = clock()
+                _logger.warning("%s", found)
+        await asyncio.sleep(poll)
+
+
+def last_output(task: Task, logs: Path) -> str:
+    """The last line that its main container wrote; empty: it wrote nothing."""
+    return last_line(logs / task.id / "application.log")
+
+
+def _newest(service: Service) -> Deployment | None:
+    """The one that a client set off last: no rollback."""
+    return next((each for each in reversed(service.history) if each.returns_to is None), None)
+
+
+def _failing(ecs: Ecs, service: Service, deployment: Deployment, logs: Path) -> Failing | None:
+    tasks = ecs.tasks_of(service)
+    ended = [task for task in tasks if task.deployment is deployment and task.stop_code in _BY_THEMSELVES]
+    if not ended:  # ECS has forgotten them
+        return None
+    last = ended[-1]
+    others = (t for t in tasks if t.deployment is not deployment and t.last_status is TaskStatus.RUNNING)
+    return Failing(
+        service.name,
+        _revision(deployment.task_definition),
+        deployment.ended_in_a_row,
+        last.id,
+        last.stopped_reason or "",
+        last_output(last, logs),
+        tuple(sorted({_revision(task.deployment.task_definition) for task in others})),
+    )
+
+
+def _revision(definition: TaskDefinition) -> str:
+    return f"{definition.family}:{definition.revision}"
