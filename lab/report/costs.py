@@ -11,7 +11,7 @@ from typing import Any
 from lab.costs import bill as model
 from lab.costs.bill import PUBLIC_ALB, SERVICE_CONNECT, WITH_SHARE, Line, Way
 from lab.costs.prices import ZERO, PriceBook
-from lab.costs.scenario import HOURS, KB, SECONDS_PER_HOUR
+from lab.costs.scenario import HOURS, KB, SECONDS_PER_HOUR, Scenario
 from lab.costs.study import BreakEven, Study
 from lab.costs.update import Change
 from lab.report.document import Document, Heading, Part, Sentence, Table
@@ -38,7 +38,7 @@ def _parts(study: Study, reference: str) -> Iterator[Part]:
         f"{_priced(study.prices)}; USD a month of {HOURS} hours: {plain(s.mean_rate)} requests/s "
         f"({s.requests / 10**6:,.1f} M a month) of {_kb(s.request_bytes)} with responses of {_kb(s.response_bytes)}; "
         f"{s.tasks} tasks of {s.cpu} CPU units with {s.memory} MiB ({s.architecture}) in {s.azs} zones, "
-        f"network: {s.network}{f', shared by {s.services:,} services' if s.services > 1 else ''}.",
+        f"network: {s.network}.",
         kind="facts",
     )
     yield _ways(study)
@@ -68,13 +68,14 @@ def _priced(prices: PriceBook) -> str:
 
 def _headline(study: Study) -> str:
     rate = f"At {rounded(study.scenario.mean_rate)} requests/s"
+    one = of_services(study.scenario)
     other = money(model.total(study.against, study.scenario, study.prices))
     if not study.possible:
         return (
-            f"{rate} a month costs {other} USD with {_named(study.against)}; API Gateway carries at most 10 MB in a "
-            "request or response."
+            f"{rate} a month costs {other} USD{one} with {_named(study.against)}; API Gateway carries at most 10 MB in "
+            "a request or response."
         )
-    own = f"{rate} a month without a load balancer costs {money(study.bills[SERVICE_CONNECT].total)} USD"
+    own = f"{rate} a month without a load balancer costs {money(study.bills[SERVICE_CONNECT].total)} USD{one}"
     if study.against is SERVICE_CONNECT:
         return f"{own}."
     difference = study.difference(SERVICE_CONNECT)
@@ -82,6 +83,11 @@ def _headline(study: Study) -> str:
         return f"{own}, the same as with {_named(study.against)}."
     more = "more" if difference > 0 else "less"
     return f"{own}, {money(abs(difference))} {more} than with {_named(study.against)} ({other})."
+
+
+def of_services(scenario: Scenario) -> str:
+    """Whose VPC it is, if not the service's alone."""
+    return f" for one of {scenario.services:,} services in the VPC" if scenario.services > 1 else ""
 
 
 def _named(way: Way) -> str:

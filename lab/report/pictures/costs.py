@@ -14,7 +14,7 @@ from lab.costs.bill import GROUPS, PUBLIC_ALB, WAYS, Way
 from lab.costs.scenario import KB, Scenario
 from lab.costs.study import BreakEven, Study
 from lab.errors import BadInput
-from lab.report.costs import rounded
+from lab.report.costs import of_services, rounded
 from lab.report.pictures import COLOURS, INK, LINES, new_figure, save
 
 _COLOURS = [colour for colour in COLOURS if colour != LINES[""]]  # but the grey: the axis, and two parts, are grey
@@ -65,7 +65,7 @@ def _bars(study: Study, axes: Axes) -> None:
         axes.text(total, place, f" {total:,.0f}" if way.carries(study.scenario) else " not possible", va="center")
     axes.set_yticks(places, [way.name for way, _ in bars])
     axes.invert_yaxis()
-    axes.set_xlabel("USD a month")
+    axes.set_xlabel(f"USD a month{of_services(study.scenario)}")
     scenario = study.scenario
     size = f"{rounded(scenario.response_bytes / KB)} KB"
     priced = (
@@ -79,7 +79,9 @@ def _by_rate(study: Study, axes: Axes) -> None:
     _curves(study, axes, _log_space(0.1, 1000.0), lambda rate: study.scenario.at_rate(Decimal(rate)), points)
     axes.set_xlabel("requests/s (points: where service-connect costs the same as another)")
     size = rounded(study.scenario.response_bytes / KB)
-    axes.set_title(f"USD a month more than a public ALB: responses of {size} KB", fontsize=10)
+    axes.set_title(
+        f"USD a month{of_services(study.scenario)} more than a public ALB: responses of {size} KB", fontsize=10
+    )
 
 
 def _by_size(study: Study, axes: Axes) -> None:
@@ -89,7 +91,9 @@ def _by_size(study: Study, axes: Axes) -> None:
     points = [(point, point.at / KB, f"{point.at / KB:,.0f} KB") for point in study.sizes]
     _curves(study, axes, sizes, lambda size: study.scenario.replace(response_bytes=Decimal(size) * KB), points)
     axes.set_xlabel("KB of a response (API Gateway ends at 10 MB)")
-    axes.set_title(f"USD a month more than a public ALB: {_rate(study.scenario)}", fontsize=10)
+    axes.set_title(
+        f"USD a month{of_services(study.scenario)} more than a public ALB: {_rate(study.scenario)}", fontsize=10
+    )
 
 
 def _curves(

@@ -57,7 +57,7 @@ def test_the_answer_comes_first(prices: PriceBook) -> None:
 
 def test_services_that_share_the_network_are_named(prices: PriceBook) -> None:
     found = said(page(Scenario(services=10), prices))
-    assert "network: endpoints, shared by 10 services. " in found
+    assert " USD for one of 10 services in the VPC, " in found
     assert "NAT gateways are shared by 10 services in equal parts; `--services N`" in found
     assert "Going without is cheaper than a public ALB up to 0.3/s and cheaper than an internal ALB" in found
     assert "NAT gateways are this service's alone; " in said(page(Scenario(), prices))

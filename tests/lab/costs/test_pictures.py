@@ -90,3 +90,9 @@ def test_a_folder_that_cannot_be_made(default: Study, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput, match="cannot be written"):
         write_pictures(default, tmp_path / "file")
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_services_that_share_the_network_are_named(prices: PriceBook, name: str) -> None:
+    found = texts(svg(costs_figure(Study(Scenario(services=10), prices), name)))
+    assert any(text.startswith("USD a month for one of 10 services in the VPC") for text in found)
