@@ -351,7 +351,7 @@ def table(
 ) -> None:
     """Print failed requests, and the seconds of traffic that they are, of each event by way and setting."""
     from lab.experiments.study import read_studies
-    from lab.report.answers import table_page
+    from lab.report.table import table_page
 
     print_page(table_page(read_studies(folders)), as_json=as_json)
 

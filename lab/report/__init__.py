@@ -4,6 +4,7 @@
 #   document.py   Heading, Sentence, Table, Picture, Document; as_json
 #   words.py      every sentence about runs, once; numbers and names in words
 #   pages.py      a run, a study -> Document
+#   table.py      failed requests by event and way -> Document
 #   answers.py    a split, a simulated gateway, two studies, a calibration -> Document
 #   costs.py      a cost study -> Document
 #   terminal.py, html.py    the writers

@@ -10,10 +10,9 @@ from lab.distribution.gateway import Policy
 from lab.distribution.intervals import Share
 from lab.distribution.judgement import Analysis, Zones
 from lab.distribution.longer import LongerRun
-from lab.experiments.catalogue import EXPERIMENTS, LOAD_BALANCER
+from lab.experiments.catalogue import EXPERIMENTS
 from lab.experiments.figures import FIGURES
-from lab.experiments.findings import Findings
-from lab.experiments.study import Measured, Spread, Study, beside_each_other
+from lab.experiments.study import Study
 from lab.records.hops import Hops
 from lab.records.run import TaskRecord
 from lab.report import words
@@ -27,58 +26,6 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 40  # hosts in a table
 _STRIP = 25  # characters
-
-
-# lab table
-
-
-def table_page(studies: Sequence[Study]) -> Document:
-    """Events against ways and settings: failed requests, and the seconds of traffic that they are."""
-    runs = [measured for study in studies for measured in study.measured]
-    is_alone = any(LOAD_BALANCER not in measured.runs for measured in runs)
-    found: dict[str, dict[str, list[Findings]]] = {}
-    for measured, arm, findings in beside_each_other(runs):
-        cells = found.setdefault(words.column(measured, arm), {})
-        cells.setdefault(findings.experiment.name, []).append(findings)
-    names = [name for name in EXPERIMENTS if any(name in cells for cells in found.values())]
-    rows = []
-    for name in names:
-        failed = [_failed(cells[name]) if name in cells else "-" for cells in found.values()]
-        rows.append([words.capital(EXPERIMENTS[name].when), *failed])
-    times = max((len(each) for cells in found.values() for each in cells.values()), default=0)
-    each = "single runs" if times <= 1 else f"up to {times} runs each, as the median (least to most)"
-    where = "".join(dict.fromkeys(map(words.measured_on, runs)))
-    parts: list[Part] = [
-        Table(["", *found], rows),
-        f"{where}{words.capital(each)}: {_load_of(runs)}.",
-        words.counted_until({head: [each for own in cells.values() for each in own] for head, cells in found.items()}),
-        "" if is_alone else words.BESIDE,
-        Sentence(words.unused(studies, "In none of this"), "warning"),
-    ]
-    values = [
-        {"experiment": name, "column": head, "runs": len(each), "failures": [findings.failures for findings in each],
-         "requests": [findings.requests for findings in each],
-         "failed_seconds": [findings.failed_seconds for findings in each]}
-        for head, cells in found.items() for name, each in cells.items()
-    ]  # fmt: skip
-    return Document("Failed requests, and how many seconds of traffic that is", parts, {"cells": values})
-
-
-def _failed(found: Sequence[Findings]) -> str:
-    """Such as `75 (0.8 s)`; with repeats `75 (60 to 90), 0.8 (0.6 to 0.9) s`; with UNENDED."""
-    failed = Spread.of([findings.failures for findings in found], "")
-    seconds = Spread.of([findings.failed_seconds for findings in found], "s")
-    unended = words.UNENDED if any(each.unended for each in found) else ""
-    if not failed.high:
-        return f"none{unended}"
-    told = f"{spread(failed)}, {spread(seconds)} s" if failed.count > 1 else f"{spread(failed)} ({spread(seconds)} s)"
-    return told + unended
-
-
-def _load_of(runs: Sequence[Measured]) -> str:
-    rates = [findings.rate for measured in runs for findings in measured.findings.values()]
-    low, high = f"{min(rates, default=0):,.0f}", f"{max(rates, default=0):,.0f}"
-    return f"{low if low == high else f'{low} to {high}'} requests/s each way"
 
 
 # lab run --list

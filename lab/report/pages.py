@@ -15,6 +15,7 @@ from lab.experiments.figures import FIGURES, figures
 from lab.experiments.findings import Findings, Period, of_period
 from lab.experiments.study import Measured, Row, Study, rows
 from lab.records.observations import observe
+from lab.report import table as failed
 from lab.report import words
 from lab.report.document import Document, Heading, Part, Picture, Sentence, Table
 from lab.report.pictures.split import convergence_svgs, deviations_svgs
@@ -30,6 +31,7 @@ _FROM, _TO = "failures_from_s", "failures_to_s"  # one column
 _PAGE_ONLY = {"unfinished", "failed_percent", "p99_before_ms", "p99_during_ms", "detect_s", "deregister_s", "replace_s"}
 _FOLDED = {"requests", "even_again_s"}  # on a narrow screen
 
+_MOST_COLUMNS = 4  # of the table that a page of several runs begins with
 _ALONE = 2  # level of the headings of a page about one run
 _HOW_TO_READ = (
     Heading("How to read this", folded=True, detail=True),
@@ -252,6 +254,10 @@ def _window(period: Period, is_shown: bool) -> dict[str, Any]:
 def _study(study: Study, matrix: Sequence[Row], shown: Collection[Split]) -> Iterator[Part]:
     where = "".join(dict.fromkeys(map(words.measured_on, study.measured))).strip()
     yield Sentence(where, "facts", detail=True)
+    found = failed.columns(study.measured)
+    if 1 < len(found) <= _MOST_COLUMNS and len({row.experiment.name for row in matrix}) > 1:
+        yield failed.failed_table(found, detail=True)
+    yield failed.counted_until(found)
     yield from _timelines(study) or grids(matrix)
     if matrix:
         yield from table(matrix, study.measured)
@@ -287,6 +293,9 @@ def table(matrix: Sequence[Row], measured: Sequence[Measured] = ()) -> Iterator[
 
 
 def _table(matrix: Sequence[Row], measured: Sequence[Measured]) -> Table:
+    # What is to be compared stands together.
+    names = list(dict.fromkeys(row.experiment.name for row in matrix))
+    matrix = sorted(matrix, key=lambda row: names.index(row.experiment.name))
     swept = words.swept(matrix)
     both = len({row.arm for row in matrix}) > 1
     first: dict[tuple[object, ...], str] = {}
@@ -322,7 +331,12 @@ def _cell(row: Row, figure: str) -> str:
     if (spread := row.figures.get(figure)) is None:
         return "-"
     some = f", in {spread.count} of {row.runs}" if spread.count < row.runs else ""
-    told = f"{spread.low:.1f} to {row.figures[_TO].high:.1f}" if figure == _FROM else words.spread(spread)
+    if figure == _FROM:
+        told = f"{spread.low:.1f} to {row.figures[_TO].high:.1f}"
+    else:
+        told = words.spread(spread, words.digits_of(max(findings.failures for findings in row.findings)))
+    if figure == "failures" and any(findings.unended for findings in row.findings):
+        told += words.UNENDED
     return f"{told}{some}"
 
 

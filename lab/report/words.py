@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -71,10 +72,15 @@ SETTINGS: Mapping[str, str] = _TABLES["settings"]
 # Numbers and names
 
 
-def percent(fraction: float) -> str:
-    """5 %, 0.0123 %, 1100 %: three significant digits, or whole."""
+def percent(fraction: float, digits: int = 3) -> str:
+    """5 %, 0.0123 %, 1100 %: three significant *digits* at most, or whole."""
     value = 100 * fraction
-    return f"{value:.0f} %" if value >= 100 else f"{value:.3g} %"
+    return f"{value:.0f} %" if value >= 10**digits / 10 else f"{value:.{digits}g} %"
+
+
+def digits_of(count: int) -> int:
+    """How many significant digits a share carries of which so many were counted: one of 1,116 is 0.09 %."""
+    return min(3, len(str(count)))
 
 
 def p_words(probability: float) -> str:
@@ -515,17 +521,22 @@ def _seconds(value: float) -> str:
     return f"{value:.1g}" if 0 < value < 0.05 else f"{value:.1f}"
 
 
+def _percentage(value: float, digits: int = 3) -> str:
+    return percent(value / 100, digits).removesuffix(" %")
+
+
 _UNITS: Mapping[str, Callable[[float], str]] = {
     "": "{:,.0f}".format,
-    "%": lambda value: percent(value / 100).removesuffix(" %"),
+    "%": _percentage,
     "s": _seconds,
     "ms": "{:,.1f}".format,
 }
 
 
-def spread(of: Spread) -> str:
-    """Such as `1.3 (0.9 to 2.1)`, in the figure's unit."""
-    low, median, high = (_UNITS[of.unit](value) for value in (of.low, of.median, of.high))
+def spread(of: Spread, digits: int = 3) -> str:
+    """Such as `1.3 (0.9 to 2.1)`, in the figure's unit; so many *digits* of a percentage."""
+    told = partial(_percentage, digits=digits) if of.unit == "%" else _UNITS[of.unit]
+    low, median, high = (told(value) for value in (of.low, of.median, of.high))
     # A narrow column breaks before the parenthesis, not inside of it.
     return median if low == high else f"{median} " + f"({low} to {high})".replace(" ", "\xa0")
 
@@ -594,7 +605,10 @@ def swept(matrix: Sequence[Row]) -> list[str]:
 def study_answer(matrix: Sequence[Row]) -> str:
     """What several runs say, in one sentence."""
     names = swept(matrix)
-    sentences = []
+    # Of several columns of events the table has the numbers.
+    columns = {(row.arm, *map(row.setting, names)) for row in matrix if row.experiment.has_event}
+    in_short = len(columns) > 1
+    sentences: list[str] = []
     for arm, way in THROUGH.items():
         own: dict[tuple[float | None, ...], list[Row]] = {}
         for row in matrix:
@@ -603,20 +617,22 @@ def study_answer(matrix: Sequence[Row]) -> str:
         told = [row for rows in own.values() for row in rows]
         is_grid = not any(None in setting for setting in own)
         if len(own) == 1:
-            sentences.append(f"{way} {_worst(told)}")
+            sentences.append(f"{way} {_events(told) if in_short else _worst(told)}")
         elif is_grid and len({row.experiment.name for row in told}) == 1:
             sentences.append(_lossless_settings(told, names, way))
         elif 0 < len(own) <= _MOST_CLAUSES:
-            clauses = [_worst(rows, _settings(names, setting)) for setting, rows in own.items()]
+            clauses = [_events(rows, _settings(names, setting)) for setting, rows in own.items()]
             sentences.append(f"{way} {'; '.join(clauses)}")
         elif own:
-            sentences.append(_lossless_settings(told, names, way) if is_grid else f"{way} {_worst(told)}")
+            sentences.append(_lossless_settings(told, names, way) if is_grid else f"{way} {_events(told)}")
     if not sentences:
         return "No run came to its end, so there is nothing to say of them together."
     least, most = min(row.runs for row in matrix), max(row.runs for row in matrix)
     each = f"{most} runs each: " if least == most else f"{least} to {most} runs each: "
     runs = each if most > 1 else "Single runs: " if len(matrix) > 1 else ""
-    text = "; ".join(sentences)
+    # What is alike of all is said once.
+    first, said, rest = "; ".join(sentences).partition(_LOST_REQUESTS)
+    text = f"{first}{said}{rest.replace(_LOST_REQUESTS, '')}"
     return f"{runs}{text if runs else capital(text)}."
 
 
@@ -625,22 +641,39 @@ def _settings(names: Sequence[str], values: Sequence[float | None]) -> str:
     return f" {joined([_if(name, value) for name, value in zip(names, values, strict=True) if value is not None])}"
 
 
+def _events(matrix: Sequence[Row], condition: str = "") -> str:
+    """Such as `2 of 3 events lost requests if the application ends at once`."""
+    events = [row for row in matrix if row.experiment.has_event]
+    if len(events) < 2:
+        return _worst(matrix, condition)
+    lossless = [row for row in events if not failed_share(row)]
+    lossy = len(events) - len(lossless)
+    return f"{lossy or 'none'} of {len(events)}{_mark(lossless)}{_LOST_REQUESTS}{condition}"
+
+
+_LOST_REQUESTS = " events lost requests"
+
+
+def _mark(matrix: Sequence[Row]) -> str:
+    return UNENDED if any(each.unended for row in matrix for each in row.findings) else ""
+
+
 def _worst(matrix: Sequence[Row], condition: str = "") -> str:
     events = [row for row in matrix if row.experiment.has_event]
     worst = max(events or matrix, key=failed_share)
-    share = percent(failed_share(worst))
+    share = percent(failed_share(worst), digits_of(_sums(worst)[0]))
     if len(events) < 2:
         some = f" ({share})" if failed_share(worst) else ""
         return f"{_lost(worst)} requests failed {worst.experiment.when}{condition}{some}"
     lossy = sum(not _is_lossless(row) for row in events)
     if not lossy:
-        return f"none of {len(events)} events lost a request{condition}"
+        return f"none of {len(events)}{_mark(events)} events lost a request{condition}"
     many = f"{'each' if lossy == len(events) else lossy} of {len(events)} events"
     if not failed_share(worst):
         return f"{many} had requests without an end{condition}, and none failed"
     lost = f"({_lost(worst)}, {share})"
     if lossy == 1:
-        return f"of {len(events)} events only {worst.experiment.name} lost requests{condition} {lost}"
+        return f"of {len(events)}{_mark(events)} events only {worst.experiment.name} lost requests{condition} {lost}"
     return f"{many} lost requests{condition}, {worst.experiment.name} most {lost}"
 
 
@@ -673,7 +706,7 @@ def _sums(row: Row) -> tuple[int, int]:
 def _lost(row: Row) -> str:
     """Such as `75 of 3,000` or `none of 3,000`."""
     failed, requests = _sums(row)
-    return f"{f'{failed:,}' if failed else 'none'} of {requests:,}"
+    return f"{f'{failed:,}' if failed else f'none{_mark([row])}'} of {requests:,}"
 
 
 def _is_lossless(row: Row) -> bool:

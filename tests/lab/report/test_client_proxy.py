@@ -13,9 +13,10 @@ from lab.errors import BadInput
 from lab.experiments.compare import compare_ways
 from lab.experiments.study import Study, read_measured, read_study, write_study
 from lab.report import words
-from lab.report.answers import comparison_page, table_page
+from lab.report.answers import comparison_page
 from lab.report.document import Heading, Table
 from lab.report.pages import run_page, study_page
+from lab.report.table import table_page
 from load.results import update_meta
 from tests.lab.experiments.runs import write_run
 

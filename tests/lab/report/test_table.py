@@ -9,9 +9,10 @@ import numpy as np
 
 from lab.experiments.compare import compare
 from lab.experiments.study import read_measured, read_study, write_study
-from lab.report.answers import comparison_page, table_page
+from lab.report.answers import comparison_page
 from lab.report.document import Document, Picture, Sentence, Table
 from lab.report.pages import run_in_short, study_page
+from lab.report.table import table_page
 from lab.report.words import answer, times
 from tests.lab.experiments.runs import write_run
 

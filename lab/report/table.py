@@ -1,0 +1,82 @@
+"""`lab table`: events against ways and settings, with the failed requests of each; studies of several begin with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from lab.experiments.catalogue import EXPERIMENTS, LOAD_BALANCER
+from lab.experiments.findings import Findings
+from lab.experiments.study import Measured, Spread, Study, beside_each_other
+from lab.report import words
+from lab.report.document import Document, Part, Sentence, Table
+from lab.report.words import spread
+
+Columns = Mapping[str, Mapping[str, Sequence[Findings]]]
+"""By way and setting the findings of each experiment."""
+
+
+def table_page(studies: Sequence[Study]) -> Document:
+    """Failed requests, and the seconds of traffic that they are."""
+    runs = [measured for study in studies for measured in study.measured]
+    found = columns(runs)
+    is_alone = any(LOAD_BALANCER not in measured.runs for measured in runs)
+    times = max((len(each) for cells in found.values() for each in cells.values()), default=0)
+    each = "single runs" if times <= 1 else f"up to {times} runs each, as the median (least to most)"
+    where = "".join(dict.fromkeys(map(words.measured_on, runs)))
+    parts: list[Part] = [
+        failed_table(found),
+        f"{where}{words.capital(each)}: {_load_of(runs)}.",
+        counted_until(found),
+        "" if is_alone else words.BESIDE,
+        Sentence(words.unused(studies, "In none of this"), "warning"),
+    ]
+    values = [
+        {"experiment": name, "column": head, "runs": len(each), "failures": [findings.failures for findings in each],
+         "requests": [findings.requests for findings in each],
+         "failed_seconds": [findings.failed_seconds for findings in each]}
+        for head, cells in found.items() for name, each in cells.items()
+    ]  # fmt: skip
+    return Document("Failed requests, and how many seconds of traffic that is", parts, {"cells": values})
+
+
+def columns(runs: Sequence[Measured]) -> Columns:
+    """Of those *runs* that say something, in their order."""
+    found: dict[str, dict[str, list[Findings]]] = {}
+    for measured, arm, findings in beside_each_other(runs):
+        cells = found.setdefault(words.column(measured, arm), {})
+        cells.setdefault(findings.experiment.name, []).append(findings)
+    return found
+
+
+def failed_table(found: Columns, *, detail: bool = False) -> Table:
+    """A line for each event."""
+    lines = []
+    for name in EXPERIMENTS:
+        if any(name in cells for cells in found.values()):
+            failed = [_failed(cells[name]) if name in cells else "-" for cells in found.values()]
+            lines.append([words.capital(EXPERIMENTS[name].when), *failed])
+    return Table(["", *found], lines, detail=detail)
+
+
+def counted_until(found: Columns) -> str:
+    """How long the loads went on, and what a mark means; "" without events."""
+    return words.counted_until(
+        {head: [each for own in cells.values() for each in own] for head, cells in found.items()}
+    )
+
+
+def _failed(found: Sequence[Findings]) -> str:
+    """Such as `75 (0.8 s)`; with repeats `75 (60 to 90), 0.8 (0.6 to 0.9) s`; with UNENDED."""
+    failed = Spread.of([findings.failures for findings in found], "")
+    seconds = Spread.of([findings.failed_seconds for findings in found], "s")
+    unended = words.UNENDED if any(each.unended for each in found) else ""
+    if not failed.high:
+        return f"none{unended}"
+    told = f"{spread(failed)}, {spread(seconds)} s" if failed.count > 1 else f"{spread(failed)} ({spread(seconds)} s)"
+    return told + unended
+
+
+def _load_of(runs: Sequence[Measured]) -> str:
+    rates = [findings.rate for measured in runs for findings in measured.findings.values()]
+    low, high = f"{min(rates, default=0):,.0f}", f"{max(rates, default=0):,.0f}"
+    return f"{low if low == high else f'{low} to {high}'} requests/s each way"
