@@ -30,15 +30,17 @@ _MADE = {"__pycache__", "node_modules", "cdktf.out", "results", "target", "dist"
 
 _logger = logging.getLogger("twin")
 
-Snapshot = Mapping[str, tuple[int, int]]
+_TABLE = "its table in the twin.toml"
+
+Snapshot = Mapping[str, object]
 
 
 async def reloading(programs: Programs, context: Context, *, poll: float = _POLL) -> None:
-    """Watch the files of *programs* without end; a change waits until none follows for *poll* seconds.
+    """Watch *programs* and their files without end; a change waits until none follows for *poll* seconds.
 
     Services that run one are updated as `aws ecs update-service --force-new-deployment` does it.
     """
-    before: dict[str, Snapshot] = {}
+    before: Mapping[str, Snapshot] = {}
     changed: dict[str, list[str]] = {}
     while True:
         try:
@@ -46,7 +48,10 @@ async def reloading(programs: Programs, context: Context, *, poll: float = _POLL
         except BadInput:  # its file is no TOML while it is written; the tasks' surroundings warn of it
             await asyncio.sleep(poll)
             continue
-        now = {key: await asyncio.to_thread(snapshot, each, programs.file) for key, each in watched.items()}
+        now = {
+            key: {**await asyncio.to_thread(snapshot, each, programs.file), _TABLE: each}
+            for key, each in watched.items()
+        }
         news = {key: changed_files(before[key], now[key]) for key in now if key in before and before[key] != now[key]}
         before = now
         if not news and changed:
@@ -74,7 +79,7 @@ def _redeploy(context: Context, keys: Iterable[str], changed: Mapping[str, Seque
 def snapshot(program: Program, programs_file: Path | None = None) -> Snapshot:
     """Time of change in ns and size in bytes of each file of *program* that is watched, by its path in the folder.
 
-    programs_file: the twin.toml, which is none of them.
+    programs_file: the twin.toml, which is none of them: of it a program's own table counts.
     """
     folder = program.command.folder
     own = programs_file and programs_file.resolve()

@@ -267,6 +267,24 @@ def test_a_revision_whose_program_crashes_is_said_with_its_last_output(
     ecs.delete_service(cluster="shop", service="crashing", force=True)
 
 
+def test_a_changed_table_is_said_and_with_reload_deployed(twin: RunningTwin, subnet: str, folder: Path) -> None:
+    table = f'[programs.edited]\ncommand = "{sys.executable} worker.py {{}}"\n'
+    written = (folder / "twin.toml").read_text()
+    (folder / "twin.toml").write_text(written + table.format("former"))
+    serve(twin, subnet, "edited", {"name": "app", "image": "a:1"})
+    wait_until(lambda: (folder / "former").exists(), "the former program runs")
+    wait_until(lambda: any("worker.py former`" in event.get("message", "") for event in twin.events()), "it is said")
+
+    (folder / "twin.toml").write_text(written + table.format("later"))
+
+    wait_until(lambda: (folder / "later").exists(), "the later program runs")
+    said = [event["message"] for event in twin.events() if "edited" in event.get("message", "")]
+    assert f"twin.toml has changed: the next tasks of edited run `{sys.executable} worker.py later`" in said
+    assert "Service edited is deployed anew, for its table in the twin.toml changed" in said
+    twin.client("ecs").delete_service(cluster="shop", service="edited", force=True)
+    (folder / "twin.toml").write_text(written)
+
+
 def test_a_secret_that_is_not_there_is_a_start_that_failed(twin: RunningTwin, subnet: str, folder: Path) -> None:
     secrets = [{"name": "A", "valueFrom": "arn:aws:ssm:eu-west-2:123456789012:parameter/none"}]
     with (folder / "twin.toml").open("a") as file:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shlex
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from twin.aws.client import Aws
 from twin.aws.ecs.model import Task
 from twin.aws.ecs.ports import Instances
+from twin.errors import BadInput
 from twin.events import Events, ParametersChanged
 from twin.machine.addresses import Address
 from twin.machine.machine import Machine
@@ -107,10 +109,20 @@ class Surroundings:
         return {"the programs' file": self._watch_programs}
 
     async def _watch_programs(self) -> None:
-        """Warn of a twin.toml that cannot be used for as long as it cannot: no task that it names starts meanwhile."""
+        """Say what a change of the twin.toml means, and warn for as long as it cannot be used: no task starts then."""
+        before = None
         while True:
-            if trouble := self.programs.trouble:
-                _logger.warning("No task can start: %s", trouble)
+            try:
+                now = self.programs.watched()
+            except BadInput as error:
+                _logger.warning("No task can start: %s", error)
+            else:
+                before = now if before is None else before
+                for key in sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key)):
+                    words = shlex.join(now[key].command.words) if key in now else ""
+                    runs = f"run `{words}`" if words else "have a new table" if key in now else "have no table any more"
+                    _logger.warning("%s has changed: the next tasks of %s %s", self.programs.file, key, runs)
+                before = now
             await asyncio.sleep(_POLL)
 
     def without_program(self, task: Task, how: str) -> None:
