@@ -75,7 +75,7 @@ _REASONS = {
     "volumes": _NOT_ISOLATED,
     "volumeConfigurations": _NOT_ISOLATED,
     "mountPoints": _NOT_ISOLATED,
-    "logConfiguration": "logs go to the state folder",
+    "logConfiguration": "CloudWatch Logs stays empty: `twin logs TASK` prints what a task wrote",
     "enableExecuteCommand": "ExecuteCommand is refused: `twin exec` runs a command as the task's processes run",
     "availabilityZoneRebalancing": "tasks are spread over zones when they start, and not moved later",
     "securityGroups": "no packet is filtered on loopback addresses",

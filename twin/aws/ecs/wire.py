@@ -190,7 +190,7 @@ def task(record: Task, ecs: Ecs, *, tags: bool) -> Json:
         healthStatus=record.health.value,
         stopCode=record.stop_code.value if record.stop_code else None,
         stoppedReason=record.stopped_reason,
-        enableExecuteCommand=False,
+        enableExecuteCommand=record.deployment.request.get("enableExecuteCommand", False),
         overrides=record.overrides,
         tags=ecs.tags.get(record.arn, []) if tags else [],
         version=record.version,

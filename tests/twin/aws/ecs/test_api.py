@@ -308,6 +308,9 @@ def test_a_service_comes_back_as_it_was_put(ecs: Any, world: World) -> None:
     assert answer["tags"] == [{"key": "team", "value": "a"}]
     assert answer["deploymentController"] == {"type": "ECS"}
     assert answer["taskDefinition"].endswith("task-definition/shop:1")
+    world.advance(1)
+    (task,) = world.ecs.tasks_of(world.service)
+    assert ecs.describe_tasks(cluster="shop", tasks=[task.arn])["tasks"][0]["enableExecuteCommand"]
 
 
 def test_the_same_creation_twice_is_one_service(ecs: Any, world: World) -> None:

@@ -169,3 +169,15 @@ def test_an_alarm_that_is_not_there_is_told() -> None:
 
     told = [str(gap) for gap in ServiceGaps(world.ecs, world.alarms).gaps if gap.what == "alarms"]
     assert told == ["service shop, alarms: CloudWatch has no alarm errors, so none rolls back a deployment"]
+
+
+def test_where_logs_are_is_told() -> None:
+    definition = task_definition()
+    definition["containerDefinitions"][0]["logConfiguration"] = {
+        "logDriver": "awslogs",
+        "options": {"awslogs-group": "/ecs/shop"},
+    }
+
+    (line,) = [line for line in lines(definition) if ", logConfiguration: " in line]
+
+    assert "`twin logs TASK` prints what a task wrote" in line
