@@ -103,7 +103,7 @@ def _run(measured: Measured, level: int, shown: Collection[Split]) -> Iterator[P
     where = words.measured_on(measured) if level == _ALONE else ""
     yield Sentence(f"{where}{words.load_of(measured)}", "facts", detail=True)
     if LOAD_BALANCER in measured.runs and level == _ALONE:
-        yield Sentence(words.BESIDE, "facts", detail=True)
+        yield Sentence(words.BESIDE, "facts")
     for arm, run in measured.runs.items():
         if both:
             yield Heading(words.capital(words.THROUGH[arm]), level)
@@ -263,7 +263,8 @@ def _study(study: Study, matrix: Sequence[Row], shown: Collection[Split]) -> Ite
         yield from table(matrix, study.measured)
         if any(row.arm == LOAD_BALANCER for row in matrix):
             is_alone = any(LOAD_BALANCER not in measured.runs for measured in study.measured)
-            yield Sentence(words.NOT_BESIDE if is_alone else words.BESIDE, "facts", detail=True)
+            # On a terminal too, where the way without a load balancer has figures.
+            yield Sentence(words.NOT_BESIDE if is_alone else words.BESIDE, "facts", detail=is_alone)
     yield Sentence(words.unused([study], "In none of this"), "warning")
     if study.left_out:
         reasons = "; ".join(f"{name}, for {reason}" for name, reason in study.left_out.items())

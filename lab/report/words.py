@@ -224,10 +224,10 @@ def times(findings: Findings) -> list[str]:
         return sentences
     even = findings.even_again
     if even is not None and even.seconds is not None:
-        fine = f", give or take {even.resolution_s:.1f} s" if even.resolution_s else ""
+        fine = f" (give or take {even.resolution_s:.1f} s)" if even.resolution_s else ""
         failed = "no request failed and " if findings.failure_window else ""
-        since = f"{even.seconds:.1f} s after {findings.experiment.event}"
-        sentences.append(f"Even again: from {since} on {failed}no unevenness is shown{fine}.")
+        since = f"{even.seconds:.1f} s after {findings.experiment.event}{fine}"
+        sentences.append(f"Even again {since}: from then on {failed}no unevenness is shown.")
     elif even is not None:
         sentences.append(_NOT_EVEN[even.reason])
     if findings.unserved:
@@ -316,9 +316,15 @@ def split(periods: Mapping[str, Judgement], shown: Collection[str]) -> str:
     known = {name: own for name, own in periods.items() if own.bound is not None}
     if not known:
         return ""
-    limits = [f"{percent(own.bound or 0)}{_when(name)}" for name, own in known.items()]
-    limits[0] = limits[0].replace(" %", " % off its share", 1)
-    text = f"No host is more than {joined(limits)} ({_confidence(list(known.values()))})."
+    bounded = {name: own for name, own in known.items() if name in shown or not _is_noise(own)}
+    text = ""
+    if bounded:
+        limits = [f"{percent(own.bound or 0)}{_when(name)}" for name, own in bounded.items()]
+        limits[0] = limits[0].replace(" %", " % off its share", 1)
+        text = f"No host is more than {joined(limits)} ({_confidence(list(bounded.values()))})."
+    too_few = [f"{own.requests - own.left_out:,}{_when(name)}" for name, own in known.items() if name not in bounded]
+    if too_few:
+        text += f" Too few requests to say that no host is {percent(_WIDEST)} off its share: {joined(too_few)}."
     for name, own in known.items():
         if 2 * own.left_out > own.requests:
             judged = f"{own.requests - own.left_out:,} of the {own.requests:,} requests{_when(name)}"
@@ -328,7 +334,16 @@ def split(periods: Mapping[str, Judgement], shown: Collection[str]) -> str:
     if len(shown) < len(known):
         rest = " otherwise" if shown else ""
         text += f" Unevenness is not shown{rest}{_would_show([own for n, own in known.items() if n not in shown])}."
-    return text
+    return text.strip()
+
+
+_WIDEST = 0.25  # off its share
+
+
+def _is_noise(judgement: Judgement) -> bool:
+    """Whether the bound is so wide because the requests are few, and says no more than that."""
+    visible = judgement.skew_visible
+    return (judgement.bound or 0) > _WIDEST and (visible is None or visible > _WIDEST)
 
 
 def _when(period: str) -> str:

@@ -180,7 +180,7 @@ def test_when_ecs_acted_and_when_the_split_was_even_again(
     assert min(acts) == at  # which goes without saying
     assert "ECS acted" not in page.text
     since = f"{even - at:.1f} s after the stop"
-    assert f"Even again: from {since} on no request failed and no unevenness is shown" in page.text
+    assert f"Even again {since} (give or take 1.0 s): from then on no request failed and no unevenness" in page.text
 
 
 def test_failures_by_cause(page: Tables, timeline: list[dict[str, str]], folder: Path) -> None:

@@ -12,7 +12,7 @@ from lab.distribution.judgement import Analysis, analyse
 from lab.records.observations import Observations, SequenceCounter
 from lab.report.pictures import INK
 from lab.report.pictures.split import analysis_figure, convergence_svgs, deviations_svgs
-from lab.report.words import convergence_title, deviations_title
+from lab.report.words import convergence_title, deviations_title, percent, split
 
 
 def analysis_of(hosts: int, requests: int) -> Analysis:
@@ -115,3 +115,17 @@ def test_a_hostname_with_dollars_is_no_formula() -> None:
     counts = {"a$x$": 10, "b<c>": 12}
     (svg,) = deviations_svgs({"": analyse(Observations("counts", "counts", 2, counts)).shares})
     assert "a$x$" in texts(svg)
+
+
+def test_a_bound_that_shows_but_how_few_the_requests_are_is_none() -> None:
+    few, many = analysis_of(3, 90).judgement, analysis_of(3, 20_000).judgement
+    assert few.bound is not None
+    assert few.bound > 0.25
+
+    both = split({"before": few, "after": many}, [])
+    assert f"No host is more than {percent(many.bound or 0)} off its share after (95 % confidence" in both
+    assert "Too few requests to say that no host is 25 % off its share: 90 before." in both
+    assert split({"before": few}, []).startswith(
+        "Too few requests to say that no host is 25 % off its share: 90 before."
+    )
+    assert "Too few" not in split({"after": many}, [])

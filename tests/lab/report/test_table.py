@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 
 from lab.experiments.compare import compare
 from lab.experiments.study import read_measured, read_study, write_study
 from lab.report.answers import comparison_page
 from lab.report.document import Document, Picture, Sentence, Table
-from lab.report.pages import run_in_short, study_page
+from lab.report.pages import run_in_short, run_page, study_page
 from lab.report.table import table_page
+from lab.report.terminal import write
 from lab.report.words import answer, times
 from tests.lab.experiments.runs import write_run
 
@@ -143,3 +146,15 @@ def test_several_events_at_one_setting_are_events_and_no_settings(tmp_path: Path
     assert page.title.startswith(
         "Single runs: without a load balancer each of 2 events lost requests, stop-task most ("
     )
+
+
+def test_a_terminal_says_why_little_failed_beside_a_load_balancer(tmp_path: Path) -> None:
+    runs = []
+    for name in ("stop-task", "crash"):
+        runs.append(write_run(tmp_path / name, np.random.default_rng(12), name=name, lingers=2.0))
+        write_run(runs[-1] / "alb", np.random.default_rng(13), name=name, arm="alb")
+    (tmp_path / "study").mkdir()
+    text = io.StringIO()
+    write(study_page(write_study(tmp_path / "study", runs, {})), Console(file=text, width=10_000))
+    write(run_page(read_measured(runs[0])), Console(file=text, width=10_000))
+    assert text.getvalue().count("keeps each task that leaves for the target group's deregistration delay") == 2
