@@ -324,7 +324,9 @@ def split(periods: Mapping[str, Judgement], shown: Collection[str]) -> str:
         text = f"No host is more than {joined(limits)} ({_confidence(list(bounded.values()))})."
     too_few = [f"{own.requests - own.left_out:,}{_when(name)}" for name, own in known.items() if name not in bounded]
     if too_few:
-        text += f" Too few requests to say that no host is {percent(_WIDEST)} off its share: {joined(too_few)}."
+        text += (
+            f" Too few requests to say that no host is more than {percent(_WIDEST)} off its share: {joined(too_few)}."
+        )
     for name, own in known.items():
         if 2 * own.left_out > own.requests:
             judged = f"{own.requests - own.left_out:,} of the {own.requests:,} requests{_when(name)}"

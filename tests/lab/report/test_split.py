@@ -124,8 +124,9 @@ def test_a_bound_that_shows_but_how_few_the_requests_are_is_none() -> None:
 
     both = split({"before": few, "after": many}, [])
     assert f"No host is more than {percent(many.bound or 0)} off its share after (95 % confidence" in both
-    assert "Too few requests to say that no host is 25 % off its share: 90 before." in both
+    assert "Too few requests to say that no host is more than 25 % off its share: 90 before." in both
     assert split({"before": few}, []).startswith(
-        "Too few requests to say that no host is 25 % off its share: 90 before."
+        "Too few requests to say that no host is more than 25 % off its share: 90 before."
     )
+    assert split({"before": few}, ["before"]).startswith(f"No host is more than {percent(few.bound)} off its share")
     assert "Too few" not in split({"after": many}, [])
