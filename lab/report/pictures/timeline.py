@@ -32,6 +32,7 @@ _LETTER = 0.085  # inches, at most, of a name's letter
 _LINE = 0.17  # inches that a name needs in height
 _ROLES = {"": "stays", "stopped": "stopped", "new": "new"}
 _FEWEST = 3  # whole seconds
+_FEW = 2  # hosts that are named in the legend
 
 
 def timeline(run: Run, findings: Findings, roles: Mapping[str, str], widths: Sequence[float] = (WIDTH,)) -> list[str]:
@@ -64,11 +65,9 @@ def timeline(run: Run, findings: Findings, roles: Mapping[str, str], widths: Seq
     fault = findings.fault
     event = len(x) if fault is None else int(min(max(fault.at - start - x[0], 0), len(x)))
     tops = _stack(axes, x, hosts, counts, colours)
-    patches = [
-        Patch(color=colours[next(host for host in hosts if roles.get(host) == role)], label=label)
-        for role, label in _ROLES.items()
-        if any(roles.get(host) == role for host in hosts)
-    ]
+    parts = {role: [host for host in hosts if roles.get(host) == role] for role in _ROLES}
+    of_roles = {role: Patch(color=colours[own[0]]) for role, own in parts.items() if own}
+    patches = [*of_roles.values()]
     if "" in hosts:
         patches.append(Patch(color=_NO_HOST, label=NO_HOST))
     if failed:
@@ -88,15 +87,27 @@ def timeline(run: Run, findings: Findings, roles: Mapping[str, str], widths: Seq
     names: list[Annotation] = []
 
     def lay_out(width: float) -> None:
-        below_axes = 0.5 + 0.2 * (1 if width > 5 else 3)
-        fit(figure, (4.0 if run.latency else 2.7) + below_axes, width, (0.65, below_axes))
         while names:
             names.pop().remove()
         names.extend(_names(axes, x, hosts, tops, width, event))
+        beside = {role: _beside(parts[role], names) for role in of_roles if role}
+        for role, patch in of_roles.items():
+            patch.set_label(f"{_ROLES[role]}{beside.get(role, '')}")
+        columns = (3 if width > 5 else 1) if any(beside.values()) else 5 if width > 5 else 2
+        lines = max(1 if width > 5 else 3, ceil(len(patches) / columns))
+        below_axes = 0.5 + 0.2 * lines
+        fit(figure, (4.0 if run.latency else 2.7) + below_axes, width, (0.65, below_axes))
         axes.xaxis.set_major_locator(MaxNLocator(10 if width > 5 else 6, integer=True))
-        figure.legend(handles=patches, loc="lower center", ncols=5 if width > 5 else 2)
+        figure.legend(handles=patches, loc="lower center", ncols=columns)
 
     return svgs(figure, widths, lay_out)
+
+
+def _beside(hosts: Sequence[str], names: Sequence[Annotation]) -> str:
+    """Such as `: ip-10-0-0-4`, where one of a few *hosts* has no room for its name in its area."""
+    told = short(hosts)
+    missing = not {told[host] for host in hosts} <= {name.get_text() for name in names}
+    return f": {', '.join(told[host] for host in hosts)}" if missing and len(hosts) <= _FEW else ""
 
 
 def _stack(

@@ -77,6 +77,18 @@ def test_the_timeline_names_hosts_in_their_areas_and_leaves_out_seconds_that_are
         assert {*roles, "stop", "stays", "stopped", "new", "failed (below the axis)", "p50", "p99"} <= set(words)
 
 
+def test_a_host_without_room_for_its_name_in_its_area_is_named_in_the_legend(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", np.random.default_rng(1), seconds=13, at=3.4))
+    long = "ip-10-0-255-255-of-another-name"
+    rows = tuple(row._replace(hostname=long) if row.hostname == "gamma" else row for row in run.timeline)
+    roles = {"alpha": "", "beta": "", long: "stopped", "delta": "new"}
+    (svg,) = timeline(replace(run, timeline=rows), find(run), roles, [3.9])
+    words = [e.text for e in ElementTree.fromstring(svg).iter() if e.tag.endswith("text")]
+    assert long not in words
+    assert f"stopped: {long}" in words
+    assert {"delta", "new", "stays"} <= set(words)
+
+
 def test_names_stand_inside_of_their_areas() -> None:
     """A host whose part narrows and moves under the middle of its time: its name is where all of it fits."""
     figure = new_figure(4.0)
