@@ -513,7 +513,8 @@ def env(
     if terraform:
         from twin.stack.override import DATA_FOLDER, write_override
 
-        print(f"twin: wrote {write_override(Path(), endpoint_of(running))}", file=sys.stderr)
+        if (written := write_override(Path(), endpoint_of(running))) is not None:
+            print(f"twin: wrote {written}", file=sys.stderr)
         print(f"export TF_DATA_DIR={DATA_FOLDER}")
     for name in sorted(os.environ.keys() & set(PROFILES)):
         print(f"unset {name}")

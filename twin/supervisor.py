@@ -125,7 +125,8 @@ class Supervisor:
             return ended
         finally:
             foreground.close()
-            print("twin: going down", file=sys.stderr, flush=True)
+            if sys.exception() is None:  # else the reason is what is said
+                print("twin: going down", file=sys.stderr, flush=True)
             await self._launcher.close()
             await self._machine.processes.close()
             await asyncio.to_thread(self._endpoint.stop)

@@ -211,7 +211,7 @@ def hint(measured: Measured) -> str:
         return ""
     return (
         f"503 from the stop on: the service answered for {stop.served_on:.1f} s after the stop, and no longer; "
-        "see docs/own-service.md#serve-on-after-sigterm."
+        "see 'Serve on after SIGTERM' in docs/own-service.md of the project serviceconnect."
     )
 
 

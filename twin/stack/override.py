@@ -50,8 +50,8 @@ def own_state(inherited: Mapping[str, str]) -> dict[str, str]:
     return {name: f"{inherited.get(name, '')} -state={_STATE}".strip() for name in names}
 
 
-def write_override(folder: Path, endpoint: str) -> Path:
-    """Write the override file of the Terraform project in *folder*; it.
+def write_override(folder: Path, endpoint: str) -> Path | None:
+    """Write the override file of the Terraform project in *folder*; it, or None: it is there as it should be.
 
     Raises:
         BadInput: there is no project in plain HCL, or a file of that name that is the user's own.
@@ -68,7 +68,10 @@ def write_override(folder: Path, endpoint: str) -> Path:
         for block in content.of_type("provider", "aws")
     }
     blocks = [_provider(alias, endpoint) for alias in sorted(aliases, key=lambda alias: alias or "")]
-    target.write_text("\n".join([_head(endpoint), *blocks]), encoding="utf-8")
+    text = "\n".join([_head(endpoint), *blocks])
+    if target.exists() and target.read_text(encoding="utf-8", errors="replace") == text:
+        return None
+    target.write_text(text, encoding="utf-8")
     return target
 
 

@@ -257,7 +257,7 @@ def _table(key: str, container: Json, dockerfiles: list[Path], folder: Path) -> 
     own = [*_words(container.get("entryPoint")), *_words(container.get("command"))]
     if own:
         return [f"[programs.{key}]", f"# command = {json.dumps(own)}  # as its definition has it"]
-    return [f"# [programs.{key}]", '# command = "..."']
+    return [f"# [programs.{key}]", '# command = "..."', '# folder = "."  # where it runs, relative to this file']
 
 
 def _words(value: Any) -> list[str]:

@@ -602,7 +602,7 @@ def test_503_from_a_stop_on_leads_to_the_page_of_services(
     assert stop.served_on == pytest.approx(serves_on, abs=0.05)
     told = (
         f"503 from the stop on: the service answered for {stop.served_on:.1f} s after the stop, and no longer; "
-        "see docs/own-service.md#serve-on-after-sigterm."
+        "see 'Serve on after SIGTERM' in docs/own-service.md of the project serviceconnect."
     )
     assert (told in [part.text for part in page.parts if isinstance(part, Sentence)]) is is_said
 

@@ -19,8 +19,11 @@ def test_every_provider_of_the_project_is_led_to_the_endpoint(tmp_path: Path) ->
         'provider "aws" {\n profile = "work"\n}\nprovider "aws" {\n alias = "dns"\n}\nprovider "random" {}\n'
     )
 
-    write_override(tmp_path, URL)
-    written = parse(write_override(tmp_path, URL).read_text(), "twin_override.tf")
+    write_override(tmp_path, "http://127.0.0.1:4567")
+    file = write_override(tmp_path, URL)
+    assert file is not None
+    assert write_override(tmp_path, URL) is None  # nothing to write
+    written = parse(file.read_text(), "twin_override.tf")
 
     terraform, *providers = written.blocks
     (backend,) = terraform.of_type("backend", "local")
@@ -35,7 +38,8 @@ def test_every_provider_of_the_project_is_led_to_the_endpoint(tmp_path: Path) ->
 def test_without_a_provider_there_is_none_to_override(tmp_path: Path) -> None:
     (tmp_path / "main.tf").write_text('resource "aws_vpc" "main" {}\n')
 
-    written = parse(write_override(tmp_path, URL).read_text(), "twin_override.tf")
+    write_override(tmp_path, URL)
+    written = parse((tmp_path / "twin_override.tf").read_text(), "twin_override.tf")
 
     assert [block.type for block in written.blocks] == ["terraform"]
 

@@ -81,7 +81,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def uncommented(text: str) -> str:
     """*text* with the tables that are to be filled in."""
     return "\n".join(
-        line.removeprefix("# ") if line.startswith(("# [", "# command")) else line for line in text.split("\n")
+        line.removeprefix("# ") if line.startswith(("# [", "# command", "# folder")) else line
+        for line in text.split("\n")
     )
 
 
@@ -111,6 +112,7 @@ def test_the_file_names_every_container_and_is_one_that_twin_up_reads(project: P
     )
     text = (project / "twin.toml").read_text()
     assert "# container app, image registry/billing:1, port 8081: module.service.aws_ecs_task_definition.main" in text
+    assert '# folder = "."  # where it runs' in text
     assert "# aws_ecs_task_definition.computed in main.tf: Terraform computes its family." in text
     programs = Programs(file=project / "twin.toml")
     orders = programs.of("shop-orders-dev", "app", main=True)
