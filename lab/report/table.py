@@ -11,6 +11,8 @@ from lab.report import words
 from lab.report.document import Document, Part, Sentence, Table
 from lab.report.words import spread
 
+_TITLE = "Failed requests, and how many seconds of traffic that is"
+
 Columns = Mapping[str, Mapping[str, Sequence[Findings]]]
 """By way and setting the findings of each experiment."""
 
@@ -36,7 +38,7 @@ def table_page(studies: Sequence[Study]) -> Document:
          "failed_seconds": [findings.failed_seconds for findings in each]}
         for head, cells in found.items() for name, each in cells.items()
     ]  # fmt: skip
-    return Document("Failed requests, and how many seconds of traffic that is", parts, {"cells": values})
+    return Document(_TITLE, parts, {"cells": values})
 
 
 def columns(runs: Sequence[Measured]) -> Columns:
@@ -49,13 +51,13 @@ def columns(runs: Sequence[Measured]) -> Columns:
 
 
 def failed_table(found: Columns, *, detail: bool = False) -> Table:
-    """A line for each event."""
+    """A line for each event; with a caption where it is a *detail* of another page."""
     lines = []
     for name in EXPERIMENTS:
         if any(name in cells for cells in found.values()):
             failed = [_failed(cells[name]) if name in cells else "-" for cells in found.values()]
             lines.append([words.capital(EXPERIMENTS[name].when), *failed])
-    return Table(["", *found], lines, detail=detail)
+    return Table(["", *found], lines, f"{_TITLE}:" if detail else "", detail=detail)
 
 
 def counted_until(found: Columns) -> str:
