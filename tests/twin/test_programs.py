@@ -373,13 +373,12 @@ def test_a_command_that_fails_is_followed_by_why_its_services_did_not_come_up(
     start_twin: TwinFactory, tmp_path: Path
 ) -> None:
     (tmp_path / "deploy.py").write_text(DEPLOYS)
-    twin = start_twin(
-        "--empty", "--", sys.executable, str(tmp_path / "deploy.py"), synth=None, folder=tmp_path, wait=False
-    )
+    then = (sys.executable, str(tmp_path / "deploy.py"))
+    twin = start_twin("--empty", synth=None, folder=tmp_path, then=then, wait=False)
 
     written = twin.process.communicate(timeout=STARTS_WITHIN)[0]
 
-    assert twin.process.returncode == 5
+    assert twin.process.returncode == 5, written
     after = written.partition("the command ends\n")[2]
     why = "Container app of orders has no program on this machine: write [programs.orders]"
     lines = [line for line in after.splitlines() if line.startswith("twin: orders: of orders:1 ")]
