@@ -241,10 +241,11 @@ class _Run:
                 continue
             if seen.last_status:
                 unnamed = "" if seen.hosts else f", and no answer named a host in `{load.header}`"
+                or_else = "" if seen.hosts else ", or see by `twin ps` why no task answers"
                 raise NoAnswers(
                     f"{load.url} answered all {seen.requests:,} requests for {load.path} with an error (the last: "
                     f"{seen.last_status}){unnamed}: nothing was done to the service; name a path that it serves with "
-                    "--path, or see by `twin ps` why no task answers."
+                    f"--path{or_else}."
                 )
             raise NoAnswers(
                 f"{load.url} answered none of {seen.requests:,} requests: nothing was done to the service; is that "

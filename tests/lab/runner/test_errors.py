@@ -7,13 +7,16 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from lab.errors import BadInput, Missing
-from lab.runner.load import Load, Plan, stop
+from lab.errors import BadInput, Missing, NoAnswers
+from lab.experiments.catalogue import EXPERIMENTS
+from lab.runner.load import Load, Plan, Seen, stop
 from lab.runner.service import EcsService
+from lab.runner.session import _Run
 from lab.runner.target import Target
 from tests.command import Command
 from tests.twin.running import wait_until
@@ -177,3 +180,18 @@ def test_both_ways_are_ended_at_the_same_time(serve: Serve, tmp_path: Path, monk
         stop(loads)
 
     assert [(folder / "met").exists() for folder in folders] == [True, True]
+
+
+def test_a_path_that_tasks_refuse_is_named_without_a_word_of_tasks_that_do_not_answer() -> None:
+    seen = Seen()
+    seen.add(1, "a", 404, 9)
+    load: Any = SimpleNamespace(seen=seen, url="http://gateway", path="/orders", header="x-hostname")
+    nothing: Any = None
+    run = _Run(EXPERIMENTS["baseline"], nothing, nothing, nothing, {}, [load])
+
+    with pytest.raises(
+        NoAnswers, match=r"all 9 requests for /orders with an error \(the last: 404\): .* with --path\.$"
+    ):
+        run.require_answers()
+    seen.add(2, "a", 200, 1)
+    run.require_answers()
