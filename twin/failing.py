@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from twin.aws.ecs.model import Deployment, Ecs, Service, StopCode, Task, TaskDefinition, TaskStatus
 from twin.machine.files import last_line
 
-__all__ = ["FAILURES", "Failing", "failing", "last_output", "warning"]
+__all__ = ["FAILURES", "Failing", "failing", "last_output", "told", "warning"]
 
 FAILURES = 3
 """So many tasks of a service that end by themselves, or find no place, and it does not come up."""
@@ -81,6 +82,13 @@ async def warning(ecs: Ecs, logs: Path, *, again: bool, poll: float = _POLL) -> 
                 warned[identifier] = clock()
                 _logger.warning("%s", found)
         await asyncio.sleep(poll)
+
+
+def told(code: int, ecs: Ecs, logs: Path) -> int:
+    """Print, after a command that has ended with *code* and failed, why tasks did, which it may have waited for."""
+    for found in failing(ecs, logs, least=1).values() if code else ():
+        print(f"twin: {found}", file=sys.stderr, flush=True)
+    return code
 
 
 def last_output(task: Task, logs: Path) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
+from twin.aws.client import Aws
 from twin.errors import StartFailed
 from twin.machine.process import Process, Processes
 from twin.stack.override import own_state
@@ -42,8 +44,8 @@ class Foreground:
             self._loop.add_signal_handler(number, self._on_signal, number)
         self._orphaned = self._loop.create_task(self._end_with_parent()) if with_parent else None
 
-    async def stay(self, environment: Mapping[str, str], umask: int) -> int:
-        """Stay up, or run the command, with *environment* beside the twin's own; its exit code.
+    async def stay(self, aws: Aws, umask: int) -> int:
+        """Stay up, or run the command, led to *aws*, the endpoint; its exit code.
 
         Raises:
             StartFailed: the twin has given up meanwhile.
@@ -51,7 +53,7 @@ class Foreground:
         if self.then is None:
             await asyncio.Event().wait()
         assert self.then is not None
-        env = os.environ | environment | own_state(os.environ)
+        env = os.environ | aws.environment(os.environ) | own_state(os.environ)
         self._command = await self._processes.spawn("the command", self.then, env=env, umask=umask)
         code = await self._command.wait()
         if self._given_up is not None:
@@ -74,11 +76,13 @@ class Foreground:
         return 0 if self.serves and self.then is None else 128 + self._ended_by
 
     def close(self) -> None:
-        """The twin goes down: who cannot wait for it gets it over with."""
+        """The twin goes down, which is said where no error says it; who cannot wait for it gets it over with."""
         if self._orphaned is not None:
             self._orphaned.cancel()
         for number in _SIGNALS:
             self._loop.add_signal_handler(number, self._processes.kill)
+        if sys.exception() is None:
+            print("twin: going down", file=sys.stderr, flush=True)
 
     async def _end_with_parent(self) -> None:
         """Act as on SIGTERM once this process has another parent than it began with."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
-import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
@@ -27,7 +25,7 @@ from twin.aws.moto.scaling import Scaling
 from twin.aws.moto.subnets import Subnets
 from twin.control import Control
 from twin.events import Events
-from twin.failing import failing, warning
+from twin.failing import told, warning
 from twin.faults import Faults
 from twin.foreground import Foreground
 from twin.front.alb import LoadBalancers
@@ -111,22 +109,17 @@ class Supervisor:
                 await self._start(started, begin)
                 foreground.serves = True
                 begin(require_steady(self._ecs, self._tasks, self._faults, foreground))
-                warn = partial(warning, self._ecs, self._tasks.folder, again=self._options.then is not None)
-                begin(kept("the tasks that end by themselves", warn))
+                begin(kept("warnings", partial(warning, self._ecs, self._tasks.folder, again=bool(foreground.then))))
                 gc.freeze()  # what is here now stays
                 gc.enable()
-                code = await foreground.stay(self._aws.environment(os.environ), self._tasks.programs.umask)
-                for found in failing(self._ecs, self._tasks.folder, least=1).values() if code else ():
-                    print(f"twin: {found}", file=sys.stderr, flush=True)
-                return code
+                code = await foreground.stay(self._aws, self._tasks.programs.umask)
+                return told(code, self._ecs, self._tasks.folder)
         except asyncio.CancelledError:
             if (ended := foreground.code_of_end()) is None:
                 raise
             return ended
         finally:
             foreground.close()
-            if sys.exception() is None:  # else the reason is what is said
-                print("twin: going down", file=sys.stderr, flush=True)
             await self._launcher.close()
             await self._machine.processes.close()
             await asyncio.to_thread(self._endpoint.stop)

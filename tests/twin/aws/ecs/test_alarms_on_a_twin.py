@@ -63,7 +63,7 @@ def test_the_alarm_of_the_stack_is_there_and_its_state_rolls_a_deployment_back(t
     assert deployment(twin)["alarms"]["status"] == "MONITORING"
 
     cloudwatch.set_alarm_state(AlarmName=STACK_ALARM, StateValue="ALARM", StateReason="by hand")
-    wait_until(lambda: rolled_back_to(twin, before), "it is rolled back", 20)
+    wait_until(lambda: rolled_back_to(twin, before), "it is rolled back", 60)
     told = deployment(twin)
     assert (told["alarms"]["status"], told["alarms"]["triggeredAlarmNames"]) == ("TRIGGERED", [STACK_ALARM])
     completes(twin)
