@@ -9,7 +9,7 @@ import gc
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from twin.credentials import PROFILES, past_proxies
@@ -51,7 +51,7 @@ def run(options: Options) -> int:
         check_health_checks(definition.address, definition.arguments, programs, os.environ.get("PATH", os.defpath))
     _be_on_our_own()
     with (
-        _ending_in_order(),
+        _ending_in_order() as ended_by,
         _for_us_alone() as umask,
         state.hold(options.credentials),
         reporting(state.log) as accidents,
@@ -65,6 +65,8 @@ def run(options: Options) -> int:
         from twin.supervisor import ACCOUNT, Supervisor
 
         _require_region(stack.region, ACCOUNT)
+        if ended_by:
+            raise Terminated(ended_by[0])
         try:
             return asyncio.run(Supervisor(options, state, stack, programs, envoy_binary, accidents).run(started))
         except (OSError, StartFailed, BaseExceptionGroup) as error:
@@ -94,10 +96,15 @@ def _require_ports(options: Options) -> None:
 
 
 @contextlib.contextmanager
-def _ending_in_order() -> Iterator[None]:
-    """Within it a signal raises Terminated, so that what is open is closed, until the supervisor handles signals."""
+def _ending_in_order() -> Iterator[Sequence[int]]:
+    """Within it a signal raises Terminated, so that what is open is closed, until the supervisor handles signals.
+
+    The signals so far: what is raised in a callback of the import system's, Python ignores.
+    """
+    came: list[int] = []
 
     def end(number: int, frame: object) -> None:
+        came.append(number)
         raise Terminated(number)
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
@@ -105,7 +112,7 @@ def _ending_in_order() -> Iterator[None]:
         if handler is not signal.SIG_IGN:
             signal.signal(number, end)
     try:
-        yield
+        yield came
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

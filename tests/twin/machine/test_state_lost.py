@@ -6,12 +6,14 @@ import contextlib
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.twin.running import RunningTwin, TwinFactory, descendants, is_alive, twin_command, wait_until
+from twin.machine.addresses import free_port
 from twin.machine.files import runtime_folder
 
 
@@ -89,3 +91,28 @@ def test_a_start_that_is_ended_is_one_sentence_and_leaves_nothing(
     assert output in (f"twin: Ended by {number.name} before it served.\n", "twin: going down\n")
     assert not (twin.state / "twin.json").exists()
     assert list(runtime_folder().iterdir()) == []
+
+
+LOSING = """
+import os, signal, sys
+from twin.aws import models
+from twin.cli import main
+
+class Dying:
+    def __del__(self):  # what is raised in it is ignored, as in callbacks of the import system's
+        os.kill(os.getpid(), signal.SIGHUP)
+
+models.share_models = Dying
+sys.unraisablehook = lambda raised: print("lost:", raised.exc_value, flush=True)
+main()
+"""
+
+
+def test_a_signal_that_python_loses_while_it_imports_ends_the_start(tmp_path: Path) -> None:
+    state = tmp_path / "twin"
+    options = ("--empty", "--state", str(state), "--port", str(free_port()), "--aws-port", str(free_port()))
+    done = subprocess.run([sys.executable, "-c", LOSING, "up", *options], capture_output=True, text=True, timeout=60)
+
+    assert done.stdout == "lost: Ended by SIGHUP before it served.\n"
+    assert (done.returncode, done.stderr) == (129, "twin: Ended by SIGHUP before it served.\n")
+    assert not (state / "twin.json").exists()
