@@ -13,6 +13,13 @@ from lab.experiments.catalogue import EXPERIMENTS
 from tests.twin.running import PROJECT
 
 
+@pytest.fixture(autouse=True)
+def _as_from_a_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests may run below a `make -j`, which hands its jobs down, and would warn that they are out of reach."""
+    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.mark.parametrize("target", ["deploy", "diff", "destroy"])
 @pytest.mark.parametrize(
     ("endpoint", "skipped"),

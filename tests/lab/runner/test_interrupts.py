@@ -65,7 +65,7 @@ class Answered:
 
     def __init__(self, target: Target, plan: Plan, results: Path, arm: str) -> None:
         self.results = results
-        self.seen = type("Seen", (), {"hosts": ("alpha",), "failures": 0, "requests": 1})()
+        self.seen = type("Seen", (), {"hosts": ("alpha",), "failures": 0, "requests": 1, "refused": 0})()
 
     def follow(self) -> bool:
         return True
