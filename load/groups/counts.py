@@ -11,11 +11,12 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import groupby
+from typing import Any, cast
 
 from load.groups.evenness import EvenPart, EvenParts
 from load.groups.latency import buckets_of, coarser, percentiles
-from load.groups.rows import NO_GROUP, OTHER_GROUPS, GroupRow, LatencyRow, SecondRow
+from load.groups.rows import NO_ANSWER, NO_GROUP, OTHER_GROUPS, GroupRow, LatencyRow, SecondRow
 
 __all__ = ["MAX_GROUPS", "WINDOW", "Counts", "Noted"]
 
@@ -29,8 +30,8 @@ Statuses = dict[tuple[str, int, bool], int]
 """Requests by group, status and whether they failed."""
 
 Noted = tuple[float, str, int, bool, float | None]
-"""A request: when it ended, its group ("" where none is known), its status (0 without an answer), whether it failed,
-and its latency in ms where that is known."""
+"""A request: when it ended, its group ("" where none is known), its status (of HTTP, or a number below 100), whether it
+failed, and its latency in ms where that is known."""
 
 Between = Callable[[], object]
 """Called between two steps of what takes long."""
@@ -63,16 +64,17 @@ class Counts:
 
     def __init__(self, max_groups: int = MAX_GROUPS) -> None:
         self.max_groups = max_groups
+        self.admitted: set[str] = set()
         self.clear()
 
     def clear(self) -> None:
         """Forget everything, as Locust does when a test starts or its statistics are reset."""
         self.unfinished = 0
-        self.admitted: set[str] = set()
+        self.admitted.clear()
         self._groups: dict[str, _Group] = {}
         # What `take` has not given out yet, and what it has, both by second.
         self._seconds: dict[int, Statuses] = {}
-        self._latencies: dict[int, dict[int, int]] = {}
+        self._latencies: dict[int, Counter[int]] = {}
         self._taken: dict[int, Statuses] = {}
         self._taken_latencies: dict[int, dict[int, int]] = {}
         self._even, self._even_before = EvenParts(), 0
@@ -97,26 +99,36 @@ class Counts:
 
         As many at a time as there are: one by one takes several times as long. KeyError: `admit` the groups first.
         """
-        if not noted:
-            return
-        times, groups, statuses, failures, latencies = zip(*noted, strict=True)
-        seconds = tuple(map(int, times))
-        for (second, *key), requests in Counter(zip(seconds, groups, statuses, failures, strict=True)).items():
-            group, status, failed = key
-            entry = self._groups[group]
-            entry.requests += requests
-            if failed:
-                entry.failures += requests
+        for second, part in groupby(noted, lambda one: int(one[0])):
             self._see(second)
-            _add(self._seconds.setdefault(second, {}), {(group, status, failed): requests})
-        for group, now in dict(zip(groups, times, strict=True)).items():
-            self._groups[group].last_seen = now
-        for (second, group, bucket), requests in Counter(
-            zip(seconds, groups, buckets_of(latencies), strict=True)
-        ).items():
+            times, groups, statuses, failures, latencies = zip(*part, strict=True)
+            self._record(second, groups, statuses, failures, buckets_of(latencies))
+            for group, now in dict(zip(groups, times, strict=True)).items():
+                self._groups[group].last_seen = now
+
+    def _record(
+        self,
+        second: int,
+        groups: Sequence[str],
+        statuses: Sequence[int],
+        failures: Sequence[bool],
+        buckets: Sequence[int | None],
+    ) -> None:
+        counts = self._seconds.setdefault(second, {})
+        for (group, status, failed), requests in Counter(zip(groups, statuses, failures, strict=True)).items():
+            self._groups[group].requests += requests
+            self._groups[group].failures += requests if failed else 0
+            if status < (400 if failed else 100):
+                status = NO_ANSWER  # it has none of HTTP, or one that broke off, or that the locustfile refused
+            _add(counts, {(group, status, failed): requests})
+        of_second = self._latencies.setdefault(second, Counter())
+        of_second.update(cast(Sequence[int], buckets))
+        of_second.pop(cast(int, None), None)
+        by_group = {group: self._groups[group].latencies for group in set(groups)}
+        for group, bucket in zip(groups, buckets, strict=True):
             if bucket is not None:
-                for counts in (self._groups[group].latencies, self._latencies.setdefault(second, {})):
-                    counts[bucket] = counts.get(bucket, 0) + requests
+                of = by_group[group]
+                of[bucket] = of.get(bucket, 0) + 1
 
     def _see(self, second: int) -> None:
         self._first = second if self._first is None else min(self._first, second)
@@ -155,7 +167,7 @@ class Counts:
             counts = self._seconds.setdefault(second, {})
             counts[key] = counts.get(key, 0) + requests
         for second, buckets in report["latency"]:
-            _add(self._latencies.setdefault(second, {}), buckets)
+            _add(self._latencies.setdefault(second, Counter()), buckets)
         self.unfinished += report["unfinished"]
         return merged
 

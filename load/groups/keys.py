@@ -2,7 +2,8 @@
 
 A key is called for each request that Locust reports, with the response (None where there is none), the URL, the context
 and the exception of Locust's `request` event, and gives the group, None or "" where it is not known. A function's
-attribute `detail` is the key of what is beside its groups, in place of the locustfile's.
+attribute `detail` is the key of what is beside its groups, in place of the locustfile's. With an attribute `header` it
+is not called for a response where this header is the name of a group that it gave before.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def parse(text: str) -> Key:
         case "url-host" if text == "url-host":
             return lambda response, url, context, exception: _host_of(url)
         case "header" if what:
-            return _header(what)
+            return _Header(what)
         case "json" if what:
             return _json(what.split("."))
         case _ if what and kind.replace(".", "").isidentifier() and what.isidentifier():
@@ -65,14 +66,17 @@ def _host_of(url: str) -> str:
     return named(url.partition("://")[2].partition("/")[0].partition("?")[0].rpartition("@")[2].lower())
 
 
-def _header(name: str) -> Key:
-    def key(response: Any, url: str, context: Any, exception: BaseException | None) -> object:
+class _Header:
+    """The value of a header."""
+
+    def __init__(self, name: str) -> None:
+        self.header = name
+
+    def __call__(self, response: Any, url: str, context: Any, exception: BaseException | None) -> object:
         headers = getattr(response, "headers", None)
-        value = None if headers is None else headers.get(name)
+        value = None if headers is None else headers.get(self.header)
         # geventhttpclient gives a list where a field is repeated.
         return value[0] if isinstance(value, list) else value
-
-    return key
 
 
 def _json(path: list[str]) -> Key:

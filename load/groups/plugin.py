@@ -138,13 +138,12 @@ def _add_option(parser: LocustArgumentParser, default: str) -> None:
     )
 
 
-def _status(status: object, exception: BaseException | None) -> int:
-    """The status to count: that of HTTP, whatever type a client has for it, or NO_ANSWER."""
+def _status(status: object) -> int:
+    """HTTP's status, whatever type a client has for it, or NO_ANSWER."""
     try:
-        number = int(status)  # type: ignore[call-overload]
+        return int(status)  # type: ignore[call-overload, no-any-return]
     except (TypeError, ValueError):
         return NO_ANSWER
-    return NO_ANSWER if number < (100 if exception is None else 400) else number
 
 
 class Output(Protocol):
@@ -174,6 +173,7 @@ class Groups:
         self.noun = noun
         self.detail_noun = detail[0] if detail else ""
         self._counts = Counts()
+        self._admitted = self._counts.admitted
         self._noted: list[Noted] = []
         self.workers = Workers()
         self.outputs: list[Output] = []
@@ -182,7 +182,7 @@ class Groups:
         # A worker's report says what happened up to so many seconds ago.
         self.delay = int(WORKER_REPORT_INTERVAL) + 1 if self.is_master else 0
         self._by = by
-        self._key = key_of(by)
+        self._use(key_of(by))
         self._detail_key = key_of(detail[1]) if detail else None
         self._reported = 0
         self._resets: list[float] = []
@@ -193,6 +193,10 @@ class Groups:
         self._rows: list[GroupRow] = []
         self._even: dict[str, EvenPart] = {}
         self._computing = BoundedSemaphore()
+
+    def _use(self, key: Key) -> None:
+        self._key = key
+        self._header: str = getattr(key, "header", "")
 
     def listen(self) -> None:
         """Hook into Locust."""
@@ -277,17 +281,16 @@ class Groups:
         **_: Any,
     ) -> None:
         now = time.time()
+        # The usual request, with as few calls and names as there can be: each is one more that is not in the caches.
         try:
-            group = self._key(response, url, context, exception)
-        except Exception as error:
-            group = self._unknown(error)
-        if type(group) is not str or group not in self._counts.admitted:
-            group = self._admit(now, named(group), response, url, context, exception)
-        status, failed = getattr(response, "status_code", None), exception is not None
-        if type(status) is not int or status < (400 if failed else 100):
-            # No answer of HTTP, or one that broke off, or that the locustfile refused.
-            status = _status(status, exception)
-        self._noted.append((now, group, status, failed, response_time))
+            group = response.headers[self._header] if self._header else self._key(response, url, context, exception)
+            status = response.status_code
+            if group not in self._admitted or type(status) is not int:
+                raise LookupError
+        except Exception:
+            group = self._group(now, response, url, context, exception)
+            status = _status(getattr(response, "status_code", None))
+        self._noted.append((now, group, status, exception is not None, response_time))
         if len(self._noted) >= _AT_A_TIME:
             self._count()
 
@@ -295,24 +298,22 @@ class Groups:
         noted, self._noted = self._noted, []
         self._counts.record(noted)
 
-    def _admit(
-        self, now: float, group: str, response: Any, url: str, context: Any, exception: BaseException | None
-    ) -> str:
-        """The name that a request is counted under, which is there from now on."""
-        detail, detail_key = "", getattr(self._key, "detail", self._detail_key)
-        if group not in self._counts.admitted and group != NO_GROUP and detail_key is not None:
-            try:
-                detail = named(detail_key(response, url, context, exception))
-            except Exception as error:
-                detail = self._unknown(error)
-        return self._counts.admit(group, detail, now)
+    def _group(self, now: float, response: Any, url: str, context: Any, exception: BaseException | None) -> str:
+        """The name that any request is counted under, which is there from now on."""
 
-    def _unknown(self, error: Exception) -> str:
-        """The group, or detail, of a request that its key raised an error for; the first is logged."""
-        if not self._warned:
-            self._warned = True
-            _logger.warning("A request's %s is not known where its key raises this.", self.noun, exc_info=error)
-        return NO_GROUP
+        def asked(key: Key) -> str:
+            try:
+                return named(key(response, url, context, exception))
+            except Exception as error:
+                if not self._warned:
+                    self._warned = True
+                    _logger.warning("A request's %s is not known where its key raises this.", self.noun, exc_info=error)
+                return NO_GROUP
+
+        group, detail_key = asked(self._key), getattr(self._key, "detail", self._detail_key)
+        if group in self._admitted:
+            return group
+        return self._counts.admit(group, asked(detail_key) if group != NO_GROUP and detail_key else "", now)
 
     def _on_unfinished(self, *, environment: Environment, **_: Any) -> None:
         if environment is self.environment:
@@ -322,10 +323,10 @@ class Groups:
         # A worker gets its options with the order to start.
         if not callable(self._by):
             try:
-                self._key = parse(getattr(self.environment.parsed_options, "group_by", self._by))
+                self._use(parse(getattr(self.environment.parsed_options, "group_by", self._by)))
             except ValueError as error:
                 _logger.error("No request has a %s here: --group-by %s", self.noun, error)
-                self._key = parse("header:-")
+                self._use(parse("header:-"))
         self._reported = 0
         if not self.is_worker:
             self.complete()  # of the last test, some seconds after it

@@ -77,7 +77,10 @@ def zone(response: Any, url: str, context: Any, exception: BaseException | None)
     return _of(response, ZONE_HEADER)
 
 
-# Keys of `--group-by` bring along what is beside their groups, in place of the locustfile's.
+# Keys of `--group-by` bring along a header that alone is the group, where it is one that they gave before, and what is
+# beside their groups, in place of the locustfile's.
+hostname.header = HOSTNAME_HEADER  # type: ignore[attr-defined]
+upstream.header = UPSTREAM_HEADER  # type: ignore[attr-defined]
 upstream.detail = upstream_zone  # type: ignore[attr-defined]
 pair.detail = pair_zones  # type: ignore[attr-defined]
 
