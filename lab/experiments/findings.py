@@ -206,7 +206,7 @@ def find(run: Run) -> Findings:
         even_again=_even_again(seconds) if seconds else None,
         unhealthy_answers=_from_unhealthy(run, record),
         periods=_periods(run, record, fault, seconds),
-        hosts=run.hosts,
+        hosts=_with_zones(run.hosts, record.tasks),
         answered=answered,
         duration=spanned if record.counted_s is None else record.counted_s,
         after=max(end - fault.at, 0.0) if fault else None,
@@ -356,6 +356,14 @@ def _answered(run: Run) -> dict[str, tuple[float, float]]:
 
 
 # Tasks that go and come
+
+
+def _with_zones(hosts: Sequence[HostRow], tasks: Sequence[TaskRecord]) -> tuple[HostRow, ...]:
+    """The *hosts*, with ECS's word on the zones of those whose answers do not name one."""
+    zones = {task.hostname: task.availability_zone for task in tasks}
+    return tuple(
+        host._replace(availability_zone=host.availability_zone or zones.get(host.hostname, "")) for host in hosts
+    )
 
 
 def _gone_and_come(fault: Fault, tasks: Sequence[TaskRecord]) -> tuple[list[TaskRecord], list[TaskRecord], set[str]]:

@@ -28,6 +28,7 @@ from lab.runner.twin import TwinControl
 from load.results import update_meta
 
 _STABLE_WITHIN = {True: 180.0, False: 1800.0}  # seconds, on a twin and on AWS
+_SILENT = 2.0  # seconds of a wait that need no word
 
 
 @dataclass(frozen=True)
@@ -126,16 +127,19 @@ class Session:
 
 
 def until_stable(service: EcsService, console: Console, *, completed: bool = False) -> ServiceState:
-    """*service* once it is stable, or *completed*; that it is waited for is said on *console*.
+    """*service* once it is stable, or *completed*; that it is waited for for long is said on *console*.
 
     Raises Missing: it is not within three minutes on a twin, half an hour on AWS.
     """
+    began = time.monotonic()
     with Progress(console, 0) as progress:
-        return service.wait_until_stable(
-            _STABLE_WITHIN[service.target.is_twin],
-            lambda: progress.say("waiting until the service is stable"),
-            completed=completed,
-        )
+
+        def waiting() -> None:
+            if time.monotonic() > began + _SILENT:
+                progress.say("waiting until the service is stable")
+
+        within = _STABLE_WITHIN[service.target.is_twin]
+        return service.wait_until_stable(within, waiting, completed=completed)
 
 
 _POLL = 0.25  # seconds

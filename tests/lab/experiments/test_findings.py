@@ -64,6 +64,15 @@ def run_with_a_stop(at: float = START + 10.4) -> Run:
     return Run(Path("results/x"), meta, hosts, tuple(timeline))
 
 
+def test_the_zone_of_a_host_that_does_not_name_it_is_that_of_its_task() -> None:
+    run = run_with_a_stop()
+    hosts = tuple(each._replace(availability_zone="") if each.hostname != "a" else each for each in run.hosts)
+    tasks = [{**each, "availability_zone": "eu-west-2b"} for each in run.meta["tasks"]]
+    found = find(replace(run, hosts=hosts, meta={**run.meta, "tasks": tasks}))
+    zones = {each.hostname: each.availability_zone for each in found.hosts}
+    assert zones == {"a": "eu-west-2a", "b": "eu-west-2b", "c": "eu-west-2b", "d": "eu-west-2b", "": ""}
+
+
 def test_failures_by_status_and_their_window() -> None:
     findings = find(run_with_a_stop())
 

@@ -123,6 +123,7 @@ def test_on_a_twin_a_service_that_is_not_stable_is_waited_for(
     serve: Serve, lab: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lab.runner.session._STABLE_WITHIN", {True: 0.1, False: 0.0})
+    monkeypatch.setattr("lab.runner.session._SILENT", 0.0)
     target = serve(service(old=3))
     outputs = {name: value for name, value in target.model_dump().items() if value and isinstance(value, str)}
     file = tmp_path / "outputs.json"
