@@ -77,7 +77,7 @@ def _bars(study: Study, axes: Axes) -> None:
 def _by_rate(study: Study, axes: Axes) -> None:
     points = [(point, point.at, f"{point.at:,.1f}/s") for point in study.rates]
     _curves(study, axes, _log_space(0.1, 1000.0), lambda rate: study.scenario.at_rate(Decimal(rate)), points)
-    axes.set_xlabel("requests/s (points: where service-connect costs the same as another)")
+    axes.set_xlabel("requests/s (points: where service-connect costs the same)")
     size = rounded(study.scenario.response_bytes / KB)
     axes.set_title(
         f"USD a month{of_services(study.scenario)} more than a public ALB: responses of {size} KB", fontsize=10
@@ -90,7 +90,7 @@ def _by_size(study: Study, axes: Axes) -> None:
     sizes = sorted([*_log_space(0.1, 10_240.0), *steps])
     points = [(point, point.at / KB, f"{point.at / KB:,.0f} KB") for point in study.sizes]
     _curves(study, axes, sizes, lambda size: study.scenario.replace(response_bytes=Decimal(size) * KB), points)
-    axes.set_xlabel("KB of a response (API Gateway ends at 10 MB)")
+    axes.set_xlabel("KB of a response, at most 10 MB (points: where service-connect costs the same)")
     axes.set_title(
         f"USD a month{of_services(study.scenario)} more than a public ALB: {_rate(study.scenario)}", fontsize=10
     )
@@ -108,27 +108,28 @@ def _curves(
     def more(way: Way, scenario: Scenario) -> float:
         return float(model.total(way, scenario, study.prices) - model.total(PUBLIC_ALB, scenario, study.prices))
 
+    axes.set_xscale("log")
+    axes.set_yscale("symlog", linthresh=LINEAR)
     drawn = [way for way in WAYS if way.name in CURVES and way in study.bills]
     scenarios = [at(value) for value in values]
+    # In the legend: beside the points, labels would lie on curves and on one another.
+    named = {way: way.name for way in (PUBLIC_ALB, *drawn)}
+    for point, value, label in points:
+        if values[0] <= value <= values[-1] and point.against in named:
+            colour = CURVES.get(point.against.name, (INK, ""))[0]
+            axes.plot(float(value), more(point.way, at(value)), "o", color=colour, markersize=7, zorder=5)
+            named[point.against] += f"{':' if named[point.against] == point.against.name else ','} {label}"
     for way in drawn:
         if all(way.carries(scenario) for scenario in scenarios):
             colour, dashes = CURVES[way.name]
             width = 2.6 if way.name == "service-connect" else 1.5
             curve = [more(way, scenario) for scenario in scenarios]
-            axes.plot(values, curve, label=way.name, color=colour, linewidth=width, linestyle=dashes)
-    axes.axhline(0, color=INK, linewidth=1.2, label=PUBLIC_ALB.name)
-    axes.set_xscale("log")
-    axes.set_yscale("symlog", linthresh=LINEAR)
+            axes.plot(values, curve, label=named[way], color=colour, linewidth=width, linestyle=dashes)
+    axes.axhline(0, color=INK, linewidth=1.2, label=named[PUBLIC_ALB])
     axes.xaxis.set_major_formatter("{x:,g}")
     axes.yaxis.set_major_formatter(lambda usd, _: f"{usd:+,.0f}" if usd else "0")
     axes.margins(x=0.02)
     axes.grid(alpha=0.25)
-    for point, value, label in points:
-        if values[0] <= value <= values[-1] and point.against in (PUBLIC_ALB, *drawn):
-            where = (float(value), more(point.way, at(value)))
-            axes.plot(*where, "o", color=INK, markersize=5, zorder=5)
-            text = f"{point.against.name} {label}"
-            axes.annotate(text, where, textcoords="offset points", xytext=(6, -11), fontsize=9)
 
 
 def _log_space(low: float, high: float) -> list[float]:
