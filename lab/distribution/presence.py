@@ -234,8 +234,8 @@ def _checked(counts: Mapping[str, int], weights: Mapping[str, float]) -> tuple[d
     known |= {host: 0 for host in weights if host not in known}
     if not known and unknown:
         raise BadInput(
-            f"none of {unknown:,} answers named its host in `x-hostname`, and evenness needs at least two hosts to "
-            "compare: let the service send it, or start the twin with --name-tasks"
+            f"none of {unknown:,} answers named its host in `x-hostname` or what --group-by asks for, and evenness "
+            "needs at least two hosts to compare: let the service send it, or start the twin with --name-tasks"
         )
     if len(known) < 2:
         only = f"only one host ({next(iter(known))})" if known else "no host"
