@@ -51,7 +51,10 @@ INSIGHTS_BASE_METRICS = 36
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a bill; *assumed* are the names of the assumptions that it rests on, empty if there is none."""
+    """One line of a bill; *assumed* are the names of the assumptions that it rests on, empty if there is none.
+
+    shared: it is this service's part of what all services of the VPC have together.
+    """
 
     item: str
     group: str
@@ -60,6 +63,7 @@ class Line:
     price: Price
     assumed: tuple[str, ...] = ()
     kinks: tuple[Decimal, ...] = ()
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -265,7 +269,8 @@ def bill(way: Way, scenario: Scenario, prices: PriceBook) -> Bill:
         assumed = [each for each in item.assumed if _matters(each, scenario)]
         assumed += [f"{name}@{tier.start:f}" if tier.start else name for tier in tiers]
         kinks = item.kinks(scenario, price, amount)
-        lines.append(Line(item.item, item.group, amount, usd, price, tuple(assumed), kinks))
+        shared = "per_service" in item.factors
+        lines.append(Line(item.item, item.group, amount, usd, price, tuple(assumed), kinks, shared))
     return Bill(way, tuple(lines))
 
 

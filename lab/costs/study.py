@@ -258,6 +258,28 @@ class Study:
         return self.bills[way].total - total(self.against, self.scenario, self.prices)
 
     @cached_property
+    def leaving_alone(self) -> Decimal | None:
+        """What it costs more, in US dollars, if this service alone leaves `against` and the others stay there.
+
+        What they share there is paid as before, and what it does not share with them it pays by itself. None where the
+        services share nothing there that it would leave, or there is one service.
+        """
+        own, other = ({line.item: line for line in self.bills[way].lines} for way in (SERVICE_CONNECT, self.against))
+        if self.scenario.services == 1 or not any(line.shared for item, line in other.items() if item not in own):
+            return None
+        more = ZERO
+        for item in own | other:
+            paid, paid_there = own.get(item), other.get(item)
+            if paid_there is None:
+                assert paid is not None
+                more += paid.usd * (self.scenario.services if paid.shared else 1)
+            elif paid is not None:
+                more += paid.usd - paid_there.usd
+            elif not paid_there.shared:
+                more -= paid_there.usd
+        return more
+
+    @cached_property
     def ranges(self) -> dict[Way, tuple[Decimal, Decimal]]:
         """The total of every way with all assumptions at their low ends, and with all at their high ends."""
         return {way: total_range(way, self.scenario, self.prices) for way in self.ways}

@@ -98,6 +98,12 @@ def _answer(study: Study) -> Iterator[str]:
     """What differs, and where going without a load balancer is cheaper."""
     if study.against is not SERVICE_CONNECT:
         yield f"Against {_named(study.against)} {_changes(study)}."
+    if (alone := study.leaving_alone) is not None:
+        yield (
+            f"That is if all {study.scenario.services:,} services leave. If this one leaves alone, what they share "
+            f"there is paid as before, and what is new by it alone: {money(abs(alone))} USD a month "
+            f"{'more' if alone > 0 else 'less'} than today."
+        )
     compared = [way for way in dict.fromkeys((study.against, INTERNAL_ALB)) if way is not SERVICE_CONNECT]
     cheaper = f"Going without is {_cheaper(study, SERVICE_CONNECT, compared)}"
     others = [way for way in compared if way is not WITH_SHARE]
@@ -248,6 +254,7 @@ def _values(study: Study) -> dict[str, Any]:
         "inputs": {"requests_per_second": scenario.mean_rate, **dict(scenario)},
         "answer": _headline(study),
         "against": study.against.name,
+        "leaving_alone_usd": study.leaving_alone,
         "ways": [
             {
                 "name": way.name,

@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def twin(start_twin: TwinFactory, one_liner: list[str], folder: Path) -> RunningTwin:
-    return start_twin(*one_liner, "--name-tasks", "--proxy-drain", "0", synth=None, folder=folder)
+    return start_twin(*one_liner, "--proxy-drain", "0", synth=None, folder=folder)
 
 
 def test_it_serves_every_path(ask: httpx.Client) -> None:
@@ -80,7 +80,8 @@ def test_the_lab_tells_its_hosts_apart(twin: RunningTwin, tmp_path: Path) -> Non
 def test_the_lab_says_what_it_saw_where_no_answer_names_its_host(
     start_twin: TwinFactory, one_liner: list[str], folder: Path, tmp_path: Path
 ) -> None:
-    twin = start_twin(*one_liner, "--routes", "GET /index.html", synth=None, folder=folder)
+    unnamed = [option for option in one_liner if option != "--name-tasks"]
+    twin = start_twin(*unnamed, "--routes", "GET /index.html", synth=None, folder=folder)
     done = lab_run(twin, tmp_path / "named", "/index.html")
     assert done.returncode == 0, done.stderr
     (report,) = tmp_path.glob("named/*/report.html")

@@ -29,6 +29,7 @@ CURVES = {
     "lattice": (_COLOURS[4], "-."),
 }
 POINTS = 61
+_TICKS = [step * 10**power for power in range(1, 6) for step in (1, 2, 5)]
 LINEAR = 20  # USD: nearer to no difference than this the scale is linear, beyond it logarithmic
 
 
@@ -110,6 +111,8 @@ def _curves(
 
     axes.set_xscale("log")
     axes.set_yscale("symlog", linthresh=LINEAR)
+    axes.set_yticks([sign * usd for usd in _TICKS for sign in (-1, 1)] + [0])
+    axes.minorticks_off()
     drawn = [way for way in WAYS if way.name in CURVES and way in study.bills]
     scenarios = [at(value) for value in values]
     # In the legend: beside the points, labels would lie on curves and on one another.

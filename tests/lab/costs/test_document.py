@@ -101,20 +101,35 @@ def test_the_answer_in_a_paragraph(says: Says, default: Scenario, prices: PriceB
     # Of a load balancer that stays nothing is saved but its capacity units.
     assert (
         f"saves {money(saved[2] / 10)} USD a month for each request a second, its capacity units, and costs "
-        f"{money(lines['HTTP API requests'] / 10)} in API Gateway"
+        f"{money(lines['HTTP API requests'] / 10)} in API Gateway and {money(zones)} between zones, and "
+        f"{money(lines['endpoints of the proxy'])} for the proxy's endpoint"
     ) in decide
     says(f"and where the tasks have a way out already up to {way_out:.1f}.")
     says(f"At 100 requests a second it is {at(SERVICE_CONNECT, 100)} against {at(PUBLIC_ALB, 100)}.")
     out = default.replace(network="none")
     of_ten, of_ten_out = (first(each.replace(services=10), prices, PUBLIC_ALB) for each in (default, out))
     says(f"up to {of_ten:.1f} requests a second in private subnets, and up to {of_ten_out:.1f} where the tasks have a")
+    alone = Study(default.at_rate(D(2)).replace(services=10), prices).leaving_alone
+    assert alone is not None
+    says(f"pays {money(lines['endpoints of the proxy'])} for the proxy's endpoint by itself: at 2 requests a second")
+    says(f"at 2 requests a second {money(alone)} USD a month more (`--services 10` says both)")
     assert f"it is {of_ten:.1f} and {of_ten_out:.1f} for each" in decide
     readme = re.sub(r"\s+", " ", (DOCUMENT.parents[1] / "README.md").read_text())
     proxy, gateway = lines["endpoints of the proxy"], lines["HTTP API requests"] / 10
     assert (
-        f"{sum(saved[:2], D(0)):.0f} USD a month are saved, one more endpoint costs {proxy:.0f}, and API Gateway "
-        f"{gateway:.0f} for each request a second. If ten services share the VPC, up to {of_ten:.1f} requests a second "
-        f"each, and up to {of_ten_out:.1f} where"
+        f"{sum(saved[:2], D(0)):.0f} USD a month are saved, Service Connect's VPC endpoint costs {proxy:.0f}, and "
+        f"API Gateway {gateway:.0f} for each request a second. If ten services share the VPC and all of them leave the "
+        f"ALB, up to {of_ten:.1f} requests a second each, and up to {of_ten_out:.1f} where"
+    ) in readme
+    inner = {
+        bill(INTERNAL_ALB, default.at_rate(D(r)), prices).total
+        - bill(SERVICE_CONNECT, default.at_rate(D(r)), prices).total
+        for r in (1, 10)
+    }
+    (three,) = {f"{usd:.0f}" for usd in inner}
+    assert (
+        f"saves {three} USD a month at 1 to 10 requests a second, and nothing above "
+        f"{first(default, prices, INTERNAL_ALB):.0f}"
     ) in readme
     for alb in (PUBLIC_ALB, INTERNAL_ALB, way_named("cloudfront-alb")):
         for each in (default, out, default.replace(services=10), out.replace(services=10)):

@@ -218,3 +218,23 @@ def test_differences_are_to_the_way_that_is_asked_for(prices: PriceBook) -> None
     study = Study(Scenario(), prices, INTERNAL_ALB)
     assert study.difference(INTERNAL_ALB) == 0
     assert study.difference(SERVICE_CONNECT) == study.bills[SERVICE_CONNECT].total - study.bills[INTERNAL_ALB].total
+
+
+def test_a_service_that_leaves_alone_saves_nothing_of_what_is_shared(prices: PriceBook) -> None:
+    scenario = Scenario(rates=(D(2),), services=5)
+    own, shared = ({line.item: line.usd for line in bill(SERVICE_CONNECT, s, prices).lines} for s in (
+        Scenario(rates=(D(2),)), scenario
+    ))  # fmt: skip
+    there = {line.item: line.usd for line in bill(PUBLIC_ALB, scenario, prices).lines}
+    new = sum((usd for item, usd in own.items() if item not in there), D(0))
+    logs = sum((shared[item] - there[item] for item in shared.keys() & there.keys()), D(0))
+    found = Study(scenario, prices).leaving_alone
+    assert found == new + logs - there["ALB capacity units"]
+    # As many as there are: of more services each pays less of what stands there, which changes nothing.
+    assert Study(scenario.replace(services=50), prices).leaving_alone == found
+
+
+def test_leaving_alone_is_of_several_services_and_of_something_shared(prices: PriceBook) -> None:
+    assert Study(Scenario(), prices).leaving_alone is None
+    assert Study(Scenario(services=5), prices, SERVICE_CONNECT).leaving_alone is None
+    assert Study(Scenario(services=5), prices, WITH_SHARE).leaving_alone is None
