@@ -622,9 +622,15 @@ def swept(matrix: Sequence[Row]) -> list[str]:
 def study_answer(matrix: Sequence[Row]) -> str:
     """What several runs say, in one sentence."""
     names = swept(matrix)
-    # Of several columns of events the table has the numbers.
-    columns = {(row.arm, *map(row.setting, names)) for row in matrix if row.experiment.has_event}
+    columns: dict[tuple[object, ...], list[str]] = {}
+    for row in matrix:
+        if row.experiment.has_event:
+            columns.setdefault((row.arm, *map(row.setting, names)), []).append(row.experiment.name)
     in_short = len(columns) > 1
+    # Of several columns a number for each event, where that can be read: the table has all of them.
+    events, *others = columns.values() if in_short else [[]]
+    by_event = 1 < len(events) <= _MOST_CLAUSES and all(other == events for other in others)
+    in_column = _by_event if by_event else _events
     sentences: list[str] = []
     for arm, way in THROUGH.items():
         own: dict[tuple[float | None, ...], list[Row]] = {}
@@ -634,23 +640,25 @@ def study_answer(matrix: Sequence[Row]) -> str:
         told = [row for rows in own.values() for row in rows]
         is_grid = not any(None in setting for setting in own)
         if len(own) == 1:
-            sentences.append(f"{way} {_events(told) if in_short else _worst(told)}")
+            sentences.append(f"{way} {in_column(told) if in_short else _worst(told)}")
         elif is_grid and len({row.experiment.name for row in told}) == 1:
             sentences.append(_lossless_settings(told, names, way))
         elif 0 < len(own) <= _MOST_CLAUSES:
-            clauses = [_events(rows, _settings(names, setting)) for setting, rows in own.items()]
+            clauses = [in_column(rows, _settings(names, setting)) for setting, rows in own.items()]
             sentences.append(f"{way} {'; '.join(clauses)}")
         elif own:
             sentences.append(_lossless_settings(told, names, way) if is_grid else f"{way} {_events(told)}")
     if not sentences:
         return "No run came to its end, so there is nothing to say of them together."
     least, most = min(row.runs for row in matrix), max(row.runs for row in matrix)
-    each = f"{most} runs each: " if least == most else f"{least} to {most} runs each: "
-    runs = each if most > 1 else "Single runs: " if len(matrix) > 1 else ""
+    each = f"{most} runs each" if least == most else f"{least} to {most} runs each"
+    runs = each if most > 1 else "Single runs" if len(matrix) > 1 else ""
+    if by_event:
+        runs += f"{', together' if most > 1 else ''}, failed requests of {joined(events)}"
     # What is alike of all is said once.
     first, said, rest = "; ".join(sentences).partition(_LOST_REQUESTS)
     text = f"{first}{said}{rest.replace(_LOST_REQUESTS, '')}"
-    return f"{runs}{text if runs else capital(text)}."
+    return f"{runs}: {text}." if runs else f"{capital(text)}."
 
 
 def _settings(names: Sequence[str], values: Sequence[float | None]) -> str:
@@ -669,6 +677,13 @@ def _events(matrix: Sequence[Row], condition: str = "") -> str:
 
 
 _LOST_REQUESTS = " events lost requests"
+
+
+def _by_event(matrix: Sequence[Row], condition: str = "") -> str:
+    """Such as `49, 16 and 36 if the application ends at once`."""
+    events = [row for row in matrix if row.experiment.has_event]
+    counts = [f"{failed:,}" if (failed := _sums(row)[0]) else "none" for row in events]
+    return f"{joined([count + _mark([row]) for count, row in zip(counts, events, strict=True)])}{condition}"
 
 
 def _mark(matrix: Sequence[Row]) -> str:
