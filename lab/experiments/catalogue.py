@@ -76,9 +76,14 @@ class Experiment:
     def _shown_in(self) -> float:
         return self.shows_after + (self.fault_lasts or 0.0) + (_TIMEOUT if self.times_out else 0.0)
 
+    @property
+    def outlasts(self) -> bool:
+        """Whether its load goes on until tasks have ended that serve on after their stop."""
+        return self.planned and self.course in (Course.TASKS_STOP, Course.ONE_STOPS)
+
     def outlasting(self, seconds: float) -> Experiment:
         """The same with a load that lasts until the tasks have ended which take *seconds* from a planned stop on."""
-        if not self.planned or self.course not in (Course.TASKS_STOP, Course.ONE_STOPS):
+        if not self.outlasts:
             return self
         return replace(self, seconds=self.seconds + seconds, shows_after=self.shows_after + seconds)
 

@@ -36,13 +36,15 @@ def experiments_page() -> Document:
     lines, values, reasons = [], [], dict[str, list[str]]()
     for each in EXPERIMENTS.values():
         on_aws = None if each.not_on_aws else each.seconds_on_aws
-        lines.append([each.name, each.sentence, f"{each.seconds:g}", "no" if on_aws is None else f"{on_aws:g}"])
-        names = ("name", "sentence", "seconds", "not_on_aws")
+        on_twin = f"{each.seconds:g}{' + D' if each.outlasts else ''}"
+        lines.append([each.name, each.sentence, on_twin, "no" if on_aws is None else f"{on_aws:g}"])
+        names = ("name", "sentence", "seconds", "outlasts", "not_on_aws")
         values.append({**{name: getattr(each, name) for name in names}, "seconds_on_aws": on_aws})
         if each.not_on_aws:
             reasons.setdefault(each.not_on_aws, []).append(each.name)
     parts: list[Part] = [
         Table(("experiment", "what happens", "s on the twin", "s on AWS"), lines, text_columns=2),
+        "D: as long as old tasks serve on: drain_seconds, and the deregistration delay of a target group.",
         *(f"Not on AWS: {words.joined(own)} ({reason})." for reason, own in reasons.items()),
     ]
     return Document("", parts, {"experiments": values})

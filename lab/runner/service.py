@@ -163,9 +163,9 @@ class EcsService:
             raise BadInput(f"{self._name} has a desired count of 0: scale it to one task or more.")
 
     def wait_until_stable(
-        self, timeout: float, waiting: Callable[[], None] = lambda: None, *, completed: bool = False
+        self, timeout: float, waiting: Callable[[ServiceState], None] = lambda _: None, *, completed: bool = False
     ) -> ServiceState:
-        """The service once it is stable, or *completed*; *waiting* is called between the questions.
+        """The service once it is stable, or *completed*; *waiting* is called between the questions, with what it is.
 
         Raises Missing: it is not after *timeout* seconds.
         """
@@ -173,7 +173,7 @@ class EcsService:
         while not ((state := self.state()).is_stable and (state.is_completed or not completed)):
             if time.monotonic() > deadline:
                 raise Missing(f"{self._name} is not stable after {timeout:g} s ({state.unfinished}): see its events.")
-            waiting()
+            waiting(state)
             time.sleep(_POLL[self.target.is_twin])
         return state
 

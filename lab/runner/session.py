@@ -90,7 +90,7 @@ class Session:
                         for repeat, experiment in itertools.product(range(1, request.repeat + 1), experiments):
                             self._one(experiment, cell, repeat, next(numbers))
         if request.wait:
-            self._stable(completed=False)
+            self._stable(completed=False, way_out="; --no-wait leaves it at that")
 
     def _one(self, experiment: Experiment, cell: Setting, repeat: int, number: int) -> None:
         request, twin = self._request, self._bench.twin
@@ -122,11 +122,11 @@ class Session:
             if not says_nothing and (folder / "hostnames.csv").exists():  # else there is another error
                 self._done(folder)
 
-    def _stable(self, *, completed: bool = True) -> int:
-        return until_stable(self._bench.service, self._console, completed=completed).desired
+    def _stable(self, *, completed: bool = True, way_out: str = "") -> int:
+        return until_stable(self._bench.service, self._console, completed=completed, way_out=way_out).desired
 
 
-def until_stable(service: EcsService, console: Console, *, completed: bool = False) -> ServiceState:
+def until_stable(service: EcsService, console: Console, *, completed: bool = False, way_out: str = "") -> ServiceState:
     """*service* once it is stable, or *completed*; that it is waited for for long is said on *console*.
 
     Raises Missing: it is not within three minutes on a twin, half an hour on AWS.
@@ -134,9 +134,9 @@ def until_stable(service: EcsService, console: Console, *, completed: bool = Fal
     began = time.monotonic()
     with Progress(console, 0) as progress:
 
-        def waiting() -> None:
+        def waiting(now: ServiceState) -> None:
             if time.monotonic() > began + _SILENT:
-                progress.say("waiting until the service is stable")
+                progress.say(f"waiting until the service is stable: {now.unfinished}{way_out}")
 
         within = _STABLE_WITHIN[service.target.is_twin]
         return service.wait_until_stable(within, waiting, completed=completed)
