@@ -244,6 +244,10 @@ compare: check-load ready ## Stop, rollout and crash, with and without a load ba
 	$(TWIN_UP) --synth $(AT_ONCE) -- $$events --users $(USERS) --rate $(RATE) --sweep drain_seconds=0,20 && \
 	$(TWIN_UP) --synth $(BOTH_WAYS) -- $$events --users $$((2 * $(USERS))) --rate $$((2 * $(RATE))) && \
 	echo && lab table $$folder/*-study && printf '\nReport: ' && lab report $$folder/*-study
+	@printf '%s\n' '' 'Next:' \
+		"  docs/own-service.md   the same for a service of yours: twin up --command '...', lab run" \
+		'  docs/decide.md        when to leave the load balancer out, and what else you lose' \
+		'  $(BIN)/lab costs --requests-per-second $(RATE)   (what a month costs)'
 
 # The upstream ends at once, so that what each of its two ways does about it is seen.
 run-services: check-load $(VENV)/.installed ## Two services: stop and crash a task of the one that is called, by either way to it
@@ -257,7 +261,8 @@ soak: ready ## Random faults on a twin under load, with checks all along (MINUTE
 	@python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 ui: check-load ready ## The twin, and Locust's web UI at http://127.0.0.1:8089 (RATE=100; WORKERS=4 for more processes)
-	@$(TWIN_UP) -- locust --host http://127.0.0.1:$(GATEWAY_PORT) --rate $(RATE) --web-host 127.0.0.1 --web-port $(WEB_PORT) $(if $(WORKERS),--processes $(WORKERS) --master-bind-host 127.0.0.1)
+	@echo "Locust: open http://127.0.0.1:$(WEB_PORT), press Start, and see the tab Hostnames. Ctrl-C ends both." >&2
+	@$(TWIN_UP) -- locust --host http://127.0.0.1:$(GATEWAY_PORT) --rate $(RATE) --users $(USERS) --spawn-rate $(USERS) --web-host 127.0.0.1 --web-port $(WEB_PORT) $(if $(WORKERS),--processes $(WORKERS) --master-bind-host 127.0.0.1)
 
 test: $(VENV)/.developed ## All of lint, and all tests (the longest: CI gives it 90 minutes)
 	@$(MAKE) --no-print-directory -j 3 lint pytest

@@ -272,6 +272,7 @@ def _study(study: Study, matrix: Sequence[Row], shown: Collection[Split]) -> Ite
     missed = [each.label for each in study.measured if any(found.missed_rate for found in each.findings.values())]
     if missed:
         yield Sentence(f"Sent less than was asked for: {'; '.join(dict.fromkeys(missed))}.", "warning")
+    yield Sentence(words.slow_before(matrix), "warning")
     if refused := sum(words.throttled(found) for each in study.measured for found in each.findings.values()):
         yield Sentence(
             f"{refused:,} of what failed is the stage's limit (429), whatever happened to the tasks.", "warning"

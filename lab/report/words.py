@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import statistics
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -335,7 +336,7 @@ def split(periods: Mapping[str, Judgement], shown: Collection[str]) -> str:
         text += f" Uneven{_when(name)}: {_off(periods[name])} ({p_words(periods[name].p_value)})."
     if len(shown) < len(known):
         rest = " otherwise" if shown else ""
-        text += f" Unevenness is not shown{rest}{_would_show([own for n, own in known.items() if n not in shown])}."
+        text += f" No sign of unevenness{rest}{_would_show([own for n, own in known.items() if n not in shown])}."
     return text.strip()
 
 
@@ -390,9 +391,9 @@ def evidence(judgement: Judgement, *, shown: bool, what: str = "host") -> str:
         return f"Uneven: {_off(judgement)} ({p_words(judgement.p_value)})."
     needed = ""
     if judgement.skew_visible is None or judgement.skew_visible > judgement.detect:
-        needed = f", and {judgement.requests_needed:,} requests one {percent(judgement.detect)} off"
+        needed = f", and of {judgement.requests_needed:,} requests one {percent(judgement.detect)} off"
     seen = _would_show([judgement], what)
-    return f"Unevenness is not shown ({p_words(judgement.p_value)}){seen}{needed}."
+    return f"No sign of unevenness ({p_words(judgement.p_value)}){seen}{needed}."
 
 
 def _off(judgement: Judgement) -> str:
@@ -405,7 +406,7 @@ def _would_show(judgements: Sequence[Judgement], what: str = "host") -> str:
     seen = [own.skew_visible for own in judgements if own.skew_visible is not None and own.skew_visible <= 1]
     if len(seen) < len(judgements):
         return "; so few requests would hardly show any"
-    return f"; four of five such runs would show a {what} {percent(max(seen))} off"
+    return f"; in four of five such runs a {what} {percent(max(seen))} off would be seen"
 
 
 def _confidence(judgements: Sequence[Judgement]) -> str:
@@ -612,6 +613,24 @@ def unused(studies: Sequence[Study], where: str) -> str:
     """Of *where* some runs are not a part, and why; empty if all are."""
     told = [flaw for study in studies for flaw in flaws(study)]
     return f"{where}: {'; '.join(told)}." if told else ""
+
+
+def slow_before(matrix: Sequence[Row]) -> str:
+    """The rows whose requests were slow before anything happened, beside the others; "" where there is none."""
+    known = [(row, found.median) for row in matrix if (found := row.figures.get("p99_before_ms"))]
+    usual = statistics.median([p99 for _, p99 in known]) if known else 0.0
+    slow = [
+        f"{row.experiment.name} {THROUGH[row.arm]} ({p99:,.0f} ms)"
+        for row, p99 in known
+        if p99 > max(_SLOW, _MUCH_SLOWER * usual)
+    ]
+    if not slow:
+        return ""
+    others = f"p99 before the event is {usual:,.0f} ms in the median of all"
+    return f"Slow before anything happened, where {others}: {joined(slow)}. Something else was at work; repeat it."
+
+
+_SLOW, _MUCH_SLOWER = 100.0, 5.0  # ms, and times as slow as the others
 
 
 def swept(matrix: Sequence[Row]) -> list[str]:

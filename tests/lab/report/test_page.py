@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lab.experiments.study import Spread, read_measured, write_study
+from lab.experiments.catalogue import EXPERIMENTS
+from lab.experiments.study import Row, Spread, read_measured, write_study
 from lab.report.document import Sentence
 from lab.report.pages import run_page, study_page
-from lab.report.words import digits_of, percent, spread
+from lab.report.words import digits_of, percent, slow_before, spread
 from load.results import HostRow, update_meta, write_hosts
 from tests.lab.experiments.runs import HOSTS, START, cut_short, write_run, written
 
@@ -521,8 +522,21 @@ def test_a_split_more_regular_than_chance_is_no_evidence_of_anything_else(tmp_pa
     write_timeline_rows(folder, rows)
     text = written(read_measured(folder)).read_text()
 
-    assert "Unevenness is not shown" in text
+    assert "No sign of unevenness" in text
     assert "ound robin" not in text
+
+
+def test_what_was_slow_before_its_event_is_said() -> None:
+    def row(name: str, p99: float) -> Row:
+        return Row(EXPERIMENTS[name], "direct", {}, {"p99_before_ms": Spread.of([p99], "ms")}, ())
+
+    assert slow_before([row("stop-task", 30.0), row("crash", 19.0), row("rollout", 336.0)]) == (
+        "Slow before anything happened, where p99 before the event is 30 ms in the median of all: rollout without a load "
+        "balancer (336 ms). Something else was at work; repeat it."
+    )
+    assert slow_before([row("stop-task", 3.0), row("crash", 2.0), row("rollout", 34.0)]) == ""  # fast all the same
+    assert slow_before([row("stop-task", 300.0), row("crash", 250.0)]) == ""  # far away, as all are
+    assert slow_before([]) == ""
 
 
 def test_evidence_is_at_a_level_for_all_splits_of_the_page(tmp_path: Path) -> None:
