@@ -531,8 +531,8 @@ def test_what_was_slow_before_its_event_is_said() -> None:
         return Row(EXPERIMENTS[name], "direct", {}, {"p99_before_ms": Spread.of([p99], "ms")}, ())
 
     assert slow_before([row("stop-task", 30.0), row("crash", 19.0), row("rollout", 336.0)]) == (
-        "Slow before anything happened, where p99 before the event is 30 ms in the median of all: rollout without a load "
-        "balancer (336 ms). Something else was at work; repeat it."
+        "Slow before anything happened, where p99 before the event is 30 ms in the median of all: rollout without a "
+        "load balancer (336 ms). Something else was at work; repeat it."
     )
     assert slow_before([row("stop-task", 3.0), row("crash", 2.0), row("rollout", 34.0)]) == ""  # fast all the same
     assert slow_before([row("stop-task", 300.0), row("crash", 250.0)]) == ""  # far away, as all are
