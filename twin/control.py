@@ -69,6 +69,9 @@ class Control:
                 return await self._faults.begin(
                     request["kind"], request["target"], request["seconds"], request["delay"]
                 )
+            case "age":
+                self._gateway.age(request["seconds"])
+                return {}
             case "undo":
                 return await self._faults.undo(request["kind"], request["target"])
             case "stop":
@@ -96,7 +99,7 @@ class Control:
     async def _set(self, assignments: list[str]) -> Json:
         """Change parameters, each as `name=value`; the answer is all of them."""
         self._parameters = self._parameters.changed(assignments)
-        if assignments:  # none is how they are asked for
+        if assignments:  # none is how they are asked for, which must not make the gateway ask Cloud Map
             self._events.log("parameters", set=assignments)
-        await self._events.settle(ParametersChanged(self._parameters))
+            await self._events.settle(ParametersChanged(self._parameters))
         return asdict(self._parameters)

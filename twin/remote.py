@@ -17,6 +17,7 @@ PATH = "/_twin/"
 _TEXT, _NUMBER, _TEXTS = "a text", "a number", "a list of texts"
 _REQUESTS: Mapping[str, Mapping[str, str]] = {
     "set": {"assignments": _TEXTS},
+    "age": {"seconds": _NUMBER},
     "fault": {"kind": _TEXT, "target": f"{_TEXT} or null", "seconds": f"{_NUMBER} or null", "delay": _NUMBER},
     "undo": {"kind": _TEXT, "target": f"{_TEXT} or null"},
     "stop": {"task": _TEXT, "reason": _TEXT},

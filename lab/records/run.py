@@ -155,7 +155,10 @@ class TaskSettings(_Record):
 
 
 class ExperimentRecord(_Record):
-    """Which experiment a run is of, on which `hop`; `arm` is the way to the tasks, `assumed` the twin's parameters."""
+    """Which experiment a run is of, on which `hop`; `arm` is the way to the tasks, `assumed` the twin's parameters.
+
+    discovery_age_s: how old the gateway's answer of Cloud Map was as the load began.
+    """
 
     name: Name | None = None
     hop: Name = "gateway"
@@ -164,6 +167,7 @@ class ExperimentRecord(_Record):
     repeat: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 1
     task: TaskSettings = Field(default_factory=TaskSettings)
     assumed: dict[str, Flag | Number | str | None] | None = None
+    discovery_age_s: Amount = None
 
 
 class SettingsRecord(_Record):

@@ -465,6 +465,9 @@ def source_of(measured: Measured) -> list[str]:
             f"{name} {f'{own:g}' if isinstance(own, float) else str(own).lower()}" for name, own in what.assumed.items()
         ]
         sentences.append(f"The twin's parameters, those that are assumed among them: {', '.join(told)}.")
+    if what.discovery_age_s is not None:
+        age = f"{what.discovery_age_s:.1f} s old as the load began, by chance"
+        sentences.append(f"The gateway's answer of Cloud Map was {age}.")
     if record.versions:
         sentences.append(f"Versions: {', '.join(f'{name} {version}' for name, version in record.versions.items())}.")
     if what.name:

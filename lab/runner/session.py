@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
+import random
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -111,6 +112,9 @@ class Session:
         labels: dict[str, Any] = {"parameters": dict(cell), "repeat": repeat, "task": task, "hop": request.hop}
         if twin is not None:
             labels["assumed"] = twin.parameters()
+            # At random, as on AWS: else what happens so long after the start of a load meets an answer of one age.
+            labels["discovery_age_s"] = round(random.uniform(0, float(labels["assumed"]["discovery_ttl"])), 3)
+            twin.age(labels["discovery_age_s"])
         says_nothing = False
         try:
             with Progress(self._console, plan.duration) as progress:

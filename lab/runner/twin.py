@@ -45,6 +45,10 @@ class TwinControl:
         """All parameters as they are now, by name."""
         return self.set({})
 
+    def age(self, seconds: float) -> None:
+        """Let the gateway's answer of Cloud Map be so many seconds old."""
+        self._ask("age", {"seconds": seconds})
+
     def set(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Change parameters; all of them as they are then."""
         return self._ask("set", {"assignments": in_words(values).split()})

@@ -59,6 +59,7 @@ def test_the_stopped_task_and_its_replacement_are_in_the_files(done: tuple[Run, 
     assert task["hostname"] in {host.hostname for host in run.hosts}
     assert len({host.hostname for host in run.hosts if host.hostname}) == 4
     assert run.meta["start"] < fault["at"] < run.meta["end"]
+    assert 0 <= run.meta["experiment"]["discovery_age_s"] <= run.meta["experiment"]["assumed"]["discovery_ttl"]
 
 
 def test_the_answer_is_printed(done: tuple[Run, str]) -> None:

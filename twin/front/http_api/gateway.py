@@ -203,6 +203,10 @@ class Gateway:
             else:
                 await self._survive(self.discover())
 
+    def age(self, seconds: float) -> None:
+        """Let the answers of DiscoverInstances that are used be so many seconds old, and expire accordingly."""
+        self._discovered = time.monotonic() - seconds
+
     def _lifetime(self) -> float:
         """Seconds for which the last answers of DiscoverInstances are used: one without instances is not (assumed)."""
         all_have_some = all(self._instances_of(integration).addresses for integration in self._integrations)

@@ -17,6 +17,7 @@ from tests.twin.aws.ecs.load import Load
 from tests.twin.front.http_api.conftest import ApiInHand, listing, twin_set
 from tests.twin.front.http_api.issuer import Issuer, issuer_at_work
 from tests.twin.running import RunningTwin, admin_text, twin_command, wait_until
+from twin.remote import ask
 
 MEBIBYTE = 1024 * 1024
 FORBIDDEN = (403, b'{"message":"Forbidden"}')
@@ -631,6 +632,27 @@ def test_an_instance_that_no_request_can_be_sent_to_is_told_and_the_others_are_u
     assert api.client.get("/hostname").status_code == 200
     logged = [event["instances"] for event in twin.events() if event.get("step") == "instances without address"]
     assert sorted(name for names in logged for name in names) == ["portless", "word"]
+
+
+def test_an_answer_of_cloud_map_is_used_until_it_is_old_enough_whoever_reads_parameters(api: ApiInHand) -> None:
+    twin, cloud_map = api.twin, api.twin.client("servicediscovery")
+    (service,) = cloud_map.list_services()["Services"]
+    deaf = {"AWS_INSTANCE_IPV4": "127.0.0.1", "AWS_INSTANCE_PORT": "9"}
+
+    def has_deaf() -> bool:
+        return "127.0.0.1:9::" in admin_text(twin.state / "gateway", "/clusters")
+
+    twin_set(twin, "discovery-ttl=600")
+    cloud_map.register_instance(ServiceId=service["Id"], InstanceId="deaf", Attributes=deaf)
+    twin_set(twin)  # which asks for the parameters
+    ask(twin.running, "age", seconds=300)
+    assert api.client.get("/hostname").status_code == 200
+    assert not has_deaf()
+    ask(twin.running, "age", seconds=600)
+    wait_until(has_deaf, "Cloud Map is asked anew")
+    cloud_map.deregister_instance(ServiceId=service["Id"], InstanceId="deaf")
+    twin_set(twin, "discovery-ttl=0")
+    wait_until(lambda: not has_deaf(), "it is no longer used")
 
 
 def test_requests_of_a_task_are_counted_on_when_instances_change(api: ApiInHand) -> None:
