@@ -22,7 +22,7 @@ _STYLE = """
 .groups th, .groups td { padding: 10px 16px; text-align: right; border-bottom: 1px solid #8885;
   font-variant-numeric: tabular-nums; }
 .groups th { font-weight: 500; }
-.groups .text { text-align: left; overflow-wrap: anywhere; }
+.groups .text { text-align: left; min-width: 12em; overflow-wrap: anywhere; }
 .groups[data-theme=dark] { color: #fff; }
 """
 

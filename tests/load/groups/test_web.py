@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from load.groups.report import with_section
+from load.groups.rows import GroupRow
+
 HOSTS = ["alpha", "beta", "gamma"]
 
 # Without these Chromium asks servers of its maker for this and that at every start.
@@ -175,6 +178,22 @@ def test_the_charts_are_in_the_tab_and_only_there_in_the_theme_of_locust(web_ui:
     expect(charts).to_have_count(0)
     page.get_by_role("tab", name="Hostnames").click()
     expect(charts.locator("[data-at=requests] polygon")).to_have_count(3)
+
+
+def test_the_section_of_the_report_can_be_read_on_a_narrow_screen(browser: Browser) -> None:
+    name = "ip-10-0-12-137.eu-central-1.compute.internal"
+    row = GroupRow(name, "eu-west-2a", 12_000, 0, 1.0, 10.0, 20.0, 30.0, 1000.0, 1100.0)
+    page = browser.new_page(viewport={"width": 400, "height": 900})
+    page.set_content(with_section("<body></body>", [row], {}, [], "hostname", "availability zone"))
+    lines = page.locator("#hostnames .text").evaluate_all(
+        "cells => cells.map(cell => { const text = document.createRange(); text.selectNodeContents(cell);"
+        " return text.getClientRects().length; })"
+    )
+    assert lines[:2] == [1, 1]
+    assert max(lines) <= 4
+    # What is wider than the screen is scrolled to within the section.
+    assert page.evaluate("document.documentElement.scrollWidth") == 400
+    page.close()
 
 
 def test_every_page_wants_the_login(locust: Any, service: str, free_port: int) -> None:
