@@ -7,7 +7,7 @@
   const isAlone = alone !== undefined;
   const SVG = "http://www.w3.org/2000/svg";
   const [LEFT, RIGHT, TOP, BOTTOM] = [48, 8, 8, 22];
-  const MOST_STACKED = 8; // series of one chart; more groups get a row each
+  const MOST_STACKED = 8; // groups of one chart; more get a row each
   const OVERLAP = 10; // seconds that are asked for again: a worker's report may come late
   const COLOURS = ["#00ca5a", "#0099ff", "#ff9f00", "#9966cc", "#00bcd4", "#a1887f", "#c0ca33", "#ec407a"];
   const REST = "#9e9e9e";
@@ -33,7 +33,7 @@
 
   function build() {
     const tile = (name, label) => element("div", {}, element("b", { "data-at": name }, "–"), element("span", {}, label));
-    const spread = tile("spread", "furthest from its even part");
+    const spread = tile("spread", "from its even part, least explained by chance");
     spread.append(element("span", { "data-at": "chance" }));
     const state = element("span", { role: "status", "data-at": "state" }, "connecting");
     const links = isAlone
@@ -79,11 +79,17 @@
   const short = (name, suffix) => (suffix && name.endsWith(suffix) ? name.slice(0, -suffix.length) : name);
   const signed = (percent) => `${percent > -0.05 ? "+" : "−"}${Math.abs(percent).toFixed(1)}%`;
 
-  const colours = new Map();
-  function colourOf(name) {
-    if (name.startsWith("(")) return REST;
-    if (!colours.has(name)) colours.set(name, COLOURS[colours.size % COLOURS.length]);
-    return colours.get(name);
+  // By its place in an order that the server keeps, so that it is the same in every browser and after a reload.
+  const colourOf = (name, places) => (name in places ? COLOURS[places[name] % COLOURS.length] : REST);
+
+  // A colour each for at most as many as there are; those that came first keep theirs.
+  function tellApart(series, places) {
+    const free = new Set(COLOURS.keys());
+    for (const one of series.filter(({ key }) => key in places).sort((one, other) => places[one.key] - places[other.key])) {
+      let at = places[one.key] % COLOURS.length;
+      while (!free.delete(at)) at = (at + 1) % COLOURS.length;
+      one.colour = COLOURS[at];
+    }
   }
 
   // The seconds that came so far, by series; the answers bring the last of them again.
@@ -108,27 +114,27 @@
 
   function drawTiles(data) {
     const compared = data.groups.filter((group) => group.vs_even !== null);
-    // A group with few requests is far from its part by chance: the furthest is the one that chance explains least.
+    // Not the furthest: a group with few requests is far from its part by chance.
     const beyond = (group) => Math.abs(group.vs_even) / group.chance;
-    const furthest = compared.reduce((far, group) => (far === null || beyond(group) > beyond(far) ? group : far), null);
+    const least = compared.reduce((far, group) => (far === null || beyond(group) > beyond(far) ? group : far), null);
     const last = sum(Object.values(past.requests).map((counts) => sum(counts.slice(-5))));
     at("total").textContent = number.format(data.total_requests);
     at("rate").textContent = number.format(Math.round(last / 5));
     at("failed").textContent = number.format(data.total_failures);
     at("failed").className = data.total_failures ? "bad" : "";
     at("known").textContent = number.format(data.known_groups);
-    at("spread").textContent = furthest ? signed(furthest.vs_even) : "–";
-    at("chance").textContent = furthest ? `by chance alone up to ±${furthest.chance.toFixed(1)}%` : "";
+    at("spread").textContent = least ? signed(least.vs_even) : "–";
+    at("chance").textContent = least ? `${short(least.group, data.suffix)}; by chance alone up to ±${least.chance.toFixed(1)}%` : "";
   }
 
   function drawShares(data) {
     const shown = data.groups.slice(0, 60);
     const even = (group) => (group.vs_even !== null && group.vs_even > -100 ? group.share / (1 + group.vs_even / 100) : 0);
     const widest = Math.max(...data.groups.map((group) => Math.max(group.share, even(group)))) * 1.1;
-    const many = shown.length > MOST_STACKED;
+    const many = data.known_groups > MOST_STACKED;
     const rows = shown.map((group) => {
       const notes = [many ? "" : group.detail, ROLES[group.role]].filter(Boolean).join(", ");
-      const bar = element("i", { style: `width:${(100 * group.share) / widest}%;background:${many ? "var(--bar)" : colourOf(group.group)}` });
+      const bar = element("i", { style: `width:${(100 * group.share) / widest}%;background:${many ? "var(--bar)" : colourOf(group.group, data.places)}` });
       const track = element("div", { class: "track" }, bar);
       if (group.vs_even !== null) track.append(element("div", { class: "even", style: `left:${(100 * even(group)) / widest}%` }));
       const value = element("div", { class: "value" }, `${group.share.toFixed(1)}%${group.vs_even === null ? "" : ` (${signed(group.vs_even)})`}`);
@@ -246,24 +252,26 @@
     const roles = new Map(data.groups.map((group) => [group.group, group.role]));
     return names.map((name) => {
       const said = ROLES[roles.get(name)] ? ` (${ROLES[roles.get(name)]})` : "";
-      return { key: name, name: short(name, data.suffix), label: short(name, data.suffix) + said, counts: past[kind][name], colour: colourOf(name) };
+      return { key: name, name: short(name, data.suffix), label: short(name, data.suffix) + said, counts: past[kind][name], colour: colourOf(name, data.places) };
     });
   }
 
   function drawRequests(data) {
     const series = seriesOf("requests", data, past.names);
-    const many = series.length > MOST_STACKED + 1;
+    const many = data.known_groups > MOST_STACKED;
     drawLegend("legend", many ? [{ name: "requests", colour: "var(--bar)" }, { name: "with failures", colour: "var(--failure)" }] : series);
     if (many) drawRows(at("requests"), series, past.failures);
     else drawStacked(at("requests"), series, { height: 260, label: "Requests per second by group" });
   }
 
   function drawFailures(data) {
-    const failing = past.names.filter((name) => sum(past.failures[name])).sort((one, other) => sum(past.failures[other]) - sum(past.failures[one]));
-    const series = seriesOf("failures", data, failing.slice(0, MOST_STACKED));
-    // Of more groups than there are colours, those that failed have one each.
-    if (past.names.length > MOST_STACKED + 1) series.forEach((one, i) => (one.colour = one.colour === REST ? REST : COLOURS[i]));
-    const rest = failing.slice(MOST_STACKED);
+    const failures = (name) => sum(past.failures[name]);
+    const failing = past.names.filter(failures);
+    // Those that failed most are shown, but never in the order of how much, which changes from second to second.
+    const most = new Set([...failing].sort((one, other) => failures(other) - failures(one)).slice(0, MOST_STACKED));
+    const series = seriesOf("failures", data, failing.filter((name) => most.has(name)));
+    if (data.known_groups > MOST_STACKED) tellApart(series, data.failing_places);
+    const rest = failing.filter((name) => !most.has(name));
     if (rest.length) {
       series.push({ name: `${rest.length} more`, colour: REST, counts: past.latency.map((_, i) => sum(rest.map((name) => past.failures[name][i]))) });
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, cast
@@ -72,6 +72,7 @@ class Counts:
         self.unfinished = 0
         self.admitted.clear()
         self._groups: dict[str, _Group] = {}
+        self._failing: dict[str, None] = {}
         # What `take` has not given out yet, and what it has, both by second.
         self._seconds: dict[int, Statuses] = {}
         self._latencies: dict[int, Counter[int]] = {}
@@ -117,7 +118,9 @@ class Counts:
         counts = self._seconds.setdefault(second, {})
         for (group, status, failed), requests in Counter(zip(groups, statuses, failures, strict=True)).items():
             self._groups[group].requests += requests
-            self._groups[group].failures += requests if failed else 0
+            if failed:
+                self._groups[group].failures += requests
+                self._failing.setdefault(group)
             if status < (400 if failed else 100):
                 status = NO_ANSWER  # it has none of HTTP, or one that broke off, or that the locustfile refused
             _add(counts, {(group, status, failed): requests})
@@ -154,12 +157,15 @@ class Counts:
         """Add what `drain` gave in another process, and return how many requests that were, without the unfinished."""
         merged = 0
         for name, detail, first_seen, last_seen, requests, failures, latencies in report["groups"]:
-            group = self._groups[self.admit(name, detail, first_seen)]
+            name = self.admit(name, detail, first_seen)
+            group = self._groups[name]
             group.first_seen = min(group.first_seen, first_seen)
             group.last_seen = max(group.last_seen, last_seen)
             group.requests += requests
             merged += requests
             group.failures += failures
+            if failures:
+                self._failing.setdefault(name)
             _add(group.latencies, latencies)
         for second, name, status, failed, requests in report["seconds"]:
             self._see(second)
@@ -237,6 +243,16 @@ class Counts:
             between()
         return rows
 
+    @property
+    def names(self) -> list[str]:
+        """The known groups in the order in which they came here first: no group that comes later changes it."""
+        return _known(self._groups)
+
+    @property
+    def failing_names(self) -> list[str]:
+        """The known groups that failed, in the order in which their first failures came here."""
+        return _known(self._failing)
+
     def window(self, start: int, before: int) -> list[SecondRow]:
         """Requests by second, group and status, sorted, of the seconds start <= second < before that are still here."""
         rows = []
@@ -278,6 +294,10 @@ class Counts:
     def span(self) -> tuple[int, int] | None:
         """The first and the last second in which a request ended."""
         return None if self._first is None else (self._first, self._last)
+
+
+def _known(groups: Iterable[str]) -> list[str]:
+    return [group for group in groups if group not in (NO_GROUP, OTHER_GROUPS)]
 
 
 def _rows(second: int, counts: Statuses) -> list[SecondRow]:

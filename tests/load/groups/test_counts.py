@@ -48,6 +48,22 @@ def test_requests_failures_and_latency_are_counted_by_group() -> None:
     assert counts.take() == ([], [])
 
 
+def test_groups_stay_in_the_order_in_which_they_and_their_failures_came() -> None:
+    master, workers = Counts(max_groups=3), (Counts(), Counts())
+    record(workers[0], 1000.0, "beta")
+    record(workers[0], 1000.0, "alpha", 503)
+    record(workers[1], 999.0, "")
+    record(workers[1], 999.0, "beta", 503)
+    for worker in workers:
+        master.merge(worker.drain())
+    record(master, 1001.0, "one too many", 503)
+    record(master, 1002.0, "alpha", 503)
+    assert master.names == ["beta", "alpha"]
+    assert master.failing_names == ["alpha", "beta"]
+    master.clear()
+    assert master.names == master.failing_names == []
+
+
 def test_what_locust_takes_for_a_failure_is_one_whatever_its_status() -> None:
     counts = Counts()
     counts.admit("alpha", "", 1000.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -11,11 +12,15 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
+import load.groups
+from load.groups.charts import chart_data
+from load.groups.counts import Counts
 from load.groups.report import with_section
 from load.groups.rows import GroupRow
 
@@ -178,6 +183,108 @@ def test_the_charts_are_in_the_tab_and_only_there_in_the_theme_of_locust(web_ui:
     expect(charts).to_have_count(0)
     page.get_by_role("tab", name="Hostnames").click()
     expect(charts.locator("[data-at=requests] polygon")).to_have_count(3)
+
+
+@contextlib.contextmanager
+def drawn(browser: Browser, counts: Counts) -> Iterator[Page]:
+    """The page of charts, which draws these counts."""
+    files = Path(load.groups.__file__).parent
+
+    def answer(route: Route) -> None:
+        match route.request.url.split("?")[0].rpartition("/")[2]:
+            case "hostnames":
+                body = (files / "chart.html").read_text().replace("{key}", "hostnames")
+                route.fulfill(body=body, content_type="text/html")
+            case "data":
+                said = {"state": "running", "target": "", "notes": [], "noun": "hostname", "detail_noun": ""}
+                rows, even = counts.groups(), counts.even_parts()
+                route.fulfill(json=said | chart_data(counts, rows, even, "hostname", 1060, 0, lambda: None))
+            case name:
+                route.fulfill(path=files / name)
+
+    page = browser.new_page()
+    page.route("**/*", answer)
+    page.goto("http://charts.example/hostnames")
+    yield page
+    page.close()
+
+
+def record(counts: Counts, second: int, host: str, requests: int, failures: int = 0) -> None:
+    """So many requests in this second, of which some failed."""
+    counts.admit(host, "", float(second))
+    counts.record(
+        [(float(second), host, 500 if number < failures else 200, number < failures, 1.0) for number in range(requests)]
+    )
+
+
+def colours(page: Page, legend: str) -> dict[str, str]:
+    """The colour of each series, in the order of the legend."""
+    items = page.locator(f"[data-at={legend}] li")
+    return {item.inner_text(): str(item.locator("i").get_attribute("style")) for item in items.all()}
+
+
+def test_a_host_keeps_its_colour_and_its_place_whatever_comes_and_fails(browser: Browser) -> None:
+    counts = Counts()
+    record(counts, 1000, "beta", 10, failures=1)
+    record(counts, 1001, "gamma", 10, failures=2)
+    with drawn(browser, counts) as page:
+        expect(page.locator("[data-at=legend] li")).to_have_text(["beta", "gamma"])
+        before = colours(page, "legend")
+        record(counts, 1002, "alpha", 10, failures=1)
+        record(counts, 1003, "beta", 10, failures=7)
+        expect(page.locator("[data-at=failing] li")).to_have_text(["alpha", "beta", "gamma"])
+        after = colours(page, "legend")
+        assert after | before == after
+        assert len(set(after.values())) == 3
+        assert colours(page, "failing") == after
+        page.reload()
+        expect(page.locator("[data-at=failing] li")).to_have_text(["alpha", "beta", "gamma"])
+        assert colours(page, "legend") == colours(page, "failing") == after
+
+
+def test_of_many_hosts_those_that_fail_keep_their_colours(browser: Browser) -> None:
+    counts = Counts()
+    for number in range(20):
+        record(counts, 1000, f"host-{number:02}", 10)
+    record(counts, 1001, "host-17", 10, failures=1)
+    record(counts, 1002, "host-09", 10, failures=1)
+    with drawn(browser, counts) as page:
+        expect(page.locator("[data-at=failing] li")).to_have_text(["host-09", "host-17"])
+        before = colours(page, "failing")
+        record(counts, 1003, "host-01", 10, failures=9)
+        record(counts, 1003, "host-09", 10, failures=9)
+        expect(page.locator("[data-at=failing] li")).to_have_text(["host-01", "host-09", "host-17"])
+        after = colours(page, "failing")
+        assert after | before == after
+        assert len(set(after.values())) == 3
+        page.reload()
+        expect(page.locator("[data-at=failing] li")).to_have_text(["host-01", "host-09", "host-17"])
+        assert colours(page, "failing") == after
+        # There are eight colours.
+        for number in range(2, 9):
+            record(counts, 1004, f"host-{number:02}", 10, failures=2)
+        expect(page.locator("[data-at=failing] li")).to_have_count(9)
+        shown = colours(page, "failing")
+        assert list(shown)[-1] == "2 more"
+        assert len(set(shown.values())) == 9
+
+
+def test_the_tile_shows_the_host_that_chance_explains_least_and_names_it(browser: Browser) -> None:
+    counts = Counts()
+    for second in range(1000, 1030):
+        record(counts, second, "alpha", 60)
+        record(counts, second, "beta", 40)
+    # Further from its part than beta, which chance explains better: 28 requests of 42, where 14 are its part.
+    for second in range(1030, 1042):
+        for host, requests in (("alpha", 1), ("beta", 1), ("gamma", 4)):
+            record(counts, second, host, requests)
+    even = counts.even_parts()
+    assert even["gamma"].deviation > 0.9
+    with drawn(browser, counts) as page:
+        expect(page.get_by_text("from its even part, least explained by chance")).to_be_visible()
+        expect(page.locator("[data-at=spread]")).to_have_text(f"\u2212{-even['beta'].deviation:.1%}")
+        chance = f"beta; by chance alone up to \u00b1{even['beta'].chance:.1%}"
+        expect(page.locator("[data-at=chance]")).to_have_text(chance)
 
 
 def test_the_section_of_the_report_can_be_read_on_a_narrow_screen(browser: Browser) -> None:
