@@ -108,8 +108,8 @@ class EvenParts:
             observed, expected, summed = totals.get(group, (0, 0.0, 0.0))
             totals[group] = observed, expected + self._part - part, summed + self._variance - variance
         compared = {group: of for group, of in totals.items() if of[1] > 0}
-        # Two sides, and any of the groups.
-        z = NormalDist().inv_cdf(1 - 0.05 / 2 / max(1, len(compared)))
+        # Two sides, and any of the groups; of two groups one has too many where the other has too few, so it is one.
+        z = NormalDist().inv_cdf(1 - 0.05 / 2 / (len(compared) if len(compared) > 2 else 1))
         return {
             group: EvenPart(observed / expected - 1, z * math.sqrt(variance) / expected)
             for group, (observed, expected, variance) in compared.items()

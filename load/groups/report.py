@@ -7,7 +7,7 @@ from html import escape
 
 from load.groups.evenness import EvenPart
 from load.groups.rows import GroupRow
-from load.groups.table import cells, clock, columns
+from load.groups.table import cells, chance_sentence, clock, columns
 from load.groups.workers import LostWorker
 
 __all__ = ["FOLDED", "lost_sentence", "reset_sentence", "unfinished_sentence", "with_section"]
@@ -74,7 +74,7 @@ def with_section(
         f"<style>{_STYLE}</style>\n"
         f'<section id="{noun}s" class="groups" data-theme="{escape(theme)}"><h2>{noun.capitalize()}s</h2>\n'
         f"<table><thead>{line(columns(noun, detail_noun), 'th')}</thead>\n<tbody>{body}</tbody></table>\n"
-        + "".join(f"<p>{escape(note)}</p>\n" for note in notes)
+        + "".join(f"<p>{escape(note)}</p>\n" for note in filter(None, [chance_sentence(even), *notes]))
         + "</section>\n"
     )
     before, end, after = page.rpartition("</body>")

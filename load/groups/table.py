@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from load.groups.evenness import EvenPart
 from load.groups.rows import GroupRow
 
-__all__ = ["cells", "clock", "columns", "shown_name", "table"]
+__all__ = ["cells", "chance_sentence", "clock", "columns", "shown_name", "table"]
 
 _MOST_ROWS = 50
 
@@ -42,6 +42,20 @@ def cells(row: GroupRow, even: EvenPart | None, noun: str, detail_noun: str) -> 
     )
 
 
+def chance_sentence(even: Mapping[str, EvenPart]) -> str:
+    """What chance alone does to the groups' deviations; empty where no group is compared."""
+    if not even:
+        return ""
+    chances = [part.chance for part in even.values()]
+    least, most = (f"{of(chances):.1%}" for of in (min, max))
+    if least == most:
+        return f"By chance alone the furthest of these would be within {most} of its even part 19 times of 20."
+    return (
+        "By chance alone all of these would be near their even part 19 times of 20: each within "
+        f"{least} to {most} of it, the less the more requests that part is."
+    )
+
+
 def table(
     rows: Sequence[GroupRow], even: Mapping[str, EvenPart], notes: Sequence[str], noun: str, detail_noun: str
 ) -> str:
@@ -67,4 +81,6 @@ def table(
     written = [f"Requests by {noun}", line(heads), rule, *map(line, lines[:-1]), rule, line(lines[-1])]
     if len(rows) > _MOST_ROWS:
         written.append(f"... and {len(rows) - _MOST_ROWS} more, all in the CSV file")
+    if chance := chance_sentence(even):
+        written.append(chance)
     return "\n".join(["", *written, "", *notes])

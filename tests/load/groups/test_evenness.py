@@ -57,6 +57,15 @@ def test_an_even_run_is_said_to_be_further_than_chance_in_about_one_of_twenty(ra
     assert alarms <= 0.082 * runs
 
 
+def test_one_of_two_hosts_is_further_than_chance_in_one_of_twenty_runs_and_not_in_fewer() -> None:
+    rng = random.Random(3)
+    runs = 4000
+    firsts = [rng.getrandbits(40_000).bit_count() for _ in range(runs)]
+    alarms = sum(says_more_than_chance(even_parts({1000: {"a": first, "b": 40_000 - first}})) for first in firsts)
+    # 4.2 % and 5.8 % are what 4,000 runs of 5 % pass in 2 of 100; with a share of 2.5 % for each host it was 2.35 %.
+    assert 0.042 * runs <= alarms <= 0.058 * runs
+
+
 def test_hosts_of_an_even_run_with_one_replaced_are_near_their_even_part() -> None:
     parts = even_parts(simulate(random.Random(9), 60, 600, replaced))
     assert set(parts) == {"a", "b", "new", "stopped"}
