@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twin.aws.ecs.model import Deployment, Ecs, Service, StopCode, Task, TaskDefinition, TaskStatus
-from twin.machine.files import last_line
+from twin.machine.causes import cause, hint
 
-__all__ = ["FAILURES", "Failing", "failing", "last_output", "told", "warning"]
+__all__ = ["FAILURES", "Failing", "failing", "last_output", "saying", "told", "warning"]
 
 FAILURES = 3
 """So many tasks of a service that end by themselves, or find no place, and it does not come up."""
@@ -32,7 +32,7 @@ class Failing:
         ended: how many have ended in a row.
         task: the id of the last of them.
         reason: why that one has ended, in ECS's words.
-        last_output: the last line that its main container wrote; empty: it wrote nothing.
+        last_output: the line of its main container's last output that looks like the cause; empty: it wrote nothing.
         serving: the revisions of tasks of other deployments that run meanwhile.
     """
 
@@ -45,13 +45,11 @@ class Failing:
     serving: tuple[str, ...]
 
     def __str__(self) -> str:
-        reason = self.reason.rstrip(".")
-        if self.last_output:
-            reason += f"; the last output is {self.last_output!r}, and `twin logs {self.task[:12]}` has the rest"
+        rest = f"; {saying(self.last_output, self.task)}" if self.last_output else "."
         tasks = (
             f"{self.ended} tasks in a row have ended by themselves" if self.ended > 1 else "a task has ended by itself"
         )
-        text = f"{self.service}: of {self.revision} {tasks}: {reason}."
+        text = f"{self.service}: of {self.revision} {tasks}: {self.reason.rstrip('.')}{rest}"
         return text + (f" Tasks of before ({', '.join(self.serving)}) serve meanwhile." if self.serving else "")
 
 
@@ -92,8 +90,16 @@ def told(code: int, ecs: Ecs, logs: Path) -> int:
 
 
 def last_output(task: Task, logs: Path) -> str:
-    """The last line that its main container wrote; empty: it wrote nothing."""
-    return last_line(logs / task.id / "application.log")
+    """The line of its main container's last output that looks like the cause; empty: it wrote nothing."""
+    return cause(logs / task.id / "application.log")
+
+
+def saying(line: str, task: str) -> str:
+    """That the task with the id *task* wrote *line*, where the rest is, and the way out where there is a known one."""
+    way_out = hint(line)
+    return f"the last one's output says {line!r}, and `twin logs {task[:12]}` has the rest." + (
+        f" {way_out}" if way_out else ""
+    )
 
 
 def _newest(service: Service) -> Deployment | None:

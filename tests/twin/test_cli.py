@@ -198,7 +198,7 @@ def test_what_is_no_route_and_no_health_check(twin_cli: Command, tmp_path: Path)
 
 def test_a_service_that_does_not_stay_up(tmp_path: Path) -> None:
     result = run(*up(tmp_path, "--command", f"{sys.executable} -c 'raise SystemExit(\"no database\")'"))
-    assert_refused(result, 3, "do not stay up", "Essential container in task exited", "'no database'", "logs in")
+    assert_refused(result, 3, "do not stay up", "Essential container in task exited", "'no database'", "`twin logs ")
     assert "going down" not in result.err  # the reason is the last line
 
 

@@ -37,14 +37,14 @@ def test_a_revision_that_does_not_start_is_found_while_the_former_one_serves(tmp
     world.advance(9)
     last = [task for task in world.ecs.tasks.values() if task.stop_code is not None][-1]
     (tmp_path / last.id).mkdir()
-    (tmp_path / last.id / "application.log").write_text("starting\nno module app\n")
+    (tmp_path / last.id / "application.log").write_text("starting\nno module\n")
 
     (each,) = found(world, tmp_path)
 
-    assert (each.revision, each.serving, each.last_output) == ("shop:2", ("shop:1",), "no module app")
+    assert (each.revision, each.serving, each.last_output) == ("shop:2", ("shop:1",), "no module")
     assert str(each) == (
         f"shop: of shop:2 {each.ended} tasks in a row have ended by themselves: CannotStartContainerError; the "
-        f"last output is 'no module app', and `twin logs {last.id[:12]}` has the rest. Tasks of before (shop:1) "
+        f"last one's output says 'no module', and `twin logs {last.id[:12]}` has the rest. Tasks of before (shop:1) "
         "serve meanwhile."
     )
 

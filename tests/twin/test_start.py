@@ -56,11 +56,25 @@ def test_three_tasks_that_end_are_enough(tmp_path: Path) -> None:
     world.advance(5)
     ended: list[Task] = [task for task in world.ecs.tasks.values() if task.stop_code is not None]
     (tmp_path / ended[-1].id).mkdir()
-    (tmp_path / ended[-1].id / "application.log").write_text("starting\nno database\n")
+    (tmp_path / ended[-1].id / "application.log").write_text("KeyError: 'DATABASE_URL'\nERROR: startup failed\n")
 
     said = why(world, tmp_path)
 
-    assert said.startswith("Tasks do not stay up (CannotStartContainerError), its last output is 'no database': see")
+    assert said.startswith(
+        f"""Tasks do not stay up (CannotStartContainerError): the last one's output says "KeyError: 'DATABASE_URL'", """
+        f"and `twin logs {ended[-1].id[:12]}` has the rest. A task gets nothing of your shell's environment: "
+    )
+
+
+def test_of_tasks_that_end_without_a_word_the_folder_of_logs_is_named(tmp_path: Path) -> None:
+    world = World()
+    world.start(deploymentConfiguration={})
+    failing(world)
+    world.advance(7)
+    last = [task for task in world.ecs.tasks.values() if task.stop_code is not None][-1]
+    (tmp_path / last.id).mkdir()
+
+    assert why(world, tmp_path).endswith(f", and write nothing: see the logs in {tmp_path / last.id}.")
 
 
 def test_a_circuit_breaker_at_one_ends_the_start_with_its_first_task(tmp_path: Path) -> None:
