@@ -32,6 +32,7 @@ __all__ = [
     "TaskChanged",
     "TaskFailed",
     "accident",
+    "news",
     "report",
 ]
 
@@ -202,6 +203,11 @@ class Events:
 def report(part: str, error: BaseException, *, answered: bool = False) -> None:
     """Report an error in *part* of the twin that nobody expected: not on the terminal if who asked is *answered* so."""
     _logger.error("%s failed", part, exc_info=error, extra={"answered": answered})
+
+
+def news(what: str) -> None:
+    """Say what has happened, each time that it does: what is reported otherwise is not said again within a minute."""
+    _logger.warning("%s", what, extra={"news": True})
 
 
 def accident(what: str) -> None:

@@ -7,16 +7,18 @@ container's mounts too), and needs no library.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from twin.aws.ecs import api
 from twin.aws.ecs.context import Context
+from twin.aws.ecs.model import Deployment, Service, Task, TaskStatus
 from twin.errors import BadInput
+from twin.events import news
 from twin.tasks.programs import Program, Programs
 
 __all__ = ["changed_files", "reloading", "snapshot"]
@@ -28,20 +30,30 @@ _TERRAFORM = ("*.tf", "*.tf.json", "*.tfvars", "*.tfvars.json", "*.tfstate", "*.
 # Folders that tools make; hidden ones and virtual environments are left out as well.
 _MADE = {"__pycache__", "node_modules", "cdktf.out", "results", "target", "dist", "build"}
 
-_logger = logging.getLogger("twin")
-
 _TABLE = "its table in the twin.toml"
 
 Snapshot = Mapping[str, object]
 
 
+@dataclass(frozen=True)
+class _Rollout:
+    """A deployment that a change has set off, *at* that time by the controller's clock."""
+
+    service: Service
+    deployment: Deployment
+    at: float
+
+
 async def reloading(programs: Programs, context: Context, *, poll: float = _POLL) -> None:
     """Watch *programs* and their files without end; a change waits until none follows for *poll* seconds.
 
-    Services that run one are updated as `aws ecs update-service --force-new-deployment` does it.
+    Services that run one are updated as `aws ecs update-service --force-new-deployment` does it, and it is said when
+    their former tasks get no request any more.
     """
     before: Mapping[str, Snapshot] = {}
     changed: dict[str, list[str]] = {}
+    changed_at = 0.0
+    rollouts: list[_Rollout] = []
     while True:
         try:
             watched = programs.watched()
@@ -52,18 +64,26 @@ async def reloading(programs: Programs, context: Context, *, poll: float = _POLL
             key: {**await asyncio.to_thread(snapshot, each, programs.file), _TABLE: each}
             for key, each in watched.items()
         }
-        news = {key: changed_files(before[key], now[key]) for key in now if key in before and before[key] != now[key]}
+        fresh = {key: changed_files(before[key], now[key]) for key in now if key in before and before[key] != now[key]}
         before = now
-        if not news and changed:
-            _redeploy(context, now.keys(), changed)
+        if not fresh and changed:
+            services = _redeploy(context, now.keys(), changed)
+            rollouts += [_Rollout(service, service.primary, changed_at) for service in services]
             changed = {}
-        for key, files in news.items():
+        for key, files in fresh.items():
             changed[key] = sorted({*changed.get(key, []), *files})
+            changed_at = context.controller.clock()
+        if not changed:  # else what is deployed is new no more
+            rollouts = [each for each in rollouts if not _is_over(context, each)]
         await asyncio.sleep(poll)
 
 
-def _redeploy(context: Context, keys: Iterable[str], changed: Mapping[str, Sequence[str]]) -> None:
-    """A new deployment of the services that run what has *changed*; *keys* are those of all programs."""
+def _redeploy(context: Context, keys: Iterable[str], changed: Mapping[str, Sequence[str]]) -> list[Service]:
+    """A new deployment of the services that run what has *changed*, and which those are.
+
+    keys: those of all programs.
+    """
+    deployed: list[Service] = []
     named = {key.partition("/")[0] for key in keys}
     for service in [service for service in context.ecs.services.values() if service.status == "ACTIVE"]:
         family = service.primary.task_definition.family
@@ -71,9 +91,36 @@ def _redeploy(context: Context, keys: Iterable[str], changed: Mapping[str, Seque
         files = sorted({file for key in changed if key.partition("/")[0] == own for file in changed[key]})
         if files:
             shown = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
-            _logger.warning("Service %s is deployed anew, for %s changed", service.name, shown)
+            news(f"Service {service.name} is deployed anew, for {shown} changed")
             update = {"cluster": service.cluster.name, "service": service.name, "forceNewDeployment": True}
             api.call(context, "UpdateService", update)
+            deployed.append(service)
+    return deployed
+
+
+def _is_over(context: Context, rollout: _Rollout) -> bool:
+    """Whether there is nothing more to wait for; if its code is all that answers now, that is said."""
+    service, deployment, now = rollout.service, rollout.deployment, context.controller.clock()
+    if service.primary is not deployment or service.status != "ACTIVE":  # another one follows, or a rollback
+        return True
+    tasks = context.ecs.tasks_of(service)
+    parameters = context.controller.parameters
+    own = [t for t in tasks if t.deployment is deployment and t.counts_as_healthy(now, parameters.running_grace)]
+    cached = max(parameters.discovery_ttl, parameters.endpoint_propagation)
+    former = [task for task in tasks if task.deployment is not deployment and not _is_out(task, now, cached)]
+    # ECS has the deployment completed later, when the former tasks have ended, which may serve on.
+    if former or len(own) < max(service.desired_count, 1):
+        return False
+    does = "serves" if any("registered" in task.steps or task.target_groups for task in own) else "runs"
+    news(f"Service {service.name}: the new code {does} alone ({now - rollout.at:.0f} s after the change)")
+    return True
+
+
+def _is_out(task: Task, now: float, cached: float) -> bool:
+    """Whether nobody sends *task* a request any more, who may have *cached* for so many seconds where it was."""
+    if task.last_status is TaskStatus.STOPPED:
+        return True
+    return "deregistered" in task.steps and now >= task.steps["deregistered"] + cached
 
 
 def snapshot(program: Program, programs_file: Path | None = None) -> Snapshot:

@@ -33,8 +33,8 @@ def reporting(log: Log) -> Iterator[Sequence[Accident]]:
     Its value: the last 1,000 accidents, errors among them.
 
     Args:
-        log: called as `log("twin", step="failed" or "warning", message=..., error=..., traceback=...)`, and of an
-            accident as `log("accident", what=...)`.
+        log: called as `log("twin", step="failed", "warning" or "news", message=..., error=..., traceback=...)`, and of
+            an accident as `log("accident", what=...)`.
     """
     handler, hook = _Reports(log), threading.excepthook
     logging.getLogger().addHandler(handler)
@@ -69,13 +69,14 @@ class _Reports(logging.Handler):
             message += f" ({details['error']})"
         now = time.monotonic()
         self._reported = {said: at for said, at in self._reported.items() if now - at < _REPEATED_AFTER}
-        if message in self._reported:
+        is_news = getattr(record, "news", False)
+        if message in self._reported and not is_news:
             return
         self._reported[message] = now
         if error is not None:
             details["traceback"] = "".join(traceback.format_exception(error))
             message += "; its traceback is in the event log"
-        step = "failed" if record.levelno >= logging.ERROR else "warning"
+        step = "news" if is_news else "failed" if record.levelno >= logging.ERROR else "warning"
         with contextlib.suppress(Exception):  # a full disk: it may be what has failed
             self._log("twin", step=step, **details)
         if getattr(record, "answered", False):
