@@ -1,7 +1,7 @@
 """The files of one run, `results/<run>/`: their rows, writers that replace a file as a whole, and `read_run`.
 
-    run.json       format, target, settings, versions, start, end, duration_s, users, requests, failures, unfinished,
-                   resets, workers_lost, complete
+    run.json       format, target, settings, versions, start, end, duration_s, users, user_changes, requests, failures,
+                   unfinished, due, resets, workers_lost, complete
     hostnames.csv  one row for each host
     timeline.csv   one row for each second, host and status
     latency.csv    one row for each second and latency

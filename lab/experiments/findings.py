@@ -18,12 +18,12 @@ from lab.errors import BadInput
 from lab.experiments.catalogue import EXPERIMENTS, LOAD_BALANCER, SLOW_START, Course, Experiment
 from lab.records.observations import Flags, Integers, observe
 from lab.records.run import Accident, Discovered, Fault, LostWorker, RunRecord, TaskRecord, record_of
+from load.rate import is_missed
 from load.results import SECOND_BITS, HostRow, Run, TimelineRow, is_failure, percentiles
 
 _LAST = 3  # whole seconds at the end of a run, at least, whose hosts are the ones it came to
 _EACH_ANSWERS = 30  # requests for each host, of which one gets none by chance once in 10^13
 _BY_CHANCE = 0.001  # a split of all that is left that is less probable than this is no even one
-_ASKED = 0.98  # of the rate that was asked for, below which the load was not what was planned
 
 
 class Flaw(StrEnum):
@@ -141,13 +141,10 @@ class Findings:
 
     @property
     def missed_rate(self) -> bool:
-        """Whether less than 98 % of the rate that was asked for was sent: the load was not what was planned.
-
-        Each user's first request is due within an interval of its own, so the sum may be one a user short by nature.
-        """
+        """Whether less of the rate that was asked for was sent: the load was not what was planned."""
         if not self.asked_rate or not self.duration:
             return False
-        return self.requests + (self.unfinished or 0) < _ASKED * self.asked_rate * self.duration - self.users
+        return is_missed(self.requests + (self.unfinished or 0), self.asked_rate, self.duration, self.users)
 
     def period(self, name: str) -> Period | None:
         """The period of this name, if there is one."""

@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from lab.errors import BadInput
 from load.errors import LoadError
+from load.rate import counted_seconds
 from load.results import FORMAT, Run, is_known_format, read_meta, read_run
 
 _LARGEST = 2**53  # counts are compared as floating-point numbers, which are exact up to here
@@ -226,10 +227,10 @@ class RunRecord(_Record):
 
     @property
     def counted_s(self) -> float | None:
-        """Seconds for which requests were counted: those since the last reset of Locust's statistics."""
-        if self.duration_s is None or self.end is None or not self.resets:
+        """Seconds for which requests were counted, where run.json says how long it was."""
+        if self.duration_s is None or self.end is None:
             return self.duration_s
-        return min(self.duration_s, max(0.0, self.end - self.resets[-1]))
+        return counted_seconds(self.duration_s, self.end, self.resets)
 
 
 def presence_of(record: RunRecord) -> dict[str, tuple[float | None, float | None]]:

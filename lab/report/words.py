@@ -20,6 +20,7 @@ from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, GATEWAY, LOAD_BALANC
 from lab.experiments.findings import Cause, Findings, Flaw
 from lab.experiments.study import Measured, Row, Spread, Study
 from lab.records.run import record_of
+from load.rate import missed_sentence
 
 if TYPE_CHECKING:  # each takes a tenth of a second, and most pages are about neither
     from lab.experiments.calibration import Assumption, Calibration
@@ -270,8 +271,7 @@ def load_notes(findings: Findings) -> list[str]:
         "it, or start the twin with --name-tasks.": unnamed(findings),
         f"{findings.unfinished or 0:,} more requests were under way when the load ended: what became of them is not "
         "known.": findings.unfinished,
-        f"{findings.rate:,.0f} of {findings.asked_rate or 0:,g} requests/s could be sent: for more give more --users, "
-        "each of whom has 256 requests under way at most, or take a faster machine.": findings.missed_rate,
+        missed_sentence(findings.rate, findings.asked_rate or 0, bool(lost)): findings.missed_rate,
         f"{lost} of Locust's processes did not report all that they sent: {missing:,} requests, as far as it is known, "
         "and those that they had under way, are in no count.": lost,
         "Locust's statistics were reset during the run: only what came after is counted.": findings.resets,

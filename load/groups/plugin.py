@@ -14,7 +14,7 @@ import math
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
@@ -166,7 +166,10 @@ class Output(Protocol):
 
 
 class Groups:
-    """What one process of Locust counts and, unless it is a worker, where the numbers go."""
+    """What one process of Locust counts and, unless it is a worker, where the numbers go.
+
+    `outputs` get the numbers. Each of `remarks` gives a sentence that whoever reads them must know, or "".
+    """
 
     def __init__(self, environment: Environment, by: str | Key, noun: str, detail: Detail | None) -> None:
         self.environment = environment
@@ -177,6 +180,7 @@ class Groups:
         self._noted: list[Noted] = []
         self.workers = Workers()
         self.outputs: list[Output] = []
+        self.remarks: list[Callable[[], str]] = []
         self.is_worker = isinstance(environment.runner, WorkerRunner)
         self.is_master = isinstance(environment.runner, MasterRunner)
         # A worker's report says what happened up to so many seconds ago.
@@ -252,7 +256,9 @@ class Groups:
             notes.append(report.reset_sentence(self._resets[-1]))
         if self.counts.unfinished:
             notes.append(report.unfinished_sentence(self.counts.unfinished))
-        return [*notes, report.FOLDED] if self.counts.folded else notes
+        if self.counts.folded:
+            notes.append(report.FOLDED)
+        return [*notes, *filter(None, (remark() for remark in self.remarks))]
 
     def shown(self) -> tuple[list[GroupRow], dict[str, EvenPart]]:
         """Groups and their even parts for pages that ask every second: as new as 2 % of the process's time allows."""

@@ -10,7 +10,7 @@ __all__ = ["Arrivals", "PathMix"]
 
 
 class Arrivals:
-    """Requests at a constant rate, due every `interval` seconds whether or not the one before was answered.
+    """Requests that are due every `interval` seconds, whether or not the one before was answered.
 
     The first is due at a random moment of the first interval, so that many such sources do not beat in time.
     """
@@ -18,11 +18,28 @@ class Arrivals:
     def __init__(self, interval: float, start: float, rng: random.Random) -> None:
         self.interval = interval
         self._first = start + rng.random() * interval
-        self._count = itertools.count()
+        self._count = 0
+
+    @property
+    def due(self) -> float:
+        """When the next request is due, on the clock of `start`; never rounded by what came before."""
+        return self._first + self._count * self.interval
 
     def next(self) -> float:
-        """When the next request is due, on the clock of `start`; never rounded by what came before."""
-        return self._first + next(self._count) * self.interval
+        """When the next request is due; the one after it is the next from now on."""
+        due = self.due
+        self._count += 1
+        return due
+
+    def pace(self, interval: float, now: float) -> None:
+        """Go on at another interval: what is left until the next request grows or shrinks with it.
+
+        So sources that become more or fewer, and share one rate, keep their sum, and stay as far apart as they were.
+        """
+        if interval != self.interval:
+            left = self.due - now
+            self._first, self._count = now + (left * interval / self.interval if left > 0 else left), 0
+            self.interval = interval
 
 
 class PathMix:

@@ -34,10 +34,12 @@ from locust.web import WebUI
 from load.errors import BadOption, LoadError
 from load.groups.plugin import Groups, groups_of
 from load.groups.rows import GroupRow, LatencyRow, SecondRow
+from load.rate import due, is_missed, missed_sentence
 from load.traffic.guard import stand_before
-from load.traffic.options import add_options, apply_shape, require_host, resolve, tell_users
+from load.traffic.options import add_options, apply_shape, require_host, resolve
 from load.traffic.recorder import Recorder
 from load.traffic.settings import DEFAULTS, LoadSettings, check
+from load.traffic.sharing import tell_users
 
 __all__ = ["register"]
 
@@ -79,6 +81,8 @@ class Listener:
         self.groups = groups_of(environment)
         folder = getattr(environment.parsed_options, "results_dir", "")
         self.recorder = Recorder(Path(folder) if folder else None, _say)
+        self._users = 0
+        self._changes: list[dict[str, float]] = []
         self._ending = False
         self._finished = False
         self._signals = 0
@@ -89,7 +93,6 @@ class Listener:
         resolve(environment)
         gevent.signal_handler(signal.SIGINT, self._on_interrupt)
         gevent.signal_handler(signal.SIGTERM, self._on_termination)
-        on.test_start.add_listener(lambda **_: tell_users(environment))
         if isinstance(environment.runner, WorkerRunner):
             if options is not None:
                 # Else each worker of --processes prints a list of its own before the master's: no JSON together.
@@ -98,6 +101,8 @@ class Listener:
             on.test_stop.add_listener(self._be_ready_again)
             return
         self.groups.outputs.append(self)
+        self.groups.remarks.append(self._missed_rate)
+        tell_users(environment, self._on_users)
         on.test_stopping.add_listener(self._on_test_stopping)
         on.test_stop.add_listener(self._on_test_stop)
         apply_shape(environment, LoadSettings.from_options(options).shape)
@@ -117,6 +122,7 @@ class Listener:
         except LoadError as error:
             raise StopTest(str(error)) from None
         self._finished = False
+        self._users, self._changes = self._described_users, []
         self.recorder.start(now, self._description())
 
     def append(self, seconds: Sequence[SecondRow], latency: Sequence[LatencyRow]) -> None:
@@ -133,10 +139,13 @@ class Listener:
 
     def finish(self, groups: Groups) -> None:
         """Complete the folder, and say where it is."""
+        rate, seconds = self._rate, self.recorder.counted
         self.recorder.complete(
             time.time(),
             {
                 "unfinished": groups.counts.unfinished,
+                "due": None if rate is None or seconds is None else due(rate, seconds),
+                "user_changes": self._changes,
                 "workers_lost": [asdict(worker) for worker in groups.lost()],
                 "hosts_folded": groups.counts.folded,
                 # Of the bodies, over all requests: what `lab costs --results` prices.
@@ -160,7 +169,7 @@ class Listener:
         given = vars(options)
         return {
             "target": environment.host or next((user.host for user in environment.user_classes if user.host), None),
-            "users": given.get("num_users") or 1,
+            "users": self._described_users,
             "settings": {
                 **{name: given.get(name, default) for name, default in DEFAULTS.items()},
                 "rate": check("rate", str(given.get("rate", ""))),
@@ -172,6 +181,29 @@ class Listener:
             },
             "versions": {"locust": locust.__version__, "python": platform.python_version()},
         }
+
+    @property
+    def _described_users(self) -> int:
+        return getattr(self.environment.parsed_options, "num_users", None) or 1
+
+    @property
+    def _rate(self) -> float | None:
+        return LoadSettings.from_options(self.environment.parsed_options).rate
+
+    def _on_users(self, users: int) -> None:
+        if users != self._users:
+            self._users = users
+            self._changes.append({"at": round(time.time(), 3), "users": users})
+
+    def _missed_rate(self) -> str:
+        """That less than the rate was sent, once the test is over: until then some requests are under way."""
+        rate, seconds, counts = self._rate, self.recorder.counted, self.groups.counts
+        if not self.groups.is_over or not rate or not seconds:
+            return ""
+        sent = counts.requests + counts.unfinished
+        if not is_missed(sent, rate, seconds, self._described_users):
+            return ""
+        return missed_sentence(sent / seconds, rate, bool(self.groups.lost()))
 
     # The web UI: its Start button checks the load's options
 

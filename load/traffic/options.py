@@ -19,7 +19,7 @@ from load.traffic.shapes import SHAPES, users_at
 from load.traffic.signing import authorizer
 from load.traffic.target import check_url, is_file, read_outputs
 
-__all__ = ["STOP_TIMEOUT", "OptionShape", "add_options", "apply_shape", "require_host", "resolve", "tell_users"]
+__all__ = ["STOP_TIMEOUT", "OptionShape", "add_options", "apply_shape", "require_host", "resolve"]
 
 STOP_TIMEOUT = 36.0
 """Seconds that requests under way have when the load ends: longer than the 35 s that a user waits for an answer."""
@@ -44,7 +44,11 @@ def add_options(parser: LocustArgumentParser, **_: Any) -> None:
     add("path_mix", "<path=weight,...>", "Paths asked for, and how often, such as hostname=9,payload=1")
     add("payload_bytes", "<n>", "Bytes that each answer of /payload has, at most 10000000")
     add("connections", "<kind>", "keep-alive: one for each user; close: one for each request; pooled:N: N per process")
-    add("rate", "<requests/s>", "Requests per second of all users together, answered or not. Default: as many as go")
+    add(
+        "rate",
+        "<requests/s>",
+        "Requests per second of all users together, however many, answered or not. Default: as many as go",
+    )
     add("shape", None, "How users are added and taken away up to the run time", choices=SHAPES)
     add(
         "authorization",
@@ -114,14 +118,6 @@ def require_host(environment: Environment, host: str | None = None) -> None:
         check_url(host)
     except ValueError as error:
         raise BadOption(f"--host {error}") from None
-
-
-def tell_users(environment: Environment) -> None:
-    """Say to the users, on workers too, how many of them send `--rate` together; called when a test starts."""
-    options = environment.parsed_options
-    if options is not None and not isinstance(environment.runner, WorkerRunner):
-        # The master sends its options to the workers with the order to spawn, but not the number of users.
-        options.users_of_rate = options.num_users or 1
 
 
 class OptionShape(LoadTestShape):

@@ -14,6 +14,7 @@ from typing import Any
 from load import results
 from load.errors import LoadError
 from load.groups.rows import GroupRow, LatencyRow, SecondRow
+from load.rate import counted_seconds
 from load.results import TimelineRow
 
 __all__ = ["Recorder"]
@@ -57,6 +58,14 @@ class Recorder:
     def path(self) -> Path | None:
         """The folder of the run that goes on, or of the last one."""
         return self._run.path if self._run else None
+
+    @property
+    def counted(self) -> float | None:
+        """Seconds for which the requests of a run whose load has ended were counted."""
+        run = self._run
+        if run is None or run.start is None or run.end is None:
+            return None
+        return counted_seconds(run.end - run.start, run.end, run.resets)
 
     def prepare(self, description: Mapping[str, Any]) -> None:
         """Make the folder of the next run, unless it is there already. Raises LoadError."""

@@ -1,5 +1,6 @@
 """The users of this project's load: each asks for the paths of --path-mix, in a closed or an open loop."""
 
+import math
 import random
 import time
 
@@ -17,6 +18,8 @@ from load.traffic.settings import CLOSE, LoadSettings
 from load.traffic.signing import authorizer
 
 __all__ = ["HostnameUser"]
+
+_LOOKS = 1.0  # seconds after which a user that waits for its next request sees whether others came or went
 
 
 class HostnameUser(FastHttpUser):
@@ -48,8 +51,7 @@ class HostnameUser(FastHttpUser):
     def on_start(self) -> None:
         """Start the clock of an open loop."""
         if self.settings.rate:
-            users = self.environment.parsed_options.users_of_rate
-            self.arrivals = Arrivals(users / self.settings.rate, time.perf_counter(), random.Random())
+            self.arrivals = Arrivals(self.interval(self.settings.rate), time.perf_counter(), random.Random())
             self.in_flight = Pool(self.concurrency)
 
     def stop(self, force: bool = False) -> bool:
@@ -81,9 +83,18 @@ class HostnameUser(FastHttpUser):
         if not self.settings.rate:
             self.get(path)
             return
-        due = self.arrivals.next()
-        gevent.sleep(max(0.0, due - time.perf_counter()))
-        self.in_flight.spawn(self.request_due, path, due)
+        wait = math.inf
+        while wait > _LOOKS:
+            now = time.perf_counter()
+            self.arrivals.pace(self.interval(self.settings.rate), now)
+            wait = self.arrivals.due - now
+            gevent.sleep(min(max(0.0, wait), _LOOKS))
+        self.in_flight.spawn(self.request_due, path, self.arrivals.next())
+
+    def interval(self, rate: float) -> float:
+        """Seconds between two requests of this user, as one of those that there are."""
+        users: int = self.environment.parsed_options.users_of_rate
+        return users / rate
 
     def request_due(self, path: str, due: float) -> None:
         """A request of an open loop: its time counts from when it was due, not from when it could be sent.

@@ -346,7 +346,7 @@ def test_a_rate_that_was_missed_is_told(rate: str, users: int, missed: bool) -> 
 
     assert bool(notes) == missed
     if notes:
-        assert notes[0].startswith(f"{requests / 20:,.0f} of {float(rate):g} requests/s could be sent: ")
+        assert notes[0].startswith(f"{requests / 20:,.0f} of {float(rate):g} requests/s could be sent, ")
 
 
 def test_what_did_not_happen_has_no_time() -> None:

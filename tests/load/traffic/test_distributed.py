@@ -77,7 +77,7 @@ def test_what_a_worker_that_died_took_with_it_is_said(locust: Any, service: str,
     port = ("--master-port", str(free_port))
     bound = ("--master-bind-host", "127.0.0.1", "--master-bind-port", str(free_port))
     master = locust.start(
-        "--headless", "-H", service, "-u", "4", "-r", "4", "--expect-workers", "2", "--master", *bound
+        "--headless", "-H", service, "-u", "4", "-r", "4", "--expect-workers", "2", "--master", *bound, "--rate", "100"
     )
     workers = [locust.start("--worker", *port) for _ in range(2)]
     # Each worker reports every three seconds: when their sum has grown three times, both have.
@@ -85,6 +85,8 @@ def test_what_a_worker_that_died_took_with_it_is_said(locust: Any, service: str,
         locust.wait_until(master, partial(lambda before: counted(locust) > before, counted(locust)))
     workers[0].kill()
     workers[0].wait(10)
+    for _ in range(2):
+        locust.wait_until(master, partial(lambda before: counted(locust) > before, counted(locust)))
     master.terminate()
     _, stderr = master.communicate(timeout=60)
     run = locust.only_run()
@@ -96,6 +98,8 @@ def test_what_a_worker_that_died_took_with_it_is_said(locust: Any, service: str,
         rf"Worker {lost['worker']} stopped reporting at \S+ By \S+ it had counted {lost['requests']:,} requests more"
     )
     assert re.search(sentence, stderr)
+    # The other worker went on at its own part of the rate.
+    assert re.search(r"\d of 100 requests/s are in the counts: a process of Locust stopped", stderr)
 
 
 class WebUI:
@@ -118,14 +122,18 @@ class WebUI:
 
         self.locust.wait_until(self.process, there)
 
-    def start(self) -> None:
-        """Start a test, and wait for some requests."""
-        post(f"{self.url}/swarm", user_count="2", spawn_rate="2")
+    def start(self, users: int = 2) -> None:
+        """Start a test, or edit the one that runs, and wait for some requests."""
+        post(f"{self.url}/swarm", user_count=str(users), spawn_rate=str(users))
         self.wait_for_requests()
 
-    def wait_for_requests(self) -> None:
-        """Return once more than a hundred are counted by hostname."""
-        self.locust.wait_until(self.process, lambda: get(f"{self.url}/hostnames/data")["total_requests"] > 100)
+    def wait_for_requests(self, more_than: int = 100) -> None:
+        """Return once so many are counted by hostname."""
+        self.locust.wait_until(self.process, lambda: self.requests() > more_than)
+
+    def requests(self) -> int:
+        """How many are counted by hostname."""
+        return int(get(f"{self.url}/hostnames/data")["total_requests"])
 
     def end(self) -> str:
         """Stop the test and Locust; what it said on stderr."""
@@ -149,6 +157,24 @@ def test_a_reset_in_the_web_ui_keeps_the_sums_of_workers_equal(
     run = locust.only_run()
     assert run.meta["resets"]
     assert run.meta["requests"] == locust.total(stderr) > 0
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 8), (8, 1)])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_users_who_are_edited_send_the_same_rate(
+    locust: Any, service: str, free_port: int, two_processes: tuple[str, ...], before: int, after: int, workers: int
+) -> None:
+    web_ui = WebUI(locust, service, free_port, "--rate", "100", *(two_processes if workers else ()))
+    web_ui.wait_for_workers(workers)
+    web_ui.start(before)
+    web_ui.start(after)
+    web_ui.wait_for_requests(web_ui.requests() + 300)
+    web_ui.end()
+    run = locust.only_run()
+    assert [change["users"] for change in run.meta["user_changes"]] == [after]
+    assert run.meta["users"] == before
+    # Locust's worker stands still for up to a second where it is told of users.
+    assert run.meta["requests"] == pytest.approx(run.meta["due"], rel=0.4)
 
 
 def test_each_test_in_the_web_ui_is_a_run_of_its_own(locust: Any, service: str, free_port: int) -> None:

@@ -116,27 +116,41 @@ def test_what_stands_for_the_host_is_in_the_results(locust: Any, service: str) -
 def test_an_open_loop_does_not_wait_for_answers(locust: Any, service: str) -> None:
     # In a closed loop, one user gets four answers a second from /slow.
     mix = ("--path-mix", "slow/hostname=1", "--rate", "50")
-    locust.run("--headless", "-H", service, "-u", "1", "-t", "2s", *mix)
-    assert locust.only_run().meta["requests"] > 30
+    _, _, stderr = locust.run("--headless", "-H", service, "-u", "1", "-t", "2s", *mix)
+    run = locust.only_run()
+    assert run.meta["requests"] + run.meta["unfinished"] == pytest.approx(run.meta["due"], abs=25)
+    assert "requests/s" not in stderr.partition("Requests by hostname")[2]
 
 
 def test_an_open_loop_counts_the_time_that_requests_were_kept_from_being_sent(locust: Any, service: str) -> None:
     locust.locustfile = locust.folder / "one_at_a_time.py"
     locust.locustfile.write_text("from locustfile import HostnameUser\nHostnameUser.concurrency = 1\n")
     mix = ("--path-mix", "slow/hostname=1", "--rate", "50")
-    _, stdout, _ = locust.run("--headless", "-H", service, "-u", "1", "-t", "2s", "--json", *mix)
+    arguments = ("--headless", "-H", service, "-u", "1", "-t", "2s", "--json", "--html", "report.html")
+    _, stdout, stderr = locust.run(*arguments, *mix)
     run = locust.only_run()
     # Twelve times as many are due as can be answered, each within 250 ms: the wait grows to almost two seconds.
     assert max(row.p99_ms for row in run.hosts) > 1000
     assert json.loads(stdout)[0]["max_response_time"] > 1000
+    assert run.meta["due"] == pytest.approx(50 * run.meta["duration_s"], abs=1)
+    note = (
+        f"{run.meta['requests'] / run.meta['duration_s']:.2g} of 50 requests/s could be sent, and the wait to be sent"
+    )
+    assert note in stderr
+    assert note in (locust.folder / "report.html").read_text()
 
 
 def test_a_shape_follows_the_run_time_and_ends_it(locust: Any, service: str) -> None:
-    code, _, stderr = locust.run("--headless", "-H", service, "-u", "10", "-t", "2s", "--shape", "steps")
+    arguments = ("--headless", "-H", service, "-u", "10", "-t", "2s", "--shape", "steps", "--rate", "100")
+    code, _, stderr = locust.run(*arguments)
     assert code == 0, stderr
     assert "Shape test updating to 2 users" in stderr
     assert "Shape test stopping" in stderr
-    assert locust.only_run().meta["settings"]["shape"] == "steps"
+    run = locust.only_run()
+    assert run.meta["settings"]["shape"] == "steps"
+    # However many of the users there are, they send the rate together.
+    assert run.meta["requests"] == pytest.approx(run.meta["due"], rel=0.25)
+    assert run.meta["user_changes"][0]["users"] == 2
 
 
 def test_requests_carry_a_token_or_a_signature(locust: Any, own_service: str) -> None:

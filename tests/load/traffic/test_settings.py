@@ -81,6 +81,34 @@ def test_arrivals_keep_their_rate_whatever_comes_between() -> None:
     assert due[1000] - due[0] == pytest.approx(100.0)
 
 
+@pytest.mark.parametrize("rate", [20.0, 500.0])
+@pytest.mark.parametrize("steps", [(2, 8), (8, 1), (1, 5, 2, 9, 9, 3)])
+def test_users_who_come_and_go_send_the_rate_together(rate: float, steps: tuple[int, ...]) -> None:
+    rng, now, sent = random.Random(2), 0.0, 0
+    users: list[Arrivals] = []
+    for there in steps:
+        del users[there:]
+        for user in users:
+            user.pace(there / rate, now)
+        users += [Arrivals(there / rate, now, rng) for _ in range(there - len(users))]
+        now += 10.0
+        before = sent
+        for user in users:
+            while user.due <= now:
+                user.next()
+                sent += 1
+        # Each user may be one request ahead or behind.
+        assert sent - before == pytest.approx(10 * rate, abs=there)
+
+
+def test_what_is_overdue_stays_so_at_another_pace() -> None:
+    arrivals = Arrivals(1.0, 0.0, random.Random(1))
+    first = arrivals.due
+    arrivals.pace(4.0, 10.0)
+    assert arrivals.next() == pytest.approx(first)
+    assert arrivals.due == pytest.approx(first + 4)
+
+
 def test_paths_come_as_often_as_their_weights_say() -> None:
     mix = PathMix((("/a", 9.0), ("/b", 1.0)), random.Random(1))
     chosen = [mix.choose() for _ in range(10_000)]
