@@ -22,6 +22,7 @@ from twin.options import Options
 from twin.stack.limits import check_health_checks
 from twin.stack.own_stack import ANY_PATH, own_stack
 from twin.stack.terraform import Stack, load_stack
+from twin.tasks.presence import require_program
 from twin.tasks.program import Command, command_of
 from twin.tasks.programs import FILE, Programs, how_to_name
 
@@ -29,6 +30,7 @@ __all__ = ["run"]
 
 _REGION = "eu-west-2"  # as the stack's own default
 _SYNTH = Path("cdktf.out")
+_DOCKERFILE = Path("Dockerfile")
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
@@ -141,6 +143,9 @@ def _stack(options: Options) -> Stack:
     """What is synthesized, or made for a service of the user's own.
 
     Where nothing is to be deployed and nothing is there, an empty one in the user's Region.
+
+    Raises:
+        BadInput: there is none, or options that do not go together.
     """
     given = {"--command": options.command, "--routes": options.routes, "--health": options.health}
     of_ones_own = [option for option, value in given.items() if value is not None]
@@ -153,10 +158,23 @@ def _stack(options: Options) -> Stack:
         if not options.empty:
             raise BadInput("--region is for --empty: a stack names its own Region. Leave it out, or set SC_REGION.")
         return Stack("empty", options.region, {}, {}, {})
+    if not (options.synth or options.empty or _SYNTH.exists()):
+        if _is_of_a_dockerfile_alone():
+            print(f"twin: there is no {_SYNTH}: the CMD of {_DOCKERFILE} runs, as with --command", flush=True)
+            return own_stack(_REGION)
+        raise BadStack(
+            f"{_SYNTH} does not exist: run `make synth`, name a synthesized stack with --synth, or start a service of "
+            "your own: `twin up --command '... --host {host} --port {port}'`."
+        )
     synth = options.synth or _SYNTH
     if not options.empty or synth.exists():
         return load_stack(synth, _given_region(os.environ))
     return Stack("empty", _given_region(os.environ) or _REGION, {}, {}, {})
+
+
+def _is_of_a_dockerfile_alone() -> bool:
+    """Whether a service of the user's own is in the current folder, and nothing that has a stack of its own."""
+    return _DOCKERFILE.exists() and not any(next(Path().glob(it), None) for it in ("cdktf.json", "*.tf", str(FILE)))
 
 
 def _given_region(environ: Mapping[str, str]) -> str | None:
@@ -195,15 +213,23 @@ def _programs(options: Options, stack: Stack) -> Programs:
         raise BadInput(f"--programs {options.programs} is no file: give a twin.toml, such as `twin init` writes.")
     families = [] if options.empty else stack.families()
     if options.command is not None:
-        return Programs(file=file, given=options.program, default=_command(options.command))
+        default = _command(options.command)
+        require_program(default, "--command")
+        programs = Programs(file=file, given=options.program, default=default)
+        programs.require(families)
+        return programs
     programs = Programs(file=file, given=options.program)
+    programs.require(families)
     if len(families) > 1:
         if len(programs.unnamed(families)) == len(families):
             ways = "; ".join(how_to_name(family, "", main=True) for family in families)
             raise BadInput(f"The stack has {len(families)} task definitions, and no program is named for one: {ways}.")
         return programs
-    if programs.unnamed(families) or (options.empty and not programs.watched() and Path("Dockerfile").exists()):
-        return Programs(file=file, given=options.program, default=command_of(Path("Dockerfile")))
+    if programs.unnamed(families) or (options.empty and not programs.watched() and _DOCKERFILE.exists()):
+        default = command_of(_DOCKERFILE)
+        if not options.empty:  # else it may not be what will run
+            require_program(default, f"The CMD of {_DOCKERFILE}")
+        return Programs(file=file, given=options.program, default=default)
     return programs
 
 

@@ -196,6 +196,32 @@ def test_what_is_no_route_and_no_health_check(twin_cli: Command, tmp_path: Path)
     assert_refused(twin_cli("up", "--health", "no-such-program x", *state), 2, "no-such-program", "--health")
 
 
+def test_a_program_that_is_not_there(twin_cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert_refused(twin_cli(*up(tmp_path, "--command", ".venv/bin/serve")), 2, f".venv/bin/serve is not in {tmp_path}")
+    assert_refused(twin_cli(*up(tmp_path, "--program", "any=no-such-program")), 2, "--program any", "is not on PATH")
+    (tmp_path / "twin.toml").write_text('[programs.serviceconnect]\ncommand = "bin/serve"\n')
+    (tmp_path / "Dockerfile").write_text('CMD ["true"]\n')
+    state = ("--state", str(tmp_path / "state"), *ports(), "--routes", "GET /a")
+    assert_refused(twin_cli("up", *state), 2, "twin.toml: programs.serviceconnect.command: bin/serve is not in")
+    (tmp_path / "twin.toml").unlink()
+    (tmp_path / "Dockerfile").write_text('CMD ["/no/serve"]\n')
+    assert_refused(twin_cli("up", *state), 2, "The CMD of Dockerfile: /no/serve is not there")
+
+
+def test_neither_a_stack_nor_a_service(twin_cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    state = ("--state", str(tmp_path / "state"), *ports())
+    ways = ("`make synth`", "--synth", "`twin up --command '... --host {host} --port {port}'`")
+    assert_refused(twin_cli("up", *state), 2, "cdktf.out does not exist", *ways)
+    (tmp_path / "Dockerfile").write_text('CMD ["/no/serve"]\n')  # taken, and not there
+    ran = twin_cli("up", *state)
+    assert "there is no cdktf.out: the CMD of Dockerfile runs" in ran.out
+    assert_refused(ran, 2, "The CMD of Dockerfile: /no/serve is not there")
+    (tmp_path / "main.tf").touch()  # whose stack it is then
+    assert_refused(twin_cli("up", *state), 2, "cdktf.out does not exist")
+
+
 def test_a_service_that_does_not_stay_up(tmp_path: Path) -> None:
     result = run(*up(tmp_path, "--command", f"{sys.executable} -c 'raise SystemExit(\"no database\")'"))
     assert_refused(result, 3, "do not stay up", "Essential container in task exited", "'no database'", "`twin logs ")

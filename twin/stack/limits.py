@@ -28,6 +28,7 @@ __all__ = [
     "check_sections",
     "check_service",
     "check_values",
+    "missing_program",
 ]
 
 LARGEST_FILE = 20 * 1024 * 1024  # bytes
@@ -200,11 +201,28 @@ def check_health_checks(address: str, arguments: Mapping[str, Any], programs: Pr
         check, may_be_main = container.get("healthCheck"), bool(container.get("portMappings")) or len(containers) == 1
         if check is None or programs.of(str(family), container["name"], main=may_be_main) is None:
             continue
-        if program := _missing(check["command"], path):
+        if program := missing_program(check["command"], path):
             raise BadStack(
                 f"{address}: the health check of the container {container['name']} runs {program}, which is not on "
                 "this machine: install it, or give another: SC_HEALTH_CHECK=... make synth, or --health of `twin up`."
             )
+
+
+def missing_program(command: list[str], path: str) -> str | None:
+    """The program of a health check's *command* that cannot be found; None if it can, or nobody can say.
+
+    *path*: where health checks find their programs.
+    """
+    kind, *words = command
+    if kind == "NONE" or not words:
+        return None
+    word = re.match(r"\s*([\w./+-]+)(?=\s|$)", words[0]) if kind == "CMD-SHELL" else None
+    program = word[1] if word else words[0] if kind == "CMD" else None
+    if program is None or "${" in program:
+        return None
+    asked = ["/bin/sh", "-c", 'command -v -- "$0"', program]
+    found = subprocess.run(asked, env={"PATH": search_path(path)}, capture_output=True)
+    return program if found.returncode else None
 
 
 def _check(model: type[_Model], address: str, arguments: Mapping[str, Any]) -> _Model:
@@ -217,20 +235,6 @@ def _check(model: type[_Model], address: str, arguments: Mapping[str, Any]) -> _
         what = "is missing" if first["type"] == "missing" else f"is {_shown(first['input'])}"
         rule = first["msg"][0].lower() + first["msg"][1:]
         raise BadStack(f"{address}: {where} {what}: {rule}. Mend the stack and run `make synth`.") from None
-
-
-def _missing(command: list[str], path: str) -> str | None:
-    """The program of a health check that cannot be found; None if it can, or nobody can say."""
-    kind, *words = command
-    if kind == "NONE" or not words:
-        return None
-    word = re.match(r"\s*([\w./+-]+)(?=\s|$)", words[0]) if kind == "CMD-SHELL" else None
-    program = word[1] if word else words[0] if kind == "CMD" else None
-    if program is None or "${" in program:
-        return None
-    asked = ["/bin/sh", "-c", 'command -v -- "$0"', program]
-    found = subprocess.run(asked, env={"PATH": search_path(path)}, capture_output=True)
-    return program if found.returncode else None
 
 
 def _shown(value: Any) -> str:

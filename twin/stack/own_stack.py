@@ -7,12 +7,14 @@ an HTTP API with a VPC link. `tests/twin/stack/test_own_stack.py` compares the t
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 from pathlib import Path
 from typing import Any
 
 from twin.errors import BadInput
+from twin.stack.limits import missing_program
 from twin.stack.terraform import Stack, read_stack
 
 __all__ = ["ANY_PATH", "own_stack"]
@@ -24,6 +26,7 @@ _NAME = "serviceconnect"
 _PORT = 8080  # the container's; {port} is another for each task, all of which are on this machine
 _ROUTE = re.compile(r"\$default|[A-Z]+ /\S*")
 _PATH = re.compile(r"/\S*")
+_ONE_WORD = re.compile(r"[^\s/][\w./:?&=%+-]*")  # a command too, if there is one of that name
 
 
 def own_stack(region: str, routes: str = ANY_PATH, health: str | None = None) -> Stack:
@@ -49,6 +52,11 @@ def own_stack(region: str, routes: str = ANY_PATH, health: str | None = None) ->
 def _health_check(health: str) -> dict[str, Any]:
     if not health.strip() or "\x00" in health:
         raise BadInput(f"--health {health!r} is empty: give a path such as /ready, or a command.")
+    if _ONE_WORD.fullmatch(health) and missing_program(["CMD", health], os.environ.get("PATH", os.defpath)):
+        raise BadInput(
+            f"--health {health!r} is neither: give a path, which begins with /, such as /ready, or a command, such as "
+            "'curl -f http://{host}:{port}/ready'."
+        )
     command = health.replace("{host}", "127.0.0.1").replace("{port}", str(_PORT))
     if _PATH.fullmatch(health):
         command = f"wget -q --spider {shlex.quote(f'http://127.0.0.1:{_PORT}{health}')} || exit 1"

@@ -27,6 +27,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from twin.errors import BadInput
+from twin.tasks.presence import require_program
 from twin.tasks.program import Command, command_of
 
 __all__ = ["FILE", "Program", "Programs", "how_to_name"]
@@ -126,6 +127,17 @@ class Programs:
         """Those of *families* of which no container is named."""
         named = {key.partition("/")[0] for key in self._named()}
         return [family for family in families if family not in named]
+
+    def require(self, families: Collection[str]) -> None:
+        """Nothing, if there are the programs that the command line names, and those of *families*.
+
+        Raises:
+            BadInput: one is not on this machine.
+        """
+        for key, program in self._named().items():
+            if key in self._given or key.partition("/")[0] in families:
+                where = f"--program {key}" if key in self._given else f"{self.file}: programs.{key}.command"
+                require_program(program.command, where, program.environment.get("PATH"))
 
     def watched(self) -> dict[str, Program]:
         """All there are by `FAMILY` or `FAMILY/CONTAINER`; the default is by "" that of every other family."""

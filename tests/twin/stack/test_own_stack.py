@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,12 @@ def test_what_is_no_route(given: str) -> None:
 )
 def test_a_health_check_is_a_path_or_a_command(given: str, command: str) -> None:
     assert container(own_stack("eu-west-2", health=given))["healthCheck"]["command"] == ["CMD-SHELL", command]
+
+
+@pytest.mark.parametrize("given", ["ready", "api/ready", "http://127.0.0.1:8000/ready", "127.0.0.1:8000/ready?deep=1"])
+def test_a_path_without_its_slash_and_a_url_are_no_health_check(given: str) -> None:
+    with pytest.raises(BadInput, match=rf"--health '{re.escape(given)}' .* begins with /, such as /ready"):
+        own_stack("eu-west-2", health=given)
 
 
 @pytest.mark.parametrize("given", ["", " ", "true\0"])

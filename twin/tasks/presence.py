@@ -1,0 +1,58 @@
+"""Whether the program of a command is on this machine, asked before anything starts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from twin.errors import BadInput
+from twin.tasks.program import Command
+
+__all__ = ["require_program"]
+
+_OF_SHELLS = {"cd", "export", "source", ".", "set", "exec", "ulimit"}
+_BY_A_SHELL = "no shell runs it: `sh -c '...'` does"
+
+
+def require_program(command: Command, where: str, path: str | None = None) -> None:
+    """Nothing, if the first word of *command* can be started, behind `env NAME=value` too.
+
+    Args:
+        where: what names the command, for messages.
+        path: a PATH of its environment; None: it has none.
+
+    Raises:
+        BadInput: it cannot.
+    """
+    program, path = _program(command, path or command.path)
+    if program in _OF_SHELLS:
+        raise BadInput(f"{where}: {program} is a word of a shell, and {_BY_A_SHELL}.")
+    if not program or program.startswith("-") or _found(program, command.folder, path):
+        return
+    if "=" in program:
+        raise BadInput(f"{where}: {program} is no program: write `env {program} PROGRAM`.")
+    if os.sep not in program:
+        raise BadInput(f"{where}: {program} is not on PATH: install it, or name the file, as in .venv/bin/{program}.")
+    if (command.folder / program).is_file():
+        raise BadInput(f"{where}: {command.folder / program} cannot be run: `chmod +x` it, or name its interpreter.")
+    place = "there" if os.path.isabs(program) else f"in {command.folder}"
+    raise BadInput(f"{where}: {program} is not {place}: name what is, or go where it is.")
+
+
+def _program(command: Command, path: str) -> tuple[str, str]:
+    """The word that is run, empty if there is none, and the PATH on which it is looked for."""
+    words = list(command.words)
+    if words[:1] == ["env"]:
+        words = words[1:]
+        while words and "=" in words[0]:
+            name, _, value = words.pop(0).partition("=")
+            path = value if name == "PATH" else path
+    return (words[0] if words else ""), path
+
+
+def _found(program: str, folder: Path, path: str) -> str | None:
+    """Where it is, as the task finds it: what is relative is so to its folder."""
+    if os.sep in program:
+        return shutil.which(folder / program)
+    return shutil.which(program, path=os.pathsep.join(str(folder / each) for each in path.split(os.pathsep)))
