@@ -9,6 +9,10 @@ Where the chi-square distribution is only a rough approximation of the statistic
 binomial) or simulated. Counts are whole numbers, so near "perfectly even" the statistic has few values and the usual
 rule of five expected is not enough for the lower tail; `_enough` has the table behind that.
 
+Requests that come in runs are spread more than that by chance alone. Where their dispersion is seen, chi-square is
+divided by it, and is then that of as many independent requests as they are worth. Where it is an estimate from windows,
+that is F (McCullagh and Nelder 1989, section 4.5; `lab.distribution.intervals` says how it is estimated).
+
 Power is asked about one host that gets `detect` more than its share (0.05: 5 %) while the others split the rest as
 before. That is the hardest skew of its size to see: any further imbalance among the others only adds to it.
 """
@@ -23,6 +27,7 @@ from typing import Literal
 
 import numpy as np
 
+from lab.distribution.intervals import INDEPENDENT, Seen
 from lab.distribution.presence import Exposure
 from lab.records.observations import Integers, Numbers
 from lab.special import special
@@ -39,7 +44,10 @@ _RANK = 1e-9  # eigenvalues of a correlation matrix below this are rounding
 
 @dataclass(frozen=True)
 class Goodness:
-    """The statistic, its degrees of freedom, and the chance of as much (upper) or as little (lower) spread."""
+    """The statistic, its degrees of freedom, and the chance of as much (upper) or as little (lower) spread.
+
+    Of independent requests, as if their dispersion were 1.
+    """
 
     chi_square: float
     degrees_of_freedom: int
@@ -63,6 +71,18 @@ def goodness_of_fit(exposure: Exposure) -> Goodness:
         # As little spread as this is never less likely than these very counts.
         lower = max(lower, _multinomial(exposure.observed, exposure.shares[0]))
     return Goodness(statistic, freedom, float(special.chdtrc(freedom, statistic)), lower, "chi-square")
+
+
+def upper_given(goodness: Goodness, seen: Seen) -> float:
+    """The chance of as much spread of requests with the dispersion that is *seen*; never less than of independent ones.
+
+    A dispersion of at most 1 changes nothing.
+    """
+    if seen.dispersion <= 1:
+        return goodness.upper
+    own, rest, statistic = goodness.degrees_of_freedom, seen.degrees_of_freedom, goodness.chi_square / seen.dispersion
+    given = special.chdtrc(own, statistic) if math.isinf(rest) else special.fdtrc(own, rest, statistic / own)
+    return max(goodness.upper, float(given))
 
 
 def _multinomial(counts: Integers, shares: Numbers) -> float:
@@ -194,23 +214,41 @@ def evidence(p_values: Sequence[float], level: float = ALPHA) -> tuple[bool, ...
 
 
 @lru_cache
-def noncentrality(degrees_of_freedom: int, alpha: float = ALPHA) -> float:
-    """The noncentral chi-square's parameter at which the upper test at alpha has POWER (Cohen 1988, chapter 7)."""
-    critical = special.chdtri(degrees_of_freedom, alpha)
-    return float(special.chndtrinc(critical, degrees_of_freedom, 1 - POWER))
+def noncentrality(degrees_of_freedom: int, alpha: float = ALPHA, rest: float = math.inf) -> float:
+    """The noncentral parameter at which the upper test at alpha has POWER (Cohen 1988, chapter 7).
+
+    That of chi-square, or of F where the dispersion is an estimate on *rest* degrees of freedom.
+    """
+    if math.isinf(rest):
+        critical = special.chdtri(degrees_of_freedom, alpha)
+        return float(special.chndtrinc(critical, degrees_of_freedom, 1 - POWER))
+    critical = special.fdtri(degrees_of_freedom, rest, 1 - alpha)
+    # The inverse is good to four digits, and a straight line through two points near it to seven.
+    near = special.ncfdtrinc(degrees_of_freedom, rest, 1 - POWER, critical) * np.array([1.0001, 0.9999])
+    return float(np.interp(1 - POWER, special.ncfdtr(degrees_of_freedom, rest, near, critical), near))
 
 
-def requests_needed(exposure: Exposure, degrees_of_freedom: int, detect: float, alpha: float = ALPHA) -> int:
-    """Requests after which a skew of `detect` at any one host shows with POWER."""
-    return math.ceil(noncentrality(degrees_of_freedom, alpha) / (_information(exposure) * detect**2))
+def requests_needed(
+    exposure: Exposure, degrees_of_freedom: int, detect: float, alpha: float = ALPHA, seen: Seen = INDEPENDENT
+) -> int:
+    """Requests after which a skew of `detect` at any one host shows with POWER, with the dispersion that is *seen*."""
+    return math.ceil(_worth(degrees_of_freedom, alpha, seen) / (_information(exposure) * detect**2))
 
 
-def skew_visible(exposure: Exposure, degrees_of_freedom: int, alpha: float = ALPHA) -> float:
+def skew_visible(exposure: Exposure, degrees_of_freedom: int, alpha: float = ALPHA, seen: Seen = INDEPENDENT) -> float:
     """The skew of one host that the requests of this run show with POWER; infinite for no requests."""
     requests = int(exposure.requests.sum())
     if requests == 0:
         return math.inf
-    return math.sqrt(noncentrality(degrees_of_freedom, alpha) / (_information(exposure) * requests))
+    return math.sqrt(_worth(degrees_of_freedom, alpha, seen) / (_information(exposure) * requests))
+
+
+def _worth(degrees_of_freedom: int, alpha: float, seen: Seen) -> float:
+    """The noncentrality that as many independent requests have where the test by `upper_given` has POWER.
+
+    Of another such run the dispersion may be seen to be above 1 though it was not here, so an estimate is always F's.
+    """
+    return noncentrality(degrees_of_freedom, alpha, seen.degrees_of_freedom) * seen.dispersion
 
 
 @lru_cache(maxsize=4)

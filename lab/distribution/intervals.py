@@ -104,6 +104,9 @@ class Seen:
     degrees_of_freedom: float
 
 
+INDEPENDENT = Seen(1.0, math.inf)
+
+
 def dispersion_seen(parts: Partition | None, found: Dependence | None = None) -> Seen | None:
     """What windows and order of the longest epoch show; None where neither is known, or they are too few."""
     seen = [] if found is None else [Seen(found.dispersion, math.inf)]
@@ -135,7 +138,7 @@ def shares(exposure: Exposure, hosts: list[str], seen: Seen | None = None) -> li
     """The share of each of the hosts (k), in the order given."""
     own_time = exposure.requests @ (exposure.shares > 0)
     total, expected = np.maximum(own_time, 1), exposure.expected
-    low, high = _wilson(exposure.observed, own_time, len(hosts), seen or Seen(1.0, math.inf))
+    low, high = _wilson(exposure.observed, own_time, len(hosts), seen or INDEPENDENT)
     deviation = np.where(expected > 0, exposure.observed / np.where(expected > 0, expected, 1.0) - 1, 0.0)
     columns = (
         exposure.observed, exposure.observed / total, low, high, expected / total, deviation,

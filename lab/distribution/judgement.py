@@ -2,8 +2,9 @@
 
 The null hypothesis is random choice: each request goes to one of the hosts that are there, with equal chances (or with
 those of `weights`), whatever happened before. What is said first is a bound, as a null hypothesis is never shown to
-hold; then evidence against it. All that one page could assert is one family of tests, at 5 % in all (Holm), and numbers
-of requests are counted for the level that a test of the page has.
+hold; then evidence against it. Requests that come in runs are spread more than random choice makes it and may favour
+no host: where that is seen, only what goes beyond it is evidence of unevenness. All that one page could assert is one
+family of tests, at 5 % in all (Holm), and numbers of requests are counted for the level that a test of the page has.
 """
 
 from __future__ import annotations
@@ -17,8 +18,17 @@ from typing import Any, Literal
 import numpy as np
 
 from lab.distribution.dependence import Dependence, dependence
-from lab.distribution.goodness import ALPHA, Goodness, Method, goodness_of_fit, holm, requests_needed, skew_visible
-from lab.distribution.intervals import Seen, Share, bound, dispersion_seen, partition, shares
+from lab.distribution.goodness import (
+    ALPHA,
+    Goodness,
+    Method,
+    goodness_of_fit,
+    holm,
+    requests_needed,
+    skew_visible,
+    upper_given,
+)
+from lab.distribution.intervals import INDEPENDENT, Seen, Share, bound, dispersion_seen, partition, shares
 from lab.distribution.longer import LongerRun, longer_run
 from lab.distribution.presence import Exposure, NotTogether, Stay, Subject, expose
 from lab.errors import BadInput
@@ -47,12 +57,13 @@ class Judgement:
     settle: float | None  # None: times are not known
     hosts: int
     bound: float | None  # the largest deviation of any host that the data allow (95 %); None for no requests
-    dispersion_seen: float | None  # which the bound allows for; None: it holds only if requests are independent
+    dispersion_seen: float | None  # which bound, p-value and power allow for; None: as if requests are independent
     chi_square: float
     degrees_of_freedom: int
-    p_value: float  # the chance of at least this much spread
-    p_value_lower: float  # of at most this much
-    method: Method  # how both were found
+    p_value: float  # the chance of at least this much spread, with the dispersion that is seen
+    p_value_independent: float  # the same if requests were independent
+    p_value_lower: float  # of at most this much, if they were
+    method: Method  # how the last two were found
     dispersion: float  # chi-square by its degrees of freedom: 1 under random choice, 0 under perfect round robin
     max_deviation: float  # the largest |requests / expected - 1|
     furthest_host: str  # which has it
@@ -122,7 +133,8 @@ def _judged(
     freedom = goodness.degrees_of_freedom
     if freedom == 0:
         return None
-    visible = skew_visible(exposure, freedom, level)
+    given = seen or INDEPENDENT
+    visible = skew_visible(exposure, freedom, level, given)
     rows = shares(exposure, subject.hosts, seen)
     furthest = max(rows, key=lambda row: abs(row.deviation))
     return Judgement(
@@ -135,7 +147,8 @@ def _judged(
         dispersion_seen=None if seen is None else seen.dispersion,
         chi_square=goodness.chi_square,
         degrees_of_freedom=freedom,
-        p_value=goodness.upper,
+        p_value=upper_given(goodness, given),
+        p_value_independent=goodness.upper,
         p_value_lower=goodness.lower,
         method=goodness.method,
         dispersion=goodness.chi_square / freedom,
@@ -145,7 +158,7 @@ def _judged(
         cramers_v=_cramers_v(goodness, exposure),
         detect=detect,
         level=level,
-        requests_needed=requests_needed(exposure, freedom, detect, level),
+        requests_needed=requests_needed(exposure, freedom, detect, level, given),
         skew_visible=visible if math.isfinite(visible) else None,
         dependence=found,
     )

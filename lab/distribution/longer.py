@@ -17,12 +17,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
-from lab.distribution.goodness import POWER, noncentrality, requests_needed
+from lab.distribution.goodness import noncentrality, requests_needed
 from lab.distribution.intervals import MOST_WINDOWS, Partition
 from lab.distribution.presence import Exposure
-from lab.special import special
 
 Answer = Literal[
     "stays",  # a difference is there in all windows alike
@@ -39,7 +36,7 @@ class LongerRun:
 
     answer: Answer
     skew: float  # root mean square of the hosts' deviations from their share
-    skew_by_chance: float  # what chance makes of it with so many requests
+    skew_by_chance: float  # what chance makes of it with so many independent requests
     bound: float | None
     requests_needed: int  # in all, to find a lasting skew of interest with 80 % power
     parts: Partition | None  # None where the answer is "unknown"
@@ -76,11 +73,6 @@ def longer_run(
 
 def _needed(exposure: Exposure, parts: Partition | None, freedom: int, detect: float, level: float) -> int:
     """Requests with which the F test finds a lasting skew of `detect` with POWER, given the dispersion that is seen."""
-    rest = freedom * (MOST_WINDOWS - 1)
-    critical = special.fdtri(freedom, rest, 1 - level)
-    chance = noncentrality(freedom, level)
-    # The inverse is good to four digits, and a straight line through two points near it to seven.
-    near = special.ncfdtrinc(freedom, rest, 1 - POWER, critical) * np.array([1.0001, 0.9999])
-    power = np.interp(1 - POWER, special.ncfdtr(freedom, rest, near, critical), near)
     dispersion = 1.0 if parts is None else max(1.0, parts.heterogeneity / parts.degrees_of_freedom)
-    return math.ceil(requests_needed(exposure, freedom, detect, level) * float(power) / chance * dispersion)
+    ratio = noncentrality(freedom, level, freedom * (MOST_WINDOWS - 1)) / noncentrality(freedom, level)
+    return math.ceil(requests_needed(exposure, freedom, detect, level) * ratio * dispersion)

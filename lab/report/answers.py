@@ -93,9 +93,15 @@ def _distribution(analysis: Analysis) -> Iterator[Part]:
     yield words.left_out(judgement)
     yield (
         f"Chi-square {judgement.chi_square:.2f} on {judgement.degrees_of_freedom} degrees of freedom, dispersion "
-        f"{judgement.dispersion:.3g} (chance: 1), Cramér's V {judgement.cramers_v:.3g}, {p_words(judgement.p_value)} "
-        f"for as much spread, {p_words(judgement.p_value_lower)} for as little ({judgement.method})."
+        f"{judgement.dispersion:.3g} (chance: 1), Cramér's V {judgement.cramers_v:.3g}, "
+        f"{p_words(judgement.p_value_independent)} for as much spread, {p_words(judgement.p_value_lower)} for as "
+        f"little ({judgement.method})."
     )
+    if judgement.p_value > judgement.p_value_independent:
+        yield (
+            f"Both p are of independent requests. With the dispersion that is seen in order or windows, "
+            f"{judgement.dispersion_seen:.3g}, it is {p_words(judgement.p_value)} for as much spread."
+        )
     if order is not None:
         yield (
             f"Order: {order.repeats:,} of {order.pairs:,} answers repeat the host of the one before, "
@@ -223,8 +229,8 @@ def _longer(run: LongerRun, detect: float, requests: int) -> Iterator[Part]:
     }[run.answer]
     yield Heading("Would a longer run help?")
     yield (
-        f"{answer} The hosts are {percent(run.skew)} off their share on average (root mean square; chance alone makes "
-        f"it {percent(run.skew_by_chance)})."
+        f"{answer} The hosts are {percent(run.skew)} off their share on average (root mean square; of independent "
+        f"requests chance alone makes it {percent(run.skew_by_chance)})."
     )
     if run.parts is not None:
         yield (

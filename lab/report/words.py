@@ -337,6 +337,9 @@ def split(periods: Mapping[str, Judgement], shown: Collection[str]) -> str:
     if len(shown) < len(known):
         rest = " otherwise" if shown else ""
         text += f" No sign of unevenness{rest}{_would_show([own for n, own in known.items() if n not in shown])}."
+    for name, own in known.items():
+        if name not in shown:
+            text += _in_runs(own, _when(name))
     return text.strip()
 
 
@@ -362,8 +365,8 @@ def split_numbers(name: str, judgement: Judgement) -> str:
         return f"{capital(name)}: {left_out(judgement).strip()}"
     return (
         f"{capital(name)}: {requests:,} requests over {judgement.hosts:,} hosts, chi-square {judgement.chi_square:.2f} "
-        f"on {freedom} degree{'s' if freedom > 1 else ''} of freedom, {p_words(judgement.p_value)}; with "
-        f"{judgement.requests_needed:,} four of five runs would show a host {percent(judgement.detect)} off"
+        f"on {freedom} degree{'s' if freedom > 1 else ''} of freedom, {p_words(judgement.p_value)}{_given(judgement)}; "
+        f"with {judgement.requests_needed:,} four of five runs would show a host {percent(judgement.detect)} off"
         f"{'; ' if judgement.left_out else '.'}{left_out(judgement)}"
     )
 
@@ -393,7 +396,24 @@ def evidence(judgement: Judgement, *, shown: bool, what: str = "host") -> str:
     if judgement.skew_visible is None or judgement.skew_visible > judgement.detect:
         needed = f", and of {judgement.requests_needed:,} requests one {percent(judgement.detect)} off"
     seen = _would_show([judgement], what)
-    return f"No sign of unevenness ({p_words(judgement.p_value)}){seen}{needed}."
+    return f"No sign of unevenness ({p_words(judgement.p_value)}){seen}{needed}.{_in_runs(judgement)}"
+
+
+def _in_runs(judgement: Judgement, when: str = "") -> str:
+    """Of a split that is not shown to be uneven, and would be if requests were independent; empty for others."""
+    if judgement.dispersion_seen is None or judgement.p_value_independent > judgement.level:
+        return ""
+    return (
+        f" Independent requests would seldom be spread so much{when} ({p_words(judgement.p_value_independent)}); "
+        f"answers in runs are, and these are seen to be spread {judgement.dispersion_seen:.3g} times as much."
+    )
+
+
+def _given(judgement: Judgement) -> str:
+    """What a p-value allows for beside chance."""
+    if judgement.p_value == judgement.p_value_independent:
+        return ""
+    return f" given a dispersion of {judgement.dispersion_seen:.3g}"
 
 
 def _off(judgement: Judgement) -> str:

@@ -82,6 +82,28 @@ def test_check_says_no_with_its_exit_code(lab: Command, tmp_path: Path, counts: 
     assert lab(str(path), "--check")[0] == code
 
 
+def test_answers_in_runs_are_said_to_be_so_and_are_not_uneven(lab: Command, tmp_path: Path) -> None:
+    """200 runs of 20 answers, each of a host at random: as counts alone they would be evidence."""
+    hosts = np.repeat(np.random.default_rng(2).choice(list("abc"), 200), 20)
+    path, counts = tmp_path / "hosts.txt", tmp_path / "counts.txt"
+    path.write_text("\n".join(hosts))
+    counts.write_text("".join(f"{np.count_nonzero(hosts == host)} {host}\n" for host in "abc"))
+
+    code, out, _ = lab(str(path), "--check")
+
+    verdict = out.splitlines()[1]
+    assert code == 0
+    assert verdict.startswith("No sign of unevenness (p = 0.53); in four of five such runs a host 44.5 % off would be ")
+    assert verdict.endswith(
+        "Independent requests would seldom be spread so much (p < 0.0001); answers in runs are, and these are seen to "
+        "be spread 24.8 times as much."
+    )
+    assert "it is p = 0.53 for as much spread" in out
+    code, out, _ = lab(str(counts), "--check")
+    assert code == 1
+    assert out.splitlines()[1].startswith("Uneven: b got 12.5 % more")
+
+
 def test_zones_of_a_table(lab: Command, tmp_path: Path) -> None:
     path = tmp_path / "hostnames.csv"
     path.write_text("hostname,availability_zone,requests\na,z1,500\nb,z1,520\nc,z2,490\nd,z2,515\n,,9\n")

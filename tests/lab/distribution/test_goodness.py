@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lab.distribution.goodness import evidence, goodness_of_fit, holm
+from lab.distribution.goodness import evidence, goodness_of_fit, holm, upper_given
+from lab.distribution.intervals import INDEPENDENT, Seen
 from lab.distribution.presence import Exposure, constant_exposure
 
 
@@ -18,6 +19,13 @@ def one_epoch(counts: list[int], weights: list[float] | None = None) -> Exposure
 def epochs(counts: list[list[int]], shares: list[list[float]]) -> Exposure:
     nobody = np.zeros(len(counts[0]), dtype=np.bool_)
     return Exposure(np.array(counts), np.array(shares), nobody, nobody)
+
+
+def test_spread_is_measured_by_the_dispersion_that_is_seen() -> None:
+    goodness = goodness_of_fit(one_epoch([900, 1_000, 1_100]))  # chi-square 20
+    assert upper_given(goodness, Seen(5.0, 62)) == pytest.approx(stats.f.sf(2, 2, 62))
+    assert upper_given(goodness, Seen(5.0, np.inf)) == pytest.approx(stats.chi2.sf(4, 2))
+    assert upper_given(goodness, INDEPENDENT) == upper_given(goodness, Seen(1.0, 62)) == goodness.upper
 
 
 def test_mendels_peas() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from functools import partial
 from xml.etree import ElementTree
 
@@ -12,11 +13,11 @@ from lab.distribution.judgement import Analysis, analyse
 from lab.records.observations import Observations, SequenceCounter
 from lab.report.pictures import INK
 from lab.report.pictures.split import analysis_figure, convergence_svgs, deviations_svgs
-from lab.report.words import convergence_title, deviations_title, percent, split
+from lab.report.words import convergence_title, deviations_title, percent, split, split_numbers
 
 
-def analysis_of(hosts: int, requests: int) -> Analysis:
-    answers = np.random.default_rng(1).integers(0, hosts, requests)
+def analysis_of(hosts: int, requests: int, run_length: int = 1) -> Analysis:
+    answers = np.repeat(np.random.default_rng(1).integers(0, hosts, requests // run_length), run_length)
     counter = SequenceCounter(timed=False)
     counter.add(answers)
     names = [f"ip-10-0-0-{number}.eu-west-2.compute.internal" for number in range(hosts)]
@@ -130,3 +131,17 @@ def test_a_bound_that_shows_but_how_few_the_requests_are_is_none() -> None:
     )
     assert split({"before": few}, ["before"]).startswith(f"No host is more than {percent(few.bound)} off its share")
     assert "Too few" not in split({"after": many}, [])
+
+
+def test_a_split_whose_answers_come_in_runs_is_said_to_be_spread_by_them() -> None:
+    before, after = analysis_of(3, 4_000).judgement, analysis_of(3, 4_000, run_length=20).judgement
+    assert after.dispersion_seen is not None
+
+    text = split({"before": before, "after": after}, [])
+
+    assert "Uneven" not in text
+    assert "seldom be spread so much after (p" in text
+    assert f"seen to be spread {after.dispersion_seen:.3g} times as much." in text
+    assert "so much before" not in text
+    assert f"given a dispersion of {after.dispersion_seen:.3g}; with" in split_numbers("after", after)
+    assert "given a dispersion" not in split_numbers("counts", replace(before, p_value=before.p_value_independent))
