@@ -15,6 +15,8 @@
   const ROLES = { stays: "", stopped: "stopped", new: "new", other: "" };
   const number = new Intl.NumberFormat("en");
   const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  // Locust's table in the tab has its times from the server.
+  document.cookie = `load_groups_utc_offset=${-new Date().getTimezoneOffset()}; SameSite=Strict`;
   const sum = (counts) => counts.reduce((total, count) => total + count, 0);
 
   function element(name, attributes = {}, ...children) {

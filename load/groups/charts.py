@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
+from datetime import tzinfo
 from typing import Any
 
 from load.groups.counts import WINDOW, Between, Counts
@@ -21,7 +22,9 @@ _MOST_ROWS = 500
 _MOST_SERIES = 40
 
 
-def tab_rows(rows: Sequence[GroupRow], even: Mapping[str, EvenPart], noun: str) -> list[dict[str, Any]]:
+def tab_rows(
+    rows: Sequence[GroupRow], even: Mapping[str, EvenPart], noun: str, zone: tzinfo | None = None
+) -> list[dict[str, Any]]:
     """The rows of the tab; `even` is by group. A percentage is None without any group beside it."""
 
     def percent(fraction: float | None) -> float | None:
@@ -39,8 +42,8 @@ def tab_rows(rows: Sequence[GroupRow], even: Mapping[str, EvenPart], noun: str) 
             "p50_ms": round(row.p50_ms, 1),
             "p95_ms": round(row.p95_ms, 1),
             "p99_ms": round(row.p99_ms, 1),
-            "first_seen": clock(row.first_seen),
-            "last_seen": clock(row.last_seen),
+            "first_seen": clock(row.first_seen, zone),
+            "last_seen": clock(row.last_seen, zone),
         }
         for row in rows[:_MOST_ROWS]
     ]
@@ -67,6 +70,7 @@ def chart_data(
     before: int,
     since: int,
     between: Between,
+    zone: tzinfo | None = None,
 ) -> dict[str, Any]:
     """What the charts show of the last WINDOW seconds in which requests ended, since <= second < before.
 
@@ -98,7 +102,7 @@ def chart_data(
     return {
         "groups": [
             {**shown, "role": _role(row, first, last)}
-            for shown, row in zip(tab_rows(rows, even, noun), rows, strict=False)
+            for shown, row in zip(tab_rows(rows, even, noun, zone), rows, strict=False)
         ],
         "known_groups": sum(row.group not in (NO_GROUP, OTHER_GROUPS) for row in rows),
         "start": start,

@@ -15,6 +15,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
@@ -249,11 +250,11 @@ class Groups:
         more = not self._quitting and now <= self._stopped + self.delay
         return self.workers.lost(now - 2 * WORKER_REPORT_INTERVAL if more else now)
 
-    def notes(self) -> list[str]:
-        """What whoever reads the counts must know about them."""
-        notes = [report.lost_sentence(worker) for worker in self.lost()]
+    def notes(self, zone: tzinfo | None = None) -> list[str]:
+        """What whoever reads the counts must know about them, with times as `table.clock` has them."""
+        notes = [report.lost_sentence(worker, zone) for worker in self.lost()]
         if self._resets:
-            notes.append(report.reset_sentence(self._resets[-1]))
+            notes.append(report.reset_sentence(self._resets[-1], zone))
         if self.counts.unfinished:
             notes.append(report.unfinished_sentence(self.counts.unfinished))
         if self.counts.folded:

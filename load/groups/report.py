@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import tzinfo
 from html import escape
 
 from load.groups.evenness import EvenPart
@@ -27,7 +28,7 @@ _STYLE = """
 """
 
 
-def lost_sentence(worker: LostWorker) -> str:
+def lost_sentence(worker: LostWorker, zone: tzinfo | None = None) -> str:
     """How much is in no count because of a worker, as far as it is known."""
     if worker.last_heard is None:
         return (
@@ -35,14 +36,15 @@ def lost_sentence(worker: LostWorker) -> str:
             "it runs without this version of load.groups."
         )
     return (
-        f"Worker {worker.worker} stopped reporting at {clock(worker.last_report)}. By {clock(worker.last_heard)} it "
-        f"had counted {worker.requests:,} requests more, which are in no count; how many came after that is not known."
+        f"Worker {worker.worker} stopped reporting at {clock(worker.last_report, zone)}. By "
+        f"{clock(worker.last_heard, zone)} it had counted {worker.requests:,} requests more, which are in no count; "
+        "how many came after that is not known."
     )
 
 
-def reset_sentence(last: float) -> str:
+def reset_sentence(last: float, zone: tzinfo | None = None) -> str:
     """From when on the counts are, where the statistics were reset; `last` in seconds since the Unix epoch."""
-    return f"The statistics were reset at {clock(last)}: all counts are since then."
+    return f"The statistics were reset at {clock(last, zone)}: all counts are since then."
 
 
 def unfinished_sentence(unfinished: int) -> str:

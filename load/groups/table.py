@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
 
 from load.groups.evenness import EvenPart
 from load.groups.rows import GroupRow
@@ -24,9 +24,9 @@ def shown_name(group: str, noun: str) -> str:
     return group or f"(no {noun} known)"
 
 
-def clock(seconds: float) -> str:
-    """The time of day, in UTC."""
-    return time.strftime("%H:%M:%SZ", time.gmtime(seconds))
+def clock(seconds: float, zone: tzinfo | None = None) -> str:
+    """The time of day where the reader is, or, where that is not known, in UTC, which it says."""
+    return f"{datetime.fromtimestamp(seconds, zone or UTC):%H:%M:%S}{'' if zone else ' UTC'}"
 
 
 def cells(row: GroupRow, even: EvenPart | None, noun: str, detail_noun: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from datetime import timedelta, timezone
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,8 @@ def add_pages(web_ui: WebUI, groups: Groups) -> None:
     base = ((options.web_base_path if options else None) or "").rstrip("/")
     key = f"{groups.noun}s"
     app.register_blueprint(_pages(web_ui, groups, key), url_prefix=base or None)
-    script = f'<script src="./{key}/chart.js" data-key="{key}" data-title="{key.capitalize()}" defer></script>\n'
+    # Not deferred, so that it says where the browser is before Locust's own script, which is, asks for the table.
+    script = f'<script src="./{key}/chart.js" data-key="{key}" data-title="{key.capitalize()}"></script>\n'
     extensions: dict[str, dict[str, Any]] = {
         "extended_tabs": {"key": key, "title": key.capitalize()},
         "extended_tables": {"key": key, "structure": _structure(groups)},
@@ -67,7 +69,7 @@ def add_pages(web_ui: WebUI, groups: Groups) -> None:
                 # Locust keeps its answer for two seconds, so that ours may be in it.
                 answer = response.get_json()
                 others = [of for of in answer.get("extended_stats") or [] if of.get("key") != key]
-                ours = {"key": key, "data": tab_rows(*groups.shown(), groups.noun)}
+                ours = {"key": key, "data": tab_rows(*groups.shown(), groups.noun, _zone())}
                 response.set_data(json.dumps({**answer, "extended_stats": [*others, ours]}))
 
     extend_page()
@@ -93,6 +95,14 @@ def _structure(groups: Groups) -> list[dict[str, str]]:
     return [{"key": key, "title": title} for key, title in titles.items()]
 
 
+def _zone() -> timezone | None:
+    """The browser's, which chart.js says in a cookie: Locust's own script, which asks for the table, says nothing."""
+    try:
+        return timezone(timedelta(minutes=int(request.cookies["load_groups_utc_offset"])))
+    except (KeyError, ValueError, OverflowError):
+        return None
+
+
 def _pages(web_ui: WebUI, groups: Groups, key: str) -> Blueprint:
     pages = Blueprint(f"load_{key}", __name__, url_prefix=None)
     protected: Callable[[Callable[..., Response]], Callable[..., Response]] = web_ui.auth_required_if_enabled
@@ -115,12 +125,12 @@ def _pages(web_ui: WebUI, groups: Groups, key: str) -> Blueprint:
         said = {
             "state": environment.runner.state if environment.runner else "missing",
             "target": environment.host or "",
-            "notes": groups.notes(),
+            "notes": groups.notes(_zone()),
             "noun": groups.noun,
             "detail_noun": groups.detail_noun,
         }
         since, before = request.args.get("since", 0, type=int), int(time.time()) - groups.delay
-        drawn = chart_data(groups.counts, *groups.shown(), groups.noun, before, since, Pacing())
+        drawn = chart_data(groups.counts, *groups.shown(), groups.noun, before, since, Pacing(), _zone())
         return jsonify(said | drawn)
 
     @pages.route(f"/{key}/csv")

@@ -291,7 +291,7 @@ def test_a_worker_that_is_stopped_for_a_while_and_goes_on_loses_nothing(
     assert "stopped reporting" not in stderr
 
 
-LOST = r"Worker (\S+) stopped reporting at \S+ By \S+ it had counted ([\d,]+) requests more"
+LOST = r"Worker (\S+) stopped reporting at \S+ UTC\. By \S+ UTC it had counted ([\d,]+) requests more"
 
 
 def test_of_a_worker_that_is_killed_it_is_said_what_it_had_counted(

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from datetime import timedelta, timezone
+
 from load.groups.counts import Counts
 from load.groups.evenness import EvenPart
 from load.groups.report import with_section
-from load.groups.table import cells, chance_sentence, table
+from load.groups.table import cells, chance_sentence, clock, table
 
 
 def counted(*hosts: str) -> Counts:
@@ -54,6 +56,11 @@ def test_where_no_group_is_beside_another_nothing_is_said_of_chance() -> None:
 
 def test_a_run_without_requests_says_so() -> None:
     assert table([], {}, (), "host", "") == "No requests were made."
+
+
+def test_a_time_is_the_readers_or_says_that_it_is_utc() -> None:
+    assert clock(86_399.9) == "23:59:59 UTC"
+    assert clock(86_399.9, timezone(timedelta(hours=5, minutes=30))) == "05:29:59"
 
 
 def test_the_section_is_put_before_the_end_of_the_body() -> None:

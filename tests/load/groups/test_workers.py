@@ -104,6 +104,6 @@ def test_reports_that_cannot_be_read_are_counted_and_nothing_more_is_waited_for(
 
 def test_the_sentence_says_until_when_the_number_is_known() -> None:
     assert lost_sentence(LostWorker("a", 100.0, 101.5, 1070)) == (
-        "Worker a stopped reporting at 00:01:40Z. By 00:01:41Z it had counted 1,070 requests more, which are in no "
-        "count; how many came after that is not known."
+        "Worker a stopped reporting at 00:01:40 UTC. By 00:01:41 UTC it had counted 1,070 requests more, which are in "
+        "no count; how many came after that is not known."
     )

@@ -95,7 +95,8 @@ def test_what_a_worker_that_died_took_with_it_is_said(locust: Any, service: str,
     (lost,) = run.meta["workers_lost"]
     assert run.meta["start"] < lost["last_report"] <= lost["last_heard"]
     sentence = (
-        rf"Worker {lost['worker']} stopped reporting at \S+ By \S+ it had counted {lost['requests']:,} requests more"
+        rf"Worker {lost['worker']} stopped reporting at \S+ UTC\. By \S+ UTC it had counted "
+        rf"{lost['requests']:,} requests more"
     )
     assert re.search(sentence, stderr)
     # The other worker went on at its own part of the rate.
