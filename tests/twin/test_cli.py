@@ -209,6 +209,17 @@ def test_a_program_that_is_not_there(twin_cli: Command, tmp_path: Path, monkeypa
     assert_refused(twin_cli("up", *state), 2, "The CMD of Dockerfile: /no/serve is not there")
 
 
+def test_a_node_that_loses_requests_is_warned_of(
+    twin_cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "node").write_text("#!/x/python\n")
+    (tmp_path / "node").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    state = ("--state", str(tmp_path / "state"), *ports())
+    ran = twin_cli("up", "--command", "node x.js", "--health", "no-such-program x", *state)  # is refused then
+    assert f"twin: the service runs {tmp_path}/node, a Python program that may not pass SIGTERM on" in ran.err
+
+
 def test_neither_a_stack_nor_a_service(twin_cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     state = ("--state", str(tmp_path / "state"), *ports())

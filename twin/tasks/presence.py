@@ -9,9 +9,10 @@ from pathlib import Path
 from twin.errors import BadInput
 from twin.tasks.program import Command
 
-__all__ = ["require_program"]
+__all__ = ["require_program", "wrapped_node"]
 
 _OF_SHELLS = {"cd", "export", "source", ".", "set", "exec", "ulimit"}
+_SHEBANG = 256  # bytes, of which the kernel reads no more
 _BY_A_SHELL = "no shell runs it: `sh -c '...'` does"
 
 
@@ -38,6 +39,30 @@ def require_program(command: Command, where: str, path: str | None = None) -> No
         raise BadInput(f"{where}: {command.folder / program} cannot be run: `chmod +x` it, or name its interpreter.")
     place = "there" if os.path.isabs(program) else f"in {command.folder}"
     raise BadInput(f"{where}: {program} is not {place}: name what is, or go where it is.")
+
+
+def wrapped_node(command: Command) -> str | None:
+    """A `node` that is a Python program, as packages bring it, and what to name; None: *command* runs none.
+
+    Such a program starts Node as its child and does not pass SIGTERM on, so that requests are lost at a stop.
+    """
+    program, path = _program(command, command.path)
+    found = _found(program, command.folder, path) if Path(program).name == "node" else None
+    if found is None or not _is_python(found):
+        return None
+    others = (shutil.which("node", path=folder) for folder in path.split(os.pathsep) if os.path.isabs(folder))
+    other = next((each for each in others if each and not _is_python(each)), None)
+    way_out = f"name {other}" if other else "name the file of a Node of your own"
+    return f"{found}, a Python program that may not pass SIGTERM on to Node, so that a stop loses requests: {way_out}"
+
+
+def _is_python(file: str) -> bool:
+    try:
+        with open(file, "rb") as opened:
+            first = opened.readline(_SHEBANG)
+    except OSError:  # it may be run, and not be read
+        return False
+    return first.startswith(b"#!") and b"python" in first
 
 
 def _program(command: Command, path: str) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from twin.errors import BadInput
-from twin.tasks.presence import require_program
+from twin.tasks.presence import require_program, wrapped_node
 from twin.tasks.program import Command
 
 
@@ -59,3 +59,20 @@ def test_a_path_of_the_commands_environment(folder: Path) -> None:
 
 def test_the_words_of_the_definition_are_not_asked_for(folder: Path) -> None:
     require_program(Command([], folder), "here")
+
+
+def test_a_node_that_is_a_python_program_is_told_with_the_one_to_name(folder: Path) -> None:
+    for name, text in (("a/node", "#!/x/bin/python3\n"), ("b/node", "#!/bin/sh\n")):
+        (folder / name).parent.mkdir()
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    wrapper, node = folder / "a/node", folder / "b/node"
+    path = f"{folder / 'a'}:{folder / 'b'}"
+
+    def told(*words: str, path: str = path) -> str:
+        return wrapped_node(Command(words, folder, path)) or ""
+
+    assert told("node", "x.js").startswith(f"{wrapper}, a Python program")
+    assert told("env", "A=1", "a/node").endswith(f": name {node}")
+    assert told("node", path=str(folder / "a")).endswith(": name the file of a Node of your own")
+    assert [told(*words) for words in (["b/node"], [str(node)], ["no-node"], ["sh"], [])] == [""] * 5
