@@ -54,8 +54,8 @@ def _health_check(health: str) -> dict[str, Any]:
         raise BadInput(f"--health {health!r} is empty: give a path such as /ready, or a command.")
     if _ONE_WORD.fullmatch(health) and missing_program(["CMD", health], os.environ.get("PATH", os.defpath)):
         raise BadInput(
-            f"--health {health!r} is neither: give a path, which begins with /, such as /ready, or a command, such as "
-            "'curl -f http://{host}:{port}/ready'."
+            f"--health {health!r} is no command of this machine, and no path: a path begins with /, such as --health "
+            "/ready; a command is such as 'curl -f http://{host}:{port}/ready'."
         )
     command = health.replace("{host}", "127.0.0.1").replace("{port}", str(_PORT))
     if _PATH.fullmatch(health):

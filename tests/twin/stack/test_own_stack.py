@@ -99,7 +99,7 @@ def test_a_health_check_is_a_path_or_a_command(given: str, command: str) -> None
 
 @pytest.mark.parametrize("given", ["ready", "api/ready", "http://127.0.0.1:8000/ready", "127.0.0.1:8000/ready?deep=1"])
 def test_a_path_without_its_slash_and_a_url_are_no_health_check(given: str) -> None:
-    with pytest.raises(BadInput, match=rf"--health '{re.escape(given)}' .* begins with /, such as /ready"):
+    with pytest.raises(BadInput, match=rf"--health '{re.escape(given)}' .* begins with /, such as --health /ready"):
         own_stack("eu-west-2", health=given)
 
 
