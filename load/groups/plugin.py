@@ -81,6 +81,8 @@ _TAKEN = {
 # cold caches, and takes several times as long as in a loop.
 _AT_A_TIME = 1000
 
+_MOST_NAMES = 20  # of headers, in a sentence
+
 _logger = logging.getLogger(__name__)
 _by_environment: WeakKeyDictionary[Environment, Groups] = WeakKeyDictionary()
 _registered = False
@@ -147,6 +149,14 @@ def _status(status: object) -> int:
         return NO_ANSWER
 
 
+def _names(headers: Any) -> list[str]:
+    """The names of the headers, as many as can be read in a sentence."""
+    try:
+        return list(dict.fromkeys(named(name) for name in headers))[:_MOST_NAMES]
+    except TypeError:
+        return []
+
+
 class Output(Protocol):
     """Where counts go while a test runs; times are in seconds since the Unix epoch. What it cannot write it reports."""
 
@@ -189,6 +199,8 @@ class Groups:
         self._by = by
         self._use(key_of(by))
         self._detail_key = key_of(detail[1]) if detail else None
+        # Of one answer without a group; None: there was none yet.
+        self._headers: list[str] | None = None
         self._reported = 0
         self._resets: list[float] = []
         self._started = self._stopped = math.inf
@@ -202,6 +214,11 @@ class Groups:
     def _use(self, key: Key) -> None:
         self._key = key
         self._header: str = getattr(key, "header", "")
+
+    @property
+    def _by_text(self) -> str:
+        """What requests are counted by; "" for a function that was given to `track`."""
+        return "" if callable(self._by) else str(getattr(self.environment.parsed_options, "group_by", self._by))
 
     def listen(self) -> None:
         """Hook into Locust."""
@@ -257,6 +274,9 @@ class Groups:
             notes.append(report.reset_sentence(self._resets[-1], zone))
         if self.counts.unfinished:
             notes.append(report.unfinished_sentence(self.counts.unfinished))
+        # Until the end, one that has a group may come.
+        if self.is_over and self._headers is not None and self.counts.admitted == {NO_GROUP}:
+            notes.append(report.ungrouped_sentence(self.noun, self._by_text, self._headers))
         if self.counts.folded:
             notes.append(report.FOLDED)
         return [*notes, *filter(None, (remark() for remark in self.remarks))]
@@ -318,6 +338,8 @@ class Groups:
                 return NO_GROUP
 
         group, detail_key = asked(self._key), getattr(self._key, "detail", self._detail_key)
+        if group == NO_GROUP and self._headers is None and _status(getattr(response, "status_code", None)) > 0:
+            self._headers = _names(getattr(response, "headers", None))
         if group in self._admitted:
             return group
         return self._counts.admit(group, asked(detail_key) if group != NO_GROUP and detail_key else "", now)
@@ -330,13 +352,14 @@ class Groups:
         # A worker gets its options with the order to start.
         if not callable(self._by):
             try:
-                self._use(parse(getattr(self.environment.parsed_options, "group_by", self._by)))
+                self._use(parse(self._by_text))
             except ValueError as error:
                 _logger.error("No request has a %s here: --group-by %s", self.noun, error)
                 self._use(parse("header:-"))
         self._reported = 0
         if not self.is_worker:
             self.complete()  # of the last test, some seconds after it
+        self._headers = None
         self.counts.clear()
         if self.is_worker:
             self._send_counted()
@@ -387,7 +410,7 @@ class Groups:
         assert runner is not None
         self._reported += self.counts.requests
         own = {"format": _FORMAT, "reported": self._reported, "loaded": runner.user_count > 0}
-        data[_REPORT] = {**self.counts.drain(), **own}
+        data[_REPORT] = {**self.counts.drain(), **own, "headers": self._headers}
 
     def _send_counted_every_second(self) -> None:
         runner = self.environment.runner
@@ -413,6 +436,8 @@ class Groups:
             self.workers.report_without(client_id, now, data["stats_total"]["num_requests"])
             return
         arrived = self.counts.merge(counted)
+        if self._headers is None:
+            self._headers = counted.get("headers")
         self.workers.report(client_id, now, arrived, counted["reported"], counted["loaded"])
 
     def _send_last_report(self, *_: Any, **__: Any) -> None:

@@ -11,7 +11,7 @@ from load.groups.rows import GroupRow
 from load.groups.table import cells, chance_sentence, clock, columns
 from load.groups.workers import LostWorker
 
-__all__ = ["FOLDED", "lost_sentence", "reset_sentence", "unfinished_sentence", "with_section"]
+__all__ = ["FOLDED", "lost_sentence", "reset_sentence", "unfinished_sentence", "ungrouped_sentence", "with_section"]
 
 FOLDED = "There were more groups than are counted each by itself; the row (other) has the rest."
 
@@ -51,6 +51,20 @@ def unfinished_sentence(unfinished: int) -> str:
     """How many requests the end of the load left without an answer or a failure."""
     requests = "1 request was" if unfinished == 1 else f"{unfinished:,} requests were"
     return f"{requests} unfinished: sent, but the load ended before an answer or a failure. No other count has them."
+
+
+def ungrouped_sentence(noun: str, by: str, headers: Sequence[str]) -> str:
+    """That no answer had a group, and what to do; `by` is the key's text, `headers` are those of one answer."""
+    if not by:
+        return f"No answer had a {noun}: see what the function that was given to track makes of one."
+    kind, _, name = by.partition(":")
+    if kind == "header":
+        came = f"One had {', '.join(headers)}" if headers else "One that was looked at had no header"
+        return (
+            f"No answer had the header of --group-by {by}. {came}: name one that comes, or let the service send {name}."
+        )
+    see = "whether answers are JSON with this path" if kind == "json" else "what it makes of an answer"
+    return f"No answer had a {noun} by --group-by {by}: see {see}."
 
 
 def with_section(

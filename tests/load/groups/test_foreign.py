@@ -408,6 +408,42 @@ def test_a_function_of_the_locustfile_s_folder_and_the_option(locust: Any, servi
     assert statuses() == {"200", "404"}
 
 
+@pytest.mark.parametrize("processes", [1, 4])
+def test_a_header_that_no_answer_has_is_said_with_those_that_came(
+    locust: Any, service: str, free_port: int, processes: int
+) -> None:
+    write(locust, SHOP)
+    load = ("--headless", "-H", service, "-u", "4", "-r", "4", "-t", "2s", "--tags", "browse", "--html", "r.html")
+    workers = bound(free_port) if processes > 1 else ()
+    _, _, stderr = locust.run(*load, *workers, "--group-by", "header:x-hostnam")
+    said = r"No answer had the header of --group-by header:x-hostnam\. One had ([^:\n]*): name one that comes, or let"
+    # The first answer may have been that of the gateway, which names no host.
+    for text in (stderr, (locust.folder / "r.html").read_text()):
+        (names,) = re.findall(said, text)
+        assert {"content-length"} <= {*names.lower().split(", ")} <= {
+            "content-length", "x-hostname", "x-availability-zone"
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("key", "answers", "said"),
+    [
+        ("header:x-hostname", True, ""),
+        ("json:nosuch", True, "No answer had a group by --group-by json:nosuch: see whether answers are JSON"),
+        ("header:nosuch", False, ""),
+    ],
+)
+def test_that_no_answer_had_a_group_is_said_where_so_it_is(
+    locust: Any, service: str, free_port: int, key: str, answers: bool, said: str
+) -> None:
+    write(locust, SHOP)
+    host = service if answers else f"http://127.0.0.1:{free_port}"
+    _, _, stderr = locust.run("--headless", "-H", host, "-u", "2", "-r", "2", "-t", "1s", "--group-by", key)
+    assert "(no group known) " in stderr
+    assert said in stderr
+    assert ("No answer had" in stderr) == bool(said)
+
+
 def test_a_bad_key_is_refused_before_any_load(locust: Any, service: str) -> None:
     write(locust, SHOP)
     code, _, stderr = locust.run("--headless", "-H", service, "-t", "1s", env={"LOAD_GROUP_BY": "body"})
