@@ -28,7 +28,10 @@ _HINTS = (
         "All tasks share this machine, so listen on {host}, not on 0.0.0.0 or 127.0.0.1.",
     ),
     (
-        re.compile(r"^KeyError: '[A-Z][A-Z0-9_]*'$|(?i:environment variable|\benvvar\b)"),
+        re.compile(
+            r"^KeyError: '[A-Z][A-Z0-9_]*'$|(?i:environment variable|\benvvar\b)"
+            r"|ValidationError: \d+ validation errors? for \w*(?:Settings|Config)$"  # of pydantic
+        ),
         "A task gets nothing of your shell's environment: give it by `--command 'env NAME=... program'`, "
         "or `environment` of a twin.toml.",
     ),

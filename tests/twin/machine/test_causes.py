@@ -120,6 +120,16 @@ hypercorn.utils.NoAppError: Cannot load application from 'nope:app', module not 
         "hypercorn.utils.NoAppError: Cannot load application from 'nope:app', module not found.",
         "",
     ),
+    "pydantic, no variable": (
+        """    validated_self = self.__pydantic_validator__.validate_python(data, self_instance=self)
+pydantic_core._pydantic_core.ValidationError: 1 validation error for Settings
+database_url
+  Field required [type=missing, input_value={}, input_type=dict]
+    For further information visit https://errors.pydantic.dev/2.11/v/missing
+""",
+        "pydantic_core._pydantic_core.ValidationError: 1 validation error for Settings",
+        "env NAME=... program",
+    ),
     "no such program": ("/bin/sh: 1: exec: nope: not found\n", "/bin/sh: 1: exec: nope: not found", ""),
     "nothing that looks like one": (
         """starting
