@@ -139,9 +139,10 @@ def require_duration(experiments: Sequence[Experiment], duration: float) -> None
     """
     longest = max(experiments, key=lambda experiment: experiment.least_duration)
     if duration < longest.least_duration:
+        drain = " and those that its old tasks take to end" if longest.outlasts else ""
         raise BadInput(
             f"--duration {duration:g} ends before {longest.name} has run its course: give {longest.least_duration:g} "
-            f"or more, or leave it out for the {longest.seconds:g} s that are its own."
+            f"or more, or leave it out for the {longest.seconds:g} s that are its own{drain}."
         )
 
 

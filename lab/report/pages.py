@@ -51,7 +51,7 @@ def run_page(measured: Measured) -> Document:
 
 def run_in_short(measured: Measured) -> Document:
     """Of one run among several what a terminal shows: the answer, why and when requests failed, and who went."""
-    parts: list[Part] = []
+    parts: list[Part] = [hint] if (hint := words.hint(measured)) else []
     both = len(measured.findings) > 1
     for arm, findings in measured.findings.items():
         parts += [Sentence(note, "warning") for note in words.load_notes(findings)]
@@ -59,8 +59,6 @@ def run_in_short(measured: Measured) -> Document:
             told = filter(None, (words.failures(findings), *words.times(findings)[:1]))
             way = f"{words.capital(words.THROUGH[arm])}, "
             parts += [f"{way}{words.uncapital(text)}" if both else text for text in told]
-    if hint := words.hint(measured):
-        parts.append(hint)
     return Document(f"{measured.label}: {words.uncapital(words.answer(measured.findings))}", parts)
 
 
@@ -99,6 +97,7 @@ def _run(measured: Measured, level: int, shown: Collection[Split]) -> Iterator[P
     """All that is to be shown of an experiment; with two ways each has a heading of this *level*."""
     both = len(measured.runs) > 1
     roles = _roles(measured)
+    yield words.hint(measured)
     # What a study says once, for all of its runs.
     where = words.measured_on(measured) if level == _ALONE else ""
     yield Sentence(f"{where}{words.load_of(measured)}", "facts", detail=True)
@@ -109,7 +108,6 @@ def _run(measured: Measured, level: int, shown: Collection[Split]) -> Iterator[P
             yield Heading(words.capital(words.THROUGH[arm]), level)
         own = [name for folder, way, name in shown if (folder, way) == (str(measured.folder), arm)]
         yield from _way(run, measured.findings[arm], roles, own)
-        yield words.hint(measured) if arm == DIRECT else ""
     if level == _ALONE and (analysis := _analysis(measured.runs[DIRECT])):
         way = f", {words.THROUGH[DIRECT]}" if both else ""
         yield Heading(f"As requests add up{way}", level, folded=True, detail=True)
@@ -189,7 +187,8 @@ def _hosts(findings: Findings, roles: Mapping[str, str]) -> Table:
     head = ["host", "", "zone", "requests", *spans, "failed", "p50 ms", "p95 ms", "p99 ms"]
     whole = sum(period.last_second - period.first_second + 1 for period in periods)
     cut = whole > round(findings.duration) and len(periods) > 1
-    caption = f"In seconds of the clock: {findings.duration:.0f} s of load touch {whole} of them." if cut else ""
+    adds_up = f"{whole} s for {findings.duration:.0f} s of load"
+    caption = f"Periods are in whole seconds of the clock, so that they add up to {adds_up}." if cut else ""
     return Table(head, lines, caption, text_columns=3, only_page=(len(head) - 3, len(head) - 2))
 
 

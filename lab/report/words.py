@@ -212,8 +212,9 @@ def hint(measured: Measured) -> str:
     if chosen or not (findings.experiment.planned and from_the_stop_on and 2 * answered_503 > findings.failures):
         return ""
     return (
-        f"503 from the stop on: the service answered for {stop.served_on:.1f} s after the stop, and no longer; "
-        "see 'Serve on after SIGTERM' in docs/own-service.md of the project serviceconnect."
+        f"503 from the stop on: the service answered for {stop.served_on:.1f} s after the stop, and no longer. To "
+        "serve on: `examples/serve_on.sh` of the project serviceconnect, and 'Serve on after SIGTERM' in its "
+        "docs/own-service.md."
     )
 
 

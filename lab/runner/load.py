@@ -65,9 +65,12 @@ class Seen:
 
     @property
     def rate(self) -> float:
-        """Requests per second over the last five seconds that were seen."""
-        last = sorted(self.per_second)[-5:]
-        return sum(self.per_second[second] for second in last) / len(last) if last else 0.0
+        """Requests per second over the last five whole seconds: the first and the newest are cut off by the load."""
+        if not self.per_second:
+            return 0.0
+        first, newest = min(self.per_second), max(self.per_second)
+        whole = range(max(first + 1, newest - 5), newest) or range(first, newest + 1)
+        return sum(self.per_second[second] for second in whole) / len(whole)
 
 
 def stop(loads: Sequence[Load], patience: float = 0.0) -> None:

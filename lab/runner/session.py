@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import math
 import random
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -76,7 +77,7 @@ class Session:
 
         What makes a deployment comes last: until the service has gone back, nothing else can be measured.
 
-        Whatever ends it early, `done` was told of each run that has files, but for one without answers.
+        Whatever ends it early, `done` was told of each run that has files. One without answers has none.
         """
         request, target = self._request, self._target
         ways = ", half of it each way" if target.comparison_url or request.hop == UPSTREAM else ""
@@ -115,15 +116,14 @@ class Session:
             # At random, as on AWS: else what happens so long after the start of a load meets an answer of one age.
             labels["discovery_age_s"] = round(random.uniform(0, float(labels["assumed"]["discovery_ttl"])), 3)
             twin.age(labels["discovery_age_s"])
-        says_nothing = False
         try:
             with Progress(self._console, plan.duration) as progress:
                 conduct(experiment, self._bench, plan, folder, progress, labels)
-        except NoAnswers:
-            says_nothing = True
+        except NoAnswers:  # which says what its files have: that all of so many requests failed
+            shutil.rmtree(folder, ignore_errors=True)
             raise
         finally:
-            if not says_nothing and (folder / "hostnames.csv").exists():  # else there is another error
+            if (folder / "hostnames.csv").exists():  # else there is another error
                 self._done(folder)
 
     def _stable(self, *, completed: bool = True, way_out: str = "") -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from collections import Counter
@@ -12,12 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 from scipy import stats
 
 from lab.experiments.catalogue import EXPERIMENTS
 from lab.experiments.study import Row, Spread, read_measured, write_study
-from lab.report.document import Sentence
-from lab.report.pages import run_page, study_page
+from lab.report import terminal
+from lab.report.document import Sentence, Table
+from lab.report.pages import run_in_short, run_page, study_page
 from lab.report.words import digits_of, percent, slow_before, spread
 from load.results import HostRow, update_meta, write_hosts
 from tests.lab.experiments.runs import HOSTS, START, cut_short, write_run, written
@@ -616,10 +619,26 @@ def test_503_from_a_stop_on_leads_to_the_page_of_services(
     assert stop.began == pytest.approx(0, abs=1e-6)
     assert stop.served_on == pytest.approx(serves_on, abs=0.05)
     told = (
-        f"503 from the stop on: the service answered for {stop.served_on:.1f} s after the stop, and no longer; "
-        "see 'Serve on after SIGTERM' in docs/own-service.md of the project serviceconnect."
+        f"503 from the stop on: the service answered for {stop.served_on:.1f} s after the stop, and no longer. To "
+        "serve on: `examples/serve_on.sh` of the project serviceconnect, and 'Serve on after SIGTERM' in its "
+        "docs/own-service.md."
     )
-    assert (told in [part.text for part in page.parts if isinstance(part, Sentence)]) is is_said
+    for each in (page, run_in_short(measured)):
+        text = io.StringIO()
+        terminal.write(each, Console(file=text, width=1_000))
+        assert (text.getvalue().splitlines()[1] == told) is is_said  # right under the answer
+        assert (told in text.getvalue()) is is_said
+
+
+def test_periods_in_seconds_of_the_clock_add_up_to_more_than_the_load(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", np.random.default_rng(3), lingers=2.0)
+    update_meta(run, {"duration_s": 28.6})
+    page = run_page(read_measured(run))
+
+    (hosts,) = [part for part in page.parts if isinstance(part, Table) and part.head[0] == "host"]
+    spans = [int(found[1]) for head in hosts.head if (found := re.search(r"\((\d+) s\)", head))]
+    assert sum(spans) == 30
+    assert hosts.caption == ("Periods are in whole seconds of the clock, so that they add up to 30 s for 29 s of load.")
 
 
 @pytest.mark.parametrize("serves_on", [0.0, 1.5])

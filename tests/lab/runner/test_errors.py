@@ -196,3 +196,21 @@ def test_a_path_that_tasks_refuse_is_named_without_a_word_of_tasks_that_do_not_a
         run.require_answers()
     seen.add(2, "a", 200, 1)
     run.require_answers()
+
+
+def test_the_rate_leaves_out_the_seconds_that_the_load_has_cut_off() -> None:
+    """100 requests/s from the middle of a second to the beginning of one, of which one second had no answer."""
+    seen = Seen()
+    assert seen.rate == 0
+    seen.add(10, "a", 200, 60)
+    assert seen.rate == 60
+    for second in range(11, 14):
+        seen.add(second, "a", 200, 100)
+    assert seen.rate == 100
+    seen.add(14, "a", 200, 50)
+    seen.add(14, "b", 200, 50)
+    seen.add(15, "a", 200, 5)
+    assert seen.rate == 100
+    seen.add(17, "a", 200, 100)
+    seen.add(18, "a", 200, 3)
+    assert seen.rate == (100 + 100 + 5 + 0 + 100) / 5

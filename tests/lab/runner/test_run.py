@@ -204,11 +204,11 @@ def test_a_load_of_which_all_is_refused_ends_before_anything_happens(
     assert code == 3
     assert "requests for /nope with an error (the last: 404)" in err
     assert "Report:" not in out
-    (folder,) = tmp_path.iterdir()
-    run = read_run(folder)
-    assert run.meta["faults"] == []
-    assert 0 < run.meta["requests"] < 50 * 60 / 2  # of the minute of load before a stop
-    assert not (folder / "report.html").exists()
+    refused = re.search(r"all ([\d,]+) requests for /nope", err)
+    assert refused
+    assert 0 < int(refused[1].replace(",", "")) < 50 * 60 / 2  # of the minute of load before a stop
+    assert "nothing was done to the service" in err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_endpoint_that_does_not_answer(lab: Command, tmp_path: Path, keys: None) -> None:
