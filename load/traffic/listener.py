@@ -188,7 +188,9 @@ class Listener:
 
     @property
     def _rate(self) -> float | None:
-        return LoadSettings.from_options(self.environment.parsed_options).rate
+        """What is asked for all along: with a shape it changes."""
+        settings = LoadSettings.from_options(self.environment.parsed_options)
+        return settings.rate if settings.shape == DEFAULTS["shape"] else None
 
     def _on_users(self, users: int) -> None:
         if users != self._users:

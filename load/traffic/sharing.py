@@ -7,6 +7,8 @@ from typing import Any
 
 from locust.env import Environment
 
+from load.traffic.options import OptionShape
+
 __all__ = ["tell_users"]
 
 
@@ -26,7 +28,10 @@ def tell_users(environment: Environment, wanted: Callable[[int], None]) -> None:
 
         def __next__(self) -> dict[str, dict[str, int]]:
             by_worker: dict[str, dict[str, int]] = super().__next__()
-            options.users_of_rate = sum(sum(by_class.values()) for by_class in by_worker.values()) or 1
+            users = sum(sum(by_class.values()) for by_class in by_worker.values())
+            # With a shape of ours the rate has that shape, and is whole at its peak.
+            shaped = isinstance(environment.shape_class, OptionShape)
+            options.users_of_rate = (options.num_users if shaped else users) or 1
             return by_worker
 
     if options is not None:
