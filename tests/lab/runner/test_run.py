@@ -251,10 +251,7 @@ def test_where_the_gateway_does_not_answer_nothing_is_done_to_the_service(
 
     assert {task["taskArn"] for task in twin.tasks()} == tasks
     assert folders == []  # nothing of it is reported
-    (folder,) = (tmp_path / "results").iterdir()
-    run = read_run(folder)
-    assert run.meta["faults"] == []
-    assert sum(row.requests for row in run.timeline) == run.meta["requests"] == run.meta["failures"] > 0
+    assert list((tmp_path / "results").iterdir()) == []  # the message has the counts
 
 
 @pytest.mark.parametrize("wait", [True, False])
