@@ -21,6 +21,7 @@ GATEWAY_PORT ?= 8000
 AWS_PORT ?= 4566
 WEB_PORT ?= 8089
 TWIN_UP := twin up --with-parent --port $(GATEWAY_PORT) --aws-port $(AWS_PORT)
+SECOND_UP = twin up --with-parent --state .twin.second --port $$(($(GATEWAY_PORT) + 1)) --aws-port $$(($(AWS_PORT) + 1))
 
 .DEFAULT_GOAL := help
 .PHONY: help install aws develop lock synth synth-services check-load ready run run-services compare soak ui test pytest lint bench bench-compare bench-page deploy destroy diff diagram settings checkov audit sbom conformance locust-versions clean
@@ -233,16 +234,18 @@ run: check-load ready ## Stop a task under load, without a drain and with one (t
 		'  make ui        the same stack, and Locust in your browser' \
 		'  $(BIN)/lab costs --requests-per-second $(RATE)   (what a month costs)'
 
-# Without a load balancer, for the application that ends at once and for the one that serves on; then on a stack with one,
-# where half of the load takes each way.
+# Without a load balancer, for the application that ends at once and for the one that serves on; and at the same time on a
+# second twin, whose stack has a load balancer, where half of the load takes each way.
 compare: STACK := $(BOTH_WAYS)/.synthesized
 compare: check-load ready ## Stop, rollout and crash, with and without a load balancer (three minutes; RATE, USERS)
 	@if [ "$${SC_COMPARISON:-false}" != false ]; then \
 		echo "make compare brings the load balancer itself: unset SC_COMPARISON." >&2; exit 2; fi
-	@folder=results/compare-$$(date -u +%Y%m%dT%H%M%SZ) && \
+	@folder=results/compare-$$(date -u +%Y%m%dT%H%M%SZ) && mkdir -p $$folder && \
 	events="lab run stop-task rollout crash --shortest --no-wait --results $$folder" && \
-	$(TWIN_UP) --synth $(AT_ONCE) -- $$events --users $(USERS) --rate $(RATE) --sweep drain_seconds=0,20 && \
-	$(TWIN_UP) --synth $(BOTH_WAYS) -- $$events --users $$((2 * $(USERS))) --rate $$((2 * $(RATE))) && \
+	echo "What a second twin prints, the one with a load balancer: $$folder/load-balancer.log" && \
+	python tools/side_by_side.py $$folder/load-balancer.log \
+		"$(TWIN_UP) --synth $(AT_ONCE) -- $$events --users $(USERS) --rate $(RATE) --sweep drain_seconds=0,20" \
+		"$(SECOND_UP) --synth $(BOTH_WAYS) -- $$events --users $$((2 * $(USERS))) --rate $$((2 * $(RATE)))" && \
 	echo && lab table $$folder/*-study && printf '\nReport: ' && lab report $$folder/*-study
 	@printf '%s\n' '' 'Next:' \
 		"  docs/own-service.md   the same for a service of yours: twin up --command '...', lab run" \

@@ -7,6 +7,7 @@ inside of the functions, so that `lab --help` stays quick.
 from __future__ import annotations
 
 import gc
+import os
 import re
 import sys
 import time
@@ -62,7 +63,8 @@ app = typer.Typer(
 )
 
 _TARGET = typer.Option(
-    Path(".twin/outputs.json"),
+    default_factory=lambda: Path(os.environ.get("TWIN_STATE", ".twin")) / "outputs.json",
+    show_default=".twin/outputs.json",
     help="The outputs file of the twin, of `cdktf deploy`, or of `terraform output -json`. Where it is absent beside a "
     "twin's state, that twin is asked.",
 )
@@ -120,7 +122,9 @@ def run(
         show_default="each its own",
     ),
     shortest: bool = typer.Option(
-        False, "--shortest", help="On a twin: each experiment for the least load in which it runs its course."
+        False,
+        "--shortest",
+        help="On a twin: each experiment for the least load in which it runs its course, to the tasks' end.",
     ),
     outlast: bool = typer.Option(
         False,

@@ -30,7 +30,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-State = Annotated[Path, typer.Option("--state", help="The state folder.")]
+# A command that a twin runs is led to that twin, but for one that starts another.
+State = Annotated[Path, typer.Option("--state", envvar="TWIN_STATE", help="The state folder.")]
+OwnState = Annotated[Path, typer.Option("--state", help="The state folder.")]
 _STATE = Path(".twin")
 _DEFAULT = Parameters()
 _DOWN_WITHIN = 60.0  # seconds
@@ -94,7 +96,7 @@ def up(
             help="With --empty the Region; else the stack names it.", show_default="the stack's or AWS_REGION"
         ),
     ] = None,
-    state: State = _STATE,
+    state: OwnState = _STATE,
     port: Annotated[int, typer.Option(help="The gateway's port.")] = 8000,
     aws_port: Annotated[int, typer.Option(help="The AWS endpoint's port.")] = 4566,
     balancing: Annotated[Balancing, typer.Option(help="How the gateway picks an instance.")] = _DEFAULT.balancing,
@@ -518,6 +520,7 @@ def env(
         print(f"export TF_DATA_DIR={DATA_FOLDER}")
     for name in sorted(os.environ.keys() & set(PROFILES)):
         print(f"unset {name}")
+    print(f"export TWIN_STATE={shlex.quote(str(state.resolve()))}")
     for name, value in environment(endpoint_of(running), running["region"], running["credentials"], os.environ).items():
         print(f"export {name}={shlex.quote(value)}")
 

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from twin.aws.client import Aws
@@ -44,8 +45,8 @@ class Foreground:
             self._loop.add_signal_handler(number, self._on_signal, number)
         self._orphaned = self._loop.create_task(self._end_with_parent()) if with_parent else None
 
-    async def stay(self, aws: Aws, umask: int) -> int:
-        """Stay up, or run the command, led to *aws*, the endpoint; its exit code.
+    async def stay(self, aws: Aws, state: Path, umask: int) -> int:
+        """Stay up, or run the command, led to *aws*, the endpoint, and to *state*, its folder; its exit code.
 
         Raises:
             StartFailed: the twin has given up meanwhile.
@@ -54,6 +55,7 @@ class Foreground:
             await asyncio.Event().wait()
         assert self.then is not None
         env = os.environ | aws.environment(os.environ) | own_state(os.environ)
+        env["TWIN_STATE"] = str(state)
         self._command = await self._processes.spawn("the command", self.then, env=env, umask=umask)
         code = await self._command.wait()
         if self._given_up is not None:

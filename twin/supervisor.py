@@ -112,7 +112,7 @@ class Supervisor:
                 begin(kept("warnings", partial(warning, self._ecs, self._tasks.folder, again=bool(foreground.then))))
                 gc.freeze()  # what is here now stays
                 gc.enable()
-                code = await foreground.stay(self._aws, self._tasks.programs.umask)
+                code = await foreground.stay(self._aws, self._state.path, self._tasks.programs.umask)
                 return told(code, self._ecs, self._tasks.folder)
         except asyncio.CancelledError:
             if (ended := foreground.code_of_end()) is None:

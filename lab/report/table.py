@@ -42,9 +42,9 @@ def table_page(studies: Sequence[Study]) -> Document:
 
 
 def columns(runs: Sequence[Measured]) -> Columns:
-    """Of those *runs* that say something, in their order."""
+    """Of those *runs* that say something, in their order, but for a load balancer, which comes last."""
     found: dict[str, dict[str, list[Findings]]] = {}
-    for measured, arm, findings in beside_each_other(runs):
+    for measured, arm, findings in sorted(beside_each_other(runs), key=lambda each: each[1] == LOAD_BALANCER):
         cells = found.setdefault(words.column(measured, arm), {})
         cells.setdefault(findings.experiment.name, []).append(findings)
     return found
@@ -62,9 +62,7 @@ def failed_table(found: Columns, *, detail: bool = False) -> Table:
 
 def counted_until(found: Columns) -> str:
     """How long the loads went on, and what a mark means; "" without events."""
-    return words.counted_until(
-        {head: [each for own in cells.values() for each in own] for head, cells in found.items()}
-    )
+    return words.counted_until([each for cells in found.values() for own in cells.values() for each in own])
 
 
 def _failed(found: Sequence[Findings]) -> str:

@@ -831,20 +831,16 @@ UNENDED = "*"
 """Beside a number of failed requests that does not have those of the end of a task."""
 
 
-def counted_until(columns: Mapping[str, Sequence[Findings]]) -> str:
-    """How long the load went on after each event, by column where that differs, and what UNENDED means if it is there.
-
-    Empty without events.
-    """
-    after: dict[str, dict[str, list[float]]] = {}  # event: column: seconds
-    for head, found in columns.items():
-        for each in found:
-            if each.after is not None:
-                after.setdefault(each.experiment.event, {}).setdefault(head, []).append(each.after)
+def counted_until(found: Sequence[Findings]) -> str:
+    """How long the load went on after each event, and what UNENDED means if it is there; "" without events."""
+    after: dict[str, list[float]] = {}
+    for each in found:
+        if each.after is not None:
+            after.setdefault(each.experiment.event, []).append(each.after)
     if not after:
         return ""
-    text = f"The load went on for {joined([f'{_went_on(own)} after {event}' for event, own in after.items()])}."
-    if not any(each.unended for found in columns.values() for each in found):
+    text = f"The load went on for {joined([f'{_span(own)} after {event}' for event, own in after.items()])}."
+    if not any(each.unended for each in found):
         return text
     return (
         f"{text} Where a number has a {UNENDED}, the load ended before the tasks did that were stopped: what clients "
@@ -852,19 +848,14 @@ def counted_until(columns: Mapping[str, Sequence[Findings]]) -> str:
     )
 
 
-def _went_on(columns: Mapping[str, Sequence[float]]) -> str:
-    """Such as `8 to 9 s`, or `11 s (no load balancer, ends at once) or 28 s (no load balancer, serves on for 20 s)`."""
-    seconds = [each for own in columns.values() for each in own]
-    if max(seconds) - min(seconds) <= _ALIKE:
-        return _span(seconds)
-    return " or ".join(f"{_span(own)} ({head})" for head, own in columns.items())
-
-
 _ALIKE = 2.0  # seconds: no load was asked to be so much longer than another
 
 
 def _span(seconds: Sequence[float]) -> str:
+    """Such as `8 to 9 s`, or `11 s or more`."""
     low, high = f"{min(seconds):.0f}", f"{max(seconds):.0f}"
+    if max(seconds) - min(seconds) > _ALIKE:
+        return f"{low} s or more"
     return f"{low if low == high else f'{low} to {high}'} s"
 
 

@@ -97,12 +97,13 @@ class Session:
     def _one(self, experiment: Experiment, cell: Setting, repeat: int, number: int) -> None:
         request, twin = self._request, self._bench.twin
         task = task_settings(self._bench.service)
-        shortest, duration, least = experiment.least_duration, request.duration, experiment.seconds
+        duration, least = request.duration, experiment.seconds
         if twin is not None:  # on AWS a load of minutes outlasts them
             ends_after = self._bench.service.deregistration_delay() + task["drain_seconds"]
             experiment = experiment.outlasting(ends_after)
             if duration and request.outlast:
                 duration += experiment.seconds - least
+        shortest = experiment.least_duration
         own = shortest if request.shortest else experiment.seconds if twin else experiment.seconds_on_aws
         plan = Plan(request.users, duration or own, request.rate, request.path, request.hop == UPSTREAM)
         tasks = self._stable(completed=experiment.deploys)

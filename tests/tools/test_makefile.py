@@ -66,9 +66,12 @@ def test_make_compare_has_a_stack_without_a_load_balancer_and_one_with() -> None
     printed = _dry("compare")
 
     assert 'events="lab run stop-task rollout crash --shortest --no-wait --results $folder"' in printed
-    without, beside = [line for line in printed.splitlines() if line.startswith("twin up")]
-    assert "--synth cdktf.out/ends-at-once -- $events --users 16 --rate 100 --sweep drain_seconds=0,20 " in without
-    assert "--synth cdktf.out/comparison -- $events --users $((2 * 16)) --rate $((2 * 100)) " in beside
+    assert "python tools/side_by_side.py $folder/load-balancer.log" in printed
+    without, beside = re.findall(r'^"(twin up .*)"', printed.replace("\t", ""), re.MULTILINE)
+    assert "--port 8000 --aws-port 4566 --synth cdktf.out/ends-at-once " in without
+    assert without.endswith("-- $events --users 16 --rate 100 --sweep drain_seconds=0,20")
+    assert "--state .twin.second --port $((8000 + 1)) --aws-port $((4566 + 1)) --synth cdktf.out/comparison " in beside
+    assert beside.endswith("-- $events --users $((2 * 16)) --rate $((2 * 100))")
     assert "lab table $folder/*-study && printf '\\nReport: ' && lab report $folder/*-study" in printed
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -285,6 +286,19 @@ def test_the_region_of_an_empty_twin_can_be_given(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "ap-south-1"
+
+
+def test_its_command_is_led_to_it_wherever_its_state_is(tmp_path: Path) -> None:
+    asked = f"{shlex.join(twin_command('env'))}; {Path(sys.executable).with_name('lab')} run baseline"
+    words = up(tmp_path, "--empty", synth=tmp_path / "cdktf.out")
+    done = subprocess.run(
+        twin_command(*words, "--", "sh", "-c", f"cd {tmp_path}; {asked}"),
+        cwd=PROJECT, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+    state = Path(words[words.index("--state") + 1]).resolve()
+    assert f"export TWIN_STATE={state}\n" in done.stdout, done.stderr
+    assert f"The twin in {state} has no HTTP API" in done.stderr
 
 
 @pytest.mark.skipif(shutil.which("terraform") is None, reason="there is no terraform on PATH")

@@ -106,6 +106,8 @@ class StateFolder:
             try:
                 try:
                     self._clear()
+                    with contextlib.suppress(FileExistsError), open(self.path / ".gitignore", "x") as ignored:
+                        ignored.write("*\n")  # logs and states are no part of anybody's repository
                     self._events, self._lost = self._open_events(), 0
                     folder = runtime_folder()
                     _remove_credentials_of_the_dead(folder)

@@ -36,7 +36,7 @@ def test_events_are_rows_and_ways_are_columns(tmp_path: Path) -> None:
     at_once, serves_on = _runs(tmp_path)
     both = write_run(tmp_path / "both", np.random.default_rng(12), lingers=2.0)
     write_run(both / "alb", np.random.default_rng(13), arm="alb")
-    page = table_page([read_study(folder) for folder in (at_once, serves_on, both)])
+    page = table_page([read_study(folder) for folder in (both, at_once, serves_on)])
 
     findings = read_measured(at_once).findings["direct"]
     (table,) = [part for part in page.parts if isinstance(part, Table)]
@@ -72,15 +72,14 @@ def test_what_a_task_costs_that_ends_after_the_load_is_not_measured(tmp_path: Pa
     )
 
 
-def test_a_load_that_is_longer_in_one_column_has_its_own_figure_there(tmp_path: Path) -> None:
+def test_of_loads_that_are_not_alike_the_shortest_is_told(tmp_path: Path) -> None:
     rng = np.random.default_rng(16)
     runs = [
         write_run(tmp_path / f"{drain}", rng, seconds=seconds, drain=float(drain), parameters={"drain_seconds": drain})
         for drain, seconds in ((0, 21), (20, 39))
     ]
-    assert (
-        "The load went on for 11 s (no load balancer, ends at once) or 29 s (no load balancer, serves on for 20 s) "
-        "after the stop." in _sentences(table_page([read_study(run) for run in runs]))
+    assert "The load went on for 11 s or more after the stop." in _sentences(
+        table_page([read_study(run) for run in runs])
     )
 
 

@@ -63,6 +63,12 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
         pytest.fail("held")
 
 
+def test_git_ignores_it_and_the_next_twin_takes_it(tmp_path: Path) -> None:
+    for _ in range(2):
+        with StateFolder(tmp_path / "state").hold():
+            assert (tmp_path / "state" / ".gitignore").read_text() == "*\n"
+
+
 def test_waiting_for_the_end_has_a_limit(tmp_path: Path) -> None:
     with StateFolder(tmp_path).hold():
         assert not StateFolder(tmp_path).wait_until_free(0.0)
@@ -143,7 +149,9 @@ def test_a_disk_that_is_full_is_trouble_until_there_is_space(tmp_path: Path) -> 
         subprocess.run(["umount", str(tmp_path)], check=True)
 
 
-@pytest.mark.parametrize("name", ["events.jsonl", "events.jsonl.1", ".twin.json.new", "twin.json", "gateway", "lock"])
+@pytest.mark.parametrize(
+    "name", ["events.jsonl", "events.jsonl.1", ".twin.json.new", "twin.json", "gateway", "lock", ".gitignore"]
+)
 def test_no_link_in_the_folder_is_followed(tmp_path: Path, name: str) -> None:
     """A repository of somebody else may bring a state folder along."""
     state, elsewhere = tmp_path / ".twin", tmp_path / "elsewhere"
@@ -159,7 +167,7 @@ def test_no_link_in_the_folder_is_followed(tmp_path: Path, name: str) -> None:
 
     with contextlib.suppress(BadInput), StateFolder(state).hold():
         assert StateFolder(state).running()["pid"] == os.getpid()
-        assert not (state / name).is_symlink()
+        assert name == ".gitignore" or not (state / name).is_symlink()
     assert (elsewhere / "notes" if name == "gateway" else elsewhere).read_text() == "the user's"
 
 
