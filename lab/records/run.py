@@ -58,7 +58,10 @@ class _Record(BaseModel):
 
 
 class Fault(_Record):
-    """What was done, from when to when (None: it has no end of its own), and to which tasks (ARNs) and hosts."""
+    """What was done, from when to when (None: it has no end of its own), and to which tasks (ARNs) and hosts.
+
+    discovery_age_s: how old the answer of Cloud Map was that the twin's gateway had at that moment.
+    """
 
     kind: Name
     at: Seconds
@@ -66,6 +69,7 @@ class Fault(_Record):
     tasks: tuple[str, ...] = ()
     hostnames: tuple[str, ...] = ()
     detail: str = ""
+    discovery_age_s: Amount = None
 
 
 class TaskRecord(_Record):
@@ -156,10 +160,7 @@ class TaskSettings(_Record):
 
 
 class ExperimentRecord(_Record):
-    """Which experiment a run is of, on which `hop`; `arm` is the way to the tasks, `assumed` the twin's parameters.
-
-    discovery_age_s: how old the gateway's answer of Cloud Map was as the load began.
-    """
+    """Which experiment a run is of, on which `hop`; `arm` is the way to the tasks, `assumed` the twin's parameters."""
 
     name: Name | None = None
     hop: Name = "gateway"
@@ -168,7 +169,6 @@ class ExperimentRecord(_Record):
     repeat: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 1
     task: TaskSettings = Field(default_factory=TaskSettings)
     assumed: dict[str, Flag | Number | str | None] | None = None
-    discovery_age_s: Amount = None
 
 
 class SettingsRecord(_Record):

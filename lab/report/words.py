@@ -307,7 +307,10 @@ def _story(findings: Findings) -> str:
         who = old[0] if len(old) == 1 else "a stopped task"
         steps.append(f"{who} gave its last answer within {max(last):.1f} s")
     event = findings.experiment.event
-    return f"After {event}: {'; '.join(steps)}." if steps else ""
+    story = f"After {event}: {'; '.join(steps)}." if steps else ""
+    if findings.arm != DIRECT or fault.discovery_age_s is None:
+        return story
+    return f"At {event} the gateway's list of tasks was {fault.discovery_age_s:.1f} s old, by chance. {story}".rstrip()
 
 
 def split(periods: Mapping[str, Judgement], shown: Collection[str]) -> str:
@@ -486,9 +489,6 @@ def source_of(measured: Measured) -> list[str]:
             f"{name} {f'{own:g}' if isinstance(own, float) else str(own).lower()}" for name, own in what.assumed.items()
         ]
         sentences.append(f"The twin's parameters, those that are assumed among them: {', '.join(told)}.")
-    if what.discovery_age_s is not None:
-        age = f"{what.discovery_age_s:.1f} s old as the load began, by chance"
-        sentences.append(f"The gateway's answer of Cloud Map was {age}.")
     if record.versions:
         sentences.append(f"Versions: {', '.join(f'{name} {version}' for name, version in record.versions.items())}.")
     if what.name:

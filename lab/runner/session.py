@@ -69,6 +69,7 @@ class Session:
         self._target = target
         self._console = console
         self._done = done
+        self._phases: dict[tuple[str, int], float] = {}  # by experiment and repeat, of the gateway's cache at the event
         twin = TwinControl(target) if target.is_twin else None
         self._bench = Bench(EcsService(target), twin, lambda message: console.print(message, highlight=False))
 
@@ -111,15 +112,16 @@ class Session:
         counted = f" ({number} of {request.runs})" if request.runs > 1 else ""
         swept = "".join(f", {name} {value:g}" for name, value in cell.items())
         self._bench.note(f"{experiment.name}{counted}{swept}: {plan.duration:g} s of load on {tasks} tasks")
+        age: float | None = None
         labels: dict[str, Any] = {"parameters": dict(cell), "repeat": repeat, "task": task, "hop": request.hop}
         if twin is not None:
             labels["assumed"] = twin.parameters()
-            # At random, as on AWS: else what happens so long after the start of a load meets an answer of one age.
-            labels["discovery_age_s"] = round(random.uniform(0, float(labels["assumed"]["discovery_ttl"])), 3)
-            twin.age(labels["discovery_age_s"])
+            # At random, as on AWS, and the same for each setting: else these would differ by it.
+            phase = self._phases.setdefault((experiment.name, repeat), random.random())
+            age = round(phase * float(labels["assumed"]["discovery_ttl"]), 3)
         try:
             with Progress(self._console, plan.duration) as progress:
-                conduct(experiment, self._bench, plan, folder, progress, labels)
+                conduct(experiment, self._bench, plan, folder, progress, labels, age)
         except NoAnswers:  # which says what its files have: that all of so many requests failed
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -153,13 +155,20 @@ _INTERRUPTED_TOO = 5.0  # seconds: a terminal's Ctrl-C reaches Locust as well as
 
 
 def conduct(
-    experiment: Experiment, bench: Bench, plan: Plan, folder: Path, progress: Progress, labels: Mapping[str, Any]
+    experiment: Experiment,
+    bench: Bench,
+    plan: Plan,
+    folder: Path,
+    progress: Progress,
+    labels: Mapping[str, Any],
+    age: float | None = None,
 ) -> None:
     """Put *plan*'s load on the service, let *experiment* happen, and put the service back as it was.
 
     The files of the run are in *folder*, those of the ways through a load balancer and a client proxy, if there are,
-    in folders of their own inside. *labels* go into run.json's `experiment`. However it ends, with an interrupt too,
-    what was measured until then is in the files.
+    in folders of their own inside. *labels* go into run.json's `experiment`. *age* is that of
+    the answer of Cloud Map which the twin's gateway has when it happens, seconds; None: it is left as it is. However it
+    ends, with an interrupt too, what was measured until then is in the files.
 
     Raises NoAnswers: on one of the ways no request was answered before anything happened, so that nothing was done.
     """
@@ -179,7 +188,10 @@ def conduct(
         if goes_on:
             with contextlib.ExitStack() as ends:
                 with uninterrupted():
-                    run.faults.append(ends.enter_context(ACTIONS[experiment.name](bench, experiment)))
+                    if bench.twin is not None and age is not None:
+                        bench.twin.age(age)
+                    fault = ends.enter_context(ACTIONS[experiment.name](bench, experiment))
+                    run.faults.append(fault.model_copy(update={"discovery_age_s": age}))
                     # The load ends before anything is put back, which would be a second event.
                     ends.push(run)
                 run.follow()

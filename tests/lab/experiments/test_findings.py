@@ -576,6 +576,18 @@ def test_a_replacement_that_answered_nothing_is_named() -> None:
     assert "e came and answered nothing." in times(findings)
 
 
+def test_the_age_of_the_gateways_list_at_the_event_is_told() -> None:
+    run = run_with_a_stop()
+    (fault,) = run.meta["faults"]
+    meta = {**run.meta, "faults": [{**fault, "discovery_age_s": 2.34}]}
+
+    told = times(find(Run(run.path, meta, run.hosts, run.timeline)))
+    assert told[0].startswith(
+        "At the stop the gateway's list of tasks was 2.3 s old, by chance. After the stop: ECS acted"
+    )
+    assert times(find(run))[0].startswith("After the stop: ECS acted")
+
+
 def test_answers_that_name_no_host_say_nothing_of_hosts() -> None:
     run = run_with_a_stop()
     unnamed = tuple(row._replace(hostname="") for row in run.timeline)

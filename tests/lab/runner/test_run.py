@@ -59,7 +59,7 @@ def test_the_stopped_task_and_its_replacement_are_in_the_files(done: tuple[Run, 
     assert task["hostname"] in {host.hostname for host in run.hosts}
     assert len({host.hostname for host in run.hosts if host.hostname}) == 4
     assert run.meta["start"] < fault["at"] < run.meta["end"]
-    assert 0 <= run.meta["experiment"]["discovery_age_s"] <= run.meta["experiment"]["assumed"]["discovery_ttl"]
+    assert 0 <= fault["discovery_age_s"] <= run.meta["experiment"]["assumed"]["discovery_ttl"]
 
 
 def test_the_answer_is_printed(done: tuple[Run, str]) -> None:
@@ -266,6 +266,22 @@ def test_what_deploys_comes_last_and_its_way_back_is_waited_for_unless_asked_oth
     Session(request, read_target(twin.state / "outputs.json"), Console(quiet=True), lambda folder: None).run()
 
     assert done == ["stop-task", "crash", "rollout"] * 2 + ["stable"] * wait
+
+
+def test_repeats_meet_the_gateways_cache_at_random_and_the_settings_of_a_sweep_at_the_same_age(
+    twin: RunningTwin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ages: list[float] = []
+    monkeypatch.setattr("lab.runner.session.conduct", lambda *others: ages.append(others[-1]))
+    monkeypatch.setattr(Session, "_stable", lambda self, **others: 3)
+    cells = [{"discovery_ttl": ttl} for ttl in (1.0, 10.0)]
+    request = Request([EXPERIMENTS["stop-task"]], 4, 4, 20, 3, cells, tmp_path)
+    Session(request, read_target(twin.state / "outputs.json"), Console(quiet=True), lambda folder: None).run()
+
+    short, long = ages[:3], ages[3:]
+    assert long == pytest.approx([10 * age for age in short], abs=0.01)
+    assert len(set(long)) == 3
+    assert all(0 <= age <= 1 for age in short)
 
 
 def test_seconds_follow_one_another(done: tuple[Run, str]) -> None:
