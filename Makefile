@@ -21,7 +21,8 @@ GATEWAY_PORT ?= 8000
 AWS_PORT ?= 4566
 WEB_PORT ?= 8089
 TWIN_UP := twin up --with-parent --port $(GATEWAY_PORT) --aws-port $(AWS_PORT)
-SECOND_UP = twin up --with-parent --state .twin.second --port $$(($(GATEWAY_PORT) + 1)) --aws-port $$(($(AWS_PORT) + 1))
+after = $(shell expr $(1) + 1 2>/dev/null || echo $(1))
+SECOND_UP = twin up --with-parent --state .twin.second --port $(call after,$(GATEWAY_PORT)) --aws-port $(call after,$(AWS_PORT))
 
 .DEFAULT_GOAL := help
 .PHONY: help install aws develop lock synth synth-services check-load ready run run-services compare soak ui test pytest lint bench bench-compare bench-page deploy destroy diff diagram settings checkov audit sbom conformance locust-versions clean
@@ -209,6 +210,11 @@ sbom: install .venv-audit/.installed ## List the parts in CycloneDX's form: sbom
 	@npm sbom --package-lock-only --sbom-format cyclonedx > sbom/node.cdx.json
 	@ls sbom/python.cdx.json sbom/node.cdx.json
 
+# The ports that are to be free, by the setting that moves each.
+PORTS = GATEWAY_PORT=$(GATEWAY_PORT) AWS_PORT=$(AWS_PORT)
+compare: PORTS += GATEWAY_PORT=$(call after,$(GATEWAY_PORT)) AWS_PORT=$(call after,$(AWS_PORT))
+ui: PORTS += WEB_PORT=$(WEB_PORT)
+
 # Before anything is installed or started. LEAST: seconds of load in which a stop runs its course.
 run: LEAST := 11
 check-load:
@@ -217,6 +223,7 @@ check-load:
 			echo "$$setting is no load: give a whole number above 0, such as $${setting%%=*}=30." >&2; exit 2; }; done
 	@[ $(DURATION) -ge $(or $(LEAST),1) ] || { \
 		echo "DURATION=$(DURATION) ends before a stop has run its course: give $(LEAST) seconds or more." >&2; exit 2; }
+	@$(PYTHON) tools/ports.py $(PORTS)
 
 # Syntheses and byte code do not wait for each other; one of them speaks.
 ready: $(VENV)/.installed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from lab.experiments.catalogue import EXPERIMENTS
 from tests.twin.running import PROJECT
+from twin.machine.addresses import free_port
 
 
 @pytest.fixture(autouse=True)
@@ -70,9 +72,43 @@ def test_make_compare_has_a_stack_without_a_load_balancer_and_one_with() -> None
     without, beside = re.findall(r'^"(twin up .*)"', printed.replace("\t", ""), re.MULTILINE)
     assert "--port 8000 --aws-port 4566 --synth cdktf.out/ends-at-once " in without
     assert without.endswith("-- $events --users 16 --rate 100 --sweep drain_seconds=0,20")
-    assert "--state .twin.second --port $((8000 + 1)) --aws-port $((4566 + 1)) --synth cdktf.out/comparison " in beside
+    assert "--state .twin.second --port 8001 --aws-port 4567 --synth cdktf.out/comparison " in beside
     assert beside.endswith("-- $events --users $((2 * 16)) --rate $((2 * 100))")
     assert "lab table $folder/*-study && printf '\\nReport: ' && lab report $folder/*-study" in printed
+
+
+@pytest.mark.parametrize(
+    ("target", "setting"),
+    [
+        ("run", "GATEWAY_PORT"),
+        ("run-services", "AWS_PORT"),
+        ("ui", "WEB_PORT"),
+        ("compare", "GATEWAY_PORT"),  # of its second twin
+    ],
+)
+def test_a_port_that_is_taken_is_told_before_anything_else(target: str, setting: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        given = {"GATEWAY_PORT": free_port(), "AWS_PORT": free_port(), "WEB_PORT": free_port()}
+        given[setting] = port - 1 if target == "compare" else port
+        words = [f"{name}={value}" for name, value in given.items()]
+        done = subprocess.run(["make", target, *words], cwd=PROJECT, capture_output=True, text=True)
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    told = [line for line in done.stderr.splitlines() if f"Port {port} is taken" in line]
+    assert len(told) == 1
+    assert f"{setting}=PORT of make" in told[0]
+
+
+@pytest.mark.parametrize("target", ["run", "compare"])
+def test_a_port_that_is_none_is_refused_before_anything_else(target: str) -> None:
+    done = subprocess.run(
+        ["make", target, "GATEWAY_PORT=80a", f"AWS_PORT={free_port()}"], cwd=PROJECT, capture_output=True, text=True
+    )
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("GATEWAY_PORT=80a is no port: give a number from 1 to 65535, such as")
 
 
 @pytest.mark.parametrize("target", ["run", "compare", "run-services", "ui"])
