@@ -310,4 +310,4 @@ conformance: $(VENV)/.developed ## The stack's variants by the real Terraform on
 	pytest tests/conformance $(if $(K),-k '$(K)')
 
 clean: ## Remove what was made, .venv included
-	rm -rf $(VENV) .venv-checkov .venv-audit .venv-cdktn .venv-locust node_modules sbom cdktf.out cdktf.endpoint.out .twin
+	rm -rf $(VENV) .venv-checkov .venv-audit .venv-cdktn .venv-locust node_modules sbom cdktf.out cdktf.endpoint.out .twin .twin.second
