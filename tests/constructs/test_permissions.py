@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from fnmatch import fnmatchcase
 
 import pytest
@@ -61,6 +62,27 @@ def test_roles_are_the_stacks_own(permissions: list[Json], synthesize: Synthesiz
             pattern = statement["Resource"].replace("serviceconnect", "probe")
             assert all(fnmatchcase(f"arn:aws:iam::123456789012:role/{role}", pattern) for role in roles)
             assert not fnmatchcase("arn:aws:iam::123456789012:role/admin", pattern)
+
+
+def test_what_bounds_the_roles_denies_every_call_that_gives_one_power(permissions: list[Json]) -> None:
+    (text,) = re.findall(
+        r'```json\n(\{\n  "Sid": "OnlyBoundedRoles".*?)```', (ROOT / "docs/deploy.md").read_text(), re.DOTALL
+    )
+    bounded, stay = json.loads(f"[{text}]")
+
+    assert bounded["Condition"].keys() == {"StringNotEquals"}
+    assert bounded["Condition"]["StringNotEquals"].keys() == {"iam:PermissionsBoundary"}
+    assert (bounded["Effect"], stay["Effect"]) == ("Deny", "Deny")
+    gives_power = {
+        f"iam:{action}"
+        for action in (
+            "CreateRole", "AttachRolePolicy", "PutRolePolicy", "PutRolePermissionsBoundary",
+            "DeleteRolePermissionsBoundary", "CreatePolicyVersion", "SetDefaultPolicyVersion", "CreatePolicy",
+            "AttachUserPolicy", "PutUserPolicy",
+        )
+        if allowing(permissions, f"iam:{action}")
+    }  # fmt: skip
+    assert gives_power == {*bounded["Action"], stay["Action"]}
 
 
 def test_it_fits_into_one_managed_policy() -> None:

@@ -115,12 +115,13 @@ def test_the_answer_in_a_paragraph(says: Says, default: Scenario, prices: PriceB
     says(f"at 2 requests a second {money(alone)} USD a month more (`--services 10` says both)")
     assert f"it is {of_ten:.1f} and {of_ten_out:.1f} for each" in decide
     readme = re.sub(r"\s+", " ", (DOCUMENT.parents[1] / "README.md").read_text())
-    proxy, gateway = lines["endpoints of the proxy"], lines["HTTP API requests"] / 10
+    one = default.at_rate(D(1))
+    by = bill(PUBLIC_ALB, one, prices).total - bill(SERVICE_CONNECT, one, prices).total
     assert (
-        f"{sum(saved[:2], D(0)):.0f} USD a month are saved, Service Connect's VPC endpoint costs {proxy:.0f}, and "
-        f"API Gateway {gateway:.0f} for each request a second. If ten services share the VPC and all of them leave the "
-        f"ALB, up to {of_ten:.1f} requests a second each, and up to {of_ten_out:.1f} where"
+        f"A public ALB of the service's own costs more below {rate:.0f} requests a second, {by:.0f} USD a month at "
+        "one, and less above."
     ) in readme
+    assert f"Of ten services that all leave, each is cheaper without it below {of_ten:.1f} requests" in readme
     inner = {
         bill(INTERNAL_ALB, default.at_rate(D(r)), prices).total
         - bill(SERVICE_CONNECT, default.at_rate(D(r)), prices).total
@@ -128,7 +129,7 @@ def test_the_answer_in_a_paragraph(says: Says, default: Scenario, prices: PriceB
     }
     (three,) = {f"{usd:.0f}" for usd in inner}
     assert (
-        f"saves {three} USD a month at 1 to 10 requests a second, and nothing above "
+        f"the internal ALB costs {three} USD a month more at 1 to 10 requests a second, and nothing above "
         f"{first(default, prices, INTERNAL_ALB):.0f}"
     ) in readme
     for alb in (PUBLIC_ALB, INTERNAL_ALB, way_named("cloudfront-alb")):
