@@ -59,8 +59,10 @@ class Process:
 
     def signal(self, number: int) -> None:
         """Send a signal to the leader alone, as `docker kill` does. Nothing happens once it has exited."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(number)
+        # Not by its send_signal, which looks whether it has exited: what that finds, asyncio never hears of (255).
+        if self.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def signal_group(self, number: int) -> None:
         """Send a signal to the whole group."""

@@ -72,6 +72,18 @@ def test_what_the_leader_leaves_behind_goes_with_it(tmp_path: Path) -> None:
     wait_until(lambda: not is_alive(left_behind), "the leader's child is gone", timeout=5)
 
 
+def test_a_signal_to_one_that_ends_takes_nothing_from_its_return_code(tmp_path: Path) -> None:
+    async def work(processes: Processes) -> None:
+        for _ in range(40):
+            child = await processes.spawn("it", ["sh", "-c", "exit 3"], log=tmp_path / "log")
+            while child.returncode is None:
+                child.signal(0)
+                await asyncio.sleep(0)
+            assert await child.wait() == 3
+
+    with_processes(work)
+
+
 def test_a_signal_reaches_the_leader_alone(tmp_path: Path) -> None:
     log = tmp_path / "log"
     member = "trap 'echo member; exit' TERM; while :; do sleep 0.01; done"
