@@ -24,6 +24,7 @@ from lab.distribution.goodness import (
     Method,
     goodness_of_fit,
     holm,
+    noncentrality,
     requests_needed,
     skew_visible,
     upper_given,
@@ -58,6 +59,7 @@ class Judgement:
     hosts: int
     bound: float | None  # the largest deviation of any host that the data allow (95 %); None for no requests
     dispersion_seen: float | None  # which bound, p-value and power allow for; None: as if requests are independent
+    dispersion_freedom: float | None  # degrees of freedom of its estimate; None: it is none, as of the order
     chi_square: float
     degrees_of_freedom: int
     p_value: float  # the chance of at least this much spread, with the dispersion that is seen
@@ -74,6 +76,23 @@ class Judgement:
     requests_needed: int  # that show one host `detect` off its share with 80 % power in a test at `level`
     skew_visible: float | None  # what these requests show so; None if there are none
     dependence: Dependence | None  # None where the order of the answers is not known
+
+    @property
+    def tests(self) -> int:
+        """Of how many tests at 5 % together the one at `level` is."""
+        return round(ALPHA / self.level)
+
+    def one_of(self, tests: int) -> Judgement:
+        """As one of so many tests at 5 % together: what would be seen, and the requests that it takes."""
+        rest = math.inf if self.dispersion_freedom is None else self.dispersion_freedom
+        own, visible = self.degrees_of_freedom, self.skew_visible
+        more = noncentrality(own, ALPHA / tests, rest) / noncentrality(own, self.level, rest)
+        return replace(
+            self,
+            level=ALPHA / tests,
+            requests_needed=math.ceil(more * self.requests_needed),
+            skew_visible=None if visible is None else math.sqrt(more) * visible,
+        )
 
 
 def judge(
@@ -145,6 +164,7 @@ def _judged(
         hosts=len(rows),
         bound=bound(rows),
         dispersion_seen=None if seen is None else seen.dispersion,
+        dispersion_freedom=None if math.isinf(given.degrees_of_freedom) else given.degrees_of_freedom,
         chi_square=goodness.chi_square,
         degrees_of_freedom=freedom,
         p_value=upper_given(goodness, given),

@@ -13,6 +13,7 @@ answers is not looked at, and policies that the spread cannot tell apart are equ
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -231,6 +232,14 @@ class Likeness:
     source: str
     measured: Measured
     candidates: list[Candidate]
+
+    @property
+    def long_ones_even(self) -> bool:
+        """Whether longer sticky connections are compatible where shorter ones would spread these requests more."""
+        sticky = [each for each in self.candidates if each.policy is Policy.STICKY and each.parameter is not None]
+        seen = self.measured.chi_square / (self.measured.tasks - 1)
+        too_long = [each.parameter for each in sticky if not each.compatible and (each.parameter or 0) > seen]
+        return any(each.compatible and (each.parameter or 0) > min(too_long, default=math.inf) for each in sticky)
 
 
 def simulation(gateway: Gateway, requests: int, rng: np.random.Generator) -> Simulation:

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from lab.distribution.goodness import ALPHA, p_values_even
+from lab.distribution.goodness import p_values_even
 from lab.distribution.judgement import Judgement, judge
 from lab.distribution.recovery import EvenAgain, even_again
 from lab.errors import BadInput
@@ -200,7 +200,7 @@ def find(run: Run) -> Findings:
                 if "execution_stopped_at" in task.model_fields_set and (task.execution_stopped_at or math.inf) > end
             )
         ),
-        even_again=_even_again(seconds) if seconds else None,
+        even_again=_even_again(seconds, first_answer) if seconds else None,
         unhealthy_answers=_from_unhealthy(run, record),
         periods=_periods(run, record, fault, seconds),
         hosts=_with_zones(run.hosts, record.tasks),
@@ -457,6 +457,7 @@ class _Seconds:
 
     first: int
     event: float
+    hosts: tuple[str, ...]
     named: Flags
     answers: Integers
     failures: Integers
@@ -476,7 +477,8 @@ def _by_second(run: Run, record: RunRecord, fault: Fault, went: Collection[str])
             answers[row.second - first, number[row.hostname]] += row.requests
     stays = np.array([host not in went for host in hosts])
     final = _final(answers, math.floor(fault.at) - first) & stays
-    return _Seconds(first, fault.at - first, np.array([bool(host) for host in hosts]), answers, failures, final)
+    named = np.array([bool(host) for host in hosts])
+    return _Seconds(first, fault.at - first, tuple(hosts), named, answers, failures, final)
 
 
 def _final(answers: Integers, event: int) -> Flags:
@@ -493,8 +495,8 @@ def _final(answers: Integers, event: int) -> Flags:
     return final
 
 
-def _even_again(seconds: _Seconds) -> EvenAgain:
-    """Over the hosts of the end."""
+def _even_again(seconds: _Seconds, first_answer: Mapping[str, float]) -> EvenAgain:
+    """Over the hosts of the end, and not before the first answer of the last of them."""
     columns = np.flatnonzero(seconds.final & seconds.named)
     counts, failures = seconds.answers, seconds.failures
     if len(columns) == 0:  # nobody that stays answers in the end
@@ -506,14 +508,15 @@ def _even_again(seconds: _Seconds) -> EvenAgain:
     arrived = int((counts[:, columns] > 0).argmax(axis=0).max())  # the first answer of the last of them
     if len(counts) - arrived < _LAST:
         return EvenAgain(None, "too-few", None)
-    if found.seconds is None or len(columns) < 2:
+    if found.seconds is None:
         return found
     # A host that stays off its share to the end is in no window enough to be seen, but in all of them together.
     rest = counts[math.ceil(seconds.event + found.seconds) :, columns].sum(axis=0, keepdims=True)
-    if rest.sum() > 0 and p_values_even(rest)[0] < _BY_CHANCE:
+    if len(columns) > 1 and rest.sum() > 0 and p_values_even(rest)[0] < _BY_CHANCE:
         return EvenAgain(None, "uneven", found.resolution_s)
     # Nor is it even before the last of them has answered, which a window may be too wide to see.
-    return replace(found, seconds=max(found.seconds, arrived - seconds.event))
+    came = max(first_answer.get(seconds.hosts[column], 0.0) for column in columns) - seconds.first
+    return replace(found, seconds=max(found.seconds, arrived - seconds.event, came - seconds.event))
 
 
 def _periods(run: Run, record: RunRecord, fault: Fault | None, seconds: _Seconds | None) -> tuple[Period, ...]:
@@ -560,7 +563,6 @@ def _period(name: str, run: Run, record: RunRecord, first: int, last: int, *, ju
                 windows=seen.windows,
                 presence=seen.presence,
                 settle=seen.settle,
-                level=ALPHA / 2,  # before and after
             )
     counts = {host.hostname: host.requests for host in part.hosts if host.hostname}
     failures = sum(row.requests for row in part.timeline if is_failure(row.status))

@@ -99,8 +99,9 @@ def _distribution(analysis: Analysis) -> Iterator[Part]:
     )
     if judgement.p_value > judgement.p_value_independent:
         yield (
-            f"Both p are of independent requests. With the dispersion that is seen in order or windows, "
-            f"{judgement.dispersion_seen:.3g}, it is {p_words(judgement.p_value)} for as much spread."
+            f"Both p are of independent requests. With the overdispersion that order or windows show "
+            f"({judgement.dispersion_seen:.3g} times the variance of independent requests) it is "
+            f"{p_words(judgement.p_value)} for as much spread."
         )
     if order is not None:
         yield (
@@ -214,9 +215,9 @@ def _strip(ends: tuple[float, float], value: float, widest: float) -> str:
 def _longer(run: LongerRun, detect: float, requests: int) -> Iterator[Part]:
     off = f"a host that stays {percent(detect)} off in all windows alike"
     cannot_tell = (
-        f"Cannot tell yet: {run.requests_needed:,} requests would show {off}, four times of five."
+        f"Cannot tell yet: {run.requests_needed:,} requests would show {off} in four runs of five."
         if run.requests_needed > requests
-        else f"Cannot tell: four of five such runs would have shown {off}, and this one shows none, but the bound does "
+        else f"Cannot tell: in four of five such runs {off} would be seen, and this one shows none, but the bound does "
         "not exclude it."
     )
     stays, trend = (p_words(run.parts.p_stays), p_words(run.parts.p_trend)) if run.parts else ("", "")
@@ -313,6 +314,11 @@ def _likeness(result: Likeness) -> Iterator[Part]:
                 told[each.compatible].append(value)
         lines.append([policy.value, _PARAMETERS[policy], ", ".join(told[True]), ", ".join(told[False])])
     yield Table(("policy", "parameter", "compatible", "not compatible"), lines, text_columns=4)
+    if result.long_ones_even:
+        yield (
+            "Sticky: long connections are few, and chance often spreads few as evenly as can be, so that longer ones "
+            "can be compatible where shorter ones are not."
+        )
 
 
 # lab compare, lab calibrate

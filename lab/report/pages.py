@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -41,12 +41,12 @@ _HOW_TO_READ = (
 
 def run_page(measured: Measured) -> Document:
     """The page of one run."""
-    shown = _evidence([measured])
+    tested = _evidence([measured])
     costs = f"`lab costs --results {measured.folder}`"
     asks = f"What a month of traffic like this costs, with a load balancer and without: {costs}."
     what_it_costs = (Heading("What would it cost?", detail=True), Sentence(asks, detail=True))
-    parts = [*_run(measured, _ALONE, shown), *what_it_costs, *_HOW_TO_READ]
-    return Document(words.answer(measured.findings), parts, _values(measured, shown))
+    parts = [*_run(measured, _ALONE, tested), *what_it_costs, *_HOW_TO_READ]
+    return Document(words.answer(measured.findings), parts, _values(measured, tested))
 
 
 def run_in_short(measured: Measured) -> Document:
@@ -65,21 +65,32 @@ def run_in_short(measured: Measured) -> Document:
 def study_page(study: Study) -> Document:
     """The page of several runs: the answer, the grid of a sweep, the matrix, then each run."""
     matrix = rows(study.measured)
-    shown = _evidence(study.measured)
+    tested = _evidence(study.measured)
     answer = words.study_answer(matrix)
     values = {
         "answer": answer,
-        "runs": [_values(measured, shown) for measured in study.measured],
+        "runs": [_values(measured, tested) for measured in study.measured],
         "left_out": dict(study.left_out),
     }
-    return Document(answer, list(_study(study, matrix, shown)), values)
+    return Document(answer, list(_study(study, matrix, tested)), values)
 
 
 Split = tuple[str, str, str]  # folder of the run, way, and period
 
 
-def _evidence(measured: Sequence[Measured]) -> set[Split]:
-    """The splits of a page of which there is evidence that they are uneven, at 5 % for all of them together."""
+@dataclass(frozen=True)
+class _Tested:
+    """How many splits a page tests, and those that are shown to be uneven, at 5 % for all of them together."""
+
+    splits: int
+    shown: frozenset[Split]
+
+    def periods(self, measured: Measured, arm: str) -> list[str]:
+        """Those of a run and way that are shown to be uneven."""
+        return sorted(name for folder, way, name in self.shown if (folder, way) == (str(measured.folder), arm))
+
+
+def _evidence(measured: Sequence[Measured]) -> _Tested:
     splits = {
         (str(each.folder), arm, period.name): period.judgement.p_value
         for each in measured
@@ -87,13 +98,14 @@ def _evidence(measured: Sequence[Measured]) -> set[Split]:
         for period in findings.periods
         if period.judgement is not None
     }
-    return {split for split, is_shown in zip(splits, evidence(list(splits.values())), strict=True) if is_shown}
+    found = zip(splits, evidence(list(splits.values())), strict=True)
+    return _Tested(len(splits), frozenset(split for split, is_shown in found if is_shown))
 
 
 # One run
 
 
-def _run(measured: Measured, level: int, shown: Collection[Split]) -> Iterator[Part]:
+def _run(measured: Measured, level: int, tested: _Tested) -> Iterator[Part]:
     """All that is to be shown of an experiment; with two ways each has a heading of this *level*."""
     both = len(measured.runs) > 1
     roles = _roles(measured)
@@ -106,8 +118,7 @@ def _run(measured: Measured, level: int, shown: Collection[Split]) -> Iterator[P
     for arm, run in measured.runs.items():
         if both:
             yield Heading(words.capital(words.THROUGH[arm]), level)
-        own = [name for folder, way, name in shown if (folder, way) == (str(measured.folder), arm)]
-        yield from _way(run, measured.findings[arm], roles, own)
+        yield from _way(run, measured.findings[arm], roles, tested.periods(measured, arm), tested.splits)
     if level == _ALONE and (analysis := _analysis(measured.runs[DIRECT])):
         way = f", {words.THROUGH[DIRECT]}" if both else ""
         yield Heading(f"As requests add up{way}", level, folded=True, detail=True)
@@ -116,14 +127,14 @@ def _run(measured: Measured, level: int, shown: Collection[Split]) -> Iterator[P
     yield from (Sentence(text, detail=True) for text in words.source_of(measured))
 
 
-def _way(run: Run, findings: Findings, roles: Mapping[str, str], shown: Sequence[str]) -> Iterator[Part]:
+def _way(run: Run, findings: Findings, roles: Mapping[str, str], shown: Sequence[str], tests: int) -> Iterator[Part]:
     yield from (Sentence(note, "warning") for note in words.load_notes(findings))
     yield words.failures(findings)
     yield from words.times(findings)
     if not run.timeline:
         return
-    judged = {period.name: period.judgement for period in findings.periods if period.judgement is not None}
-    yield words.split(judged, sorted(shown))
+    judged = {each.name: each.judgement.one_of(tests) for each in findings.periods if each.judgement is not None}
+    yield words.split(judged, shown)
     yield _timeline(run, findings, roles)
     yield _hosts(findings, roles)
     splits = {
@@ -192,12 +203,10 @@ def _hosts(findings: Findings, roles: Mapping[str, str]) -> Table:
     return Table(head, lines, caption, text_columns=3, only_page=(len(head) - 3, len(head) - 2))
 
 
-def _values(measured: Measured, shown: Collection[Split]) -> dict[str, Any]:
+def _values(measured: Measured, tested: _Tested) -> dict[str, Any]:
     """One run as --json prints it: of the way through Cloud Map at the top, the others under their own names."""
     direct, beside, proxy = (
-        _way_values(measured.findings[arm], [name for *way, name in shown if way == [str(measured.folder), arm]])
-        if arm in measured.findings
-        else None
+        _way_values(measured.findings[arm], tested.periods(measured, arm)) if arm in measured.findings else None
         for arm in (DIRECT, LOAD_BALANCER, CLIENT_PROXY)
     )
     return {
@@ -250,7 +259,7 @@ def _window(period: Period, is_shown: bool) -> dict[str, Any]:
 # Several runs
 
 
-def _study(study: Study, matrix: Sequence[Row], shown: Collection[Split]) -> Iterator[Part]:
+def _study(study: Study, matrix: Sequence[Row], tested: _Tested) -> Iterator[Part]:
     where = "".join(dict.fromkeys(map(words.measured_on, study.measured))).strip()
     yield Sentence(where, "facts", detail=True)
     found = failed.columns(study.measured)
@@ -279,7 +288,7 @@ def _study(study: Study, matrix: Sequence[Row], shown: Collection[Split]) -> Ite
     for number, measured in enumerate(study.measured):
         title = f"{measured.label}: {words.uncapital(words.answer(measured.findings))}"
         yield Heading(title, 2, f"run-{number}", folded=True, detail=True)
-        yield from _run(measured, 3, shown)
+        yield from _run(measured, 3, tested)
     yield from _HOW_TO_READ
 
 

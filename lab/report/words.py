@@ -134,12 +134,10 @@ def answer(findings: Mapping[str, Findings]) -> str:
     direct = findings[DIRECT]
     if not direct.requests:
         return "No request was answered or failed: nothing was measured."
-    flaw = next((flaw_of(each) for each in findings.values() if each.flaw), "")
-    if flaw:
-        # No finding: what would have come within the rest of it is not known.
-        event = direct.experiment.event
-        nothing = f"says nothing of {'it' if event in flaw else event}" if event else "is no whole one"
-        return f"{capital(flaw)}, so this run {nothing}: {_failed(direct).lower()} until then."
+    flawed = next((each for each in findings.values() if each.flaw), None)
+    if flawed is not None:
+        until = "" if flawed.flaw in _OF_ANOTHER else " until then"
+        return f"{capital(flaw_of(flawed))}, so this run {_no_finding(flawed)}: {_failed(direct).lower()}{until}."
     text = f"{_failed(direct)} {direct.experiment.when}"
     for arm, way in {LOAD_BALANCER: "through a load balancer", CLIENT_PROXY: THROUGH[CLIENT_PROXY]}.items():
         if beside := findings.get(arm):
@@ -161,6 +159,17 @@ _FLAWS = {
     Flaw.ACCIDENT: "the twin itself lost a part meanwhile",
     Flaw.NO_END: "the load did not come to its end",
 }
+
+
+_OF_ANOTHER = {Flaw.NOT_SLOW, Flaw.DISTURBED, Flaw.ACCIDENT}
+"""Of what such a run shows nobody knows whether the event caused it; of others, what would have come after its end."""
+
+
+def _no_finding(findings: Findings) -> str:
+    event = findings.experiment.event
+    if findings.fault is None:
+        return "says nothing of it" if event else "is no whole one"
+    return f"is no measurement of {event}" if findings.flaw in _OF_ANOTHER else f"does not show all of {event}"
 
 
 def flaw_of(findings: Findings) -> str:
@@ -340,7 +349,8 @@ def split(periods: Mapping[str, Judgement], shown: Collection[str]) -> str:
         text += f" Uneven{_when(name)}: {_off(periods[name])} ({p_words(periods[name].p_value)})."
     if len(shown) < len(known):
         rest = " otherwise" if shown else ""
-        text += f" No sign of unevenness{rest}{_would_show([own for n, own in known.items() if n not in shown])}."
+        even = [own for name, own in known.items() if name not in shown]
+        text += f" No sign of unevenness{rest}.{_would_show(even)}{_one_of(even[0])}."
     for name, own in known.items():
         if name not in shown:
             text += _in_runs(own, _when(name))
@@ -370,8 +380,8 @@ def split_numbers(name: str, judgement: Judgement) -> str:
     return (
         f"{capital(name)}: {requests:,} requests over {judgement.hosts:,} hosts, chi-square {judgement.chi_square:.2f} "
         f"on {freedom} degree{'s' if freedom > 1 else ''} of freedom, {p_words(judgement.p_value)}{_given(judgement)}; "
-        f"with {judgement.requests_needed:,} four of five runs would show a host {percent(judgement.detect)} off"
-        f"{'; ' if judgement.left_out else '.'}{left_out(judgement)}"
+        f"of {judgement.requests_needed:,} requests a host {percent(judgement.detect)} off would be seen in four runs "
+        f"of five{_one_of(judgement)}{'; ' if judgement.left_out else '.'}{left_out(judgement)}"
     )
 
 
@@ -399,8 +409,13 @@ def evidence(judgement: Judgement, *, shown: bool, what: str = "host") -> str:
     needed = ""
     if judgement.skew_visible is None or judgement.skew_visible > judgement.detect:
         needed = f", and of {judgement.requests_needed:,} requests one {percent(judgement.detect)} off"
-    seen = _would_show([judgement], what)
-    return f"No sign of unevenness ({p_words(judgement.p_value)}){seen}{needed}.{_in_runs(judgement)}"
+    seen = f"{_would_show([judgement], what)}{needed}{_one_of(judgement)}"
+    return f"No sign of unevenness ({p_words(judgement.p_value)}).{seen}.{_in_runs(judgement)}"
+
+
+def _one_of(judgement: Judgement) -> str:
+    """Beside what would be seen: of how many tests at 5 % together, for that moves it."""
+    return f" (as one of {judgement.tests} tests)" if judgement.tests > 1 else ""
 
 
 def _in_runs(judgement: Judgement, when: str = "") -> str:
@@ -417,7 +432,7 @@ def _given(judgement: Judgement) -> str:
     """What a p-value allows for beside chance."""
     if judgement.p_value == judgement.p_value_independent:
         return ""
-    return f" given a dispersion of {judgement.dispersion_seen:.3g}"
+    return f" given an overdispersion of {judgement.dispersion_seen:.3g}"
 
 
 def _off(judgement: Judgement) -> str:
@@ -429,8 +444,8 @@ def _off(judgement: Judgement) -> str:
 def _would_show(judgements: Sequence[Judgement], what: str = "host") -> str:
     seen = [own.skew_visible for own in judgements if own.skew_visible is not None and own.skew_visible <= 1]
     if len(seen) < len(judgements):
-        return "; so few requests would hardly show any"
-    return f"; in four of five such runs a {what} {percent(max(seen))} off would be seen"
+        return " So few requests would hardly show any"
+    return f" A {what} {percent(max(seen))} off its share would be seen in four runs of five"
 
 
 def _confidence(judgements: Sequence[Judgement]) -> str:

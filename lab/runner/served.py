@@ -8,6 +8,7 @@ reached through its load balancer.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from load.traffic.settings import AUTHORIZATIONS
 
 _DESCRIBED = 10  # services that DescribeServices takes
 _HTTP = 80
+_URL = re.compile("(https?:)/+(.*)", re.IGNORECASE)  # a path has but one of its slashes
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,15 @@ def find_target(path: Path, service: str | None, say: Callable[[str], None]) -> 
     The twin is asked where the file is absent or lacks an output, or a *service* (NAME or CLUSTER/NAME) is given; what
     it answered is told to *say*, in a line.
 
-    Raises BadInput: there is neither, or not the one service and URL that could be meant. Raises Missing: the twin does
-    not answer.
+    Raises BadInput: the path is a URL; there is neither, or not the one service and URL that could be meant. Raises
+    Missing: the twin does not answer.
     """
+    if url := _URL.match(str(path)):
+        raise BadInput(
+            f"--target {url[1]}//{url[2]} is a URL, and --target takes an outputs file, which names the service and "
+            "where ECS is too: leave it out beside `twin up`, or name the file that `make deploy` or `terraform output "
+            "-json` wrote."
+        )
     state = path.parent
     if not (state / "twin.json").exists():
         if service is not None:

@@ -93,7 +93,10 @@ def test_answers_in_runs_are_said_to_be_so_and_are_not_uneven(lab: Command, tmp_
 
     verdict = out.splitlines()[1]
     assert code == 0
-    assert verdict.startswith("No sign of unevenness (p = 0.53); in four of five such runs a host 44.5 % off would be ")
+    assert verdict.startswith(
+        "No sign of unevenness (p = 0.53). A host 44.5 % off its share would be seen in four runs of five, and of "
+    )
+    assert " requests one 5 % off (as one of 7 tests). Independent" in verdict
     assert verdict.endswith(
         "Independent requests would seldom be spread so much (p < 0.0001); answers in runs are, and these are seen to "
         "be spread 24.8 times as much."

@@ -139,3 +139,14 @@ def test_a_host_five_percent_off_is_seen_with_the_stated_power(hosts: int, level
     runs = np.random.default_rng(8).multinomial(needed, share, size=1_000)
     uneven = sum(judge({str(i): int(n) for i, n in enumerate(run)}).p_value <= level for run in runs)
     assert 0.77 <= uneven / 1_000 <= 0.83
+
+
+@pytest.mark.parametrize("counts", [{"a": 400, "b": 410, "c": 390}, {"a": 0, "b": 0}])
+def test_as_one_of_so_many_tests_it_is_as_if_judged_at_their_level(counts: dict[str, int]) -> None:
+    alone, one = judge(counts), judge(counts, level=0.05 / 8)
+
+    assert alone.one_of(1) == alone
+    assert alone.one_of(8).requests_needed == pytest.approx(one.requests_needed, rel=1e-4)
+    assert alone.one_of(8).skew_visible == (one.skew_visible and pytest.approx(one.skew_visible))
+    assert (alone.tests, alone.one_of(8).tests, one.tests) == (1, 8, 8)
+    assert one.one_of(1).requests_needed == pytest.approx(alone.requests_needed, rel=1e-3)

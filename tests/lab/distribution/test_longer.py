@@ -10,9 +10,10 @@ from scipy import stats
 from lab.distribution.goodness import evidence
 from lab.distribution.intervals import Share, bound, coarse, dispersion_seen, partition
 from lab.distribution.intervals import shares as share_rows
+from lab.distribution.judgement import analyse
 from lab.distribution.longer import LongerRun, longer_run
 from lab.distribution.presence import Exposure, constant_exposure
-from lab.records.observations import Integers, Windows
+from lab.records.observations import Integers, Observations, Windows
 
 SHARES = np.full(3, 1 / 3)
 
@@ -114,3 +115,16 @@ def test_coarse_windows_hold_everything_and_enough() -> None:
     few = coarse(windows_of(table[:20]), np.array([0.7, 0.2, 0.1]), 32)
     assert few.sum(axis=1).min() >= 0.5 * 50
     assert len(coarse(windows_of(table[:0]), SHARES, 32)) == 0
+
+
+@pytest.mark.parametrize(("windows", "ratio"), [(12, 1.15), (40, 1.0)])
+def test_the_evidence_takes_more_requests_than_a_longer_run_where_the_windows_are_few(
+    windows: int, ratio: float
+) -> None:
+    """As the overdispersion between 12 windows is known less well than that between the 32 of a longer run."""
+    table = chance(np.random.default_rng(5), [1 / 3] * 3, windows)
+    counts = dict(zip("abc", table.sum(axis=0).tolist(), strict=True))
+    found = analyse(Observations("run", "run", windows, counts, windows=windows_of(table)))
+
+    assert found.longer_run is not None
+    assert found.judgement.requests_needed / found.longer_run.requests_needed == pytest.approx(ratio, abs=0.005)

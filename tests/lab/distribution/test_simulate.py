@@ -38,6 +38,12 @@ def test_least_request_says_when_the_start_counts(lab: Command) -> None:
     assert "the start is left out" not in many
 
 
+def test_where_no_longer_connections_are_compatible_nothing_is_said_of_them(lab: Command, tmp_path: Path) -> None:
+    path = tmp_path / "counts.txt"
+    path.write_text("1184 a\n1183 b\n1184 c\n")
+    assert "longer ones" not in lab("--like", str(path))[1]
+
+
 def test_like_a_measured_run(lab: Command, tmp_path: Path) -> None:
     path, picture = tmp_path / "counts.txt", tmp_path / "skew.svg"
     path.write_text("1183 a\n1115 b\n1253 c\n")
@@ -45,6 +51,8 @@ def test_like_a_measured_run(lab: Command, tmp_path: Path) -> None:
     assert code == 0
     assert "3,551 requests over 3 tasks, chi-square 8.05" in out
     assert "requests of a connection" in out
+    assert "2, 5, 10, 20, 50, 200  100, 500, 1,000" in out
+    assert "longer ones can be compatible where shorter ones are not" in out
     text = picture.read_text()
     assert "measured" in text
     assert "least-request" in text

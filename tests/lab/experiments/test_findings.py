@@ -217,9 +217,19 @@ def test_two_seconds_are_too_few_to_be_even_again() -> None:
     short = tuple(row for row in run.timeline if row.second <= START + 13)
     assert even_again_s(find(Run(run.path, run.meta, run.hosts, short))) is None
     longer = tuple(row for row in run.timeline if row.second <= START + 15)
-    assert even_again_s(find(Run(run.path, run.meta, run.hosts, longer))) == pytest.approx(
-        2.6
-    )  # d answers from START + 13 on
+    assert even_again_s(find(Run(run.path, run.meta, run.hosts, longer))) == pytest.approx(2.8)  # d's first answer
+
+
+@pytest.mark.parametrize("seen", [START + 13.2, START + 14.9])
+def test_it_is_not_even_again_before_the_last_host_that_came_has_answered(seen: float) -> None:
+    run = run_with_a_stop()
+    hosts = tuple(host._replace(first_seen=seen) if host.hostname == "d" else host for host in run.hosts)
+    findings = find(replace(run, hosts=hosts))
+
+    assert findings.times.replace == pytest.approx(seen - START - 10.4)
+    assert even_again_s(findings) == pytest.approx(seen - START - 10.4)
+    assert findings.even_again is not None
+    assert findings.even_again.resolution_s == find(run).even_again.resolution_s  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("left", [1, 2, 30])
@@ -462,14 +472,14 @@ def test_a_run_without_a_request() -> None:
         (
             {"complete": True, "settings": {"run_time_s": 30}},
             "the load ended after 20 of 30 s",
-            "The load ended after 20 of 30 s, so this run says nothing of the stop: 8 of 588 requests failed until "
-            "then.",
+            "The load ended after 20 of 30 s, so this run does not show all of the stop: 8 of 588 requests failed "
+            "until then.",
         ),
         (
             {"complete": False, "duration_s": None},
             "the load did not come to its end",
-            "The load did not come to its end, so this run says nothing of the stop: 8 of 588 requests failed until "
-            "then.",
+            "The load did not come to its end, so this run does not show all of the stop: 8 of 588 requests failed "
+            "until then.",
         ),
         (
             {"complete": False, "faults": [], "experiment": {"name": "stop-task"}},
@@ -666,6 +676,7 @@ def test_what_the_twin_lost_is_no_finding() -> None:
     findings = find(Run(run.path, meta, run.hosts, run.timeline))
 
     assert findings.flaw is Flaw.ACCIDENT
+    assert "so this run is no measurement of the stop: 8 of 588 requests failed." in answer({"direct": findings})
     assert "the gateway's Envoy exited with code -9" in " ".join(load_notes(findings))
 
 

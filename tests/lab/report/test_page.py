@@ -577,7 +577,7 @@ def test_a_load_that_ended_early_is_told_in_the_headline_and_survived_nothing(tm
     after = cut_short(write_run(tmp_path / "after", rng, seconds=15), after_event=True)
     said = "The load ended before the stop, so this run says nothing of it: none of 3,600 requests failed until then."
     assert headline(written(read_measured(before))) == said
-    assert "The load ended after 15 of 60 s, so this run says nothing of the stop" in headline(
+    assert "The load ended after 15 of 60 s, so this run does not show all of the stop" in headline(
         written(read_measured(after))
     )
 

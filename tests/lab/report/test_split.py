@@ -143,5 +143,29 @@ def test_a_split_whose_answers_come_in_runs_is_said_to_be_spread_by_them() -> No
     assert "seldom be spread so much after (p" in text
     assert f"seen to be spread {after.dispersion_seen:.3g} times as much." in text
     assert "so much before" not in text
-    assert f"given a dispersion of {after.dispersion_seen:.3g}; with" in split_numbers("after", after)
-    assert "given a dispersion" not in split_numbers("counts", replace(before, p_value=before.p_value_independent))
+    assert f"given an overdispersion of {after.dispersion_seen:.3g}; of " in split_numbers("after", after)
+    assert "overdispersion" not in split_numbers("counts", replace(before, p_value=before.p_value_independent))
+
+
+def test_what_would_be_seen_is_said_with_the_number_of_tests_that_it_is_one_of() -> None:
+    alone = analysis_of(3, 4_000).judgement
+    alone = alone.one_of(1)
+    one = alone.one_of(8)
+    assert alone.skew_visible is not None
+    assert one.skew_visible is not None
+    assert one.skew_visible > alone.skew_visible
+    assert one.requests_needed > alone.requests_needed
+
+    seen = f" A host {percent(alone.skew_visible)} off its share would be seen in four runs of five."
+    assert seen in split({"whole run": alone}, [])
+    assert (
+        f" A host {percent(one.skew_visible)} off its share would be seen in four runs of five (as one of 8 tests)."
+        in split({"whole run": one}, [])
+    )
+    assert f"of {alone.requests_needed:,} requests a host 5 % off would be seen in four runs of five." in split_numbers(
+        "whole run", alone
+    )
+    assert (
+        f"{one.requests_needed:,} requests a host 5 % off would be seen in four runs of five (as one of 8 tests)."
+        in (split_numbers("whole run", one))
+    )

@@ -28,6 +28,16 @@ def target(shop: Shop) -> Path:
     return shop.twin.state / "outputs.json"
 
 
+@pytest.mark.parametrize("command", [("run", "stop-task"), ("drain-task", "x")])
+def test_a_url_is_no_outputs_file(command: tuple[str, ...], lab: Command) -> None:
+    code, _, err = lab(*command, "--target", "http://127.0.0.1:8300")
+
+    assert code == 2
+    assert err.startswith(
+        "lab: --target http://127.0.0.1:8300 is a URL, and --target takes an outputs file, which names"
+    )
+
+
 def test_where_nothing_is_deployed_it_is_said_what_to_do(shop: Shop, lab: Command, tmp_path: Path) -> None:
     code, _, err = lab("run", "stop-task", "--target", str(target(shop)), "--results", str(tmp_path))
 
