@@ -236,10 +236,10 @@ class Likeness:
     @property
     def long_ones_even(self) -> bool:
         """Whether longer sticky connections are compatible where shorter ones would spread these requests more."""
-        sticky = [each for each in self.candidates if each.policy is Policy.STICKY and each.parameter is not None]
+        sticky = {each.parameter or 0: each.compatible for each in self.candidates if each.policy is Policy.STICKY}
         seen = self.measured.chi_square / (self.measured.tasks - 1)
-        too_long = [each.parameter for each in sticky if not each.compatible and (each.parameter or 0) > seen]
-        return any(each.compatible and (each.parameter or 0) > min(too_long, default=math.inf) for each in sticky)
+        shortest = min((length for length in sticky if length > seen and not sticky[length]), default=math.inf)
+        return any(length > shortest for length in sticky if sticky[length])
 
 
 def simulation(gateway: Gateway, requests: int, rng: np.random.Generator) -> Simulation:
