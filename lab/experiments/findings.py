@@ -208,7 +208,7 @@ def find(run: Run) -> Findings:
         duration=spanned if record.counted_s is None else record.counted_s,
         after=max(end - fault.at, 0.0) if fault else None,
         planned=record.settings.run_time_s or None,
-        asked_rate=record.settings.rate or None,
+        asked_rate=record.asked_rate,
         users=record.users or 0,
         lost_workers=record.workers_lost,
         resets=record.resets,

@@ -178,6 +178,7 @@ class SettingsRecord(_Record):
     run_time_s: Amount = None
     path_mix: str | None = None
     group_by: str | None = None
+    shape: str | None = None
 
 
 class RunRecord(_Record):
@@ -197,6 +198,7 @@ class RunRecord(_Record):
     requests: Count | None = None
     failures: Count | None = None
     unfinished: Count | None = None
+    due: Count | None = None
     resets: tuple[Seconds, ...] = ()
     workers_lost: tuple[LostWorker, ...] = ()
     response_bytes_mean: Bytes | None = None
@@ -231,6 +233,17 @@ class RunRecord(_Record):
         if self.duration_s is None or self.end is None:
             return self.duration_s
         return counted_seconds(self.duration_s, self.end, self.resets)
+
+    @property
+    def asked_rate(self) -> float | None:
+        """Requests/s that the load was asked for, on average where it has a shape; None for a closed loop.
+
+        Nor does an older run with a shape say it.
+        """
+        rate = self.settings.rate or None
+        if not rate or self.settings.shape in (None, "constant"):
+            return rate
+        return round(self.due / self.counted_s, 1) if self.due and self.counted_s else None
 
 
 def presence_of(record: RunRecord) -> dict[str, tuple[float | None, float | None]]:

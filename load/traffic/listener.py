@@ -5,6 +5,7 @@ The counts are those of `load.groups`; this is one of their outputs.
 
 from __future__ import annotations
 
+import logging
 import platform
 import signal
 import sys
@@ -34,12 +35,13 @@ from locust.web import WebUI
 from load.errors import BadOption, LoadError
 from load.groups.plugin import Groups, groups_of
 from load.groups.rows import GroupRow, LatencyRow, SecondRow
-from load.rate import due, is_missed, missed_sentence
+from load.rate import behind_sentence, due, is_missed, missed_sentence
 from load.traffic.guard import stand_before
 from load.traffic.options import add_options, apply_shape, require_host, resolve
 from load.traffic.recorder import Recorder
 from load.traffic.settings import DEFAULTS, LoadSettings, check
 from load.traffic.sharing import tell_users
+from load.traffic.user import requests_behind
 
 __all__ = ["register"]
 
@@ -50,8 +52,13 @@ _EXIT_CODE = LoadError.exit_code
 _END_NOW = "load.end_now"
 _TERMINATED_WITHIN = 5.0
 
+# A worker's message, once a test or reset: its requests are behind.
+_BEHIND = "load.behind"
+
 # Answers that take longer than this after the end of the load are worth a word in the terminal.
 _QUIET_WAIT = 2.0
+
+_logger = logging.getLogger(__name__)
 
 
 def register() -> None:
@@ -83,6 +90,8 @@ class Listener:
         self.recorder = Recorder(Path(folder) if folder else None, _say)
         self._users = 0
         self._changes: list[dict[str, float]] = []
+        self._shares: list[tuple[float, float]] = []
+        self._behind = False
         self._ending = False
         self._finished = False
         self._signals = 0
@@ -93,6 +102,9 @@ class Listener:
         resolve(environment)
         gevent.signal_handler(signal.SIGINT, self._on_interrupt)
         gevent.signal_handler(signal.SIGTERM, self._on_termination)
+        requests_behind.add_listener(self._on_behind)
+        for anew in (on.test_start, on.reset_stats):
+            anew.add_listener(self._forget_behind)
         if isinstance(environment.runner, WorkerRunner):
             if options is not None:
                 # Else each worker of --processes prints a list of its own before the master's: no JSON together.
@@ -102,7 +114,9 @@ class Listener:
             return
         self.groups.outputs.append(self)
         self.groups.remarks.append(self._missed_rate)
-        tell_users(environment, self._on_users)
+        if isinstance(environment.runner, MasterRunner):
+            environment.runner.register_message(_BEHIND, lambda **_: self._on_behind(environment))
+        tell_users(environment, self._on_users, self._on_share)
         on.test_stopping.add_listener(self._on_test_stopping)
         on.test_stop.add_listener(self._on_test_stop)
         apply_shape(environment, LoadSettings.from_options(options).shape)
@@ -122,7 +136,7 @@ class Listener:
         except LoadError as error:
             raise StopTest(str(error)) from None
         self._finished = False
-        self._users, self._changes = self._described_users, []
+        self._users, self._changes, self._shares = self._described_users, [], []
         self.recorder.start(now, self._description())
 
     def append(self, seconds: Sequence[SecondRow], latency: Sequence[LatencyRow]) -> None:
@@ -139,12 +153,12 @@ class Listener:
 
     def finish(self, groups: Groups) -> None:
         """Complete the folder, and say where it is."""
-        rate, seconds = self._rate, self.recorder.counted
+        were_due = self._due
         self.recorder.complete(
             time.time(),
             {
                 "unfinished": groups.counts.unfinished,
-                "due": None if rate is None or seconds is None else due(rate, seconds),
+                "due": None if were_due is None else round(were_due),
                 "user_changes": self._changes,
                 "workers_lost": [asdict(worker) for worker in groups.lost()],
                 "hosts_folded": groups.counts.folded,
@@ -188,24 +202,48 @@ class Listener:
 
     @property
     def _rate(self) -> float | None:
-        """What is asked for all along: with a shape it changes."""
-        settings = LoadSettings.from_options(self.environment.parsed_options)
-        return settings.rate if settings.shape == DEFAULTS["shape"] else None
+        return LoadSettings.from_options(self.environment.parsed_options).rate
+
+    @property
+    def _due(self) -> float | None:
+        """How many requests were due while they were counted, once the load has ended; None in a closed loop."""
+        rate, counted = self._rate, self.recorder.counted
+        return None if rate is None or counted is None else due(rate, self._shares, *counted)
 
     def _on_users(self, users: int) -> None:
         if users != self._users:
             self._users = users
             self._changes.append({"at": round(time.time(), 3), "users": users})
 
+    def _on_share(self, share: float) -> None:
+        if not self._shares or share != self._shares[-1][1]:
+            self._shares.append((time.time(), share))
+
+    def _on_behind(self, environment: Environment, **_: Any) -> None:
+        """Say it once, to whoever follows the test."""
+        rate, runner = self._rate, self.environment.runner
+        if environment is not self.environment or self._behind or rate is None:
+            return
+        self._behind = True
+        if isinstance(runner, WorkerRunner):
+            runner.send_message(_BEHIND)
+        else:
+            _logger.warning(behind_sentence(rate))
+
+    def _forget_behind(self, **_: Any) -> None:
+        self._behind = False
+
     def _missed_rate(self) -> str:
-        """That less than the rate was sent, once the test is over: until then some requests are under way."""
-        rate, seconds, counts = self._rate, self.recorder.counted, self.groups.counts
-        if not self.groups.is_over or not rate or not seconds:
-            return ""
-        sent = counts.requests + counts.unfinished
-        if not is_missed(sent, rate, seconds, self._described_users):
-            return ""
-        return missed_sentence(sent / seconds, rate, bool(self.groups.lost()))
+        """That requests were sent late, or at the end fewer than were due: until then some are under way."""
+        settings, counted = LoadSettings.from_options(self.environment.parsed_options), self.recorder.counted
+        if (were_due := self._due) and counted and self.groups.is_over:
+            seconds, counts = counted[1] - counted[0], self.groups.counts
+            sent = counts.requests + counts.unfinished
+            # A shape has less than the rate: its mean.
+            asked = settings.rate if settings.shape == DEFAULTS["shape"] else round(were_due / seconds, 1)
+            if asked and is_missed(sent, asked, seconds, self._described_users):
+                return missed_sentence(sent / seconds, asked, bool(self.groups.lost()))
+        return behind_sentence(settings.rate) if self._behind and settings.rate else ""
 
     # The web UI: its Start button checks the load's options
 

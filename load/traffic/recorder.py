@@ -60,12 +60,12 @@ class Recorder:
         return self._run.path if self._run else None
 
     @property
-    def counted(self) -> float | None:
-        """Seconds for which the requests of a run whose load has ended were counted."""
+    def counted(self) -> tuple[float, float] | None:
+        """From when until when the requests of a run whose load has ended were counted."""
         run = self._run
         if run is None or run.start is None or run.end is None:
             return None
-        return counted_seconds(run.end - run.start, run.end, run.resets)
+        return run.end - counted_seconds(run.end - run.start, run.end, run.resets), run.end
 
     def prepare(self, description: Mapping[str, Any]) -> None:
         """Make the folder of the next run, unless it is there already. Raises LoadError."""

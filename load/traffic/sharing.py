@@ -12,8 +12,10 @@ from load.traffic.options import OptionShape
 __all__ = ["tell_users"]
 
 
-def tell_users(environment: Environment, wanted: Callable[[int], None]) -> None:
-    """Write into the options how many users there are, at every step; `wanted` gets each new number that is aimed at.
+def tell_users(environment: Environment, wanted: Callable[[int], None], asked: Callable[[float], None]) -> None:
+    """Write into the options how many users there are, at every step.
+
+    `wanted` gets each new number that is aimed at, and `asked` at every step the share of the rate that is asked for.
 
     Whatever changes the number asks the dispatcher: the start of a test, the web UI, a shape, the keys of the terminal.
     What it gives goes to the workers together with the options.
@@ -32,6 +34,7 @@ def tell_users(environment: Environment, wanted: Callable[[int], None]) -> None:
             # With a shape of ours the rate has that shape, and is whole at its peak.
             shaped = isinstance(environment.shape_class, OptionShape)
             options.users_of_rate = (options.num_users if shaped else users) or 1
+            asked(users / options.users_of_rate)
             return by_worker
 
     if options is not None:

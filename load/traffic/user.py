@@ -10,14 +10,19 @@ from gevent.pool import Pool
 from locust import FastHttpUser, task
 from locust.contrib.fasthttp import ResponseContextManager
 from locust.env import Environment
+from locust.event import EventHook
 
 from load.groups.plugin import request_unfinished
+from load.rate import Lateness
 from load.traffic.arrivals import Arrivals, PathMix
 from load.traffic.connections import NotSent, client_pool
 from load.traffic.settings import CLOSE, LoadSettings
 from load.traffic.signing import authorizer
 
-__all__ = ["HostnameUser"]
+__all__ = ["HostnameUser", "requests_behind"]
+
+requests_behind = EventHook()
+"""Fired with `environment` by a user whose requests have been sent late for a while, and again if that goes on."""
 
 _LOOKS = 1.0  # seconds after which a user that waits for its next request sees whether others came or went
 
@@ -53,6 +58,7 @@ class HostnameUser(FastHttpUser):
         if self.settings.rate:
             self.arrivals = Arrivals(self.interval(self.settings.rate), time.perf_counter(), random.Random())
             self.in_flight = Pool(self.concurrency)
+            self.lateness = Lateness()
 
     def stop(self, force: bool = False) -> bool:
         """Send no more requests; Locust calls it when the load ends. Those under way have the time of --stop-timeout.
@@ -89,7 +95,16 @@ class HostnameUser(FastHttpUser):
             self.arrivals.pace(self.interval(self.settings.rate), now)
             wait = self.arrivals.due - now
             gevent.sleep(min(max(0.0, wait), _LOOKS))
-        self.in_flight.spawn(self.request_due, path, self.arrivals.next())
+        due = self.arrivals.next()
+        while not self.in_flight.wait_available(_LOOKS):
+            self.look(due)
+        self.in_flight.spawn(self.request_due, path, due)
+        self.look(due)
+
+    def look(self, due: float) -> None:
+        """See whether requests are sent late."""
+        if self.lateness.is_behind(due, time.perf_counter()):
+            requests_behind.fire(environment=self.environment)
 
     def interval(self, rate: float) -> float:
         """Seconds between two requests of this user, as one of those that there are."""

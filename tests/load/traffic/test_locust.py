@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from lab.records.observations import observe
+from lab.records.run import record_of
 from load.results import read_run
 
 from_service = {"alpha": "eu-west-2a", "beta": "eu-west-2b", "gamma": "eu-west-2c"}
@@ -140,6 +141,28 @@ def test_an_open_loop_counts_the_time_that_requests_were_kept_from_being_sent(lo
     assert note in (locust.folder / "report.html").read_text()
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_requests_that_are_behind_are_said_while_the_load_goes_on_and_once(
+    locust: Any, service: str, free_port: int, workers: int
+) -> None:
+    locust.locustfile = locust.folder / "one_at_a_time.py"
+    locust.locustfile.write_text(
+        "from load import rate\nfrom locustfile import HostnameUser\n"
+        "HostnameUser.concurrency = 1\nrate._LATE_FOR = 0.5\n"
+    )
+    arguments = ["--headless", "-H", service, "-u", "4", "-r", "4", "-t", "4s", "--path-mix", "slow/hostname=1"]
+    if workers:
+        arguments += ["--processes", str(workers), "--master-bind-port", str(free_port), "--master-port"]
+        arguments += [str(free_port), "--master-bind-host", "127.0.0.1"]
+    _, _, stderr = locust.run(*arguments, "--rate", "50")
+    said = "were sent over half a second after they were due: 50 requests/s could not be kept up"
+    (line,) = [line for line in stderr.splitlines() if said in line]
+    assert "WARNING" in line
+    assert stderr.index(said) < stderr.index("Requests by hostname")
+    # At the end it is known how many were sent.
+    assert "of 50 requests/s could be sent" in stderr.partition("Requests by hostname")[2]
+
+
 def test_a_shape_follows_the_run_time_and_ends_it(locust: Any, service: str) -> None:
     arguments = ("--headless", "-H", service, "-u", "10", "-t", "2s", "--shape", "steps", "--rate", "100")
     code, _, stderr = locust.run(*arguments)
@@ -150,8 +173,13 @@ def test_a_shape_follows_the_run_time_and_ends_it(locust: Any, service: str) -> 
     assert run.meta["settings"]["shape"] == "steps"
     # The rate has the shape, which Locust asks for once a second: a fifth of it, then three fifths.
     assert run.meta["requests"] == pytest.approx(20 + 60, rel=0.4)
-    assert run.meta["due"] is None
+    sent = run.meta["requests"] + run.meta["unfinished"]
+    assert sent == pytest.approx(run.meta["due"], rel=0.25)
+    assert run.meta["due"] < 150
     assert run.meta["user_changes"][0]["users"] == 2
+    assert "could be sent" not in stderr
+    asked = record_of(run).asked_rate
+    assert asked == pytest.approx(run.meta["due"] / run.meta["duration_s"], abs=0.1)
 
 
 def test_requests_carry_a_token_or_a_signature(locust: Any, own_service: str) -> None:
