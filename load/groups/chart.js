@@ -42,18 +42,26 @@
       ? [state, element("a", { href: `./${key}/csv` }, "CSV"), element("a", { href: `./?tab=${key}` }, "Locust")]
       : [element("a", { href: `./${key}`, target: "_blank" }, "Charts on a page of their own")];
     const heading = element("div", {}, element("h1", {}, `Requests by ${key.slice(0, -1)}`), element("p", { class: "target", "data-at": "target" }));
+    const heads = element("thead", { "data-at": "heads" });
+    heads.addEventListener("click", (event) => {
+      const column = Number(event.target.closest("button")?.value ?? NaN);
+      if (Number.isNaN(column)) return;
+      sorted = { column, down: sorted.column === column ? !sorted.down : column >= texts() };
+      drawTable();
+    });
     const rows = element("section", {}, element("h2", {}, "All figures"),
-      element("div", { class: "scroll" }, element("table", {}, element("thead", { "data-at": "heads" }), element("tbody", { "data-at": "rows" }))));
+      element("div", { class: "scroll" }, element("table", {}, heads, element("tbody", { "data-at": "rows" }))));
     root.append(
       ...(isAlone ? [element("header", {}, heading, element("nav", {}, ...links))] : []),
       element("p", { role: "alert", hidden: "", "data-at": "message" }),
-      element("section", { class: "tiles", "aria-label": "Totals" }, tile("total", "requests"), tile("rate", "requests/s, last\u00a05\u00a0s"), tile("failed", "failures"), tile("known", key), spread),
+      element("section", { class: "tiles", "aria-label": "Totals" }, tile("total", "requests"), tile("rate", "requests/s"), tile("failed", "failures"), tile("known", key), spread),
       element("section", {}, element("h2", {}, "Share of requests"), element("div", { "data-at": "shares" }),
         element("p", { class: "hint" }, "Dashed: the even part, counted over the time in which it was there; the 5 s after it came and before it went during the run are left out. ", element("span", { "data-at": "suffix" }))),
       panel("Requests per Second", "requests", legend("legend")),
       panel("Failures per Second", "failures", legend("failing")),
       panel("Response Times (ms)", "times", legend("percentiles")),
-      ...(isAlone ? [rows] : [element("p", { class: "hint" }, ...links)]),
+      ...(isAlone ? [] : [element("p", { class: "hint" }, ...links)]),
+      rows,
       element("div", { class: "tooltip", hidden: "", "data-at": "tooltip" }),
     );
     document.head.append(element("link", { rel: "stylesheet", href: `./${key}/chart.css` }));
@@ -81,17 +89,16 @@
   const short = (name, suffix) => (suffix && name.endsWith(suffix) ? name.slice(0, -suffix.length) : name);
   const signed = (percent) => `${percent > -0.05 ? "+" : "−"}${Math.abs(percent).toFixed(1)}%`;
 
-  // By its place in an order that the server keeps, so that it is the same in every browser and after a reload.
-  const colourOf = (name, places) => (name in places ? COLOURS[places[name] % COLOURS.length] : REST);
-
-  // A colour each for at most as many as there are; those that came first keep theirs.
-  function tellApart(series, places) {
-    const free = new Set(COLOURS.keys());
-    for (const one of series.filter(({ key }) => key in places).sort((one, other) => places[one.key] - places[other.key])) {
-      let at = places[one.key] % COLOURS.length;
-      while (!free.delete(at)) at = (at + 1) % COLOURS.length;
-      one.colour = COLOURS[at];
+  // A colour each for at most as many as there are, by its place in an order that the server keeps: so it is the same in
+  // every browser, after a reload and after a reset. Those that came first keep theirs.
+  function coloursOf(names, places) {
+    const [free, colours] = [new Set(COLOURS.keys()), new Map()];
+    for (const name of names.filter((name) => name in places).sort((one, other) => places[one] - places[other])) {
+      let at = places[name] % COLOURS.length;
+      while (free.size && !free.delete(at)) at = (at + 1) % COLOURS.length;
+      colours.set(name, COLOURS[at]);
     }
+    return colours;
   }
 
   // The seconds that came so far, by series; the answers bring the last of them again.
@@ -119,14 +126,17 @@
     // Not the furthest: a group with few requests is far from its part by chance.
     const beyond = (group) => Math.abs(group.vs_even) / group.chance;
     const least = compared.reduce((far, group) => (far === null || beyond(group) > beyond(far) ? group : far), null);
-    const last = sum(Object.values(past.requests).map((counts) => sum(counts.slice(-5))));
+    // Those of whole seconds: the first request came, or the counts were cleared, somewhere within one.
+    const whole = data.first === null ? 0 : Math.max(0, Math.min(5, past.end - data.first - 1));
+    const last = sum(Object.values(past.requests).map((counts) => sum(counts.slice(counts.length - whole))));
     at("total").textContent = number.format(data.total_requests);
-    at("rate").textContent = number.format(Math.round(last / 5));
+    at("rate").textContent = whole ? number.format(Math.round(last / whole)) : "–";
+    at("rate").nextSibling.textContent = `requests/s, last\u00a0${whole || 5}\u00a0s`;
     at("failed").textContent = number.format(data.total_failures);
     at("failed").className = data.total_failures ? "bad" : "";
     at("known").textContent = number.format(data.known_groups);
     at("spread").textContent = least ? signed(least.vs_even) : "–";
-    at("chance").textContent = least ? `${short(least.group, data.suffix)}; by chance alone up to ±${least.chance.toFixed(1)}%` : "";
+    at("chance").textContent = least ? `${short(least.group, data.suffix)}; by chance alone up to ±${least.chance.toFixed(1)}% at any one look` : "";
   }
 
   function drawShares(data) {
@@ -136,7 +146,7 @@
     const many = data.known_groups > MOST_STACKED;
     const rows = shown.map((group) => {
       const notes = [many ? "" : group.detail, ROLES[group.role]].filter(Boolean).join(", ");
-      const bar = element("i", { style: `width:${(100 * group.share) / widest}%;background:${many ? "var(--bar)" : colourOf(group.group, data.places)}` });
+      const bar = element("i", { style: `width:${(100 * group.share) / widest}%;background:${many ? "var(--bar)" : data.colours.get(group.group) ?? REST}` });
       const track = element("div", { class: "track" }, bar);
       if (group.vs_even !== null) track.append(element("div", { class: "even", style: `left:${(100 * even(group)) / widest}%` }));
       const value = element("div", { class: "value" }, `${group.share.toFixed(1)}%${group.vs_even === null ? "" : ` (${signed(group.vs_even)})`}`);
@@ -250,16 +260,16 @@
     });
   }
 
-  function seriesOf(kind, data, names) {
+  function seriesOf(kind, data, names, colours) {
     const roles = new Map(data.groups.map((group) => [group.group, group.role]));
     return names.map((name) => {
       const said = ROLES[roles.get(name)] ? ` (${ROLES[roles.get(name)]})` : "";
-      return { key: name, name: short(name, data.suffix), label: short(name, data.suffix) + said, counts: past[kind][name], colour: colourOf(name, data.places) };
+      return { key: name, name: short(name, data.suffix), label: short(name, data.suffix) + said, counts: past[kind][name], colour: colours.get(name) ?? REST };
     });
   }
 
   function drawRequests(data) {
-    const series = seriesOf("requests", data, past.names);
+    const series = seriesOf("requests", data, past.names, data.colours);
     const many = data.known_groups > MOST_STACKED;
     drawLegend("legend", many ? [{ name: "requests", colour: "var(--bar)" }, { name: "with failures", colour: "var(--failure)" }] : series);
     if (many) drawRows(at("requests"), series, past.failures);
@@ -271,8 +281,8 @@
     const failing = past.names.filter(failures);
     // Those that failed most are shown, but never in the order of how much, which changes from second to second.
     const most = new Set([...failing].sort((one, other) => failures(other) - failures(one)).slice(0, MOST_STACKED));
-    const series = seriesOf("failures", data, failing.filter((name) => most.has(name)));
-    if (data.known_groups > MOST_STACKED) tellApart(series, data.failing_places);
+    const colours = data.known_groups > MOST_STACKED ? coloursOf([...most], data.failing_places) : data.colours;
+    const series = seriesOf("failures", data, failing.filter((name) => most.has(name)), colours);
     const rest = failing.filter((name) => !most.has(name));
     if (rest.length) {
       series.push({ name: `${rest.length} more`, colour: REST, counts: past.latency.map((_, i) => sum(rest.map((name) => past.failures[name][i]))) });
@@ -296,18 +306,40 @@
     });
   }
 
-  function drawTable(data) {
-    const texts = data.detail_noun ? 2 : 1;
-    const cells = (tag, of) => element("tr", {}, ...of.map((text, i) => element(tag, i < texts ? { class: "text" } : {}, text)));
-    const detail = data.detail_noun ? [data.detail_noun] : [];
-    const heads = [data.noun, ...detail, "requests", "share", "failures", "p50 ms", "p95 ms", "p99 ms", "first seen", "last seen"];
-    at("heads").replaceChildren(cells("th", heads.map((head) => head[0].toUpperCase() + head.slice(1))));
+  // The table of the last answer, in the order that was clicked: a column, and whether the greatest come first.
+  let shown = null;
+  let sorted = { column: null, down: false };
+  const texts = () => (shown.detail_noun ? 2 : 1);
+
+  function drawTable() {
+    const ms = (of) => of.toFixed(1);
+    const columns = [
+      [shown.noun, "group", (name) => short(name, shown.suffix)],
+      ...(shown.detail_noun ? [[shown.detail_noun, "detail", String]] : []),
+      ["requests", "requests", number.format],
+      ["share", "share", (share) => `${share.toFixed(1)}%`],
+      ["vs even", "vs_even", (percent) => (percent === null ? "" : signed(percent))],
+      ["failures", "failures", number.format],
+      ["p50 ms", "p50_ms", ms], ["p95 ms", "p95_ms", ms], ["p99 ms", "p99_ms", ms],
+      ["first seen", "first_seen", String], ["last seen", "last_seen", String],
+    ];
+    const aligned = (i) => (i < texts() ? { class: "text" } : {});
+    if (at("heads").textContent === "") {
+      const button = (head, i) => element("button", { type: "button", value: i }, head[0].toUpperCase() + head.slice(1));
+      at("heads").append(element("tr", {}, ...columns.map(([head], i) => element("th", { scope: "col", ...aligned(i) }, button(head, i)))));
+    }
+    [...at("heads").querySelectorAll("th")].forEach((head, i) => {
+      if (i === sorted.column) head.setAttribute("aria-sort", sorted.down ? "descending" : "ascending");
+      else head.removeAttribute("aria-sort");
+    });
+    const groups = [...shown.groups];
+    if (sorted.column !== null) {
+      const [, field] = columns[sorted.column];
+      const rank = (one, other) => (one[field] < other[field] ? -1 : one[field] > other[field] ? 1 : 0);
+      groups.sort((one, other) => (sorted.down ? rank(other, one) : rank(one, other)));
+    }
     at("rows").replaceChildren(
-      ...data.groups.map((group) => {
-        const counts = [number.format(group.requests), `${group.share.toFixed(1)}%`, number.format(group.failures)];
-        const times = [group.p50_ms, group.p95_ms, group.p99_ms].map((ms) => ms.toFixed(1));
-        return cells("td", [short(group.group, data.suffix), ...(data.detail_noun ? [group.detail] : []), ...counts, ...times, group.first_seen, group.last_seen]);
-      }),
+      ...groups.map((group) => element("tr", {}, ...columns.map(([, field, text], i) => element("td", aligned(i), text(group[field]))))),
     );
   }
 
@@ -320,13 +352,15 @@
     followTheme();
     say(data.notes.join(" "));
     data.suffix = suffixOf(data.groups.filter((group) => group.role !== "other").map((group) => group.group));
+    data.colours = coloursOf(past.names, data.places);
+    shown = data;
     at("suffix").textContent = data.suffix ? `All names end with ${data.suffix}.` : "";
     drawTiles(data);
     drawShares(data);
+    drawTable();
     if (isAlone) {
       at("state").textContent = data.state;
       at("target").textContent = data.target;
-      drawTable(data);
     }
     // While the pointer reads a chart, it stands still.
     if (at("tooltip").hidden && past.latency.length) {

@@ -71,13 +71,16 @@ def chart_data(
     since: int,
     between: Between,
     zone: tzinfo | None = None,
+    *,
+    running: bool,
 ) -> dict[str, Any]:
-    """What the charts show of the last WINDOW seconds in which requests ended, since <= second < before.
+    """What the charts show of the last WINDOW seconds, since <= second < before; `rows` and `even` are of one moment.
 
-    `requests` and `failures` have, for each of the largest groups and for the others together, those of each second,
-    and `latency` the 50th, 95th and 99th percentile of each in ms (None: no answer). `places` and
-    `failing_places` have where these groups are in the order of all first requests, and of all first failures.
-    `between` is called between two seconds.
+    While the test is `running` the last is before `before`; then it is the last in which requests ended. `first` is the
+    first in which some did, as a rule a part of one (None: none did). `requests` and `failures` have, for each of the
+    largest groups and for the others together, those of each second, and `latency` the 50th, 95th and 99th percentile
+    of each in ms (None: no answer). `places` and `failing_places` have where these groups are in the order of all first
+    requests, and of all first failures. `between` is called between two seconds.
     """
     largest = sorted((row for row in rows if row.group != NO_GROUP), key=lambda row: -row.requests)[:_MOST_SERIES]
     names = sorted(row.group for row in largest if row.group != OTHER_GROUPS)
@@ -86,9 +89,11 @@ def chart_data(
     if any(row.group == NO_GROUP for row in rows):
         names.append(NO_GROUP)
     first, last = counts.span or (before, before)
-    # The load rarely ends with a second, and a part of one would look like a collapse.
-    part = last > first and not any(row.failures for row in counts.window(last, last + 1))
-    end = min(before, last if part else last + 1)
+    end = before
+    if not running:
+        # The load rarely ends with a second, and a part of one would look like a collapse.
+        part = last > first and not any(row.failures for row in counts.window(last, last + 1))
+        end = min(before, last if part else last + 1)
     start = max(end - WINDOW, min(first, end - _SHORTEST_WINDOW), since)
     requests, failures = ({name: [0] * max(0, end - start) for name in names} for _ in range(2))
     for second in range(start, end):
@@ -105,6 +110,7 @@ def chart_data(
             for shown, row in zip(tab_rows(rows, even, noun, zone), rows, strict=False)
         ],
         "known_groups": sum(row.group not in (NO_GROUP, OTHER_GROUPS) for row in rows),
+        "first": first if counts.span else None,
         "start": start,
         "seconds": max(0, end - start),
         "requests": {shown_name(name, noun): series for name, series in requests.items()},
@@ -118,6 +124,7 @@ def chart_data(
             for second in range(start, end)
         ],
         "window": WINDOW,
-        "total_requests": counts.requests,
-        "total_failures": counts.failures,
+        # Those of the rows, so that what is on one screen adds up.
+        "total_requests": sum(row.requests for row in rows),
+        "total_failures": sum(row.failures for row in rows),
     }

@@ -68,11 +68,16 @@ class Counts:
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything, as Locust does when a test starts or its statistics are reset."""
+        """Forget everything, as where a test starts."""
+        self._order: dict[str, None] = {}
+        self._failing: dict[str, None] = {}
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything but the order in which groups and their failures came: a test's charts go by it."""
         self.unfinished = 0
         self.admitted.clear()
         self._groups: dict[str, _Group] = {}
-        self._failing: dict[str, None] = {}
         # What `take` has not given out yet, and what it has, both by second.
         self._seconds: dict[int, Statuses] = {}
         self._latencies: dict[int, Counter[int]] = {}
@@ -91,6 +96,7 @@ class Counts:
             group, detail = OTHER_GROUPS, ""
         if group not in self._groups:
             self._groups[group] = _Group(detail, now, now)
+            self._order.setdefault(group)
         if group != OTHER_GROUPS:
             self.admitted.add(group)
         return group
@@ -245,8 +251,8 @@ class Counts:
 
     @property
     def names(self) -> list[str]:
-        """The known groups in the order in which they came here first: no group that comes later changes it."""
-        return _known(self._groups)
+        """The known groups in the order in which they came here first, which no later one and no reset changes."""
+        return _known(self._order)
 
     @property
     def failing_names(self) -> list[str]:

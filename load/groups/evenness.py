@@ -26,7 +26,7 @@ class EvenPart:
     """How far one group is from its even part, both as fractions of it: 0.1 means 10 % more.
 
     `chance` is how far the furthest of all groups is, 19 times of 20, where each request goes to a group at random and
-    independently of the others.
+    independently of the others. That is of one look: who looks again and again at a run sees it exceeded more often.
     """
 
     deviation: float

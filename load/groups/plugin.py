@@ -284,10 +284,12 @@ class Groups:
     def shown(self) -> tuple[list[GroupRow], dict[str, EvenPart]]:
         """Groups and their even parts for pages that ask every second: as new as 2 % of the process's time allows."""
         with self._computing:
-            if time.monotonic() >= self._rows_until:
+            while time.monotonic() >= self._rows_until:
+                self._rows_until = math.inf  # 0 where counts are cleared in one of the pauses: then once more
                 pacing = Pacing()
                 self._rows, self._even = self.counts.groups(pacing), self.counts.even_parts(pacing)
-                self._rows_until = time.monotonic() + 50 * pacing.spent
+                if self._rows_until:
+                    self._rows_until = time.monotonic() + 50 * pacing.spent
         return self._rows, self._even
 
     # Locust's events
@@ -393,7 +395,7 @@ class Groups:
             self._on_reset()
 
     def _on_reset(self, **_: Any) -> None:
-        self.counts.clear()
+        self.counts.reset()
         self._rows_until = 0.0
         if self.is_worker:
             self._send_counted()

@@ -12,6 +12,9 @@ __all__ = ["cells", "chance_sentence", "clock", "columns", "shown_name", "table"
 
 _MOST_ROWS = 50
 
+# Who looks again and again while a test runs sees what one look exceeds once in 20 times more often than that.
+_LOOK = "at any one look"
+
 
 def columns(noun: str, detail_noun: str) -> tuple[str, ...]:
     """The heads; the detail has a column where it has a noun."""
@@ -49,9 +52,9 @@ def chance_sentence(even: Mapping[str, EvenPart]) -> str:
     chances = [part.chance for part in even.values()]
     least, most = (f"{of(chances):.1%}" for of in (min, max))
     if least == most:
-        return f"By chance alone the furthest of these would be within {most} of its even part 19 times of 20."
+        return f"By chance alone the furthest of these would be within {most} of its even part 19 times of 20 {_LOOK}."
     return (
-        "By chance alone all of these would be near their even part 19 times of 20: each within "
+        f"By chance alone all of these would be near their even part 19 times of 20 {_LOOK}: each within "
         f"{least} to {most} of it, the less the more requests that part is."
     )
 

@@ -130,7 +130,9 @@ def _pages(web_ui: WebUI, groups: Groups, key: str) -> Blueprint:
             "detail_noun": groups.detail_noun,
         }
         since, before = request.args.get("since", 0, type=int), int(time.time()) - groups.delay
-        drawn = chart_data(groups.counts, *groups.shown(), groups.noun, before, since, Pacing(), _zone())
+        running, pacing = not groups.is_over, Pacing()
+        shown = groups.shown()
+        drawn = chart_data(groups.counts, *shown, groups.noun, before, since, pacing, _zone(), running=running)
         return jsonify(said | drawn)
 
     @pages.route(f"/{key}/csv")

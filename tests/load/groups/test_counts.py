@@ -60,6 +60,12 @@ def test_groups_stay_in_the_order_in_which_they_and_their_failures_came() -> Non
     record(master, 1002.0, "alpha", 503)
     assert master.names == ["beta", "alpha"]
     assert master.failing_names == ["alpha", "beta"]
+    master.reset()
+    assert master.groups() == []
+    record(master, 1003.0, "alpha")
+    record(master, 1003.0, "gamma")
+    assert master.names == ["beta", "alpha", "gamma"]
+    assert master.failing_names == ["alpha", "beta"]
     master.clear()
     assert master.names == master.failing_names == []
 

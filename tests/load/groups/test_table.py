@@ -38,14 +38,16 @@ def test_the_table_is_cut_where_nobody_would_read_on() -> None:
 def test_table_and_report_say_what_chance_alone_does() -> None:
     counts = counted(*"aaab" * 25)
     rows, even = counts.groups(), counts.even_parts()
-    said = "By chance alone the furthest of these would be within 19.6% of its even part 19 times of 20."
+    said = (
+        "By chance alone the furthest of these would be within 19.6% of its even part 19 times of 20 at any one look."
+    )
     assert f"\n{said}\n\nA note." in table(rows, even, ["A note."], "host", "")
     assert f"</table>\n<p>{said}</p>\n<p>A note.</p>" in with_section("</body>", rows, even, ["A note."], "host", "")
 
 
 def test_of_groups_that_were_there_for_different_times_chance_does_different_things() -> None:
     said = chance_sentence({"a": EvenPart(0.01, 0.031), "b": EvenPart(0.3, 0.4)})
-    assert "each within 3.1% to 40.0% of it" in said
+    assert "19 times of 20 at any one look: each within 3.1% to 40.0% of it" in said
 
 
 def test_where_no_group_is_beside_another_nothing_is_said_of_chance() -> None:

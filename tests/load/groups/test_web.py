@@ -117,6 +117,13 @@ def test_the_tab_shows_all_hostnames_and_its_numbers_follow_the_run(web_ui: WebU
     requests = page.get_by_role("row").filter(has_text="alpha").get_by_role("cell").nth(2)
     first = requests.inner_text()
     expect(requests).not_to_have_text(first)
+    for moment in range(3):
+        tile, table = totals(page)
+        assert tile == table > 0
+        if moment == 1:
+            page.get_by_role("button", name="Reset").click()
+            expect(page.get_by_role("alert")).to_contain_text("The statistics were reset at ")
+        expect(page.locator("[data-at=total]")).not_to_have_text(f"{tile:,}")
 
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("STOPPED")).to_be_visible()
@@ -145,6 +152,35 @@ def test_the_tab_shows_all_hostnames_and_its_numbers_follow_the_run(web_ui: WebU
 
     page.goto(f"{web_ui.url}stats/report?theme=dark")
     expect(page.locator("#hostnames tbody tr")).to_have_count(3)
+
+
+def test_the_tab_says_that_requests_are_behind_while_they_are(
+    locust: Any, service: str, free_port: int, browser: Browser
+) -> None:
+    locust.locustfile = locust.folder / "one_at_a_time.py"
+    locust.locustfile.write_text(
+        "from load import rate\nfrom locustfile import HostnameUser\n"
+        "HostnameUser.concurrency = 1\nrate._LATE_FOR = 0.5\n"
+    )
+    url = f"http://127.0.0.1:{free_port}/"
+    where = ("--web-host", "127.0.0.1", "--web-port", str(free_port), "--autostart")
+    process = locust.start("-H", service, "--rate", "50", "--path-mix", "slow/hostname=1", *where)
+    wait_for(locust, process, url)
+    page = browser.new_page()
+    page.goto(f"{url}?tab=hostnames")
+    expect(page.get_by_role("alert")).to_contain_text("50 requests/s could not be kept up, and the wait to be sent is")
+    expect(page.get_by_text("RUNNING")).to_be_visible()
+    page.close()
+
+
+def totals(page: Page) -> tuple[int, int]:
+    """All requests at one moment, by the tile and by the sum of the table that is shown; there is one."""
+    expect(page.locator("table").locator("visible=true")).to_have_count(1)
+    tile, *counts = page.evaluate(
+        "[document.querySelector('[data-at=total]'), ...document.querySelectorAll('[data-at=rows] td:nth-child(3)')]"
+        ".map(shown => Number(shown.textContent.replaceAll(',', '')))"
+    )
+    return tile, sum(counts)
 
 
 def test_a_bad_option_is_said_in_the_form_and_starts_nothing(web_ui: WebUI) -> None:
@@ -211,8 +247,8 @@ def test_the_charts_are_in_the_tab_and_only_there_in_the_theme_of_locust(web_ui:
 
 
 @contextlib.contextmanager
-def drawn(browser: Browser, counts: Counts) -> Iterator[Page]:
-    """The page of charts, which draws these counts."""
+def drawn(browser: Browser, counts: Counts, now: list[int] | None = None) -> Iterator[Page]:
+    """The page of charts, which draws these counts: of a test that is over, or runs and is in second `now`."""
     files = Path(load.groups.__file__).parent
 
     def answer(route: Route) -> None:
@@ -223,7 +259,9 @@ def drawn(browser: Browser, counts: Counts) -> Iterator[Page]:
             case "data":
                 said = {"state": "running", "target": "", "notes": [], "noun": "hostname", "detail_noun": ""}
                 rows, even = counts.groups(), counts.even_parts()
-                route.fulfill(json=said | chart_data(counts, rows, even, "hostname", 1060, 0, lambda: None))
+                before, since = now[0] if now else 1060, int(route.request.url.rpartition("=")[2])
+                drawn = chart_data(counts, rows, even, "hostname", before, since, lambda: None, running=now is not None)
+                route.fulfill(json=said | drawn)
             case name:
                 route.fulfill(path=files / name)
 
@@ -265,6 +303,70 @@ def test_a_host_keeps_its_colour_and_its_place_whatever_comes_and_fails(browser:
         page.reload()
         expect(page.locator("[data-at=failing] li")).to_have_text(["alpha", "beta", "gamma"])
         assert colours(page, "legend") == colours(page, "failing") == after
+        # Nor does a reset change it, whoever comes first after it.
+        counts.reset()
+        expect(page.locator("[data-at=total]")).to_have_text("0")
+        record(counts, 1005, "alpha", 10)
+        record(counts, 1006, "gamma", 10)
+        record(counts, 1007, "beta", 10)
+        expect(page.locator("[data-at=legend] li")).to_have_text(["alpha", "beta", "gamma"])
+        assert colours(page, "legend") == after
+
+
+def test_hosts_that_came_and_went_before_a_reset_leave_their_colours_to_others(browser: Browser) -> None:
+    counts = Counts()
+    for number in range(12):
+        record(counts, 1000, f"host-{number:02}", 1)
+    counts.reset()
+    for number in (1, 4, 9, 10):  # of eight colours two would be the same twice
+        record(counts, 1001, f"host-{number:02}", 10)
+    with drawn(browser, counts) as page:
+        expect(page.locator("[data-at=legend] li")).to_have_count(4)
+        assert len(set(colours(page, "legend").values())) == 4
+
+
+def test_the_rate_is_that_of_the_whole_seconds_there_are(browser: Browser) -> None:
+    counts, now = Counts(), [1000]
+    with drawn(browser, counts, now) as page:
+        tile = page.locator(".tiles div").filter(has=page.locator("[data-at=rate]"))
+        expect(tile).to_have_text("\u2013requests/s, last\u00a05\u00a0s")
+        record(counts, 1000, "alpha", 40)  # the load began within this second
+        now[0] = 1001
+        expect(page.locator("[data-at=total]")).to_have_text("40")
+        expect(tile).to_contain_text("\u2013")
+        for second in (1001, 1002, 1003):
+            record(counts, second, "alpha", 100)
+        now[0] = 1004
+        expect(tile).to_have_text("100requests/s, last\u00a03\u00a0s")
+        for second in range(1004, 1010):
+            record(counts, second, "alpha", 200)
+        now[0] = 1010
+        expect(tile).to_have_text("200requests/s, last\u00a05\u00a0s")
+        # Nothing is answered any more.
+        now[0] = 1013
+        expect(tile).to_have_text("80requests/s, last\u00a05\u00a0s")
+        counts.reset()
+        record(counts, 1013, "alpha", 30)
+        record(counts, 1014, "alpha", 100)
+        now[0] = 1015
+        expect(tile).to_have_text("100requests/s, last\u00a01\u00a0s")
+
+
+def test_the_table_is_sorted_by_the_column_that_is_clicked(browser: Browser) -> None:
+    counts = Counts()
+    for host, requests, failures in (("alpha", 9, 0), ("beta", 30, 2), ("gamma", 10, 1)):
+        record(counts, 1000, host, requests, failures)
+    with drawn(browser, counts) as page:
+        names = page.locator("[data-at=rows] td:first-child")
+        expect(names).to_have_text(["alpha", "beta", "gamma"])
+        page.get_by_role("button", name="Requests").click()
+        expect(names).to_have_text(["beta", "gamma", "alpha"])
+        page.get_by_role("button", name="Requests").click()
+        expect(names).to_have_text(["alpha", "gamma", "beta"])
+        expect(page.get_by_role("columnheader", name="Requests")).to_have_attribute("aria-sort", "ascending")
+        page.get_by_role("button", name="Failures").click()
+        record(counts, 1001, "gamma", 5, failures=5)
+        expect(names).to_have_text(["gamma", "beta", "alpha"])
 
 
 def test_of_many_hosts_those_that_fail_keep_their_colours(browser: Browser) -> None:
@@ -308,7 +410,7 @@ def test_the_tile_shows_the_host_that_chance_explains_least_and_names_it(browser
     with drawn(browser, counts) as page:
         expect(page.get_by_text("from its even part, least explained by chance")).to_be_visible()
         expect(page.locator("[data-at=spread]")).to_have_text(f"\u2212{-even['beta'].deviation:.1%}")
-        chance = f"beta; by chance alone up to \u00b1{even['beta'].chance:.1%}"
+        chance = f"beta; by chance alone up to \u00b1{even['beta'].chance:.1%} at any one look"
         expect(page.locator("[data-at=chance]")).to_have_text(chance)
 
 
