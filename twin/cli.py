@@ -200,6 +200,13 @@ def up(
             show_default="none",
         ),
     ] = None,
+    register_when_healthy: Annotated[
+        bool,
+        typer.Option(
+            "--register-when-healthy",
+            help="Without --synth: Cloud Map has a task only once its health check has passed.",
+        ),
+    ] = False,
     name_tasks: Annotated[
         bool,
         typer.Option("--name-tasks", help="The proxy adds `x-hostname` to answers without it; AWS does no such thing."),
@@ -265,6 +272,7 @@ def up(
         reload=reload,
         routes=routes,
         health=health,
+        register_when_healthy=register_when_healthy,
         name_tasks=name_tasks,
         jwt_issuer=jwt_issuer,
         then=then or None,

@@ -46,11 +46,15 @@ class Failing:
 
     def __str__(self) -> str:
         rest = f"; {saying(self.last_output, self.task)}" if self.last_output else "."
-        tasks = (
-            f"{self.ended} tasks in a row have ended by themselves" if self.ended > 1 else "a task has ended by itself"
+        ended = (
+            f"{self.ended} tasks of {self.revision} in a row have ended by themselves"
+            if self.ended > 1
+            else f"a task of {self.revision} has ended by itself"
         )
-        text = f"{self.service}: of {self.revision} {tasks}: {self.reason.rstrip('.')}{rest}"
-        return text + (f" Tasks of before ({', '.join(self.serving)}) serve meanwhile." if self.serving else "")
+        text = f"{self.service}: {ended}: {self.reason.rstrip('.')}{rest}"
+        # A deployment of what the service runs already, as --reload sets it off, has the same revision.
+        others = "" if self.serving == (self.revision,) else f" ({', '.join(self.serving)})"
+        return text + (f" Tasks of before{others} serve meanwhile." if self.serving else "")
 
 
 def failing(ecs: Ecs, logs: Path, *, least: int = FAILURES) -> dict[str, Failing]:

@@ -32,6 +32,7 @@ class Options:
         reload: deploy a service anew when the files of its program change.
         routes: route keys of the stack that is made; None: every path.
         health: a path or a command, its health check; None: it has none.
+        register_when_healthy: whether a task of the stack that is made is registered only once it is HEALTHY.
         name_tasks: whether proxies name the task in `x-hostname` where its answer does not.
         then: a command to run once the twin serves; the twin goes down when it ends. None: stay up.
         with_parent: go down when the process that started this one is no more.
@@ -50,6 +51,7 @@ class Options:
     reload: bool = False
     routes: str | None = None
     health: str | None = None
+    register_when_healthy: bool = False
     name_tasks: bool = False
     jwt_issuer: str | None = None
     then: Sequence[str] | None = None

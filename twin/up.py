@@ -151,13 +151,22 @@ def _stack(options: Options) -> Stack:
     Raises:
         BadInput: there is none, or options that do not go together.
     """
-    given = {"--command": options.command, "--routes": options.routes, "--health": options.health}
+    given = {
+        "--command": options.command, "--routes": options.routes, "--health": options.health,
+        "--register-when-healthy": options.register_when_healthy or None,
+    }  # fmt: skip
     of_ones_own = [option for option, value in given.items() if value is not None]
     if (fixed := [option for option in of_ones_own if option != "--command"]) and (options.synth or options.empty):
         there = "--empty deploys no stack" if options.empty else f"{options.synth} has its own"
         raise BadInput(f"{fixed[0]} is for the stack that `twin up --command` makes, and {there}: leave one out.")
     if of_ones_own and options.synth is None and not options.empty:
-        return own_stack(_REGION, options.routes or ANY_PATH, options.health)
+        _tell_unused_settings(os.environ)
+        return own_stack(
+            _REGION,
+            options.routes or ANY_PATH,
+            options.health,
+            register_when_healthy=options.register_when_healthy,
+        )
     if options.region is not None:
         if not options.empty:
             raise BadInput("--region is for --empty: a stack names its own Region. Leave it out, or set SC_REGION.")
@@ -174,6 +183,13 @@ def _stack(options: Options) -> Stack:
     if not options.empty or synth.exists():
         return load_stack(synth, _given_region(os.environ))
     return Stack("empty", _given_region(os.environ) or _REGION, {}, {}, {})
+
+
+def _tell_unused_settings(environ: Mapping[str, str]) -> None:
+    """Say which settings of the synthesized stack the environment has: the one that is made has none of them."""
+    if settings := sorted(name for name in environ if name.startswith("SC_")):
+        options = "--routes, --health and --register-when-healthy"
+        print(f"twin: {', '.join(settings)} is for `make synth` alone: --command has {options}", file=sys.stderr)
 
 
 def _is_of_a_dockerfile_alone() -> bool:

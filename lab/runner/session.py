@@ -93,7 +93,7 @@ class Session:
                         for repeat, experiment in itertools.product(range(1, request.repeat + 1), experiments):
                             self._one(experiment, cell, repeat, next(numbers))
         if request.wait:
-            self._stable(completed=False, way_out="; --no-wait leaves it at that")
+            self._stable(completed=False, way_out=" (--no-wait leaves it at that)")
 
     def _one(self, experiment: Experiment, cell: Setting, repeat: int, number: int) -> None:
         request, twin = self._request, self._bench.twin
@@ -143,7 +143,7 @@ def until_stable(service: EcsService, console: Console, *, completed: bool = Fal
 
         def waiting(now: ServiceState) -> None:
             if time.monotonic() > began + _SILENT:
-                progress.say(f"waiting until the service is stable: {now.unfinished}{way_out}")
+                progress.say(f"waiting until the service is stable{way_out}: {now.unfinished}")
 
         within = _STABLE_WITHIN[service.target.is_twin]
         return service.wait_until_stable(within, waiting, completed=completed)

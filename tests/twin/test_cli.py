@@ -190,6 +190,16 @@ def test_routes_and_health_check_of_a_stack_that_has_its_own(
     assert_refused(twin_cli("up", "--empty", option, value, *state), 2, option, "--empty deploys no stack")
 
 
+def test_a_setting_of_the_synthesized_stack_is_told_to_be_none_of_a_service_of_ones_own(
+    twin_cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SC_REGISTER_WHEN_HEALTHY", "true")
+    words = ("up", "--state", str(tmp_path), *ports(), "--command", "true")
+    told = "twin: SC_REGISTER_WHEN_HEALTHY is for `make synth` alone: --command has --routes, --health and "
+    assert told in twin_cli(*words, "--routes", "orders").err  # which is refused
+    assert "SC_REGISTER" not in twin_cli(*up(tmp_path, "--command", "no-such-program")).err
+
+
 def test_what_is_no_route_and_no_health_check(twin_cli: Command, tmp_path: Path) -> None:
     state = ("--state", str(tmp_path), *ports(), "--command", "true")
     assert_refused(twin_cli("up", "--routes", "orders", *state), 2, "--routes 'orders'", "no route key")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +44,12 @@ def test_a_revision_that_does_not_start_is_found_while_the_former_one_serves(tmp
 
     assert (each.revision, each.serving, each.last_output) == ("shop:2", ("shop:1",), "no module")
     assert str(each) == (
-        f"shop: of shop:2 {each.ended} tasks in a row have ended by themselves: CannotStartContainerError; the "
+        f"shop: {each.ended} tasks of shop:2 in a row have ended by themselves: CannotStartContainerError; the "
         f"last one's output says 'no module', and `twin logs {last.id[:12]}` has the rest. Tasks of before (shop:1) "
         "serve meanwhile."
     )
+    same = replace(each, serving=("shop:2",))  # as --reload deploys it
+    assert str(same).endswith(" Tasks of before serve meanwhile.")
 
 
 def test_a_task_that_becomes_healthy_ends_the_row(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ _LOOKS = (
     ),
     re.compile(r"(?i)\b(error|exception|fatal|failed|cannot|can't|could not|denied|refused|in use|not found)\b"),
 )
+_OF_SYNTAX = re.compile(r"(?:SyntaxError|IndentationError|TabError): ")  # Python has where it is lines before
+_PLACE = re.compile(r'\s*File "(.+)", line (\d+)')
 _OF_A_REQUEST = re.compile(r"\bHTTP/\d")
 
 _HINTS = (
@@ -48,7 +50,11 @@ def cause(log: Path) -> str:
         return ""
     lines = [line.rstrip() for line in text.split("\n")[-_LINES:]]
     ours = [line for line in reversed(lines) if not _OF_A_REQUEST.search(line)]
-    return next((line for look in _LOOKS for line in ours if look.search(line)), lines[-1])
+    found = next((line for look in _LOOKS for line in ours if look.search(line)), lines[-1])
+    if _OF_SYNTAX.match(found):
+        places = (_PLACE.match(line) for line in reversed(lines[: lines.index(found)]))
+        found += next((f" ({Path(place[1]).name}, line {place[2]})" for place in places if place), "")
+    return found
 
 
 def hint(line: str) -> str:

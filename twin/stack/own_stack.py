@@ -29,23 +29,28 @@ _PATH = re.compile(r"/\S*")
 _ONE_WORD = re.compile(r"[^\s/][\w./:?&=%+-]*")  # a command too, if there is one of that name
 
 
-def own_stack(region: str, routes: str = ANY_PATH, health: str | None = None) -> Stack:
+def own_stack(
+    region: str, routes: str = ANY_PATH, health: str | None = None, *, register_when_healthy: bool = False
+) -> Stack:
     """The stack of a service that says nothing but how it is reached.
 
     Args:
         routes: route keys of the API, separated by commas.
         health: a path that answers with a status below 400, or a command, in which {host} and {port} are the task's;
             None: tasks have no health check.
+        register_when_healthy: whether a task is registered only once that has passed, as by the setting.
 
     Raises:
-        BadInput: *routes* or *health* is neither.
+        BadInput: *routes* or *health* is neither, or there is no health check to wait for.
     """
     keys = [key.strip() for key in routes.split(",")]
     if wrong := [key for key in keys if not _ROUTE.fullmatch(key)]:
         raise BadInput(
             f"--routes {routes!r}: {wrong[0]!r} is no route key: give some, as 'GET /orders/{{proxy+}}, GET /ready'."
         )
-    content = _content(region, keys, _health_check(health) if health is not None else None)
+    if register_when_healthy and health is None:
+        raise BadInput("--register-when-healthy waits for a health check: give one, such as --health /ready.")
+    content = _content(region, keys, _health_check(health) if health is not None else None, register_when_healthy)
     return read_stack(content, Path("--command"))
 
 
@@ -63,7 +68,7 @@ def _health_check(health: str) -> dict[str, Any]:
     return {"command": ["CMD-SHELL", command], "interval": 10, "timeout": 5, "retries": 3, "startPeriod": 10}
 
 
-def _content(region: str, routes: list[str], health: dict[str, Any] | None) -> dict[str, Any]:
+def _content(region: str, routes: list[str], health: dict[str, Any] | None, hold: bool) -> dict[str, Any]:
     """The stack in Terraform's JSON, as CDKTF would write it."""
     container = {
         "name": "app",
@@ -73,6 +78,14 @@ def _content(region: str, routes: list[str], health: dict[str, Any] | None) -> d
         "environment": [{"name": "DRAIN_SECONDS", "value": "20"}, {"name": "PORT", "value": str(_PORT)}],
         "stopTimeout": 60,
         **({"healthCheck": health} if health else {}),
+    }
+    holding = {
+        "name": "hold",
+        "image": "none",
+        "essential": False,
+        "entryPoint": ["/bin/sh", "-c"],
+        "command": ["exit 0"],
+        "dependsOn": [{"containerName": "app", "condition": "HEALTHY"}],
     }
     subnets = ["${aws_subnet.a.id}", "${aws_subnet.b.id}"]
     resource = {
@@ -94,7 +107,7 @@ def _content(region: str, routes: list[str], health: dict[str, Any] | None) -> d
                 "memory": "512",
                 "network_mode": "awsvpc",
                 "requires_compatibilities": ["FARGATE"],
-                "container_definitions": json.dumps([container]),
+                "container_definitions": json.dumps([container, holding] if hold else [container]),
             }
         },
         "aws_ecs_service": {

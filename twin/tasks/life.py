@@ -46,6 +46,7 @@ from twin.tasks.surroundings import Surroundings
 __all__ = ["Life"]
 
 _POLL = 0.02  # seconds
+_SAID_AFTER = 1.0  # seconds for which a task need not listen, before the terminal says so
 
 
 def _overridden(definition: dict[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
@@ -381,18 +382,31 @@ class Life:
         if self._container_port is None:  # a worker: nobody connects to it
             self.listens = True
             return
+        if not await self._listens_within(patience):
+            self._step("does not listen", address=str(self._main.address))
+            self._do(self._say_until_listening(patience))
+
+    async def _listens_within(self, seconds: float | None) -> bool:
+        """Whether the application accepts a connection so soon; None: wait for it without end."""
         address = self._main.address
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(seconds):
                 while True:
                     with contextlib.suppress(OSError):
                         _, writer = await asyncio.open_connection(address.host, address.port)
                         writer.close()
                         self.listens = True
-                        return
+                        return True
                     await asyncio.sleep(_POLL)
-        self._step("does not listen", address=str(address))
-        self._around.deaf(self.task, patience)
+        return False
+
+    async def _say_until_listening(self, waited: float) -> None:
+        """Say when the application does not listen *waited* seconds after its start or later, and when it has."""
+        if not await self._listens_within(max(0.0, _SAID_AFTER - waited)):
+            self._around.deaf(self.task, max(waited, _SAID_AFTER))
+            await self._listens_within(None)
+            self._around.hears(self.task)
+        self._step("listens", address=str(self._main.address))
 
     async def _register(self) -> None:
         address = self._proxy_address if self._sidecar else self._main.address

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+from difflib import get_close_matches
 from pathlib import Path
 
 from twin.errors import BadInput
@@ -11,13 +13,14 @@ from twin.tasks.program import Command
 
 __all__ = ["require_program", "wrapped_node"]
 
+_FILLED_IN = ("host", "port")
 _OF_SHELLS = {"cd", "export", "source", ".", "set", "exec", "ulimit"}
 _SHEBANG = 256  # bytes, of which the kernel reads no more
 _BY_A_SHELL = "no shell runs it: `sh -c '...'` does"
 
 
 def require_program(command: Command, where: str, path: str | None = None) -> None:
-    """Nothing, if the first word of *command* can be started, behind `env NAME=value` too.
+    """Nothing, if the first word of *command* can be started, behind `env NAME=value` too, and no `{hots}` is in it.
 
     Args:
         where: what names the command, for messages.
@@ -26,6 +29,9 @@ def require_program(command: Command, where: str, path: str | None = None) -> No
     Raises:
         BadInput: it cannot.
     """
+    for name in re.findall(r"(?<!\$)\{(\w+)\}", " ".join(command.words)):
+        if name not in _FILLED_IN and get_close_matches(name.lower(), _FILLED_IN):
+            raise BadInput(f"{where}: {{{name}}} is not filled in: {{host}} and {{port}} are.")
     program, path = _program(command, path or command.path)
     if program in _OF_SHELLS:
         raise BadInput(f"{where}: {program} is a word of a shell, and {_BY_A_SHELL}.")

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from twin.aws.client import Aws
-from twin.aws.ecs.model import Task
+from twin.aws.ecs.model import Task, TaskStatus
 from twin.aws.ecs.ports import Instances
 from twin.errors import BadInput
-from twin.events import Events, ParametersChanged
+from twin.events import Events, ParametersChanged, news
 from twin.machine.addresses import Address
 from twin.machine.machine import Machine
 from twin.parameters import Parameters
@@ -86,14 +86,17 @@ class Surroundings:
         self.starting = asyncio.Semaphore(2 * (os.cpu_count() or 1))
         self.unnamed: set[str] = set()  # families of which nothing names the program
         self._unhealthy: dict[str, int] = {}  # tasks that became UNHEALTHY since one was HEALTHY, by service
+        self._deaf: list[Task] = []  # of which was said that they accept no connection
 
     def _change(self, event: ParametersChanged) -> None:
         self.parameters = event.parameters
 
     def health_changed(self, task: Task, output: str | None) -> None:
         """*task* has become UNHEALTHY, with the last *output* of its health check, or healthy (None)."""
-        service = _whose(task)
-        self._unhealthy[service] = self._unhealthy.get(service, 0) + 1 if output is not None else 0
+        service, before = _whose(task), self._unhealthy.get(_whose(task), 0)
+        self._unhealthy[service] = before + 1 if output is not None else 0
+        if output is None and before >= _AGAIN_AND_AGAIN:
+            news(f"A task of {service} passes its health check again")
         if self._unhealthy[service] >= _AGAIN_AND_AGAIN:
             said = f"its last output is {output!r}" if output else "it writes nothing"
             _logger.warning(
@@ -134,6 +137,7 @@ class Surroundings:
 
     def deaf(self, task: Task, seconds: float) -> None:
         """The application of *task* accepts no connection so many *seconds* after its start."""
+        self._deaf.append(task)
         _logger.warning(
             "Tasks of %s run and accept no connection yet, %g s after their start: the program starts slowly, or it "
             "does not listen on {host} and {port} of --command, or on HOST and PORT of its environment "
@@ -141,6 +145,12 @@ class Surroundings:
             _whose(task),
             seconds,
         )
+
+    def hears(self, task: Task) -> None:
+        """The application of *task*, of which that was said, accepts connections now."""
+        self._deaf = [other for other in self._deaf if other is not task and other.desired_status is TaskStatus.RUNNING]
+        if not any(_whose(other) == _whose(task) for other in self._deaf):
+            news(f"All tasks of {_whose(task)} accept connections now")
 
 
 def _whose(task: Task) -> str:

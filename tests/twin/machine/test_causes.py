@@ -130,6 +130,15 @@ database_url
         "pydantic_core._pydantic_core.ValidationError: 1 validation error for Settings",
         "env NAME=... program",
     ),
+    "no Python": (
+        """  File "/srv/shop/main.py", line 12
+    def orders(:
+               ^
+SyntaxError: invalid syntax
+""",
+        "SyntaxError: invalid syntax (main.py, line 12)",
+        "",
+    ),
     "no such program": ("/bin/sh: 1: exec: nope: not found\n", "/bin/sh: 1: exec: nope: not found", ""),
     "nothing that looks like one": (
         """starting

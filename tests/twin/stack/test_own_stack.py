@@ -6,11 +6,14 @@ import json
 import os
 import re
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from serviceconnect.settings import Settings
+from serviceconnect.task import hold_definitions
 from tests.twin.running import STACK
 from twin.errors import BadInput, BadStack
 from twin.stack.limits import check_health_checks
@@ -72,6 +75,19 @@ def test_every_path_and_no_health_check_unless_they_are_given() -> None:
 
     assert routes(stack) == ["$default"]
     assert "healthCheck" not in container(stack)
+
+
+def test_a_task_is_held_until_it_is_healthy_as_the_synthesized_stack_holds_it() -> None:
+    def holding(stack: Stack) -> dict[str, Any]:
+        (definition,) = stack.of_type("aws_ecs_task_definition")
+        _, found = json.loads(definition.arguments["container_definitions"])
+        return dict(found)
+
+    synthesized = hold_definitions(replace(Settings(), register_when_healthy=True), "none")[0]
+    own = holding(own_stack("eu-west-2", health="/ready", register_when_healthy=True))
+    assert own == {name: synthesized[name] for name in own}
+    with pytest.raises(BadInput, match="--register-when-healthy waits for a health check: give one"):
+        own_stack("eu-west-2", register_when_healthy=True)
 
 
 def test_routes_are_separated_by_commas() -> None:

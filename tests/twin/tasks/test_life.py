@@ -47,7 +47,8 @@ mode = sys.argv[3]
 if mode == "exits":
     sys.exit(3)
 if mode == "deaf":
-    time.sleep(60)
+    while not os.path.exists("listen"):
+        time.sleep(0.01)
 if mode == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 else:
@@ -432,15 +433,22 @@ def test_an_application_that_does_not_listen_is_registered_when_the_wait_is_over
     async def scenario() -> tuple[int, list[str]]:
         async with running(tmp_path, "deaf", parameters=Parameters(registration_wait=0.2, proxy_drain=0)) as bench:
             await bench.until("registered")
-            return (await get(bench.proxy)).status_code, bench.steps
+            status = (await get(bench.proxy)).status_code
+            async with asyncio.timeout(20):
+                while not caplog.records:
+                    await asyncio.sleep(0.01)
+            (tmp_path / "listen").touch()
+            await bench.until("listens")
+            return status, bench.steps
 
     status, steps = asyncio.run(scenario())
     assert status == 503
     assert "does not listen" in steps
-    (said,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    said, later = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
     assert (
-        "accept no connection yet, 0.2 s after their start: the program starts slowly, or it does not listen on" in said
+        "accept no connection yet, 1 s after their start: the program starts slowly, or it does not listen on" in said
     )
+    assert later == "All tasks of service shop accept connections now"
 
 
 def test_a_task_that_a_container_waits_for_runs_and_is_registered_once_it_is_healthy(tmp_path: Path) -> None:
@@ -726,7 +734,8 @@ def test_a_health_check_that_cannot_be_started_has_failed(tmp_path: Path, caplog
 def test_tasks_that_are_unhealthy_again_and_again_are_reported_with_what_their_check_says(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    check = {"command": ["CMD-SHELL", "echo no such table; exit 1"], "interval": 0.1, "retries": 1}
+    echo = f"echo no such table; test -e {tmp_path}/fit"
+    check = {"command": ["CMD-SHELL", echo], "interval": 0.1, "retries": 1}
 
     async def scenario() -> None:
         async with running(tmp_path, definition={"healthCheck": check}) as bench:
@@ -739,10 +748,14 @@ def test_tasks_that_are_unhealthy_again_and_again_are_reported_with_what_their_c
             async with asyncio.timeout(20):
                 while bench.steps.count("health UNHEALTHY") < 2:
                     await asyncio.sleep(0.01)
+                (tmp_path / "fit").touch()
+                while bench.steps.count("health HEALTHY") < 2:
+                    await asyncio.sleep(0.01)
 
     asyncio.run(scenario())
 
-    (record,) = caplog.records
+    record, later = caplog.records
+    assert later.getMessage() == "A task of service shop passes its health check again"
     assert record.getMessage() == (
         "Tasks of service shop become UNHEALTHY again and again by their health check: "
         "its last output is 'no such table' (docs/own-service.md says what it must be)"

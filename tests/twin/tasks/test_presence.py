@@ -37,6 +37,9 @@ def folder(tmp_path: Path) -> Path:
         ("bin/data", "cannot be run: `chmod +x` it"),
         ("cd app && serve", "cd is a word of a shell, and no shell runs it: `sh -c '...'` does"),
         ("A=1 serve", "A=1 is no program: write `env A=1 PROGRAM`"),
+        ("serve --host {hots}", "{{hots}} is not filled in: {{host}} and {{port}} are"),
+        ("serve --listen {HOST}:{port}", "{{HOST}} is not filled in"),
+        ("sh -c 'serve ${hots} {name} {}'", None),
     ],
 )
 def test_the_program_of_a_command(folder: Path, text: str, said: str | None) -> None:
