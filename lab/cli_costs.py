@@ -60,13 +60,16 @@ def costs(
         None, metavar="NAME=VALUE", help="Another value of an assumption. Repeatable."
     ),
     against: str = typer.Option("public-alb", help="The way that differences are to."),
+    every_way: bool = typer.Option(
+        False, "--all", help="Every way, not only those of the question; --json and --csv have them anyway."
+    ),
     prices: Path | None = _PRICES,
     as_json: Json = False,
     csv: bool = typer.Option(False, "--csv", help="Print one CSV row for each line of each bill."),
     pictures: Path | None = typer.Option(None, help="Folder to write the three pictures to, as SVG and PNG."),
     **inputs: Any,
 ) -> None:
-    """What it costs a month to expose the service, without a load balancer and with one: every way, and its difference.
+    """What it costs a month to expose the service, without a load balancer and with one, and what makes the difference.
 
     Defaults come from the synthesized stack, or without one from the stack's default settings.
     """
@@ -110,7 +113,7 @@ def costs(
     if csv:
         print(as_csv(answer), end="")
     else:
-        print_page(costs_page(answer, reference), as_json=as_json)
+        print_page(costs_page(answer, reference, every_way), as_json=as_json)
 
 
 @app.command()

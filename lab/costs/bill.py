@@ -1,5 +1,8 @@
 """The ways to expose the service, and the bill of each: what is used in a month, at what price, what of it is assumed.
 
+The services of a VPC are one account's: what they use together goes through the tiers and the free amounts of a price,
+and each pays an equal part.
+
 A line that grows with traffic grows in proportion to it; its *kinks* are the multiples of the present traffic at which
 its slope changes or it jumps. Between two kinks a bill is a straight line in the request rate, which lets the
 break-even points be solved exactly.
@@ -53,7 +56,8 @@ INSIGHTS_BASE_METRICS = 36
 class Line:
     """One line of a bill; *assumed* are the names of the assumptions that it rests on, empty if there is none.
 
-    shared: it is this service's part of what all services of the VPC have together.
+    shared: it is this service's part of what all services of the VPC have together. free: what is free of the price is
+    in the *amount*.
     """
 
     item: str
@@ -64,6 +68,7 @@ class Line:
     assumed: tuple[str, ...] = ()
     kinks: tuple[Decimal, ...] = ()
     shared: bool = False
+    free: bool = True
 
 
 @dataclass(frozen=True)
@@ -208,6 +213,11 @@ class _Item:
             return sum(beyond, ZERO) * HOURS / len(beyond)
         return math.prod((_factor(name, scenario) for name in self.factors), start=Decimal(1))
 
+    @property
+    def free(self) -> bool:
+        """Whether the amount still has what is free of it: an hour's is taken off hour by hour."""
+        return self.grows != "hour"
+
     @cached_property
     def factors(self) -> list[str]:
         """Of the amount."""
@@ -216,7 +226,7 @@ class _Item:
     def kinks(self, scenario: Scenario, price: Price, amount: Decimal) -> tuple[Decimal, ...]:
         """See `Line`."""
         if self.grows == "rate" and amount:
-            return tuple(kink / amount for kink in price.kinks)
+            return tuple(kink / (amount * scenario.services) for kink in price.kinks)
         if self.grows == "hour":
             return tuple(price.free / (rate * SECONDS_PER_HOUR) for rate in scenario.rates if rate)
         busiest = max(scenario.rates)
@@ -239,11 +249,18 @@ def _matters(assumption: str, scenario: Scenario) -> bool:
     return assumption != "insights_metrics_per_task" or scenario.insights
 
 
+def each_pays(price: Price, amount: Decimal, scenario: Scenario, *, free: bool = True) -> Decimal:
+    """US dollars of one of the scenario's services for *amount*, of which each other has as much."""
+    if scenario.services == 1:
+        return price.cost(amount, free=free)
+    return price.cost(amount * scenario.services, free=free) / scenario.services
+
+
 def _priced(way: Way, scenario: Scenario, prices: PriceBook) -> Iterator[tuple[_Item, str, Decimal, Decimal]]:
     """The lines of *way*, each with the name of its price, the amount of a month, and US dollars."""
     for item, name in _items(way, scenario.network, scenario.architecture):
         amount = item.counted(scenario, prices[name])
-        yield item, name, amount, prices[name].cost(amount, free=item.grows != "hour")  # else taken off already
+        yield item, name, amount, each_pays(prices[name], amount, scenario, free=item.free)
 
 
 @cache
@@ -265,12 +282,13 @@ def bill(way: Way, scenario: Scenario, prices: PriceBook) -> Bill:
     lines = []
     for item, name, amount, usd in _priced(way, scenario, prices):
         price = prices[name]
-        tiers = price.assumed(amount + price.free if item.grows == "hour" else amount)
+        used = amount * scenario.services
+        tiers = price.assumed(used if item.free else used + price.free)
         assumed = [each for each in item.assumed if _matters(each, scenario)]
         assumed += [f"{name}@{tier.start:f}" if tier.start else name for tier in tiers]
         kinks = item.kinks(scenario, price, amount)
         shared = "per_service" in item.factors
-        lines.append(Line(item.item, item.group, amount, usd, price, tuple(assumed), kinks, shared))
+        lines.append(Line(item.item, item.group, amount, usd, price, tuple(assumed), kinks, shared, item.free))
     return Bill(way, tuple(lines))
 
 
@@ -288,4 +306,4 @@ def way_named(name: str) -> Way:
 
 
 SERVICE_CONNECT, WITH_SHARE = way_named("service-connect"), way_named("service-connect-with-share")
-PUBLIC_ALB = way_named("public-alb")
+PUBLIC_ALB, INTERNAL_ALB = way_named("public-alb"), way_named("internal-alb")

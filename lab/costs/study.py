@@ -17,10 +17,12 @@ from typing import Any, Literal
 
 from lab.costs.bill import (
     GATEWAY_PAYLOAD_BYTES,
+    INTERNAL_ALB,
     PUBLIC_ALB,
     SERVICE_CONNECT,
     STEP_BYTES,
     WAYS,
+    WITH_SHARE,
     Bill,
     Way,
     bill,
@@ -198,7 +200,7 @@ def response_size_kinks(scenario: Scenario, prices: PriceBook) -> set[Decimal]:
             kinks.add(units * GB / SECONDS_PER_HOUR - scenario.request_bytes)
     if scenario.requests:
         for price in (prices["egress"], prices["cloudfront_egress"]):
-            kinks |= {gigabytes * GB / scenario.requests for gigabytes in price.kinks}
+            kinks |= {gigabytes * GB / (scenario.requests * scenario.services) for gigabytes in price.kinks}
     return kinks
 
 
@@ -261,23 +263,40 @@ class Study:
     def leaving_alone(self) -> Decimal | None:
         """What it costs more, in US dollars, if this service alone leaves `against` and the others stay there.
 
-        What they share there is paid as before, and what it does not share with them it pays by itself. None where the
-        services share nothing there that it would leave, or there is one service.
+        What they share there is paid as before, and what is new it pays by itself: all of what services would share,
+        and the tiers of a price from the first on. None where the services share nothing there that it would leave, or
+        there is one service.
         """
         own, other = ({line.item: line for line in self.bills[way].lines} for way in (SERVICE_CONNECT, self.against))
-        if self.scenario.services == 1 or not any(line.shared for item, line in other.items() if item not in own):
+        services = self.scenario.services
+        if services == 1 or not any(line.shared for item, line in other.items() if item not in own):
             return None
         more = ZERO
         for item in own | other:
-            paid, paid_there = own.get(item), other.get(item)
-            if paid_there is None:
-                assert paid is not None
-                more += paid.usd * (self.scenario.services if paid.shared else 1)
-            elif paid is not None:
-                more += paid.usd - paid_there.usd
-            elif not paid_there.shared:
-                more -= paid_there.usd
+            line = own.get(item) or other[item]
+            if line.shared and item in other:
+                continue  # before as after
+            used, used_there = (each[item].amount if item in each else ZERO for each in (own, other))
+            amounts = (used_there * (services - 1) + used * (services if line.shared else 1), used_there * services)
+            after, before = (line.price.cost(amount, free=line.free) for amount in amounts)
+            more += after - before
         return more
+
+    @cached_property
+    def of_the_question(self) -> tuple[Way, ...]:
+        """The ways that answer whether to go without: that, the one compared with, behind API Gateway, the cheapest."""
+        fit = [each.total for way, each in self.bills.items() if way.carries(self.scenario)]
+        named = {SERVICE_CONNECT, WITH_SHARE, INTERNAL_ALB, self.against}
+        return tuple(way for way, each in self.bills.items() if way in named or each.total == min(fit))
+
+    @cached_property
+    def gateway_log(self) -> Decimal:
+        """What of `difference` is API Gateway's access log, in US dollars; 0 where the other way has it, too."""
+        without = self.scenario.replace(gateway_log_bytes=ZERO)
+        paid, paid_there = (
+            self.bills[way].total - total(way, without, self.prices) for way in (SERVICE_CONNECT, self.against)
+        )
+        return paid - paid_there
 
     @cached_property
     def ranges(self) -> dict[Way, tuple[Decimal, Decimal]]:
@@ -310,10 +329,9 @@ class Study:
         """The same as the response grows, to 10 MB."""
         return self.break_evens(variable="response_bytes") if self.possible else []
 
-    @cached_property
-    def resting_on(self) -> tuple[Assumption, ...]:
-        """The assumptions that a line of a bill rests on here."""
-        used = {name for each in self.bills.values() for line in each.lines for name in line.assumed if line.usd}
+    def resting_on(self, ways: Iterable[Way]) -> tuple[Assumption, ...]:
+        """The assumptions that a line of a bill of these ways rests on here."""
+        used = {name for way in ways for line in self.bills[way].lines for name in line.assumed if line.usd}
         # A share of no traffic costs nothing now and would cost something otherwise.
         used |= {"cross_az_share", "alb_cross_az_share"} if self.scenario.azs > 1 else set()
         return tuple(each for each in assumptions(self.scenario, self.prices) if each.name in used)

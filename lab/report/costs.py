@@ -9,7 +9,7 @@ from decimal import Context, Decimal
 from typing import Any
 
 from lab.costs import bill as model
-from lab.costs.bill import PUBLIC_ALB, SERVICE_CONNECT, WITH_SHARE, Line, Way
+from lab.costs.bill import INTERNAL_ALB, PUBLIC_ALB, SERVICE_CONNECT, WITH_SHARE, Line, Way
 from lab.costs.prices import ZERO, PriceBook
 from lab.costs.scenario import HOURS, KB, SECONDS_PER_HOUR, Scenario
 from lab.costs.study import BreakEven, Study
@@ -18,19 +18,20 @@ from lab.report.document import Document, Heading, Part, Sentence, Table
 
 WORTH_SAYING = Decimal("0.01")
 _NAMED = 3  # lines of a bill in a sentence
+_NOTABLE = Decimal("0.1")  # of the difference
 NOWHERE = "at no rate"
-INTERNAL_ALB = model.way_named("internal-alb")
 
 
-def costs_page(study: Study, reference: str = "") -> Document:
+def costs_page(study: Study, reference: str = "", every_way: bool = False) -> Document:
     """The ways with their differences, what those are made of, and the assumptions.
 
-    reference: a sentence that says why the rate is not the one of the run.
+    reference: a sentence that says why the rate is not the one of the run. every_way: not only those of the question.
     """
-    return Document(_headline(study), list(_parts(study, reference)), _values(study))
+    ways = study.ways if every_way else study.of_the_question
+    return Document(_headline(study), list(_parts(study, reference, ways)), _values(study))
 
 
-def _parts(study: Study, reference: str) -> Iterator[Part]:
+def _parts(study: Study, reference: str, ways: Sequence[Way]) -> Iterator[Part]:
     s = study.scenario
     if study.possible:
         yield from _answer(study)
@@ -41,9 +42,11 @@ def _parts(study: Study, reference: str) -> Iterator[Part]:
         f"network: {s.network}.",
         kind="facts",
     )
-    yield _ways(study)
+    yield _ways(study, ways)
+    if rest := [study.bills[way].total for way in study.ways if way not in ways and way.carries(s)]:
+        yield f"{len(rest)} more cost {money(min(rest))} to {money(max(rest))}: --all."
     if study.possible:
-        yield from _caveats(study)
+        yield from _caveats(study, ways)
     if max(s.rates) > model.GATEWAY_REQUESTS_PER_SECOND:
         yield "API Gateway's quota is 10,000 requests/s, which AWS raises on request."
     is_own = study.against is SERVICE_CONNECT
@@ -51,9 +54,10 @@ def _parts(study: Study, reference: str) -> Iterator[Part]:
     yield _lines(study)
     yield "* rests on an assumption; `--against NAME` compares with another way."
     yield Heading("What is assumed")
-    assumed = [[a.name, plain(a.value), f"{plain(a.low)} to {plain(a.high)}", a.what] for a in study.resting_on]
+    assumed = [[a.name, plain(a.value), f"{plain(a.low)} to {plain(a.high)}", a.what] for a in study.resting_on(ways)]
     yield Table(("name", "value", "range", "what"), assumed, text_columns=4)
     yield "`--assume NAME=VALUE` sets another value."
+    yield from _connections(study)
     alone = "this service's alone" if s.services == 1 else f"shared by {s.services:,} services in equal parts"
     yield f"Load balancers, interface endpoints and NAT gateways are {alone}; `--services N` sets how many share them."
     if reference:
@@ -98,6 +102,12 @@ def _answer(study: Study) -> Iterator[str]:
     """What differs, and where going without a load balancer is cheaper."""
     if study.against is not SERVICE_CONNECT:
         yield f"Against {_named(study.against)} {_changes(study)}."
+    log = study.gateway_log
+    if log >= WORTH_SAYING and log >= _NOTABLE * abs(study.difference(SERVICE_CONNECT)):
+        yield (
+            f"{money(log)} of that is API Gateway's access log in CloudWatch, "
+            f"{plain(study.scenario.gateway_log_bytes)} bytes a request: `--gateway-log-bytes 0` is without it."
+        )
     if (alone := study.leaving_alone) is not None:
         yield (
             f"That is if all {study.scenario.services:,} services leave. If this one leaves alone, what they share "
@@ -112,6 +122,18 @@ def _answer(study: Study) -> Iterator[str]:
             f"; with the share of a task that AWS advises for its proxy it is {_cheaper(study, WITH_SHARE, others)}"
         )
     yield f"{cheaper}."
+
+
+def _connections(study: Study) -> Iterator[str]:
+    """What rests on a new connection for each request, where that is what is priced."""
+    s = study.scenario
+    way = study.against if {"ALB", "Lattice"} & study.against.traits else PUBLIC_ALB
+    saved = study.bills[way].total - model.total(way, s.replace(connections_per_request=ZERO), study.prices)
+    if s.connections_per_request == 1 and saved >= WORTH_SAYING:
+        yield (
+            f"Each client request is taken to open a connection of {plain(s.connection_seconds)} s: were all kept, "
+            f"{way.name} would cost {money(saved)} less. `--new-connections` sets how many a second there are."
+        )
 
 
 def _cheaper(study: Study, way: Way, compared: Sequence[Way]) -> str:
@@ -145,7 +167,7 @@ def _changes(study: Study) -> str:
     return f"it {' and '.join(told) or 'changes nothing'}{endpoints}"
 
 
-def _caveats(study: Study) -> Iterator[str]:
+def _caveats(study: Study, ways: Sequence[Way]) -> Iterator[str]:
     """The proxy's share of a task, payloads of mixed sizes, and response sizes at which two ways cost the same."""
     s = study.scenario
     share = "Fargate has no larger task than this one."
@@ -159,22 +181,22 @@ def _caveats(study: Study) -> Iterator[str]:
     )
     low, high = model.mixed_steps(s)
     if high - low >= WORTH_SAYING:
-        least, most = (money(study.prices["http_api"].cost(s.requests * count)) for count in (low, high))
+        least, most = (money(model.each_pays(study.prices["http_api"], s.requests * n, s)) for n in (low, high))
         yield (
             "Mixed payloads: all requests are taken to be of the mean size, and an HTTP API to count "
             f"{model.steps(s)} for each; of payloads that are mixed it may count from {low:,.2f} to {high:,.2f}, "
             f"{least} to {most} USD."
         )
-    for point in study.sizes:
+    for point in (point for point in study.sizes if point.against in ways):
         yield (
             f"{point.way.name} and {point.against.name} cost the same at responses of {_kb(point.at)}: "
             f"{point.cheaper_below.name} is cheaper below, {point.cheaper_above.name} above."
         )
 
 
-def _ways(study: Study) -> Table:
+def _ways(study: Study, ways: Sequence[Way]) -> Table:
     rows = []
-    for way, found in sorted(study.bills.items(), key=lambda each: each[1].total):
+    for way, found in sorted(((way, study.bills[way]) for way in ways), key=lambda each: each[1].total):
         row = ["-", "-", "-", "-"]
         if way.carries(study.scenario):
             low, high = study.ranges[way]
@@ -182,7 +204,8 @@ def _ways(study: Study) -> Table:
             row = [money(found.total), f"{study.difference(way):+,.2f}", f"{money(low)} to {money(high)}", where]
         rows.append([way.name, way.title, *row])
     to = f"to {study.against.name}"
-    head = ("way", "", "USD a month", to, "assumptions all low, all high", "going without is cheaper")
+    cheaper = f"{SERVICE_CONNECT.name} is cheaper"
+    head = ("way", "", "USD a month", to, "assumptions all low, all high", cheaper)
     return Table(head, rows, text_columns=2)
 
 
@@ -278,7 +301,7 @@ def _values(study: Study) -> dict[str, Any]:
         ],
         "assumptions": [
             {"name": each.name, "what": each.what, "value": each.value, "range": (each.low, each.high)}
-            for each in study.resting_on
+            for each in study.resting_on(study.ways)
         ],
     }
 

@@ -149,7 +149,19 @@ def test_services_of_a_vpc_share_what_stands_there_whatever_the_way(
 ) -> None:
     alone, shared = (of(way.name, Scenario(network=network, services=each), prices) for each in (1, 4))
     for item, line in alone.items():
-        assert shared[item].usd * (4 if item in SHARED else 1) == line.usd, item
+        assert shared[item].usd * 4 == (line.usd if item in SHARED else line.price.cost(line.amount * 4)), item
+
+
+def test_services_of_a_vpc_go_through_the_tiers_of_a_price_together(prices: PriceBook) -> None:
+    busy = Scenario(services=10).at_rate(D(300))
+    line = of("service-connect", busy, prices)["HTTP API requests"]
+    millions = D(300) * 3600 * 730 * 10 / 10**6
+    assert line.usd == (300 * D("1.16") + (millions - 300) * D("1.044")) / 10
+    assert line.kinks == (300 / millions,)
+    assert line.assumed == ("http_api@300000000",)
+    # Alone it is in the first tier.
+    assert of("service-connect", Scenario().at_rate(D(30)), prices)["HTTP API requests"].assumed == ()
+    assert of("service-connect", busy.at_rate(D(30)), prices)["HTTP API requests"].assumed == line.assumed
 
 
 def test_tasks_in_public_subnets_have_addresses_and_no_endpoints(prices: PriceBook) -> None:

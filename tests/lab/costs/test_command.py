@@ -41,8 +41,10 @@ def test_the_table(lab: Command) -> None:
     assert ran.out.splitlines()[0].startswith(
         "At 10 requests/s a month without a load balancer costs 145.42 USD, 23.41 "
     )
-    for text in ("HTTP API requests", "ALB capacity units", "total", "30.48", "VPC Lattice", "cross_az_share"):
+    for text in ("HTTP API requests", "ALB capacity units", "total", "30.48", "cross_az_share"):
         assert text in ran.out
+    assert "VPC Lattice" not in ran.out
+    assert "VPC Lattice" in lab("--all").out
     (share,) = (line for line in ran.out.splitlines() if line.startswith("service-connect-with-share"))
     assert "176.50" in share.split()
 

@@ -177,8 +177,16 @@ def test_what_can_turn_the_answer(says: Says, default: Scenario, prices: PriceBo
         cases = ((private, PUBLIC_ALB), (private.replace(network="none"), PUBLIC_ALB), (private, INTERNAL_ALB))
         points = [f"{first(each, prices, alb):.1f}" for each, alb in cases]
         says(f"| {services} | {' | '.join(points)} |")
-        for alb in (PUBLIC_ALB, INTERNAL_ALB):
-            assert first(private, prices, alb) * services == pytest.approx(first(default, prices, alb))
+        for case, alb in cases:
+            assert first(case, prices, alb) * services == pytest.approx(
+                first(case.replace(services=1), prices, alb), rel=D("1e-9")
+            )
+    busy = default.at_rate(D(300))
+    ten, one = (
+        next(line.usd for line in bill(SERVICE_CONNECT, each, prices).lines if line.item == "HTTP API requests")
+        for each in (busy.replace(services=10), busy)
+    )
+    says(f"each of ten pays API Gateway {money(ten)}, where one alone pays {money(one)}")
     more = bill(WITH_SHARE, default, prices).total - bill(SERVICE_CONNECT, default, prices).total
     says(f"{money(more)} more for three tasks")
     # The whole of the stack's task.

@@ -17,8 +17,8 @@ D = Decimal
 HEAVY = Scenario(response_bytes=11 * 1024 * KB)
 
 
-def page(scenario: Scenario, prices: PriceBook, against: str = "public-alb") -> Document:
-    return costs_page(Study(scenario, prices, way_named(against)))
+def page(scenario: Scenario, prices: PriceBook, against: str = "public-alb", every_way: bool = False) -> Document:
+    return costs_page(Study(scenario, prices, way_named(against)), every_way=every_way)
 
 
 def said(document: Document) -> str:
@@ -40,19 +40,51 @@ def test_the_answer_comes_first(prices: PriceBook) -> None:
         f"At 10 requests/s a month without a load balancer costs {own:.2f} USD, {own - alb:.2f} more than with a "
         f"public ALB ({alb:.2f})."
     )
-    first, second = found.parts[:2]
+    first, log, second = found.parts[:3]
     assert isinstance(first, Sentence)
+    assert isinstance(log, Sentence)
     assert isinstance(second, Sentence)
     assert first.text == (
         "Against a public ALB it saves 29.07 USD (ALB hours 19.32, public IPv4 of the load balancer 7.30, ALB capacity "
         "units 2.45) and adds 52.48 USD (HTTP API requests 30.48, endpoints of the proxy 16.06, log ingestion 2.87, "
         "others 3.07); the tasks' other interface endpoints, 48.18, are paid either way."
     )
+    assert log.text == (
+        "3.18 of that is API Gateway's access log in CloudWatch, 400 bytes a request: `--gateway-log-bytes 0` is "
+        "without it."
+    )
     assert second.text == (
         "Going without is cheaper than a public ALB up to 3.4/s and cheaper than an internal ALB behind the same API "
         "up to 73.8/s; with the share of a task that AWS advises for its proxy it is never cheaper than a public ALB "
         "or an internal ALB behind the same API."
     )
+
+
+def test_the_access_log_is_named_where_it_is_a_notable_part_of_the_difference(prices: PriceBook) -> None:
+    def names_it(scenario: Scenario, against: str = "public-alb") -> bool:
+        return "is API Gateway's access log" in said(page(scenario, prices, against))
+
+    busy = Scenario().at_rate(D(300))
+    log = sum(line.usd for line in bill(SERVICE_CONNECT, busy, prices).lines if line.item.startswith("log "))
+    assert f"{log:.2f} of that is API Gateway's access log" in said(page(busy, prices))
+    assert not names_it(Scenario(gateway_log_bytes=D(0)))
+    assert not names_it(Scenario(gateway_log_bytes=D(200), services=1))  # 7 % of it
+    assert not names_it(busy, "internal-alb")  # behind the same API, with the same log
+    assert not names_it(Scenario().at_rate(D(1)))  # within what is free
+
+
+def test_a_connection_for_each_request_is_among_what_is_assumed(prices: PriceBook) -> None:
+    busy = Scenario().at_rate(D(300))
+    kept = busy.replace(connections_per_request=D(0))
+    less = bill(PUBLIC_ALB, busy, prices).total - bill(PUBLIC_ALB, kept, prices).total
+    assert less > 4
+    assert f"of 1 s: were all kept, public-alb would cost {less:.2f} less. `--new-connections` sets" in said(
+        page(busy, prices)
+    )
+    assert "were all kept, lattice would cost" in said(
+        page(busy.replace(connection_seconds=D(9000)), prices, "lattice")
+    )
+    assert "were all kept" not in said(page(kept, prices))
 
 
 def test_services_that_share_the_network_are_named(prices: PriceBook) -> None:
@@ -100,7 +132,8 @@ def test_without_a_larger_task_there_is_one_answer(prices: PriceBook) -> None:
 
 def test_the_table_leads_with_names_and_differences(prices: PriceBook) -> None:
     study = Study(Scenario(), prices)
-    ways = tables(page(Scenario(), prices))[0]
+    ways = tables(page(Scenario(), prices, every_way=True))[0]
+    assert ways.head[-1] == "service-connect is cheaper"
     assert [row[0] for row in ways.rows] == [
         each.way.name for each in sorted(study.bills.values(), key=lambda b: b.total)
     ]
@@ -108,6 +141,29 @@ def test_the_table_leads_with_names_and_differences(prices: PriceBook) -> None:
     assert rows["public-alb"][2:4] == [f"{study.bills[PUBLIC_ALB].total:.2f}", "+0.00"]
     assert rows["service-connect"][3] == f"{study.difference(SERVICE_CONNECT):+.2f}"
     assert rows["internal-alb"][5] == "up to 73.8/s"
+
+
+def test_the_ways_of_the_question_come_first_and_the_others_when_asked_for(prices: PriceBook) -> None:
+    def names(against: str = "public-alb", every_way: bool = False) -> set[str]:
+        return {row[0] for row in tables(page(Scenario(), prices, against, every_way))[0].rows}
+
+    asked = {"service-connect", "service-connect-with-share", "internal-alb"}
+    cheapest = min(Study(Scenario(), prices).bills.values(), key=lambda each: each.total).way.name
+    assert names() == asked | {"public-alb", cheapest}
+    assert names("rest-nlb") == asked | {"rest-nlb", cheapest}
+    assert names(every_way=True) == {way.name for way in WAYS}
+    few, all_ways = (page(Scenario(), prices, every_way=each) for each in (False, True))
+    assert "7 more cost 92.13 to 211.99: --all." in said(few)
+    assert "--all" not in said(all_ways)
+    assert [row[0] for row in tables(few)[2].rows] == [
+        "cross_az_share",
+        "alb_cross_az_share",
+        "gateway_connections_per_request",
+    ]
+    assert few.values == all_ways.values
+    few, all_ways = (page(Scenario().at_rate(D(300)), prices, every_way=each) for each in (False, True))
+    assert "lattice cost the same at responses of" in said(all_ways)
+    assert "lattice" not in said(few)
 
 
 def test_the_difference_is_made_of_lines(prices: PriceBook) -> None:
@@ -118,7 +174,7 @@ def test_the_difference_is_made_of_lines(prices: PriceBook) -> None:
 
 
 def test_payloads_above_10_mb_are_not_compared(prices: PriceBook) -> None:
-    found = page(HEAVY, prices)
+    found = page(HEAVY, prices, every_way=True)
     assert found.title.endswith("API Gateway carries at most 10 MB in a request or response.")
     rows = {row[0]: row for row in tables(found)[0].rows}
     assert [name for name, row in rows.items() if row[2] != "-"] == [

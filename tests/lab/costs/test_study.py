@@ -67,7 +67,7 @@ def test_a_wrong_setting_is_refused(prices: PriceBook, setting: str, says: str) 
 
 def test_the_assumptions_that_a_bill_rests_on_are_named_and_no_other(prices: PriceBook) -> None:
     def names(scenario: Scenario) -> set[str]:
-        return {each.name for each in Study(scenario, prices).resting_on}
+        return {each.name for each in Study(scenario, prices).resting_on(WAYS)}
 
     # Less than 300 M requests, no Container Insights, payloads below a step.
     assert not {"http_api@300000000", "insights_metric", "insights_metrics_per_task", "http_api_metering"} & names(
@@ -221,17 +221,30 @@ def test_differences_are_to_the_way_that_is_asked_for(prices: PriceBook) -> None
 
 
 def test_a_service_that_leaves_alone_saves_nothing_of_what_is_shared(prices: PriceBook) -> None:
-    scenario = Scenario(rates=(D(2),), services=5)
-    own, shared = ({line.item: line.usd for line in bill(SERVICE_CONNECT, s, prices).lines} for s in (
-        Scenario(rates=(D(2),)), scenario
+    scenario = Scenario(rates=(D(200),), services=5)
+    # It alone goes through the tiers of API Gateway's price from the first, and of the logs' price has what is free.
+    own, there = ({line.item: line.usd for line in bill(way, scenario.replace(services=1), prices).lines} for way in (
+        SERVICE_CONNECT, PUBLIC_ALB
     ))  # fmt: skip
-    there = {line.item: line.usd for line in bill(PUBLIC_ALB, scenario, prices).lines}
     new = sum((usd for item, usd in own.items() if item not in there), D(0))
-    logs = sum((shared[item] - there[item] for item in shared.keys() & there.keys()), D(0))
+    logs = sum((own[item] - there[item] for item in own.keys() & there.keys()), D(0))
     found = Study(scenario, prices).leaving_alone
-    assert found == new + logs - there["ALB capacity units"]
+    assert found == pytest.approx(new + logs - there["ALB capacity units"], abs=D("1e-9"))
     # As many as there are: of more services each pays less of what stands there, which changes nothing.
-    assert Study(scenario.replace(services=50), prices).leaving_alone == found
+    assert Study(scenario.replace(services=50), prices).leaving_alone == pytest.approx(found, abs=D("1e-9"))
+
+
+def test_a_free_amount_of_each_hour_is_left_but_once(prices: PriceBook) -> None:
+    lattice = way_named("lattice")
+    scenario = Scenario(rates=(D(200),), services=2)
+    saved = {line.item: line.usd for line in bill(lattice, scenario, prices).lines if not line.shared}
+    paid = {line.item: line.usd for line in bill(SERVICE_CONNECT, scenario.replace(services=1), prices).lines}
+    left = sum((usd for item, usd in saved.items() if item not in paid), D(0))
+    same = {line.item for line in bill(lattice, scenario, prices).lines if line.item in paid and line.shared}
+    kept = {line.item: line.usd for line in bill(lattice, scenario.replace(services=1), prices).lines}
+    more = sum((usd - kept.get(item, D(0)) for item, usd in paid.items() if item not in same), D(0))
+    assert saved["Lattice requests beyond the free ones"] > 0
+    assert Study(scenario, prices, lattice).leaving_alone == pytest.approx(more - left, abs=D("1e-9"))
 
 
 def test_leaving_alone_is_of_several_services_and_of_something_shared(prices: PriceBook) -> None:
