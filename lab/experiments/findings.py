@@ -112,6 +112,8 @@ class Findings:
     unended: tuple[str, ...]  # of the stopped, those whose containers ran when the load ended, where that is known
     even_again: EvenAgain | None  # None without an event
     unhealthy_answers: int  # requests that were answered by tasks that never got healthy
+    # 503s of no host while new tasks were in Cloud Map and had answered nothing, before a task of before left it.
+    too_soon: int
     periods: tuple[Period, ...]
     hosts: tuple[HostRow, ...]
     answered: Mapping[str, tuple[float, float]]  # of each host that did, when it first and last answered
@@ -202,6 +204,7 @@ def find(run: Run) -> Findings:
         ),
         even_again=_even_again(seconds, first_answer) if seconds else None,
         unhealthy_answers=_from_unhealthy(run, record),
+        too_soon=_too_soon(failed, record, fault, gone, came, first_answer) if fault and experiment.adds_tasks else 0,
         periods=_periods(run, record, fault, seconds),
         hosts=_with_zones(run.hosts, record.tasks),
         answered=answered,
@@ -419,12 +422,41 @@ def _times(
     )
 
 
-def _registered(discovered: Iterable[Discovered], came: set[str], at: float) -> float | None:
-    """None also where not all of them were seen there."""
+def _too_soon(
+    failed: Iterable[TimelineRow],
+    record: RunRecord,
+    fault: Fault,
+    gone: Iterable[TaskRecord],
+    came: Sequence[TaskRecord],
+    first_answer: Mapping[str, float],
+) -> int:
+    """In whole seconds, those of the answers and the registrations among them."""
+    registered = _first_seen(record.discovery, {task.id for task in came})
+    left = min((task.stopping_at for task in gone if task.stopping_at is not None), default=math.inf)
+    waits = [
+        (math.floor(max(registered[task.id], fault.at)), min(first_answer.get(task.hostname, math.inf), left - 1))
+        for task in came
+        if task.id in registered
+    ]
+    return sum(
+        row.requests
+        for row in failed
+        if row.status == 503 and not row.hostname and any(since <= row.second <= until for since, until in waits)
+    )
+
+
+def _first_seen(discovered: Iterable[Discovered], came: set[str]) -> dict[str, float]:
+    """When each was first seen in Cloud Map, by task id, of those that were."""
     first: dict[str, float] = {}
     for change in discovered:
         for name in came.intersection(change.instances or ()):
             first.setdefault(name, change.at)
+    return first
+
+
+def _registered(discovered: Iterable[Discovered], came: set[str], at: float) -> float | None:
+    """None also where not all of them were seen there."""
+    first = _first_seen(discovered, came)
     return max(0.0, max(first.values()) - at) if came and first.keys() == came else None
 
 

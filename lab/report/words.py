@@ -207,6 +207,21 @@ def _cause(cause: Cause, arm: str) -> str:
 
 
 def hint(measured: Measured) -> str:
+    """What to do about requests that failed because the service listens late, or does not serve on; "" elsewhere."""
+    return " ".join(filter(None, (_listens_late(measured.findings[DIRECT]), _ends_at_once(measured))))
+
+
+def _listens_late(findings: Findings) -> str:
+    if not findings.too_soon:
+        return ""
+    return (
+        f"{findings.too_soon:,} failed before a task was stopped, while new ones were in Cloud Map and had answered "
+        "nothing yet. To register a task once it is HEALTHY: `register_when_healthy`, or `twin up --command ... "
+        "--health ... --register-when-healthy`."
+    )
+
+
+def _ends_at_once(measured: Measured) -> str:
     """Where a planned stop lost requests and the service did not serve on, what to read; "" elsewhere.
 
     Whether it did is measured: a service of one's own may be given DRAIN_SECONDS, and not read it. Who swept it knows.

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from lab.distribution.recovery import EvenAgain
 from lab.errors import BadInput
 from lab.experiments.findings import Findings, Flaw, find, of_period
-from lab.report.words import answer, failures, flaw_of, load_notes, times
+from lab.experiments.study import Measured
+from lab.report.words import answer, failures, flaw_of, hint, load_notes, times
 from load.results import HostRow, Run, TimelineRow, read_run
 from tests.lab.experiments.runs import START, task, write_run
 
@@ -584,6 +585,34 @@ def test_a_replacement_that_answered_nothing_is_named() -> None:
 
     assert (findings.replacements, findings.unserved, findings.times.replace) == (("d", "e"), ("e",), None)
     assert "e came and answered nothing." in times(findings)
+
+
+@pytest.mark.parametrize(
+    ("stopping_at", "listens_at", "found"),
+    [
+        (AT + 8, START + 13.2, 6),  # 3 in each of two seconds
+        (AT + 8, START + 10.9, 3),
+        (AT + 1.2, START + 13.2, 3),  # what fails after it is due to the stop
+        (AT, START + 13.2, 0),
+    ],
+)
+def test_failures_while_new_tasks_are_in_cloud_map_and_have_not_answered(
+    stopping_at: float, listens_at: float, found: int
+) -> None:
+    run = run_with_a_stop()
+    (fault,) = run.meta["faults"]
+    tasks = [task("a", START - 60), task("c", START - 60, stopping_at=stopping_at), task("d", AT + 0.1)]
+    hosts = tuple(row._replace(first_seen=listens_at) if row.hostname == "d" else row for row in run.hosts)
+    discovery = [{"at": START, "instances": ["a", "c"]}, {"at": AT + 0.3, "instances": ["a", "c", "d"]}]
+    meta = {**run.meta, "tasks": tasks, "discovery": discovery, "faults": [{**fault, "kind": "rollout"}]}
+    meta["experiment"] = {"name": "rollout", "arm": "direct"}
+    timeline = (*run.timeline, TimelineRow(int(listens_at), "d", 200, 1))
+    rollout = find(Run(run.path, meta, hosts, timeline))
+
+    assert rollout.too_soon == found
+    told = hint(Measured(run.path, {"direct": run}, {"direct": rollout}))
+    assert (f"{found} failed before a task was stopped, while new ones were in Cloud Map" in told) is bool(found)
+    assert find(run).too_soon == 0  # of a stop, after which nothing tells one cause from the other
 
 
 def test_the_age_of_the_gateways_list_at_the_event_is_told() -> None:
