@@ -96,7 +96,7 @@ def locust(browser: Browser, address: str, folder: Path) -> None:
         page.get_by_role("cell").first.wait_for()
         page.locator(".groups svg").first.wait_for()
         page.locator(".MuiTouchRipple-child").first.wait_for(state="detached")  # of the click on the tab
-        box = page.locator(".groups section").last.bounding_box()
+        box = page.locator(".groups section:has(svg)").last.bounding_box()
         assert box is not None
         write(page, f"{folder}/locust-hostnames-tab{suffix}.png", box["y"] + box["height"] + _MARGIN)
 
