@@ -32,6 +32,7 @@ from lab.experiments.figures import FIGURES
 from lab.experiments.study import Row, Spread
 from lab.report import words
 from lab.report.document import Document, Sentence
+from lab.report.headline import study_answer
 from lab.report.html import write_report
 from lab.report.pages import grids, table
 
@@ -61,14 +62,16 @@ def figures(browser: Browser, file: Path, name: str, until: str, width: int) -> 
     matrix = [_row(line) for line in csv.DictReader(file.open())]
     with tempfile.TemporaryDirectory() as folder:
         parts = [Sentence(words.ON_THE_TWIN, "facts"), *grids(matrix), *table(matrix)]
-        write_report(Document(words.study_answer(matrix), parts), Path(folder))
+        write_report(Document(study_answer(matrix), parts), Path(folder))
         report(browser, Path(folder), name, until, width)
 
 
 def _row(line: dict[str, str]) -> Row:
     """One run and way. Of its findings there is what the answer asks for."""
     numbers = {key: float(text) for key, text in line.items() if text and key in FIGURES}
-    found: Any = SimpleNamespace(**{key: int(numbers[key]) for key in ("requests", "failures", "unfinished")})
+    found: Any = SimpleNamespace(
+        **{key: int(numbers[key]) for key in ("requests", "failures", "unfinished")}, unended=()
+    )
     swept = {key: float(line[key]) for key in words.SETTINGS if line.get(key)}
     spreads = {key: Spread.of([value], FIGURES[key].unit) for key, value in numbers.items()}
     return Row(EXPERIMENTS[line["experiment"]], line["arm"], swept, spreads, (found,))

@@ -50,6 +50,7 @@ class Experiment:
     fault_lasts: float | None = None  # seconds until it ends by itself; None: over at once, or until it is put back
     deploys: bool = False  # a deployment, before which the one before must be completed, or ECS could not go back to it
     not_on_aws: str = ""  # why AWS's API cannot do it
+    unwarned: bool = False  # no application hears a SIGTERM before its requests fail: what it does on one cannot matter
     least_tasks: int = 1  # that must run, that it can be done
     least_zones: int = 1  # Availability Zones in which they must run
 

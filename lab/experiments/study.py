@@ -16,13 +16,13 @@ from functools import cached_property
 from pathlib import Path
 
 from lab.errors import BadInput
-from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, LOAD_BALANCER, Experiment
+from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, EXPERIMENTS, LOAD_BALANCER, Experiment
 from lab.experiments.figures import FIGURES, figures
 from lab.experiments.findings import Findings, Flaw, find
-from lab.records.run import RunRecord, StudyRecord, read_folder, read_study_record, record_of
+from lab.records.run import STUDY, RunRecord, StudyRecord, read_folder, read_study_record, record_of
 from load.results import FORMAT, Run
 
-_STUDY, _MATRIX = "study.json", "matrix.csv"
+_MATRIX = "matrix.csv"
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,16 @@ class Row:
         """How many repeats there are, whether or not they came to each figure."""
         return len(self.findings)
 
+    @property
+    def requests(self) -> int:
+        """Of all runs."""
+        return sum(found.requests for found in self.findings)
+
+    @property
+    def failures(self) -> int:
+        """Of all runs."""
+        return sum(found.failures for found in self.findings)
+
     def setting(self, name: str) -> float | None:
         """What was swept to, or what the service has where something else was; None: not known."""
         return self.parameters.get(name, self.drain if name == "drain_seconds" else None)
@@ -122,7 +132,7 @@ class Row:
 
 
 def rows(measured: Sequence[Measured]) -> list[Row]:
-    """The matrix, in the order in which experiments and settings were first run; the ways of one follow each other.
+    """The matrix: experiments in the order of their table, of each the ways with a load balancer last, and settings.
 
     What is in it is what `beside_each_other` has.
     """
@@ -130,11 +140,13 @@ def rows(measured: Sequence[Measured]) -> list[Row]:
     for each, _, findings in beside_each_other(measured):
         arms = grouped.setdefault((each.name, tuple(sorted(each.parameters.items()))), {})
         arms.setdefault(findings.arm, []).append((each, findings))
+    order = list(EXPERIMENTS)
     found = [
         (arm, dict(parameters), own[0][0].drain, tuple(findings for _, findings in own))
         for (_, parameters), arms in grouped.items()
         for arm, own in arms.items()
     ]
+    found.sort(key=lambda each: (order.index(each[3][0].experiment.name), each[0] == LOAD_BALANCER))
     return [Row(own[0].experiment, arm, parameters, _spreads(own), own, drain) for arm, parameters, drain, own in found]
 
 
@@ -169,7 +181,7 @@ def read_measured(folder: Path) -> Measured:
 
 def is_study(folder: Path) -> bool:
     """Whether it is the folder of several runs, rather than of one."""
-    return (folder / _STUDY).is_file()
+    return (folder / STUDY).is_file()
 
 
 def read_study(folder: Path) -> Study:
@@ -179,7 +191,7 @@ def read_study(folder: Path) -> Study:
     """
     if not is_study(folder):
         return Study(folder, (read_measured(folder),), {})
-    record = read_study_record(folder / _STUDY)
+    record = read_study_record(folder / STUDY)
     return Study(folder, tuple(read_measured(folder / name) for name in record.runs), record.left_out)
 
 
@@ -202,7 +214,7 @@ def write_study(folder: Path, runs: Sequence[Path], left_out: Mapping[str, str])
     names = tuple(os.path.relpath(run, folder) for run in runs)
     record = StudyRecord(format=FORMAT, runs=names, left_out=dict(left_out))
     try:
-        (folder / _STUDY).write_text(record.model_dump_json(indent=2) + "\n")
+        (folder / STUDY).write_text(record.model_dump_json(indent=2) + "\n")
         study = read_study(folder)
         with (folder / _MATRIX).open("w", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows(_matrix(study))

@@ -6,6 +6,7 @@ Each type, size and range is checked here and nowhere else; times are seconds si
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -19,6 +20,8 @@ from load.errors import LoadError
 from load.rate import counted_seconds
 from load.results import FORMAT, Run, is_known_format, read_meta, read_run
 
+STUDY = "study.json"  # in the folder of several runs
+_MOST_NAMED = 9  # of these, in an error
 _LARGEST = 2**53  # counts are compared as floating-point numbers, which are exact up to here
 _LATEST = 1e11  # seconds since the Unix epoch: the year 5138
 _LONGEST = 32 * 86_400  # seconds from the first to the last of a run: what is drawn and searched second by second
@@ -276,8 +279,12 @@ class StudyRecord(_Record):
 def read_folder(path: Path) -> Run:
     """The run in a folder, with all of its files checked.
 
-    Raises BadInput: a file is absent, cut off, or has a value of the wrong type or size.
+    Raises BadInput: a file is absent, cut off, or has a value of the wrong type or size; or it is that of a study.
     """
+    if (path / STUDY).is_file() and not (path / "run.json").exists():
+        runs = [os.path.normpath(path / name) for name in read_study_record(path / STUDY).runs]
+        told = [*runs[:_MOST_NAMED], *([f"{len(runs) - _MOST_NAMED} more"] if len(runs) > _MOST_NAMED else [])]
+        raise BadInput(f"{path} is the folder of a study, and one run is asked for: {', '.join(told)}.")
     run = loaded(read_run, path)
     _require_span(path / "timeline.csv", (row.second for row in run.timeline))
     _require_span(path / "latency.csv", (row.second for row in run.latency))

@@ -10,7 +10,7 @@ from typing import Any
 from lab.distribution.goodness import evidence
 from lab.distribution.judgement import Analysis, analyse
 from lab.errors import BadInput
-from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, LOAD_BALANCER
+from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, EXPERIMENTS, LOAD_BALANCER
 from lab.experiments.figures import FIGURES, figures
 from lab.experiments.findings import Findings, Period, of_period
 from lab.experiments.study import Measured, Row, Study, rows
@@ -18,8 +18,9 @@ from lab.records.observations import observe
 from lab.report import table as failed
 from lab.report import words
 from lab.report.document import Document, Heading, Part, Picture, Sentence, Table
+from lab.report.headline import study_answer
 from lab.report.pictures.split import convergence_svgs, deviations_svgs
-from lab.report.pictures.timeline import heat_map, timeline
+from lab.report.pictures.timeline import heat_map, lost, timeline
 from load.results import Run
 
 # The figures of the matrix; those of the second list are on pages alone.
@@ -66,13 +67,20 @@ def study_page(study: Study) -> Document:
     """The page of several runs: the answer, the grid of a sweep, the matrix, then each run."""
     matrix = rows(study.measured)
     tested = _evidence(study.measured)
-    answer = words.study_answer(matrix)
+    answer = study_answer(matrix)
+    if not any(row.experiment.has_event for row in matrix):
+        whole = [(each, arm, found) for each in study.measured if not each.flaw for arm, found in each.findings.items()]
+        judged = [period.judgement for *_, found in whole for period in found.periods if period.judgement is not None]
+        uneven = sum(len(tested.periods(each, arm)) for each, arm, _ in whole)
+        answer = f"{answer} {words.splits(judged, uneven)}".strip()
     values = {
         "answer": answer,
         "runs": [_values(measured, tested) for measured in study.measured],
         "left_out": dict(study.left_out),
     }
-    return Document(answer, list(_study(study, matrix, tested)), values)
+    order = list(EXPERIMENTS)
+    in_order = replace(study, measured=tuple(sorted(study.measured, key=lambda each: order.index(each.name))))
+    return Document(answer, list(_study(in_order, matrix, tested)), values)
 
 
 Split = tuple[str, str, str]  # folder of the run, way, and period
@@ -263,10 +271,12 @@ def _study(study: Study, matrix: Sequence[Row], tested: _Tested) -> Iterator[Par
     where = "".join(dict.fromkeys(map(words.measured_on, study.measured))).strip()
     yield Sentence(where, "facts", detail=True)
     found = failed.columns(study.measured)
+    pictures = _timelines(study) or _lost(found) or grids(matrix)
     if 1 < len(found) <= _MOST_COLUMNS and len({row.experiment.name for row in matrix}) > 1:
         yield failed.failed_table(found, detail=True)
+    yield from pictures
     yield failed.counted_until(found)
-    yield from _timelines(study) or grids(matrix)
+    yield failed.without_sigterm(study.measured)
     if matrix:
         yield from table(matrix, study.measured)
         if any(row.arm == LOAD_BALANCER for row in matrix):
@@ -297,24 +307,26 @@ def table(matrix: Sequence[Row], measured: Sequence[Measured] = ()) -> Iterator[
     least, most = (of(row.runs for row in matrix) for of in (min, max))
     many = f"{most}" if least == most else f"{least} to {most}"
     spread = f" Each cell is the median of {many} runs, with the least and the most." if most > 1 else ""
-    yield Heading("All events")
+    has_events = any(row.experiment.has_event for row in matrix)
+    yield Heading("All events" if has_events else "All runs")
     yield _table(matrix, measured)
-    yield Sentence(f"{words.MATRIX}{spread}", "facts", detail=True)
+    yield Sentence(f"{words.MATRIX if has_events else ''}{spread}".strip(), "facts", detail=True)
 
 
 def _table(matrix: Sequence[Row], measured: Sequence[Measured]) -> Table:
-    # What is to be compared stands together.
-    names = list(dict.fromkeys(row.experiment.name for row in matrix))
-    matrix = sorted(matrix, key=lambda row: names.index(row.experiment.name))
     swept = words.swept(matrix)
     both = len({row.arm for row in matrix}) > 1
     first: dict[tuple[object, ...], str] = {}
     for number, each in enumerate(measured):
         if not each.flaw:
             first.setdefault((each.name, *map(each.parameters.get, swept)), f"run-{number}")
-    # Nearly every request has an end.
+    # Nearly every request has an end; and where nothing happened there is nothing to time.
+    quiet = not any(row.experiment.has_event for row in matrix)
     shown = [
-        name for name in _SHOWN if name != "unfinished" or any(f.unfinished for row in matrix for f in row.findings)
+        name
+        for name in (*_SHOWN, *(["p99_ms"] if quiet else []))
+        if (name != "unfinished" or any(f.unfinished for row in matrix for f in row.findings))
+        and not (quiet and all(name not in row.figures for row in matrix))
     ]
     lines = [
         [
@@ -367,6 +379,23 @@ def _timelines(study: Study) -> list[Part]:
     ]
 
 
+def _lost(found: failed.Columns) -> list[Part]:
+    """The picture of what each event lost, by way and setting; none of one event at many settings, which are a grid."""
+    events: dict[str, dict[str, list[float]]] = {}
+    for experiment in EXPERIMENTS.values():
+        for column, cells in found.items():
+            if experiment.has_event and experiment.name in cells:
+                seconds = [findings.failed_seconds for findings in cells[experiment.name]]
+                events.setdefault(words.capital(experiment.when), {})[column] = seconds
+    if len(found) > (_MOST_COLUMNS if len(events) > 1 else 1):
+        return []
+    ways = ", by way and setting" if len(found) > 1 else ""
+    caption = f"Seconds of traffic that failed{ways}"
+    several = any(len(each) > 1 for own in events.values() for each in own.values())
+    dots = "A dot is a run; the bar goes to their median." if several else ""
+    return [Picture(caption, partial(lost, events), dots, words.lost_shows(events))]
+
+
 _COLOURS = "The stronger the colour, the more: by powers of ten from 0.01 % to 100 %, alike in every report."
 
 
@@ -381,7 +410,7 @@ def grids(matrix: Sequence[Row]) -> list[Part]:
         if len(own) < 2:
             continue
         way = f", {words.WAYS[arm]}" if len({row.arm for row in matrix}) > 1 else ""
-        cells = [row.parameters for row in own], [words.failed_share(row) for row in own]
+        cells = [row.parameters for row in own], [row.failures / row.requests if row.requests else 0.0 for row in own]
         draw = partial(heat_map, (swept[0], swept[1] if len(swept) > 1 else ""), *cells)
         parts.append(Picture(f"Requests that failed, {name}{way}", draw, _COLOURS))
     return parts

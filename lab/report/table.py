@@ -29,6 +29,7 @@ def table_page(studies: Sequence[Study]) -> Document:
         failed_table(found),
         f"{where}{words.capital(each)}: {_load_of(runs)}.",
         counted_until(found),
+        without_sigterm(runs),
         "" if is_alone else words.BESIDE,
         Sentence(words.unused(studies, "In none of this"), "warning"),
     ]
@@ -63,6 +64,18 @@ def failed_table(found: Columns, *, detail: bool = False) -> Table:
 def counted_until(found: Columns) -> str:
     """How long the loads went on, and what a mark means; "" without events."""
     return words.counted_until([each for cells in found.values() for own in cells.values() for each in own])
+
+
+def without_sigterm(runs: Sequence[Measured]) -> str:
+    """That the drain does not matter, where an event that gives no warning is in columns that differ by it alone."""
+    drains: dict[tuple[object, ...], set[float | None]] = {}
+    for measured, arm, findings in beside_each_other(runs):
+        if findings.experiment.unwarned:
+            others = sorted((name, value) for name, value in measured.parameters.items() if name != "drain_seconds")
+            where = (measured.name, arm, LOAD_BALANCER in measured.runs, *others)
+            drains.setdefault(where, set()).add(measured.parameters.get("drain_seconds", measured.drain))
+    alike = {name for (name, *_), own in drains.items() if len(own) > 1}
+    return words.without_sigterm([each for each in EXPERIMENTS.values() if each.name in alike])
 
 
 def _failed(found: Sequence[Findings]) -> str:

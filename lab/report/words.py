@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import statistics
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -16,7 +15,7 @@ from lab.distribution.gateway import Gateway, Policy
 from lab.distribution.intervals import Share
 from lab.distribution.judgement import Analysis, Judgement
 from lab.distribution.presence import SETTLE
-from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, GATEWAY, LOAD_BALANCER, UPSTREAM
+from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, GATEWAY, LOAD_BALANCER, UPSTREAM, Experiment
 from lab.experiments.findings import Cause, Findings, Flaw
 from lab.experiments.study import Measured, Row, Spread, Study
 from lab.records.run import record_of
@@ -39,7 +38,6 @@ _LEFT = {
     LOAD_BALANCER: "the target group",
     CLIENT_PROXY: "Cloud Map",
 }  # where each way looks for tasks
-_MOST_CLAUSES = 3  # of a rule
 
 MOST_DRAWN = 30  # hosts in a picture
 
@@ -196,7 +194,7 @@ def failures(findings: Findings) -> str:
         words += f", from {first:.1f} s to {last:.1f} s after {findings.experiment.event}"
     if findings.fault and (before := findings.period("before")) and before.failures:
         words += f", {before.failures:,} of them before {findings.experiment.event}"
-    return f"{words}; that is {_seconds(findings.failed_seconds)} s of traffic." if findings.rate else f"{words}."
+    return f"{words}; that is {seconds(findings.failed_seconds)} s of traffic." if findings.rate else f"{words}."
 
 
 def _cause(cause: Cause, arm: str) -> str:
@@ -370,6 +368,23 @@ def split(periods: Mapping[str, Judgement], shown: Collection[str]) -> str:
         if name not in shown:
             text += _in_runs(own, _when(name))
     return text.strip()
+
+
+def splits(judgements: Sequence[Judgement], shown: int) -> str:
+    """Of runs in which nothing happened: of how many there is evidence at the page's level, and what each allows."""
+    known = [own for own in judgements if own.bound is not None]
+    if not known:
+        return ""
+    each = "the one split" if len(known) == 1 else f"{len(known)} splits (at 5 % for all together)"
+    text = f"Unevenness is shown in {shown or 'none'} of {each}"
+    bounds = [own.bound or 0 for own in known if not _is_noise(own)]
+    if not bounds:
+        return f"{text}, with too few requests to say that no host is more than {percent(_WIDEST)} off its share."
+    low, high = percent(min(bounds)), percent(max(bounds))
+    limit = high if low == high else f"{low.removesuffix(' %')} to {high}"
+    alone = ", each by itself" if len(bounds) > 1 else ""
+    some = f" in {len(bounds)} of them" if len(bounds) < len(known) else ""
+    return f"{text}; no host is more than {limit} off its share{some} ({_confidence(known)}{alone})."
 
 
 _WIDEST = 0.25  # off its share
@@ -548,6 +563,20 @@ def timeline_shows(findings: Findings) -> str:
     return f"{rates}{failed}{event}."
 
 
+def lost_shows(events: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
+    """The picture of what each event lost, for those who cannot see it."""
+    told = []
+    for event, own in events.items():
+        ways = [f"{f'{name} ' if len(own) > 1 else ''}{lost_seconds(found)}" for name, found in own.items()]
+        told.append(f"{event}: {', '.join(ways)}")
+    return f"Bars of the seconds of traffic that failed. {'; '.join(told)}."
+
+
+def lost_seconds(found: Sequence[float]) -> str:
+    """Of one run or several: such as `0.8 (0.6 to 0.9) s`, or `none`."""
+    return f"{spread(Spread.of(found, 's'))} s" if max(found) else "none"
+
+
 def deviations_show(splits: Mapping[str, Sequence[Share]]) -> str:
     """The picture of deviations, for those who cannot see it."""
     told = []
@@ -588,7 +617,7 @@ COMPARED = (
 )
 
 
-def _seconds(value: float) -> str:
+def seconds(value: float) -> str:
     """To a tenth; less than that to one significant digit, so that one lost request is no zero."""
     return f"{value:.1g}" if 0 < value < 0.05 else f"{value:.1f}"
 
@@ -600,7 +629,7 @@ def _percentage(value: float, digits: int = 3) -> str:
 _UNITS: Mapping[str, Callable[[float], str]] = {
     "": "{:,.0f}".format,
     "%": _percentage,
-    "s": _seconds,
+    "s": seconds,
     "ms": "{:,.1f}".format,
 }
 
@@ -692,146 +721,6 @@ def swept(matrix: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(name for row in matrix for name in row.parameters))
 
 
-def study_answer(matrix: Sequence[Row]) -> str:
-    """What several runs say, in one sentence."""
-    names = swept(matrix)
-    columns: dict[tuple[object, ...], list[str]] = {}
-    for row in matrix:
-        if row.experiment.has_event:
-            columns.setdefault((row.arm, *map(row.setting, names)), []).append(row.experiment.name)
-    in_short = len(columns) > 1
-    # Of several columns a number for each event, where that can be read: the table has all of them.
-    events, *others = columns.values() if in_short else [[]]
-    by_event = 1 < len(events) <= _MOST_CLAUSES and all(other == events for other in others)
-    in_column = _by_event if by_event else _events
-    sentences: list[str] = []
-    for arm, way in THROUGH.items():
-        own: dict[tuple[float | None, ...], list[Row]] = {}
-        for row in matrix:
-            if row.arm == arm:
-                own.setdefault(tuple(map(row.setting, names)), []).append(row)
-        told = [row for rows in own.values() for row in rows]
-        is_grid = not any(None in setting for setting in own)
-        if len(own) == 1:
-            sentences.append(f"{way} {in_column(told) if in_short else _worst(told)}")
-        elif is_grid and len({row.experiment.name for row in told}) == 1:
-            sentences.append(_lossless_settings(told, names, way))
-        elif 0 < len(own) <= _MOST_CLAUSES:
-            clauses = [in_column(rows, _settings(names, setting)) for setting, rows in own.items()]
-            sentences.append(f"{way} {'; '.join(clauses)}")
-        elif own:
-            sentences.append(_lossless_settings(told, names, way) if is_grid else f"{way} {_events(told)}")
-    if not sentences:
-        return "No run came to its end, so there is nothing to say of them together."
-    least, most = min(row.runs for row in matrix), max(row.runs for row in matrix)
-    each = f"{most} runs each" if least == most else f"{least} to {most} runs each"
-    runs = each if most > 1 else "Single runs" if len(matrix) > 1 else ""
-    if by_event:
-        runs += f"{', together' if most > 1 else ''}, failed requests of {joined(events)}"
-    # What is alike of all is said once.
-    first, said, rest = "; ".join(sentences).partition(_LOST_REQUESTS)
-    text = f"{first}{said}{rest.replace(_LOST_REQUESTS, '')}"
-    return f"{runs}: {text}." if runs else f"{capital(text)}."
-
-
-def _settings(names: Sequence[str], values: Sequence[float | None]) -> str:
-    """Such as ` if the application ends at once and with discovery_ttl 5`."""
-    return f" {joined([_if(name, value) for name, value in zip(names, values, strict=True) if value is not None])}"
-
-
-def _events(matrix: Sequence[Row], condition: str = "") -> str:
-    """Such as `2 of 3 events lost requests if the application ends at once`."""
-    events = [row for row in matrix if row.experiment.has_event]
-    if len(events) < 2:
-        return _worst(matrix, condition)
-    lossless = [row for row in events if not failed_share(row)]
-    lossy = len(events) - len(lossless)
-    return f"{lossy or 'none'} of {len(events)}{_mark(lossless)}{_LOST_REQUESTS}{condition}"
-
-
-_LOST_REQUESTS = " events lost requests"
-
-
-def _by_event(matrix: Sequence[Row], condition: str = "") -> str:
-    """Such as `49, 16 and 36 if the application ends at once`."""
-    events = [row for row in matrix if row.experiment.has_event]
-    counts = [f"{failed:,}" if (failed := _sums(row)[0]) else "none" for row in events]
-    return f"{joined([count + _mark([row]) for count, row in zip(counts, events, strict=True)])}{condition}"
-
-
-def _mark(matrix: Sequence[Row]) -> str:
-    return UNENDED if any(each.unended for row in matrix for each in row.findings) else ""
-
-
-def _worst(matrix: Sequence[Row], condition: str = "") -> str:
-    events = [row for row in matrix if row.experiment.has_event]
-    worst = max(events or matrix, key=failed_share)
-    share = percent(failed_share(worst), digits_of(_sums(worst)[0]))
-    if len(events) < 2:
-        some = f" ({share})" if failed_share(worst) else ""
-        return f"{_lost(worst)} requests failed {worst.experiment.when}{condition}{some}"
-    lossy = sum(not _is_lossless(row) for row in events)
-    if not lossy:
-        return f"none of {len(events)}{_mark(events)} events lost a request{condition}"
-    many = f"{'each' if lossy == len(events) else lossy} of {len(events)} events"
-    if not failed_share(worst):
-        return f"{many} had requests without an end{condition}, and none failed"
-    lost = f"({_lost(worst)}, {share})"
-    if lossy == 1:
-        return f"of {len(events)}{_mark(events)} events only {worst.experiment.name} lost requests{condition} {lost}"
-    return f"{many} lost requests{condition}, {worst.experiment.name} most {lost}"
-
-
-def _lossless_settings(matrix: Sequence[Row], names: Sequence[str], way: str) -> str:
-    if len({row.experiment.name for row in matrix}) == 1 and len(matrix) <= _MOST_CLAUSES:
-        return f"{way} {_one_by_one(matrix, names)}"
-    lossless: dict[tuple[float, ...], bool] = {}
-    for row in matrix:
-        setting = tuple(row.setting(name) or 0.0 for name in names)
-        lossless[setting] = lossless.get(setting, True) and _is_lossless(row)
-    good = sum(lossless.values())
-    # A single run that lost nothing may have been lucky: no rule is made of those.
-    repeated = all(row.runs > 1 for row in matrix)
-    named = rule(names, lossless) if repeated and 0 < good < len(lossless) else ""
-    if not good:
-        return f"{way} each of {len(lossless)} settings lost requests"
-    return f"{way} {good} of {len(lossless)} settings lost no request{': ' if named else ''}{named}"
-
-
-def failed_share(row: Row) -> float:
-    """Of all requests, from 0 to 1."""
-    failed, requests = _sums(row)
-    return failed / requests if requests else 0.0
-
-
-def _sums(row: Row) -> tuple[int, int]:
-    return sum(found.failures for found in row.findings), sum(found.requests for found in row.findings)
-
-
-def _lost(row: Row) -> str:
-    """Such as `75 of 3,000` or `none of 3,000`."""
-    failed, requests = _sums(row)
-    return f"{f'{failed:,}' if failed else f'none{_mark([row])}'} of {requests:,}"
-
-
-def _is_lossless(row: Row) -> bool:
-    """Every request of its runs had an end, and none failed."""
-    return not any(findings.failures or findings.unfinished for findings in row.findings)
-
-
-def _one_by_one(matrix: Sequence[Row], names: Sequence[str]) -> str:
-    """Such as `75 of 3,000 requests failed when a task was stopped with stop_timeout 5, and none of 3,000 with ...`."""
-    told: list[str] = []
-    for row in matrix:
-        what = "" if told else f" requests failed {row.experiment.when}"
-        told.append(f"{_lost(row)}{what}{_settings(names, [row.setting(name) for name in names])}")
-    return f"{', '.join(told[:-1])}, and {told[-1]}" if len(told) > 1 else told[0]
-
-
-def _if(name: str, value: float) -> str:
-    return f"if the application {drain(value)}" if name == "drain_seconds" else f"with {name} {value:g}"
-
-
 def setting(name: str, value: float | None) -> str:
     """The value of what was swept, with what it means for the application; a dash for none."""
     if value is None:
@@ -878,6 +767,17 @@ def counted_until(found: Sequence[Findings]) -> str:
     )
 
 
+def without_sigterm(events: Sequence[Experiment]) -> str:
+    """Of *events* in columns that differ only in what the application does on SIGTERM; "" for none."""
+    if not events:
+        return ""
+    names = joined([each.name for each in events])
+    return (
+        f"{capital(names)}: the application hears no SIGTERM before requests fail, so columns that differ only in what "
+        "it does on one are repeats of the same, and differ by chance."
+    )
+
+
 _ALIKE = 2.0  # seconds: no load was asked to be so much longer than another
 
 
@@ -887,60 +787,6 @@ def _span(seconds: Sequence[float]) -> str:
     if max(seconds) - min(seconds) > _ALIKE:
         return f"{low} s or more"
     return f"{low if low == high else f'{low} to {high}'} s"
-
-
-def rule(names: Sequence[str], lossless: Mapping[tuple[float, ...], bool]) -> str:
-    """Such as `drain_seconds of 5 or more with discovery_ttl of 10 or less`; "" where no short rule says it all.
-
-    lossless: whether a setting, the values of one or two *names*, lost nothing. The rule tells all that did, and there
-    is none where a combination of values is missing.
-    """
-    values = [sorted(set(column)) for column in zip(*lossless, strict=True)]
-    if set(lossless) != set(itertools.product(*values)):
-        return ""
-    if len(names) == 1:
-        return _stretch(names[0], values[0], [value for (value,) in lossless if lossless[value,]])
-    swapped: dict[tuple[float, ...], bool] = {(b, a): is_lossless for (a, b), is_lossless in lossless.items()}
-    both: list[list[tuple[int, str]]] = [
-        _clauses(names, values, lossless),
-        _clauses(names[::-1], values[::-1], swapped),
-    ]
-    # Few clauses, and the first of them as wide as may be.
-    clauses = min(filter(None, both), key=lambda each: (len(each), -each[0][0]), default=[])
-    return ", and ".join(clause for _, clause in clauses) if len(clauses) <= _MOST_CLAUSES else ""
-
-
-def _clauses(
-    names: Sequence[str], values: Sequence[Sequence[float]], lossless: Mapping[tuple[float, ...], bool]
-) -> list[tuple[int, str]]:
-    """A clause for each stretch of values of the first name with the same good values of the other, and its size.
-
-    The widest comes first; there are none where the good values of one are no stretch.
-    """
-    good = {one: [other for other in values[1] if lossless[one, other]] for one in values[0]}
-    sized = []
-    for same, group in itertools.groupby(filter(good.get, values[0]), key=good.__getitem__):
-        stretch = list(group)
-        first, second = _stretch(names[0], values[0], stretch), _stretch(names[1], values[1], same)
-        if not second:
-            return []
-        sized.append((len(stretch) * len(same), f"{first} with {second}"))
-    return sorted(sized, key=lambda pair: -pair[0])
-
-
-def _stretch(name: str, values: Sequence[float], chosen: Sequence[float]) -> str:
-    """The *chosen* of the rising *values* in words; "" where there is none, or where they do not follow each other."""
-    chosen = sorted(chosen)
-    if not chosen or chosen != values[values.index(chosen[0]) :][: len(chosen)]:
-        return ""
-    low, high = chosen[0], chosen[-1]
-    if len(chosen) == len(values):
-        return f"every {name}"
-    if low == high:
-        return f"{name} {low:g}"
-    if high == values[-1]:
-        return f"{name} of {low:g} or more"
-    return f"{name} of {high:g} or less" if low == values[0] else f"{name} of {low:g} to {high:g}"
 
 
 # Calibration

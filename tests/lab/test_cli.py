@@ -109,7 +109,7 @@ def test_a_study_as_json(lab: Command, study: Path) -> None:
 
     assert [run["experiment"] for run in found["runs"]] == ["baseline", "stop-task"] * 3
     assert found["left_out"].keys() == {"az-loss"}
-    assert found["answer"].startswith("3 runs each: without a load balancer 282 of 7,200 requests failed")
+    assert found["answer"].startswith("3 runs each, together: without a load balancer 282 of 7,200 requests failed")
 
 
 @pytest.mark.parametrize("command", [("compare",), ("calibrate",), ("distribution",)])
@@ -119,6 +119,15 @@ def test_other_answers_about_folders_as_json(lab: Command, study: Path, command:
 
     assert (code, err) == (0, "")
     assert json.loads(out)
+
+
+@pytest.mark.parametrize("command", [("distribution",), ("simulate", "--like")])
+def test_a_study_is_no_one_run_and_its_runs_are_named(lab: Command, study: Path, command: tuple[str, ...]) -> None:
+    code, _, err = lab(*command, str(study))
+
+    assert code == 2
+    assert err.startswith(f"lab: {study} is the folder of a study, and one run is asked for: {study / 'baseline-1'}, ")
+    assert f"{study / 'stop-task-3'}." in err
 
 
 def test_the_experiments_are_listed(lab: Command) -> None:

@@ -1,7 +1,8 @@
-"""The pictures that belong to runs alone, as SVG text: what happened second by second, and the heat map of a sweep."""
+"""The pictures of runs, as SVG text: what happened second by second, the heat map of a sweep, what each event lost."""
 
 from __future__ import annotations
 
+import statistics
 import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,13 +16,14 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.patches import Patch
 from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.transforms import blended_transform_factory
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from lab.experiments.findings import Findings, last_second
 from lab.records.run import record_of
 from lab.report.pictures import COLOURS, FAILURE, INK, LINES, WIDTH, areas, fit, new_figure, page_figure, svgs
-from lab.report.words import NO_HOST, SETTINGS, percent, short
+from lab.report.words import NO_HOST, SETTINGS, lost_seconds, percent, short
 from load.results import SECOND_BITS, Run, is_failure, percentiles
 
 _FAULT = (0, (4, 3))  # dashes
@@ -223,6 +225,63 @@ def heat_map(
         axes.set_xlabel(textwrap.fill(_axis(across), int(width * 12)))
 
     return svgs(figure, widths, lay_out)
+
+
+Lost = Mapping[str, Mapping[str, Sequence[float]]]
+"""Seconds of traffic that failed in each run, by event and column."""
+
+
+def lost(events: Lost, widths: Sequence[float] = (WIDTH,)) -> list[str]:
+    """A bar for each event and column; of several runs their dots, and a pale bar to the median.
+
+    Nothing where nothing failed.
+    """
+    most = max((second for own in events.values() for found in own.values() for second in found), default=0.0)
+    if not most:
+        return []
+    names = list(dict.fromkeys(name for own in events.values() for name in own))
+    room = _LETTER * max(len(lost_seconds(found)) for own in events.values() for found in own.values())
+    figure = page_figure()
+    axes = figure.subplots()
+
+    def lay_out(width: float) -> None:
+        axes.clear()
+        labels = {name: name if width > 5 else name.replace(", ", ",\n") for name in names}
+        if len(names) == 1:
+            labels = dict.fromkeys(names, "")
+        left = 0.15 + _LETTER * max(len(line) for label in labels.values() for line in label.split("\n"))
+        wide = width - left - 0.3
+        axes.set_xlim(0, most * wide / max(wide - room, 0.5))
+        beside = blended_transform_factory(figure.transFigure, axes.transData)
+        y, marks = 0.0, dict[float, str]()  # inches from the top
+        for event, own in events.items():
+            head = textwrap.wrap(event, int((width - 0.3) / _LETTER))
+            y += _LINE * len(head) + 0.1
+            axes.text(0.1 / width, y, "\n".join(head), va="bottom", transform=beside)
+            for name, found in own.items():
+                height = 0.08 + _LINE * (1 + labels[name].count("\n"))
+                marks[y + height / 2] = labels[name]
+                _bar(axes, y + height / 2, found)
+                y += height
+        axes.set_ylim(y + 0.08, 0)
+        axes.set_yticks(list(marks), list(marks.values()))
+        axes.tick_params(axis="y", length=0)
+        axes.spines.left.set_visible(False)
+        axes.set_xlabel("seconds of traffic that failed")
+        axes.xaxis.set_major_locator(MaxNLocator(8 if width > 5 else 4))
+        fit(figure, y + 0.83, width, (left, 0.5))
+
+    return svgs(figure, widths, lay_out)
+
+
+def _bar(axes: Axes, y: float, found: Sequence[float]) -> None:
+    style: dict[str, Any] = {"edgecolor": INK, "hatch": "////"} if len(found) == 1 else {"alpha": 0.3}
+    axes.barh(y, statistics.median(found), height=0.16, facecolor=FAILURE, linewidth=0, **style)
+    if len(found) > 1:
+        axes.plot(found, [y] * len(found), "o", markersize=4.5, color=FAILURE, markeredgecolor=INK, clip_on=False)
+    axes.plot([0, 0], [y - 0.11, y + 0.11], color=INK, linewidth=0.8, clip_on=False)
+    style = {"xytext": (5, 0), "textcoords": "offset points", "va": "center", "annotation_clip": False}
+    axes.annotate(lost_seconds(found), (max(found), y), **style)
 
 
 def _axis(name: str) -> str:

@@ -63,7 +63,7 @@ def test_it_shows_everything_and_asks_for_nothing(browser: Browser, report: Path
     assert page.locator("a[id^=run-]").count() == 3
     page.locator("details").evaluate_all("all => all.forEach(e => e.open = true)")
     pictures = page.locator("figure svg.broad").all()
-    assert len(pictures) == 4 * 2  # of each way in a run
+    assert len(pictures) == 1 + 4 * 2  # what each event lost, and of each way in a run
     for picture in pictures:
         box = picture.bounding_box()
         assert box is not None

@@ -19,7 +19,7 @@ from scipy import stats
 from lab.experiments.catalogue import EXPERIMENTS
 from lab.experiments.study import Row, Spread, read_measured, write_study
 from lab.report import terminal
-from lab.report.document import Sentence, Table
+from lab.report.document import Document, Sentence, Table
 from lab.report.pages import run_in_short, run_page, study_page
 from lab.report.words import digits_of, percent, slow_before, spread
 from load.results import HostRow, update_meta, write_hosts
@@ -230,7 +230,7 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     assert "http://&lt;b&gt;&amp;" in written(read_measured(folder)).read_text()
 
 
-def test_one_event_that_lost_requests_is_not_the_one_that_lost_most(tmp_path: Path) -> None:
+def test_of_a_few_events_each_is_told_and_none_is_called_the_worst(tmp_path: Path) -> None:
     rng = np.random.default_rng(4)
     runs = [
         write_run(tmp_path / "a", rng, name="scale-in", lingers=0.0),
@@ -242,9 +242,11 @@ def test_one_event_that_lost_requests_is_not_the_one_that_lost_most(tmp_path: Pa
     two = Tables(written(write_study(tmp_path / "two", runs[:2], {})).read_text()).text
     three = Tables(written(write_study(tmp_path / "three", runs, {})).read_text()).text
 
-    assert "without a load balancer of 2 events only stop-task lost requests (" in two
-    assert "2 of 3 events lost requests, " in three
-    assert " most (" in three
+    stop, rollout = (read_measured(run).findings["direct"].failures for run in runs[1:])
+    assert f"{stop} requests failed when a task was stopped, and none when a task was taken away." in two
+    told = f"{stop} requests failed when a task was stopped, {rollout} during a rollout, and none when a task was taken"
+    assert f"Single runs: without a load balancer {told} away." in three
+    assert " most" not in three.partition("All events")[0]
 
 
 def test_a_study_has_the_matrix_and_every_run(tmp_path: Path) -> None:
@@ -279,7 +281,7 @@ def test_a_study_has_the_matrix_and_every_run(tmp_path: Path) -> None:
             "0.0", f"{meta['discovery'][1]['at'] - at:.1f}", f"{delta - at:.1f}",
         ],
     ]  # fmt: skip
-    assert f"requests failed when a task was taken away ({share:.3g} %)." in page.text
+    assert f"requests failed when a task was taken away ({failed / 300:.1f} s of traffic)." in page.text
     says = f"without a load balancer {failed:,} of {total(timeline):,} requests failed when a task was taken away"
     assert f"Single runs: {says}" in page.text
     assert f"scale-in: {failed:,} of 9,000 requests failed when a task was taken away." in page.text
@@ -313,7 +315,7 @@ def test_what_is_not_shown_to_its_end_is_marked_in_headline_and_tables(tmp_path:
     (tmp_path / "study").mkdir()
     page = Tables(written(write_study(tmp_path / "study", runs, {})).read_text())
 
-    assert " if the application ends at once; none* and none if the application serves on" in page.text
+    assert " without a load balancer if the application ends at once, and none* if it serves on for 20 s. " in page.text
     small, large = page.tables[:2]
     assert [line[2] for line in small[1:]] == ["none*", "none"]
     assert [line[large[0].index("failed")] for line in large[1:]][1::2] == ["0*", "0"]
@@ -345,8 +347,9 @@ def test_services_of_their_own_settings_are_in_one_study(tmp_path: Path) -> None
     page = Tables(written(write_study(tmp_path / "study", runs, {})).read_text())
 
     assert re.search(
-        r"Single runs, failed requests of stop-task and crash: without a load balancer \d+ and \d+ if the application "
-        r"ends at once; none and none if the application serves on for 20 s; through the load balancer none and none\.",
+        r"Single runs\. When a task was stopped, \d+ requests failed without a load balancer if the application ends "
+        r"at once, none if it serves on for 20 s, and none through the load balancer\. When an application crashed, up "
+        r"to \d+ requests failed without a load balancer, and none through the load balancer\.",
         page.text,
     )
     assert page.tables[0][0][1:] == [
@@ -365,6 +368,9 @@ def test_services_of_their_own_settings_are_in_one_study(tmp_path: Path) -> None
         )
     ]
     assert "Of the stack with a load balancer only what passed through it is here." in page.text
+    assert (
+        "Crash: the application hears no SIGTERM before requests fail, so columns that differ only in what" in page.text
+    )
     assert "Requests that failed" not in page.text  # no grid of settings that some runs do not have
 
 
@@ -674,3 +680,47 @@ def test_one_lost_request_is_no_zero_seconds() -> None:
     assert spread(Spread.of([0.01], "s")) == "0.01"
     assert spread(Spread.of([0.0, 0.01, 1.44], "s")).replace("\xa0", " ") == "0.01 (0.0 to 1.4)"
     assert spread(Spread.of([0.0895], "%")) == "0.0895"
+
+
+def _quiet(tmp_path: Path, *counts: tuple[int, int, int]) -> Document:
+    runs = []
+    for number, own in enumerate(counts):
+        folder = write_run(
+            tmp_path / f"{number}", np.random.default_rng(8), name="baseline", at=None, seconds=3, repeat=number + 1
+        )
+        write_timeline_rows(
+            folder, [f"{START},{host},200,{requests}" for host, requests in zip(HOSTS, own, strict=True)]
+        )
+        runs.append(folder)
+    (tmp_path / "study").mkdir()
+    return study_page(write_study(tmp_path / "study", runs, {}))
+
+
+def test_repeats_in_which_nothing_happened_say_whether_they_were_even(tmp_path: Path) -> None:
+    """p = 0.04 is no evidence among three; the bounds are those of each run."""
+    page = _quiet(tmp_path, (1_000, 1_000, 1_100), (1_000, 1_001, 1_002), (980, 1_000, 1_005))
+    judged = [read_measured(tmp_path / name).findings["direct"].periods[0].judgement for name in "012"]
+    bounds = [own.bound for own in judged if own is not None and own.bound is not None]
+
+    assert len(bounds) == 3
+    assert page.title == (
+        "3 runs, together: without a load balancer none of 9,088 requests failed while nothing happened. Unevenness is "
+        f"shown in none of 3 splits (at 5 % for all together); no host is more than {100 * min(bounds):.3g} to "
+        f"{percent(max(bounds))} off its share (95 % confidence, if requests are independent, each by itself)."
+    )
+    assert page.values["answer"] == page.title
+    (table,) = [part for part in page.parts if isinstance(part, Table) and part.head[0] == "experiment"]
+    assert "even again s" not in table.head  # nor any other column of dashes
+    assert not [cell for line in table.rows for cell in line if cell == "-"]
+
+
+def test_an_uneven_one_among_repeats_is_counted(tmp_path: Path) -> None:
+    title = _quiet(tmp_path, (1_000, 1_000, 1_300), (1_000, 1_001, 1_002)).title
+    assert "Unevenness is shown in 1 of 2 splits (at 5 % for all together); no host is more than" in title
+
+
+def test_repeats_of_few_requests_have_no_bound(tmp_path: Path) -> None:
+    assert _quiet(tmp_path, (10, 12, 11), (9, 12, 11)).title.endswith(
+        "Unevenness is shown in none of 2 splits (at 5 % for all together), with too few requests to say that no host "
+        "is more than 25 % off its share."
+    )

@@ -12,7 +12,7 @@ from rich.console import Console
 from lab.experiments.compare import compare
 from lab.experiments.study import read_measured, read_study, write_study
 from lab.report.answers import comparison_page
-from lab.report.document import Document, Picture, Sentence, Table
+from lab.report.document import Document, Heading, Picture, Sentence, Table
 from lab.report.pages import run_in_short, run_page, study_page
 from lab.report.table import table_page
 from lab.report.terminal import write
@@ -142,8 +142,10 @@ def test_several_events_at_one_setting_are_events_and_no_settings(tmp_path: Path
     ]
     (tmp_path / "study").mkdir()
     page = study_page(write_study(tmp_path / "study", runs, {}))
-    assert page.title.startswith(
-        "Single runs: without a load balancer each of 2 events lost requests, stop-task most ("
+    stop, crash = (read_measured(run).findings["direct"].failures for run in runs)
+    assert page.title == (
+        f"Single runs: without a load balancer {stop} requests failed when a task was stopped, and {crash} when an "
+        "application crashed."
     )
 
 
@@ -157,3 +159,52 @@ def test_a_terminal_says_why_little_failed_beside_a_load_balancer(tmp_path: Path
     write(study_page(write_study(tmp_path / "study", runs, {})), Console(file=text, width=10_000))
     write(run_page(read_measured(runs[0])), Console(file=text, width=10_000))
     assert text.getvalue().count("keeps each task that leaves for the target group's deregistration delay") == 2
+
+
+def test_where_no_sigterm_comes_before_it_is_said_that_the_drain_does_not_matter(tmp_path: Path) -> None:
+    """On the page of several, on a terminal and in `lab table`; not of one column, nor of events that are announced."""
+    rng = np.random.default_rng(18)
+    folders = {
+        (name, drain): write_run(
+            tmp_path / f"{name}-{drain}", rng, name=name, lingers=1.0, parameters={"drain_seconds": drain}
+        )
+        for name in ("stop-task", "crash", "hang")
+        for drain in (0.0, 20.0)
+    }
+
+    def said(*runs: Path) -> list[bool]:
+        (folder := tmp_path / f"study-{len(list(tmp_path.iterdir()))}").mkdir()
+        study = write_study(folder, runs, {})
+        text = io.StringIO()
+        write(study_page(study), Console(file=text, width=10_000))
+        sentence = (
+            "Crash and hang: the application hears no SIGTERM before requests fail, so columns that differ only in "
+        )
+        return [sentence in text.getvalue(), sentence in "".join(_sentences(table_page([study])))]
+
+    assert said(*folders.values()) == [True, True]
+    assert said(*(folder for (_, drain), folder in folders.items() if drain)) == [False, False]
+    assert said(*(folder for (name, _), folder in folders.items() if name == "stop-task")) == [False, False]
+
+
+def test_pages_sections_and_tables_are_in_the_order_of_the_experiments(tmp_path: Path) -> None:
+    """However they were run: `make compare` has the rollout last, and the load balancer on another twin."""
+    rng = np.random.default_rng(19)
+    names = ("crash", "stop-task", "rollout")
+    both = [write_run(tmp_path / f"{name}-both", rng, name=name) for name in names]
+    for name, run in zip(names, both, strict=True):
+        write_run(run / "alb", rng, name=name, arm="alb")
+    runs = [write_run(tmp_path / name, rng, name=name, lingers=1.0) for name in names]
+    (tmp_path / "study").mkdir()
+    page = study_page(write_study(tmp_path / "study", [*both, *runs], {}))
+
+    first, matrix, *_ = [part for part in page.parts if isinstance(part, Table)]
+    assert [row[0] for row in first.rows] == [
+        "When a task was stopped", "During a rollout", "When an application crashed",
+    ]  # fmt: skip
+    in_order = ["stop-task", "stop-task", "rollout", "rollout", "crash", "crash"]
+    assert [row[0] for row in matrix.rows] == in_order
+    assert [row[1] for row in matrix.rows] == ["no load balancer", "load balancer"] * 3
+    assert [part.text.partition(":")[0] for part in page.parts if isinstance(part, Heading) and part.anchor] == in_order
+    links = {part.anchor: part.text for part in page.parts if isinstance(part, Heading)}
+    assert [links[link].partition(":")[0] for link in matrix.links] == in_order

@@ -11,7 +11,7 @@ import pytest
 
 from lab.experiments.findings import find
 from lab.report.pictures import FAILURE, areas, new_figure
-from lab.report.pictures.timeline import _names, _stack, heat_map, timeline
+from lab.report.pictures.timeline import _names, _stack, heat_map, lost, timeline
 from load.results import read_run
 from tests.lab.experiments.runs import write_run
 
@@ -129,3 +129,37 @@ def test_the_first_and_the_last_second_are_not_drawn(tmp_path: Path) -> None:
     roles = dict.fromkeys(("alpha", "beta", "gamma"), "")
 
     assert timeline(replace(run, timeline=fewer), find(run), roles) == timeline(run, find(run), roles)
+
+
+def _bars(svg: str) -> list[float]:
+    """Of each bar how wide it is, from the top."""
+    drawn = re.findall(r'<path d="M ([\d.]+) [\d.]+ \nL ([\d.]+) [\d.]+ \nL [^"]*z\n" clip-path', svg)
+    return [abs(float(right) - float(left)) for left, right in drawn]
+
+
+def test_what_each_event_lost_is_a_bar_as_long_as_its_seconds_and_named() -> None:
+    ways = ("no load balancer, ends at once", "load balancer, ends at once")
+    events = {
+        "When a task was stopped": {ways[0]: [0.5], ways[1]: [0.0]},
+        "When an application crashed": {ways[0]: [1.5]},
+    }
+    broad, narrow = lost(events, [9.2, 3.9])
+
+    for svg in (broad, narrow):
+        words = " ".join(each.text or "" for each in ElementTree.fromstring(svg).iter() if each.tag.endswith("text"))
+        assert all(event in words for event in events)
+        assert [part for part in ("0.5 s", "none", "1.5 s") if part in words] == ["0.5 s", "none", "1.5 s"]
+        assert words.count("load balancer, ends at once" if svg is broad else "load balancer,") == 3
+        first, *_, last = [width for width in _bars(svg) if width]
+        assert last / first == pytest.approx(3, rel=0.01)
+    assert lost({"When a task was stopped": {ways[0]: [0.0, 0.0]}}) == []
+
+
+def test_of_repeats_each_is_a_dot_and_the_bar_goes_to_the_median() -> None:
+    (svg,) = lost({"During a rollout": {"no load balancer": [0.2, 0.4, 1.0]}, "At a stop": {"no load balancer": [0.4]}})
+
+    median, single = [width for width in _bars(svg) if width]
+    assert median == pytest.approx(single, rel=0.01)
+    assert len(re.findall(f"<use [^>]*fill: {FAILURE}", svg)) == 3
+    assert "0.4 (0.2 to 1.0) s" in svg.replace("\xa0", " ")
+    assert "no load balancer" not in svg  # the only way goes without saying
