@@ -59,7 +59,9 @@ def report(browser: Browser, folder: Path, name: str, until: str, width: int) ->
 
 def figures(browser: Browser, file: Path, name: str, until: str, width: int) -> None:
     """As `report`, of the runs whose figures are in *file*, a matrix.csv, where the runs themselves are no more."""
-    matrix = [_row(line) for line in csv.DictReader(file.open())]
+    order = list(EXPERIMENTS)
+    lines = sorted(csv.DictReader(file.open()), key=lambda line: order.index(line["experiment"]))
+    matrix = [_row(line) for line in lines]
     with tempfile.TemporaryDirectory() as folder:
         parts = [Sentence(words.ON_THE_TWIN, "facts"), *grids(matrix), *table(matrix)]
         write_report(Document(study_answer(matrix), parts), Path(folder))
