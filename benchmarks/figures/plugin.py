@@ -121,12 +121,10 @@ class _Feed:
     def feed(self, first: int, last: int) -> None:
         for second in range(first, last):
             step = 1 / len(self._names)
-            self._counts.record(
-                [
-                    (START + second + number * step, name, 200, False, 5 + (second * 31 + number * 17) % 97)
-                    for number, name in enumerate(self._names)
-                ]
-            )
+            noted: list[Any] = []
+            for number, name in enumerate(self._names):
+                noted += START + second + number * step, name, 200, False, 5 + (second * 31 + number * 17) % 97
+            self._counts.record(noted)
             began = time.process_time()
             self._counts.take(START + second)
             self.taking += time.process_time() - began

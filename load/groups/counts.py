@@ -18,7 +18,7 @@ from load.groups.evenness import EvenPart, EvenParts
 from load.groups.latency import buckets_of, coarser, percentiles
 from load.groups.rows import NO_ANSWER, NO_GROUP, OTHER_GROUPS, GroupRow, LatencyRow, SecondRow
 
-__all__ = ["MAX_GROUPS", "WINDOW", "Counts", "Noted"]
+__all__ = ["MAX_GROUPS", "WINDOW", "Counts"]
 
 MAX_GROUPS = 1000
 """Groups counted each by itself: a table that can still be read."""
@@ -28,10 +28,6 @@ WINDOW = 120
 
 Statuses = dict[tuple[str, int, bool], int]
 """Requests by group, status and whether they failed."""
-
-Noted = tuple[float, str, int, bool, float | None]
-"""A request: when it ended, its group ("" where none is known), its status (of HTTP, or a number below 100), whether it
-failed, and its latency in ms where that is known."""
 
 Between = Callable[[], object]
 """Called between two steps of what takes long."""
@@ -59,12 +55,12 @@ class Counts:
 
     Times are seconds since the Unix epoch; the second of a request is the one in which its answer was complete.
     `unfinished` is the number of requests that were sent and then ended with the load, before an answer or a failure:
-    they are in no other count. `admitted` are the groups that are counted each by itself.
+    they are in no other count. `admitted` has the groups that are counted each by itself, each by its name.
     """
 
     def __init__(self, max_groups: int = MAX_GROUPS) -> None:
         self.max_groups = max_groups
-        self.admitted: set[str] = set()
+        self.admitted: dict[str, str] = {}
         self.clear()
 
     def clear(self) -> None:
@@ -98,20 +94,25 @@ class Counts:
             self._groups[group] = _Group(detail, now, now)
             self._order.setdefault(group)
         if group != OTHER_GROUPS:
-            self.admitted.add(group)
+            self.admitted[group] = group
         return group
 
-    def record(self, noted: Sequence[Noted]) -> None:
+    def record(self, noted: Sequence[Any]) -> None:
         """Count these requests, of which those of a group are in the order in which they ended.
 
-        As many at a time as there are: one by one takes several times as long. KeyError: `admit` the groups first.
+        Of each, one after another: when it ended, its group ("" where none is known), its status (of HTTP, or a number
+        below 100), whether it failed, and its latency in ms, or None. As many requests at a time as there are: one by
+        one takes several times as long. KeyError: `admit` the groups first.
         """
-        for second, part in groupby(noted, lambda one: int(one[0])):
+        times, groups, statuses, failures = (noted[column::5] for column in range(4))
+        buckets = buckets_of(noted[4::5])
+        start = 0
+        for second, run in groupby(map(int, times)):
+            part = slice(start, start := start + len(list(run)))
             self._see(second)
-            times, groups, statuses, failures, latencies = zip(*part, strict=True)
-            self._record(second, groups, statuses, failures, buckets_of(latencies))
-            for group, now in dict(zip(groups, times, strict=True)).items():
-                self._groups[group].last_seen = now
+            self._record(second, groups[part], statuses[part], failures[part], buckets[part])
+        for group, now in dict(zip(groups, times, strict=True)).items():
+            self._groups[group].last_seen = now
 
     def _record(
         self,

@@ -36,7 +36,7 @@ from locust.runners import (
 )
 
 from load.groups import report, web
-from load.groups.counts import Counts, Noted
+from load.groups.counts import Counts
 from load.groups.evenness import EvenPart
 from load.groups.files import CsvFiles
 from load.groups.keys import FORMS, Key, key_of, named, parse
@@ -77,9 +77,8 @@ _TAKEN = {
     "workers",
 }
 
-# Requests are noted as they end, and counted once a second, or so many at a time: what is done once a request finds
-# cold caches, and takes several times as long as in a loop.
-_AT_A_TIME = 1000
+# Seconds between two writings of all groups: to replace a file takes as much as to count several hundred requests.
+_REPLACE_EVERY = 5.0
 
 _MOST_NAMES = 20  # of headers, in a sentence
 
@@ -187,8 +186,8 @@ class Groups:
         self.noun = noun
         self.detail_noun = detail[0] if detail else ""
         self._counts = Counts()
-        self._admitted = self._counts.admitted
-        self._noted: list[Noted] = []
+        self._noted: list[Any] = []
+        self._on_request = self._listener()
         self.workers = Workers()
         self.outputs: list[Output] = []
         self.remarks: list[Callable[[], str]] = []
@@ -275,7 +274,7 @@ class Groups:
         if self.counts.unfinished:
             notes.append(report.unfinished_sentence(self.counts.unfinished))
         # Until the end, one that has a group may come.
-        if self.is_over and self._headers is not None and self.counts.admitted == {NO_GROUP}:
+        if self.is_over and self._headers is not None and self.counts.admitted.keys() == {NO_GROUP}:
             notes.append(report.ungrouped_sentence(self.noun, self._by_text, self._headers))
         if self.counts.folded:
             notes.append(report.FOLDED)
@@ -294,37 +293,44 @@ class Groups:
 
     # Locust's events
 
-    def _on_request(
-        self,
-        *,
-        response: Any = None,
-        url: str = "",
-        context: Any = None,
-        exception: BaseException | None = None,
-        response_time: float | None = None,
-        # Named, for to collect them in **_ would take as long as all the rest does.
-        request_type: str = "",
-        name: str = "",
-        response_length: int = 0,
-        start_time: float = 0.0,
-        **_: Any,
-    ) -> None:
-        now = time.time()
-        # The usual request, with as few calls and names as there can be: each is one more that is not in the caches.
-        try:
-            group = response.headers[self._header] if self._header else self._key(response, url, context, exception)
-            status = response.status_code
-            if group not in self._admitted or type(status) is not int:
-                raise LookupError
-        except Exception:
-            group = self._group(now, response, url, context, exception)
-            status = _status(getattr(response, "status_code", None))
-        self._noted.append((now, group, status, exception is not None, response_time))
-        if len(self._noted) >= _AT_A_TIME:
-            self._count()
+    def _listener(self) -> Callable[..., None]:
+        """What Locust calls with each request: it notes what `Counts.record` takes, and that once a second.
+
+        What is done once a request finds cold caches, and takes several times as long as in a loop. So it is a closure,
+        and touches as little memory as there can be: one flat list, and no new object that stays but two numbers.
+        """
+        note, admitted, clock = self._noted.extend, self._counts.admitted, time.time
+
+        def on_request(
+            *,
+            response: Any = None,
+            url: str = "",
+            context: Any = None,
+            exception: BaseException | None = None,
+            response_time: float | None = None,
+            # Named, for to collect them in **_ would take as long as all the rest does.
+            request_type: str = "",
+            name: str = "",
+            response_length: int = 0,
+            start_time: float = 0.0,
+            **_: Any,
+        ) -> None:
+            try:
+                header = self._header
+                group: Any = response.headers[header] if header else self._key(response, url, context, exception)
+                # `| 0` raises where it is no integer, and makes one of HTTPStatus.
+                note((clock(), admitted[group], response.status_code | 0, exception is not None, response_time))
+            except Exception:
+                now = clock()
+                group = self._group(now, response, url, context, exception)
+                status = _status(getattr(response, "status_code", None))
+                note((now, group, status, exception is not None, response_time))
+
+        return on_request
 
     def _count(self) -> None:
-        noted, self._noted = self._noted, []
+        noted = self._noted.copy()
+        self._noted.clear()
         self._counts.record(noted)
 
     def _group(self, now: float, response: Any, url: str, context: Any, exception: BaseException | None) -> str:
@@ -342,7 +348,7 @@ class Groups:
         group, detail_key = asked(self._key), getattr(self._key, "detail", self._detail_key)
         if group == NO_GROUP and self._headers is None and _status(getattr(response, "status_code", None)) > 0:
             self._headers = _names(getattr(response, "headers", None))
-        if group in self._admitted:
+        if group in self._counts.admitted:
             return group
         return self._counts.admit(group, asked(detail_key) if group != NO_GROUP and detail_key else "", now)
 
@@ -427,7 +433,7 @@ class Groups:
         runner = self.environment.runner
         assert isinstance(runner, WorkerRunner)
         with contextlib.suppress(RPCError):  # Locust connects again, and the next one gets there
-            runner.send_message(_COUNTED, {"counted": self._reported + self._counts.requests + len(self._noted)})
+            runner.send_message(_COUNTED, {"counted": self._reported + self.counts.requests})
 
     def _on_counted(self, msg: Any, **_: Any) -> None:
         self.workers.count(msg.node_id, time.time(), msg.data["counted"])
@@ -462,6 +468,7 @@ class Groups:
         while True:
             gevent.sleep(1 - time.time() % 1)
             now = time.time()
+            self._count()
             if self._started < math.inf and self._stopped == math.inf:
                 self._write(int(now) - self.delay)
             elif now > self._stopped + self.delay:
@@ -479,8 +486,9 @@ class Groups:
                 return  # the test ended, or its counts were cleared, in one of the pauses
             for output in self.outputs:
                 output.replace(rows)
-            # At most 1 % of the process's time.
-            self._replace_after = time.monotonic() + min(60.0, 100 * pacing.spent)
+            # At most 1 % of the process's time; the first rows are there at once.
+            least = _REPLACE_EVERY if rows else 0.0
+            self._replace_after = time.monotonic() + min(60.0, max(least, 100 * pacing.spent))
 
     def complete(self) -> None:
         """Give out all that there is of a test that is over; again, where more came in since."""

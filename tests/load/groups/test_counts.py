@@ -19,7 +19,7 @@ def record(
 ) -> None:
     """Count a request as the plugin does."""
     group = counts.admit(group, zone, now)
-    counts.record([(now, group, status, is_failure(status), ms)])
+    counts.record([now, group, status, is_failure(status), ms])
 
 
 def test_requests_failures_and_latency_are_counted_by_group() -> None:
@@ -73,8 +73,8 @@ def test_groups_stay_in_the_order_in_which_they_and_their_failures_came() -> Non
 def test_what_locust_takes_for_a_failure_is_one_whatever_its_status() -> None:
     counts = Counts()
     counts.admit("alpha", "", 1000.0)
-    counts.record([(1000.0, "alpha", 404, False, 1.0)])
-    counts.record([(1000.0, "alpha", 404, True, 1.0)])
+    counts.record([1000.0, "alpha", 404, False, 1.0])
+    counts.record([1000.0, "alpha", 404, True, 1.0])
     assert counts.take()[0] == [SecondRow(1000, "alpha", 404, 2, 1)]
     assert counts.failures == 1
 

@@ -13,7 +13,7 @@ def counted(*hosts: str) -> Counts:
     counts = Counts()
     for host in hosts:
         counts.admit(host, "", 1000.0)
-        counts.record([(1000.0, host, 200 if host else 0, not host, 1.0)])
+        counts.record([1000.0, host, 200 if host else 0, not host, 1.0])
     return counts
 
 

@@ -275,9 +275,8 @@ def drawn(browser: Browser, counts: Counts, now: list[int] | None = None) -> Ite
 def record(counts: Counts, second: int, host: str, requests: int, failures: int = 0) -> None:
     """So many requests in this second, of which some failed."""
     counts.admit(host, "", float(second))
-    counts.record(
-        [(float(second), host, 500 if number < failures else 200, number < failures, 1.0) for number in range(requests)]
-    )
+    for number in range(requests):
+        counts.record([float(second), host, 500 if number < failures else 200, number < failures, 1.0])
 
 
 def colours(page: Page, legend: str) -> dict[str, str]:

@@ -27,7 +27,7 @@ class Feed:
     def count(self, now: float, host: str, status: int) -> None:
         """One request."""
         self.counts.admit(host, "", now)
-        self.counts.record([(now, host, status, not 0 < status < 400, 1.0)])
+        self.counts.record([now, host, status, not 0 < status < 400, 1.0])
 
     def progress(self, now: float = math.inf) -> None:
         """What the plugin does every second."""
