@@ -6,7 +6,7 @@ import gc
 import json
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import httpx
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+from tests.stacks import shared_stack
 from tests.twin.running import PROJECT, STACK, STARTS_WITHIN, RunningTwin, TwinFactory, twin_command, wait_until
 from twin.machine.addresses import free_port
 
@@ -41,6 +42,20 @@ def quick_stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("stack") / "cdk.tf.json"
     copy.write_text(text.replace(said, said.replace("20", "1")))
     return copy
+
+
+@pytest.fixture(scope="session")
+def stack_with(tmp_path_factory: pytest.TempPathFactory, testrun_uid: str) -> Callable[[str], Path]:
+    """Where a stack of tests/stacks.py is."""
+    folder = tmp_path_factory.getbasetemp().parent / f"stacks-{testrun_uid}"
+    folder.mkdir(exist_ok=True)
+    return lambda name: shared_stack(name, folder)
+
+
+@pytest.fixture(scope="session")
+def any_service(stack_with: Callable[[str], Path]) -> Path:
+    """The stack as it is synthesized for a service that is not ours."""
+    return stack_with("any-service")
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 from botocore.config import Config
 
 from tests.conformance.terraform import Lacking, Terraform
-from tests.twin.conftest import synthesize
+from tests.stacks import synthesize
 from tests.twin.front.http_api.issuer import Issuer, issuer_at_work
 from tests.twin.running import PROJECT, STARTS_WITHIN, RunningTwin, TwinFactory, twin_command, wait_until
 

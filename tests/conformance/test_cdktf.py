@@ -15,7 +15,7 @@ from tests.conformance.conftest import Endpoint
 from tests.conformance.left import inventory
 from tests.conformance.load import hostnames
 from tests.conformance.terraform import Lacking, Terraform
-from tests.twin.conftest import synthesize
+from tests.stacks import synthesize
 from tests.twin.running import PROJECT
 
 # What belongs to a user of this folder: another one is deployed from.

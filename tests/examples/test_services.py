@@ -7,21 +7,20 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.twin.conftest import synthesize
 from tests.twin.running import PROJECT, TwinFactory
-
-SERVICES = "examples/services/main.py"
 
 
 @pytest.mark.timeout(300)
-def test_requests_by_pair_add_up_to_those_of_locust(start_twin: TwinFactory, tmp_path: Path) -> None:
-    synthesize(tmp_path / "stack", SERVICES, SC_DRAIN_SECONDS="0")
+def test_requests_by_pair_add_up_to_those_of_locust(
+    start_twin: TwinFactory, stack_with: Callable[[str], Path], tmp_path: Path
+) -> None:
     programs = PROJECT / "examples/services/twin.toml"
-    twin = start_twin("--programs", str(programs), synth=tmp_path / "stack")
+    twin = start_twin("--programs", str(programs), synth=stack_with("services"))
     results = tmp_path / "results"
     locust = [
         *(

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.twin.conftest import synthesize
+from tests.stacks import synthesize
 from tests.twin.running import PROJECT, RunningTwin, TwinFactory, twin_command, wait_until
 
 DEPLOY = (PROJECT / "docs/deploy.md").read_text()

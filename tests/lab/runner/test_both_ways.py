@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-import os
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -20,12 +21,9 @@ LIFETIME = 3.0  # seconds: what calibration has to find
 
 
 @pytest.fixture(scope="module")
-def twin(start_twin: TwinFactory, tmp_path_factory: pytest.TempPathFactory) -> RunningTwin:
+def twin(start_twin: TwinFactory, stack_with: Callable[[str], Path]) -> RunningTwin:
     """A twin with the comparison arm."""
-    synth = tmp_path_factory.mktemp("synth")
-    environment = {**os.environ, "SC_COMPARISON": "true", "SC_DRAIN_SECONDS": "1", "CDKTF_OUTDIR": str(synth)}
-    subprocess.run([sys.executable, "main.py"], cwd=PROJECT, env=environment, check=True, timeout=60)
-    return start_twin(synth=synth)
+    return start_twin(synth=stack_with("comparison"))
 
 
 @pytest.fixture(scope="module")

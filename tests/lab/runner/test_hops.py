@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,6 @@ import pytest
 from lab.experiments.study import Measured, read_measured
 from lab.report.pages import run_page
 from tests.command import Command
-from tests.twin.conftest import synthesize
 from tests.twin.running import PROJECT, RunningTwin, TwinFactory
 
 pytestmark = pytest.mark.timeout(300)
@@ -22,11 +22,9 @@ LAB = (sys.executable, "-c", "from lab.cli import main; main()")
 
 
 @pytest.fixture(scope="module")
-def services(start_twin: TwinFactory, tmp_path_factory: pytest.TempPathFactory) -> RunningTwin:
+def services(start_twin: TwinFactory, stack_with: Callable[[str], Path]) -> RunningTwin:
     """A twin of examples/services whose tasks end at once."""
-    synth = tmp_path_factory.mktemp("services")
-    synthesize(synth, "examples/services/main.py", SC_DRAIN_SECONDS="0")
-    return start_twin("--programs", str(PROJECT / "examples/services/twin.toml"), synth=synth)
+    return start_twin("--programs", str(PROJECT / "examples/services/twin.toml"), synth=stack_with("services"))
 
 
 def run(twin: RunningTwin, results: Path, *arguments: str) -> Measured:

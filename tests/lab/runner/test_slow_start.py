@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lab.experiments.findings import find
 from load.results import Run, is_failure, read_run
-from tests.twin.conftest import synthesize
-from tests.twin.running import PROJECT, RunningTwin, TwinFactory
+from tests.twin.running import PROJECT, STACK, RunningTwin, TwinFactory
 
 # From when tasks stop a request that needs a new connection may fail, which is rare and not the start's doing
 # (docs/findings.md, `rollouts.csv`): their proxies refuse it, and the one retry may meet another of them.
@@ -38,9 +38,7 @@ def _failures(run: Run, since: float) -> int:
 @pytest.mark.timeout(240)
 def test_requests_fail_until_the_new_tasks_listen(start_twin: TwinFactory, tmp_path: Path) -> None:
     # The old tasks serve on for as long as a front end may know them: what fails is the start's doing alone.
-    synthesize(tmp_path / "stack", SC_DRAIN_SECONDS="20")
-    (tmp_path / "results").mkdir()
-    run, printed = slow_start(start_twin(synth=tmp_path / "stack"), tmp_path / "results")
+    run, printed = slow_start(start_twin(synth=STACK), tmp_path)
     findings = find(run)
 
     assert findings.flaw is None, printed
@@ -56,11 +54,10 @@ def test_requests_fail_until_the_new_tasks_listen(start_twin: TwinFactory, tmp_p
 
 
 @pytest.mark.timeout(240)
-def test_none_fails_where_a_task_is_registered_when_it_is_healthy(start_twin: TwinFactory, tmp_path: Path) -> None:
-    synthesize(tmp_path / "stack", SC_REGISTER_WHEN_HEALTHY="true", SC_DRAIN_SECONDS="20")
-    twin = start_twin(synth=tmp_path / "stack")
-    (tmp_path / "results").mkdir()
-    run, printed = slow_start(twin, tmp_path / "results")
+def test_none_fails_where_a_task_is_registered_when_it_is_healthy(
+    start_twin: TwinFactory, stack_with: Callable[[str], Path], tmp_path: Path
+) -> None:
+    run, printed = slow_start(start_twin(synth=stack_with("registered-when-healthy")), tmp_path)
     findings = find(run)
 
     assert findings.flaw is None, printed

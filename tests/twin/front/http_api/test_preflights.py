@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.twin.conftest import synthesize
 from tests.twin.running import TwinFactory
 
 PREFLIGHT = {"origin": "https://shop.example", "access-control-request-method": "PUT"}
 
 
 @pytest.fixture(scope="module")
-def client(start_twin: TwinFactory, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+def client(start_twin: TwinFactory, stack_with: Callable[[str], Path]) -> Iterator[httpx.Client]:
     """A client of a twin whose routes all need authorization, and which a shop's pages may call."""
-    folder = tmp_path_factory.mktemp("guarded")
-    synthesize(
-        folder,
-        SC_AUTHORIZATION="AWS_IAM",
-        SC_COMPARISON="true",
-        SC_CORS_ORIGINS="https://shop.example",
-        SC_CORS_METHODS="PUT",
-        SC_DESIRED_COUNT="1",
-        SC_ROUTES="$default, ANY /orders/{id}",
-    )
-    twin = start_twin("--proxy-drain", "0", synth=folder)
+    twin = start_twin("--proxy-drain", "0", synth=stack_with("guarded"))
     with httpx.Client(base_url=twin.gateway_url, timeout=10) as client:
         yield client
 
