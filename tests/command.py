@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from typing import Any, NamedTuple
+from unittest import mock
 
 import pytest
 
@@ -26,16 +29,14 @@ class Ran(NamedTuple):
 Command = Callable[..., Ran]
 
 
-def in_process(
-    name: str, main: Callable[[], None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Command:
+def in_process(name: str, main: Callable[[], None]) -> Command:
     """What calls *main* as the command *name* with its arguments."""
 
     def command(*arguments: str) -> Ran:
-        monkeypatch.setattr(sys, "argv", [name, *arguments])
-        with pytest.raises(SystemExit) as end:
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+        argv = mock.patch.object(sys, "argv", [name, *arguments])
+        with argv, redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as end:
             main()
-        written = capsys.readouterr()
-        return Ran(int(end.value.code or 0), written.out, written.err)
+        return Ran(int(end.value.code or 0), *(stream.buffer.getvalue().decode() for stream in (out, err)))
 
     return command

@@ -15,11 +15,11 @@ from tests.command import Command, in_process
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+def command() -> Command:
     def ended() -> None:
         raise SystemExit(main())
 
-    return in_process("benchmarks", ended, monkeypatch, capsys)
+    return in_process("benchmarks", ended)
 
 
 @pytest.fixture

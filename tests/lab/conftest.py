@@ -15,7 +15,7 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "test")
 
 
-@pytest.fixture
-def lab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+@pytest.fixture(scope="session")
+def lab() -> Command:
     """Runs `lab` with these arguments."""
-    return in_process("lab", cli.main, monkeypatch, capsys)
+    return in_process("lab", cli.main)

@@ -117,9 +117,7 @@ def test_make_has_the_target(command: str) -> None:
 
 
 @pytest.mark.parametrize("command", [command for command in OURS if reads_files(command)])
-def test_lab_answers_from_files(
-    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_lab_answers_from_files(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run, study = (shutil.copytree(GOLDEN / name, tmp_path / name) for name in ("run", "study"))
     (tmp_path / "hostnames.txt").write_text("a\nb\nc\nb\n" * 100)
     (tmp_path / "day.csv").write_text(
@@ -132,31 +130,27 @@ def test_lab_answers_from_files(
     )
     words = [str(run) if word.startswith("results/2026") else word for word in words]
 
-    ran = in_process("lab", lab_cli.main, monkeypatch, capsys)(*words[1:])
+    ran = in_process("lab", lab_cli.main)(*words[1:])
     assert ran.code == 0, ran.err
     assert ran.out
 
 
 @pytest.mark.parametrize("command", [command for command in OURS if command.startswith("lab run ")])
-def test_lab_run_takes_the_options(
-    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_lab_run_takes_the_options(command: str) -> None:
     words = shlex.split(command)[2:]
-    assert in_process("lab", lab_cli.main, monkeypatch, capsys)("run", *words, "--list").code == 0
+    assert in_process("lab", lab_cli.main)("run", *words, "--list").code == 0
     names = words[: next((at for at, word in enumerate(words) if word.startswith("-")), len(words))]
     assert set(names) <= {ALL, *EXPERIMENTS}
     cells([words[at + 1] for at, word in enumerate(words) if word == "--sweep"], on_aws="outputs.json" in command)
 
 
 @pytest.mark.parametrize("command", [command for command in OURS if command.startswith(("twin ", "lab drain-task"))])
-def test_twin_takes_the_options(
-    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_twin_takes_the_options(command: str) -> None:
     # The arguments are parsed before --help is obeyed; what comes after -- is another command.
     name, *words = shlex.split(command)
     words = words[: words.index("--")] if "--" in words else words
     main = {"twin": twin_cli.main, "lab": lab_cli.main}[name]
-    assert in_process(name, main, monkeypatch, capsys)(*words, "--help").code == 0
+    assert in_process(name, main)(*words, "--help").code == 0
 
 
 def test_options_that_are_not_there_are_noticed(twin: Command) -> None:
@@ -164,8 +158,8 @@ def test_options_that_are_not_there_are_noticed(twin: Command) -> None:
 
 
 @pytest.fixture
-def twin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    return in_process("twin", twin_cli.main, monkeypatch, capsys)
+def twin() -> Command:
+    return in_process("twin", twin_cli.main)
 
 
 def mentioned(page: str) -> Iterator[tuple[str, ...]]:
@@ -182,14 +176,12 @@ MENTIONED = sorted({words for page in PAGES for words in mentioned(page) if len(
 
 
 @pytest.mark.parametrize("words", [words for words in MENTIONED if words[0] in ("lab", "twin")], ids=" ".join)
-def test_what_is_mentioned_is_there(
-    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_mentioned_is_there(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     program, *rest = words
     names = [word for word in rest if not word.startswith("-")]
     main = {"twin": twin_cli.main, "lab": lab_cli.main}[program]
-    ran = in_process(program, main, monkeypatch, capsys)(*names, "--help")
+    ran = in_process(program, main)(*names, "--help")
     assert ran.code == 0
     assert [word for word in rest if word.startswith("-") and word not in ran.out] == []
 

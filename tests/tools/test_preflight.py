@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
+import runpy
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from tests.command import Ran
 from tests.constructs.stand_ins import StandIns
 from tests.twin.running import PROJECT
 
@@ -73,32 +75,42 @@ def account() -> Iterator[Callable[[Answers], str]]:
 
 
 @pytest.fixture
-def preflight(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs the check for an action on an endpoint, with a Terraform that is good enough."""
+def preflight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Ran]:
+    """Runs the check for an action on an endpoint, with a Terraform that is good enough, in this process.
+
+    As a command it is what tests/constructs/test_tools.py tests.
+    """
     tools = StandIns(tmp_path / "bin")
     tools.add("terraform", """echo '{"terraform_version": "1.11.4"}'""")
+    check = runpy.run_path(str(PROJECT / "tools/preflight.py"))["main"]
 
-    def run(action: str, endpoint: str, **settings: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, PROJECT / "tools/preflight.py", action],
-            env={
+    def run(action: str, endpoint: str, **settings: str) -> Ran:
+        with monkeypatch.context() as patched:
+            for name in [name for name in os.environ if name.startswith(("AWS_", "SC_"))]:
+                patched.delenv(name)
+            given = {
                 "AWS_ACCESS_KEY_ID": "test",
                 "AWS_SECRET_ACCESS_KEY": "test",
                 "AWS_EC2_METADATA_DISABLED": "true",
                 "AWS_ENDPOINT_URL": endpoint,
                 "HOME": str(tmp_path),
                 "PATH": str(tools.folder),
-                **settings,
-            },
-            capture_output=True,
-            text=True,
-        )
+            }
+            for name, value in (given | settings).items():
+                patched.setenv(name, value)
+            patched.setattr(boto3, "DEFAULT_SESSION", None)  # of another environment
+            patched.setattr(sys, "argv", ["preflight.py", action])
+            code = check()
+        written = capsys.readouterr()
+        return Ran(code, written.out, written.err)
 
     return run
 
 
 Account = Callable[[Answers], str]
-Preflight = Callable[..., subprocess.CompletedProcess[str]]
+Preflight = Callable[..., Ran]
 
 TOKYO = {"a": "apne1-az4", "c": "apne1-az1", "d": "apne1-az2"}
 LONDON = {"a": "euw2-az2", "b": "euw2-az3", "c": "euw2-az1"}
@@ -125,7 +137,7 @@ def test_zones_that_are_there(
 ) -> None:
     endpoint = account({"DescribeAvailabilityZones": zones(region, ids)})
     done = preflight(action, endpoint, SC_REGION=region, **settings)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.code, done.out, done.err) == (0, "", "")
 
 
 @pytest.mark.parametrize(
@@ -164,13 +176,13 @@ def test_zones_that_are_not_there_or_have_no_vpc_links(
 ) -> None:
     endpoint = account({"DescribeAvailabilityZones": zones(region, ids)})
     done = preflight("diff", endpoint, SC_REGION=region, **settings)
-    assert done.returncode == 3
-    assert said in done.stderr
+    assert done.code == 3
+    assert said in done.err
 
     # What it says is accepted.
-    proposed = dict(word.split("=") for word in done.stderr.replace(", or", "").split() if word.startswith("SC_"))
+    proposed = dict(word.split("=") for word in done.err.replace(", or", "").split() if word.startswith("SC_"))
     again = preflight("diff", endpoint, SC_REGION=region, **{**settings, **proposed})
-    assert (again.returncode, again.stderr) == (0, "")
+    assert (again.code, again.err) == (0, "")
 
 
 def test_subnets_of_an_existing_vpc_where_vpc_links_are_not(account: Account, preflight: Preflight) -> None:
@@ -183,15 +195,15 @@ def test_subnets_of_an_existing_vpc_where_vpc_links_are_not(account: Account, pr
     existing = {"SC_VPC_ID": "vpc-0", "SC_SUBNET_IDS": "subnet-0,subnet-1", "SC_CREATE_ENDPOINTS": "false"}
 
     done = preflight("diff", endpoint, SC_REGION="us-east-1", **existing)
-    assert done.returncode == 3
-    assert "VPC links do not reach subnet-1 in use1-az3: name subnets in use1-az1, use1-az2, use1-az4" in done.stderr
-    assert "subnet-0 in" not in done.stderr
+    assert done.code == 3
+    assert "VPC links do not reach subnet-1 in use1-az3: name subnets in use1-az1, use1-az2, use1-az4" in done.err
+    assert "subnet-0 in" not in done.err
 
 
 def test_a_role_that_may_not_ask(account: Account, preflight: Preflight) -> None:
     done = preflight("diff", account({}))
-    assert done.returncode == 3
-    assert "refuses DescribeAvailabilityZones, which make diff asks first: You are not authorized." in done.stderr
+    assert done.code == 3
+    assert "refuses DescribeAvailabilityZones, which make diff asks first: You are not authorized." in done.err
 
 
 NO_TOKEN = """<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>
@@ -203,11 +215,9 @@ def test_a_region_that_the_account_has_not_enabled(account: Account, preflight: 
     # It leads to this machine, and does not say so: else the hint would be a twin's.
     endpoint = account({"GetCallerIdentity": NO_TOKEN}).replace("127.0.0.1", "0.0.0.0")
     done = preflight("diff", endpoint, SC_REGION="me-south-1")
-    assert done.returncode == 3
-    assert "The security token included in the request is invalid." in done.stderr
-    assert (
-        "me-south-1 is not enabled for the account: `aws account enable-region --region-name me-south-1`" in done.stderr
-    )
+    assert done.code == 3
+    assert "The security token included in the request is invalid." in done.err
+    assert "me-south-1 is not enabled for the account: `aws account enable-region --region-name me-south-1`" in done.err
 
 
 @pytest.fixture
@@ -245,7 +255,7 @@ def test_a_destroy_of_what_is_the_stacks_own_has_nothing_in_its_way(
     ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=service, SecurityGroupIds=groups, **endpoint)
 
     done = preflight("destroy", url)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.code, done.err) == (0, "")
 
 
 def test_a_destroy_is_told_of_guarddutys_endpoint_and_of_others_rules(
@@ -269,8 +279,8 @@ def test_a_destroy_is_told_of_guarddutys_endpoint_and_of_others_rules(
     id = made["VpcEndpoint"]["VpcEndpointId"]
 
     done = preflight("destroy", url)
-    assert done.returncode == 3
-    head, endpoint, rule = done.stderr.splitlines()
+    assert done.code == 3
+    head, endpoint, rule = done.err.splitlines()
     assert head == "make destroy cannot go through:"
     assert endpoint.startswith(f"  {id} ({service}) in {vpc} is not the stack's")
     assert f"aws ec2 delete-vpc-endpoints --region eu-west-2 --vpc-endpoint-ids {id};" in endpoint
@@ -282,4 +292,4 @@ def test_a_destroy_is_told_of_guarddutys_endpoint_and_of_others_rules(
     ec2.delete_vpc_endpoints(VpcEndpointIds=[id])
     ec2.delete_security_group(GroupId=theirs)
     ec2.revoke_security_group_ingress(GroupId=database, IpPermissions=[pair])
-    assert preflight("destroy", url).returncode == 0
+    assert preflight("destroy", url).code == 0

@@ -145,12 +145,15 @@ def twin_command(*arguments: str) -> list[str]:
 
 
 def wait_until(condition: Callable[[], Any], what: str, timeout: float = 30.0) -> Any:
-    """The first true value of *condition*; the test fails if there is none in time."""
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
+    """The first true value of *condition*; the test fails if there is none in time.
+
+    What takes long, to come or to be asked for, is asked for less often: it takes the processor from what is awaited.
+    """
+    begun = time.monotonic()
+    while (asked := time.monotonic()) < begun + timeout:
         if value := condition():
             return value
-        time.sleep(0.05)
+        time.sleep(min(1.0, max(0.05, min(0.25, (asked - begun) / 20), 3 * (time.monotonic() - asked))))
     pytest.fail(f"{what}: not within {timeout:g} s")
 
 

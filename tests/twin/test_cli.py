@@ -337,7 +337,7 @@ def test_terraform_as_its_command_has_a_state_of_its_own(tmp_path: Path) -> None
 
 
 def test_a_region_for_a_stack_is_refused(twin_cli: Command, tmp_path: Path) -> None:
-    result = twin_cli("up", "--region", "us-east-1", "--state", str(tmp_path))
+    result = twin_cli("up", "--region", "us-east-1", "--state", str(tmp_path), *ports())
     assert_refused(result, 2, "--region is for --empty", "SC_REGION")
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 import httpx
 import pytest
 
+from lab import cli as lab_cli
+from tests.command import Ran, in_process
 from tests.twin.running import PROJECT, RunningTwin, TwinFactory
 
 README = (PROJECT / "README.md").read_text()
@@ -62,17 +62,16 @@ def test_the_gateways_own_answers_name_none(ask: httpx.Client) -> None:
     assert "x-hostname" not in refused.headers
 
 
-def lab_run(twin: RunningTwin, results: Path, path: str) -> subprocess.CompletedProcess[str]:
+def lab_run(twin: RunningTwin, results: Path, path: str) -> Ran:
     load = ("baseline", "--users", "2", "--rate", "20", "--duration", "4", "--path", path, "--json")
     where = ("--target", str(twin.state / "outputs.json"), "--results", str(results))
-    lab = [sys.executable, "-c", "from lab.cli import main; main()"]
-    return subprocess.run([*lab, "run", *load, *where], cwd=PROJECT, capture_output=True, text=True, timeout=90)
+    return in_process("lab", lab_cli.main)("run", *load, *where)
 
 
 def test_the_lab_tells_its_hosts_apart(twin: RunningTwin, tmp_path: Path) -> None:
     done = lab_run(twin, tmp_path, "/")
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    assert done.code == 0, done.err
+    found = done.json
     assert found["requests"] > 40
     assert len(found["windows"][0]["hosts"]) == 3
 
@@ -83,11 +82,11 @@ def test_the_lab_says_what_it_saw_where_no_answer_names_its_host(
     unnamed = [option for option in one_liner if option != "--name-tasks"]
     twin = start_twin(*unnamed, "--routes", "GET /index.html", synth=None, folder=folder)
     done = lab_run(twin, tmp_path / "named", "/index.html")
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     (report,) = tmp_path.glob("named/*/report.html")
     assert "No answer named its host in <code>x-hostname</code>" in report.read_text()
 
     refused = lab_run(twin, tmp_path / "refused", "/")
-    assert refused.returncode == 3
-    assert "requests for / with an error (the last: 404), and no answer named a host" in refused.stderr
-    assert "--path" in refused.stderr
+    assert refused.code == 3
+    assert "requests for / with an error (the last: 404), and no answer named a host" in refused.err
+    assert "--path" in refused.err

@@ -53,13 +53,13 @@ def test_what_the_stack_has_no_use_for_here_is_a_line_and_a_list_on_demand(twin:
         command = twin_command("ps", *options, "--state", str(twin.state))
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
-    told = json.loads(ps("--json"))
+    told, listed = json.loads(ps("--json")), ps("--left-out").splitlines()
     left_out = told["left_out"]
     assert (told["lacking"], told["failing"], told["perhaps_not_on_aws"], told["programs_error"]) == ([], [], [], None)
     assert ps().splitlines()[-1] == f"{len(left_out)} parts of the stack do nothing here: twin ps --left-out"
-    *_, head = (line for line in ps("--left-out").splitlines() if not line.startswith("  "))
+    *_, head = (line for line in listed if not line.startswith("  "))
     assert head == f"{len(left_out)} parts of the stack do nothing here:"
-    assert [line.strip() for line in ps("--left-out").splitlines()[-len(left_out) :]] == left_out
+    assert [line.strip() for line in listed[-len(left_out) :]] == left_out
 
 
 def test_parameters_that_are_asked_for_are_no_event(twin: RunningTwin) -> None:
@@ -321,9 +321,16 @@ def test_stopped_tasks_are_listed_where_all_are_asked_for(twin: RunningTwin) -> 
         ).stdout
         return {line.split()[0]: line for line in text.splitlines() if re.match(r"[0-9a-f]{12} ", line)}
 
-    wait_until(lambda: stopped[:12] not in listed(), "the task has stopped", timeout=60)
+    def running() -> list[str]:
+        return [task["taskArn"] for task in twin.tasks() if task["lastStatus"] == "RUNNING"]
+
+    def states() -> list[str]:
+        return [task["lastStatus"] for task in twin.tasks("STOPPED") if task["taskArn"].endswith(stopped)]
+
+    wait_until(lambda: states() == ["STOPPED"], "the task has stopped", timeout=60)
+    wait_until(lambda: len(running()) == 3, "another task is in its place")
+    assert listed().keys() == {arn.rsplit("/", 1)[-1][:12] for arn in running()}
     assert " STOPPED " in listed("-a")[stopped[:12]]
-    wait_until(lambda: len(listed()) == 3, "another task is in its place")
 
 
 def test_killed_with_its_watchdog_replaced_nothing_is_left(twin: RunningTwin) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +12,8 @@ import pytest
 
 from lab.experiments.calibration import calibrate
 from lab.experiments.study import Study, read_study
-from tests.twin.running import PROJECT, RunningTwin, TwinFactory
+from tests.command import Command
+from tests.twin.running import RunningTwin, TwinFactory
 
 pytestmark = pytest.mark.timeout(240)  # two runs in one call, on a machine that may have much else to do
 LIFETIME = 3.0  # seconds: what calibration has to find
@@ -27,16 +26,13 @@ def twin(start_twin: TwinFactory, stack_with: Callable[[str], Path]) -> RunningT
 
 
 @pytest.fixture(scope="module")
-def study(twin: RunningTwin, tmp_path_factory: pytest.TempPathFactory) -> Study:
+def study(twin: RunningTwin, lab: Command, tmp_path_factory: pytest.TempPathFactory) -> Study:
     """What one call of `lab run` made of two experiments at one setting."""
     results = tmp_path_factory.mktemp("results")
-    lab = [sys.executable, "-c", "from lab.cli import main; main()", "run", "stop-task", "crash"]
     options = ["--users", "4", "--rate", "140", "--duration", "14", "--sweep", f"discovery_ttl={LIFETIME:g}"]
-    finished = subprocess.run(
-        [*lab, *options, "--target", str(twin.state / "outputs.json"), "--results", str(results)],
-        cwd=PROJECT, capture_output=True, text=True, timeout=220,
-    )  # fmt: skip
-    assert finished.returncode == 0, finished.stdout + finished.stderr
+    where = ("--target", str(twin.state / "outputs.json"), "--results", str(results))
+    finished = lab("run", "stop-task", "crash", *options, *where)
+    assert finished.code == 0, finished.out + finished.err
     (folder,) = results.glob("*-study")
     return read_study(folder)
 

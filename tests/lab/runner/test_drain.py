@@ -143,25 +143,22 @@ def test_bad_input_is_one_sentence(twin: RunningTwin, lab: Command, arguments: t
     assert len(err.strip().splitlines()) == 1
 
 
-def test_no_request_is_lost_where_the_application_ends_at_once(twin: RunningTwin, tmp_path: Path) -> None:
+def test_no_request_is_lost_where_the_application_ends_at_once(twin: RunningTwin, lab: Command, tmp_path: Path) -> None:
     all_serve(twin)
     where = ("--target", str(twin.state / "outputs.json"), "--results", str(tmp_path))
-    done = subprocess.run(
-        [*LAB, "run", "drain-task", *where, "--users", "4", "--rate", "100", "--shortest"],
-        cwd=PROJECT, capture_output=True, text=True, timeout=110,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = lab("run", "drain-task", *where, "--users", "4", "--rate", "100", "--shortest")
+    assert done.code == 0, done.out + done.err
     (folder,) = tmp_path.iterdir()
     run = read_run(folder)
 
     assert run.meta["complete"] is True
     assert run.meta["requests"] > 1000
-    assert run.meta["failures"] == 0, done.stdout
+    assert run.meta["failures"] == 0, done.out
     (fault,) = run.meta["faults"]
     task = next(each for each in run.meta["tasks"] if [each["arn"]] == fault["tasks"])
     assert task["stopped_reason"] == "Stopped by the experiment drain-task"
     assert task["stopping_at"] - fault["at"] >= 10
-    assert "failed when a task was deregistered first and stopped later." in " ".join(done.stdout.split())
+    assert "failed when a task was deregistered first and stopped later." in " ".join(done.out.split())
 
 
 # The pieces, without a twin

@@ -5,8 +5,6 @@ Real twins, with real load.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +16,6 @@ from tests.command import Command
 from tests.twin.running import PROJECT, RunningTwin, TwinFactory
 
 pytestmark = pytest.mark.timeout(300)
-LAB = (sys.executable, "-c", "from lab.cli import main; main()")
 
 
 @pytest.fixture(scope="module")
@@ -27,20 +24,17 @@ def services(start_twin: TwinFactory, stack_with: Callable[[str], Path]) -> Runn
     return start_twin("--programs", str(PROJECT / "examples/services/twin.toml"), synth=stack_with("services"))
 
 
-def run(twin: RunningTwin, results: Path, *arguments: str) -> Measured:
+def run(lab: Command, twin: RunningTwin, results: Path, *arguments: str) -> Measured:
     """What `lab run` with these arguments measured."""
     where = ("--target", str(twin.state / "outputs.json"), "--results", str(results))
-    done = subprocess.run(
-        [*LAB, "run", *arguments, *where, "--users", "4", "--rate", "40"],
-        cwd=PROJECT, capture_output=True, text=True, timeout=200,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = lab("run", *arguments, *where, "--users", "4", "--rate", "40")
+    assert done.code == 0, done.out + done.err
     (folder,) = results.iterdir()
     return read_measured(folder)
 
 
-def test_the_called_tasks_by_both_ways(services: RunningTwin, tmp_path: Path) -> None:
-    measured = run(services, tmp_path, "stop-task", "--hop", "upstream", "--duration", "12")
+def test_the_called_tasks_by_both_ways(services: RunningTwin, lab: Command, tmp_path: Path) -> None:
+    measured = run(lab, services, tmp_path, "stop-task", "--hop", "upstream", "--duration", "12")
 
     assert set(measured.runs) == {"direct", "client-proxy"}
     zones: list[dict[str, str]] = []
@@ -58,8 +52,8 @@ def test_the_called_tasks_by_both_ways(services: RunningTwin, tmp_path: Path) ->
     assert "--hop upstream`." in str(page.parts)
 
 
-def test_the_callers_own_tasks(services: RunningTwin, tmp_path: Path) -> None:
-    measured = run(services, tmp_path, "stop-task", "--hop", "caller", "--duration", "12")
+def test_the_callers_own_tasks(services: RunningTwin, lab: Command, tmp_path: Path) -> None:
+    measured = run(lab, services, tmp_path, "stop-task", "--hop", "caller", "--duration", "12")
 
     (found,) = measured.runs.values()
     assert found.meta["settings"]["path_mix"] == "/call?service=serviceconnect&path=/hostname=1"

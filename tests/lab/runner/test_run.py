@@ -27,17 +27,14 @@ LAB = (sys.executable, "-c", "from lab.cli import main; main()")
 
 
 @pytest.fixture(scope="module")
-def done(twin: RunningTwin, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, str]:
+def done(twin: RunningTwin, lab: Command, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, str]:
     """One run, and what it printed."""
     results = tmp_path_factory.mktemp("results")
     where = ("--target", str(twin.state / "outputs.json"), "--results", str(results))
-    finished = subprocess.run(
-        [*LAB, "run", "stop-task", *where, "--users", "4", "--rate", "100", "--duration", "12"],
-        cwd=PROJECT, capture_output=True, text=True, timeout=110,
-    )  # fmt: skip
-    assert finished.returncode == 0, finished.stdout + finished.stderr
+    finished = lab("run", "stop-task", *where, "--users", "4", "--rate", "50", "--duration", "12")
+    assert finished.code == 0, finished.out + finished.err
     (folder,) = results.iterdir()
-    return read_run(folder), finished.stdout
+    return read_run(folder), finished.out
 
 
 def test_every_request_is_in_both_files_and_in_locusts_total(done: tuple[Run, str]) -> None:

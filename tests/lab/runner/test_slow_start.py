@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,24 +9,20 @@ import pytest
 
 from lab.experiments.findings import find
 from load.results import Run, is_failure, read_run
-from tests.twin.running import PROJECT, STACK, RunningTwin, TwinFactory
+from tests.command import Command
+from tests.twin.running import STACK, RunningTwin, TwinFactory
 
 # From when tasks stop a request that needs a new connection may fail, which is rare and not the start's doing
 # (docs/findings.md, `rollouts.csv`): their proxies refuse it, and the one retry may meet another of them.
-_ANY_ROLLOUT = 5
-
-LAB = (sys.executable, "-c", "from lab.cli import main; main()")
+_ANY_ROLLOUT = 2
 
 
-def slow_start(twin: RunningTwin, results: Path) -> tuple[Run, str]:
+def slow_start(lab: Command, twin: RunningTwin, results: Path) -> tuple[Run, str]:
     where = ("--target", str(twin.state / "outputs.json"), "--results", str(results))
-    done = subprocess.run(
-        [*LAB, "run", "slow-start", *where, "--users", "4", "--rate", "60", "--shortest"],
-        cwd=PROJECT, capture_output=True, text=True, timeout=170,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = lab("run", "slow-start", *where, "--users", "4", "--rate", "20", "--shortest")
+    assert done.code == 0, done.out + done.err
     (folder,) = results.iterdir()
-    return read_run(folder), done.stdout
+    return read_run(folder), done.out
 
 
 def _failures(run: Run, since: float) -> int:
@@ -36,13 +30,13 @@ def _failures(run: Run, since: float) -> int:
 
 
 @pytest.mark.timeout(240)
-def test_requests_fail_until_the_new_tasks_listen(start_twin: TwinFactory, tmp_path: Path) -> None:
+def test_requests_fail_until_the_new_tasks_listen(lab: Command, start_twin: TwinFactory, tmp_path: Path) -> None:
     # The old tasks serve on for as long as a front end may know them: what fails is the start's doing alone.
-    run, printed = slow_start(start_twin(synth=STACK), tmp_path)
+    run, printed = slow_start(lab, start_twin(synth=STACK), tmp_path)
     findings = find(run)
 
     assert findings.flaw is None, printed
-    assert findings.failures > 60  # a second's worth, where some ten seconds are half of them
+    assert findings.failures > 20  # a second's worth, where some ten seconds are half of them
     assert set(findings.failures_by_status) == {503}
     assert findings.fault is not None
     assert findings.times.replace is not None
@@ -55,9 +49,9 @@ def test_requests_fail_until_the_new_tasks_listen(start_twin: TwinFactory, tmp_p
 
 @pytest.mark.timeout(240)
 def test_none_fails_where_a_task_is_registered_when_it_is_healthy(
-    start_twin: TwinFactory, stack_with: Callable[[str], Path], tmp_path: Path
+    lab: Command, start_twin: TwinFactory, stack_with: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    run, printed = slow_start(start_twin(synth=stack_with("registered-when-healthy")), tmp_path)
+    run, printed = slow_start(lab, start_twin(synth=stack_with("registered-when-healthy")), tmp_path)
     findings = find(run)
 
     assert findings.flaw is None, printed

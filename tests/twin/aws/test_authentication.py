@@ -300,6 +300,8 @@ def test_the_lab_finds_them_beside_the_outputs_and_twin_env_gives_them(twin: Run
         "4",
         "--users",
         "1",
+        "--rate",
+        "20",
     ]
 
     def lab(target: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:

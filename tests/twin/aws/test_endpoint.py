@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from moto.moto_api._internal.models import moto_api_backend
 
 from tests.twin.aws.ecs.world import World
 from tests.twin.running import CREDENTIALS, Signed, api_urls
@@ -57,6 +58,8 @@ def client(behind: Behind) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=endpoint.url, auth=Signed(CREDENTIALS)) as client:
         yield client
     endpoint.stop()
+    # moto keeps its stores for the process, which other tests share.
+    moto_api_backend.reset()
 
 
 def ask_ecs(client: httpx.Client, operation: str, body: bytes = b"{}") -> tuple[int, Json]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -43,8 +44,9 @@ def ecs_requests() -> list[tuple[str, dict[str, Any]]]:
     return []
 
 
-@pytest.fixture(scope="module")
-def endpoint_url(ecs_requests: list[tuple[str, dict[str, Any]]]) -> Iterator[str]:
+@contextmanager
+def serving(ecs_requests: list[tuple[str, dict[str, Any]]]) -> Iterator[Aws]:
+    """An account that has nothing yet."""
     ecs = Ecs(ACCOUNT, REGION)
     registry = Registry(ACCOUNT, REGION)
     controller = Controller(ecs, NoLauncher(), Subnets(ACCOUNT, REGION), registry, Alarms(), Parameters(), Events())
@@ -63,12 +65,20 @@ def endpoint_url(ecs_requests: list[tuple[str, dict[str, Any]]]) -> Iterator[str
         credentials=CREDENTIALS,
     )
     endpoint.start()
-    yield endpoint.url
+    yield Aws(endpoint.url, REGION, CREDENTIALS)
     # moto keeps its stores for the process, which other tests share.
     moto_api_backend.reset()
     endpoint.stop()
 
 
 @pytest.fixture(scope="module")
-def aws(endpoint_url: str) -> Aws:
-    return Aws(endpoint_url, REGION, CREDENTIALS)
+def aws(ecs_requests: list[tuple[str, dict[str, Any]]]) -> Iterator[Aws]:
+    with serving(ecs_requests) as aws:
+        yield aws
+
+
+@pytest.fixture
+def empty_aws() -> Iterator[Aws]:
+    """One of the test's own."""
+    with serving([]) as aws:
+        yield aws

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,12 @@ import pytest
 
 from tests.command import Command
 from tests.twin.running import PROJECT, twin_command, wait_until
+from twin.aws.client import Aws
+from twin.errors import BadStack
 from twin.machine.addresses import free_port
 from twin.machine.capacity import most_tasks
+from twin.stack import deploy
+from twin.stack.terraform import load_stack
 
 STACK = json.loads((Path(__file__).parents[1] / "cdk.tf.json").read_text())
 Json = dict[str, Any]
@@ -208,26 +212,38 @@ def test_what_is_no_file_keeps_nobody_waiting(twin_cli: Command, tmp_path: Path,
     assert str(synth) in ran.err
 
 
-@pytest.mark.parametrize(
-    ("arguments", "type"),
-    [
-        ({"name": ["a"]}, "aws_ecs_cluster"),
-        ({"name": {"a": 1}}, "aws_ecs_cluster"),
-        ({"setting": 5}, "aws_ecs_cluster"),
-        ({"name": "a" * 5000}, "aws_ecs_cluster"),
-        ({"name": "../../x"}, "aws_ecs_cluster"),
-        ({"network_configuration": 5}, "aws_ecs_service"),
-        ({"network_configuration": {"subnets": {"a": 1}}}, "aws_ecs_service"),
-        ({"family": "../x"}, "aws_ecs_task_definition"),
-        ({"family": 5.5}, "aws_ecs_task_definition"),
-        ({"cpu": "many"}, "aws_ecs_task_definition"),
-        ({"cidr_block": None}, "aws_subnet"),
-        ({"cidr_block": ""}, "aws_subnet"),
-        ({"cidr_block": "10.0.0.0/16\n"}, "aws_vpc"),
-        ({"availability_zone": 5}, "aws_subnet"),
-    ],
-    ids=str,
+REFUSED: Sequence[tuple[Json, str]] = (
+    ({"name": ["a"]}, "aws_ecs_cluster"),
+    ({"name": {"a": 1}}, "aws_ecs_cluster"),
+    ({"setting": 5}, "aws_ecs_cluster"),
+    ({"name": "a" * 5000}, "aws_ecs_cluster"),
+    ({"name": "../../x"}, "aws_ecs_cluster"),
+    ({"network_configuration": 5}, "aws_ecs_service"),
+    ({"network_configuration": {"subnets": {"a": 1}}}, "aws_ecs_service"),
+    ({"family": "../x"}, "aws_ecs_task_definition"),
+    ({"family": 5.5}, "aws_ecs_task_definition"),
+    ({"cpu": "many"}, "aws_ecs_task_definition"),
+    ({"cidr_block": None}, "aws_subnet"),
+    ({"cidr_block": ""}, "aws_subnet"),
+    ({"cidr_block": "10.0.0.0/16\n"}, "aws_vpc"),
+    ({"availability_zone": 5}, "aws_subnet"),
 )
+
+
+@pytest.mark.parametrize(("arguments", "type"), REFUSED, ids=str)
+def test_what_the_endpoint_refuses_is_a_sentence(tmp_path: Path, empty_aws: Aws, arguments: Json, type: str) -> None:
+    synth = tmp_path / "cdk.tf.json"
+    synth.write_text(edited(lambda content: only(content, type).update(arguments)))
+    stack = load_stack(synth)
+
+    with pytest.raises(BadStack, match=type) as refused:
+        deploy(stack, empty_aws)
+
+    assert len(str(refused.value).splitlines()) == 1
+
+
+# One that moto refuses, and one of the twin's own ECS.
+@pytest.mark.parametrize(("arguments", "type"), [REFUSED[4], REFUSED[-1]], ids=str)
 def test_what_the_endpoint_refuses_ends_the_start_too(tmp_path: Path, arguments: Json, type: str) -> None:
     synth, state = tmp_path / "cdk.tf.json", tmp_path / "state"
     synth.write_text(edited(lambda content: only(content, type).update(arguments)))

@@ -118,7 +118,7 @@ def test_a_deployment_of_terraforms_is_waited_for_and_told_when_it_is_rolled_bac
 
 def await_deployment(twin: RunningTwin, definition: str) -> subprocess.CompletedProcess[str]:
     names = {"CLUSTER": "serviceconnect", "SERVICE": "serviceconnect", "TASK_DEFINITION": definition}
-    return run_script(twin, "await_deployment.sh", **names, PAUSE="0.5")
+    return run_script(twin, "await_deployment.sh", **names, PAUSE="3")
 
 
 def run_script(twin: RunningTwin, name: str, **given: str) -> subprocess.CompletedProcess[str]:
