@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import httpx
 import pytest
 
 from tests.stacks import synthesize
-from tests.twin.running import PROJECT, RunningTwin, TwinFactory, twin_command, wait_until
+from tests.twin.running import PROJECT, RunningTwin, TwinFactory, wait_until
 
 DEPLOY = (PROJECT / "docs/deploy.md").read_text()
 
@@ -83,8 +82,7 @@ def test_the_collector_gets_a_span_of_each_request_those_of_a_drain_too(twin: Ru
 
 def run(command: str, *arguments: str, twin: RunningTwin) -> str:
     """What `twin` prints."""
-    words = twin_command(command, *arguments, "--state", str(twin.state))
-    return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    return twin.says(command, *arguments)
 
 
 def steps(twin: RunningTwin, task: str) -> list[str]:

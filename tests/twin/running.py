@@ -21,6 +21,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 
+from tests.command import Ran, in_process
+from twin import cli
 from twin.aws.api_urls import ApiUrls
 from twin.aws.client import Aws
 from twin.credentials import Credentials
@@ -124,6 +126,16 @@ class RunningTwin:
         ecs, cluster = self.client("ecs"), self.outputs()["cluster_name"]
         arns = ecs.list_tasks(cluster=cluster, desiredStatus=status)["taskArns"]
         return list(ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"]) if arns else []
+
+    def run(self, *arguments: str) -> Ran:
+        """`twin` with these arguments, of this twin; in the tests' process, for it takes as long to start as to run."""
+        return in_process("twin", cli.main)(*arguments, "--state", str(self.state))
+
+    def says(self, *arguments: str) -> str:
+        """The same, which must go well: what is printed."""
+        ran = self.run(*arguments)
+        assert ran.code == 0, ran.err
+        return ran.out
 
     def end(self) -> str:
         """Send SIGTERM and wait; what it wrote."""

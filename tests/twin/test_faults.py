@@ -28,11 +28,6 @@ def twin(start_twin: TwinFactory) -> RunningTwin:
     )
 
 
-def run_twin(twin: RunningTwin, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = twin_command(*arguments, "--state", str(twin.state))
-    return subprocess.run(command, capture_output=True, text=True)
-
-
 def running(twin: RunningTwin) -> list[str]:
     """The ids of the tasks that run, once there are three."""
 
@@ -45,9 +40,7 @@ def running(twin: RunningTwin) -> list[str]:
 
 
 def fault(twin: RunningTwin, *arguments: str) -> str:
-    done = run_twin(twin, "fault", *arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return twin.says("fault", *arguments)
 
 
 def faults(twin: RunningTwin, kind: str) -> list[dict[str, Any]]:
@@ -206,7 +199,7 @@ def test_proxy_crash_is_survived(twin: RunningTwin, ask: httpx.Client) -> None:
     wait_until(lambda: "proxy restarted" in steps(), "the proxy is back")
     assert running(twin)[0] == victim
     assert len(seconds_of(ask)) == 3
-    assert run_twin(twin, "logs", victim[:8], "--proxy").stdout
+    assert twin.run("logs", victim[:8], "--proxy").out
 
 
 def test_crash_is_replaced_and_its_logs_stay(twin: RunningTwin) -> None:
@@ -216,13 +209,13 @@ def test_crash_is_replaced_and_its_logs_stay(twin: RunningTwin) -> None:
     wait_until(lambda: victim not in running(twin), "another runs in its place")
     stopped = next(t for t in twin.tasks("STOPPED") if t["taskArn"].endswith(victim))
     assert (stopped["stopCode"], stopped["containers"][0]["exitCode"]) == ("EssentialContainerExited", 137)
-    assert "hypercorn" in run_twin(twin, "logs", victim).stdout
-    assert "GET /hostname" in run_twin(twin, "logs", "gateway").stdout
+    assert "hypercorn" in twin.run("logs", victim).out
+    assert "GET /hostname" in twin.run("logs", "gateway").out
 
 
 def test_stop_is_a_users(twin: RunningTwin) -> None:
     victim = running(twin)[0]
-    assert run_twin(twin, "stop", victim[:10], "--reason", "to see").returncode == 0
+    assert twin.run("stop", victim[:10], "--reason", "to see").code == 0
 
     wait_until(lambda: victim not in running(twin), "another runs in its place")
     stopped = next(t for t in twin.tasks("STOPPED") if t["taskArn"].endswith(victim))
@@ -250,7 +243,7 @@ def test_az_down_stops_a_zone_and_nothing_starts_there(twin: RunningTwin) -> Non
     assert set(zones.values()) == {"eu-west-2a", "eu-west-2b"}
     assert sorted(answers_within(twin, 0.5) for _ in range(3))[0] is False
 
-    run_twin(twin, "stop", next(arn for arn, zone in zones.items() if zone == "eu-west-2b"))
+    twin.run("stop", next(arn for arn, zone in zones.items() if zone == "eu-west-2b"))
     wait_until(lambda: {t["taskArn"] for t in twin.tasks()} - zones.keys(), "another task starts")
     new = [task for task in twin.tasks() if task["taskArn"] not in zones]
     assert {task["availabilityZone"] for task in new} == {"eu-west-2b"}
@@ -299,18 +292,18 @@ def test_a_fault_that_cannot_be_is_refused_in_one_sentence(
     twin: RunningTwin, arguments: list[str], words: tuple[str, ...]
 ) -> None:
     running(twin)
-    done = run_twin(twin, "fault", *arguments)
+    done = twin.run("fault", *arguments)
 
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.count("\n") == 1
-    assert all(word in done.stderr for word in words), done.stderr
+    assert (done.code, done.out) == (2, "")
+    assert done.err.count("\n") == 1
+    assert all(word in done.err for word in words), done.err
 
 
 def test_logs_of_an_unknown_task(twin: RunningTwin) -> None:
-    done = run_twin(twin, "logs", "zzz")
+    done = twin.run("logs", "zzz")
 
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "zzz is no task" in done.stderr
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "zzz is no task" in done.err
 
 
 def test_ps_watch_shows_tasks_and_requests_a_second(twin: RunningTwin, ask: httpx.Client) -> None:
@@ -341,7 +334,7 @@ def test_ps_watch_shows_tasks_and_requests_a_second(twin: RunningTwin, ask: http
 def test_in_a_narrow_terminal_the_reason_alone_is_cut(twin: RunningTwin) -> None:
     victim = running(twin)[0]
     reason = "it had to make room for another that is newer, better and of a longer name"
-    run_twin(twin, "stop", victim, "--reason", reason)
+    twin.run("stop", victim, "--reason", reason)
     wait_until(lambda: victim not in running(twin), "another runs in its place")
 
     leader, follower = pty.openpty()
@@ -354,7 +347,7 @@ def test_in_a_narrow_terminal_the_reason_alone_is_cut(twin: RunningTwin) -> None
     (line,) = (line for line in narrow if victim[:12] in line)
     assert len(line) <= 80
     assert re.fullmatch(rf"{victim[:12]} +[A-Z]+ +[A-Z]+ +- +- +it had.*…\s*", line), line
-    (wide,) = (line for line in run_twin(twin, "ps", "-a").stdout.splitlines() if victim[:12] in line)
+    (wide,) = (line for line in twin.run("ps", "-a").out.splitlines() if victim[:12] in line)
     assert reason in wide
 
 
@@ -366,17 +359,17 @@ def test_the_state_folder_holds_the_logs(twin: RunningTwin) -> None:
 
 def test_a_twin_that_goes_down_while_it_is_watched_is_a_sentence(start_twin: TwinFactory) -> None:
     twin = start_twin("--empty", wait=False)
-    wait_until(lambda: run_twin(twin, "env").returncode == 0, "it serves", timeout=60)
+    wait_until(lambda: twin.run("env").code == 0, "it serves", timeout=60)
     command = twin_command("ps", "--watch", "--state", str(twin.state))
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as watching:
         assert watching.stdout is not None
         first = watching.stdout.readline()
-        down = run_twin(twin, "down")
+        down = twin.run("down")
         said = watching.stdout.read()
 
     assert first.startswith("gateway http")
-    assert (down.returncode, watching.returncode) == (0, 0)
+    assert (down.code, watching.returncode) == (0, 0)
     assert said.endswith("The twin has gone down.\n"), said
     assert "Traceback" not in said
-    again = run_twin(twin, "down")
-    assert (again.returncode, again.stderr.count("\n")) == (2, 1)
+    again = twin.run("down")
+    assert (again.code, again.err.count("\n")) == (2, 1)

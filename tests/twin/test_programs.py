@@ -117,8 +117,7 @@ def tasks(twin: RunningTwin, family: str, status: str = "RUNNING") -> list[Json]
 
 
 def listed(twin: RunningTwin) -> str:
-    command = twin_command("ps", "--state", str(twin.state))
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return twin.says("ps")
 
 
 def answer(folder: Path) -> Json | None:
@@ -165,13 +164,7 @@ def test_a_service_of_two_containers_with_secrets_and_a_queue(twin: RunningTwin,
         '[programs."orders/other"] in twin.toml'
     ]
     (host_name,) = (each["value"] for each in task["attachments"][0]["details"] if each["name"] == "privateDnsName")
-    logs = subprocess.run(
-        twin_command("logs", host_name.split(".")[0], "--container", "agent", "--state", str(twin.state)),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert logs.stdout == "the agent\n"
+    assert twin.says("logs", host_name.split(".")[0], "--container", "agent") == "the agent\n"
 
 
 def test_a_command_runs_as_the_processes_of_a_container_do(twin: RunningTwin, folder: Path) -> None:
@@ -301,10 +294,7 @@ def test_a_secret_that_is_not_there_is_a_start_that_failed(twin: RunningTwin, su
 
 
 def ps(twin: RunningTwin) -> Json:
-    done = subprocess.run(
-        twin_command("ps", "--json", "--state", str(twin.state)), capture_output=True, text=True, check=True
-    )
-    return dict(json.loads(done.stdout))
+    return twin.run("ps", "--json").json
 
 
 def test_a_task_that_is_run_once_with_a_command_of_its_own(twin: RunningTwin, subnet: str, folder: Path) -> None:
@@ -338,13 +328,7 @@ def test_a_task_that_is_run_once_with_a_command_of_its_own(twin: RunningTwin, su
     (ended,) = ecs.describe_tasks(cluster="shop", tasks=[task["taskArn"]])["tasks"]
     assert (ended["stopCode"], ended["containers"][0]["exitCode"]) == ("EssentialContainerExited", 3)
     assert ended["group"] == "family:migrations"
-    logs = subprocess.run(
-        twin_command("logs", task["taskArn"].rpartition("/")[2], "--state", str(twin.state)),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert logs.stdout.strip() == f"1 other {folder}"
+    assert twin.says("logs", task["taskArn"].rpartition("/")[2]).strip() == f"1 other {folder}"
     assert not (folder / "never").exists()
 
 

@@ -4,7 +4,6 @@ Service Connect in two clusters and two namespaces, policy documents, functions,
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.twin.running import RunningTwin, TwinFactory, twin_command, wait_until
+from tests.twin.running import RunningTwin, TwinFactory, wait_until
 from twin.stack.project import task_definitions
 
 Json = dict[str, Any]
@@ -244,9 +243,5 @@ def test_policies_and_functions_are_evaluated(twin: RunningTwin) -> None:
 
 
 def test_what_is_missing_is_told(twin: RunningTwin) -> None:
-    done = subprocess.run(
-        twin_command("ps", "--json", "--state", str(twin.state)), capture_output=True, text=True, check=True
-    )
-
     assert httpx.get(twin.gateway_url, trust_env=False).status_code == 404
-    assert [line for line in json.loads(done.stdout)["left_out"] if line.startswith("data.")] == []
+    assert [line for line in twin.run("ps", "--json").json["left_out"] if line.startswith("data.")] == []

@@ -49,14 +49,10 @@ def test_the_answer_carries_what_api_gateway_and_the_service_add(ask: httpx.Clie
 
 
 def test_what_the_stack_has_no_use_for_here_is_a_line_and_a_list_on_demand(twin: RunningTwin) -> None:
-    def ps(*options: str) -> str:
-        command = twin_command("ps", *options, "--state", str(twin.state))
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-    told, listed = json.loads(ps("--json")), ps("--left-out").splitlines()
+    told, listed = twin.run("ps", "--json").json, twin.says("ps", "--left-out").splitlines()
     left_out = told["left_out"]
     assert (told["lacking"], told["failing"], told["perhaps_not_on_aws"], told["programs_error"]) == ([], [], [], None)
-    assert ps().splitlines()[-1] == f"{len(left_out)} parts of the stack do nothing here: twin ps --left-out"
+    assert twin.says("ps").splitlines()[-1] == f"{len(left_out)} parts of the stack do nothing here: twin ps --left-out"
     *_, head = (line for line in listed if not line.startswith("  "))
     assert head == f"{len(left_out)} parts of the stack do nothing here:"
     assert [line.strip() for line in listed[-len(left_out) :]] == left_out
@@ -76,8 +72,7 @@ def test_parameters_that_are_asked_for_are_no_event(twin: RunningTwin) -> None:
 
 
 def test_the_listing_for_programs_has_every_task_and_no_credentials(twin: RunningTwin, ask: httpx.Client) -> None:
-    command = twin_command("ps", "--json", "--state", str(twin.state))
-    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    text = twin.says("ps", "--json")
     listed = json.loads(text)
 
     running = [task for task in listed["tasks"] if task["status"] == "RUNNING"]
@@ -196,9 +191,7 @@ def test_env_lets_the_aws_cli_ask(twin: RunningTwin) -> None:
 
 
 def test_ps_lists_the_tasks_and_what_is_not_in_the_twin(twin: RunningTwin) -> None:
-    listing = subprocess.run(
-        twin_command("ps", "--left-out", "--state", str(twin.state)), capture_output=True, text=True, check=True
-    ).stdout
+    listing = twin.says("ps", "--left-out")
 
     assert all(t["taskArn"].rsplit("/", 1)[-1][:12] in listing for t in twin.tasks())
     assert "aws_vpc_endpoint" in listing
@@ -310,15 +303,13 @@ def test_it_asks_nobody_else_and_ends_with_its_parent(tmp_path: Path) -> None:
     wait_until(lambda: not [pid for pid in started if is_alive(pid)], "all processes are gone")
 
 
-def test_stopped_tasks_are_listed_where_all_are_asked_for(twin: RunningTwin) -> None:
+def test_stopped_tasks_are_listed_where_all_are_asked_for(twin: RunningTwin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     stopped = twin.tasks()[0]["taskArn"].rsplit("/", 1)[-1]
-    subprocess.run(twin_command("stop", stopped, "--state", str(twin.state)), check=True, capture_output=True)
+    twin.says("stop", stopped)
 
     def listed(*options: str) -> dict[str, str]:
-        command = twin_command("ps", *options, "--state", str(twin.state))
-        text = subprocess.run(
-            command, env={**os.environ, "COLUMNS": "200"}, capture_output=True, text=True, check=True
-        ).stdout
+        text = twin.says("ps", *options)
         return {line.split()[0]: line for line in text.splitlines() if re.match(r"[0-9a-f]{12} ", line)}
 
     def running() -> list[str]:

@@ -242,9 +242,10 @@ def test_another_user_can_read_nothing_of_a_running_twin(twin: RunningTwin) -> N
 
 def test_no_file_that_a_service_could_serve_has_a_secret(twin: RunningTwin) -> None:
     own = twin.credentials
-    command = twin_command("ps", "--left-out", "--state", str(twin.state))
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    texts = [done.stdout, *(path.read_text(errors="replace") for path in twin.state.rglob("*") if path.is_file())]
+    texts = [
+        twin.says("ps", "--left-out"),
+        *(path.read_text(errors="replace") for path in twin.state.rglob("*") if path.is_file()),
+    ]
 
     assert len(texts) > 20
     assert not any(secret in text for text in texts for secret in (own.secret_key, own.token))

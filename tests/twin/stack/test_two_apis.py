@@ -6,14 +6,13 @@ One API is defined by OpenAPI, the other by resources.
 from __future__ import annotations
 
 import json
-import subprocess
 from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.twin.running import RunningTwin, TwinFactory, twin_command, wait_until
+from tests.twin.running import RunningTwin, TwinFactory, wait_until
 from tests.twin.test_shapes import connected, definition, service, stack, write_programs
 
 NAMES = ("orders", "billing")
@@ -120,10 +119,7 @@ def test_a_domain_name_leads_to_each_by_its_mapping(twin: RunningTwin) -> None:
 
 
 def test_all_of_it_is_listed(twin: RunningTwin) -> None:
-    done = subprocess.run(
-        twin_command("ps", "--json", "--state", str(twin.state)), capture_output=True, text=True, check=True
-    )
-    told = json.loads(done.stdout)
+    told = twin.run("ps", "--json").json
 
     fronts = {front["name"].split(" (")[0]: front["url"] for front in told["fronts"]}
     assert fronts == {f"API {name}": twin.outputs()[name] for name in NAMES}

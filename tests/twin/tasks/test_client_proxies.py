@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.twin.running import TwinFactory, twin_command, wait_until
+from tests.twin.running import TwinFactory, wait_until
 from tests.twin.tasks.mesh import Mesh, start_mesh
 
 HTTPX = "import httpx; print(httpx.get('http://shop:8080/').text)"
@@ -30,8 +29,7 @@ OPTIONS = ("--endpoint-propagation", "0", "--ejection-time", "2")
 
 def twin(mesh: Mesh, *arguments: str) -> str:
     """What `twin` with these arguments writes."""
-    command = twin_command(*arguments, "--state", str(mesh.twin.state))
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return mesh.twin.says(*arguments)
 
 
 def require_hosts_files(mesh: Mesh) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.twin.running import STARTS_WITHIN, TwinFactory, twin_command, wait_until
+from tests.twin.running import STARTS_WITHIN, TwinFactory, wait_until
 from tests.twin.tasks.mesh import Mesh, start_mesh
 
 
@@ -84,8 +83,7 @@ class Shop:
         return sorted(words[0] for words in lines if words[1:] == ["orders.shop.internal"])
 
     def left_out(self) -> list[str]:
-        command = twin_command("ps", "--json", "--state", str(self.mesh.twin.state))
-        lines = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["left_out"]
+        lines = self.mesh.twin.run("ps", "--json").json["left_out"]
         return [line for line in lines if line.startswith(("Cloud Map", "Service Connect"))]
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.twin.aws.ecs.load import Load
-from tests.twin.running import RunningTwin, TwinFactory, twin_command, wait_until
+from tests.twin.running import RunningTwin, TwinFactory, wait_until
 from twin.remote import ask
 
 NAMES = {"cluster": "serviceconnect", "services": ["serviceconnect"]}
@@ -61,10 +60,7 @@ def test_a_service_scales_out_under_load_and_in_without(twin: RunningTwin) -> No
     assert "AlarmHigh" in told[0]
     assert "AlarmLow" in told[-1]
     assert told[-1].endswith(" in state ALARM triggered policy cpu")
-    events = subprocess.run(
-        twin_command("events", "--state", str(twin.state)), capture_output=True, text=True, check=True
-    ).stdout
-    assert "Successfully set desired count to 4. Waiting for change" in events
+    assert "Successfully set desired count to 4. Waiting for change" in twin.says("events")
     assert "policy cpu" not in str(ask(twin.running, "gateway")["left_out"])
 
 

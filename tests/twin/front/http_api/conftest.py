@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.twin.running import RunningTwin, TwinFactory, twin_command, wait_until
+from tests.twin.running import RunningTwin, TwinFactory, wait_until
 from twin.remote import ask
 
 ECHO = Path(__file__).with_name("echo.py")
@@ -52,8 +51,7 @@ def twin_set(twin: RunningTwin, *assignments: str) -> None:
 
 
 def listing(twin: RunningTwin) -> str:
-    command = twin_command("ps", "--left-out", "--state", str(twin.state))
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return twin.says("ps", "--left-out")
 
 
 @pytest.fixture(scope="module")

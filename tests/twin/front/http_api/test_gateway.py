@@ -16,7 +16,7 @@ from joserfc.jwk import RSAKey
 from tests.twin.aws.ecs.load import Load
 from tests.twin.front.http_api.conftest import ApiInHand, listing, twin_set
 from tests.twin.front.http_api.issuer import Issuer, issuer_at_work
-from tests.twin.running import RunningTwin, admin_text, twin_command, wait_until
+from tests.twin.running import RunningTwin, admin_text, wait_until
 from twin.remote import ask
 
 MEBIBYTE = 1024 * 1024
@@ -539,22 +539,20 @@ def test_the_access_log_tells_whose_error_it_was(guarded: ApiInHand, issuer: Iss
 
 
 def test_parameters_change_while_it_runs(twin: RunningTwin) -> None:
-    command = twin_command("set", "discovery-ttl=0.5", "reuse-connections=off", "--state", str(twin.state))
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    said = twin.says("set", "discovery-ttl=0.5", "reuse-connections=off")
 
-    assert {"discovery-ttl=0.5", "reuse-connections=false"} <= set(done.stdout.splitlines())
+    assert {"discovery-ttl=0.5", "reuse-connections=false"} <= set(said.splitlines())
     logged = [event["set"] for event in twin.events() if event["kind"] == "parameters"]
     assert logged[-1] == ["discovery-ttl=0.5", "reuse-connections=off"]
     twin_set(twin, "discovery-ttl=0", "reuse-connections=on")
 
 
 def test_what_is_no_parameter_is_refused_in_one_sentence(twin: RunningTwin) -> None:
-    command = twin_command("set", "balancing=fair", "--state", str(twin.state))
-    done = subprocess.run(command, capture_output=True, text=True)
+    ran = twin.run("set", "balancing=fair")
 
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (ran.code, ran.out) == (2, "")
     told = "twin: balancing=fair: 'fair' is no value for balancing; give one of random, round-robin, least-request."
-    assert done.stderr == told + "\n"
+    assert ran.err == told + "\n"
 
 
 def test_each_front_end_is_a_balancer_of_its_own(twin: RunningTwin) -> None:
@@ -661,7 +659,7 @@ def test_requests_of_a_task_are_counted_on_when_instances_change(api: ApiInHand)
     deaf = {"AWS_INSTANCE_IPV4": "127.0.0.1", "AWS_INSTANCE_PORT": "9"}
 
     def counted() -> int:
-        tasks = json.loads(subprocess.check_output(twin_command("ps", "--state", str(twin.state), "--json")))["tasks"]
+        tasks = twin.run("ps", "--json").json["tasks"]
         return sum(task["requests"] for task in tasks)
 
     before = counted()
