@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,6 +122,29 @@ class Terraform:
         versions = self._folder / "versions.tf.json"
         versions.write_text(json.dumps({"terraform": {"required_providers": required}}))
         self._install(provider)
+
+    @contextmanager
+    def one_provider(self) -> Iterator[None]:
+        """After init: all commands ask one process of the provider. Apply, plan and destroy start twelve otherwise.
+
+        It is how a provider is debugged: https://developer.hashicorp.com/terraform/plugin/debugging.
+        """
+        data = self._folder / self.environment.get("TF_DATA_DIR", ".terraform")
+        (binary,) = data.glob(f"providers/{PROVIDER}/*/*/terraform-provider-aws*")
+        with subprocess.Popen(
+            [binary, "-debug"], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as process:
+            assert process.stdout is not None
+            try:
+                for line in process.stdout:
+                    if found := re.search("TF_REATTACH_PROVIDERS='(.*)'", line):
+                        self.environment["TF_REATTACH_PROVIDERS"] = found[1]
+                        break
+                else:
+                    raise AssertionError(f"{binary} -debug has ended")
+                yield
+            finally:
+                process.terminate()
 
     def prepare(self, stack: Path) -> Provider:
         """Make *stack* ask for the provider that this machine has, and the environment say where.

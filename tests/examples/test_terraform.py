@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ def test_its_twin_toml_names_every_program(name: str) -> None:
 def applied(start_twin: TwinFactory, tmp_path: Path) -> Iterator[Callable[[str], tuple[RunningTwin, Json]]]:
     """Applies an example on a twin of its own; what is left of it at the end is destroyed, which must leave nothing."""
     made: list[tuple[Terraform, RunningTwin]] = []
+    providers = ExitStack()
 
     def apply(name: str) -> tuple[RunningTwin, Json]:
         project = tmp_path / "terraform"
@@ -62,16 +64,18 @@ def applied(start_twin: TwinFactory, tmp_path: Path) -> Iterator[Callable[[str],
         except Lacking as lacking:
             pytest.skip(f"examples: {lacking}")
         made.append((terraform, twin))
+        providers.enter_context(terraform.one_provider())
         terraform.apply()
         assert (folder / "terraform.twin.tfstate").exists()
         assert not (folder / "terraform.tfstate").exists()
         return twin, terraform.output()
 
-    yield apply
-    for terraform, twin in made:
-        assert terraform.changes() == ""
-        terraform.destroy()
-        assert client(twin, "ecs").list_clusters()["clusterArns"] == []
+    with providers:
+        yield apply
+        for terraform, twin in made:
+            assert terraform.changes() == ""
+            terraform.destroy()
+            assert client(twin, "ecs").list_clusters()["clusterArns"] == []
 
 
 def clean_environment() -> dict[str, str]:
