@@ -773,8 +773,8 @@ def without_sigterm(events: Sequence[Experiment]) -> str:
         return ""
     names = joined([each.name for each in events])
     return (
-        f"{capital(names)}: the application hears no SIGTERM before requests fail, so columns that differ only in what "
-        "it does on one are repeats of the same, and differ by chance."
+        f"{capital(names)}: no SIGTERM comes before requests fail, so serving on changes nothing: columns that differ "
+        "in that alone differ by chance."
     )
 
 

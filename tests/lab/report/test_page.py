@@ -368,9 +368,7 @@ def test_services_of_their_own_settings_are_in_one_study(tmp_path: Path) -> None
         )
     ]
     assert "Of the stack with a load balancer only what passed through it is here." in page.text
-    assert (
-        "Crash: the application hears no SIGTERM before requests fail, so columns that differ only in what" in page.text
-    )
+    assert "Crash: no SIGTERM comes before requests fail, so serving on changes nothing: columns that" in page.text
     assert "Requests that failed" not in page.text  # no grid of settings that some runs do not have
 
 

@@ -177,9 +177,7 @@ def test_where_no_sigterm_comes_before_it_is_said_that_the_drain_does_not_matter
         study = write_study(folder, runs, {})
         text = io.StringIO()
         write(study_page(study), Console(file=text, width=10_000))
-        sentence = (
-            "Crash and hang: the application hears no SIGTERM before requests fail, so columns that differ only in "
-        )
+        sentence = "Crash and hang: no SIGTERM comes before requests fail, so serving on changes nothing: columns"
         return [sentence in text.getvalue(), sentence in "".join(_sentences(table_page([study])))]
 
     assert said(*folders.values()) == [True, True]
