@@ -438,7 +438,7 @@ def test_that_no_answer_had_a_group_is_said_where_so_it_is(
 ) -> None:
     write(locust, SHOP)
     host = service if answers else f"http://127.0.0.1:{free_port}"
-    _, _, stderr = locust.run("--headless", "-H", host, "-u", "2", "-r", "2", "-t", "1s", "--group-by", key)
+    _, _, stderr = locust.run("--headless", "-H", host, "-u", "2", "-r", "2", "-t", "4s", "--group-by", key)
     assert "(no group known) " in stderr
     assert said in stderr
     assert ("No answer had" in stderr) == bool(said)
