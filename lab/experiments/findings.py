@@ -110,6 +110,7 @@ class Findings:
     unserved: tuple[str, ...]  # of these, the ones that answered nothing
     stop: Stop | None  # None where ECS stopped no task after the fault, or nothing tells how long one served on
     unended: tuple[str, ...]  # of the stopped, those whose containers ran when the load ended, where that is known
+    went_on: float | None  # seconds from when a stopped task had left Cloud Map until its containers ended, the least
     even_again: EvenAgain | None  # None without an event
     unhealthy_answers: int  # requests that were answered by tasks that never got healthy
     # 503s of no host while new tasks were in Cloud Map and had answered nothing, before a task of before left it.
@@ -202,6 +203,7 @@ def find(run: Run) -> Findings:
                 if "execution_stopped_at" in task.model_fields_set and (task.execution_stopped_at or math.inf) > end
             )
         ),
+        went_on=_went_on(record, gone),
         even_again=_even_again(seconds, first_answer) if seconds else None,
         unhealthy_answers=_from_unhealthy(run, record),
         too_soon=_too_soon(failed, record, fault, gone, came, first_answer) if fault and experiment.adds_tasks else 0,
@@ -462,13 +464,25 @@ def _registered(discovered: Iterable[Discovered], came: set[str], at: float) -> 
 
 def _deregistered(discovered: Iterable[Discovered], gone: set[str], at: float) -> float | None:
     """None also where not all of them were seen there before, or one is still there in the end."""
-    last: dict[str, float | None] = {}  # since when each is not there, None while it is
+    left = _left(discovered, gone)
+    return max(0.0, max(left.values()) - at) if gone and len(left) == len(gone) else None
+
+
+def _left(discovered: Iterable[Discovered], gone: set[str]) -> dict[str, float]:
+    """Since when each is not in Cloud Map, by task id, of those that were seen there before."""
+    last: dict[str, float | None] = {}  # None while it is there
     for change in discovered:
         if change.instances is not None:
             last |= dict.fromkeys(gone.intersection(change.instances))
             last |= {name: change.at for name in last if last[name] is None and name not in change.instances}
-    moments = [moment for moment in last.values() if moment is not None]
-    return max(0.0, max(moments) - at) if gone and len(moments) == len(gone) else None
+    return {name: moment for name, moment in last.items() if moment is not None}
+
+
+def _went_on(record: RunRecord, gone: Iterable[TaskRecord]) -> float | None:
+    """None where of none of them is known when it left Cloud Map and when its containers ended."""
+    left = _left(record.discovery, {task.id for task in gone})
+    ends = [(task.execution_stopped_at, left[task.id]) for task in gone if task.id in left]
+    return min((max(0.0, end - since) for end, since in ends if end is not None), default=None)
 
 
 # Before, during, after

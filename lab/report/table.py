@@ -92,4 +92,5 @@ def _failed(found: Sequence[Findings]) -> str:
 def _load_of(runs: Sequence[Measured]) -> str:
     rates = [findings.rate for measured in runs for findings in measured.findings.values()]
     low, high = f"{min(rates, default=0):,.0f}", f"{max(rates, default=0):,.0f}"
-    return f"{low if low == high else f'{low} to {high}'} requests/s each way"
+    ways = " by each way" if any(len(measured.runs) > 1 for measured in runs) else ""
+    return f"{low if low == high else f'{low} to {high}'} requests/s{ways}"

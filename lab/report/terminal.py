@@ -62,7 +62,7 @@ def _columns(table: Table, width: int) -> Columns:
     wide = sum(max(longest[number], len(heads[number])) + 2 for number in shown) <= width
     widths: dict[int, int] = {}
     if not wide:
-        words = {number: max(map(len, head.split()), default=0) for number, head in heads.items()}
+        words = {number: max(map(len, _words(head)), default=0) for number, head in heads.items()}
         heads = {number: textwrap.fill(head, max(1, longest[number], words[number])) for number, head in heads.items()}
         least = sum(max(min(longest[number], _WHOLE), words[number]) + 1 for number in shown)
         if least > width:
@@ -80,8 +80,8 @@ def _columns(table: Table, width: int) -> Columns:
 
 def _widths(table: Table, shown: Sequence[int], width: int) -> dict[int, int]:
     """Of each column that is *shown*: no word is broken, and what needs least is whole; none without the room."""
-    cells = {number: [table.head[number], *(row[number] for row in table.rows)] for number in shown}
-    widths = {number: max(len(word) for cell in own for word in [*cell.split(), ""]) for number, own in cells.items()}
+    cells = {number: [word for row in table.rows for word in row[number].split()] for number in shown}
+    widths = {number: max(map(len, [*own, *_words(table.head[number]), ""])) for number, own in cells.items()}
     room = width + 1 - sum(each + 1 for each in widths.values())
     if room < 0:
         return {}
@@ -91,6 +91,11 @@ def _widths(table: Table, shown: Sequence[int], width: int) -> dict[int, int]:
         widths[number] += more
         room -= more
     return widths
+
+
+def _words(head: str) -> list[str]:
+    """What a head may be broken into, at hyphens too."""
+    return head.replace("-", "- ").split()
 
 
 class Progress(ExitStack):

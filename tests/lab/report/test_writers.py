@@ -134,7 +134,7 @@ def on_a_terminal(columns: int, *command: str, **environment: str) -> str:
 
 def test_on_a_terminal_lines_end_at_its_edge_and_no_color_has_none() -> None:
     lab = str(Path(sys.executable).with_name("lab"))
-    written = on_a_terminal(80, lab, "costs", "--requests-per-second", "25", NO_COLOR="1")
+    written = on_a_terminal(80, lab, "costs", "--all", "--requests-per-second", "25", NO_COLOR="1")
     colours = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])[;\dm]")
     assert colours.search("\x1b[1;31m")
     assert not colours.search(written)
