@@ -142,7 +142,7 @@ def watch_listing(running: dict[str, Any], *, stopped: bool = False) -> None:
 
 
 def _console() -> Console:
-    console = Console()
+    console = Console(markup=False)  # a program's table is `[programs.orders]`
     if not console.is_terminal:
         console.width = 10_000  # whoever reads it has no edge to cut it at
     return console

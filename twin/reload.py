@@ -50,7 +50,7 @@ async def reloading(programs: Programs, context: Context, *, poll: float = _POLL
     Services that run one are updated as `aws ecs update-service --force-new-deployment` does it, and it is said when
     their former tasks get no request any more.
     """
-    before: Mapping[str, Snapshot] = {}
+    before: Mapping[str, Snapshot] | None = None
     changed: dict[str, list[str]] = {}
     changed_at = 0.0
     rollouts: list[_Rollout] = []
@@ -64,7 +64,12 @@ async def reloading(programs: Programs, context: Context, *, poll: float = _POLL
             key: {**await asyncio.to_thread(snapshot, each, programs.file), _TABLE: each}
             for key, each in watched.items()
         }
-        fresh = {key: changed_files(before[key], now[key]) for key in now if key in before and before[key] != now[key]}
+        known = now if before is None else before
+        fresh = {
+            key: changed_files(known.get(key, {}), now[key]) if key in known else [_TABLE]
+            for key in now
+            if known.get(key) != now[key]
+        }
         before = now
         if not fresh and changed:
             services = _redeploy(context, now.keys(), changed)

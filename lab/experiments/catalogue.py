@@ -69,11 +69,6 @@ class Experiment:
         return min(longest, most, max(duration - self._shown_in, _BEFORE))
 
     @property
-    def adds_tasks(self) -> bool:
-        """Whether it makes new tasks before any of those before is stopped."""
-        return self.deploys or self.course is Course.TASKS_COME
-
-    @property
     def least_duration(self) -> float:
         """Whole seconds of load that a twin takes at least: until the event, and from it until it is all over."""
         return math.ceil(_BEFORE + self._shown_in) if self.has_event else 4.0

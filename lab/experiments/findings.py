@@ -113,7 +113,7 @@ class Findings:
     went_on: float | None  # seconds from when a stopped task had left Cloud Map until its containers ended, the least
     even_again: EvenAgain | None  # None without an event
     unhealthy_answers: int  # requests that were answered by tasks that never got healthy
-    # 503s of no host while new tasks were in Cloud Map and had answered nothing, before a task of before left it.
+    # 503s of no host while new tasks were in Cloud Map and had answered nothing, and no stopped one was in a list.
     too_soon: int
     periods: tuple[Period, ...]
     hosts: tuple[HostRow, ...]
@@ -206,7 +206,7 @@ def find(run: Run) -> Findings:
         went_on=_went_on(record, gone),
         even_again=_even_again(seconds, first_answer) if seconds else None,
         unhealthy_answers=_from_unhealthy(run, record),
-        too_soon=_too_soon(failed, record, fault, gone, came, first_answer) if fault and experiment.adds_tasks else 0,
+        too_soon=_too_soon(failed, record, fault, gone, came, first_answer) if fault and experiment.planned else 0,
         periods=_periods(run, record, fault, seconds),
         hosts=_with_zones(run.hosts, record.tasks),
         answered=answered,
@@ -432,19 +432,36 @@ def _too_soon(
     came: Sequence[TaskRecord],
     first_answer: Mapping[str, float],
 ) -> int:
-    """In whole seconds, those of the answers and the registrations among them."""
+    """In whole seconds, those of the answers and the registrations among them.
+
+    On AWS nobody knows for how long a list is used, so what comes after the first stop is not counted.
+    """
     registered = _first_seen(record.discovery, {task.id for task in came})
-    left = min((task.stopping_at for task in gone if task.stopping_at is not None), default=math.inf)
     waits = [
-        (math.floor(max(registered[task.id], fault.at)), min(first_answer.get(task.hostname, math.inf), left - 1))
+        (math.floor(max(registered[task.id], fault.at)), first_answer.get(task.hostname, math.inf))
         for task in came
         if task.id in registered
     ]
+    stops = [task.stopping_at for task in gone if task.stopping_at is not None]
+    left, out = _left(record.discovery, {task.id for task in gone}), math.inf
+    used_for = (record.experiment.assumed or {}).get("discovery_ttl")
+    if isinstance(used_for, float | int) and left.keys() == {task.id for task in gone}:
+        out = max(left.values(), default=-math.inf) + used_for + _SETTLES
+
+    def is_of_a_stop(second: int) -> bool:
+        return second + 1 > min(stops, default=math.inf) and second < out
+
     return sum(
         row.requests
         for row in failed
-        if row.status == 503 and not row.hostname and any(since <= row.second <= until for since, until in waits)
+        if row.status == 503
+        and not row.hostname
+        and not is_of_a_stop(row.second)
+        and any(since <= row.second <= until for since, until in waits)
     )
+
+
+_SETTLES = 1.0  # seconds that a gateway's new list takes at most until all requests go by it, on a busy machine
 
 
 def _first_seen(discovered: Iterable[Discovered], came: set[str]) -> dict[str, float]:

@@ -227,9 +227,9 @@ def _listens_late(findings: Findings) -> str:
     if not findings.too_soon:
         return ""
     return (
-        f"{findings.too_soon:,} failed before a task was stopped, while new ones were in Cloud Map and had answered "
-        "nothing yet. To register a task once it is HEALTHY: `register_when_healthy`, or `twin up --command ... "
-        "--health ... --register-when-healthy`."
+        f"{findings.too_soon:,} failed while new tasks were in Cloud Map and had answered nothing yet, and no stopped "
+        "one was in the gateway's list. To register a task once it is HEALTHY: `register_when_healthy`, or "
+        "`twin up --command ... --health ... --register-when-healthy`."
     )
 
 

@@ -215,6 +215,11 @@ def test_a_program_that_is_not_there(twin_cli: Command, tmp_path: Path, monkeypa
     (tmp_path / "Dockerfile").write_text('CMD ["true"]\n')
     state = ("--state", str(tmp_path / "state"), *ports(), "--routes", "GET /a")
     assert_refused(twin_cli("up", *state), 2, "twin.toml: programs.serviceconnect.command: bin/serve is not in")
+    (tmp_path / "twin.toml").write_text('[programs.serviceconect]\nenvironment = { A = "1" }\n')
+    told = twin_cli("up", *state, "--command", "true", "--health", "no-such-program x").err
+    assert (
+        "twin: programs.serviceconect: no task definition of the stack has that family; there is serviceconnect" in told
+    )
     (tmp_path / "twin.toml").unlink()
     (tmp_path / "Dockerfile").write_text('CMD ["/no/serve"]\n')
     assert_refused(twin_cli("up", *state), 2, "The CMD of Dockerfile: /no/serve is not there")

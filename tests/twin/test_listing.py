@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from twin.listing import _lacking, _notes, _revision
+from twin.listing import _console, _lacking, _notes, _revision
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,11 @@ def test_a_deployment_has_two_sides(started_by: str, status: str, rolling: str |
         "lastStatus": status,
     }
     assert _revision(task, {"service:shop": rolling}) == shown
+
+
+def test_brackets_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    _console().print('under [programs."shop/hold"]')
+    assert capsys.readouterr().out == 'under [programs."shop/hold"]\n'
 
 
 def test_a_task_of_no_service_has_one() -> None:

@@ -256,7 +256,7 @@ def test_a_revision_whose_program_crashes_is_said_with_its_last_output(
         "Essential container in task exited",
         "no module named shopp",
     )
-    assert "tasks in a row have ended by themselves: Essential container in task exited; " in listed(twin)
+    assert "in a row have ended by themselves: Essential container in task exited; " in listed(twin)
     warned = [event["message"] for event in twin.events() if "crashing: of crashing:2 " in event.get("message", "")]
     assert len(warned) == 1
     assert "'no module named shopp'" in warned[0]
@@ -367,6 +367,6 @@ def test_a_command_that_fails_is_followed_by_why_its_services_did_not_come_up(
     assert twin.process.returncode == 5, written
     after = written.partition("the command ends\n")[2]
     why = "Container app of orders has no program on this machine: write [programs.orders]"
-    lines = [line for line in after.splitlines() if line.startswith("twin: orders: of orders:1 ")]
+    lines = [line for line in after.splitlines() if line.startswith("twin: orders: ") and " orders:1 " in line]
     assert lines, written
     assert why in lines[-1]

@@ -85,12 +85,12 @@ class Watching:
         self.world.start()
         self.said: list[dict[str, Any]] = []
         self._looks = 0
-        self._program = Program(Command([], folder))
+        self.programs = {"": Program(Command([], folder))}
         self.advance(60)
 
     def watched(self) -> dict[str, Program]:
         self._looks += 1
-        return {"": self._program}
+        return self.programs
 
     def run(self, scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async def watch() -> None:
@@ -157,6 +157,19 @@ def test_each_deployment_is_said_and_when_the_new_code_serves_alone(
 
     assert watching.messages[::2] == [DEPLOYED, DEPLOYED]
     assert capsys.readouterr().err.splitlines() == [f"twin: {message}" for message in watching.messages]
+
+
+def test_a_table_that_is_added_is_a_change(tmp_path: Path) -> None:
+    watching = Watching(tmp_path)
+    family = watching.world.service.primary.task_definition.family
+
+    async def scenario() -> None:
+        watching.programs = {**watching.programs, family: Program(Command(["other"], tmp_path))}
+        await watching.look()
+
+    watching.run(scenario)
+
+    assert watching.messages == ["Service shop is deployed anew, for its table in the twin.toml changed"]
 
 
 def test_a_deployment_that_is_rolled_back_never_serves_alone(tmp_path: Path) -> None:

@@ -113,7 +113,8 @@ class Life:
         definition = _overridden(self.task.deployment.task_definition.containers[number], override)
         program = None
         try:
-            program = self._around.programs.of(family, record.name, main=is_main)
+            has_words = bool(definition.get("entryPoint") or definition.get("command"))
+            program = self._around.programs.of(family, record.name, main=is_main, has_words=has_words)
         except BadInput as error:  # the file has changed: the task says so when it starts
             self._unusable = str(error)
         if program is not None and override.get("command"):  # that of the definition, in the program's folder

@@ -108,25 +108,34 @@ class Programs:
         self._version: tuple[int, int] | None = None
         self._named()
 
-    def of(self, family: str, container: str, *, main: bool) -> Program | None:
+    def of(self, family: str, container: str, *, main: bool, has_words: bool = False) -> Program | None:
         """The program of *container* in a task of *family*; None: nothing names one.
 
         Args:
             main: whether it is the container whose port is served, for which the family's name alone stands.
+            has_words: whether its definition has an entryPoint or a command, which a program without words runs. Where
+                it has none, that is the default, in the environment of the file.
 
         Raises:
             BadInput: the file has changed, and cannot be used any more.
         """
         named = self._named()
         found = named.get(f"{family}/{container}") or (named.get(family) if main else None)
-        if found is None and main and self._default is not None:
-            found = Program(self._default)
+        if main and self._default is not None:
+            if found is None:
+                found = Program(self._default)
+            elif not (found.command.words or has_words):
+                found = replace(found, command=self._default)
         return found and replace(found, command=replace(found.command, umask=self.umask))
 
     def unnamed(self, families: Iterable[str]) -> list[str]:
         """Those of *families* of which no container is named."""
         named = {key.partition("/")[0] for key in self._named()}
         return [family for family in families if family not in named]
+
+    def unknown(self, families: Collection[str]) -> list[str]:
+        """What the file and the command line name that belongs to none of *families*."""
+        return [key for key in self._named() if key.partition("/")[0] not in families]
 
     def require(self, families: Collection[str]) -> None:
         """Nothing, if there are the programs that the command line names, and those of *families*.

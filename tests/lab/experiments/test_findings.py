@@ -588,30 +588,36 @@ def test_a_replacement_that_answered_nothing_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stopping_at", "listens_at", "found"),
+    ("stopping_at", "listens_at", "used_for", "found"),
     [
-        (AT + 8, START + 13.2, 6),  # 3 in each of two seconds
-        (AT + 8, START + 10.9, 3),
-        (AT + 1.2, START + 13.2, 3),  # what fails after it is due to the stop
-        (AT, START + 13.2, 0),
+        (AT + 8, START + 13.2, None, 11),  # 3 in each of two seconds, then 5
+        (AT + 8, START + 10.9, None, 3),
+        (AT + 1.2, START + 13.2, None, 3),  # what fails after it is due to the stop
+        (AT, START + 13.2, None, 0),
+        (AT, START + 13.2, 0.2, 5),  # or no more, once the stopped one is in no list
+        (AT, START + 13.2, 5.0, 0),
     ],
 )
 def test_failures_while_new_tasks_are_in_cloud_map_and_have_not_answered(
-    stopping_at: float, listens_at: float, found: int
+    stopping_at: float, listens_at: float, used_for: float | None, found: int
 ) -> None:
     run = run_with_a_stop()
     (fault,) = run.meta["faults"]
     tasks = [task("a", START - 60), task("c", START - 60, stopping_at=stopping_at), task("d", AT + 0.1)]
     hosts = tuple(row._replace(first_seen=listens_at) if row.hostname == "d" else row for row in run.hosts)
-    discovery = [{"at": START, "instances": ["a", "c"]}, {"at": AT + 0.3, "instances": ["a", "c", "d"]}]
+    discovery = [
+        {"at": START, "instances": ["a", "c"]},
+        {"at": AT + 0.05, "instances": ["a", "c", "d"]},
+        {"at": stopping_at + 0.1, "instances": ["a", "d"]},
+    ]
     meta = {**run.meta, "tasks": tasks, "discovery": discovery, "faults": [{**fault, "kind": "rollout"}]}
-    meta["experiment"] = {"name": "rollout", "arm": "direct"}
-    timeline = (*run.timeline, TimelineRow(int(listens_at), "d", 200, 1))
+    meta["experiment"] = {"name": "rollout", "arm": "direct", "assumed": {"discovery_ttl": used_for}}
+    timeline = (*run.timeline, TimelineRow(int(listens_at), "d", 200, 1), TimelineRow(START + 12, "", 503, 5))
     rollout = find(Run(run.path, meta, hosts, timeline))
 
     assert rollout.too_soon == found
     told = hint(Measured(run.path, {"direct": run}, {"direct": rollout}))
-    assert (f"{found} failed before a task was stopped, while new ones were in Cloud Map" in told) is bool(found)
+    assert (f"{found} failed while new tasks were in Cloud Map and had answered nothing yet" in told) is bool(found)
     assert find(run).too_soon == 0  # of a stop, after which nothing tells one cause from the other
 
 

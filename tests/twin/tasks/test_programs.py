@@ -59,6 +59,18 @@ def test_a_dockerfile_gives_its_cmd_and_its_folder(file: Path) -> None:
     assert (command.words, command.folder) == (["node", "web.js"], file.parent / "orders")
 
 
+def test_a_table_without_words_runs_those_of_its_definition_else_the_default_in_its_environment(tmp_path: Path) -> None:
+    (tmp_path / "twin.toml").write_text('[programs.orders]\nenvironment = { DATABASE_URL = "x" }\n')
+    programs = Programs(file=tmp_path / "twin.toml", default=Command(["serve"], tmp_path))
+
+    own, other = (programs.of("orders", "app", main=True, has_words=each) for each in (True, False))
+    assert own is not None
+    assert other is not None
+    assert (own.command.words, own.environment) == ([], {"DATABASE_URL": "x"})
+    assert (other.command.words, other.environment) == (["serve"], {"DATABASE_URL": "x"})
+    assert programs.unknown(["order"]) == ["orders"]
+
+
 def test_an_option_comes_before_the_file_and_the_file_before_the_default(file: Path) -> None:
     default = Command(["default"], file.parent)
     programs = Programs(file=file, given=["web=serve 1", "web/side=serve 2"], default=default, umask=0o22)
