@@ -257,7 +257,8 @@ def test_a_revision_whose_program_crashes_is_said_with_its_last_output(
         "no module named shopp",
     )
     assert "in a row have ended by themselves: Essential container in task exited; " in listed(twin)
-    warned = [event["message"] for event in twin.events() if "crashing: of crashing:2 " in event.get("message", "")]
+    messages = [event.get("message", "") for event in twin.events()]
+    warned = [message for message in messages if " tasks of crashing:2 in a row " in message]
     assert len(warned) == 1
     assert "'no module named shopp'" in warned[0]
     ecs.delete_service(cluster="shop", service="crashing", force=True)
