@@ -20,9 +20,11 @@ MINUTES ?= 10
 GATEWAY_PORT ?= 8000
 AWS_PORT ?= 4566
 WEB_PORT ?= 8089
-TWIN_UP := twin up --with-parent --port $(GATEWAY_PORT) --aws-port $(AWS_PORT)
+# At other ports, beside the first, with a state of its own.
+state = .twin$(if $(filter-out 8000,$(1)),.$(1))
+TWIN_UP := twin up --with-parent --state $(call state,$(GATEWAY_PORT)) --port $(GATEWAY_PORT) --aws-port $(AWS_PORT)
 after = $(shell expr $(1) + 1 2>/dev/null || echo $(1))
-SECOND_UP = twin up --with-parent --state .twin.second --port $(call after,$(GATEWAY_PORT)) --aws-port $(call after,$(AWS_PORT))
+SECOND_UP = twin up --with-parent --state $(call state,$(call after,$(GATEWAY_PORT))) --port $(call after,$(GATEWAY_PORT)) --aws-port $(call after,$(AWS_PORT))
 
 .DEFAULT_GOAL := help
 .PHONY: help install aws develop lock synth synth-services check-load ready run run-services compare soak ui test pytest lint bench bench-compare bench-page deploy destroy diff diagram settings checkov audit sbom conformance locust-versions clean
@@ -271,8 +273,8 @@ soak: ready ## Random faults on a twin under load, with checks all along (MINUTE
 	@python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 ui: check-load ready ## The twin, and Locust's web UI at http://127.0.0.1:8089 (RATE=100; WORKERS=4 for more processes)
-	@echo "Locust: open http://127.0.0.1:$(WEB_PORT), press Start, and see the tab Hostnames. Ctrl-C ends both." >&2
-	@$(TWIN_UP) -- locust --host http://127.0.0.1:$(GATEWAY_PORT) --rate $(RATE) --users $(USERS) --spawn-rate $(USERS) --web-host 127.0.0.1 --web-port $(WEB_PORT) $(if $(WORKERS),--processes $(WORKERS) --master-bind-host 127.0.0.1)
+	@$(TWIN_UP) -- sh -c 'echo "Locust: open http://127.0.0.1:$(WEB_PORT), press Start, and see the tab Hostnames. Ctrl-C ends both." >&2; exec "$$@"' sh \
+		locust --host http://127.0.0.1:$(GATEWAY_PORT) --rate $(RATE) --users $(USERS) --spawn-rate $(USERS) --web-host 127.0.0.1 --web-port $(WEB_PORT) $(if $(WORKERS),--processes $(WORKERS) --master-bind-host 127.0.0.1)
 
 test: $(VENV)/.developed ## All of lint, and all tests (the longest: CI gives it 90 minutes)
 	@$(MAKE) --no-print-directory -j 3 lint pytest
@@ -310,4 +312,4 @@ conformance: $(VENV)/.developed ## The stack's variants by the real Terraform on
 	pytest tests/conformance $(if $(K),-k '$(K)')
 
 clean: ## Remove what was made, .venv included
-	rm -rf $(VENV) .venv-checkov .venv-audit .venv-cdktn .venv-locust node_modules sbom cdktf.out cdktf.endpoint.out .twin .twin.second
+	rm -rf $(VENV) .venv-checkov .venv-audit .venv-cdktn .venv-locust node_modules sbom cdktf.out cdktf.endpoint.out .twin .twin.[0-9]*

@@ -423,6 +423,7 @@ def distribution(
     from lab.distribution.judgement import analyse
     from lab.records.answers import read
     from lab.records.hops import hops
+    from lab.records.observations import weights_of
     from lab.report.answers import distribution_page, hops_page
 
     observations, skew = read(source), fraction(detect, "--detect")
@@ -439,7 +440,7 @@ def distribution(
         return
     analysis = analyse(
         observations,
-        weights=ratios(weights, "--weights"),
+        weights=weights_of(observations, ratios(weights, "--weights")),
         detect=skew,
         entry=ratios(entry, "--entry"),
         settle=settle,

@@ -13,8 +13,8 @@ _STARTED = 0.5  # seconds in which processes hear of the start, and make their u
 _LATE, _LATE_FOR = 0.5, 5.0
 
 _MORE = (
-    "for more give more --users, each of whom has 256 requests under way at most, or take more processes (Locust's "
-    "--processes) or a faster machine."
+    "where the target takes no more connections, no load sends more; else give more --users, each of whom has 256 "
+    "requests under way at most, or take more processes (Locust's --processes) or a faster machine."
 )
 
 

@@ -42,6 +42,24 @@ def host_of(name: str) -> str:
     return UNKNOWN_HOST if name == OTHER_HOSTS else name
 
 
+def weights_of(observations: Observations, given: Mapping[str, float]) -> dict[str, float]:
+    """*given* by the hosts that were read, whose names may be given up to their first dot, as pages show them.
+
+    Raises BadInput: there is no such host, or more than one.
+    """
+    found = {}
+    for name, weight in given.items():
+        fits = [name] if name in observations.counts else [h for h in observations.counts if h.split(".")[0] == name]
+        if len(fits) != 1 or not name:
+            there = ", ".join(sorted(filter(None, observations.counts))[:5])
+            raise BadInput(
+                f"--weights {name}={weight:g}: {'several hosts' if fits else 'no host'} of {observations.source} have "
+                f"that name: give one such as {there}. A host that got nothing stands in a list with 0 requests."
+            )
+        found[fits[0]] = weight
+    return found
+
+
 def observe(run: Run) -> Observations:
     """Take the counts of a run from its hosts, and when they were from its timeline.
 

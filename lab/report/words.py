@@ -810,7 +810,7 @@ def _span(seconds: Sequence[float]) -> str:
 def calibration_words(calibration: Calibration) -> list[str]:
     """What agrees, what cannot be told apart, and what would tell it."""
     leaving, lifetime = calibration.leaving, calibration.leaving.lifetime
-    seen = "no task was seen to leave; run stop-task or scale-in."
+    seen = "no task was seen to be stopped on purpose; run stop-task or scale-in."
     if lifetime:
         within = f"{lifetime.low:.1f} s to {lifetime.high:.1f} s with 95 % confidence"
         seen = f"{within} (tasks that left: {lifetime.windows})."

@@ -72,7 +72,7 @@ def test_make_compare_has_a_stack_without_a_load_balancer_and_one_with() -> None
     without, beside = re.findall(r'^"(twin up .*)"', printed.replace("\t", ""), re.MULTILINE)
     assert "--port 8000 --aws-port 4566 --synth cdktf.out/ends-at-once " in without
     assert without.endswith("-- $events --users 16 --rate 100 --sweep drain_seconds=0,20")
-    assert "--state .twin.second --port 8001 --aws-port 4567 --synth cdktf.out/comparison " in beside
+    assert "--state .twin.8001 --port 8001 --aws-port 4567 --synth cdktf.out/comparison " in beside
     assert beside.endswith("-- $events --users $((2 * 16)) --rate $((2 * 100))")
     assert "lab table $folder/*-study && printf '\\nReport: ' && lab report $folder/*-study" in printed
 

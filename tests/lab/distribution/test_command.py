@@ -125,6 +125,18 @@ def test_weights_and_detect(lab: Command, tmp_path: Path) -> None:
     assert found["requests"] > found["requests_needed"]
 
 
+def test_weights_go_by_the_names_that_pages_show_and_by_no_others(lab: Command, tmp_path: Path) -> None:
+    path = tmp_path / "counts.txt"
+    path.write_text("2000 a.internal\n1003 b.internal\n1010 b.other\n")
+    found = json.loads(lab(str(path), "--weights", "a=2", "--json")[1])
+    assert (found["evidence"], found["requests"]) == (False, 4_013)
+    assert found == json.loads(lab(str(path), "--weights", "a.internal=2", "--json")[1])
+    for name, hosts in (("b", "several hosts"), ("c", "no host")):
+        code, out, err = lab(str(path), "--weights", f"{name}=2")
+        assert (code, out) == (2, "")
+        assert f"--weights {name}=2: {hosts} of {path} have that name: give one such as a.internal, b.internal" in err
+
+
 def test_only_the_hosts_furthest_off_are_shown(lab: Command, tmp_path: Path) -> None:
     path = tmp_path / "counts.txt"
     path.write_text("".join(f"{1_000 + number} host-{number:03}\n" for number in range(100)))
@@ -148,7 +160,7 @@ def test_pictures(lab: Command, seed_run: str, tmp_path: Path, suffix: str) -> N
         (["--picture", "no/such/folder/picture.svg"], "cannot be written: no such file or directory"),
         (["--weights", "a"], "--weights 'a' is not a name, an equals sign and a number"),
         (["--weights", "a=b"], "--weights 'a=b' has no number"),
-        (["--weights", "a=-1"], "the weight -1 of host 'a'"),
+        (["--weights", "ip-10-0-66-78=-1"], "the weight -1 of host 'ip-10-0-66-78'"),
         (["--detect", "5"], "--detect 5 could be 5% or a fraction: write 5%"),
         (["--detect", "much"], "--detect 'much' is not a percentage such as 5%"),
         (["--settle", "-1"], "a settle time of -1 s cannot be left out"),

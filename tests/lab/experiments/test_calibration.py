@@ -85,7 +85,7 @@ def test_random_choice_is_told_from_round_robin(tmp_path: Path) -> None:
     assert "random" in found.balancing
     assert "round-robin" not in found.balancing
     assert found.leaving.lifetime is None
-    assert "no task was seen to leave" in calibration_words(found)[0]
+    assert "no task was seen to be stopped on purpose" in calibration_words(found)[0]
 
 
 def dealt_anew(rng: np.random.Generator, front_ends: int, lifetime: int, seconds: int, rate: int) -> Run:
