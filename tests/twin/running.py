@@ -182,6 +182,11 @@ def is_alive(pid: int) -> bool:
 
 def command_of(pid: int) -> str:
     """The command line of *pid*, whole: `ps` alone cuts it at the width of a terminal, if there is one."""
+    if sys.platform == "linux":
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip()
+        except (ProcessLookupError, FileNotFoundError):
+            return ""
     return subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True).stdout.strip()
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from lab.errors import BadInput, Missing
@@ -49,7 +50,14 @@ def running(twin: RunningTwin) -> list[str]:
 
 
 def all_serve(twin: RunningTwin) -> None:
-    wait_until(lambda: len(running(twin)) == 3 and registered(twin).keys() == set(running(twin)), "three serve", 60)
+    wait_until(lambda: len(running(twin)) == 3 and registered(twin).keys() == set(running(twin)), "three run", 60)
+
+    def hosts() -> set[str]:
+        """Of answers alone: what a test before has stopped may be in the gateway's list for a while."""
+        answers = [httpx.get(f"{twin.gateway_url}/hostname", timeout=10) for _ in range(20)]
+        return {answer.text for answer in answers if all(each.status_code == 200 for each in answers)}
+
+    wait_until(lambda: len(hosts()) == 3, "three serve", 60)
 
 
 def stopped(twin: RunningTwin) -> dict[str, str]:

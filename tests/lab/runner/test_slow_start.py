@@ -19,7 +19,7 @@ _ANY_ROLLOUT = 2
 
 def slow_start(lab: Command, twin: RunningTwin, results: Path) -> tuple[Run, str]:
     where = ("--target", str(twin.state / "outputs.json"), "--results", str(results))
-    done = lab("run", "slow-start", *where, "--users", "4", "--rate", "20", "--shortest")
+    done = lab("run", "slow-start", *where, "--users", "4", "--rate", "20", "--shortest", "--no-wait")
     assert done.code == 0, done.out + done.err
     (folder,) = results.iterdir()
     return read_run(folder), done.out

@@ -189,7 +189,7 @@ def test_a_stack_that_cannot_be_run_is_refused_before_anything_starts(
     assert words in ran.err
     assert len(ran.err) < 600 + len(str(tmp_path))
     left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
-    assert left <= {"cdk.tf.json", "lock", "events.jsonl"}
+    assert left <= {"cdk.tf.json", ".gitignore", "lock", "events.jsonl"}
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "link to itself", "device"])
