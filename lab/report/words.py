@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -277,7 +278,7 @@ def times(findings: Findings) -> list[str]:
     if findings.unended and findings.after is not None:
         names = short([*(host.hostname for host in findings.hosts), *findings.unended])
         sentences.append(
-            f"When the load ended, {findings.after:.0f} s after {findings.experiment.event}, "
+            f"When the load ended, {math.floor(findings.after)} s after {findings.experiment.event}, "
             f"{joined([names[name] for name in findings.unended])} still ran: what clients see of the end of it is not "
             "measured."
         )
@@ -797,8 +798,8 @@ _ALIKE = 2.0  # seconds: no load was asked to be so much longer than another
 
 
 def _span(seconds: Sequence[float]) -> str:
-    """Such as `8 to 9 s`, or `11 s or more`."""
-    low, high = f"{min(seconds):.0f}", f"{max(seconds):.0f}"
+    """Such as `8 to 9 s`, or `11 s or more`; not rounded up, for nothing is known of what comes later."""
+    low, high = math.floor(min(seconds)), math.floor(max(seconds))
     if max(seconds) - min(seconds) > _ALIKE:
         return f"{low} s or more"
     return f"{low if low == high else f'{low} to {high}'} s"

@@ -85,7 +85,7 @@ def timeline(run: Run, findings: Findings, roles: Mapping[str, str], widths: Seq
     axes.set_ylabel("requests per second")
     if run.latency:
         _latencies(below[0], run, seconds, x)
-    (below or [axes])[-1].set_xlabel("seconds since the first answer")
+    (below or [axes])[-1].set_xlabel("seconds of the clock, from that of the first answer on")
     names: list[Annotation] = []
 
     def lay_out(width: float) -> None:

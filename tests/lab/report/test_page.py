@@ -357,7 +357,7 @@ def test_services_of_their_own_settings_are_in_one_study(tmp_path: Path) -> None
     ]  # fmt: skip
     assert [line[0] for line in page.tables[0][1:]] == ["When a task was stopped", "When an application crashed"]
     assert (
-        "The load went on for 20 s after the stop and 20 s after the crash; tasks that were stopped on purpose"
+        "The load went on for 19 s after the stop and 19 s after the crash; tasks that were stopped on purpose"
         in page.text
     )
     # What passed by the load balancer is not taken for a stack without one.

@@ -49,7 +49,7 @@ def test_events_are_rows_and_ways_are_columns(tmp_path: Path) -> None:
     assert row[1:] == [f"{findings.failures:,} ({findings.failed_seconds:.1f} s)", "none", "none"]
     assert page.values["cells"][0]["failures"] == [findings.failures]
     assert (
-        "The load went on for 20 s after the stop; tasks that were stopped on purpose had ended by then."
+        "The load went on for 19 s after the stop; tasks that were stopped on purpose had ended by then."
         in _sentences(page)
     )
 
@@ -64,14 +64,14 @@ def test_what_a_task_costs_that_ends_after_the_load_is_not_measured(tmp_path: Pa
     (run / "run.json").write_text(json.dumps(record))
 
     assert times(read_measured(run).findings["direct"])[-1] == (
-        "When the load ended, 20 s after the stop, gamma still ran: what clients see of the end of it is not measured."
+        "When the load ended, 19 s after the stop, gamma still ran: what clients see of the end of it is not measured."
     )
     assert answer(read_measured(run).findings).endswith(" when a task was stopped; the load ended before the task did.")
     page = table_page([read_study(run)])
     (row,) = next(part for part in page.parts if isinstance(part, Table)).rows
     assert row[1:] == ["none*"]
     assert (
-        "The load went on for 20 s after the stop. Where a number has a *, the load ended before the tasks did that "
+        "The load went on for 19 s after the stop. Where a number has a *, the load ended before the tasks did that "
         "were stopped: what clients see of their end is not measured." in _sentences(page)
     )
 
@@ -100,7 +100,7 @@ def test_of_loads_that_are_not_alike_the_shortest_is_told(tmp_path: Path) -> Non
         for drain, seconds in ((0, 21), (20, 39))
     ]
     assert (
-        "The load went on for 11 s or more after the stop; tasks that were stopped on purpose had ended by then."
+        "The load went on for 10 s or more after the stop; tasks that were stopped on purpose had ended by then."
         in _sentences(table_page([read_study(run) for run in runs]))
     )
 
