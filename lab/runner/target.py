@@ -46,10 +46,13 @@ def read_target(path: Path) -> Target:
     Raises Incomplete; BadInput: the file is malformed, holds other than one stack, or is of a twin that is not found.
     """
     if not path.exists():
+        # Make's twins at other ports are beside it, as .twin.8100.
+        others = sorted(map(str, path.parent.parent.glob(".twin*/outputs.json")))
+        such = f", such as {others[0]}" if others else ""
         raise Incomplete(
-            f"{path} is not there: start the twin with `twin up`, or name an outputs file with --target. `make deploy` "
-            "writes this project's; of a stack of your own `terraform output -json` does, with the outputs "
-            f"{', '.join(_NEEDED)}."
+            f"{path} is not there: start the twin with `twin up`, or name an outputs file with --target{such}. "
+            "`make deploy` writes this project's; of a stack of your own `terraform output -json` does, with the "
+            f"outputs {', '.join(_NEEDED)}."
         )
     outputs = loaded(lambda file: read_outputs(file, "--target"), path)
     if missing := [name for name in _NEEDED if not getattr(outputs, name)]:

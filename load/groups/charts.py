@@ -28,7 +28,7 @@ def tab_rows(
     """The rows of the tab; `even` is by group. A percentage is None without any group beside it."""
 
     def percent(fraction: float | None) -> float | None:
-        return None if fraction is None else round(fraction * 100, 2)
+        return None if fraction is None else round(fraction * 100, 6)
 
     return [
         {

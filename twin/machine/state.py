@@ -220,7 +220,11 @@ class StateFolder:
             NotUp: none runs here, it has said nothing yet, or it is another user's.
         """
         if not self._is_held():
-            raise NotUp(f"No twin runs on {self.path}: start one with `twin up`.")
+            others = [
+                os.path.relpath(beside) for beside in self.path.parent.glob(".twin*") if StateFolder(beside)._is_held()
+            ]
+            beside = f", or name the one that runs: --state {others[0]}" if others else ""
+            raise NotUp(f"No twin runs on {self.path}: start one with `twin up`{beside}.")
         running = self._read()
         if "pid" not in running:
             raise NotUp(f"A twin on {self.path} is just about to start, or has just ended: try again in a moment.")

@@ -63,6 +63,18 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
         pytest.fail("held")
 
 
+def test_a_twin_beside_is_named_where_none_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".twin.8200").mkdir()  # of one that has ended
+    with (
+        StateFolder(tmp_path / ".twin.8100").hold(),
+        pytest.raises(NotUp, match=r"twin up`, or name the one that runs: --state \.twin\.8100\.$"),
+    ):
+        StateFolder(tmp_path / ".twin").running()
+    with pytest.raises(NotUp, match=r"start one with `twin up`\.$"):
+        StateFolder(tmp_path / ".twin").running()
+
+
 def test_git_ignores_it_and_the_next_twin_takes_it(tmp_path: Path) -> None:
     for _ in range(2):
         with StateFolder(tmp_path / "state").hold():
