@@ -220,7 +220,8 @@ def _luck(measured: Measured) -> str:
         return ""
     return (
         f"This may be luck: a task ended {went_on:.1f} s after it had left Cloud Map, and the gateway uses its list "
-        f"for {used_for:g} s. At another age of the list such a stop may lose requests: `--repeat 6` shows how many."
+        f"for {used_for:g} s. At another age of the list such a stop may lose requests: `--repeat 6` shows "
+        f"how many. {_SERVE_ON}"
     )
 
 
@@ -240,19 +241,27 @@ def _ends_at_once(measured: Measured) -> str:
     Whether it did is measured: a service of one's own may be given DRAIN_SECONDS, and not read it. Who swept it knows.
     """
     findings, stop = measured.findings[DIRECT], measured.findings[DIRECT].stop
-    answered_503 = findings.failures_by_cause.get(Cause(503, from_host=False), 0)
+    # But those that are told already.
+    failed = findings.failures - findings.too_soon
+    answered_503 = findings.failures_by_cause.get(Cause(503, from_host=False), 0) - findings.too_soon
     if stop is None or stop.served_on >= 1 or findings.failure_window is None:
         return ""
     # The failures' first second is a whole one, which may have begun before the stop.
-    from_the_stop_on = abs(findings.failure_window[0] - stop.began) <= 1
+    first, last = findings.failure_window
+    from_the_stop_on = last >= stop.began if findings.too_soon else abs(first - stop.began) <= 1
     chosen = "drain_seconds" in measured.parameters
-    if chosen or not (findings.experiment.planned and from_the_stop_on and 2 * answered_503 > findings.failures):
+    if chosen or not (findings.experiment.planned and from_the_stop_on and 2 * answered_503 > failed):
         return ""
     return (
-        f"503 from the stop on: the service answered for {stop.served_on:.1f} s after the stop, and no longer. To "
-        "serve on: `examples/serve_on.sh` of the project serviceconnect, and 'Serve on after SIGTERM' in its "
-        "docs/own-service.md."
+        f"503 from the stop on: the service answered for {stop.served_on:.1f} s after the stop, and no longer. "
+        f"{_SERVE_ON}"
     )
+
+
+_SERVE_ON = (
+    "To serve on: `examples/serve_on.sh` of the project serviceconnect, and 'Serve on after SIGTERM' in its "
+    "docs/own-service.md."
+)
 
 
 def times(findings: Findings) -> list[str]:

@@ -13,7 +13,7 @@ from twin.aws.client import Aws
 from twin.aws.ecs.model import Task, TaskStatus
 from twin.aws.ecs.ports import Instances
 from twin.errors import BadInput
-from twin.events import Events, ParametersChanged, news
+from twin.events import Events, ParametersChanged
 from twin.machine.addresses import Address
 from twin.machine.machine import Machine
 from twin.parameters import Parameters
@@ -96,7 +96,7 @@ class Surroundings:
         service, before = _whose(task), self._unhealthy.get(_whose(task), 0)
         self._unhealthy[service] = before + 1 if output is not None else 0
         if output is None and before >= _AGAIN_AND_AGAIN:
-            news(f"A task of {service} passes its health check again")
+            _logger.warning("A task of %s passes its health check again", service)
         if self._unhealthy[service] >= _AGAIN_AND_AGAIN:
             said = f"its last output is {output!r}" if output else "it writes nothing"
             _logger.warning(
@@ -150,7 +150,8 @@ class Surroundings:
         """The application of *task*, of which that was said, accepts connections now."""
         self._deaf = [other for other in self._deaf if other is not task and other.desired_status is TaskStatus.RUNNING]
         if not any(_whose(other) == _whose(task) for other in self._deaf):
-            news(f"All tasks of {_whose(task)} accept connections now")
+            # No news of its own: where the warning is not said again within a minute, this is not either.
+            _logger.warning("All tasks of %s accept connections now", _whose(task))
 
 
 def _whose(task: Task) -> str:

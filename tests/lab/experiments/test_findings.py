@@ -617,6 +617,7 @@ def test_failures_while_new_tasks_are_in_cloud_map_and_have_not_answered(
 
     assert rollout.too_soon == found
     told = hint(Measured(run.path, {"direct": run}, {"direct": rollout}))
+    assert ("503 from the stop on" in told) is (stopping_at < AT + 8)  # else nothing failed after it
     assert (f"{found} failed while new tasks were in Cloud Map and had answered nothing yet" in told) is bool(found)
     assert find(run).too_soon == 0  # of a stop, after which nothing tells one cause from the other
 
