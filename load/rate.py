@@ -14,7 +14,8 @@ _LATE, _LATE_FOR = 0.5, 5.0
 
 _MORE = (
     "where the target takes no more connections, no load sends more; else give more --users, each of whom has 256 "
-    "requests under way at most, or take more processes (Locust's --processes) or a faster machine."
+    "requests under way at most, more connections to `pooled:N`, or take more processes (Locust's --processes) or a "
+    "faster machine."
 )
 
 

@@ -12,18 +12,25 @@ from functools import lru_cache
 from typing import Any
 
 import gevent.ssl
-from gevent import GreenletExit
+from gevent import Greenlet, GreenletExit
 from gevent.socket import socket
 from geventhttpclient.client import HTTPClient, HTTPClientPool
 from geventhttpclient.url import URL
 
 from load.traffic.settings import Connections
 
-__all__ = ["NotSent", "client_pool"]
+__all__ = ["NotSent", "Sending", "client_pool"]
 
 
 class NotSent(GreenletExit):  # type: ignore[misc]
     """The request was ended while it waited for a connection: nothing of it was sent."""
+
+
+class Sending(Greenlet):  # type: ignore[misc]
+    """A request of an open loop: it `waits` for a connection, and is then `sent`, or will not be."""
+
+    waits = False
+    sent: Callable[[], None] = staticmethod(lambda: None)
 
 
 class OnceOnlyPool(HTTPClientPool):
@@ -42,10 +49,17 @@ class OnceOnlyPool(HTTPClientPool):
 
 def _or_not_sent(get_socket: Callable[[], socket]) -> Callable[[], socket]:
     def get_socket_or_raise() -> socket:
+        request = gevent.getcurrent()
+        if not isinstance(request, Sending):
+            request = Sending()  # of a closed loop, where nobody asks it
+        request.waits = True
         try:
             return get_socket()
         except GreenletExit:
             raise NotSent from None
+        finally:
+            request.waits = False
+            request.sent()
 
     return get_socket_or_raise
 

@@ -3,6 +3,7 @@
 import math
 import random
 import time
+from functools import partial
 
 import gevent
 from gevent import GreenletExit
@@ -15,7 +16,7 @@ from locust.event import EventHook
 from load.groups.plugin import request_unfinished
 from load.rate import Lateness
 from load.traffic.arrivals import Arrivals, PathMix
-from load.traffic.connections import NotSent, client_pool
+from load.traffic.connections import NotSent, Sending, client_pool
 from load.traffic.settings import CLOSE, LoadSettings
 from load.traffic.signing import authorizer
 
@@ -57,7 +58,7 @@ class HostnameUser(FastHttpUser):
         """Start the clock of an open loop."""
         if self.settings.rate:
             self.arrivals = Arrivals(self.interval(self.settings.rate), time.perf_counter(), random.Random())
-            self.in_flight = Pool(self.concurrency)
+            self.in_flight = Pool(self.concurrency, greenlet_class=Sending)
             self.lateness = Lateness()
 
     def stop(self, force: bool = False) -> bool:
@@ -71,7 +72,9 @@ class HostnameUser(FastHttpUser):
         self.stopping = True
         if not self.settings.rate:
             return bool(super().stop(force))
-        self.group.killone(self.greenlet)
+        if self.settings.connections.size:  # else they would be sent after the load, as connections become free
+            gevent.killall([request for request in self.in_flight if request.waits], block=False)
+        self.group.killone(self.greenlet)  # which waits for those under way
         return True
 
     def on_stop(self) -> None:
@@ -98,8 +101,7 @@ class HostnameUser(FastHttpUser):
         due = self.arrivals.next()
         while not self.in_flight.wait_available(_LOOKS):
             self.look(due)
-        self.in_flight.spawn(self.request_due, path, due)
-        self.look(due)
+        self.in_flight.spawn(self.request_due, path, due).sent = partial(self.look, due)
 
     def look(self, due: float) -> None:
         """See whether requests are sent late."""

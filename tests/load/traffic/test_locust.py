@@ -163,6 +163,23 @@ def test_requests_that_are_behind_are_said_while_the_load_goes_on_and_once(
     assert "of 50 requests/s could be sent" in stderr.partition("Requests by hostname")[2]
 
 
+def test_what_waits_for_a_pooled_connection_is_behind_and_is_not_sent_after_the_load(
+    locust: Any, own_service: str
+) -> None:
+    locust.locustfile = locust.folder / "soon.py"
+    locust.locustfile.write_text("from load import rate\nfrom locustfile import HostnameUser\nrate._LATE_FOR = 0.5\n")
+    arguments = ("--headless", "-H", own_service, "-u", "2", "-r", "2", "-t", "4s", "--path-mix", "slow/hostname=1")
+    _, _, stderr = locust.run(*arguments, "--rate", "50", "--connections", "pooled:1")
+    run = locust.only_run()
+
+    sent = run.meta["requests"] + run.meta["unfinished"]
+    assert sent == locust.seen(own_service)["requests"]
+    assert [row for row in run.timeline if row.second > run.meta["end"] + 1] == []  # one was under way
+    assert 0 < sent < run.meta["due"] / 3
+    assert "were sent over half a second after they were due" in stderr.partition("Requests by hostname")[0]
+    assert "of 50 requests/s could be sent" in stderr
+
+
 def test_a_shape_follows_the_run_time_and_ends_it(locust: Any, service: str) -> None:
     arguments = ("--headless", "-H", service, "-u", "10", "-t", "2s", "--shape", "steps", "--rate", "100")
     code, _, stderr = locust.run(*arguments)
