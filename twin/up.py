@@ -108,21 +108,28 @@ def _require_ports(options: Options) -> None:
 def _ending_in_order() -> Iterator[Sequence[int]]:
     """Within it a signal raises Terminated, so that what is open is closed, until the supervisor handles signals.
 
-    The signals so far: what is raised in a callback of the import system's, Python ignores.
+    The signals so far: what is raised in a callback of the import system's, Python ignores, and would show.
     """
     came: list[int] = []
+    show = sys.unraisablehook
 
     def end(number: int, frame: object) -> None:
         came.append(number)
         raise Terminated(number)
 
+    def hide(unraisable: sys.UnraisableHookArgs) -> None:
+        if not isinstance(unraisable.exc_value, Terminated):
+            show(unraisable)
+
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:
             signal.signal(number, end)
+    sys.unraisablehook = hide
     try:
         yield came
     finally:
+        sys.unraisablehook = show
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -73,6 +73,25 @@ def _answers(twin: RunningTwin) -> set[int]:
         return {client.get("/hostname").status_code for _ in range(20)}
 
 
+def test_a_signal_that_python_ignores_is_noted_and_not_shown() -> None:
+    program = """
+import os, signal
+from twin.up import _ending_in_order
+
+class InACallback:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        while True: pass
+
+with _ending_in_order() as came:
+    del (it := [InACallback()])[:]
+print(*came)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+
+    assert (done.stdout, done.stderr) == (f"{int(signal.SIGTERM)}\n", "")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_start_that_is_ended_is_one_sentence_and_leaves_nothing(
     start_twin: TwinFactory, tmp_path: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
