@@ -137,7 +137,7 @@ class Surroundings:
 
     def deaf(self, task: Task, seconds: float) -> None:
         """The application of *task* accepts no connection so many *seconds* after its start."""
-        self._deaf.append(task)
+        self._deaf = [*self._still_deaf(), task]
         _logger.warning(
             "Tasks of %s run and accept no connection yet, %g s after their start: the program starts slowly, or it "
             "does not listen on {host} and {port} of --command, or on HOST and PORT of its environment "
@@ -148,10 +148,13 @@ class Surroundings:
 
     def hears(self, task: Task) -> None:
         """The application of *task*, of which that was said, accepts connections now."""
-        self._deaf = [other for other in self._deaf if other is not task and other.desired_status is TaskStatus.RUNNING]
+        self._deaf = [other for other in self._still_deaf() if other is not task]
         if not any(_whose(other) == _whose(task) for other in self._deaf):
             # No news of its own: where the warning is not said again within a minute, this is not either.
             _logger.warning("All tasks of %s accept connections now", _whose(task))
+
+    def _still_deaf(self) -> list[Task]:
+        return [task for task in self._deaf if task.desired_status is TaskStatus.RUNNING]
 
 
 def _whose(task: Task) -> str:
