@@ -16,3 +16,6 @@
 #   envoy/           Envoy's configuration, what of it changes while it runs, and its admin interface
 #   machine/         processes (nothing outlives the supervisor), addresses, files, the state folder, logs
 #   faults.py        what breaks on purpose;  parameters.py  what is assumed of AWS;  errors.py  what the user can mend
+
+DEFAULT_STATE = ".twin"
+"""The state folder, in the current one."""

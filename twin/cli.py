@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from twin import DEFAULT_STATE
 from twin.errors import BadInput, StartFailed, Terminated, TwinError
 from twin.parameters import Balancing, Parameters
 
@@ -33,7 +34,7 @@ app = typer.Typer(
 # A command that a twin runs is led to that twin, but for one that starts another.
 State = Annotated[Path, typer.Option("--state", envvar="TWIN_STATE", help="The state folder.")]
 OwnState = Annotated[Path, typer.Option("--state", help="The state folder.")]
-_STATE = Path(".twin")
+_STATE = Path(DEFAULT_STATE)
 _DEFAULT = Parameters()
 _DOWN_WITHIN = 60.0  # seconds
 

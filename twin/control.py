@@ -85,7 +85,9 @@ class Control:
                 return {"accidents": list(self._accidents)}
             case _:
                 gaps = gaps_of(*self._parts)
-                ended = failing(self._context.ecs, self._launcher.surroundings.folder).values()
+                surroundings = self._launcher.surroundings
+                ended = failing(self._context.ecs, surroundings.folder).values()
+                active = [each.name for each in self._context.ecs.services.values() if each.status == "ACTIVE"]
                 return {
                     "requests": await self._gateway.requests(),
                     "fronts": [{"name": name, "url": url} for name, url in self._gateway.urls + self._balancers.urls],
@@ -93,7 +95,8 @@ class Control:
                     "left_out": [str(gap) for gap in gaps if not gap.works_here],
                     "perhaps_not_on_aws": [str(gap) for gap in gaps if gap.works_here],
                     "failing": [{**asdict(each), "text": str(each)} for each in ended],
-                    "programs_error": self._launcher.surroundings.programs.trouble,
+                    "complaints": surroundings.complaints(active),
+                    "programs_error": surroundings.programs.trouble,
                 }
 
     async def _set(self, assignments: list[str]) -> Json:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from twin import DEFAULT_STATE
 from twin.aws.ecs.model import Deployment, Ecs, Service, StopCode, Task, TaskDefinition, TaskStatus
 from twin.machine.causes import cause, hint
 
-__all__ = ["FAILURES", "Failing", "failing", "last_output", "saying", "told", "warning"]
+__all__ = ["FAILURES", "Failing", "failing", "last_output", "logs_command", "saying", "told", "warning"]
 
 FAILURES = 3
 """So many tasks of a service that end by themselves, or find no place, and it does not come up."""
@@ -33,6 +35,7 @@ class Failing:
         task: the id of the last of them.
         reason: why that one has ended, in ECS's words.
         last_output: the line of its main container's last output that looks like the cause; empty: it wrote nothing.
+        logs: the command that prints all that it wrote.
         serving: the revisions of tasks of other deployments that run meanwhile.
     """
 
@@ -42,10 +45,11 @@ class Failing:
     task: str
     reason: str
     last_output: str
+    logs: str
     serving: tuple[str, ...]
 
     def __str__(self) -> str:
-        rest = f"; {saying(self.last_output, self.task)}" if self.last_output else "."
+        rest = f"; {saying(self.last_output, self.logs)}" if self.last_output else "."
         ended = (
             f"{self.ended} tasks of {self.revision} in a row have ended by themselves"
             if self.ended > 1
@@ -98,12 +102,17 @@ def last_output(task: Task, logs: Path) -> str:
     return cause(logs / task.id / "application.log")
 
 
-def saying(line: str, task: str) -> str:
-    """That the task with the id *task* wrote *line*, where the rest is, and the way out where there is a known one."""
+def saying(line: str, command: str) -> str:
+    """That the last task wrote *line*, that *command* prints the rest, and the way out where there is a known one."""
     way_out = hint(line)
-    return f"the last one's output says {line!r}, and `twin logs {task[:12]}` has the rest." + (
-        f" {way_out}" if way_out else ""
-    )
+    return f"the last one's output says {line!r}, and `{command}` has the rest." + (f" {way_out}" if way_out else "")
+
+
+def logs_command(task: Task, logs: Path) -> str:
+    """The command that prints what *task* wrote into its folder in *logs*, which is in the state folder."""
+    state = logs.parent
+    of_state = "" if state == Path(DEFAULT_STATE).resolve() else f" --state {shlex.quote(str(state))}"
+    return f"twin logs {task.id[:12]}{of_state}"
 
 
 def _newest(service: Service) -> Deployment | None:
@@ -125,6 +134,7 @@ def _failing(ecs: Ecs, service: Service, deployment: Deployment, logs: Path) -> 
         last.id,
         last.stopped_reason or "",
         last_output(last, logs),
+        logs_command(last, logs),
         tuple(sorted({_revision(task.deployment.task_definition) for task in others})),
     )
 

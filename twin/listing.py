@@ -26,6 +26,7 @@ _WATCH_INTERVAL = 1.0  # seconds
 _COLUMNS = ("task", "host", "zone", "revision", "status", "health", "registered", "", "started", "why stopped")
 _NARROW = 130  # columns of a terminal, below which a row leaves out
 _LEFT_OUT = ("host", "zone", "revision", "started")
+_OF_THE_TWIN = ("fronts", "calls", "left_out", "perhaps_not_on_aws", "complaints", "programs_error")
 _UNPLACED = "was unable to place"  # of a service's event, in ECS's words
 
 
@@ -55,7 +56,7 @@ def listing(running: dict[str, Any]) -> dict[str, Any]:
             for task, row in rows
         ],
         "lacking": _lacking(services, tasks),
-        **{name: gateway[name] for name in ("fronts", "calls", "left_out", "perhaps_not_on_aws", "programs_error")},
+        **{name: gateway[name] for name in _OF_THE_TWIN},
         "failing": [{name: value for name, value in each.items() if name != "text"} for each in gateway["failing"]],
     }
 
@@ -185,14 +186,14 @@ def _notes(
 ) -> list[Text]:
     """A line for each service with fewer tasks than it wants, and for each whose newest tasks end by themselves.
 
-    Another where the programs' file cannot be used.
+    Others where tasks that run fail their health checks or accept no connection, or the programs' file cannot be used.
     """
     lines = [
         f"{each['service']}: {each['running']} of {each['desired']} tasks run"
         + (f": {each['reason']}" if each["reason"] else "")
         for each in _lacking(services, tasks)
     ]
-    lines += [each["text"] for each in gateway["failing"]]
+    lines += [*(each["text"] for each in gateway["failing"]), *gateway["complaints"]]
     if gateway["programs_error"]:
         lines.append(f"No task can start: {gateway['programs_error']}")
     return [Text(line) for line in lines]

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from twin.aws.ecs.model import Ecs, HealthStatus, RolloutState, Service, Task, TaskStatus
 from twin.errors import StartFailed
-from twin.failing import FAILURES, last_output, saying
+from twin.failing import FAILURES, last_output, logs_command, saying
 from twin.foreground import Foreground
 from twin.machine.files import last_line, write_json
 from twin.machine.state import StateFolder
@@ -212,7 +212,7 @@ def _unplaced(service: Service) -> str:
 def _of_task(task: Task, logs: Path) -> str:
     folder = logs / task.id
     if last := last_output(task, logs):
-        return f"Tasks do not stay up ({task.stopped_reason}): {saying(last, task.id)}"
+        return f"Tasks do not stay up ({task.stopped_reason}): {saying(last, logs_command(task, logs))}"
     where = f", and write nothing: see the logs in {folder}" if folder.exists() else ""
     return f"Tasks do not stay up ({task.stopped_reason}){where}."
 

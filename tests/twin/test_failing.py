@@ -45,9 +45,10 @@ def test_a_revision_that_does_not_start_is_found_while_the_former_one_serves(tmp
     assert (each.revision, each.serving, each.last_output) == ("shop:2", ("shop:1",), "no module")
     assert str(each) == (
         f"shop: {each.ended} tasks of shop:2 in a row have ended by themselves: CannotStartContainerError; the "
-        f"last one's output says 'no module', and `twin logs {last.id[:12]}` has the rest. Tasks of before (shop:1) "
-        "serve meanwhile."
+        f"last one's output says 'no module', and `twin logs {last.id[:12]} --state {tmp_path.parent}` has the rest. "
+        "Tasks of before (shop:1) serve meanwhile."
     )
+    assert failing(world.ecs, Path(".twin/tasks").resolve())[last.deployment.id].logs == f"twin logs {last.id[:12]}"
     same = replace(each, serving=("shop:2",))  # as --reload deploys it
     assert str(same).endswith(" Tasks of before serve meanwhile.")
 

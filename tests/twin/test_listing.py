@@ -69,16 +69,19 @@ def test_a_service_with_fewer_tasks_than_it_wants_is_a_line_with_the_last_reason
         stopped("crowded", 7, "Scaling activity"),
         stopped("orders", 7, "twin stop"),
     ]
+    gateway = {
+        "failing": [{"text": "..."}],
+        "complaints": ["Tasks become UNHEALTHY."],
+        "programs_error": "twin.toml is no TOML.",
+    }
 
-    assert [
-        str(line)
-        for line in _notes(services, tasks, {"failing": [{"text": "..."}], "programs_error": "twin.toml is no TOML."})
-    ] == [
+    assert [str(line) for line in _notes(services, tasks, gateway)] == [
         "mailer: 0 of 1 tasks run: no program",
         "starting: 1 of 2 tasks run",
         "crowded: 1 of 2 tasks run: (service crowded) was unable to place a task.",
         "...",
+        "Tasks become UNHEALTHY.",
         "No task can start: twin.toml is no TOML.",
     ]
     assert _lacking(services, tasks)[1] == {"service": "starting", "running": 1, "desired": 2, "reason": None}
-    assert _notes(services[:1], tasks, {"failing": [], "programs_error": None}) == []
+    assert _notes(services[:1], tasks, {"failing": [], "complaints": [], "programs_error": None}) == []

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import shlex
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from twin.aws.client import Aws
@@ -85,7 +85,8 @@ class Surroundings:
         # More tasks starting at once would only slow each other down, until the registration wait is over for all.
         self.starting = asyncio.Semaphore(2 * (os.cpu_count() or 1))
         self.unnamed: set[str] = set()  # families of which nothing names the program
-        self._unhealthy: dict[str, int] = {}  # tasks that became UNHEALTHY since one was HEALTHY, by service
+        # Last outputs of the checks of tasks that became UNHEALTHY since one was HEALTHY, by service.
+        self._unhealthy: dict[str, list[str]] = {}
         self._deaf: list[Task] = []  # of which was said that they accept no connection
 
     def _change(self, event: ParametersChanged) -> None:
@@ -93,18 +94,22 @@ class Surroundings:
 
     def health_changed(self, task: Task, output: str | None) -> None:
         """*task* has become UNHEALTHY, with the last *output* of its health check, or healthy (None)."""
-        service, before = _whose(task), self._unhealthy.get(_whose(task), 0)
-        self._unhealthy[service] = before + 1 if output is not None else 0
-        if output is None and before >= _AGAIN_AND_AGAIN:
-            _logger.warning("A task of %s passes its health check again", service)
-        if self._unhealthy[service] >= _AGAIN_AND_AGAIN:
-            said = f"its last output is {output!r}" if output else "it writes nothing"
-            _logger.warning(
-                "Tasks of %s become UNHEALTHY again and again by their health check: %s "
-                "(docs/own-service.md says what it must be)",
-                service,
-                said,
-            )
+        service = _whose(task)
+        outputs = self._unhealthy.setdefault(service, [])
+        if output is None:
+            if len(outputs) >= _AGAIN_AND_AGAIN:
+                _logger.warning("A task of %s passes its health check again", service)
+            self._unhealthy.pop(service)
+        else:
+            outputs.append(output)
+            if len(outputs) >= _AGAIN_AND_AGAIN:
+                _logger.warning("%s", _unhealthy(service, output))
+
+    def complaints(self, services: Iterable[str]) -> list[str]:
+        """What is amiss with running tasks of *services*, by name, a sentence each."""
+        groups = {f"service {name}" for name in services}
+        unhealthy = [_unhealthy(name, outputs[-1]) for name, outputs in self._unhealthy.items() if name in groups]
+        return unhealthy + [_deaf(name) for name in sorted({*map(_whose, self._still_deaf())} & groups)]
 
     @property
     def work(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
@@ -138,13 +143,7 @@ class Surroundings:
     def deaf(self, task: Task, seconds: float) -> None:
         """The application of *task* accepts no connection so many *seconds* after its start."""
         self._deaf = [*self._still_deaf(), task]
-        _logger.warning(
-            "Tasks of %s run and accept no connection yet, %g s after their start: the program starts slowly, or it "
-            "does not listen on {host} and {port} of --command, or on HOST and PORT of its environment "
-            "(docs/own-service.md)",
-            _whose(task),
-            seconds,
-        )
+        _logger.warning("%s", _deaf(_whose(task), f", {seconds:g} s after their start"))
 
     def hears(self, task: Task) -> None:
         """The application of *task*, of which that was said, accepts connections now."""
@@ -160,3 +159,18 @@ class Surroundings:
 def _whose(task: Task) -> str:
     """`service shop`; of a task that is no service's its family."""
     return task.group.replace(":", " ")
+
+
+def _unhealthy(whose: str, output: str) -> str:
+    said = f"its last output is {output!r}" if output else "it writes nothing"
+    return (
+        f"Tasks of {whose} become UNHEALTHY again and again by their health check: {said} "
+        "(docs/own-service.md says what it must be)"
+    )
+
+
+def _deaf(whose: str, since: str = "") -> str:
+    return (
+        f"Tasks of {whose} run and accept no connection yet{since}: the program starts slowly, or it does not listen "
+        "on {host} and {port} of --command, or on HOST and PORT of its environment (docs/own-service.md)"
+    )

@@ -437,8 +437,11 @@ def test_an_application_that_does_not_listen_is_registered_when_the_wait_is_over
             async with asyncio.timeout(20):
                 while not caplog.records:
                     await asyncio.sleep(0.01)
+            (complaint,) = bench.launcher.surroundings.complaints(["shop"])
+            assert complaint.startswith("Tasks of service shop run and accept no connection yet: the program starts")
             (tmp_path / "listen").touch()
             await bench.until("listens")
+            assert bench.launcher.surroundings.complaints(["shop"]) == []
             return status, bench.steps
 
     status, steps = asyncio.run(scenario())
@@ -736,6 +739,7 @@ def test_tasks_that_are_unhealthy_again_and_again_are_reported_with_what_their_c
 ) -> None:
     echo = f"echo no such table; test -e {tmp_path}/fit"
     check = {"command": ["CMD-SHELL", echo], "interval": 0.1, "retries": 1}
+    told: list[str] = []
 
     async def scenario() -> None:
         async with running(tmp_path, definition={"healthCheck": check}) as bench:
@@ -748,17 +752,25 @@ def test_tasks_that_are_unhealthy_again_and_again_are_reported_with_what_their_c
             async with asyncio.timeout(20):
                 while bench.steps.count("health UNHEALTHY") < 2:
                     await asyncio.sleep(0.01)
+                told.extend(bench.launcher.surroundings.complaints(["shop"]))
+                assert bench.launcher.surroundings.complaints(["another"]) == []
                 (tmp_path / "fit").touch()
                 while bench.steps.count("health HEALTHY") < 2:
                     await asyncio.sleep(0.01)
+                assert bench.launcher.surroundings.complaints(["shop"]) == []
 
     asyncio.run(scenario())
 
     record, later = caplog.records
     assert later.getMessage() == "A task of service shop passes its health check again"
-    assert record.getMessage() == (
-        "Tasks of service shop become UNHEALTHY again and again by their health check: "
-        "its last output is 'no such table' (docs/own-service.md says what it must be)"
+    (complaint,) = told
+    assert (
+        complaint
+        == record.getMessage()
+        == (
+            "Tasks of service shop become UNHEALTHY again and again by their health check: "
+            "its last output is 'no such table' (docs/own-service.md says what it must be)"
+        )
     )
 
 
