@@ -15,6 +15,7 @@ from lab.costs.scenario import HOURS, KB, SECONDS_PER_HOUR, Scenario
 from lab.costs.study import BreakEven, Study
 from lab.costs.update import Change
 from lab.report.document import Document, Heading, Part, Sentence, Table
+from serviceconnect.settings import Settings
 
 WORTH_SAYING = Decimal("0.01")
 _NAMED = 3  # lines of a bill in a sentence
@@ -49,6 +50,8 @@ def _parts(study: Study, reference: str, ways: Sequence[Way]) -> Iterator[Part]:
         yield from _caveats(study, ways)
     if max(s.rates) > model.GATEWAY_REQUESTS_PER_SECOND:
         yield "API Gateway's quota is 10,000 requests/s, which AWS raises on request."
+    if max(s.rates) > (admitted := Settings().throttle_rate):
+        yield f"This project's stage answers 429 above {admitted:,} requests/s, if `throttle_rate` is left as it is."
     is_own = study.against is SERVICE_CONNECT
     yield Heading("What it is made of" if is_own else f"What the difference to {study.against.name} is made of")
     yield _lines(study)

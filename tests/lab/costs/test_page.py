@@ -191,6 +191,9 @@ def test_payloads_above_10_mb_are_not_compared(prices: PriceBook) -> None:
 
 def test_the_quota_is_said_where_it_is_passed(prices: PriceBook) -> None:
     assert "quota is 10,000 requests/s" in said(page(Scenario().at_rate(D(10_001)), prices))
+    throttled = "stage answers 429 above 1,000 requests/s"
+    assert throttled in said(page(Scenario().at_rate(D(1_001)), prices))
+    assert throttled not in said(page(Scenario().at_rate(D(1_000)), prices))
     assert "quota" not in said(page(Scenario().at_rate(D(10_000)), prices))
 
 
