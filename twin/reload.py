@@ -25,8 +25,9 @@ __all__ = ["changed_files", "reloading", "snapshot"]
 
 _POLL = 1.0  # seconds
 _MOST = 20_000  # files of a folder
-# Terraform's files are no program, whatever a pattern says: `twin env --terraform` and Terraform itself write such.
-_TERRAFORM = ("*.tf", "*.tf.json", "*.tfvars", "*.tfvars.json", "*.tfstate", "*.tfstate.*", "*.tfplan")
+# Terraform's files are no program, whatever a pattern says: `twin env --terraform` and Terraform itself write such. Nor is
+# Locust's, which is edited beside a service while it is under load.
+_NO_PROGRAM = ("*.tf", "*.tf.json", "*.tfvars", "*.tfvars.json", "*.tfstate", "*.tfstate.*", "*.tfplan", "locustfile*.py")
 # Folders that tools make; hidden ones and virtual environments are left out as well.
 _MADE = {"__pycache__", "node_modules", "cdktf.out", "results", "target", "dist", "build"}
 
@@ -160,11 +161,11 @@ def changed_files(before: Snapshot, now: Snapshot) -> list[str]:
 def _files(folder: Path) -> Iterator[Path]:
     for here, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not _is_made(here, name)]
-        yield from (Path(here, name) for name in files if not name.startswith(".") and not _is_terraforms(name))
+        yield from (Path(here, name) for name in files if not name.startswith(".") and _may_be_program(name))
 
 
-def _is_terraforms(name: str) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in _TERRAFORM)
+def _may_be_program(name: str) -> bool:
+    return not any(fnmatchcase(name, pattern) for pattern in _NO_PROGRAM)
 
 
 def _is_made(here: str, name: str) -> bool:

@@ -63,11 +63,10 @@ def test_new_gone_and_changed_files(tmp_path: Path) -> None:
     assert changed_files(snapshot(program), snapshot(program)) == []
 
 
-def test_neither_the_twins_own_files_nor_terraforms_are_a_program(tmp_path: Path) -> None:
+def test_files_of_the_twin_terraform_and_locust_are_no_program(tmp_path: Path) -> None:
     terraforms = ("main.tf", "infra/twin_override.tf", "a.tf.json", "prod.auto.tfvars", "terraform.twin.tfstate")
-    write(
-        tmp_path, "app.py", "config.toml", "twin.toml", *terraforms, "terraform.tfstate.backup", ".terraform.lock.hcl"
-    )
+    others = ("terraform.tfstate.backup", ".terraform.lock.hcl", "locustfile.py", "load/locustfile_orders.py")
+    write(tmp_path, "app.py", "config.toml", "twin.toml", *terraforms, *others)
     program = Program(Command([], tmp_path), watch=["**/*"])
 
     assert set(snapshot(program, tmp_path / "twin.toml")) == {"app.py", "config.toml"}
