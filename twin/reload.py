@@ -25,9 +25,10 @@ __all__ = ["changed_files", "reloading", "snapshot"]
 
 _POLL = 1.0  # seconds
 _MOST = 20_000  # files of a folder
-# Terraform's files are no program, whatever a pattern says: `twin env --terraform` and Terraform itself write such. Nor is
-# Locust's, which is edited beside a service while it is under load.
-_NO_PROGRAM = ("*.tf", "*.tf.json", "*.tfvars", "*.tfvars.json", "*.tfstate", "*.tfstate.*", "*.tfplan", "locustfile*.py")
+# Terraform's files are no program, whatever a pattern says: `twin env --terraform` and Terraform itself write such.
+_TERRAFORM = ("*.tf", "*.tf.json", "*.tfvars", "*.tfvars.json", "*.tfstate", "*.tfstate.*", "*.tfplan")
+# Nor is Locust's, which is edited beside a service while it is under load.
+_NO_PROGRAM = (*_TERRAFORM, "locustfile*.py")
 # Folders that tools make; hidden ones and virtual environments are left out as well.
 _MADE = {"__pycache__", "node_modules", "cdktf.out", "results", "target", "dist", "build"}
 
