@@ -31,7 +31,7 @@ from lab.distribution.judgement import analyse
 from lab.distribution.policies import compare, measured
 from lab.errors import BadInput
 from lab.experiments.catalogue import DIRECT
-from lab.experiments.findings import of_period
+from lab.experiments.periods import of_period
 from lab.experiments.study import Measured
 from lab.records.observations import observe
 from lab.special import special

@@ -12,7 +12,8 @@ from lab.distribution.judgement import Analysis, analyse
 from lab.errors import BadInput
 from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, EXPERIMENTS, LOAD_BALANCER
 from lab.experiments.figures import FIGURES, figures
-from lab.experiments.findings import Findings, Period, of_period
+from lab.experiments.findings import Findings
+from lab.experiments.periods import Period, of_period
 from lab.experiments.study import Measured, Row, Study, rows
 from lab.records.observations import observe
 from lab.report import table as failed

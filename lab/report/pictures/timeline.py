@@ -20,7 +20,8 @@ from matplotlib.transforms import blended_transform_factory
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from lab.experiments.findings import Findings, last_second
+from lab.experiments.findings import Findings
+from lab.experiments.periods import last_second
 from lab.records.run import record_of
 from lab.report.pictures import COLOURS, FAILURE, INK, LINES, WIDTH, areas, fit, new_figure, page_figure, svgs
 from lab.report.words import NO_HOST, SETTINGS, lost_seconds, percent, short

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from lab.distribution.recovery import EvenAgain
 from lab.errors import BadInput
-from lab.experiments.findings import Findings, Flaw, find, of_period
+from lab.experiments.findings import Findings, Flaw, find
+from lab.experiments.periods import of_period
 from lab.experiments.study import Measured
 from lab.report.words import answer, failures, flaw_of, hint, load_notes, times
 from load.results import HostRow, Run, TimelineRow, read_run
