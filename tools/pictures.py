@@ -30,7 +30,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from lab.experiments.catalogue import EXPERIMENTS
 from lab.experiments.figures import FIGURES
 from lab.experiments.study import Row, Spread
-from lab.report import words
+from lab.report import run_words, words
 from lab.report.document import Document, Sentence
 from lab.report.headline import study_answer
 from lab.report.html import write_report
@@ -63,7 +63,7 @@ def figures(browser: Browser, file: Path, name: str, until: str, width: int) -> 
     lines = sorted(csv.DictReader(file.open()), key=lambda line: order.index(line["experiment"]))
     matrix = [_row(line) for line in lines]
     with tempfile.TemporaryDirectory() as folder:
-        parts = [Sentence(words.ON_THE_TWIN, "facts"), *grids(matrix), *table(matrix)]
+        parts = [Sentence(run_words.ON_THE_TWIN, "facts"), *grids(matrix), *table(matrix)]
         write_report(Document(study_answer(matrix), parts), Path(folder))
         report(browser, Path(folder), name, until, width)
 

@@ -2,7 +2,8 @@
 
 # General layout
 #   document.py   Heading, Sentence, Table, Picture, Document; as_json
-#   words.py      every sentence about runs, once; numbers and names in words
+#   run_words.py, split_words.py, study_words.py    every sentence once: of a run, of a split, of several runs
+#   words.py      numbers and names in words
 #   pages.py      a run, a study -> Document
 #   table.py      failed requests by event and way -> Document
 #   answers.py    a split, a simulated gateway, two studies, a calibration -> Document

@@ -15,9 +15,10 @@ from lab.experiments.figures import FIGURES
 from lab.experiments.study import Study
 from lab.records.hops import Hops
 from lab.records.run import TaskRecord
-from lab.report import words
+from lab.report import split_words, study_words, words
 from lab.report.document import Document, Heading, Part, Sentence, Table
-from lab.report.words import WAYS, bound, evidence, p_words, percent, spread
+from lab.report.split_words import bound, evidence
+from lab.report.words import WAYS, p_words, percent, spread
 
 if TYPE_CHECKING:
     from lab.distribution.policies import Band, Likeness, Simulation
@@ -90,7 +91,7 @@ def _distribution(analysis: Analysis) -> Iterator[Part]:
     yield _shares("host", shown, some if len(shown) < len(analysis.shares) else "")
     if judgement.unknown_host:
         yield f"{judgement.unknown_host:,} more requests have no known host; they are left out of the test."
-    yield words.left_out(judgement)
+    yield split_words.left_out(judgement)
     yield (
         f"Chi-square {judgement.chi_square:.2f} on {judgement.degrees_of_freedom} degrees of freedom, dispersion "
         f"{judgement.dispersion:.3g} (chance: 1), Cramér's V {judgement.cramers_v:.3g}, "
@@ -165,7 +166,7 @@ def hops_page(hops: Hops, analyses: Mapping[str, Analysis]) -> Document:
         share = hops.crossed / hops.located
         parts.append(f"{hops.crossed:,} of {hops.located:,} calls ({share:.1%}) went to another Availability Zone.")
     title = " ".join(
-        words.hop_title(*part)
+        split_words.hop_title(*part)
         for part in (("The gateway", "caller", [analyses[""]] if "" in analyses else []),
                      ("Each caller", "upstream", [own for caller, own in analyses.items() if caller]))
         if part[2]
@@ -282,7 +283,7 @@ _PARAMETERS = {
 
 def _simulation(result: Simulation) -> Iterator[Part]:
     gateway = result.gateway
-    yield f"{gateway.policy}: {words.gateway_words(gateway, gateway.policy)}, {result.requests:,} requests."
+    yield f"{gateway.policy}: {split_words.gateway_words(gateway, gateway.policy)}, {result.requests:,} requests."
     if gateway.policy is Policy.LEAST_REQUEST and result.requests < 20 * gateway.in_flight * gateway.front_ends:
         yield "With so few requests for those in flight the spread is less than this says: the start is left out."
     yield f"One run: {bound(result.run)} {evidence(result.run, shown=result.run.p_value <= result.run.level)}"
@@ -332,9 +333,9 @@ def comparison_page(found: Sequence[Comparison], studies: Sequence[Study]) -> Do
     head = ["experiment", *(["way"] if both else [])]
     lines, others, values = [], [], []
     for each in found:
-        subject = [words.comparison_subject(each), *([WAYS[each.arm]] if both else [])]
+        subject = [study_words.comparison_subject(each), *([WAYS[each.arm]] if both else [])]
         p_value = f"{each.p_adjusted:.2g}"
-        lines.append([*subject, *map(spread, each.failed_seconds), p_value, words.comparison_of(each)])
+        lines.append([*subject, *map(spread, each.failed_seconds), p_value, study_words.comparison_of(each)])
         values.append(_compared(each))
         for one in each.differences:  # the other figures, each with the interval of its difference
             medians = ["-" if side is None else spread(side) for side in (one.first, one.second)]
@@ -343,13 +344,13 @@ def comparison_page(found: Sequence[Comparison], studies: Sequence[Study]) -> Do
             others.append([*subject, figure.heading, *medians, ends])
     seconds = [f"{side}: s of traffic" for side in sides]
     parts: list[Part] = [
-        words.unused(studies, "Left out"),
+        study_words.unused(studies, "Left out"),
         Table([*head, *seconds, "p", "difference"], lines, text_columns=len(head)),
-        Sentence(words.COMPARED, "facts"),
-        *(Sentence(text, "warning") for text in words.rates_that_differ(found)),
+        Sentence(study_words.COMPARED, "facts"),
+        *(Sentence(text, "warning") for text in study_words.rates_that_differ(found)),
         Table([*head, "figure", *sides, "95 % interval of the difference"], others, text_columns=len(head) + 1),
     ]
-    answer = words.comparison_answer(found)
+    answer = study_words.comparison_answer(found)
     return Document(answer, parts, {"answer": answer, "experiments": values})
 
 
@@ -369,4 +370,6 @@ def _compared(each: Comparison) -> dict[str, Any]:
 
 def calibration_page(calibration: Calibration, studies: Sequence[Study]) -> Document:
     """Which assumed parameters agree with the runs."""
-    return Document("", [words.unused(studies, "Left out"), *words.calibration_words(calibration)], asdict(calibration))
+    return Document(
+        "", [study_words.unused(studies, "Left out"), *study_words.calibration_words(calibration)], asdict(calibration)
+    )

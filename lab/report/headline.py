@@ -10,7 +10,8 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 from lab.experiments.study import Row
-from lab.report.words import THROUGH, UNENDED, capital, drain, joined, seconds, swept
+from lab.report.study_words import UNENDED, swept
+from lab.report.words import THROUGH, capital, drain, joined, seconds
 
 _MOST_CLAUSES = 3  # of a rule, or a sentence
 _MOST_COLUMNS = 4  # ways and settings whose numbers are told

@@ -16,8 +16,8 @@ from lab.experiments.findings import Findings
 from lab.experiments.periods import Period, of_period
 from lab.experiments.study import Measured, Row, Study, rows
 from lab.records.observations import observe
+from lab.report import run_words, split_words, study_words, words
 from lab.report import table as failed
-from lab.report import words
 from lab.report.document import Document, Heading, Part, Picture, Sentence, Table
 from lab.report.headline import study_answer
 from lab.report.pictures.split import convergence_svgs, deviations_svgs
@@ -48,20 +48,20 @@ def run_page(measured: Measured) -> Document:
     asks = f"What a month of traffic like this costs, with a load balancer and without: {costs}."
     what_it_costs = (Heading("What would it cost?", detail=True), Sentence(asks, detail=True))
     parts = [*_run(measured, _ALONE, tested), *what_it_costs, *_HOW_TO_READ]
-    return Document(words.answer(measured.findings), parts, _values(measured, tested))
+    return Document(run_words.answer(measured.findings), parts, _values(measured, tested))
 
 
 def run_in_short(measured: Measured) -> Document:
     """Of one run among several what a terminal shows: the answer, why and when requests failed, and who went."""
-    parts: list[Part] = [hint] if (hint := words.hint(measured)) else []
+    parts: list[Part] = [hint] if (hint := run_words.hint(measured)) else []
     both = len(measured.findings) > 1
     for arm, findings in measured.findings.items():
-        parts += [Sentence(note, "warning") for note in words.load_notes(findings)]
+        parts += [Sentence(note, "warning") for note in run_words.load_notes(findings)]
         if findings.failures or not both:
-            told = filter(None, (words.failures(findings), *words.times(findings)[:1]))
+            told = filter(None, (run_words.failures(findings), *run_words.times(findings)[:1]))
             way = f"{words.capital(words.THROUGH[arm])}, "
             parts += [f"{way}{words.uncapital(text)}" if both else text for text in told]
-    return Document(f"{measured.label}: {words.uncapital(words.answer(measured.findings))}", parts)
+    return Document(f"{measured.label}: {words.uncapital(run_words.answer(measured.findings))}", parts)
 
 
 def study_page(study: Study) -> Document:
@@ -73,7 +73,7 @@ def study_page(study: Study) -> Document:
         whole = [(each, arm, found) for each in study.measured if not each.flaw for arm, found in each.findings.items()]
         judged = [period.judgement for *_, found in whole for period in found.periods if period.judgement is not None]
         uneven = sum(len(tested.periods(each, arm)) for each, arm, _ in whole)
-        answer = f"{answer} {words.splits(judged, uneven)}".strip()
+        answer = f"{answer} {split_words.splits(judged, uneven)}".strip()
     values = {
         "answer": answer,
         "runs": [_values(measured, tested) for measured in study.measured],
@@ -118,12 +118,12 @@ def _run(measured: Measured, level: int, tested: _Tested) -> Iterator[Part]:
     """All that is to be shown of an experiment; with two ways each has a heading of this *level*."""
     both = len(measured.runs) > 1
     roles = _roles(measured)
-    yield words.hint(measured)
+    yield run_words.hint(measured)
     # What a study says once, for all of its runs.
-    where = words.measured_on(measured) if level == _ALONE else ""
-    yield Sentence(f"{where}{words.load_of(measured)}", "facts", detail=True)
+    where = run_words.measured_on(measured) if level == _ALONE else ""
+    yield Sentence(f"{where}{run_words.load_of(measured)}", "facts", detail=True)
     if LOAD_BALANCER in measured.runs and level == _ALONE:
-        yield Sentence(words.BESIDE, "facts")
+        yield Sentence(run_words.BESIDE, "facts")
     for arm, run in measured.runs.items():
         if both:
             yield Heading(words.capital(words.THROUGH[arm]), level)
@@ -131,19 +131,19 @@ def _run(measured: Measured, level: int, tested: _Tested) -> Iterator[Part]:
     if level == _ALONE and (analysis := _analysis(measured.runs[DIRECT])):
         way = f", {words.THROUGH[DIRECT]}" if both else ""
         yield Heading(f"As requests add up{way}", level, folded=True, detail=True)
-        yield Picture(words.convergence_title(analysis), partial(convergence_svgs, analysis, roles))
+        yield Picture(split_words.convergence_title(analysis), partial(convergence_svgs, analysis, roles))
     yield Heading("How this was measured", level, folded=True, detail=True)
-    yield from (Sentence(text, detail=True) for text in words.source_of(measured))
+    yield from (Sentence(text, detail=True) for text in run_words.source_of(measured))
 
 
 def _way(run: Run, findings: Findings, roles: Mapping[str, str], shown: Sequence[str], tests: int) -> Iterator[Part]:
-    yield from (Sentence(note, "warning") for note in words.load_notes(findings))
-    yield words.failures(findings)
-    yield from words.times(findings)
+    yield from (Sentence(note, "warning") for note in run_words.load_notes(findings))
+    yield run_words.failures(findings)
+    yield from run_words.times(findings)
     if not run.timeline:
         return
     judged = {each.name: each.judgement.one_of(tests) for each in findings.periods if each.judgement is not None}
-    yield words.split(judged, shown)
+    yield split_words.split(judged, shown)
     yield _timeline(run, findings, roles)
     yield _hosts(findings, roles)
     splits = {
@@ -153,17 +153,17 @@ def _way(run: Run, findings: Findings, roles: Mapping[str, str], shown: Sequence
     }
     if splits:
         drawn = splits if len(splits) > 1 else {"": next(iter(splits.values()))}
-        title, shows = words.deviations_title(splits), words.deviations_show(splits)
+        title, shows = split_words.deviations_title(splits), split_words.deviations_show(splits)
         yield Picture(title, partial(deviations_svgs, drawn, roles), alternative=shows)
     for name, judgement in judged.items():
-        yield Sentence(words.split_numbers(name, judgement), "facts", detail=True)
+        yield Sentence(split_words.split_numbers(name, judgement), "facts", detail=True)
 
 
 def _timeline(run: Run, findings: Findings, roles: Mapping[str, str]) -> Picture:
     below = ", failures below the axis" if findings.failures else ""
     beneath = "; latencies beneath" if run.latency else ""
     title = f"Requests per second by host{below}{beneath}"
-    return Picture(title, partial(timeline, run, findings, roles), alternative=words.timeline_shows(findings))
+    return Picture(title, partial(timeline, run, findings, roles), alternative=run_words.timeline_shows(findings))
 
 
 def _roles(measured: Measured) -> dict[str, str]:
@@ -225,7 +225,7 @@ def _values(measured: Measured, tested: _Tested) -> dict[str, Any]:
         "folder": str(measured.folder),
         "complete": not measured.flaw,
         "flaw": measured.flaw and measured.flaw.value,
-        "answer": words.answer(measured.findings),
+        "answer": run_words.answer(measured.findings),
         **(direct or {}),
         "load_balancer": beside,
         "client_proxy": proxy,
@@ -269,7 +269,7 @@ def _window(period: Period, is_shown: bool) -> dict[str, Any]:
 
 
 def _study(study: Study, matrix: Sequence[Row], tested: _Tested) -> Iterator[Part]:
-    where = "".join(dict.fromkeys(map(words.measured_on, study.measured))).strip()
+    where = "".join(dict.fromkeys(map(run_words.measured_on, study.measured))).strip()
     yield Sentence(where, "facts", detail=True)
     found = failed.columns(study.measured)
     pictures = _timelines(study) or _lost(found) or grids(matrix)
@@ -283,21 +283,21 @@ def _study(study: Study, matrix: Sequence[Row], tested: _Tested) -> Iterator[Par
         if any(row.arm == LOAD_BALANCER for row in matrix):
             is_alone = any(LOAD_BALANCER not in measured.runs for measured in study.measured)
             # On a terminal too, where the way without a load balancer has figures.
-            yield Sentence(words.NOT_BESIDE if is_alone else words.BESIDE, "facts", detail=is_alone)
-    yield Sentence(words.unused([study], "In none of this"), "warning")
+            yield Sentence(run_words.NOT_BESIDE if is_alone else run_words.BESIDE, "facts", detail=is_alone)
+    yield Sentence(study_words.unused([study], "In none of this"), "warning")
     if study.left_out:
         reasons = "; ".join(f"{name}, for {reason}" for name, reason in study.left_out.items())
         yield Sentence(f"Left out: {reasons}.", "facts")
     missed = [each.label for each in study.measured if any(found.missed_rate for found in each.findings.values())]
     if missed:
         yield Sentence(f"Sent less than was asked for: {'; '.join(dict.fromkeys(missed))}.", "warning")
-    yield Sentence(words.slow_before(matrix), "warning")
-    if refused := sum(words.throttled(found) for each in study.measured for found in each.findings.values()):
+    yield Sentence(study_words.slow_before(matrix), "warning")
+    if refused := sum(run_words.throttled(found) for each in study.measured for found in each.findings.values()):
         yield Sentence(
             f"{refused:,} of what failed is the stage's limit (429), whatever happened to the tasks.", "warning"
         )
     for number, measured in enumerate(study.measured):
-        title = f"{measured.label}: {words.uncapital(words.answer(measured.findings))}"
+        title = f"{measured.label}: {words.uncapital(run_words.answer(measured.findings))}"
         yield Heading(title, 2, f"run-{number}", folded=True, detail=True)
         yield from _run(measured, 3, tested)
     yield from _HOW_TO_READ
@@ -311,11 +311,11 @@ def table(matrix: Sequence[Row], measured: Sequence[Measured] = ()) -> Iterator[
     has_events = any(row.experiment.has_event for row in matrix)
     yield Heading("All events" if has_events else "All runs")
     yield _table(matrix, measured)
-    yield Sentence(f"{words.MATRIX if has_events else ''}{spread}".strip(), "facts", detail=True)
+    yield Sentence(f"{study_words.MATRIX if has_events else ''}{spread}".strip(), "facts", detail=True)
 
 
 def _table(matrix: Sequence[Row], measured: Sequence[Measured]) -> Table:
-    swept = words.swept(matrix)
+    swept = study_words.swept(matrix)
     both = len({row.arm for row in matrix}) > 1
     first: dict[tuple[object, ...], str] = {}
     for number, each in enumerate(measured):
@@ -332,7 +332,7 @@ def _table(matrix: Sequence[Row], measured: Sequence[Measured]) -> Table:
     lines = [
         [
             row.experiment.name,
-            *(words.setting(name, row.setting(name)) for name in swept),
+            *(study_words.setting(name, row.setting(name)) for name in swept),
             *([words.WAYS[row.arm]] if both else []),
             *(_cell(row, figure) for figure in shown),
         ]
@@ -359,7 +359,7 @@ def _cell(row: Row, figure: str) -> str:
     else:
         told = words.spread(spread, words.digits_of(max(findings.failures for findings in row.findings)))
     if figure == "failures" and any(findings.unended for findings in row.findings):
-        told += words.UNENDED
+        told += study_words.UNENDED
     return f"{told}{some}"
 
 
@@ -372,7 +372,7 @@ def _timelines(study: Study) -> list[Part]:
     if not 1 < len(measured) <= _FEW or len({each.name for each in measured}) > 1 or not measured[0].parameters:
         return []
     return [
-        replace(picture, caption=f"{words.capital(words.column(each, arm))}: {picture.caption.lower()}")
+        replace(picture, caption=f"{words.capital(study_words.column(each, arm))}: {picture.caption.lower()}")
         for each in measured
         for arm, run in each.runs.items()
         if run.timeline
@@ -394,7 +394,7 @@ def _lost(found: failed.Columns) -> list[Part]:
     caption = f"Seconds of traffic that failed{ways}"
     several = any(len(each) > 1 for own in events.values() for each in own.values())
     dots = "A dot is a run; the bar goes to their median." if several else ""
-    return [Picture(caption, partial(lost, events), dots, words.lost_shows(events))]
+    return [Picture(caption, partial(lost, events), dots, study_words.lost_shows(events))]
 
 
 _COLOURS = "The stronger the colour, the more: by powers of ten from 0.01 % to 100 %, alike in every report."
@@ -402,7 +402,7 @@ _COLOURS = "The stronger the colour, the more: by powers of ten from 0.01 % to 1
 
 def grids(matrix: Sequence[Row]) -> list[Part]:
     """A heat map of each experiment and way, over one or two swept settings; none where runs have but one setting."""
-    swept = words.swept(matrix)
+    swept = study_words.swept(matrix)
     if not swept or any(set(row.parameters) != set(swept) for row in matrix):
         return []
     parts: list[Part] = []

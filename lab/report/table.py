@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from lab.experiments.catalogue import EXPERIMENTS, LOAD_BALANCER
 from lab.experiments.findings import Findings
 from lab.experiments.study import Measured, Spread, Study, beside_each_other
-from lab.report import words
+from lab.report import run_words, study_words, words
 from lab.report.document import Document, Part, Sentence, Table
 from lab.report.words import spread
 
@@ -24,14 +24,14 @@ def table_page(studies: Sequence[Study]) -> Document:
     is_alone = any(LOAD_BALANCER not in measured.runs for measured in runs)
     times = max((len(each) for cells in found.values() for each in cells.values()), default=0)
     each = "single runs" if times <= 1 else f"up to {times} runs each, as the median (least to most)"
-    where = "".join(dict.fromkeys(map(words.measured_on, runs)))
+    where = "".join(dict.fromkeys(map(run_words.measured_on, runs)))
     parts: list[Part] = [
         failed_table(found),
         f"{where}{words.capital(each)}: {_load_of(runs)}.",
         counted_until(found),
         without_sigterm(runs),
-        "" if is_alone else words.BESIDE,
-        Sentence(words.unused(studies, "In none of this"), "warning"),
+        "" if is_alone else run_words.BESIDE,
+        Sentence(study_words.unused(studies, "In none of this"), "warning"),
     ]
     values = [
         {"experiment": name, "column": head, "runs": len(each), "failures": [findings.failures for findings in each],
@@ -46,7 +46,7 @@ def columns(runs: Sequence[Measured]) -> Columns:
     """Of those *runs* that say something, in their order, but for a load balancer, which comes last."""
     found: dict[str, dict[str, list[Findings]]] = {}
     for measured, arm, findings in sorted(beside_each_other(runs), key=lambda each: each[1] == LOAD_BALANCER):
-        cells = found.setdefault(words.column(measured, arm), {})
+        cells = found.setdefault(study_words.column(measured, arm), {})
         cells.setdefault(findings.experiment.name, []).append(findings)
     return found
 
@@ -63,7 +63,7 @@ def failed_table(found: Columns, *, detail: bool = False) -> Table:
 
 def counted_until(found: Columns) -> str:
     """How long the loads went on, and what a mark means; "" without events."""
-    return words.counted_until([each for cells in found.values() for own in cells.values() for each in own])
+    return study_words.counted_until([each for cells in found.values() for own in cells.values() for each in own])
 
 
 def without_sigterm(runs: Sequence[Measured]) -> str:
@@ -75,14 +75,14 @@ def without_sigterm(runs: Sequence[Measured]) -> str:
             where = (measured.name, arm, LOAD_BALANCER in measured.runs, *others)
             drains.setdefault(where, set()).add(measured.parameters.get("drain_seconds", measured.drain))
     alike = {name for (name, *_), own in drains.items() if len(own) > 1}
-    return words.without_sigterm([each for each in EXPERIMENTS.values() if each.name in alike])
+    return study_words.without_sigterm([each for each in EXPERIMENTS.values() if each.name in alike])
 
 
 def _failed(found: Sequence[Findings]) -> str:
     """Such as `75 (0.8 s)`; with repeats `75 (60 to 90), 0.8 (0.6 to 0.9) s`; with UNENDED."""
     failed = Spread.of([findings.failures for findings in found], "")
     seconds = Spread.of([findings.failed_seconds for findings in found], "s")
-    unended = words.UNENDED if any(each.unended for each in found) else ""
+    unended = study_words.UNENDED if any(each.unended for each in found) else ""
     if not failed.high:
         return f"none{unended}"
     told = f"{spread(failed)}, {spread(seconds)} s" if failed.count > 1 else f"{spread(failed)} ({spread(seconds)} s)"

@@ -13,7 +13,7 @@ from lab.errors import BadInput
 from lab.experiments.calibration import Assumption, Calibration, calibrate, fit_leaving
 from lab.experiments.findings import find
 from lab.experiments.study import Measured, read_measured
-from lab.report.words import calibration_words
+from lab.report.study_words import calibration_words
 from load.results import HostRow, Run, TimelineRow, update_meta
 from tests.lab.experiments.runs import HOSTS, START, cut_short, write_run
 

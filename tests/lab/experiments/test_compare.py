@@ -13,7 +13,7 @@ from lab.experiments.catalogue import EXPERIMENTS
 from lab.experiments.compare import Comparison, compare, compare_ways
 from lab.experiments.findings import Findings, find
 from lab.experiments.study import Measured, Study, read_study, write_study
-from lab.report.words import comparison_of
+from lab.report.study_words import comparison_of
 from load.results import Run, TimelineRow
 from tests.command import Command
 from tests.lab.experiments.runs import START, cut_short, write_run

@@ -16,7 +16,7 @@ from lab.errors import BadInput
 from lab.experiments.findings import Findings, Flaw, find
 from lab.experiments.periods import of_period
 from lab.experiments.study import Measured
-from lab.report.words import answer, failures, flaw_of, hint, load_notes, times
+from lab.report.run_words import answer, failures, flaw_of, hint, load_notes, times
 from load.results import HostRow, Run, TimelineRow, read_run
 from tests.lab.experiments.runs import START, task, write_run
 

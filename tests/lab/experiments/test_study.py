@@ -9,7 +9,7 @@ import pytest
 
 from lab.errors import BadInput
 from lab.experiments.study import is_study, read_measured, read_studies, read_study, rows, write_study
-from lab.report.words import flaws
+from lab.report.study_words import flaws
 from tests.lab.experiments.runs import cut_short, write_run
 
 

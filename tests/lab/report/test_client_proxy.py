@@ -12,7 +12,7 @@ import pytest
 from lab.errors import BadInput
 from lab.experiments.compare import compare_ways
 from lab.experiments.study import Study, read_measured, read_study, write_study
-from lab.report import words
+from lab.report import run_words
 from lab.report.answers import comparison_page
 from lab.report.document import Heading, Table
 from lab.report.pages import run_page, study_page
@@ -48,7 +48,7 @@ def test_the_answer_names_both_ways(write: Writer) -> None:
     measured = read_measured(write())
     direct, proxy = (measured.findings[arm].failures for arm in ("direct", "client-proxy"))
     assert direct > proxy > 0
-    answer = words.answer(measured.findings)
+    answer = run_words.answer(measured.findings)
     assert answer == (
         f"{direct} of 1,500 requests failed when a task was stopped; through the client proxy of another service "
         f"{proxy} of 1,500 requests failed."
@@ -64,12 +64,12 @@ def test_a_page_has_a_part_for_each_way(write: Writer) -> None:
         assert values["failures"] == measured.findings[arm].failures
         assert values["requests"] == 1500
     # Nothing is said of a target group's deregistration delay: there is no load balancer.
-    assert words.BESIDE not in str(page.parts)
+    assert run_words.BESIDE not in str(page.parts)
 
 
 def test_an_error_without_a_host_may_be_the_calling_services(write: Writer) -> None:
     measured = read_measured(write())
-    by_way = {arm: words.failures(found) for arm, found in measured.findings.items()}
+    by_way = {arm: run_words.failures(found) for arm, found in measured.findings.items()}
     assert "with 503 from the gateway or a proxy" in by_way["direct"]
     assert "with 503 from the calling service, the gateway or a proxy" in by_way["client-proxy"]
 
@@ -79,7 +79,7 @@ def test_what_left_is_found_in_cloud_map_by_either_way(write: Writer) -> None:
     measured = read_measured(write())
     (moment,) = {found.times.deregister for found in measured.findings.values()}
     assert moment == pytest.approx(0.05, abs=0.01)
-    assert "Cloud Map" in " ".join(words.times(measured.findings["client-proxy"]))
+    assert "Cloud Map" in " ".join(run_words.times(measured.findings["client-proxy"]))
 
 
 def test_a_table_has_a_column_for_each_way(write: Writer) -> None:

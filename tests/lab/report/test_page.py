@@ -21,7 +21,8 @@ from lab.experiments.study import Row, Spread, read_measured, write_study
 from lab.report import terminal
 from lab.report.document import Document, Sentence, Table
 from lab.report.pages import run_in_short, run_page, study_page
-from lab.report.words import digits_of, percent, slow_before, spread
+from lab.report.study_words import slow_before
+from lab.report.words import digits_of, percent, spread
 from load.results import HostRow, update_meta, write_hosts
 from tests.lab.experiments.runs import HOSTS, START, cut_short, write_run, written
 

@@ -13,7 +13,8 @@ from lab.distribution.judgement import Analysis, analyse
 from lab.records.observations import Observations, SequenceCounter
 from lab.report.pictures import INK
 from lab.report.pictures.split import analysis_figure, convergence_svgs, deviations_svgs
-from lab.report.words import convergence_title, deviations_title, percent, split, split_numbers
+from lab.report.split_words import convergence_title, deviations_title, split, split_numbers
+from lab.report.words import percent
 
 
 def analysis_of(hosts: int, requests: int, run_length: int = 1) -> Analysis:

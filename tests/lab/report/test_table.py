@@ -15,9 +15,9 @@ from lab.experiments.study import read_measured, read_study, write_study
 from lab.report.answers import comparison_page
 from lab.report.document import Document, Heading, Picture, Sentence, Table
 from lab.report.pages import run_in_short, run_page, study_page
+from lab.report.run_words import answer, hint, times
 from lab.report.table import table_page
 from lab.report.terminal import write
-from lab.report.words import answer, hint, times
 from tests.lab.experiments.runs import write_run
 
 
