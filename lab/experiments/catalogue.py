@@ -49,7 +49,7 @@ class Experiment:
     times_out: bool = False  # whether requests may wait for the gateway's timeout, which is 30 s at most
     fault_lasts: float | None = None  # seconds until it ends by itself; None: over at once, or until it is put back
     deploys: bool = False  # a deployment, before which the one before must be completed, or ECS could not go back to it
-    not_on_aws: str = ""  # why AWS's API cannot do it
+    not_on_aws: str = ""  # why `lab run` does not do it there
     unwarned: bool = False  # no application hears a SIGTERM before its requests fail: what it does on one cannot matter
     least_tasks: int = 1  # that must run, that it can be done
     least_zones: int = 1  # Availability Zones in which they must run
@@ -117,7 +117,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {experiment.name: experiment for experim
 def chosen(names: list[str], *, on_aws: bool) -> tuple[list[Experiment], list[Experiment]]:
     """The experiments that *names* name and can be done, and those of `all` that cannot, in the order of the table.
 
-    Raises BadInput: there is no such experiment, or it was asked for by its name and cannot be done on AWS.
+    Raises BadInput: there is no such experiment, or it was asked for by its name and is not done on AWS.
     """
     for name in names:
         if name != ALL and name not in EXPERIMENTS:
@@ -127,7 +127,7 @@ def chosen(names: list[str], *, on_aws: bool) -> tuple[list[Experiment], list[Ex
     for experiment in impossible:
         if experiment.name in names:
             raise BadInput(
-                f"{experiment.name} cannot be done on AWS: {experiment.not_on_aws}; "
+                f"`lab run` does not do {experiment.name} on AWS: {experiment.not_on_aws}; "
                 "run it on the twin, whose outputs file is .twin/outputs.json."
             )
     return [e for e in wanted if e not in impossible], impossible

@@ -46,7 +46,7 @@ def experiments_page() -> Document:
     parts: list[Part] = [
         Table(("experiment", "what happens", "s on the twin", "s on AWS"), lines, text_columns=2),
         "D: as long as old tasks serve on: drain_seconds, and the deregistration delay of a target group.",
-        *(f"Not on AWS: {words.joined(own)} ({reason})." for reason, own in reasons.items()),
+        *(f"`lab run` does not do {words.joined(own)} on AWS: {reason}." for reason, own in reasons.items()),
     ]
     return Document("", parts, {"experiments": values})
 

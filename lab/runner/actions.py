@@ -169,7 +169,7 @@ def _deployed(
 def _twin_fault(bench: Bench, experiment: Experiment, kind: str, where: str | None) -> Iterator[float]:
     """A fault that no AWS API makes, from when on."""
     if bench.twin is None:
-        raise BadInput(f"{experiment.name} cannot be done on AWS: {experiment.not_on_aws}.")
+        raise BadInput(f"`lab run` does not do {experiment.name} on AWS: {experiment.not_on_aws}.")
     at = time.time()
     with bench.twin.fault(kind, where, experiment.fault_lasts):
         yield at

@@ -31,7 +31,7 @@ def test_all_on_aws_leaves_out_what_cannot_be_done_there() -> None:
 
 
 def test_what_cannot_be_done_on_aws_is_refused_by_its_name_with_the_reason() -> None:
-    with pytest.raises(BadInput, match="crash cannot be done on AWS: no call of the AWS API reaches into a task"):
+    with pytest.raises(BadInput, match="`lab run` does not do crash on AWS: it reaches into no task"):
         chosen(["stop-task", "crash"], on_aws=True)
 
 

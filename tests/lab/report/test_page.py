@@ -257,7 +257,7 @@ def test_a_study_has_the_matrix_and_every_run(tmp_path: Path) -> None:
         write_run(tmp_path / "b", rng, name="scale-in", lingers=1.5),
     ]
     (tmp_path / "all").mkdir()
-    study = write_study(tmp_path / "all", runs, {"crash": "no call of the AWS API reaches into a task of Fargate"})
+    study = write_study(tmp_path / "all", runs, {"crash": "it reaches into no task there"})
     page = Tables(written(study).read_text())
     failed = total([row for row in rows_of(runs[1] / "timeline.csv") if int(row["status"]) >= 400])
 
@@ -286,7 +286,7 @@ def test_a_study_has_the_matrix_and_every_run(tmp_path: Path) -> None:
     says = f"without a load balancer {failed:,} of {total(timeline):,} requests failed when a task was taken away"
     assert f"Single runs: {says}" in page.text
     assert f"scale-in: {failed:,} of 9,000 requests failed when a task was taken away." in page.text
-    assert "Left out: crash, for no call of the AWS API" in page.text
+    assert "Left out: crash, for it reaches into no task" in page.text
 
 
 def test_requests_without_an_end_are_a_column_where_there_are_some(tmp_path: Path) -> None:

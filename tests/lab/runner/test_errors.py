@@ -142,7 +142,7 @@ def test_what_cannot_be_done_on_aws_is_refused_before_anything_is_asked(lab: Com
     code, _, err = lab("run", "crash", "--target", str(target))
 
     assert code == 2
-    assert "crash cannot be done on AWS: no call of the AWS API" in err
+    assert "`lab run` does not do crash on AWS: it reaches into no task" in err
     assert len(err.strip().splitlines()) == 1
 
 
