@@ -1,4 +1,4 @@
-"""Deployments whose tasks end by themselves, one after the other: said on the terminal once, and by `twin ps`."""
+"""Deployments whose tasks end by themselves, one after the other: said on the terminal, and by `twin ps`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FAILURES = 3
 """So many tasks of a service that end by themselves, or find no place, and it does not come up."""
 
 _POLL = 0.5  # seconds
-_AGAIN = 60.0  # seconds, while a command runs that may wait for the tasks and write much itself
+_AGAIN = 60.0  # seconds
 _BY_THEMSELVES = (StopCode.ESSENTIAL_CONTAINER_EXITED, StopCode.TASK_FAILED_TO_START)
 
 _logger = logging.getLogger("twin")
@@ -78,14 +78,18 @@ def failing(ecs: Ecs, logs: Path, *, least: int = FAILURES) -> dict[str, Failing
     }
 
 
-async def warning(ecs: Ecs, logs: Path, *, again: bool, poll: float = _POLL) -> None:
-    """Warn of each such deployment once, without end; with *again* once a minute."""
+async def warning(ecs: Ecs, logs: Path, *, poll: float = _POLL) -> None:
+    """Warn of each such deployment, without end: again once a minute for as long as further tasks of it end."""
     clock = asyncio.get_running_loop().time
-    warned: dict[str, float] = {}
+    warned: dict[str, tuple[float, str]] = {}  # when, and of which task
     while True:
         for identifier, found in failing(ecs, logs).items():
-            if identifier not in warned or (again and clock() >= warned[identifier] + _AGAIN):
-                warned[identifier] = clock()
+            if identifier not in warned:  # at the next look: a twin that gives up because of it says so by then
+                warned[identifier] = (clock() - _AGAIN, "")
+                continue
+            at, task = warned[identifier]
+            if found.task != task and clock() >= at + _AGAIN:
+                warned[identifier] = (clock(), found.task)
                 _logger.warning("%s", found)
         await asyncio.sleep(poll)
 

@@ -35,7 +35,9 @@ class Tasks(Protocol):
 class Disturbing(Protocol):
     """The faults on purpose."""
 
-    begun: bool  # whether there ever was one
+    @property
+    def begun(self) -> bool:
+        """Whether there ever was one."""
 
 
 async def until_up(
@@ -78,7 +80,8 @@ async def until_steady(
         unnamed: as for `until_up`.
 
     Raises:
-        StartFailed: a first deployment has failed, or tasks fail their health checks again and again, and none passes.
+        StartFailed: a first deployment has failed, or its tasks end by themselves or fail their health checks again
+            and again, and none has passed.
     """
     services = _able(ecs, unnamed)
     while waiting := [s for s in services if s.last_completed is None and s.status == "ACTIVE"]:
@@ -134,10 +137,10 @@ def announce(
     else:
         write_json(state.outputs, {stack: {**outputs, "aws_endpoint_url": endpoint_url}})
         tasks = sum(task.last_status is TaskStatus.RUNNING for task in ecs.tasks.values())
-        serve = "1 task serves" if tasks == 1 else f"{tasks} tasks serve"
+        run = "1 task runs" if tasks == 1 else f"{tasks} tasks run"  # that they serve, nobody has seen yet
         if listening < tasks:  # a program that does not listen may be slow, or no server at all
-            serve = f"{tasks} tasks run, of which {listening} accept connections,"
-        print(f"twin: {serve} at {url} after {seconds:.1f} s{_checks_to_come(ecs)}", flush=True)
+            run += f", of which {listening} accept connections,"
+        print(f"twin: {run} at {url} after {seconds:.1f} s{_checks_to_come(ecs)}", flush=True)
     if options.then is not None:  # which says what matters
         return
     print(f"twin: the AWS endpoint is {endpoint_url}", flush=True)
@@ -165,7 +168,7 @@ def why_not_up(ecs: Ecs, service: Service, logs: Path) -> str | None:
     primary = service.primary
     ended = [task for task in ecs.tasks_of(service) if task.stop_code is not None]
     failed = primary.rollout_state is RolloutState.FAILED
-    if not failed and max(len(ended), primary.failed_in_a_row) < FAILURES:
+    if not failed and max(primary.ended_in_a_row, primary.failed_in_a_row) < FAILURES:
         return None
     unplaced = _unplaced(service)
     if unplaced:
@@ -177,13 +180,15 @@ def why_not_up(ecs: Ecs, service: Service, logs: Path) -> str | None:
 
 def _why_not_steady(ecs: Ecs, service: Service, logs: Path) -> str | None:
     primary = service.primary
+    if primary is not service.history[0]:  # the tasks of the first one may serve meanwhile
+        return None
     tasks = [task for task in ecs.tasks_of(service) if task.deployment is primary]
     failed = primary.rollout_state is RolloutState.FAILED
     if not failed and any("health HEALTHY" in task.steps for task in tasks):
         return None
     because = {task.id: why for task in tasks if (why := task.unhealthy_because or _was_unhealthy(task))}
     if len(because) < (1 if failed else FAILURES):
-        return why_not_up(ecs, service, logs) if failed else None
+        return why_not_up(ecs, service, logs)
     identifier, why = list(because.items())[-1]
     log = logs / identifier / "health.log"
     said = f"; the last output of the check is {last!r}" if (last := last_line(log)) else ""

@@ -109,7 +109,7 @@ class Supervisor:
                 await self._start(started, begin)
                 foreground.serves = True
                 begin(require_steady(self._ecs, self._tasks, self._faults, foreground))
-                begin(kept("warnings", partial(warning, self._ecs, self._tasks.folder, again=bool(foreground.then))))
+                begin(kept("warnings", partial(warning, self._ecs, self._tasks.folder)))
                 gc.freeze()  # what is here now stays
                 gc.enable()
                 code = await foreground.stay(self._aws, self._state.path, self._tasks.programs.umask)

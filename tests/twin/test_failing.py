@@ -76,17 +76,18 @@ def test_a_deployment_that_was_rolled_back_is_said_until_the_next(tmp_path: Path
     assert found(world, tmp_path) == []
 
 
-@pytest.mark.parametrize(("again", "times"), [(False, 1), (True, 3)])
-def test_it_is_said_once_and_again_while_a_command_runs(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, again: bool, times: int
+@pytest.mark.parametrize(("every", "said"), [(0.0, ["2", "3", "4", "5"]), (3600.0, ["2"])])
+def test_it_is_said_again_after_a_while_and_only_if_further_tasks_have_ended(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, every: float, said: list[str]
 ) -> None:
     world = rolled_out(tmp_path, deploymentConfiguration={})
     world.advance(10)
-    looks = iter([failing(world.ecs, tmp_path)] * 3)
-    monkeypatch.setattr("twin.failing._AGAIN", 0.0)
+    ((identifier, found),) = failing(world.ecs, tmp_path).items()
+    looks = iter([{identifier: replace(found, task=task, ended=int(task))} for task in "2233445"])
+    monkeypatch.setattr("twin.failing._AGAIN", every)
     monkeypatch.setattr("twin.failing.failing", lambda *_: next(looks))
 
-    with pytest.raises(RuntimeError, match="StopIteration"):  # after three looks
-        asyncio.run(warning(world.ecs, tmp_path, again=again, poll=0))
+    with pytest.raises(RuntimeError, match="StopIteration"):  # after the last look
+        asyncio.run(warning(world.ecs, tmp_path, poll=0))
 
-    assert [record.getMessage().partition(":")[0] for record in caplog.records] == ["shop"] * times
+    assert [record.getMessage().split()[1] for record in caplog.records if "shop: " in record.getMessage()] == said

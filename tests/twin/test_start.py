@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.twin.aws.ecs.world import Subnets, World, task_definition
+from tests.twin.aws.ecs.world import Subnets, World, service, task_definition
 from twin.aws.ecs.model import Task
 from twin.errors import StartFailed
 from twin.start import until_steady, until_up, why_not_up
@@ -62,7 +62,7 @@ def test_three_tasks_that_end_are_enough(tmp_path: Path) -> None:
 
     assert said.startswith(
         f"""Tasks do not stay up (CannotStartContainerError): the last one's output says "KeyError: 'DATABASE_URL'", """
-        f"and `twin logs {ended[-1].id[:12]}` has the rest. A task gets nothing of your shell's environment: "
+        f"and `twin logs {ended[-1].id[:12]} --state {tmp_path.parent}` has the rest. A task gets nothing of your "
     )
 
 
@@ -149,6 +149,66 @@ def test_tasks_that_fail_their_health_check_on_purpose_end_nothing(tmp_path: Pat
     world.advance(20)
 
     steady(world, tmp_path, disturbed=True)
+
+
+@pytest.mark.parametrize("is_checked", [True, False], ids=["health check", "none"])
+def test_tasks_that_run_and_then_end_by_themselves_end_it_before_one_was_healthy(
+    tmp_path: Path, is_checked: bool
+) -> None:
+    world = running(is_checked)
+    for task in world.running:
+        world.tasks.crash(task)
+    world.advance(1)
+
+    with pytest.raises(StartFailed, match="Tasks do not stay up"):
+        steady(world, tmp_path)
+
+
+@pytest.mark.parametrize("is_checked", [True, False], ids=["health check", "none"])
+def test_tasks_that_end_by_themselves_later_end_nothing(tmp_path: Path, is_checked: bool) -> None:
+    world = running(is_checked)
+    world.advance(60)
+    for task in world.running:
+        world.tasks.crash(task)
+    world.advance(1)
+
+    steady(world, tmp_path)
+
+
+def test_tasks_of_a_second_deployment_end_nothing_while_those_of_the_first_run(tmp_path: Path) -> None:
+    world = running(is_checked=False)
+    world.call("RegisterTaskDefinition", task_definition())
+    world.update(taskDefinition="shop:2")
+    world.tasks.cannot_start.add(world.service.primary.task_definition.arn)
+    world.advance(10)
+    assert world.service.primary.ended_in_a_row > 2
+
+    asyncio.run(until_steady(world.ecs, tmp_path, AtTheSecondLook(), poll=0))
+
+
+class AtTheSecondLook:
+    """Faults that begin after one look at the services."""
+
+    def __init__(self) -> None:
+        self._looks = iter((False, True))
+
+    @property
+    def begun(self) -> bool:
+        return next(self._looks)
+
+
+def running(is_checked: bool) -> World:
+    """The service, whose first tasks have just got to RUNNING."""
+    world = World()
+    definition = task_definition()
+    if not is_checked:
+        del definition["containerDefinitions"][0]["healthCheck"]
+    world.call("CreateCluster", {"clusterName": "shop"})
+    world.call("RegisterTaskDefinition", definition)
+    world.call("CreateService", service(deploymentConfiguration={}))
+    world.advance(3)
+    assert len(world.running) == 3
+    return world
 
 
 def test_a_service_whose_tasks_pass_their_health_check_is_steady(tmp_path: Path) -> None:

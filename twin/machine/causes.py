@@ -22,7 +22,10 @@ _LOOKS = (
 )
 _OF_SYNTAX = re.compile(r"(?:SyntaxError|IndentationError|TabError): ")  # Python has where it is lines before
 _PLACE = re.compile(r'\s*File "(.+)", line (\d+)')
-_OF_A_REQUEST = re.compile(r"\bHTTP/\d")
+_BESIDE = re.compile(
+    r"\bHTTP/\d"  # of a request
+    r"|\] (?:Worker exiting|Worker \(pid:\d+\) exited|Shutting down: |Reason: )"  # what follows from it in gunicorn
+)
 
 _HINTS = (
     (
@@ -49,7 +52,7 @@ def cause(log: Path) -> str:
     except OSError:
         return ""
     lines = [line.rstrip() for line in text.split("\n")[-_LINES:]]
-    ours = [line for line in reversed(lines) if not _OF_A_REQUEST.search(line)]
+    ours = [line for line in reversed(lines) if not _BESIDE.search(line)]
     found = next((line for look in _LOOKS for line in ours if look.search(line)), lines[-1])
     if _OF_SYNTAX.match(found):
         places = (_PLACE.match(line) for line in reversed(lines[: lines.index(found)]))

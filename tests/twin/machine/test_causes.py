@@ -75,6 +75,28 @@ KeyError: 'DATABASE_URL'
         "KeyError: 'DATABASE_URL'",
         "env NAME=... program",
     ),
+    "gunicorn, no such application": (
+        """[2026-11-30 15:40:44 +0000] [29170] [INFO] Starting gunicorn 27.0.1
+[2026-11-30 15:40:44 +0000] [29200] [INFO] Booting worker with pid: 29200
+Failed to find attribute 'ap' in 'shop'.
+[2026-11-30 15:40:44 +0000] [29200] [INFO] Worker exiting (pid: 29200)
+[2026-11-30 15:40:44 +0000] [29170] [INFO] Control socket listening at /root/.gunicorn/gunicorn.ctl
+[2026-11-30 15:40:44 +0000] [29170] [ERROR] Worker (pid:29200) exited with code 4.
+[2026-11-30 15:40:44 +0000] [29170] [ERROR] Shutting down: Master
+[2026-11-30 15:40:44 +0000] [29170] [ERROR] Reason: App failed to load.
+""",
+        "Failed to find attribute 'ap' in 'shop'.",
+        "",
+    ),
+    "gunicorn, a worker that was killed": (
+        """[2026-11-30 15:40:44 +0000] [29170] [ERROR] Worker (pid:29200) was sent SIGKILL! Perhaps out of memory?
+[2026-11-30 15:40:45 +0000] [29170] [ERROR] Worker (pid:29201) exited with code 3.
+[2026-11-30 15:40:45 +0000] [29170] [ERROR] Shutting down: Master
+[2026-11-30 15:40:45 +0000] [29170] [ERROR] Reason: Worker failed to boot.
+""",
+        "[2026-11-30 15:40:44 +0000] [29170] [ERROR] Worker (pid:29200) was sent SIGKILL! Perhaps out of memory?",
+        "",
+    ),
     "node, address in use": (
         """node:events:497
       throw er; // Unhandled 'error' event

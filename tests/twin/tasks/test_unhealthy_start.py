@@ -38,7 +38,7 @@ def test_it_gives_up_with_the_last_output_of_the_check(start_twin: TwinFactory, 
 
     assert twin.process.returncode == 3, output
     assert ended.read_text() == "whole"  # what the command had measured is written
-    assert output[0].startswith("twin: 3 tasks serve at http://127.0.0.1:")
+    assert output[0].startswith("twin: 3 tasks run at http://127.0.0.1:")
     assert output[0].endswith(" s; health checks begin after 5 s")
     assert output[-1].startswith("twin: Service serviceconnect does not come up: its tasks run, ")
     assert "the last output of the check is 'no such table'. See " in output[-1]
