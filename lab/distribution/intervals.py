@@ -11,6 +11,13 @@ are for independent requests. Requests that come in runs carry less: with a disp
   are tied to one host for longer than a window.
 
 What neither shows, such as runs on connections that are not told apart in a short run, is not allowed for.
+
+Windows are of when requests were answered, not sent: while a task pauses, its answers wait for a later window. So
+random choice too makes answers that vary between windows, and the shares are shown to vary only by what goes beyond
+that. At one moment the square of the answers that are late is on average at most rate^2 times the variance of the
+latencies (two requests are late together at most as long as the older one is), and each end of a window moves that
+many. Those of a run may be more than on average, but more than twenty times as many in at most one run of twenty
+(Markov's inequality). The dispersion is not made less by them, for that might make intervals too narrow.
 """
 
 from __future__ import annotations
@@ -30,6 +37,7 @@ CONFIDENCE = 0.95
 MOST_WINDOWS = 32  # enough for the estimate, and few enough for each to outlast runs of answers
 _LEAST_WINDOWS = 4
 _EXPECTED = 5.0  # requests at every host in every window
+_LATE = 20  # times what late answers make on average
 
 
 @dataclass(frozen=True)
@@ -40,17 +48,23 @@ class Partition:
     uneven: int  # which fail a test of evenness at 5 % each by itself
     heterogeneity: float  # chi-square between the windows
     degrees_of_freedom: int  # of that
-    p_windows: float  # of as much of it
+    late: float  # of that, what late answers alone can make; 0 where latencies are not known
+    p_between: float  # of as much heterogeneity
+    p_windows: float  # of as much beyond `late`
     p_stays: float  # of as large a difference in all windows alike
     p_trend: float  # of as large a trend
 
 
-def partition(exposure: Exposure) -> Partition | None:
-    """None where neither time nor order is known, and for fewer than two hosts or four windows."""
-    if exposure.longest is None:
+def partition(exposure: Exposure, latency_variance: float = 0.0) -> Partition | None:
+    """None where neither time nor order is known, and for fewer than two hosts or four windows.
+
+    latency_variance: in s^2.
+    """
+    longest = exposure.longest
+    if longest is None:
         return None
     expected = exposure.shares[int(exposure.requests.argmax())]
-    table = coarse(exposure.longest, expected)
+    table = coarse(longest, expected)
     expected = expected[expected > 0]
     windows, own = len(table), len(expected) - 1
     if windows < _LEAST_WINDOWS or own < 1:
@@ -67,6 +81,8 @@ def partition(exposure: Exposure) -> Partition | None:
 
     each, pooled, requests = chi_square(table), float(chi_square(table.sum(axis=0))), table.sum(axis=1)
     between, freedom = max(0.0, float(each.sum()) - pooled), (windows - 1) * own
+    # Both ends of each window, of which the requests are rate * width.
+    late = _LATE * 2 * int(requests.sum()) * latency_variance * (windows / (len(longest.starts) * longest.width)) ** 2
     # Linear trend over the windows: the mean score of each host (Cochran-Mantel-Haenszel; two hosts: Cochran-Armitage).
     when = np.arange(windows) - np.average(np.arange(windows), weights=requests)
     trend = float((((when @ table) ** 2) / expected).sum() / (requests @ when**2))
@@ -75,7 +91,9 @@ def partition(exposure: Exposure) -> Partition | None:
         uneven=int(np.count_nonzero(special.chdtrc(own, each) <= 1 - CONFIDENCE)),
         heterogeneity=between,
         degrees_of_freedom=freedom,
-        p_windows=float(special.chdtrc(freedom, between)),
+        late=late,
+        p_between=float(special.chdtrc(freedom, between)),
+        p_windows=float(special.chdtrc(freedom, max(0.0, between - late))),
         p_stays=f_test(pooled, between, freedom),
         p_trend=f_test(trend, between - trend, freedom - own),
     )

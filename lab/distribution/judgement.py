@@ -40,7 +40,7 @@ What = Literal[
     "regular",  # less
     "order",  # more or fewer repeats of the host of the answer before
     "transitions",  # an order that depends on it in any way
-    "windows",  # shares that vary over time more than random choice makes them
+    "windows",  # shares that vary over time more than random choice makes them, and late answers where known
     "stays",  # a difference in all windows alike, beyond what varies between them
     "drifts",  # a trend
     "zones",  # spread over the zones
@@ -353,7 +353,7 @@ def _analysed(
 ) -> Analysis:
     exposure = subject.exposure
     found = _order(exposure, observations.sequence)
-    parts = partition(exposure)
+    parts = partition(exposure, observations.latency_variance or 0.0)
     seen = dispersion_seen(parts, found)
 
     tests: list[tuple[What, float, str]] = []

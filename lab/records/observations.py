@@ -35,6 +35,7 @@ class Observations:
     # From when to when each host was there, in seconds since the Unix epoch, where the source says so.
     presence: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
     settle: float | None = None  # seconds until the users of that have learned of a change, where they are known
+    latency_variance: float | None = None  # s^2; None where latencies are not known
 
 
 def host_of(name: str) -> str:
@@ -90,7 +91,16 @@ def observe(run: Run) -> Observations:
         notes=(beyond,) if any(row.hostname == OTHER_HOSTS for row in run.hosts) else (),
         presence=presence_of(record),
         settle=float(assumed) if isinstance(assumed, float | int) and not isinstance(assumed, bool) else None,
+        latency_variance=_latency_variance(run),
     )
+
+
+def _latency_variance(run: Run) -> float | None:
+    if not run.latency:
+        return None
+    latency, requests = np.array([(row.latency_us / 1e6, row.requests) for row in run.latency]).T
+    mean = np.average(latency, weights=requests)
+    return float(np.average((latency - mean) ** 2, weights=requests))
 
 
 _HOSTS = "load.traffic.answers:"  # the keys of --group-by that are hosts

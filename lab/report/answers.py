@@ -79,8 +79,13 @@ def _distribution(analysis: Analysis) -> Iterator[Part]:
     yield evidence(judgement, shown=analysis.evidence)
     if analysis.shown("regular"):
         yield f"More regular than random choice: {p_words(judgement.p_value_lower)} for so little spread."
-    if judgement.dispersion_seen is not None and analysis.shown("windows"):
-        yield f"The shares vary over time, {judgement.dispersion_seen:.3g} times as much as by chance."
+    parts = None if analysis.longer_run is None else analysis.longer_run.parts
+    if parts is not None and (analysis.shown("windows") or parts.p_between <= judgement.level):
+        often = f"vary over time, {parts.heterogeneity / parts.degrees_of_freedom:.3g} times as much as by chance"
+        if parts.late and analysis.shown("windows"):
+            yield f"The shares {often}."
+        else:
+            yield f"The answers {often}: the shares do, or a task that paused answered late."
     if order is not None and analysis.shown("order"):
         often = "more" if order.p_sticky < order.p_in_turn else "less"
         yield f"The host of the answer before comes again {often} often than random choice makes it."
@@ -235,10 +240,11 @@ def _longer(run: LongerRun, detect: float, requests: int) -> Iterator[Part]:
         f"requests chance alone makes it {percent(run.skew_by_chance)})."
     )
     if run.parts is not None:
+        beyond = f" ({p_words(run.parts.p_windows)} beyond what late answers can make)" if run.parts.late else ""
         yield (
             f"Windows: {run.parts.uneven} of {run.parts.windows} are uneven each by itself at 5 %, "
-            f"{run.parts.windows / 20:.2g} by chance; {p_words(run.parts.p_windows)} for the differences between them, "
-            f"{trend} for a trend."
+            f"{run.parts.windows / 20:.2g} by chance; {p_words(run.parts.p_between)} for the differences between them"
+            f"{beyond}, {trend} for a trend."
         )
 
 

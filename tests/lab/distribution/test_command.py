@@ -10,6 +10,16 @@ import pytest
 
 from lab.cli import fraction, ratios
 from lab.errors import BadInput
+from load.results import (
+    HostRow,
+    LatencyRow,
+    TimelineRow,
+    create_run,
+    update_meta,
+    write_hosts,
+    write_latency,
+    write_timeline,
+)
 from tests.command import Command
 
 SEED_RUN = "   1183 ip-10-0-218-147\n   1115 ip-10-0-221-6\n   1253 ip-10-0-66-78\n"
@@ -25,6 +35,10 @@ REQUIRED = {
     "bound_percent",
     "evidence",
 }
+
+LATE = (
+    "The answers vary over time, 9.47 times as much as by chance: the shares do, or a task that paused answered late."
+)
 
 
 @pytest.fixture
@@ -105,6 +119,32 @@ def test_answers_in_runs_are_said_to_be_so_and_are_not_uneven(lab: Command, tmp_
     code, out, _ = lab(str(counts), "--check")
     assert code == 1
     assert out.splitlines()[1].startswith("Uneven: b got 12.5 % more")
+
+
+@pytest.mark.parametrize(
+    ("slowest_us", "said"),
+    [
+        (20_000, "The shares vary over time, 9.47 times as much as by chance."),
+        (2_000_000, LATE),
+        (None, LATE),
+    ],
+)
+def test_late_answers_are_not_told_from_shares_that_vary(
+    lab: Command, tmp_path: Path, slowest_us: int | None, said: str
+) -> None:
+    """A run in which one host answers more in every second second."""
+    folder = create_run(tmp_path / "run")
+    rows = [TimelineRow(s, host, 200, 50 + 15 * (-1) ** (s + (host == "b"))) for s in range(20) for host in "ab"]
+    write_hosts(folder, [HostRow(host, "", 1_000, 0, 0.5, 1.0, 1.0, 1.0, 0.0, 20.0) for host in "ab"])
+    write_timeline(folder, rows)
+    if slowest_us is not None:
+        write_latency(folder, [LatencyRow(s, us, 50) for s in range(20) for us in (1_000, slowest_us)])
+    update_meta(folder, {"requests": 2_000, "failures": 0, "start": 0.0, "end": 20.0, "complete": True})
+
+    out = lab(str(folder))[1]
+
+    assert out.splitlines()[2] == said
+    assert ("beyond what late answers can make)" in out) == (slowest_us is not None)
 
 
 def test_zones_of_a_table(lab: Command, tmp_path: Path) -> None:

@@ -75,6 +75,27 @@ def in_runs(
     return analyse(Observations("x", "x", 1, counts, windows=both, sequence=sequence))
 
 
+def timed(rng: np.random.Generator, hosts: int, seconds: int, swing: float, pauses: float, length: float) -> Analysis:
+    """A run of 300 requests/s, of which the first host's share swings once over the run, at random otherwise.
+
+    Each task pauses *pauses* times, for *length* seconds on average each, and then answers what came meanwhile.
+    """
+    sent = np.sort(rng.uniform(0, seconds, rng.poisson(300 * seconds)))
+    first = (1 + swing * np.sin(2 * np.pi * (sent / seconds + rng.random()))) / hosts
+    host = np.where(rng.random(len(sent)) < first, 0, rng.integers(1, hosts, len(sent)))
+    answered = sent + rng.exponential(0.01, len(sent))
+    for begin in rng.uniform(0, seconds, rng.poisson(pauses * hosts)):
+        end, task = begin + rng.exponential(length), rng.integers(hosts)
+        answered[(host == task) & (answered >= begin) & (answered < end)] = end
+    in_time = answered < seconds
+    counter = WindowCounter("seconds", 1)
+    counter.add(answered[in_time].astype(np.int64), host[in_time])
+    windows = counter.windows(hosts)
+    counts = dict(zip(names(hosts), windows.counts.sum(axis=0).tolist(), strict=True))
+    variance = float(np.var((answered - sent)[in_time]))
+    return analyse(Observations("x", "x", 1, counts, windows=windows, latency_variance=variance))
+
+
 def alarms(pages: list[Analysis]) -> tuple[float, Counter[str]]:
     """Pages that assert something, as a fraction of all, and what they assert."""
     shown = [[each.what for each in page.tested if each.shown] for page in pages]
@@ -99,6 +120,24 @@ def test_so_does_one_in_which_a_task_was_replaced_and_caches_are_out_of_phase() 
 def test_without_a_settle_time_it_would_be_most_of_them() -> None:
     rng = np.random.default_rng(1)
     assert alarms([replaced(rng, 3, 1_000, settle=0.0) for _ in range(20)])[0] > 0.5
+
+
+def test_so_does_one_whose_tasks_pause_and_answer_late() -> None:
+    """By the seconds in which they are answered, most of these runs vary more than random choice makes them."""
+    rng = np.random.default_rng(3)
+    kinds = itertools.product((3, 12), ((12, 1, 1.0), (12, 10, 0.3), (60, 10, 0.3)), range(50))
+    pages = [timed(rng, hosts, seconds, 0, pauses, length) for hosts, (seconds, pauses, length), _ in kinds]
+    rate, what = alarms(pages)
+    assert rate <= 0.05, what
+    parts = [page.longer_run.parts for page in pages if page.longer_run and page.longer_run.parts]
+    assert np.mean([each.p_between <= 0.05 / 5 for each in parts]) >= 0.5
+
+
+@pytest.mark.parametrize(("pauses", "length"), [(0, 1.0), (5, 0.1)])
+def test_shares_that_vary_over_a_run_are_found(pauses: float, length: float) -> None:
+    rng = np.random.default_rng(4)
+    pages = [timed(rng, 3, 60, 0.2, pauses, length) for _ in range(40)]
+    assert np.mean([page.shown("windows") for page in pages]) >= 0.8
 
 
 @pytest.mark.parametrize("hosts", [2, 3, 12])
