@@ -64,6 +64,7 @@ class Findings:
     stop: Stop | None  # None where ECS stopped no task after the fault, or nothing tells how long one served on
     unended: tuple[str, ...]  # of the stopped, those whose containers ran when the load ended, where that is known
     went_on: float | None  # seconds from when a stopped task had left Cloud Map until its containers ended, the least
+    ran_on: float | None  # seconds from when ECS began to stop a task until its containers ended, the least
     even_again: EvenAgain | None  # None without an event
     unhealthy_answers: int  # requests that were answered by tasks that never got healthy
     # 503s of no host while new tasks were in Cloud Map and had answered nothing, and no stopped one was in a list.
@@ -101,6 +102,21 @@ class Findings:
         if not self.asked_rate or not self.duration:
             return False
         return is_missed(self.requests + (self.unfinished or 0), self.asked_rate, self.duration, self.users)
+
+    @property
+    def refused_from_stop(self) -> bool:
+        """Whether 503s began with a planned stop, after which no stopped task answered for as long as a second.
+
+        But for those that failed because new tasks were in Cloud Map too soon.
+        """
+        stop, failed = self.stop, self.failures - self.too_soon
+        answered_503 = self.failures_by_cause.get(Cause(503, from_host=False), 0) - self.too_soon
+        if stop is None or stop.served_on >= 1 or self.failure_window is None or not self.experiment.planned:
+            return False
+        # The failures' first second is a whole one, which may have begun before the stop.
+        first, last = self.failure_window
+        begin_with_it = last >= stop.began if self.too_soon else abs(first - stop.began) <= 1
+        return begin_with_it and 2 * answered_503 > failed
 
     def period(self, name: str) -> Period | None:
         """The period of this name, if there is one."""
@@ -146,6 +162,7 @@ def find(run: Run) -> Findings:
         stop=tasks.stop if tasks else None,
         unended=tuple(tasks.unended(end)) if tasks else (),
         went_on=tasks.went_on if tasks else None,
+        ran_on=tasks.ran_on if tasks else None,
         even_again=even_again_of(seconds, tasks) if seconds and tasks else None,
         unhealthy_answers=_from_unhealthy(run, record),
         too_soon=tasks.too_soon(failed) if tasks and experiment.planned else 0,

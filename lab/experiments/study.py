@@ -12,6 +12,7 @@ import os
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
@@ -25,6 +26,15 @@ from load.results import FORMAT, Run
 _MATRIX = "matrix.csv"
 
 
+class Ending(StrEnum):
+    """How tasks that were stopped on purpose ended, beside the `drain_seconds` that the service was given."""
+
+    AS_SET = "as-set"  # after them, or at once where they are 0
+    AT_ONCE = "at-once"  # though they are above 0: the service does not follow them
+    SOONER = "sooner"
+    LATER = "later"
+
+
 @dataclass(frozen=True)
 class Measured:
     """An experiment that was run, with the files and findings of each arm: `direct`, and others if there are."""
@@ -32,6 +42,8 @@ class Measured:
     folder: Path
     runs: Mapping[str, Run]
     findings: Mapping[str, Findings]
+    # As a planned stop of this run showed, or those of its study that agree with each other; None: it was not seen.
+    ending: Ending | None = None
 
     @cached_property
     def record(self) -> RunRecord:
@@ -55,7 +67,7 @@ class Measured:
 
     @property
     def drain(self) -> float | None:
-        """Seconds for which the application serves on after SIGTERM; None: not known."""
+        """`drain_seconds` of the service, whether or not it follows them; None: not known."""
         task = self.record.experiment.task
         return task.drain_seconds if "drain_seconds" in task.model_fields_set else None
 
@@ -105,7 +117,9 @@ class Row:
     parameters: Mapping[str, float]
     figures: Mapping[str, Spread]
     findings: tuple[Findings, ...]
-    drain: float | None = None  # seconds for which the application serves on after SIGTERM, where that is known
+    drain: float | None = None  # `drain_seconds` of the service, where they are known
+    ending: Ending | None = None
+    beside: bool = False  # whether it passed by the load balancer of its stack
 
     @property
     def runs(self) -> int:
@@ -134,32 +148,45 @@ class Row:
 def rows(measured: Sequence[Measured]) -> list[Row]:
     """The matrix: experiments in the order of their table, of each the ways with a load balancer last, and settings.
 
-    What is in it is what `beside_each_other` has.
+    What is in it is what `beside_each_other` has. Runs that ended in other ways are in rows of their own.
     """
-    grouped: dict[tuple[str, tuple[tuple[str, float], ...]], dict[str, list[tuple[Measured, Findings]]]] = {}
-    for each, _, findings in beside_each_other(measured):
-        arms = grouped.setdefault((each.name, tuple(sorted(each.parameters.items()))), {})
-        arms.setdefault(findings.arm, []).append((each, findings))
+    grouped: dict[tuple[object, ...], list[tuple[Measured, Findings]]] = {}
+    for each, arm, findings in beside_each_other(measured):
+        setting = tuple(sorted(each.parameters.items()))
+        key = each.name, setting, each.drain, each.ending, LOAD_BALANCER in each.runs, arm
+        grouped.setdefault(key, []).append((each, findings))
+    found = []
+    for own in grouped.values():
+        first, arm = own[0][0], own[0][1].arm
+        of = tuple(findings for _, findings in own)
+        is_beside = arm == DIRECT and LOAD_BALANCER in first.runs
+        row = Row(
+            of[0].experiment,
+            arm,
+            dict(sorted(first.parameters.items())),
+            _spreads(of),
+            of,
+            first.drain,
+            first.ending,
+            is_beside,
+        )
+        found.append(row)
     order = list(EXPERIMENTS)
-    found = [
-        (arm, dict(parameters), own[0][0].drain, tuple(findings for _, findings in own))
-        for (_, parameters), arms in grouped.items()
-        for arm, own in arms.items()
-    ]
-    found.sort(key=lambda each: (order.index(each[3][0].experiment.name), each[0] == LOAD_BALANCER))
-    return [Row(own[0].experiment, arm, parameters, _spreads(own), own, drain) for arm, parameters, drain, own in found]
+    return sorted(found, key=lambda row: (order.index(row.experiment.name), row.arm == LOAD_BALANCER, row.beside))
 
 
 def beside_each_other(measured: Sequence[Measured]) -> Iterator[tuple[Measured, str, Findings]]:
     """Runs that say something of their experiment, with each way and its findings.
 
-    What passed by the load balancer of a stack that has one is left out where a stack without one is there: its
-    tasks are kept for the target group's deregistration delay, so that it is no measurement of going without.
+    What passed by the load balancer of a stack that has one is left out of planned events where a stack without one
+    is there: its tasks are kept for the target group's deregistration delay, so that it is no measurement of going
+    without. A task that crashes is not kept.
     """
     is_alone = any(LOAD_BALANCER not in each.runs for each in measured)
     for each in measured:
         for arm, findings in each.findings.items():
-            if not each.flaw and not (is_alone and arm == DIRECT and LOAD_BALANCER in each.runs):
+            is_kept = is_alone and arm == DIRECT and LOAD_BALANCER in each.runs and not findings.experiment.unwarned
+            if not each.flaw and not is_kept:
                 yield each, arm, findings
 
 
@@ -176,7 +203,38 @@ def read_measured(folder: Path) -> Measured:
     """
     paths = {DIRECT: folder, **{arm: folder / arm for arm in (LOAD_BALANCER, CLIENT_PROXY)}}
     runs = {arm: read_folder(path) for arm, path in paths.items() if arm == DIRECT or path.is_dir()}
-    return Measured(folder, runs, {arm: find(run) for arm, run in runs.items()})
+    measured = Measured(folder, runs, {arm: find(run) for arm, run in runs.items()})
+    return replace(measured, ending=_ending(measured))
+
+
+_SLACK = 0.9  # of `drain_seconds`, within which a service that follows them ends
+_AT_ONCE, _MUCH_LATER = 2.0, 5.0  # seconds after a stop, and after `drain_seconds`
+
+
+def _ending(measured: Measured) -> Ending | None:
+    """What its own stop showed. Behind a load balancer nobody knows when the SIGTERM came."""
+    drain, found = measured.drain, measured.findings[DIRECT]
+    ran_on = found.ran_on
+    if drain is None or ran_on is None or LOAD_BALANCER in measured.runs or not found.experiment.planned:
+        return None
+    refused = found.refused_from_stop and drain > 1
+    if refused or ran_on < _SLACK * drain:
+        return Ending.AT_ONCE if refused or ran_on < _AT_ONCE else Ending.SOONER
+    return Ending.LATER if ran_on >= drain + _MUCH_LATER and not found.refused_from_stop else Ending.AS_SET
+
+
+def _of_one_service(measured: Sequence[Measured]) -> tuple[Measured, ...]:
+    """With what planned stops showed told of the other runs at the same setting too, where the stops agree."""
+
+    def key(each: Measured) -> tuple[object, ...]:
+        return each.record.experiment.hop, each.drain, LOAD_BALANCER in each.runs
+
+    seen: dict[tuple[object, ...], set[Ending]] = {}
+    for each in measured:
+        if each.ending and not each.flaw:
+            seen.setdefault(key(each), set()).add(each.ending)
+    alike = {setting: next(iter(own)) for setting, own in seen.items() if len(own) == 1}
+    return tuple(replace(each, ending=each.ending or alike.get(key(each))) for each in measured)
 
 
 def is_study(folder: Path) -> bool:
@@ -192,7 +250,8 @@ def read_study(folder: Path) -> Study:
     if not is_study(folder):
         return Study(folder, (read_measured(folder),), {})
     record = read_study_record(folder / STUDY)
-    return Study(folder, tuple(read_measured(folder / name) for name in record.runs), record.left_out)
+    measured = [read_measured(folder / name) for name in record.runs]
+    return Study(folder, _of_one_service(measured), record.left_out)
 
 
 def read_studies(folders: Iterable[Path]) -> list[Study]:
@@ -206,7 +265,10 @@ def read_studies(folders: Iterable[Path]) -> list[Study]:
         new = {measured.folder.resolve(): measured for measured in study.measured}
         studies.append(replace(study, measured=tuple(each for path, each in new.items() if path not in seen)))
         seen |= new.keys()
-    return studies
+    # Runs that are given one by one are taken for those of one service.
+    alone = [each for study in studies if not is_study(study.folder) for each in study.measured]
+    of = {each.folder: each for each in _of_one_service(alone)}
+    return [replace(study, measured=tuple(of.get(each.folder, each) for each in study.measured)) for study in studies]
 
 
 def write_study(folder: Path, runs: Sequence[Path], left_out: Mapping[str, str]) -> Study:

@@ -131,6 +131,14 @@ class Turnover:
         ends = [(task.execution_stopped_at, left[task.id]) for task in self.gone if task.id in left]
         return min((max(0.0, end - since) for end, since in ends if end is not None), default=None)
 
+    @property
+    def ran_on(self) -> float | None:
+        """Seconds from when ECS began to stop a task until its containers ended, the least; None where of one it is
+        not known, or none was stopped."""
+        ends = [(task.stopping_at, task.execution_stopped_at) for task in self.gone]
+        spans = [end - begin for begin, end in ends if begin is not None and end is not None]
+        return min(spans) if spans and len(spans) == len(ends) else None
+
     def too_soon(self, failed: Iterable[TimelineRow]) -> int:
         """503s of no host while new tasks were in Cloud Map and had answered nothing, and no stopped one was in a list.
 

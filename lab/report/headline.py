@@ -9,27 +9,35 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 
-from lab.experiments.study import Row
-from lab.report.study_words import UNENDED, swept
+from lab.experiments.catalogue import DIRECT
+from lab.experiments.study import Ending, Row
+from lab.report.study_words import DRAIN, UNENDED, swept
 from lab.report.words import THROUGH, capital, drain, joined, seconds
 
 _MOST_CLAUSES = 3  # of a rule, or a sentence
 _MOST_COLUMNS = 4  # ways and settings whose numbers are told
 _MOST_EVENTS = 4  # of one way and setting that are told one by one
-_DRAIN = "drain_seconds"
 
-_Columns = Mapping[tuple[object, ...], Sequence[Row]]  # by way and the values of what was swept
+_Columns = Mapping[
+    tuple[object, ...], Sequence[Row]
+]  # by way, how the application ends, and the values of what was swept
 
 
 def study_answer(matrix: Sequence[Row]) -> str:
     """What several runs say, in a sentence or a few."""
     if not matrix:
         return "No run came to its end, so there is nothing to say of them together."
+    # Of what passed by a load balancer only the counts are added, where another stack has none.
+    beside = [row for row in matrix if row.beside]
+    if any(row.arm == DIRECT and not row.beside for row in matrix):
+        matrix = [row for row in matrix if not row.beside]
+    else:
+        beside = []
     names = swept(matrix)
     columns: dict[tuple[object, ...], list[Row]] = {}
     for row in matrix:
         if row.experiment.has_event:
-            columns.setdefault((row.arm, *map(row.setting, names)), []).append(row)
+            columns.setdefault((row.arm, *_setting(row, names)), []).append(row)
     least, most = min(row.runs for row in matrix), max(row.runs for row in matrix)
     runs = f"{most} runs" if least == most else f"{least} to {most} runs"
     runs = "" if len(matrix) == most == 1 else "Single runs" if most == 1 else f"{runs}{' each' * (len(matrix) > 1)}"
@@ -37,7 +45,7 @@ def study_answer(matrix: Sequence[Row]) -> str:
     if len(events) > 1 and len(columns) <= _MOST_COLUMNS and all(other == events for other in others):
         if len(columns) == 1 and len(events) <= _MOST_EVENTS:
             return f"{runs}: {_one_by_one(*columns.values())}."
-        kinds = [_of_kind(columns, names, planned=planned) for planned in (True, False)]
+        kinds = [_of_kind(columns, names, beside, planned=planned) for planned in (True, False)]
         return " ".join([f"{runs}.", *filter(None, kinds)])
     text = "; ".join(filter(None, (_way(matrix, names, arm, way) for arm, way in THROUGH.items())))
     # What is alike of all is said once.
@@ -60,17 +68,20 @@ def _one_by_one(events: Sequence[Row]) -> str:
     return f"{way} {_listed(clauses)}"
 
 
-def _of_kind(columns: _Columns, names: Sequence[str], *, planned: bool) -> str:
+def _of_kind(columns: _Columns, names: Sequence[str], beside: Sequence[Row], *, planned: bool) -> str:
     """Such as `In planned events (stop-task, rollout), 99 to 149 requests failed without a load balancer, and ...`.
 
     Columns that cannot differ, as no SIGTERM comes before the event, are one.
     """
     kind: dict[tuple[object, ...], list[Row]] = {}
-    for (arm, *values), own in columns.items():
+    for (arm, ending, *values), own in columns.items():
         chosen = [row for row in own if row.experiment.planned is planned]
         alike = all(row.experiment.unwarned for row in chosen)
-        known = [None if alike and name == _DRAIN else value for name, value in zip(names, values, strict=True)]
-        kind.setdefault((arm, *known), []).extend(chosen)
+        known = [None if alike and name == DRAIN else value for name, value in zip(names, values, strict=True)]
+        kind.setdefault((arm, None if alike else ending, *known), []).extend(chosen)
+    for row in beside:
+        if row.experiment.planned is planned:
+            next(own for (arm, *_), own in kind.items() if arm == DIRECT).append(row)
     rows = [row for own in kind.values() for row in own]
     if not rows:
         return ""
@@ -114,12 +125,12 @@ def _listed(clauses: Sequence[str]) -> str:
 
 
 def _way(matrix: Sequence[Row], names: Sequence[str], arm: str, way: str) -> str:
-    own: dict[tuple[float | None, ...], list[Row]] = {}
+    own: dict[tuple[object, ...], list[Row]] = {}
     for row in matrix:
         if row.arm == arm:
-            own.setdefault(tuple(map(row.setting, names)), []).append(row)
+            own.setdefault(_setting(row, names), []).append(row)
     told = [row for rows in own.values() for row in rows]
-    is_grid = not any(None in setting for setting in own)
+    is_grid = not any(None in setting[1:] for setting in own)
     if len(own) < 2:
         return f"{way} {_events(told)}" if told else ""
     if is_grid and len({row.experiment.name for row in told}) == 1:
@@ -130,14 +141,21 @@ def _way(matrix: Sequence[Row], names: Sequence[str], arm: str, way: str) -> str
     return _lossless_settings(told, names, way) if is_grid else f"{way} {_events(told)}"
 
 
-def _settings(names: Sequence[str], values: Sequence[object]) -> str:
+def _setting(row: Row, names: Sequence[str]) -> tuple[object, ...]:
+    """How the application ends, and the values of what was swept."""
+    return (row.ending, *map(row.setting, names))
+
+
+def _settings(names: Sequence[str], setting: Sequence[object]) -> str:
     """Such as ` if the application ends at once and with discovery_ttl 5`; empty for none."""
-    told = [_if(name, value) for name, value in zip(names, values, strict=True) if isinstance(value, float | int)]
+    ending, *values = setting
+    known = ending if isinstance(ending, Ending) else None
+    told = [
+        f"if the application {drain(value, known)}" if name == DRAIN and known else f"with {name} {value:g}"
+        for name, value in zip(names, values, strict=True)
+        if isinstance(value, float | int)
+    ]
     return f" {joined(told)}" if told else ""
-
-
-def _if(name: str, value: float) -> str:
-    return f"if the application {drain(value)}" if name == _DRAIN else f"with {name} {value:g}"
 
 
 _LOST_REQUESTS = " events lost requests"
@@ -198,7 +216,7 @@ def _by_setting(matrix: Sequence[Row], names: Sequence[str]) -> str:
     told: list[str] = []
     for row in matrix:
         what = "" if told else f" requests failed {row.experiment.when}"
-        told.append(f"{_lost(row)}{what}{_settings(names, [row.setting(name) for name in names])}")
+        told.append(f"{_lost(row)}{what}{_settings(names, _setting(row, names))}")
     return _listed(told)
 
 

@@ -278,12 +278,10 @@ def _study(study: Study, matrix: Sequence[Row], tested: _Tested) -> Iterator[Par
     yield from pictures
     yield failed.counted_until(found)
     yield failed.without_sigterm(study.measured)
+    yield Sentence(study_words.not_followed(study.measured), "warning")
     if matrix:
         yield from table(matrix, study.measured)
-        if any(row.arm == LOAD_BALANCER for row in matrix):
-            is_alone = any(LOAD_BALANCER not in measured.runs for measured in study.measured)
-            # On a terminal too, where the way without a load balancer has figures.
-            yield Sentence(run_words.NOT_BESIDE if is_alone else run_words.BESIDE, "facts", detail=is_alone)
+        yield Sentence(run_words.beside(study.measured), "facts")
     yield Sentence(study_words.unused([study], "In none of this"), "warning")
     if study.left_out:
         reasons = "; ".join(f"{name}, for {reason}" for name, reason in study.left_out.items())
@@ -317,6 +315,7 @@ def table(matrix: Sequence[Row], measured: Sequence[Measured] = ()) -> Iterator[
 def _table(matrix: Sequence[Row], measured: Sequence[Measured]) -> Table:
     swept = study_words.swept(matrix)
     both = len({row.arm for row in matrix}) > 1
+    is_alone = any(row.arm == DIRECT and not row.beside for row in matrix)
     first: dict[tuple[object, ...], str] = {}
     for number, each in enumerate(measured):
         if not each.flaw:
@@ -332,8 +331,8 @@ def _table(matrix: Sequence[Row], measured: Sequence[Measured]) -> Table:
     lines = [
         [
             row.experiment.name,
-            *(study_words.setting(name, row.setting(name)) for name in swept),
-            *([words.WAYS[row.arm]] if both else []),
+            *(study_words.setting(name, row) for name in swept),
+            *([f"{words.WAYS[row.arm]}{study_words.ON_ONE if row.beside and is_alone else ''}"] if both else []),
             *(_cell(row, figure) for figure in shown),
         ]
         for row in matrix

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
 from lab.distribution.presence import SETTLE
 from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, GATEWAY, LOAD_BALANCER, UPSTREAM
 from lab.experiments.findings import Cause, Findings, Flaw
-from lab.experiments.study import Measured
+from lab.experiments.study import Ending, Measured
 from lab.records.run import record_of
 from lab.report.words import THROUGH, capital, joined, seconds, short
 from load.rate import missed_sentence
@@ -31,10 +31,16 @@ BESIDE = (
 """What must be known to read both ways side by side."""
 
 NOT_BESIDE = (
-    "Of the stack with a load balancer only what passed through it is here. What passed by it is no measurement of "
-    "going without: its tasks are kept for the target group's deregistration delay too."
+    "Of planned events on the stack with a load balancer only what passed through it is here. What passed by it is no "
+    "measurement of going without: its tasks are kept for the target group's deregistration delay too."
 )
 """What must be known to read it beside a stack that has none."""
+
+
+def beside(runs: Sequence[Measured]) -> str:
+    """What must be known to read the ways of *runs* side by side; "" where none has a load balancer."""
+    with_one = [LOAD_BALANCER in measured.runs for measured in runs]
+    return BESIDE if all(with_one) else NOT_BESIDE if any(with_one) else ""
 
 
 def answer(findings: Mapping[str, Findings]) -> str:
@@ -130,7 +136,7 @@ def _luck(measured: Measured) -> str:
     return (
         f"This may be luck: a task ended {went_on:.1f} s after it had left Cloud Map, and the gateway uses its list "
         f"for {used_for:g} s. At another age of the list such a stop may lose requests: `--repeat 6` shows "
-        f"how many. {_SERVE_ON}"
+        f"how many. {SERVE_ON}"
     )
 
 
@@ -150,24 +156,17 @@ def _ends_at_once(measured: Measured) -> str:
     Whether it did is measured: a service of one's own may be given DRAIN_SECONDS, and not read it. Who swept it knows.
     """
     findings, stop = measured.findings[DIRECT], measured.findings[DIRECT].stop
-    # But those that are told already.
-    failed = findings.failures - findings.too_soon
-    answered_503 = findings.failures_by_cause.get(Cause(503, from_host=False), 0) - findings.too_soon
-    if stop is None or stop.served_on >= 1 or findings.failure_window is None:
+    chosen = "drain_seconds" in measured.parameters and not (measured.drain and measured.ending is Ending.AT_ONCE)
+    if chosen or stop is None or not findings.refused_from_stop:
         return ""
-    # The failures' first second is a whole one, which may have begun before the stop.
-    first, last = findings.failure_window
-    from_the_stop_on = last >= stop.began if findings.too_soon else abs(first - stop.began) <= 1
-    chosen = "drain_seconds" in measured.parameters
-    if chosen or not (findings.experiment.planned and from_the_stop_on and 2 * answered_503 > failed):
-        return ""
+    though = f", though drain_seconds is {measured.drain:g}" if measured.ending is Ending.AT_ONCE else ""
     return (
-        f"503 from the stop on: the service answered for {stop.served_on:.1f} s after the stop, and no longer. "
-        f"{_SERVE_ON}"
+        f"503 from the stop on: the service answered for {stop.served_on:.1f} s after the stop, and no longer{though}. "
+        f"{SERVE_ON}"
     )
 
 
-_SERVE_ON = (
+SERVE_ON = (
     "To serve on: `examples/serve_on.sh` of the project serviceconnect, and 'Serve on after SIGTERM' in its "
     "docs/own-service.md."
 )

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from lab.experiments.catalogue import DIRECT, GATEWAY, LOAD_BALANCER, UPSTREAM, Experiment
 from lab.experiments.findings import Findings
-from lab.experiments.study import Measured, Row, Study
-from lab.report.run_words import flaw_of
+from lab.experiments.study import Ending, Measured, Row, Study
+from lab.report.run_words import SERVE_ON, flaw_of
 from lab.report.words import THROUGH, WAYS, capital, drain, joined, lost_seconds
 
 if TYPE_CHECKING:  # each takes a tenth of a second, and most pages are about neither
@@ -108,16 +108,52 @@ _SLOW, _MUCH_SLOWER = 100.0, 5.0  # ms, and times as slow as the others
 
 
 def swept(matrix: Sequence[Row]) -> list[str]:
-    """The names of the settings that differ between rows."""
-    return list(dict.fromkeys(name for row in matrix for name in row.parameters))
+    """The names of the settings that differ between rows, `drain_seconds` too where services differ in them."""
+    names = list(dict.fromkeys(name for row in matrix for name in row.parameters))
+    differ = len({(row.drain, row.ending) for row in matrix if row.ending}) > 1
+    return [*names, DRAIN] if differ and DRAIN not in names else names
 
 
-def setting(name: str, value: float | None) -> str:
-    """The value of what was swept, with what it means for the application; a dash for none."""
+def setting(name: str, row: Row) -> str:
+    """The value of what was swept, with what the application was seen to do; a dash for none."""
+    value = row.setting(name)
     if value is None:
         return "-"
-    meaning = (": serves on" if value else ": ends at once") if name == "drain_seconds" else ""
-    return f"{value:g}{meaning}"
+    return f"{value:g}{_MEANING[row.ending, value > 0]}" if name == DRAIN and row.ending else f"{value:g}"
+
+
+DRAIN = "drain_seconds"
+_MEANING = {
+    (Ending.AS_SET, False): ": ends at once", (Ending.AS_SET, True): ": serves on",
+    (Ending.AT_ONCE, True): ": ends at once", (Ending.SOONER, True): ": ends sooner",
+    (Ending.LATER, False): ": runs on", (Ending.LATER, True): ": runs on for longer",
+}  # fmt: skip
+
+
+def not_followed(measured: Sequence[Measured]) -> str:
+    """That a service does not follow its drain_seconds, and what to do; "" where that was not seen."""
+    seen = [each for each in measured if each.ending and not each.flaw]
+    astray = [each for each in seen if each.ending in (Ending.AT_ONCE, Ending.SOONER)]
+    if not astray:
+        return ""
+    how = "at once" if all(each.ending is Ending.AT_ONCE for each in astray) else "sooner"
+    at_once = [
+        each for each in seen if each.ending is Ending.AT_ONCE or (each.ending is Ending.AS_SET and not each.drain)
+    ]
+    settings = sorted({each.drain or 0.0 for each in seen if DRAIN in each.parameters})
+    if len(settings) > 1 and at_once == seen:
+        told = joined([f"{value:g}" for value in settings])
+        return (
+            f"The service ended at once at every drain_seconds ({told}): it does not read DRAIN_SECONDS, so these "
+            f"settings are repeats of each other. {SERVE_ON}"
+        )
+    drains = joined([f"{value:g}" for value in sorted({each.drain or 0.0 for each in astray})])
+    who = (
+        "The service"
+        if all(each.ending in (Ending.AT_ONCE, Ending.SOONER) for each in seen if each.drain)
+        else "A service"
+    )
+    return f"{who} ended {how}, though drain_seconds was {drains}: it does not follow DRAIN_SECONDS. {SERVE_ON}"
 
 
 def column(measured: Measured, arm: str) -> str:
@@ -125,12 +161,15 @@ def column(measured: Measured, arm: str) -> str:
     hop = measured.record.experiment.hop
     told = [f"tasks of {hop}" if arm == DIRECT and hop not in (GATEWAY, UPSTREAM) else WAYS[arm]]
     if arm == DIRECT and LOAD_BALANCER in measured.runs:
-        told.append("on a stack with one")
-    if measured.drain is not None:
-        told.append(drain(measured.drain))
-    told += [f"{name} {value:g}" for name, value in measured.parameters.items() if name != "drain_seconds"]
+        told[0] += ON_ONE
+    if measured.ending or measured.drain or DRAIN in measured.parameters:
+        told.append(drain(measured.drain or 0.0, measured.ending))
+    told += [f"{name} {value:g}" for name, value in measured.parameters.items() if name != DRAIN]
     return ", ".join(told)
 
+
+ON_ONE = ", on a stack with one"
+"""Beside the way that passes by a load balancer."""
 
 UNENDED = "*"
 """Beside a number of failed requests that does not have those of the end of a task."""

@@ -21,7 +21,6 @@ def table_page(studies: Sequence[Study]) -> Document:
     """Failed requests, and the seconds of traffic that they are."""
     runs = [measured for study in studies for measured in study.measured]
     found = columns(runs)
-    is_alone = any(LOAD_BALANCER not in measured.runs for measured in runs)
     times = max((len(each) for cells in found.values() for each in cells.values()), default=0)
     each = "single runs" if times <= 1 else f"up to {times} runs each, as the median (least to most)"
     where = "".join(dict.fromkeys(map(run_words.measured_on, runs)))
@@ -30,7 +29,8 @@ def table_page(studies: Sequence[Study]) -> Document:
         f"{where}{words.capital(each)}: {_load_of(runs)}.",
         counted_until(found),
         without_sigterm(runs),
-        "" if is_alone else run_words.BESIDE,
+        Sentence(study_words.not_followed(runs), "warning"),
+        run_words.beside(runs),
         Sentence(study_words.unused(studies, "In none of this"), "warning"),
     ]
     values = [
@@ -45,7 +45,10 @@ def table_page(studies: Sequence[Study]) -> Document:
 def columns(runs: Sequence[Measured]) -> Columns:
     """Of those *runs* that say something, in their order, but for a load balancer, which comes last."""
     found: dict[str, dict[str, list[Findings]]] = {}
-    for measured, arm, findings in sorted(beside_each_other(runs), key=lambda each: each[1] == LOAD_BALANCER):
+    in_order = sorted(
+        beside_each_other(runs), key=lambda each: (each[1] == LOAD_BALANCER, LOAD_BALANCER in each[0].runs)
+    )
+    for measured, arm, findings in in_order:
         cells = found.setdefault(study_words.column(measured, arm), {})
         cells.setdefault(findings.experiment.name, []).append(findings)
     return found
@@ -68,12 +71,12 @@ def counted_until(found: Columns) -> str:
 
 def without_sigterm(runs: Sequence[Measured]) -> str:
     """That the drain does not matter, where an event that gives no warning is in columns that differ by it alone."""
-    drains: dict[tuple[object, ...], set[float | None]] = {}
+    drains: dict[tuple[object, ...], set[object]] = {}
     for measured, arm, findings in beside_each_other(runs):
         if findings.experiment.unwarned:
             others = sorted((name, value) for name, value in measured.parameters.items() if name != "drain_seconds")
             where = (measured.name, arm, LOAD_BALANCER in measured.runs, *others)
-            drains.setdefault(where, set()).add(measured.parameters.get("drain_seconds", measured.drain))
+            drains.setdefault(where, set()).add((measured.drain, measured.ending))
     alike = {name for (name, *_), own in drains.items() if len(own) > 1}
     return study_words.without_sigterm([each for each in EXPERIMENTS.values() if each.name in alike])
 

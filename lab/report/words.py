@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lab.distribution.intervals import Share
 from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, LOAD_BALANCER
-from lab.experiments.study import Spread
+from lab.experiments.study import Ending, Spread
 
 NO_HOST = "no host known"
 WAYS = {DIRECT: "no load balancer", LOAD_BALANCER: "load balancer", CLIENT_PROXY: "client proxy"}
@@ -115,6 +115,12 @@ def interval(low: float, high: float, unit: str) -> str:
     return " to ".join(f"{'-' if end < 0 else '+'}{_UNITS[unit](abs(end))}" for end in (low, high))
 
 
-def drain(seconds: float) -> str:
-    """What the application does on SIGTERM."""
-    return f"serves on for {seconds:g} s" if seconds else "ends at once"
+def drain(seconds: float, ending: Ending | None) -> str:
+    """What the application does on SIGTERM, where that was seen, beside its `drain_seconds`."""
+    return {
+        None: f"drain_seconds {seconds:g}",
+        Ending.AS_SET: f"serves on for {seconds:g} s" if seconds else "ends at once",
+        Ending.AT_ONCE: f"ends at once, though drain_seconds is {seconds:g}",
+        Ending.SOONER: f"ends sooner than drain_seconds {seconds:g}",
+        Ending.LATER: f"runs on for longer than drain_seconds {seconds:g}",
+    }[ending]

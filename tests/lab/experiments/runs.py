@@ -28,8 +28,10 @@ HOSTS = ("alpha", "beta", "gamma")
 _CALM, _BUSY = (next(iter(coarser({bucket_of(ms): 1}))) for ms in (5.0, 20.0))
 
 
-def task(name: str, created_at: float, *, stopping_at: float | None = None, health: str = "HEALTHY") -> dict[str, Any]:
-    """A task as run.json has it; its host has the name of the task."""
+def task(
+    name: str, created_at: float, *, stopping_at: float | None = None, health: str = "HEALTHY", runs_on: float = 0.5
+) -> dict[str, Any]:
+    """A task as run.json has it; its host has the name of the task. It runs on for some seconds after its stop."""
     return {
         "arn": f"arn:task/{name}",
         "hostname": name,
@@ -41,8 +43,8 @@ def task(name: str, created_at: float, *, stopping_at: float | None = None, heal
         "created_at": created_at,
         "started_at": created_at + 1,
         "stopping_at": stopping_at,
-        "execution_stopped_at": None if stopping_at is None else stopping_at + 0.5,
-        "stopped_at": None if stopping_at is None else stopping_at + 1,
+        "execution_stopped_at": None if stopping_at is None else stopping_at + runs_on,
+        "stopped_at": None if stopping_at is None else stopping_at + runs_on + 0.5,
         "stop_code": None,
         "stopped_reason": None,
     }
@@ -64,7 +66,8 @@ def write_run(
 ) -> Path:
     """Write the folder of a run in which `gamma` leaves Cloud Map *at* that second, and `delta` takes its place.
 
-    For *lingers* seconds more gamma is sent its share: it answers for *drain* seconds, and then nobody does (503).
+    For *lingers* seconds more gamma is sent its share: it answers for *drain* seconds, and then nobody does (503). It
+    ends within the load.
     """
     moments = np.sort(rng.uniform(0, seconds, rate * seconds))
     picks = rng.integers(0, 6, len(moments))  # six is divided by two and by three
@@ -115,7 +118,7 @@ def write_run(
             "tasks": [
                 task("alpha", START - 60),
                 task("beta", START - 60),
-                task("gamma", START - 60, stopping_at=moment),
+                task("gamma", START - 60, stopping_at=moment, runs_on=max(0.5, min(drain, seconds - at - 0.1))),
                 task("delta", moment + 0.2),
             ],
             "discovery": [

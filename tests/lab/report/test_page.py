@@ -316,7 +316,7 @@ def test_what_is_not_shown_to_its_end_is_marked_in_headline_and_tables(tmp_path:
     (tmp_path / "study").mkdir()
     page = Tables(written(write_study(tmp_path / "study", runs, {})).read_text())
 
-    assert " without a load balancer if the application ends at once, and none* if it serves on for 20 s. " in page.text
+    assert " without a load balancer if the application ends at once, and none* with drain_seconds 20. " in page.text
     small, large = page.tables[:2]
     assert [line[2] for line in small[1:]] == ["none*", "none"]
     assert [line[large[0].index("failed")] for line in large[1:]][1::2] == ["0*", "0"]
@@ -354,24 +354,31 @@ def test_services_of_their_own_settings_are_in_one_study(tmp_path: Path) -> None
         page.text,
     )
     assert page.tables[0][0][1:] == [
-        "no load balancer, ends at once", "no load balancer, serves on for 20 s", "load balancer, ends at once"
+        "no load balancer, ends at once", "no load balancer, serves on for 20 s",
+        "no load balancer, on a stack with one", "load balancer",
     ]  # fmt: skip
-    assert [line[0] for line in page.tables[0][1:]] == ["When a task was stopped", "When an application crashed"]
+    stop, crash = page.tables[0][1:]
+    assert [stop[0], crash[0]] == ["When a task was stopped", "When an application crashed"]
+    assert stop[3] == "-"
+    failed = read_measured(tmp_path / "crash-both").findings["direct"].failures
+    assert crash[3].startswith(f"{failed} (")
     assert (
         "The load went on for 19 s after the stop and 19 s after the crash; tasks that were stopped on purpose"
         in page.text
     )
-    # What passed by the load balancer is not taken for a stack without one.
+    # What passed by the load balancer is not taken for a stack without one, but for a crash.
     assert [line[:3] for line in page.tables[1][1:]] == [
         [name, setting, way]
         for name in events
         for setting, way in (
             ("0: ends at once", "no load balancer"),
             ("20: serves on", "no load balancer"),
-            ("0: ends at once", "load balancer"),
+            ("0", "no load balancer, on a stack with one"),
+            ("0", "load balancer"),
         )
+        if (name, way) != ("stop-task", "no load balancer, on a stack with one")
     ]
-    assert "Of the stack with a load balancer only what passed through it is here." in page.text
+    assert "Of planned events on the stack with a load balancer only what passed through it is here." in page.text
     assert "Crash: no SIGTERM comes before requests fail, so serving on changes nothing: columns that" in page.text
     assert "Requests that failed" not in page.text  # no grid of settings that some runs do not have
 
@@ -606,6 +613,7 @@ def test_a_load_that_ended_early_is_told_in_the_headline_and_survived_nothing(tm
         ("stop-task", 0.4, {}, True),
         ("stop-task", 1.5, {}, False),
         ("stop-task", 0.0, {"drain_seconds": 0.0}, False),
+        ("stop-task", 0.0, {"drain_seconds": 20.0}, True),
         ("crash", 0.0, {}, False),
     ],
 )
@@ -617,7 +625,7 @@ def test_503_from_a_stop_on_leads_to_the_page_of_services(
         tmp_path / "run", np.random.default_rng(3), name=name, lingers=2.0, drain=serves_on, parameters=parameters
     )
     meta = json.loads((run / "run.json").read_text())
-    meta["experiment"]["task"] = {"drain_seconds": 20.0}
+    meta["experiment"]["task"] = {"drain_seconds": parameters.get("drain_seconds", 20.0)}
     (run / "run.json").write_text(json.dumps(meta))
     measured = read_measured(run)
     page = run_page(measured)
@@ -627,8 +635,9 @@ def test_503_from_a_stop_on_leads_to_the_page_of_services(
     assert stop.began == pytest.approx(0, abs=1e-6)
     assert stop.served_on == pytest.approx(serves_on, abs=0.05)
     told = (
-        f"503 from the stop on: the service answered for {stop.served_on:.1f} s after the stop, and no longer. To "
-        "serve on: `examples/serve_on.sh` of the project serviceconnect, and 'Serve on after SIGTERM' in its "
+        f"503 from the stop on: the service answered for {stop.served_on:.1f} s after the stop, and no longer, "
+        "though drain_seconds is 20. To serve on: `examples/serve_on.sh` of the project serviceconnect, and 'Serve on "
+        "after SIGTERM' in its "
         "docs/own-service.md."
     )
     for each in (page, run_in_short(measured)):

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from lab.experiments.compare import compare
-from lab.experiments.study import read_measured, read_study, write_study
+from lab.experiments.study import Study, read_measured, read_studies, read_study, write_study
 from lab.report.answers import comparison_page
 from lab.report.document import Document, Heading, Picture, Sentence, Table
 from lab.report.pages import run_in_short, run_page, study_page
@@ -188,7 +188,7 @@ def test_where_no_sigterm_comes_before_it_is_said_that_the_drain_does_not_matter
     rng = np.random.default_rng(18)
     folders = {
         (name, drain): write_run(
-            tmp_path / f"{name}-{drain}", rng, name=name, lingers=1.0, parameters={"drain_seconds": drain}
+            tmp_path / f"{name}-{drain}", rng, name=name, lingers=1.0, drain=drain, parameters={"drain_seconds": drain}
         )
         for name in ("stop-task", "crash", "hang")
         for drain in (0.0, 20.0)
@@ -223,8 +223,81 @@ def test_pages_sections_and_tables_are_in_the_order_of_the_experiments(tmp_path:
         "When a task was stopped", "During a rollout", "When an application crashed",
     ]  # fmt: skip
     in_order = ["stop-task", "stop-task", "rollout", "rollout", "crash", "crash"]
-    assert [row[0] for row in matrix.rows] == in_order
-    assert [row[1] for row in matrix.rows] == ["no load balancer", "load balancer"] * 3
+    assert [row[0] for row in matrix.rows] == [*in_order, "crash"]
+    ways = ["no load balancer", "load balancer"]
+    assert [row[1] for row in matrix.rows] == [*ways, *ways, ways[0], "no load balancer, on a stack with one", ways[1]]
     assert [part.text.partition(":")[0] for part in page.parts if isinstance(part, Heading) and part.anchor] == in_order
     links = {part.anchor: part.text for part in page.parts if isinstance(part, Heading)}
-    assert [links[link].partition(":")[0] for link in matrix.links] == in_order
+    assert [links[link].partition(":")[0] for link in matrix.links] == [*in_order, "crash"]
+
+
+def _unread(folder: Path, drain: float, *, name: str = "stop-task", swept: bool = False) -> Path:
+    """A run of a service that ends at once, whatever its drain_seconds."""
+    run = write_run(
+        folder, np.random.default_rng(20), name=name, lingers=2.0, parameters={"drain_seconds": drain} if swept else {}
+    )
+    record = json.loads((run / "run.json").read_text())
+    record["experiment"]["task"] = {"drain_seconds": drain}
+    (run / "run.json").write_text(json.dumps(record))
+    return run
+
+
+def _said(study: Study) -> str:
+    """In the headline, the tables, and the titles of pictures of a study, and by `lab table`."""
+    page, table = study_page(study), table_page([study])
+    text = io.StringIO()
+    for each in (page, table):
+        write(each, Console(file=text, width=10_000))
+    captions = [part.caption for part in page.parts if isinstance(part, Picture)]
+    return " ".join([*captions, *text.getvalue().split()])
+
+
+def test_a_service_that_does_not_read_its_drain_is_not_said_to_serve_on(tmp_path: Path) -> None:
+    runs = [_unread(tmp_path / f"{drain}", drain, swept=True) for drain in (0.0, 20.0)]
+    (tmp_path / "study").mkdir()
+    said = _said(study := write_study(tmp_path / "study", runs, {}))
+
+    assert "serves on" not in said
+    assert "if the application ends at once, though drain_seconds is 20." in said
+    assert "20: ends at once" in said
+    repeats = "The service ended at once at every drain_seconds (0 and 20): it does not read DRAIN_SECONDS, so these"
+    assert said.count(repeats) == 2  # on the page, and by `lab table`
+    assert "examples/serve_on.sh" in said
+    assert list(table_page([study]).values["cells"][1].items())[1] == (
+        "column",
+        "no load balancer, ends at once, though drain_seconds is 20",
+    )
+
+
+def test_services_that_follow_their_drain_and_that_do_not_are_not_one_column(tmp_path: Path) -> None:
+    """The crash of either is told by the stop of the same study; in one study of both, only its setting is named."""
+    folders = []
+    for name, make in (("not", _unread), ("follows", None)):
+        (folder := tmp_path / name).mkdir()
+        runs = [
+            make(folder / event, 20.0, name=event)
+            if make
+            else write_run(folder / event, np.random.default_rng(21), name=event, lingers=2.0, drain=20.0)
+            for event in ("stop-task", "crash")
+        ]
+        write_study(folder, runs, {})
+        folders.append(folder)
+    (table,) = [part for part in table_page(read_studies(folders)).parts if isinstance(part, Table)]
+    heads = ["no load balancer, ends at once, though drain_seconds is 20", "no load balancer, serves on for 20 s"]
+    assert list(table.head[1:]) == heads
+    assert "-" not in [cell for row in table.rows for cell in row]
+
+    (tmp_path / "both").mkdir()
+    study = write_study(tmp_path / "both", [each.folder for at in folders for each in read_study(at).measured], {})
+    (table,) = [part for part in table_page([study]).parts if isinstance(part, Table)]
+    assert list(table.head[1:]) == [heads[0], "no load balancer, drain_seconds 20", heads[1]]
+    assert "A service ended at once, though drain_seconds was 20: it does not follow DRAIN_SECONDS." in _said(study)
+
+
+def test_a_crash_alone_tells_nothing_of_the_drain(tmp_path: Path) -> None:
+    runs = [_unread(tmp_path / f"{drain}", drain, name="crash", swept=True) for drain in (0.0, 20.0)]
+    (tmp_path / "study").mkdir()
+    said = _said(write_study(tmp_path / "study", runs, {}))
+    assert "serves on" not in said
+    assert "ends at once" not in said
+    assert "with drain_seconds 20" in said
