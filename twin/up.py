@@ -21,7 +21,7 @@ from twin.machine.reporting import reporting
 from twin.machine.state import StateFolder
 from twin.options import Options
 from twin.stack.limits import check_health_checks
-from twin.stack.own_stack import ANY_PATH, own_stack
+from twin.stack.own_stack import ANY_PATH, NAME, own_stack
 from twin.stack.terraform import Stack, load_stack
 from twin.tasks.presence import require_program, wrapped_node
 from twin.tasks.program import Command, command_of
@@ -182,8 +182,8 @@ def _stack(options: Options) -> Stack:
             raise BadInput("--region is for --empty: a stack names its own Region. Leave it out, or set SC_REGION.")
         return Stack("empty", options.region, {}, {}, {})
     if not (options.synth or options.empty or _SYNTH.exists()):
-        if _is_of_a_dockerfile_alone():
-            print(f"twin: there is no {_SYNTH}: the CMD of {_DOCKERFILE} runs, as with --command", flush=True)
+        if program := _of_ones_own(options):
+            print(f"twin: there is no {_SYNTH}: {program} runs, as with --command", flush=True)
             return own_stack(_REGION)
         raise BadStack(
             f"{_SYNTH} does not exist: run `make synth`, name a synthesized stack with --synth, or start a service of "
@@ -202,9 +202,14 @@ def _tell_unused_settings(environ: Mapping[str, str]) -> None:
         print(f"twin: {', '.join(settings)} is for `make synth` alone: --command has {options}", file=sys.stderr)
 
 
-def _is_of_a_dockerfile_alone() -> bool:
-    """Whether a service of the user's own is in the current folder, and nothing that has a stack of its own."""
-    return _DOCKERFILE.exists() and not any(next(Path().glob(it), None) for it in ("cdktf.json", "*.tf", str(FILE)))
+def _of_ones_own(options: Options) -> str | None:
+    """What a service of the user's own in the current folder runs; None: there is none, or what has its own stack."""
+    if any(next(Path().glob(it), None) for it in ("cdktf.json", "*.tf")):
+        return None
+    named = Programs(file=options.programs or FILE, given=options.program).watched()
+    if NAME in named and named[NAME].command.words:
+        return f"programs.{NAME}"
+    return f"the CMD of {_DOCKERFILE}" if _DOCKERFILE.exists() and not named else None
 
 
 def _given_region(environ: Mapping[str, str]) -> str | None:

@@ -245,6 +245,10 @@ def test_neither_a_stack_nor_a_service(twin_cli: Command, tmp_path: Path, monkey
     ran = twin_cli("up", *state)
     assert "there is no cdktf.out: the CMD of Dockerfile runs" in ran.out
     assert_refused(ran, 2, "The CMD of Dockerfile: /no/serve is not there")
+    (tmp_path / "twin.toml").write_text('[programs.serviceconnect]\ncommand = "/no/serve --fast"\n')
+    ran = twin_cli("up", *state)
+    assert "there is no cdktf.out: programs.serviceconnect runs" in ran.out
+    assert_refused(ran, 2, "twin.toml: programs.serviceconnect.command: /no/serve is not there")
     (tmp_path / "main.tf").touch()  # whose stack it is then
     assert_refused(twin_cli("up", *state), 2, "cdktf.out does not exist")
 

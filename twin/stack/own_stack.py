@@ -17,12 +17,14 @@ from twin.errors import BadInput
 from twin.stack.limits import missing_program
 from twin.stack.terraform import Stack, read_stack
 
-__all__ = ["ANY_PATH", "own_stack"]
+__all__ = ["ANY_PATH", "NAME", "own_stack"]
 
 ANY_PATH = "$default"
 """The route key that matches every request."""
 
-_NAME = "serviceconnect"
+NAME = "serviceconnect"
+"""Of the service, and of what its container is in a twin.toml: `[programs.serviceconnect]`."""
+
 _PORT = 8080  # the container's; {port} is another for each task, all of which are on this machine
 _ROUTE = re.compile(r"\$default|[A-Z]+ /\S*")
 _PATH = re.compile(r"/\S*")
@@ -98,11 +100,11 @@ def _content(region: str, routes: list[str], health: dict[str, Any] | None, hold
             }
             for number, zone in enumerate("ab")
         },
-        "aws_service_discovery_http_namespace": {"main": {"name": _NAME}},
-        "aws_ecs_cluster": {"main": {"name": _NAME}},
+        "aws_service_discovery_http_namespace": {"main": {"name": NAME}},
+        "aws_ecs_cluster": {"main": {"name": NAME}},
         "aws_ecs_task_definition": {
             "main": {
-                "family": _NAME,
+                "family": NAME,
                 "cpu": "256",
                 "memory": "512",
                 "network_mode": "awsvpc",
@@ -112,7 +114,7 @@ def _content(region: str, routes: list[str], health: dict[str, Any] | None, hold
         },
         "aws_ecs_service": {
             "main": {
-                "name": _NAME,
+                "name": NAME,
                 "cluster": "${aws_ecs_cluster.main.arn}",
                 "task_definition": "${aws_ecs_task_definition.main.arn}",
                 "desired_count": 3,
@@ -128,16 +130,16 @@ def _content(region: str, routes: list[str], health: dict[str, Any] | None, hold
                     "service": [
                         {
                             "port_name": "http",
-                            "discovery_name": _NAME,
-                            "client_alias": {"dns_name": _NAME, "port": _PORT},
+                            "discovery_name": NAME,
+                            "client_alias": {"dns_name": NAME, "port": _PORT},
                             "timeout": {"idle_timeout_seconds": 300, "per_request_timeout_seconds": 31},
                         }
                     ],
                 },
             }
         },
-        "aws_apigatewayv2_api": {"main": {"name": _NAME, "protocol_type": "HTTP"}},
-        "aws_apigatewayv2_vpc_link": {"main": {"name": _NAME, "security_group_ids": [], "subnet_ids": subnets}},
+        "aws_apigatewayv2_api": {"main": {"name": NAME, "protocol_type": "HTTP"}},
+        "aws_apigatewayv2_vpc_link": {"main": {"name": NAME, "security_group_ids": [], "subnet_ids": subnets}},
         "aws_apigatewayv2_integration": {
             "main": {
                 "api_id": "${aws_apigatewayv2_api.main.id}",
@@ -169,7 +171,7 @@ def _content(region: str, routes: list[str], health: dict[str, Any] | None, hold
         },
     }
     discovered = {
-        "name": _NAME,
+        "name": NAME,
         "namespace_id": "${aws_service_discovery_http_namespace.main.id}",
         "depends_on": ["aws_ecs_service.main"],
     }
@@ -177,14 +179,14 @@ def _content(region: str, routes: list[str], health: dict[str, Any] | None, hold
         "authorization": "NONE",
         "cluster_name": "${aws_ecs_cluster.main.name}",
         "container_name": "app",
-        "discovery_name": _NAME,
+        "discovery_name": NAME,
         "gateway_url": "${aws_apigatewayv2_api.main.api_endpoint}",
         "namespace_name": "${aws_service_discovery_http_namespace.main.name}",
         "region": region,
         "service_name": "${aws_ecs_service.main.name}",
     }
     return {
-        "//": {"metadata": {"stackName": _NAME}},
+        "//": {"metadata": {"stackName": NAME}},
         "provider": {"aws": [{"region": region}]},
         "resource": resource,
         "data": {"aws_service_discovery_service": {"main": discovered}},
