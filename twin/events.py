@@ -205,9 +205,9 @@ def report(part: str, error: BaseException, *, answered: bool = False) -> None:
     _logger.error("%s failed", part, exc_info=error, extra={"answered": answered})
 
 
-def news(what: str) -> None:
-    """Say what has happened, each time that it does: what is reported otherwise is not said again within a minute."""
-    _logger.warning("%s", what, extra={"news": True})
+def news(what: str, *, each_time: bool = True) -> None:
+    """Say what has happened; not *each_time*: not again within a minute, as what is reported otherwise."""
+    _logger.warning("%s", what, extra={"news": True, "each_time": each_time})
 
 
 def accident(what: str) -> None:

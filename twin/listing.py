@@ -26,6 +26,7 @@ _WATCH_INTERVAL = 1.0  # seconds
 _COLUMNS = ("task", "host", "zone", "revision", "status", "health", "registered", "", "started", "why stopped")
 _NARROW = 130  # columns of a terminal, below which a row leaves out
 _LEFT_OUT = ("host", "zone", "revision", "started")
+_WIDE = 160  # columns, from which on an id is whole: ECS's API takes no beginning of one, the twin's commands do
 _OF_THE_TWIN = ("fronts", "calls", "left_out", "perhaps_not_on_aws", "complaints", "programs_error")
 _UNPLACED = "was unable to place"  # of a service's event, in ECS's words
 
@@ -177,6 +178,7 @@ def _table(
         if task["lastStatus"] == "STOPPED" and not stopped:
             continue
         row = dict(zip(_COLUMNS, _row(task, addresses, requests, primary), strict=True))
+        row["task"] = row["task"] if width >= _WIDE else row["task"][:12]
         table.add_row(*(Text(row[name], no_wrap=True, overflow="ellipsis") for name in shown))
     return table
 
@@ -278,7 +280,7 @@ def _row(
     address = addresses.get(identifier, "-")
     started: datetime | None = task.get("startedAt")
     return [
-        identifier[:12],
+        identifier,
         details["privateDnsName"].partition(".")[0],
         task["availabilityZone"],
         _revision(task, primary),

@@ -16,7 +16,7 @@ from twin.foreground import Foreground
 from twin.machine.files import last_line, write_json
 from twin.machine.state import StateFolder
 from twin.options import Options
-from twin.tasks.health import INTERVAL
+from twin.tasks.health import INTERVAL, way_out
 
 __all__ = ["announce", "require_steady", "until_steady", "until_up", "why_not_up"]
 
@@ -191,10 +191,11 @@ def _why_not_steady(ecs: Ecs, service: Service, logs: Path) -> str | None:
         return why_not_up(ecs, service, logs)
     identifier, why = list(because.items())[-1]
     log = logs / identifier / "health.log"
-    said = f"; the last output of the check is {last!r}" if (last := last_line(log)) else ""
+    last = last_line(log)
+    said = f"; the last output of the check is {last!r}" if last else ""
     return (
         f"Service {service.name} does not come up: its tasks run, {len(because)} of them have failed their health "
-        f"checks, and none has passed ({why}){said}. See {log}; docs/own-service.md says what a health check must be."
+        f"checks, and none has passed ({why}){said}. See {log}; {way_out(last)}."
     )
 
 

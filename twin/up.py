@@ -91,6 +91,8 @@ def run(options: Options) -> int:
 
 def _require_ports(options: Options) -> None:
     """Nothing, if the twin can listen on both of its ports."""
+    if options.port == options.aws_port:
+        raise BadInput(f"--port and --aws-port are both {options.port}: give two.")
     taken = {}
     for option, port in (("--port", options.port), ("--aws-port", options.aws_port)):
         if not 1 <= port <= 65535:

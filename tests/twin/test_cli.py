@@ -49,6 +49,12 @@ def assert_refused(ran: Ran, exit_code: int, *words: str) -> None:
     assert all(word in sentence[0] for word in words), sentence[0]
 
 
+def test_one_port_for_both(twin_cli: Command, tmp_path: Path) -> None:
+    port = str(free_port())
+    refused = twin_cli(*up(tmp_path, "--port", port, "--aws-port", port))
+    assert_refused(refused, 2, f"--port and --aws-port are both {port}: give two.")
+
+
 @pytest.mark.parametrize("option", ["--port", "--aws-port"])
 def test_a_taken_port(twin_cli: Command, tmp_path: Path, option: str) -> None:
     with socket.socket() as other:

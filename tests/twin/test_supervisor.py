@@ -194,7 +194,7 @@ def test_env_lets_the_aws_cli_ask(twin: RunningTwin) -> None:
 def test_ps_lists_the_tasks_and_what_is_not_in_the_twin(twin: RunningTwin) -> None:
     listing = twin.says("ps", "--left-out")
 
-    assert all(t["taskArn"].rsplit("/", 1)[-1][:12] in listing for t in twin.tasks())
+    assert all(t["taskArn"].rsplit("/", 1)[-1] in listing for t in twin.tasks())
     assert "aws_vpc_endpoint" in listing
 
 
@@ -311,7 +311,7 @@ def test_stopped_tasks_are_listed_where_all_are_asked_for(twin: RunningTwin, mon
 
     def listed(*options: str) -> dict[str, str]:
         text = twin.says("ps", *options)
-        return {line.split()[0]: line for line in text.splitlines() if re.match(r"[0-9a-f]{12} ", line)}
+        return {line.split()[0]: line for line in text.splitlines() if re.match(r"[0-9a-f]{32} ", line)}
 
     def running() -> list[str]:
         return [task["taskArn"] for task in twin.tasks() if task["lastStatus"] == "RUNNING"]
@@ -321,8 +321,8 @@ def test_stopped_tasks_are_listed_where_all_are_asked_for(twin: RunningTwin, mon
 
     wait_until(lambda: states() == ["STOPPED"], "the task has stopped", timeout=60)
     wait_until(lambda: len(running()) == 3, "another task is in its place")
-    assert listed().keys() == {arn.rsplit("/", 1)[-1][:12] for arn in running()}
-    assert " STOPPED " in listed("-a")[stopped[:12]]
+    assert listed().keys() == {arn.rsplit("/", 1)[-1] for arn in running()}
+    assert " STOPPED " in listed("-a")[stopped]
 
 
 def test_killed_with_its_watchdog_replaced_nothing_is_left(twin: RunningTwin) -> None:

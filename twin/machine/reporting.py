@@ -70,7 +70,7 @@ class _Reports(logging.Handler):
         now = time.monotonic()
         self._reported = {said: at for said, at in self._reported.items() if now - at < _REPEATED_AFTER}
         is_news = getattr(record, "news", False)
-        if message in self._reported and not is_news:
+        if message in self._reported and not getattr(record, "each_time", False):
             return
         self._reported[message] = now
         if error is not None:

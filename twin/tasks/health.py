@@ -20,10 +20,14 @@ from typing import Any
 from twin.aws.ecs.model import HealthStatus
 from twin.machine.addresses import Address
 
-__all__ = ["INTERVAL", "HealthCheck", "HealthState", "health_paths", "search_path", "statuses"]
+__all__ = ["INTERVAL", "LISTEN", "HealthCheck", "HealthState", "health_paths", "search_path", "statuses", "way_out"]
+
+LISTEN = "listen on {host} and {port} of --command, or on HOST and PORT of its environment (docs/own-service.md)"
+"""What each program is asked to do, in words for the user."""
 
 # With a blank before the port as nc takes them.
 _LOCALHOST = re.compile(r"\b(?:localhost|127\.0\.0\.1)(?:([: ])(\d+)\b)?")
+_REFUSED = re.compile(r"(?i)connection refused|couldn't connect")  # the latter as curl says it
 _URL_PATH = re.compile(r"https?://[^/\s\"']+(/[^\s\"'|;&?]*)")
 INTERVAL = 30  # seconds between two checks, and before the first, where nothing is given [ecs]
 _STAND_INS = Path(__file__).with_name("stand_ins")
@@ -89,6 +93,13 @@ def health_paths(definition: Mapping[str, Any]) -> list[str]:
     """The paths of the URLs in a container's health check; empty if it has none."""
     command = (definition.get("healthCheck") or {}).get("command", [])
     return sorted({path for word in command for path in _URL_PATH.findall(word)})
+
+
+def way_out(output: str) -> str:
+    """What to do about a health check that fails with this last line of *output*."""
+    if _REFUSED.search(output):
+        return f"the program does not {LISTEN}"
+    return "docs/own-service.md says what a health check must be"
 
 
 def search_path(path: str) -> str:

@@ -441,7 +441,9 @@ class Life:
             said = last_line(log) if status is HealthStatus.UNHEALTHY else None
             self._step_of(container, f"health {status.value}", **({"output": said} if said is not None else {}))
             if self._disturbance == Disturbance():  # else the fault is in the event log, and on purpose
-                self._around.health_changed(self.task, said)
+                here = self._main.address  # another task's output is the same but for it
+                of_any = said and said.replace(str(here), "{host}:{port}").replace(here.host, "{host}")
+                self._around.health_changed(self.task, of_any)
             self._around.events.publish(TaskChanged(self.task.id))
 
     async def _is_healthy(

@@ -13,11 +13,12 @@ from twin.aws.client import Aws
 from twin.aws.ecs.model import Task, TaskStatus
 from twin.aws.ecs.ports import Instances
 from twin.errors import BadInput
-from twin.events import Events, ParametersChanged
+from twin.events import Events, ParametersChanged, news
 from twin.machine.addresses import Address
 from twin.machine.machine import Machine
 from twin.parameters import Parameters
 from twin.tasks.client import Clients
+from twin.tasks.health import LISTEN, way_out
 from twin.tasks.programs import Programs
 from twin.tasks.traffic import Traffic
 
@@ -93,12 +94,15 @@ class Surroundings:
         self.parameters = event.parameters
 
     def health_changed(self, task: Task, output: str | None) -> None:
-        """*task* has become UNHEALTHY, with the last *output* of its health check, or healthy (None)."""
+        """*task* has become UNHEALTHY, with the last *output* of its health check, or healthy (None).
+
+        The output is without the task's address, so that those of two tasks can be the same.
+        """
         service = _whose(task)
         outputs = self._unhealthy.setdefault(service, [])
         if output is None:
             if len(outputs) >= _AGAIN_AND_AGAIN:
-                _logger.warning("A task of %s passes its health check again", service)
+                news(f"A task of {service} passes its health check again", each_time=False)
             self._unhealthy.pop(service)
         else:
             outputs.append(output)
@@ -149,8 +153,8 @@ class Surroundings:
         """The application of *task*, of which that was said, accepts connections now."""
         self._deaf = [other for other in self._still_deaf() if other is not task]
         if not any(_whose(other) == _whose(task) for other in self._deaf):
-            # No news of its own: where the warning is not said again within a minute, this is not either.
-            _logger.warning("All tasks of %s accept connections now", _whose(task))
+            # Where the warning is not said again within a minute, this is not either.
+            news(f"All tasks of {_whose(task)} accept connections now", each_time=False)
 
     def _still_deaf(self) -> list[Task]:
         return [task for task in self._deaf if task.desired_status is TaskStatus.RUNNING]
@@ -163,14 +167,11 @@ def _whose(task: Task) -> str:
 
 def _unhealthy(whose: str, output: str) -> str:
     said = f"its last output is {output!r}" if output else "it writes nothing"
-    return (
-        f"Tasks of {whose} become UNHEALTHY again and again by their health check: {said} "
-        "(docs/own-service.md says what it must be)"
-    )
+    return f"Tasks of {whose} become UNHEALTHY again and again by their health check: {said}; {way_out(output)}"
 
 
 def _deaf(whose: str, since: str = "") -> str:
     return (
-        f"Tasks of {whose} run and accept no connection yet{since}: the program starts slowly, or it does not listen "
-        "on {host} and {port} of --command, or on HOST and PORT of its environment (docs/own-service.md)"
+        f"Tasks of {whose} run and accept no connection yet{since}: the program starts slowly "
+        f"(--register-when-healthy is for that), or it does not {LISTEN}"
     )

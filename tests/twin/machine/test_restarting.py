@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.twin.running import PROJECT, STARTS_WITHIN, TwinFactory, events_in
+from twin.events import news
 from twin.machine.addresses import free_port
 from twin.machine.reporting import reporting
 from twin.machine.restarting import kept, watch_clock
@@ -65,6 +66,18 @@ def test_what_a_thread_or_a_forgotten_task_raises_is_reported(capsys: pytest.Cap
     assert [line["message"] for line in logged] == ["thread counter failed", "Task exception was never retrieved"]
     assert all("Traceback" in line["traceback"] for line in logged)
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_news_are_no_warnings_and_may_be_said_each_time(capsys: pytest.CaptureFixture[str]) -> None:
+    logged: list[dict[str, Any]] = []
+    with reporting(lambda kind, **details: logged.append(details)):
+        for _ in range(2):
+            news("deployed")
+            news("all is well", each_time=False)
+
+    assert [line["message"] for line in logged] == ["deployed", "all is well", "deployed"]
+    assert {line["step"] for line in logged} == {"news"}
+    assert capsys.readouterr().err.count("twin: deployed") == 2
 
 
 def test_work_that_returns_is_done_and_a_log_that_fails_ends_nothing() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from twin.aws.ecs.model import HealthStatus
 from twin.machine.addresses import Address
-from twin.tasks.health import HealthCheck, HealthState, search_path
+from twin.tasks.health import HealthCheck, HealthState, search_path, way_out
 
 TASK = Address("127.64.1.1", 8080)
 
@@ -160,4 +160,6 @@ def test_wget_says_why_it_fails(tmp_path: Path) -> None:
     done = wget(tmp_path, "wget -q --spider http://127.0.0.1:1/ready")
     assert done.returncode == 1
     assert done.stderr.startswith("wget: can't connect to http://127.0.0.1:1/ready: ")
+    assert way_out(done.stderr).startswith("the program does not listen on {host} and {port}")
+    assert way_out("wget: server returned error: HTTP/1.1 404 Not Found").endswith("says what a health check must be")
     assert wget(tmp_path, "wget -q").stderr == "wget: no URL is given\n"

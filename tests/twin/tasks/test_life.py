@@ -449,7 +449,8 @@ def test_an_application_that_does_not_listen_is_registered_when_the_wait_is_over
     assert "does not listen" in steps
     said, later = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
     assert (
-        "accept no connection yet, 1 s after their start: the program starts slowly, or it does not listen on" in said
+        "accept no connection yet, 1 s after their start: the program starts slowly (--register-when-healthy is for "
+        "that), or it does not listen on" in said
     )
     assert later == "All tasks of service shop accept connections now"
 
@@ -737,7 +738,7 @@ def test_a_health_check_that_cannot_be_started_has_failed(tmp_path: Path, caplog
 def test_tasks_that_are_unhealthy_again_and_again_are_reported_with_what_their_check_says(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    echo = f"echo no such table; test -e {tmp_path}/fit"
+    echo = f"echo no table at 127.0.0.1:8080; test -e {tmp_path}/fit"
     check = {"command": ["CMD-SHELL", echo], "interval": 0.1, "retries": 1}
     told: list[str] = []
 
@@ -769,7 +770,7 @@ def test_tasks_that_are_unhealthy_again_and_again_are_reported_with_what_their_c
         == record.getMessage()
         == (
             "Tasks of service shop become UNHEALTHY again and again by their health check: "
-            "its last output is 'no such table' (docs/own-service.md says what it must be)"
+            "its last output is 'no table at {host}:{port}'; docs/own-service.md says what a health check must be"
         )
     )
 
