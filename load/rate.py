@@ -13,7 +13,7 @@ _STARTED = 0.5  # seconds in which processes hear of the start, and make their u
 _LATE, _LATE_FOR = 0.5, 5.0
 
 _MORE = (
-    "where the target takes no more connections, no load sends more; else give more --users, each of whom has 256 "
+    "Where the target takes no more connections, no load sends more; else give more --users, each of whom has 256 "
     "requests under way at most, more connections to `pooled:N`, or take more processes (Locust's --processes) or a "
     "faster machine."
 )
@@ -65,16 +65,21 @@ def behind_sentence(rate: float) -> str:
     """What it means where requests are behind, and what helps."""
     return (
         f"For {_LATE_FOR:g} s or more requests were sent over half a second after they were due: {rate:,g} requests/s "
-        f"could not be kept up, and the wait to be sent is in the response times: {_MORE}"
+        f"could not be kept up, and the wait to be sent is in the response times. {_MORE}"
     )
 
 
-def missed_sentence(sent: float, asked: float, worker_lost: bool) -> str:
-    """What a missed rate means and what helps, from requests per second."""
-    number = f"{sent:,.0f}" if sent >= 10 else f"{sent:.2g}"
+def missed_sentence(sent: int, asked: float, seconds: float, worker_lost: bool) -> str:
+    """What a missed rate means and what helps: `sent` in so many seconds, of `asked` requests per second."""
+    rate = sent / seconds
+    number = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
     if worker_lost:
         return (
             f"{number} of {asked:,g} requests/s are in the counts: a process of Locust stopped, or its reports did not "
             "arrive."
         )
-    return f"{number} of {asked:,g} requests/s could be sent, and the wait to be sent is in the response times: {_MORE}"
+    return (
+        f"{number} of {asked:,g} requests/s could be sent, and the wait to be sent is in the response times. About "
+        f"{asked * seconds - sent:,.0f} requests that were due were never sent and are in no percentile, so these are "
+        f"too low. {_MORE}"
+    )

@@ -82,9 +82,14 @@ class Findings:
     accidents: tuple[Accident, ...]  # what the twin itself lost meanwhile
 
     @property
+    def sent(self) -> int:
+        """Requests that were sent, as far as it is known."""
+        return self.requests + (self.unfinished or 0)
+
+    @property
     def rate(self) -> float:
         """Requests per second that were sent."""
-        return (self.requests + (self.unfinished or 0)) / self.duration if self.duration else 0.0
+        return self.sent / self.duration if self.duration else 0.0
 
     @property
     def failed_share(self) -> float:
@@ -101,7 +106,7 @@ class Findings:
         """Whether less of the rate that was asked for was sent: the load was not what was planned."""
         if not self.asked_rate or not self.duration:
             return False
-        return is_missed(self.requests + (self.unfinished or 0), self.asked_rate, self.duration, self.users)
+        return is_missed(self.sent, self.asked_rate, self.duration, self.users)
 
     @property
     def refused_from_stop(self) -> bool:

@@ -222,8 +222,11 @@ class RunRecord(_Record):
     @property
     def ended_early(self) -> bool:
         """Whether the load is known to have ended before the time that was asked for."""
-        asked = self.settings.run_time_s
-        return bool(asked) and self.duration_s is not None and self.duration_s < (asked or 0) - _EARLY
+        asked, lasted = self.settings.run_time_s, self.duration_s
+        if lasted is not None and self.start is not None and self.end is not None:
+            # Locust's timer runs from the start of the test, which is before the first users.
+            lasted = max(lasted, self.end - self.start)
+        return bool(asked) and lasted is not None and lasted < (asked or 0) - _EARLY
 
     @property
     def is_whole(self) -> bool:

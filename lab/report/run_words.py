@@ -218,7 +218,9 @@ def unnamed(findings: Findings) -> bool:
 def load_notes(findings: Findings) -> list[str]:
     """What was amiss with the load itself, or with the twin."""
     lost, missing = len(findings.lost_workers), sum(worker.requests for worker in findings.lost_workers)
-    refused = throttled(findings)
+    refused, missed = throttled(findings), ""
+    if findings.missed_rate:
+        missed = missed_sentence(findings.sent, findings.asked_rate or 0, findings.duration, bool(lost))
     amiss = {
         f"{refused:,} failed because the stage admits no more (429), whatever happened to the tasks: give a smaller "
         "--rate, or set throttle_rate and throttle_burst.": refused,
@@ -226,7 +228,7 @@ def load_notes(findings: Findings) -> list[str]:
         "it, or start the twin with --name-tasks.": unnamed(findings),
         f"{findings.unfinished or 0:,} more requests were under way when the load ended: what became of them is not "
         "known.": findings.unfinished,
-        missed_sentence(findings.rate, findings.asked_rate or 0, bool(lost)): findings.missed_rate,
+        missed: findings.missed_rate,
         f"{lost} of Locust's processes did not report all that they sent: {missing:,} requests, as far as it is known, "
         "and those that they had under way, are in no count.": lost,
         "Locust's statistics were reset during the run: only what came after is counted.": findings.resets,

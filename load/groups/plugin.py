@@ -198,7 +198,7 @@ class Groups:
         self._by = by
         self._use(key_of(by))
         self._detail_key = key_of(detail[1]) if detail else None
-        # Of one answer without a group; None: there was none yet.
+        # Of one answer without a group that is no failure, which says nothing of its key; None: there was none yet.
         self._headers: list[str] | None = None
         self._reported = 0
         self._resets: list[float] = []
@@ -346,7 +346,7 @@ class Groups:
                 return NO_GROUP
 
         group, detail_key = asked(self._key), getattr(self._key, "detail", self._detail_key)
-        if group == NO_GROUP and self._headers is None and _status(getattr(response, "status_code", None)) > 0:
+        if group == NO_GROUP and self._headers is None and 0 < _status(getattr(response, "status_code", None)) < 400:
             self._headers = _names(getattr(response, "headers", None))
         if group in self._counts.admitted:
             return group
@@ -499,10 +499,11 @@ class Groups:
         self._completed = counted
         seconds, latency = self.counts.take()
         rows, even = self.counts.groups(), self.counts.even_parts()
+        for output in self.outputs:  # whose remarks are about all of it
+            output.append(seconds, latency)
         if first:
             print(table(rows, even, self.notes(), self.noun, self.detail_noun), file=sys.stderr)
         for output in self.outputs:
-            output.append(seconds, latency)
             output.replace(rows)
             output.finish(self)
         if first:

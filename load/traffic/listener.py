@@ -11,8 +11,10 @@ import signal
 import sys
 import time
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,7 @@ from locust.web import WebUI
 
 from load.errors import BadOption, LoadError
 from load.groups.plugin import Groups, groups_of
-from load.groups.rows import GroupRow, LatencyRow, SecondRow
+from load.groups.rows import NO_GROUP, GroupRow, LatencyRow, SecondRow
 from load.rate import behind_sentence, due, is_missed, missed_sentence
 from load.traffic.guard import stand_before
 from load.traffic.options import add_options, apply_shape, require_host, resolve
@@ -57,6 +59,12 @@ _BEHIND = "load.behind"
 
 # Answers that take longer than this after the end of the load are worth a word in the terminal.
 _QUIET_WAIT = 2.0
+
+# Why API Gateway answers by itself, by status.
+_REFUSALS = {
+    404: "is each path of --path-mix a route?",
+    429: "the API admits no more. Give a smaller --rate, or set throttle_rate and throttle_burst.",
+}
 
 _logger = logging.getLogger(__name__)
 
@@ -91,6 +99,7 @@ class Listener:
         self._users = 0
         self._changes: list[dict[str, float]] = []
         self._shares: list[tuple[float, float]] = []
+        self._of_no_host: Counter[int] = Counter()  # requests by status
         self._behind = False
         self._ending = False
         self._finished = False
@@ -113,7 +122,7 @@ class Listener:
             on.test_stop.add_listener(self._be_ready_again)
             return
         self.groups.outputs.append(self)
-        self.groups.remarks.append(self._missed_rate)
+        self.groups.remarks += [self._missed_rate, *(partial(self._refused, status) for status in _REFUSALS)]
         if isinstance(environment.runner, MasterRunner):
             environment.runner.register_message(_BEHIND, lambda **_: self._on_behind(environment))
         tell_users(environment, self._on_users, self._on_share)
@@ -137,11 +146,15 @@ class Listener:
             raise StopTest(str(error)) from None
         self._finished = False
         self._users, self._changes, self._shares = self._described_users, [], []
+        self._of_no_host.clear()
         self.recorder.start(now, self._description())
 
     def append(self, seconds: Sequence[SecondRow], latency: Sequence[LatencyRow]) -> None:
         """What came in since."""
         self.recorder.append(seconds, latency)
+        for row in seconds:
+            if row.group == NO_GROUP:
+                self._of_no_host[row.status] += row.requests
 
     def replace(self, rows: Sequence[GroupRow]) -> None:
         """All hosts as they are now."""
@@ -150,6 +163,7 @@ class Listener:
     def reset(self, now: float) -> None:
         """Locust's statistics were reset, and with them the counts."""
         self.recorder.reset(now)
+        self._of_no_host.clear()
 
     def finish(self, groups: Groups) -> None:
         """Complete the folder, and say where it is."""
@@ -216,8 +230,11 @@ class Listener:
             self._changes.append({"at": round(time.time(), 3), "users": users})
 
     def _on_share(self, share: float) -> None:
+        now = time.time()
+        if not self._shares:
+            self.recorder.begin(now)
         if not self._shares or share != self._shares[-1][1]:
-            self._shares.append((time.time(), share))
+            self._shares.append((now, share))
 
     def _on_behind(self, environment: Environment, **_: Any) -> None:
         """Say it once, to whoever follows the test."""
@@ -242,8 +259,16 @@ class Listener:
             # A shape has less than the rate: its mean.
             asked = settings.rate if settings.shape == DEFAULTS["shape"] else round(were_due / seconds, 1)
             if asked and is_missed(sent, asked, seconds, self._described_users):
-                return missed_sentence(sent / seconds, asked, bool(self.groups.lost()))
+                return missed_sentence(sent, asked, seconds, bool(self.groups.lost()))
         return behind_sentence(settings.rate) if self._behind and settings.rate else ""
+
+    def _refused(self, status: int) -> str:
+        """That the gateway answered with this status by itself, and why it may have."""
+        if not (refused := self._of_no_host[status]):
+            return ""
+        total = self.groups.counts.requests
+        which = f"{refused:,} of {total:,}" if refused < total else f"All {refused:,}"
+        return f"{which} requests were answered with {status}, no host known: {_REFUSALS[status]}"
 
     # The web UI: its Start button checks the load's options
 

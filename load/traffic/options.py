@@ -47,7 +47,7 @@ def add_options(parser: LocustArgumentParser, **_: Any) -> None:
     add(
         "rate",
         "<requests/s>",
-        "Requests per second of all users together, however many, answered or not. Default: as many as go",
+        "Requests per second of all users together, however many, answered or not; 0, the default: as many as go",
     )
     add("shape", None, "How users are added and taken away up to the run time", choices=SHAPES)
     add(

@@ -25,6 +25,7 @@ class _Run:
     path: Path
     description: Mapping[str, Any]
     start: float | None = None
+    begun: float | None = None
     end: float | None = None
     resets: list[float] = field(default_factory=list)
     # What is not in the files yet, and how many requests timeline.csv has.
@@ -65,7 +66,7 @@ class Recorder:
         run = self._run
         if run is None or run.start is None or run.end is None:
             return None
-        return run.end - counted_seconds(run.end - run.start, run.end, run.resets), run.end
+        return run.end - counted_seconds(run.end - (run.begun or run.start), run.end, run.resets), run.end
 
     def prepare(self, description: Mapping[str, Any]) -> None:
         """Make the folder of the next run, unless it is there already. Raises LoadError."""
@@ -86,6 +87,11 @@ class Recorder:
         run.start = now
         run.description = {"start": round(now, 3), **description}
         self._write("run.json", partial(results.update_meta, run.path, run.description))
+
+    def begin(self, now: float) -> None:
+        """The load begins, with the first users: on a busy machine some time after the start of the test."""
+        if self._run is not None and self._run.start is not None:
+            self._run.begun = now
 
     def end(self, now: float) -> None:
         """The load ends: no further request is sent, those under way may be answered."""
@@ -140,7 +146,12 @@ class Recorder:
         attempt(partial(results.write_hosts, run.path, run.hosts))
         attempt(partial(self._flush, run))
         end = run.end or now
-        meta = {"end": round(end, 3), "duration_s": round(end - run.start, 3), "resets": run.resets, **more}
+        meta = {
+            "end": round(end, 3),
+            "duration_s": round(end - (run.begun or run.start), 3),
+            "resets": run.resets,
+            **more,
+        }
         if not failures:
             # With totals, a reader holds the files to them.
             requests, failed = (sum(counts) for counts in zip((0, 0), *(host[2:4] for host in run.hosts), strict=True))

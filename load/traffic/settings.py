@@ -127,11 +127,9 @@ def _connections(text: str) -> Connections:
 
 
 def _rate(text: str) -> float | None:
-    if not text:
-        return None
-    if not 0 < _number(text) <= 100_000:
-        raise ValueError("requests per second are needed, above 0 and at most 100000; leave it out for a closed loop.")
-    return float(text)
+    if not 0 <= _number(text or "0") <= 100_000:
+        raise ValueError("requests per second are needed, at most 100000; 0 is a closed loop.")
+    return float(text or "0") or None
 
 
 def _authorization(text: str) -> str:

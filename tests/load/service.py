@@ -7,6 +7,7 @@
 /foreign/hostname  200 and the name in the body, but in no header
 /slow/hostname     as /hostname, a quarter of a second later
 /private/hostname  as /hostname, to requests with an Authorization header; else 401 from the gateway
+/throttled         429 from the gateway itself
 /hang-up           closes the connection in place of an answer
 /never             no answer, and the connection stays open
 /seen              what was asked so far, in JSON: requests, those that got no answer, connections, last Authorization
@@ -55,6 +56,8 @@ async def answer(target: str, headers: Mapping[str, str]) -> tuple[str, str, str
             return "500 Internal Server Error", names, '{"detail": "broken"}'
         case "/foreign/hostname":
             return "200 OK", "", f"{host}\n"
+        case "/throttled":
+            return "429 Too Many Requests", "", '{"message":"Too Many Requests"}'
         case _:
             return "404 Not Found", "", '{"message":"Not Found"}'
 

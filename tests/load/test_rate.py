@@ -55,13 +55,20 @@ def test_requests_are_behind_where_they_have_been_late_for_five_seconds_and_that
 
 
 def test_what_is_behind_is_said_as_what_is_missed() -> None:
-    advice = missed_sentence(50, 100, False).partition(" could be sent, and ")[2]
-    assert behind_sentence(20_000).endswith(f": 20,000 requests/s could not be kept up, and {advice}")
+    wait, _, advice = missed_sentence(500, 100, 10, False).partition(" could be sent, and ")[2].partition(" About ")
+    advice = advice.partition(" too low. ")[2]
+    assert behind_sentence(20_000).endswith(f": 20,000 requests/s could not be kept up, and {wait} {advice}")
 
 
 def test_the_sentence_says_what_was_sent_and_no_cause_that_is_not_known() -> None:
-    assert missed_sentence(2522.4, 20_000, False).startswith("2,522 of 20,000 requests/s could be sent, ")
-    assert missed_sentence(0.25, 0.5, False).startswith("0.25 of 0.5 requests/s could be sent, ")
-    lost = missed_sentence(50, 100, True)
+    assert missed_sentence(25_224, 20_000, 10, False).startswith("2,522 of 20,000 requests/s could be sent, ")
+    assert missed_sentence(5, 0.5, 20, False).startswith("0.25 of 0.5 requests/s could be sent, ")
+    lost = missed_sentence(500, 100, 10, True)
     assert lost.startswith("50 of 100 requests/s are in the counts: ")
     assert "--users" not in lost
+
+
+def test_the_sentence_says_how_many_are_in_no_percentile() -> None:
+    never = "About 365 requests that were due were never sent and are in no percentile, so these are too low. "
+    assert never in missed_sentence(1254, 200, 8.095, False)
+    assert never not in missed_sentence(1254, 200, 8.095, True)

@@ -283,6 +283,7 @@ def test_lines_of_json_with_a_hostname(tmp_path: Path) -> None:
         ({"complete": False, "duration_s": 30.0}, False),
         ({"complete": True, "duration_s": 7.0, "settings": {"run_time_s": 30}}, False),
         ({"complete": True, "duration_s": 29.9, "settings": {"run_time_s": 30}}, True),
+        ({"complete": True, "start": 9.0, "end": 39.0, "duration_s": 28.6, "settings": {"run_time_s": 30}}, True),
         ({"complete": True, "duration_s": 7.0, "settings": {"run_time_s": None}}, True),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -85,6 +86,22 @@ def test_failures_belong_to_the_host_that_answered_and_to_none_else(locust: Any,
     assert {row.status for row in run.timeline if not row.hostname} == {404, 0}
 
 
+@pytest.mark.parametrize(
+    ("mix", "said"),
+    [
+        ("missing=1", r"All \d+ requests were answered with 404, no host known: is each path of --path-mix a route\?"),
+        (
+            "hostname=1,throttled=1",
+            r"\d+ of \d+ requests were answered with 429, no host known: the API admits no more",
+        ),
+    ],
+)
+def test_why_the_gateway_answers_by_itself_is_said(locust: Any, service: str, mix: str, said: str) -> None:
+    _, _, stderr = locust.run("--headless", "-H", service, "-u", "1", "-t", "1s", "--path-mix", mix)
+    assert len(re.findall(said, stderr)) == 1
+    assert "--group-by" not in stderr
+
+
 def test_a_request_without_an_answer_is_sent_once_and_fails(locust: Any, own_service: str) -> None:
     locust.run("--headless", "-H", own_service, "-u", "1", "-t", "1s", "--path-mix", "hang-up=1")
     run = locust.only_run()
@@ -125,7 +142,11 @@ def test_an_open_loop_does_not_wait_for_answers(locust: Any, service: str) -> No
 
 def test_an_open_loop_counts_the_time_that_requests_were_kept_from_being_sent(locust: Any, service: str) -> None:
     locust.locustfile = locust.folder / "one_at_a_time.py"
-    locust.locustfile.write_text("from locustfile import HostnameUser\nHostnameUser.concurrency = 1\n")
+    # As on a busy machine, the first users come some time after the start of the test.
+    locust.locustfile.write_text(
+        "import time\nfrom locust import events\nfrom locustfile import HostnameUser\nHostnameUser.concurrency = 1\n"
+        "events.test_start.add_listener(lambda **_: time.sleep(0.3))\n"
+    )
     mix = ("--path-mix", "slow/hostname=1", "--rate", "50")
     arguments = ("--headless", "-H", service, "-u", "1", "-t", "2s", "--json", "--html", "report.html")
     _, stdout, stderr = locust.run(*arguments, *mix)

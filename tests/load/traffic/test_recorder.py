@@ -175,3 +175,13 @@ def test_the_load_ends_before_its_last_answers_come(tmp_path: Path) -> None:
     feed.complete(1041.0)
     written = meta(tmp_path / "run")
     assert (written["end"], written["duration_s"], written["requests"]) == (1010.25, 10.0, 1)
+
+
+def test_a_load_lasts_from_its_first_users_on(tmp_path: Path) -> None:
+    feed = Feed(tmp_path / "run")
+    feed.recorder.begin(1001.5)
+    feed.recorder.end(1010.25)
+    assert feed.recorder.counted == (1001.5, 1010.25)
+    feed.complete(1010.5)
+    written = meta(tmp_path / "run")
+    assert (written["start"], written["end"], written["duration_s"]) == (1000.25, 1010.25, 8.75)

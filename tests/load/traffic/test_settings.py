@@ -17,6 +17,7 @@ def test_options_left_out_have_their_defaults() -> None:
     assert settings.paths == (("/hostname", 1.0),)
     assert settings.connections == Connections("keep-alive")
     assert settings.rate is None
+    assert settings == LoadSettings.from_options({"rate": "0"})
 
 
 def test_the_root_is_a_path() -> None:
