@@ -61,6 +61,7 @@ def test_a_signal_ends_a_run_with_complete_files_and_report(locust: Any, service
 def test_a_killed_run_leaves_valid_files(locust: Any, service: str) -> None:
     process = locust.start("--headless", "-H", service, "-u", "2", "-r", "2")
     locust.wait_for_requests(process, "timeline.csv")
+    locust.wait_for_requests(process, "hostnames.csv")
     process.kill()
     process.wait(10)
     (path,) = (locust.folder / "results").iterdir()
