@@ -255,13 +255,17 @@ OPTIONS = tuple(
 def with_options(scenario: Scenario, given: Mapping[str, Any]) -> Scenario:
     """*scenario* with each *given* field, an option's as its text. Raises BadInput that names the option and the rule.
 
-    That of `connections_per_request` is in connections/s, and that of `rates` the one rate of all day.
+    That of `connections_per_request` is in connections/s, and that of `rates` the one rate of all day. Without `memory`
+    a `cpu` has the least that Fargate has with it, from the scenario's on.
     """
     if "connections_per_request" in given and len(given) > 1:  # it is divided by the rate
         rest = {field: value for field, value in given.items() if field != "connections_per_request"}
         scenario, given = with_options(scenario, rest), {field: given[field] for field in given.keys() - rest.keys()}
     options = {option.field: option for option in OPTIONS if option.field in given}
     values = {**dict(scenario), **given}
+    if "cpu" in given and "memory" not in given:
+        sizes = next((sizes for units, sizes in FARGATE_MEMORY.items() if str(units) == str(given["cpu"])), ())
+        values["memory"] = next((size for size in sizes if size >= scenario.memory), scenario.memory)
     for field, option in options.items():
         try:
             if field == "rates":

@@ -34,10 +34,11 @@ def costs_page(study: Study, reference: str = "", every_way: bool = False) -> Do
 
 def _parts(study: Study, reference: str, ways: Sequence[Way]) -> Iterator[Part]:
     s = study.scenario
+    each = f" of each of {s.services:,} services" if s.services > 1 else ""
     if study.possible:
         yield from _answer(study)
     yield Sentence(
-        f"{_priced(study.prices)}; USD a month of {HOURS} hours: {plain(s.mean_rate)} requests/s "
+        f"{_priced(study.prices)}; USD a month of {HOURS} hours: {plain(s.mean_rate)} requests/s{each} "
         f"({s.requests / 10**6:,.1f} M a month) of {_kb(s.request_bytes)} with responses of {_kb(s.response_bytes)}; "
         f"{s.tasks} tasks of {s.cpu} CPU units with {s.memory} MiB ({s.architecture}) in {s.azs} zones, "
         f"network: {s.network}.",
@@ -74,7 +75,7 @@ def _priced(prices: PriceBook) -> str:
 
 
 def _headline(study: Study) -> str:
-    rate = f"At {rounded(study.scenario.mean_rate)} requests/s"
+    rate = f"At {rounded(study.scenario.mean_rate)} requests/s{' each' * (study.scenario.services > 1)}"
     one = of_services(study.scenario)
     other = money(model.total(study.against, study.scenario, study.prices))
     if not study.possible:
@@ -88,8 +89,14 @@ def _headline(study: Study) -> str:
     difference = study.difference(SERVICE_CONNECT)
     if abs(difference) < WORTH_SAYING:
         return f"{own}, the same as with {_named(study.against)}."
-    more = "more" if difference > 0 else "less"
-    return f"{own}, {money(abs(difference))} {more} than with {_named(study.against)} ({other})."
+    headline = f"{own}, {_more(difference)} than with {_named(study.against)} ({other})"
+    if (alone := study.leaving_alone) is None:
+        return f"{headline}."
+    return f"{headline}, if all {study.scenario.services:,} leave; if it leaves alone, {_more(alone)} than today."
+
+
+def _more(difference: Decimal) -> str:
+    return f"{money(abs(difference))} {'more' if difference > 0 else 'less'}"
 
 
 def of_services(scenario: Scenario) -> str:
@@ -111,12 +118,8 @@ def _answer(study: Study) -> Iterator[str]:
             f"{money(log)} of that is API Gateway's access log in CloudWatch, "
             f"{plain(study.scenario.gateway_log_bytes)} bytes a request: `--gateway-log-bytes 0` is without it."
         )
-    if (alone := study.leaving_alone) is not None:
-        yield (
-            f"That is if all {study.scenario.services:,} services leave. If this one leaves alone, what they share "
-            f"there is paid as before, and what is new by it alone: {money(abs(alone))} USD a month "
-            f"{'more' if alone > 0 else 'less'} than today."
-        )
+    if study.leaving_alone is not None:
+        yield "If one leaves alone, what all share there is paid as before, and by it alone what is new."
     compared = [way for way in dict.fromkeys((study.against, INTERNAL_ALB)) if way is not SERVICE_CONNECT]
     cheaper = f"Going without is {_cheaper(study, SERVICE_CONNECT, compared)}"
     others = [way for way in compared if way is not WITH_SHARE]

@@ -118,9 +118,8 @@ def test_the_answer_in_a_paragraph(says: Says, default: Scenario, prices: PriceB
     one = default.at_rate(D(1))
     by = bill(PUBLIC_ALB, one, prices).total - bill(SERVICE_CONNECT, one, prices).total
     assert (
-        f"At 100 requests a second a month costs {float(at(SERVICE_CONNECT, 100)):.0f} USD, and "
-        f"{float(at(PUBLIC_ALB, 100)):.0f} with a public ALB of the service's own. A public ALB costs more below "
-        f"{rate:.0f} requests a second, {by:.0f} USD at one."
+        f"Than a public ALB of the service's own only below {rate:.0f} requests a second. It saves {by:.0f} USD a month "
+        f"at one, and at 100 it costs {float(at(SERVICE_CONNECT, 100)):.0f} USD, not {float(at(PUBLIC_ALB, 100)):.0f}."
     ) in readme
     inner = {
         bill(INTERNAL_ALB, default.at_rate(D(r)), prices).total
@@ -129,7 +128,7 @@ def test_the_answer_in_a_paragraph(says: Says, default: Scenario, prices: PriceB
     }
     (three,) = {f"{usd:.0f}" for usd in inner}
     assert (
-        f"the internal ALB costs {three} USD a month more at 1 to 10 requests a second, and nothing above "
+        f"the internal ALB behind it costs {three} USD a month at 1 to 10 requests a second, and nothing above "
         f"{first(default, prices, INTERNAL_ALB):.0f}"
     ) in readme
     for alb in (PUBLIC_ALB, INTERNAL_ALB, way_named("cloudfront-alb")):

@@ -92,9 +92,9 @@ def test_services_that_share_the_network_are_named(prices: PriceBook) -> None:
     assert " USD for one of 10 services in the VPC, " in found
     assert "NAT gateways are shared by 10 services in equal parts; `--services N`" in found
     assert "Going without is cheaper than a public ALB up to 0.3/s and cheaper than an internal ALB" in found
-    assert (
-        "That is if all 10 services leave. If this one leaves alone, what they share there is paid as before" in found
-    )
+    alone = Study(Scenario(services=10), prices).leaving_alone
+    assert f", if all 10 leave; if it leaves alone, {alone:,.2f} more than today." in found
+    assert "10 requests/s of each of 10 services (" in found
     assert "NAT gateways are this service's alone; " in said(page(Scenario(), prices))
 
 

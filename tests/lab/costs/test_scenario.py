@@ -114,6 +114,12 @@ def test_above_500_requests_a_second_for_each_task_the_proxy_needs_twice_the_cpu
     assert large.at_rate(Decimal(501)).size_with_share == large.size_with_share
 
 
+@pytest.mark.parametrize(("cpu", "memory"), [("512", 1024), (512, 1024), ("1024", 2048), ("256", 512)])
+def test_cpu_alone_has_the_least_memory_that_goes_with_it(cpu: object, memory: int) -> None:
+    assert with_options(Scenario(), {"cpu": cpu}).memory == memory
+    assert with_options(Scenario(cpu=1024, memory=4096), {"cpu": "2048"}).memory == 4096
+
+
 def profile(folder: Path, text: str) -> Path:
     path = folder / "day.csv"
     path.write_text(text)
