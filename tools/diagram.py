@@ -138,7 +138,7 @@ def _services(shown: Facts) -> None:
     clients = Users("clients")
     with Cluster(f"AWS Region {shown.region}", graph_attr=PLAIN):
         routes = [f"{route} to {service.name}" for service in shown.services for route in service.routes]
-        api = APIGateway("API Gateway, HTTP API\n" + "\n".join(routes))
+        api = APIGateway("API Gateway,\nHTTP API\n" + "\n".join(routes))
         cloud_map = CloudMap("Cloud Map: a service\nfor each of them")
         boxes: dict[str, list[Fargate]] = {}
         with Cluster(f"VPC {shown.vpc} without a way to the internet", graph_attr=PLAIN):
@@ -175,7 +175,7 @@ def _one_service(shown: Facts) -> None:
     (service,) = shown.services
     clients = Users("clients")
     with Cluster(f"AWS Region {shown.region}", graph_attr=PLAIN):
-        api = APIGateway("API Gateway, HTTP API\n" + "\n".join(service.routes))
+        api = APIGateway("API Gateway,\nHTTP API\n" + "\n".join(service.routes))
         cloud_map = CloudMap("Cloud Map: the service\nof Service Connect")
         ecs = ElasticContainerService("ECS service with\nService Connect")
         zones = []

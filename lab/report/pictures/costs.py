@@ -30,7 +30,7 @@ CURVES = {
 }
 POINTS = 61
 _TICKS = [step * 10**power for power in range(1, 6) for step in (1, 2, 5)]
-LINEAR = 20  # USD: nearer to no difference than this the scale is linear, beyond it logarithmic
+LINEAR = 20  # USD: about so near to no difference the scale is linear, beyond it more and more logarithmic
 
 
 def write_pictures(study: Study, folder: Path) -> None:
@@ -110,7 +110,7 @@ def _curves(
         return float(model.total(way, scenario, study.prices) - model.total(PUBLIC_ALB, scenario, study.prices))
 
     axes.set_xscale("log")
-    axes.set_yscale("symlog", linthresh=LINEAR)
+    axes.set_yscale("asinh", linear_width=LINEAR)  # as a logarithm for large sums, without the kink of "symlog"
     axes.set_yticks([sign * usd for usd in _TICKS for sign in (-1, 1)] + [0])
     axes.minorticks_off()
     drawn = [way for way in WAYS if way.name in CURVES and way in study.bills]
