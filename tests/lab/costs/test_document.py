@@ -118,8 +118,9 @@ def test_the_answer_in_a_paragraph(says: Says, default: Scenario, prices: PriceB
     one = default.at_rate(D(1))
     by = bill(PUBLIC_ALB, one, prices).total - bill(SERVICE_CONNECT, one, prices).total
     assert (
-        f"Than a public ALB of the service's own only below {rate:.0f} requests a second. It saves {by:.0f} USD a month "
-        f"at one, and at 100 it costs {float(at(SERVICE_CONNECT, 100)):.0f} USD, not {float(at(PUBLIC_ALB, 100)):.0f}."
+        f"Than a public ALB of the service's own only below {rate:.0f} requests a second. It saves {by:.0f} USD a "
+        f"month at one, and at 100 it costs {float(at(SERVICE_CONNECT, 100)):.0f} USD, "
+        f"not {float(at(PUBLIC_ALB, 100)):.0f}."
     ) in readme
     inner = {
         bill(INTERNAL_ALB, default.at_rate(D(r)), prices).total
