@@ -129,7 +129,8 @@ def run(
     outlast: bool = typer.Option(
         False,
         "--outlast",
-        help="On a twin: let a planned stop have so much more than --duration as its tasks take to end.",
+        help="On a twin: let what happens have so much more than --duration as stopped tasks take to end, or the "
+        "gateway's list to expire.",
     ),
     rate: float = typer.Option(
         100,

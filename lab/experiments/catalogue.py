@@ -82,11 +82,14 @@ class Experiment:
         """Whether its load goes on until tasks have ended that serve on after their stop."""
         return self.planned and self.course in (Course.TASKS_STOP, Course.ONE_STOPS)
 
-    def outlasting(self, seconds: float) -> Experiment:
-        """The same with a load that lasts until the tasks have ended which take *seconds* from a planned stop on."""
-        if not self.outlasts:
-            return self
-        return replace(self, seconds=self.seconds + seconds, shows_after=self.shows_after + seconds)
+    def outlasting(self, tasks: float, discovery_ttl: float) -> Experiment:
+        """The same with a load that lasts until all of the event is seen.
+
+        tasks: seconds that tasks take to end from a planned stop on. discovery_ttl: seconds for which the gateway uses
+        its list.
+        """
+        more = max(tasks if self.outlasts else 0.0, discovery_ttl - _LIST if self.has_event else 0.0, 0.0)
+        return replace(self, seconds=self.seconds + more, shows_after=self.shows_after + more) if more else self
 
     def lacks(self, zones: Sequence[str]) -> str:
         """Why a service is too small for it, whose running tasks are in these *zones*; "" where it is not."""
@@ -100,6 +103,7 @@ class Experiment:
 SLOW_START = 15.0
 """Seconds from the start of an application until it listens in `slow-start`: longer than a twin's registration wait."""
 _BEFORE = 3.0  # seconds of load before an event, at least
+_LIST = 5.0  # seconds for which the gateway uses its list of tasks, with which the times of experiments reckon
 _TIMEOUT = 31.0  # seconds: what waits for the gateway's timeout of 30 s is seen in the second after it
 
 

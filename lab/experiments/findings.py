@@ -109,6 +109,11 @@ class Findings:
         return is_missed(self.sent, self.asked_rate, self.duration, self.users)
 
     @property
+    def fails_to_the_end(self) -> bool:
+        """Whether requests failed in the last seconds of the load after an event: more would have failed later."""
+        return self.even_again is not None and self.even_again.reason == "failures"
+
+    @property
     def refused_from_stop(self) -> bool:
         """Whether 503s began with a planned stop, after which no stopped task answered for as long as a second.
 

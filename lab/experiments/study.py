@@ -214,9 +214,11 @@ _AT_ONCE, _MUCH_LATER = 2.0, 5.0  # seconds after a stop, and after `drain_secon
 def _ending(measured: Measured) -> Ending | None:
     """What its own stop showed. Behind a load balancer nobody knows when the SIGTERM came."""
     drain, found = measured.drain, measured.findings[DIRECT]
-    ran_on = found.ran_on
-    if drain is None or ran_on is None or LOAD_BALANCER in measured.runs or not found.experiment.planned:
+    if drain is None or found.ran_on is None or LOAD_BALANCER in measured.runs or not found.experiment.planned:
         return None
+    # Before its SIGTERM a twin may keep a task, as nothing does on AWS without a load balancer.
+    assumed = measured.record.experiment.assumed or {}
+    ran_on = found.ran_on - float(assumed.get("deregistration_delay") or 0.0)
     refused = found.refused_from_stop and drain > 1
     if refused or ran_on < _SLACK * drain:
         return Ending.AT_ONCE if refused or ran_on < _AT_ONCE else Ending.SOONER

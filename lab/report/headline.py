@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from lab.experiments.catalogue import DIRECT
 from lab.experiments.study import Ending, Row
-from lab.report.study_words import DRAIN, UNENDED, swept
+from lab.report.study_words import AT_LEAST, DRAIN, swept
 from lab.report.words import THROUGH, capital, drain, joined, seconds
 
 _MOST_CLAUSES = 3  # of a rule, or a sentence
@@ -181,7 +181,7 @@ def _traffic(row: Row) -> str:
 
 
 def _mark(matrix: Sequence[Row]) -> str:
-    return UNENDED if any(each.unended for row in matrix for each in row.findings) else ""
+    return AT_LEAST if any(each.unended or each.fails_to_the_end for row in matrix for each in row.findings) else ""
 
 
 def _lossless_settings(matrix: Sequence[Row], names: Sequence[str], way: str) -> str:
@@ -202,8 +202,8 @@ def _lossless_settings(matrix: Sequence[Row], names: Sequence[str], way: str) ->
 
 def _lost(row: Row) -> str:
     """Such as `75 of 3,000` or `none of 3,000`."""
-    failed = f"{row.failures:,}" if row.failures else f"none{_mark([row])}"
-    return f"{failed} of {row.requests:,}"
+    failed = f"{row.failures:,}" if row.failures else "none"
+    return f"{failed}{_mark([row])} of {row.requests:,}"
 
 
 def _is_lossless(row: Row) -> bool:

@@ -279,6 +279,7 @@ def _study(study: Study, matrix: Sequence[Row], tested: _Tested) -> Iterator[Par
     yield failed.counted_until(found)
     yield failed.without_sigterm(study.measured)
     yield Sentence(study_words.not_followed(study.measured), "warning")
+    yield Sentence(study_words.luck(study.measured), "warning")
     if matrix:
         yield from table(matrix, study.measured)
         yield Sentence(run_words.beside(study.measured), "facts")
@@ -354,11 +355,12 @@ def _cell(row: Row, figure: str) -> str:
         return "-"
     some = f", in {spread.count} of {row.runs}" if spread.count < row.runs else ""
     if figure == _FROM:
-        told = f"{spread.low:.1f} to {row.figures[_TO].high:.1f}"
+        open_end = study_words.AT_LEAST if any(findings.fails_to_the_end for findings in row.findings) else ""
+        told = f"{spread.low:.1f} to {row.figures[_TO].high:.1f}{open_end}"
     else:
         told = words.spread(spread, words.digits_of(max(findings.failures for findings in row.findings)))
-    if figure == "failures" and any(findings.unended for findings in row.findings):
-        told += study_words.UNENDED
+    if figure == "failures" and any(each.unended or each.fails_to_the_end for each in row.findings):
+        told += study_words.AT_LEAST
     return f"{told}{some}"
 
 

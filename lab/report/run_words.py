@@ -12,7 +12,7 @@ from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, GATEWAY, LOAD_BALANC
 from lab.experiments.findings import Cause, Findings, Flaw
 from lab.experiments.study import Ending, Measured
 from lab.records.run import record_of
-from lab.report.words import THROUGH, capital, joined, seconds, short
+from lab.report.words import THROUGH, capital, joined, seconds, short, uncapital
 from load.rate import missed_sentence
 
 _LEFT = {
@@ -52,10 +52,10 @@ def answer(findings: Mapping[str, Findings]) -> str:
     if flawed is not None:
         until = "" if flawed.flaw in _OF_ANOTHER else " until then"
         return f"{capital(flaw_of(flawed))}, so this run {_no_finding(flawed)}: {_failed(direct).lower()}{until}."
-    text = f"{_failed(direct)} {direct.experiment.when}"
+    text = f"{_at_least(direct)} {direct.experiment.when}"
     for arm, way in {LOAD_BALANCER: "through a load balancer", CLIENT_PROXY: THROUGH[CLIENT_PROXY]}.items():
         if beside := findings.get(arm):
-            text += f"; {way} {_failed(beside).lower()}"
+            text += f"; {way} {uncapital(_at_least(beside))}"
     if direct.unended:
         who = "the task" if len(direct.unended) == 1 else f"{len(direct.unended)} of the tasks"
         text += f"; the load ended before {who} did"
@@ -99,6 +99,11 @@ def _failed(findings: Findings) -> str:
     return f"{failed} of {findings.requests:,} requests failed{unknown}"
 
 
+def _at_least(findings: Findings) -> str:
+    """Such as `At least 817 of 2,000 requests failed`, where some did in the last seconds of the load."""
+    return f"At least {_failed(findings)}" if findings.fails_to_the_end else _failed(findings)
+
+
 def failures(findings: Findings) -> str:
     """Why and when requests failed, such as `All 81 with 503 from the gateway or a proxy, 0.0 s to 1.7 s after ...`."""
     if not findings.failures:
@@ -126,18 +131,27 @@ def hint(measured: Measured) -> str:
 
 
 def _luck(measured: Measured) -> str:
-    """Where a planned stop lost nothing that would have lost requests at another age of the gateway's list; else ""."""
-    findings, assumed = measured.findings[DIRECT], measured.record.experiment.assumed or {}
-    used_for, went_on = assumed.get("discovery_ttl"), findings.went_on
-    if findings.failures or went_on is None or not findings.experiment.planned or not isinstance(used_for, float | int):
+    """What to know of a planned stop that lost nothing, and might have; else ""."""
+    if not (found := spared(measured)):
         return ""
-    if went_on >= used_for:
-        return ""
+    went_on, used_for = found
     return (
         f"This may be luck: a task ended {went_on:.1f} s after it had left Cloud Map, and the gateway uses its list "
         f"for {used_for:g} s. At another age of the list such a stop may lose requests: `--repeat 6` shows "
         f"how many. {SERVE_ON}"
     )
+
+
+def spared(measured: Measured) -> tuple[float, float] | None:
+    """Of a planned stop that lost nothing, though at another age of the gateway's list it would have.
+
+    Seconds for which a task went on after it had left Cloud Map, and for which the gateway uses its list; else None.
+    """
+    findings, assumed = measured.findings[DIRECT], measured.record.experiment.assumed or {}
+    used_for, went_on = assumed.get("discovery_ttl"), findings.went_on
+    if findings.failures or went_on is None or not findings.experiment.planned or not isinstance(used_for, float | int):
+        return None
+    return (went_on, used_for) if went_on < used_for else None
 
 
 def _listens_late(findings: Findings) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lab.experiments.catalogue import DIRECT, GATEWAY, LOAD_BALANCER, UPSTREAM, Experiment
 from lab.experiments.findings import Findings
 from lab.experiments.study import Ending, Measured, Row, Study
-from lab.report.run_words import SERVE_ON, flaw_of
+from lab.report.run_words import SERVE_ON, flaw_of, spared
 from lab.report.words import THROUGH, WAYS, capital, drain, joined, lost_seconds
 
 if TYPE_CHECKING:  # each takes a tenth of a second, and most pages are about neither
@@ -130,6 +130,23 @@ _MEANING = {
 }  # fmt: skip
 
 
+def luck(measured: Sequence[Measured]) -> str:
+    """The runs that may have lost nothing by luck, where no repeat of them did either; "" where there is none."""
+    repeats: dict[tuple[object, ...], list[Measured]] = {}
+    for each in measured:
+        if not each.flaw:
+            key = each.name, tuple(sorted(each.parameters.items())), each.drain, each.ending
+            repeats.setdefault(key, []).append(each)
+    lossless = [own for own in repeats.values() if not any(each.findings[DIRECT].failures for each in own)]
+    lucky = [own[0].label for own in lossless if any(map(spared, own))]
+    if not lucky:
+        return ""
+    return (
+        f"This may be luck: {'; '.join(lucky)} lost none, and a task ended before the gateway's list of it would have "
+        "expired at another age. `--repeat 6` shows how many requests such a stop may lose."
+    )
+
+
 def not_followed(measured: Sequence[Measured]) -> str:
     """That a service does not follow its drain_seconds, and what to do; "" where that was not seen."""
     seen = [each for each in measured if each.ending and not each.flaw]
@@ -171,12 +188,12 @@ def column(measured: Measured, arm: str) -> str:
 ON_ONE = ", on a stack with one"
 """Beside the way that passes by a load balancer."""
 
-UNENDED = "*"
-"""Beside a number of failed requests that does not have those of the end of a task."""
+AT_LEAST = "*"
+"""Beside a number of failed requests, and the last of them, where the load ended before all was seen."""
 
 
 def counted_until(found: Sequence[Findings]) -> str:
-    """How long the load went on after each event, and what UNENDED means if it is there; "" without events."""
+    """How long the load went on after each event, and what AT_LEAST means if it is there; "" without events."""
     after: dict[str, list[float]] = {}
     for each in found:
         if each.after is not None:
@@ -184,12 +201,17 @@ def counted_until(found: Sequence[Findings]) -> str:
     if not after:
         return ""
     text = f"The load went on for {joined([f'{_span(own)} after {event}' for event, own in after.items()])}."
-    if not any(each.unended for each in found):
+    ended = {
+        "before the tasks did that were stopped": any(each.unended for each in found),
+        "while requests failed": any(each.fails_to_the_end for each in found),
+    }
+    if not any(ended.values()):
         known = [each.went_on is not None for each in found if each.experiment.outlasts]
         return f"{text[:-1]}; tasks that were stopped on purpose had ended by then." if known and all(known) else text
+    how = " or ".join(how for how, is_so in ended.items() if is_so)
     return (
-        f"{text} Where a number has a {UNENDED}, the load ended before the tasks did that were stopped: what clients "
-        "see of their end is not measured."
+        f"{text} Where a number has a {AT_LEAST}, the load ended {how}: "
+        "what clients see after that is not measured, and the number is the least."
     )
 
 

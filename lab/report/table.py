@@ -30,6 +30,7 @@ def table_page(studies: Sequence[Study]) -> Document:
         counted_until(found),
         without_sigterm(runs),
         Sentence(study_words.not_followed(runs), "warning"),
+        Sentence(study_words.luck(runs), "warning"),
         run_words.beside(runs),
         Sentence(study_words.unused(studies, "In none of this"), "warning"),
     ]
@@ -82,10 +83,10 @@ def without_sigterm(runs: Sequence[Measured]) -> str:
 
 
 def _failed(found: Sequence[Findings]) -> str:
-    """Such as `75 (0.8 s)`; with repeats `75 (60 to 90), 0.8 (0.6 to 0.9) s`; with UNENDED."""
+    """Such as `75 (0.8 s)`; with repeats `75 (60 to 90), 0.8 (0.6 to 0.9) s`; with AT_LEAST."""
     failed = Spread.of([findings.failures for findings in found], "")
     seconds = Spread.of([findings.failed_seconds for findings in found], "s")
-    unended = study_words.UNENDED if any(each.unended for each in found) else ""
+    unended = study_words.AT_LEAST if any(each.unended or each.fails_to_the_end for each in found) else ""
     if not failed.high:
         return f"none{unended}"
     told = f"{spread(failed)}, {spread(seconds)} s" if failed.count > 1 else f"{spread(failed)} ({spread(seconds)} s)"

@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
@@ -37,7 +38,8 @@ _SILENT = 2.0  # seconds of a wait that need no word
 class Request:
     """What `lab run` was asked for; `duration` None: each experiment's own, or its least if `shortest`.
 
-    `outlast`: on a twin a planned stop has so much more than `duration` as its tasks take to end.
+    `outlast`: on a twin an event has so much more than `duration` as its tasks take to end, or the gateway's list to
+    expire.
     `wait`: end once what was put back is stable; `hop`: GATEWAY, or UPSTREAM for load by way of a service that calls it
     too, or the service under test, which is then one that calls another.
     """
@@ -83,7 +85,8 @@ class Session:
         request, target = self._request, self._target
         ways = ", half of it each way" if target.comparison_url or request.hop == UPSTREAM else ""
         rate = f" at {request.rate:g} requests/s" if request.rate else ""
-        self._bench.note(f"load: {request.users} users{rate} on {target.gateway_url}{request.path}{ways}")
+        in_all = f"; {request.runs} runs, {self._in_all():,.0f} s of load in all" if request.runs > 1 else ""
+        self._bench.note(f"load: {request.users} users{rate} on {target.gateway_url}{request.path}{ways}{in_all}")
         experiments = sorted(request.experiments, key=lambda experiment: experiment.deploys)
         numbers = itertools.count(1)
         for task, cells in by_task(request.cells):
@@ -98,20 +101,13 @@ class Session:
     def _one(self, experiment: Experiment, cell: Setting, repeat: int, number: int) -> None:
         request, twin = self._request, self._bench.twin
         task = task_settings(self._bench.service)
-        duration, least = request.duration, experiment.seconds
-        if twin is not None:  # on AWS a load of minutes outlasts them
-            ends_after = self._bench.service.deregistration_delay() + task["drain_seconds"]
-            experiment = experiment.outlasting(ends_after)
-            if duration and request.outlast:
-                duration += experiment.seconds - least
-        shortest = experiment.least_duration
-        own = shortest if request.shortest else experiment.seconds if twin else experiment.seconds_on_aws
-        plan = Plan(request.users, duration or own, request.rate, request.path, request.hop == UPSTREAM)
+        experiment, duration, because = self._lasting(experiment, task, twin.parameters() if twin else {})
+        plan = Plan(request.users, duration, request.rate, request.path, request.hop == UPSTREAM)
         tasks = self._stable(completed=experiment.deploys)
         folder = new_folder(request.results, experiment.name)
         counted = f" ({number} of {request.runs})" if request.runs > 1 else ""
         swept = "".join(f", {name} {value:g}" for name, value in cell.items())
-        self._bench.note(f"{experiment.name}{counted}{swept}: {plan.duration:g} s of load on {tasks} tasks")
+        self._bench.note(f"{experiment.name}{counted}{swept}: {plan.duration:g} s of load on {tasks} tasks{because}")
         age: float | None = None
         labels: dict[str, Any] = {"parameters": dict(cell), "repeat": repeat, "task": task, "hop": request.hop}
         if twin is not None:
@@ -129,6 +125,43 @@ class Session:
             if (folder / "hostnames.csv").exists():  # else there is another error
                 self._done(folder)
 
+    def _lasting(
+        self, experiment: Experiment, task: Setting, assumed: Mapping[str, Any]
+    ) -> tuple[Experiment, float, str]:
+        """The experiment as long as all of it takes, the seconds of its load, and why so many more than usual.
+
+        task, assumed: the settings of the service's tasks, and the twin; none on AWS, where minutes are enough.
+        """
+        request = self._request
+        if not assumed:
+            return experiment, request.duration or experiment.seconds_on_aws, ""
+        delay, drain, used_for = self._delay, task["drain_seconds"], float(assumed["discovery_ttl"])
+        longer = experiment.outlasting(delay + drain, used_for)
+        more = round(longer.seconds - experiment.seconds, 3)
+        kept = f"a target group's delay of {delay:g} s, " if delay else ""
+        why = f"stopped tasks end ({kept}drain_seconds {drain:g})"
+        if more != round(delay + drain, 3):
+            why = f"the gateway's list expires (discovery_ttl {used_for:g})"
+        because = f", {more:g} s of it until {why}" if more else ""
+        if request.duration:
+            return longer, request.duration + more * request.outlast, because * request.outlast
+        return longer, longer.least_duration if request.shortest else longer.seconds, because
+
+    @cached_property
+    def _delay(self) -> float:
+        return self._bench.service.deregistration_delay()
+
+    def _in_all(self) -> float:
+        """Seconds of load of all runs together."""
+        twin = self._bench.twin
+        task, assumed = task_settings(self._bench.service), twin.parameters() if twin else {}
+        lasting = [
+            self._lasting(experiment, {**task, **cell}, {**assumed, **cell} if assumed else {})[1]
+            for cell in self._request.cells
+            for experiment in self._request.experiments
+        ]
+        return self._request.repeat * sum(lasting)
+
     def _stable(self, *, completed: bool = True, way_out: str = "") -> int:
         return until_stable(self._bench.service, self._console, completed=completed, way_out=way_out).desired
 
@@ -140,12 +173,13 @@ def until_stable(service: EcsService, console: Console, *, completed: bool = Fal
     """
     began = time.monotonic()
     with Progress(console, 0) as progress:
+        within = _STABLE_WITHIN[service.target.is_twin]
 
         def waiting(now: ServiceState) -> None:
-            if time.monotonic() > began + _SILENT:
-                progress.say(f"waiting until the service is stable{way_out}: {now.unfinished}")
+            if (waited := time.monotonic() - began) > _SILENT:
+                so_far = f"{waited:.0f} s of {within:g} at most"
+                progress.say(f"waiting until the service is stable{way_out}, {so_far}: {now.unfinished}")
 
-        within = _STABLE_WITHIN[service.target.is_twin]
         return service.wait_until_stable(within, waiting, completed=completed)
 
 

@@ -117,7 +117,15 @@ def test_what_lasts_is_watched_until_the_last_request_that_it_holds_has_ended(na
 
 
 def test_a_load_outlasts_the_tasks_that_are_stopped() -> None:
-    stop_task = EXPERIMENTS["stop-task"].outlasting(20)
+    stop_task = EXPERIMENTS["stop-task"].outlasting(20, 5)
     assert stop_task.seconds - stop_task.happens_after(stop_task.seconds) == 20 + 8
     assert stop_task.happens_after(40) == 12
-    assert EXPERIMENTS["crash"].outlasting(20) is EXPERIMENTS["crash"]
+    assert EXPERIMENTS["crash"].outlasting(20, 5) is EXPERIMENTS["crash"]
+
+
+def test_a_load_outlasts_the_list_of_the_gateway() -> None:
+    crash = EXPERIMENTS["crash"].outlasting(0, 40)
+    assert crash.seconds - crash.happens_after(crash.seconds) >= 40 + 3
+    assert crash.seconds == EXPERIMENTS["crash"].seconds + 35
+    assert EXPERIMENTS["stop-task"].outlasting(20, 40).seconds == EXPERIMENTS["stop-task"].seconds + 35
+    assert EXPERIMENTS["baseline"].outlasting(20, 40) is EXPERIMENTS["baseline"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,8 +73,48 @@ def test_what_a_task_costs_that_ends_after_the_load_is_not_measured(tmp_path: Pa
     assert row[1:] == ["none*"]
     assert (
         "The load went on for 19 s after the stop. Where a number has a *, the load ended before the tasks did that "
-        "were stopped: what clients see of their end is not measured." in _sentences(page)
+        "were stopped: what clients see after that is not measured, and the number is the least." in _sentences(page)
     )
+
+
+def test_a_number_of_which_the_end_was_not_seen_is_the_least(tmp_path: Path) -> None:
+    """The gateway's list had not expired when the load ended: in each answer, headline and table."""
+    rng = np.random.default_rng(22)
+    runs = [write_run(tmp_path / name, rng, name=name, lingers=100.0) for name in ("crash", "stop-task")]
+    (tmp_path / "study").mkdir()
+    study = write_study(tmp_path / "study", runs, {})
+    page = study_page(study)
+    crash, stop = (read_measured(run).findings["direct"].failures for run in runs)
+
+    assert answer(read_measured(runs[0]).findings).startswith(
+        f"At least {crash:,} of 9,000 requests failed when an app"
+    )
+    assert f" {stop:,}* requests failed when a task was stopped, and {crash:,}* when an" in page.title
+    assert f" {crash:,}* of 9,000 requests failed" in study_page(replace(study, measured=study.measured[:1])).title
+    (matrix,) = [part for part in page.parts if isinstance(part, Table) and part.head[0] == "experiment"]
+    cells = dict(zip(matrix.head, matrix.rows[1], strict=True))
+    assert (cells["failed"], cells["failed from-to s"][-1]) == (f"{crash:,}*", "*")
+    for each in (page, table_page([study])):
+        said = " ".join(_sentences(each))
+        assert "Where a number has a *, the load ended while requests failed: what clients see after that" in said
+    (table,) = [part for part in table_page([study]).parts if isinstance(part, Table)]
+    assert all(row[1].endswith("*") for row in table.rows)
+
+
+@pytest.mark.parametrize("others_lost", [False, True])
+def test_a_study_names_the_runs_that_may_have_been_lucky(tmp_path: Path, others_lost: bool) -> None:
+    runs = []
+    for repeat in (1, 2):
+        loses = others_lost and repeat == 2
+        lingers = 3.0 if loses else 0.5
+        run = write_run(tmp_path / f"{repeat}", np.random.default_rng(5), lingers=lingers, drain=1.0, repeat=repeat)
+        record = json.loads((run / "run.json").read_text())
+        record["experiment"]["assumed"] = {"discovery_ttl": 40.0}
+        (run / "run.json").write_text(json.dumps(record))
+        runs.append(run)
+    (tmp_path / "study").mkdir()
+    said = _said(write_study(tmp_path / "study", runs, {}))
+    assert said.count("This may be luck: stop-task lost none, and a task ended before") == 2 * (not others_lost)
 
 
 @pytest.mark.parametrize(("used_for", "drain", "lucky"), [(5.0, 1.0, True), (5.0, 0.0, False), (0.5, 1.0, False)])

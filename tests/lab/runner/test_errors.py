@@ -131,7 +131,8 @@ def test_on_a_twin_a_service_that_is_not_stable_is_waited_for(
     code, out, err = lab("run", "crash", "--target", str(file))
 
     assert code == 3
-    assert out.startswith("waiting until the service is stable: 3 new and 3 old tasks run, deployment PRIMARY ")
+    told = "waiting until the service is stable, 0 s of 0.1 at most: 3 new and 3 old tasks run, deployment PRIMARY "
+    assert out.startswith(told)
     assert "is not stable after 0.1 s (3 new and 3 old tasks run, " in err
 
 

@@ -60,7 +60,7 @@ def test_the_one_service_that_an_api_leads_to_is_measured_once_it_is_stable(
     assert first == f"target: service shop/orders at {url} (the HTTP API shop), as the twin in {shop.twin.state} has it"
     # It may be stable by now.
     before = further[: next(at for at, line in enumerate(further) if line.startswith("load: "))]
-    assert all(line.startswith("waiting until the service is stable: ") for line in before)
+    assert all(line.startswith("waiting until the service is stable, ") for line in before)
     (folder,) = tmp_path.iterdir()
     run = json.loads((folder / "run.json").read_text())
     assert (run["complete"], run["target"], run["failures"]) == (True, url, 0)
