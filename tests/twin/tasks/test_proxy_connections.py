@@ -15,7 +15,7 @@ from twin.envoy import configuration as envoy
 from twin.envoy.admin import Admin
 from twin.machine.addresses import Address, free_port
 from twin.machine.files import write_json
-from twin.machine.process import Processes, require
+from twin.machine.process import Processes, envoy_program
 from twin.parameters import Parameters
 from twin.tasks.proxy import sidecar
 
@@ -38,7 +38,7 @@ async def proxied(folder: Path, application: Application, upstream_idle_timeout:
         ingress, address, request_timeout=5, idle_timeout=60, upstream_idle_timeout=upstream_idle_timeout
     )
     write_json(folder / "proxy.json", bootstrap)
-    command = envoy.command(require("envoy", "run `make install`."), folder / "proxy.json", folder / "admin")
+    command = envoy.command(envoy_program(), folder / "proxy.json", folder / "admin")
     process = await processes.spawn("an Envoy", command, log=folder / "log")
     try:
         await Admin(process, folder / "admin").ready()
