@@ -18,7 +18,7 @@ from twin.machine.process import Process
 
 __all__ = ["Admin"]
 
-_POLL = 0.02  # seconds
+_POLL = 0.005  # seconds
 _TIMEOUT = 5.0  # seconds for an answer
 
 

@@ -45,7 +45,7 @@ from twin.tasks.surroundings import Surroundings
 
 __all__ = ["Life"]
 
-_POLL = 0.02  # seconds
+_POLL = 0.01  # seconds
 _SAID_AFTER = 1.0  # seconds for which a task need not listen, before the terminal says so
 
 
