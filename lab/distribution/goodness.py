@@ -208,11 +208,6 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     return tuple(np.minimum(adjusted, 1.0).tolist())
 
 
-def evidence(p_values: Sequence[float], level: float = ALPHA) -> tuple[bool, ...]:
-    """Which of the p-values of one page are evidence, with a chance of `level` that any of them is so by accident."""
-    return tuple(adjusted <= level for adjusted in holm(p_values))
-
-
 @lru_cache
 def noncentrality(degrees_of_freedom: int, alpha: float = ALPHA, rest: float = math.inf) -> float:
     """The noncentral parameter at which the upper test at alpha has POWER (Cohen 1988, chapter 7).

@@ -290,7 +290,12 @@ class Analysis:
 
     def shown(self, what: What, zone: str = "") -> bool:
         """Whether there is evidence of it."""
-        return any(each.shown for each in self.tested if each.what == what and each.zone == zone)
+        return self.p_adjusted(what, zone) <= ALPHA
+
+    def p_adjusted(self, what: What, zone: str = "") -> float:
+        """For all that the page tests; 1 for what is not tested."""
+        found = (each.p_adjusted for each in self.tested if each.what == what and each.zone == zone)
+        return next(found, 1.0)
 
     @property
     def evidence(self) -> bool:

@@ -76,9 +76,10 @@ def distribution_page(analysis: Analysis) -> Document:
 
 def _distribution(analysis: Analysis) -> Iterator[Part]:
     judgement, order = analysis.judgement, analysis.judgement.dependence
-    yield evidence(judgement, shown=analysis.evidence)
+    yield evidence(judgement, analysis.p_adjusted("hosts"))
     if analysis.shown("regular"):
-        yield f"More regular than random choice: {p_words(judgement.p_value_lower)} for so little spread."
+        p_value = split_words.p_of(judgement, judgement.p_value_lower, analysis.p_adjusted("regular"))
+        yield f"More regular than random choice: so little spread has {p_value}."
     parts = None if analysis.longer_run is None else analysis.longer_run.parts
     if parts is not None and (analysis.shown("windows") or parts.p_between <= judgement.level):
         often = f"vary over time, {parts.heterogeneity / parts.degrees_of_freedom:.3g} times as much as by chance"
@@ -144,7 +145,8 @@ def hops_page(hops: Hops, analyses: Mapping[str, Analysis]) -> Document:
         own = analysis.judgement
         even = "uneven" if analysis.evidence else "more regular than chance" if analysis.shown("regular") else "-"
         off = [f"{own.max_deviation:.2%}", "-" if own.bound is None else f"{own.bound:.2%}"]
-        lines.append([who, over, f"{requests:,}", f"{hosts}", *off, f"{own.dispersion:.3g}", _tails(analysis), even])
+        tails = f"{analysis.p_adjusted('hosts'):.2g}, {analysis.p_adjusted('regular'):.2g}"
+        lines.append([who, over, f"{requests:,}", f"{hosts}", *off, f"{own.dispersion:.3g}", tails, even])
     head = (
         "from",
         "over",
@@ -162,7 +164,8 @@ def hops_page(hops: Hops, analyses: Mapping[str, Analysis]) -> Document:
         Sentence(f"{hops.callers.source}: taken for {hops.callers.taken_for}, by caller and upstream.", "facts"),
         Sentence(
             "Dispersion is 1 under random choice and 0 under perfect round robin; `at most` holds with 95 % "
-            f"confidence. {tests} tests were made; what is shown is so at 5 % for all of them together (Holm).",
+            f"confidence. {tests} tests were made; p is adjusted for all of them together, and shown is what has at "
+            "most 0.05 (Holm).",
             "facts",
         ),
         *hops.callers.notes,
@@ -181,11 +184,6 @@ def hops_page(hops: Hops, analyses: Mapping[str, Analysis]) -> Document:
         parts,
         {"hops": values, "calls": hops.located, "calls_to_another_zone": hops.crossed},
     )
-
-
-def _tails(analysis: Analysis) -> str:
-    own = analysis.judgement
-    return f"{own.p_value:.2g}, {own.p_value_lower:.2g}"
 
 
 def _shares(what: str, shares: Sequence[Share], caption: str = "") -> Table:
@@ -252,12 +250,11 @@ def _zones(analysis: Analysis, zones: Zones) -> Iterator[Part]:
     yield Heading("By Availability Zone")
     yield _shares("zone", [zone.share for zone in zones.zones])
     if zones.between is not None:
-        shown = analysis.shown("zones")
-        yield f"{bound(zones.between, 'zone')} {evidence(zones.between, shown=shown, what='zone')}"
+        yield f"{bound(zones.between, 'zone')} {evidence(zones.between, analysis.p_adjusted('zones'), 'zone')}"
     for zone in zones.zones:
         if zone.within is not None:
-            shown = analysis.shown("within", zone.zone)
-            yield f"Within {zone.zone}: {bound(zone.within)} {evidence(zone.within, shown=shown)}"
+            p_adjusted = analysis.p_adjusted("within", zone.zone)
+            yield f"Within {zone.zone}: {bound(zone.within)} {evidence(zone.within, p_adjusted)}"
     entry = ", ".join(f"{zone} {percent(fraction)}" for zone, fraction in zones.entry.items())
     supposed = "supposing that requests come in evenly" if zones.entry_assumed else "with requests that come in"
     yield (
@@ -292,7 +289,7 @@ def _simulation(result: Simulation) -> Iterator[Part]:
     yield f"{gateway.policy}: {split_words.gateway_words(gateway, gateway.policy)}, {result.requests:,} requests."
     if gateway.policy is Policy.LEAST_REQUEST and result.requests < 20 * gateway.in_flight * gateway.front_ends:
         yield "With so few requests for those in flight the spread is less than this says: the start is left out."
-    yield f"One run: {bound(result.run)} {evidence(result.run, shown=result.run.p_value <= result.run.level)}"
+    yield f"One run: {bound(result.run)} {evidence(result.run, result.run.p_value)}"
 
     def band(name: str, of: Band, form: str) -> list[str]:
         low, median, high = (percent(v) if form == "%" else f"{v:{form}}" for v in (of.low, of.median, of.high))

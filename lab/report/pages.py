@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from lab.distribution.goodness import evidence
+from lab.distribution.goodness import ALPHA, holm
 from lab.distribution.judgement import Analysis, analyse
 from lab.errors import BadInput
 from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, EXPERIMENTS, LOAD_BALANCER
@@ -43,7 +43,7 @@ _HOW_TO_READ = (
 
 def run_page(measured: Measured) -> Document:
     """The page of one run."""
-    tested = _evidence([measured])
+    tested = _tested([measured])
     costs = f"`lab costs --results {measured.folder}`"
     asks = f"What a month of traffic like this costs, with a load balancer and without: {costs}."
     what_it_costs = (Heading("What would it cost?", detail=True), Sentence(asks, detail=True))
@@ -67,12 +67,12 @@ def run_in_short(measured: Measured) -> Document:
 def study_page(study: Study) -> Document:
     """The page of several runs: the answer, the grid of a sweep, the matrix, then each run."""
     matrix = rows(study.measured)
-    tested = _evidence(study.measured)
+    tested = _tested(study.measured)
     answer = study_answer(matrix)
     if not any(row.experiment.has_event for row in matrix):
         whole = [(each, arm, found) for each in study.measured if not each.flaw for arm, found in each.findings.items()]
         judged = [period.judgement for *_, found in whole for period in found.periods if period.judgement is not None]
-        uneven = sum(len(tested.periods(each, arm)) for each, arm, _ in whole)
+        uneven = sum(p <= ALPHA for each, arm, _ in whole for p in _by_period(tested, each, arm).values())
         answer = f"{answer} {split_words.splits(judged, uneven)}".strip()
     values = {
         "answer": answer,
@@ -84,22 +84,11 @@ def study_page(study: Study) -> Document:
     return Document(answer, list(_study(in_order, matrix, tested)), values)
 
 
-Split = tuple[str, str, str]  # folder of the run, way, and period
+Tested = Mapping[tuple[str, str, str], float]
+"""All splits that a page tests, by folder of the run, way and period: their p-values, adjusted for all of them."""
 
 
-@dataclass(frozen=True)
-class _Tested:
-    """How many splits a page tests, and those that are shown to be uneven, at 5 % for all of them together."""
-
-    splits: int
-    shown: frozenset[Split]
-
-    def periods(self, measured: Measured, arm: str) -> list[str]:
-        """Those of a run and way that are shown to be uneven."""
-        return sorted(name for folder, way, name in self.shown if (folder, way) == (str(measured.folder), arm))
-
-
-def _evidence(measured: Sequence[Measured]) -> _Tested:
+def _tested(measured: Sequence[Measured]) -> Tested:
     splits = {
         (str(each.folder), arm, period.name): period.judgement.p_value
         for each in measured
@@ -107,14 +96,18 @@ def _evidence(measured: Sequence[Measured]) -> _Tested:
         for period in findings.periods
         if period.judgement is not None
     }
-    found = zip(splits, evidence(list(splits.values())), strict=True)
-    return _Tested(len(splits), frozenset(split for split, is_shown in found if is_shown))
+    return dict(zip(splits, holm(list(splits.values())), strict=True))
+
+
+def _by_period(tested: Tested, measured: Measured, arm: str) -> dict[str, float]:
+    """Those of a run and way."""
+    return {name: p for (folder, way, name), p in tested.items() if (folder, way) == (str(measured.folder), arm)}
 
 
 # One run
 
 
-def _run(measured: Measured, level: int, tested: _Tested) -> Iterator[Part]:
+def _run(measured: Measured, level: int, tested: Tested) -> Iterator[Part]:
     """All that is to be shown of an experiment; with two ways each has a heading of this *level*."""
     both = len(measured.runs) > 1
     roles = _roles(measured)
@@ -127,7 +120,7 @@ def _run(measured: Measured, level: int, tested: _Tested) -> Iterator[Part]:
     for arm, run in measured.runs.items():
         if both:
             yield Heading(words.capital(words.THROUGH[arm]), level)
-        yield from _way(run, measured.findings[arm], roles, tested.periods(measured, arm), tested.splits)
+        yield from _way(run, measured.findings[arm], roles, _by_period(tested, measured, arm), len(tested))
     if level == _ALONE and (analysis := _analysis(measured.runs[DIRECT])):
         way = f", {words.THROUGH[DIRECT]}" if both else ""
         yield Heading(f"As requests add up{way}", level, folded=True, detail=True)
@@ -136,14 +129,16 @@ def _run(measured: Measured, level: int, tested: _Tested) -> Iterator[Part]:
     yield from (Sentence(text, detail=True) for text in run_words.source_of(measured))
 
 
-def _way(run: Run, findings: Findings, roles: Mapping[str, str], shown: Sequence[str], tests: int) -> Iterator[Part]:
+def _way(
+    run: Run, findings: Findings, roles: Mapping[str, str], adjusted: Mapping[str, float], tests: int
+) -> Iterator[Part]:
     yield from (Sentence(note, "warning") for note in run_words.load_notes(findings))
     yield run_words.failures(findings)
     yield from run_words.times(findings)
     if not run.timeline:
         return
     judged = {each.name: each.judgement.one_of(tests) for each in findings.periods if each.judgement is not None}
-    yield split_words.split(judged, shown)
+    yield split_words.split(judged, adjusted)
     yield _timeline(run, findings, roles)
     yield _hosts(findings, roles)
     splits = {
@@ -156,7 +151,7 @@ def _way(run: Run, findings: Findings, roles: Mapping[str, str], shown: Sequence
         title, shows = split_words.deviations_title(splits), split_words.deviations_show(splits)
         yield Picture(title, partial(deviations_svgs, drawn, roles), alternative=shows)
     for name, judgement in judged.items():
-        yield Sentence(split_words.split_numbers(name, judgement), "facts", detail=True)
+        yield Sentence(split_words.split_numbers(name, judgement, adjusted[name]), "facts", detail=True)
 
 
 def _timeline(run: Run, findings: Findings, roles: Mapping[str, str]) -> Picture:
@@ -212,10 +207,10 @@ def _hosts(findings: Findings, roles: Mapping[str, str]) -> Table:
     return Table(head, lines, caption, text_columns=3, only_page=(len(head) - 3, len(head) - 2))
 
 
-def _values(measured: Measured, tested: _Tested) -> dict[str, Any]:
+def _values(measured: Measured, tested: Tested) -> dict[str, Any]:
     """One run as --json prints it: of the way through Cloud Map at the top, the others under their own names."""
     direct, beside, proxy = (
-        _way_values(measured.findings[arm], tested.periods(measured, arm)) if arm in measured.findings else None
+        _way_values(measured.findings[arm], _by_period(tested, measured, arm)) if arm in measured.findings else None
         for arm in (DIRECT, LOAD_BALANCER, CLIENT_PROXY)
     )
     return {
@@ -232,7 +227,7 @@ def _values(measured: Measured, tested: _Tested) -> dict[str, Any]:
     }
 
 
-def _way_values(findings: Findings, shown: Collection[str]) -> dict[str, Any]:
+def _way_values(findings: Findings, adjusted: Mapping[str, float]) -> dict[str, Any]:
     even = findings.even_again
     return {
         **figures(findings),
@@ -245,11 +240,11 @@ def _way_values(findings: Findings, shown: Collection[str]) -> dict[str, Any]:
         "lost_requests": sum(worker.requests for worker in findings.lost_workers),
         "resets": len(findings.resets),
         "accidents": [accident.what for accident in findings.accidents],
-        "windows": [_window(period, period.name in shown) for period in findings.periods],
+        "windows": [_window(period, adjusted.get(period.name)) for period in findings.periods],
     }
 
 
-def _window(period: Period, is_shown: bool) -> dict[str, Any]:
+def _window(period: Period, p_adjusted: float | None) -> dict[str, Any]:
     judgement = period.judgement
     limit = None if judgement is None else judgement.bound
     return {
@@ -260,7 +255,8 @@ def _window(period: Period, is_shown: bool) -> dict[str, Any]:
         "p99_ms": period.p99_ms,
         "bound_percent": None if limit is None else 100 * limit,
         "p": judgement and judgement.p_value,
-        "evidence": None if judgement is None else is_shown,
+        "p_adjusted": p_adjusted,
+        "evidence": None if p_adjusted is None else p_adjusted <= ALPHA,
         "left_out": judgement and judgement.left_out,
     }
 
@@ -268,7 +264,7 @@ def _window(period: Period, is_shown: bool) -> dict[str, Any]:
 # Several runs
 
 
-def _study(study: Study, matrix: Sequence[Row], tested: _Tested) -> Iterator[Part]:
+def _study(study: Study, matrix: Sequence[Row], tested: Tested) -> Iterator[Part]:
     where = "".join(dict.fromkeys(map(run_words.measured_on, study.measured))).strip()
     yield Sentence(where, "facts", detail=True)
     found = failed.columns(study.measured)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from lab.distribution.gateway import Gateway, Policy
+from lab.distribution.goodness import ALPHA
 from lab.distribution.intervals import Share
 from lab.distribution.judgement import Analysis, Judgement
-from lab.report.words import MOST_DRAWN, capital, furthest, joined, p_words, percent, short
+from lab.report.words import MOST_DRAWN, capital, furthest, joined, p_words, percent, short, uncapital
 
 
-def split(periods: Mapping[str, Judgement], shown: Collection[str]) -> str:
+def split(periods: Mapping[str, Judgement], adjusted: Mapping[str, float]) -> str:
     """How even the splits of a run were, by period: bounds, then evidence, then what would have been seen.
 
-    shown: the periods of which there is evidence at the page's level.
+    adjusted: the p-value of each for all the tests of the page.
     """
+    shown = sorted(name for name, p_value in adjusted.items() if p_value <= ALPHA)
     known = {name: own for name, own in periods.items() if own.bound is not None}
     if not known:
         return ""
@@ -34,11 +36,12 @@ def split(periods: Mapping[str, Judgement], shown: Collection[str]) -> str:
             judged = f"{own.requests - own.left_out:,} of the {own.requests:,} requests{_when(name)}"
             text += f" Judged are {judged}: the others came while a host came or went{_within(own)}."
     for name in shown:
-        text += f" Uneven{_when(name)}: {_off(periods[name])} ({p_words(periods[name].p_value)})."
+        own = periods[name]
+        text += f" Uneven{_when(name)}: {_off(own)} ({p_of(own, own.p_value, adjusted[name])})."
     if len(shown) < len(known):
         rest = " otherwise" if shown else ""
         even = [own for name, own in known.items() if name not in shown]
-        text += f" No sign of unevenness{rest}.{_would_show(even)}{_one_of(even[0])}."
+        text += f" Not shown to be uneven{rest}.{_would_show(even)}{_one_of(even[0])}."
     for name, own in known.items():
         if name not in shown:
             text += _in_runs(own, _when(name))
@@ -76,7 +79,7 @@ def _when(period: str) -> str:
     return "" if period == "whole run" else f" {period}"
 
 
-def split_numbers(name: str, judgement: Judgement) -> str:
+def split_numbers(name: str, judgement: Judgement, p_adjusted: float) -> str:
     """The numbers behind what is said of a split."""
     freedom = judgement.degrees_of_freedom
     requests = judgement.requests - judgement.left_out
@@ -84,7 +87,8 @@ def split_numbers(name: str, judgement: Judgement) -> str:
         return f"{capital(name)}: {left_out(judgement).strip()}"
     return (
         f"{capital(name)}: {requests:,} requests over {judgement.hosts:,} hosts, chi-square {judgement.chi_square:.2f} "
-        f"on {freedom} degree{'s' if freedom > 1 else ''} of freedom, {p_words(judgement.p_value)}{_given(judgement)}; "
+        f"on {freedom} degree{'s' if freedom > 1 else ''} of freedom, "
+        f"{p_of(judgement, judgement.p_value, p_adjusted)}{_given(judgement)}; "
         f"of {judgement.requests_needed:,} requests a host {percent(judgement.detect)} off would be seen in four runs "
         f"of five{_one_of(judgement)}{'; ' if judgement.left_out else '.'}{left_out(judgement)}"
     )
@@ -107,15 +111,26 @@ def hop_title(who: str, what: str, analyses: Sequence[Analysis]) -> str:
     return f"{who}: no {what} is shown to be off its share; the furthest is {furthest}."
 
 
-def evidence(judgement: Judgement, *, shown: bool, what: str = "host") -> str:
-    """Whether the requests show that it is uneven, `shown` at the page's level; if not, what they would have shown."""
-    if shown:
-        return f"Uneven: {_off(judgement)} ({p_words(judgement.p_value)})."
+def evidence(judgement: Judgement, p_adjusted: float, what: str = "host") -> str:
+    """Whether it is shown to be uneven; if not, what would have been seen.
+
+    p_adjusted: for all the tests of the page.
+    """
+    if p_adjusted <= ALPHA:
+        return f"Uneven: {_off(judgement)} ({p_of(judgement, judgement.p_value, p_adjusted)})."
     needed = ""
     if judgement.skew_visible is None or judgement.skew_visible > judgement.detect:
         needed = f", and of {judgement.requests_needed:,} requests one {percent(judgement.detect)} off"
-    seen = f"{_would_show([judgement], what)}{needed}{_one_of(judgement)}"
-    return f"No sign of unevenness ({p_words(judgement.p_value)}).{seen}.{_in_runs(judgement)}"
+    seen = f"{_would_show([judgement], what)}{needed}"
+    if judgement.tests > 1:
+        seen = f" So tested, {uncapital(seen.strip())}"
+    return f"Not shown to be uneven ({p_of(judgement, judgement.p_value, p_adjusted)}).{seen}.{_in_runs(judgement)}"
+
+
+def p_of(judgement: Judgement, p_value: float, p_adjusted: float) -> str:
+    """A p-value, and adjusted for all the tests of the page: `p = 0.047; 0.33 as one of 7 tests`."""
+    together = f"; {p_words(p_adjusted).removeprefix('p = ')} as one of {judgement.tests} tests"
+    return f"{p_words(p_value)}{together if judgement.tests > 1 else ''}"
 
 
 def _one_of(judgement: Judgement) -> str:

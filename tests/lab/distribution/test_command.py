@@ -59,7 +59,10 @@ def test_the_run_that_started_the_project(lab: Command, seed_run: str) -> None:
     assert code == 0
     assert "taken for counts, as `sort | uniq -c` writes them" in out
     assert "No host is more than 11.7 % off its share (95 % confidence, if requests are independent)." in out
-    assert out.splitlines()[1] == "Uneven: ip-10-0-66-78 got 5.86 % more requests than its share (p = 0.018)."
+    assert (
+        out.splitlines()[1]
+        == "Uneven: ip-10-0-66-78 got 5.86 % more requests than its share (p = 0.018; 0.036 as one of 2 tests)."
+    )
     assert "33.39% to 37.23%" in out
     assert "─●─" in out
 
@@ -108,9 +111,9 @@ def test_answers_in_runs_are_said_to_be_so_and_are_not_uneven(lab: Command, tmp_
     verdict = out.splitlines()[1]
     assert code == 0
     assert verdict.startswith(
-        "No sign of unevenness (p = 0.53). A host 44.5 % off its share would be seen in four runs of five, and of "
+        "Not shown to be uneven (p = 0.53; 1 as one of 7 tests). So tested, a host 44.5 % off its share would be seen "
     )
-    assert " requests one 5 % off (as one of 7 tests). Independent" in verdict
+    assert " requests one 5 % off. Independent" in verdict
     assert verdict.endswith(
         "Independent requests would seldom be spread so much (p < 0.0001); answers in runs are, and these are seen to "
         "be spread 24.8 times as much."

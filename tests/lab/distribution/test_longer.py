@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from lab.distribution.goodness import evidence
+from lab.distribution.goodness import ALPHA, holm
 from lab.distribution.intervals import Share, bound, coarse, dispersion_seen, partition
 from lab.distribution.intervals import shares as share_rows
 from lab.distribution.judgement import analyse
@@ -29,7 +29,7 @@ def asked(table: Integers, shares: NDArray[np.float64] = SHARES) -> LongerRun:
     parts = partition(exposure)
     assert parts is not None
     tests = {"stays": parts.p_stays, "drifts": parts.p_trend}
-    shown = {what for what, found in zip(tests, evidence(list(tests.values())), strict=True) if found}
+    shown = {what for what, found in zip(tests, holm(list(tests.values())), strict=True) if found <= ALPHA}
     limit = bound(rows_of(exposure))
     statistic = float(stats.chisquare(exposure.observed).statistic)
     answer = longer_run(exposure, parts, statistic, 2, limit, 0.05, 0.025, shown)

@@ -540,7 +540,7 @@ def test_a_split_more_regular_than_chance_is_no_evidence_of_anything_else(tmp_pa
     write_timeline_rows(folder, rows)
     text = written(read_measured(folder)).read_text()
 
-    assert "No sign of unevenness" in text
+    assert "Not shown to be uneven" in text
     assert "ound robin" not in text
 
 

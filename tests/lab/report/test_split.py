@@ -13,7 +13,7 @@ from lab.distribution.judgement import Analysis, analyse
 from lab.records.observations import Observations, SequenceCounter
 from lab.report.pictures import INK
 from lab.report.pictures.split import analysis_figure, convergence_svgs, deviations_svgs
-from lab.report.split_words import convergence_title, deviations_title, split, split_numbers
+from lab.report.split_words import convergence_title, deviations_title, evidence, split, split_numbers
 from lab.report.words import percent
 
 
@@ -124,28 +124,30 @@ def test_a_bound_that_shows_but_how_few_the_requests_are_is_none() -> None:
     assert few.bound is not None
     assert few.bound > 0.25
 
-    both = split({"before": few, "after": many}, [])
+    both = split({"before": few, "after": many}, {"before": 1.0, "after": 1.0})
     assert f"No host is more than {percent(many.bound or 0)} off its share after (95 % confidence" in both
     assert "Too few requests to say that no host is more than 25 % off its share: 90 before." in both
-    assert split({"before": few}, []).startswith(
+    assert split({"before": few}, {"before": 1.0}).startswith(
         "Too few requests to say that no host is more than 25 % off its share: 90 before."
     )
-    assert split({"before": few}, ["before"]).startswith(f"No host is more than {percent(few.bound)} off its share")
-    assert "Too few" not in split({"after": many}, [])
+    assert split({"before": few}, {"before": 0.05}).startswith(
+        f"No host is more than {percent(few.bound)} off its share"
+    )
+    assert "Too few" not in split({"after": many}, {"after": 1.0})
 
 
 def test_a_split_whose_answers_come_in_runs_is_said_to_be_spread_by_them() -> None:
     before, after = analysis_of(3, 4_000).judgement, analysis_of(3, 4_000, run_length=20).judgement
     assert after.dispersion_seen is not None
 
-    text = split({"before": before, "after": after}, [])
+    text = split({"before": before, "after": after}, {"before": 1.0, "after": 0.051})
 
     assert "Uneven" not in text
     assert "seldom be spread so much after (p" in text
     assert f"seen to be spread {after.dispersion_seen:.3g} times as much." in text
     assert "so much before" not in text
-    assert f"given an overdispersion of {after.dispersion_seen:.3g}; of " in split_numbers("after", after)
-    assert "overdispersion" not in split_numbers("counts", replace(before, p_value=before.p_value_independent))
+    assert f"given an overdispersion of {after.dispersion_seen:.3g}; of " in split_numbers("after", after, 0.051)
+    assert "overdispersion" not in split_numbers("counts", replace(before, p_value=before.p_value_independent), 1.0)
 
 
 def test_what_would_be_seen_is_said_with_the_number_of_tests_that_it_is_one_of() -> None:
@@ -158,15 +160,30 @@ def test_what_would_be_seen_is_said_with_the_number_of_tests_that_it_is_one_of()
     assert one.requests_needed > alone.requests_needed
 
     seen = f" A host {percent(alone.skew_visible)} off its share would be seen in four runs of five."
-    assert seen in split({"whole run": alone}, [])
+    assert seen in split({"whole run": alone}, {"whole run": 0.3})
     assert (
         f" A host {percent(one.skew_visible)} off its share would be seen in four runs of five (as one of 8 tests)."
-        in split({"whole run": one}, [])
+        in split({"whole run": one}, {"whole run": 0.3})
     )
     assert f"of {alone.requests_needed:,} requests a host 5 % off would be seen in four runs of five." in split_numbers(
-        "whole run", alone
+        "whole run", alone, 0.3
     )
     assert (
         f"{one.requests_needed:,} requests a host 5 % off would be seen in four runs of five (as one of 8 tests)."
-        in (split_numbers("whole run", one))
+        in (split_numbers("whole run", one, 0.3))
     )
+
+
+def test_a_p_value_stands_beside_what_it_is_for_all_tests_of_the_page() -> None:
+    own = replace(analysis_of(3, 4_000).judgement.one_of(7), p_value=0.047)
+    alone = own.one_of(1)
+
+    assert evidence(own, 0.329).startswith(
+        "Not shown to be uneven (p = 0.047; 0.33 as one of 7 tests). So tested, a host "
+    )
+    assert evidence(replace(own, p_value=0.00001), 0.00007).endswith("(p < 0.0001; p < 0.0001 as one of 7 tests).")
+    assert evidence(alone, 0.051).startswith("Not shown to be uneven (p = 0.047). A host ")
+    assert evidence(alone, 0.047).endswith(" than its share (p = 0.047).")
+    assert "(p = 0.047; 0.049 as one of 7 tests)." in split({"whole run": own}, {"whole run": 0.049})
+    assert "Uneven" not in split({"whole run": own}, {"whole run": 0.051})
+    assert ", p = 0.047; 0.33 as one of 7 tests given an overdispersion" in split_numbers("whole run", own, 0.329)
