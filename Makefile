@@ -236,8 +236,7 @@ run: STACK := $(AT_ONCE)/.synthesized
 run: check-load ready ## Stop a task under load, without a drain and with one (two minutes; RATE=100 USERS=16)
 	@folder=results/run-$$(date -u +%Y%m%dT%H%M%SZ) && \
 	stop_task="lab run stop-task --rate $(RATE) --users $(USERS) --no-wait --results $$folder" && \
-	$(TWIN_UP) --synth $(AT_ONCE) -- $$stop_task --sweep drain_seconds=0,20 --duration $(DURATION) --outlast && \
-	echo && lab table $$folder/*-study && printf '\nReport: ' && ls $$folder/*-study/report.html
+	$(TWIN_UP) --synth $(AT_ONCE) -- $$stop_task --sweep drain_seconds=0,20 --duration $(DURATION) --outlast
 	@printf '%s\n' '' 'Next:' \
 		'  make compare   stop, rollout, crash; with a load balancer too (three minutes)' \
 		'  make ui        the same stack, and Locust in your browser' \
@@ -250,7 +249,7 @@ compare: check-load ready ## Stop, rollout and crash, with and without a load ba
 	@if [ "$${SC_COMPARISON:-false}" != false ]; then \
 		echo "make compare brings the load balancer itself: unset SC_COMPARISON." >&2; exit 2; fi
 	@folder=results/compare-$$(date -u +%Y%m%dT%H%M%SZ) && mkdir -p $$folder && \
-	events="lab run stop-task rollout crash --shortest --no-wait --results $$folder" && \
+	events="lab run stop-task rollout crash --shortest --no-wait --no-summary --results $$folder" && \
 	echo "What a second twin prints, the one with a load balancer: $$folder/load-balancer.log" && \
 	python tools/side_by_side.py $$folder/load-balancer.log \
 		"$(TWIN_UP) --synth $(AT_ONCE) -- $$events --users $(USERS) --rate $(RATE) --sweep drain_seconds=0,20" \
@@ -266,8 +265,7 @@ run-services: check-load $(VENV)/.installed ## Two services: stop and crash a ta
 	@$(MAKE) --silent --no-print-directory -j 2 install $(SERVICES)/.synthesized QUIET=1
 	@folder=results/services-$$(date -u +%Y%m%dT%H%M%SZ) && \
 	events="lab run stop-task crash --shortest --no-wait --users $(USERS) --rate $(RATE) --results $$folder" && \
-	$(TWIN_UP) --synth $(SERVICES) --programs examples/services/twin.toml -- $$events --hop upstream --sweep drain_seconds=0 && \
-	echo && lab table $$folder/*-study && printf '\nReport: ' && ls $$folder/*-study/report.html
+	$(TWIN_UP) --synth $(SERVICES) --programs examples/services/twin.toml -- $$events --hop upstream --sweep drain_seconds=0
 
 soak: ready ## Random faults on a twin under load, with checks all along (MINUTES=10 SEED=...)
 	@python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import re
+import shlex
 import sys
 import time
 from contextlib import suppress
@@ -161,6 +162,11 @@ def run(
     no_wait: bool = typer.Option(
         False, "--no-wait", help="End while what was put back is on its way: for a twin that goes down as well."
     ),
+    summary: bool = typer.Option(
+        True,
+        "--summary/--no-summary",
+        help="Of several runs, their page in the end; without it `lab table` and `lab report` make one of their study.",
+    ),
     as_json: Json = False,
 ) -> None:
     """Put load on the service while something happens to its tasks, and say what the clients saw.
@@ -256,8 +262,11 @@ def run(
         console.print("interrupted: this is what was measured until then")
     finally:
         if request.runs > 1 and folders:
-            study = write_study(new_folder(results, ALL if ALL in experiments else "study"), folders, left_out)
-            tell(study_page(study), study.folder)
+            command = shlex.join(["lab", *sys.argv[1:]])
+            where_to = new_folder(results, ALL if ALL in experiments else "study")
+            study = write_study(where_to, folders, left_out, command)
+            if summary:
+                tell(study_page(study), study.folder)
     if interrupted:
         raise typer.Exit(_INTERRUPTED)
     if most is not None:

@@ -85,11 +85,15 @@ class Measured:
 
 @dataclass(frozen=True)
 class Study:
-    """Runs that belong together; `left_out`: experiments that could not be done, and why."""
+    """Runs that belong together; `left_out`: experiments that could not be done, and why.
+
+    command: what measured all of them; None: they were put together later, or by an older version.
+    """
 
     folder: Path
     measured: tuple[Measured, ...]
     left_out: Mapping[str, str]
+    command: str | None = None
 
 
 @dataclass(frozen=True)
@@ -253,7 +257,7 @@ def read_study(folder: Path) -> Study:
         return Study(folder, (read_measured(folder),), {})
     record = read_study_record(folder / STUDY)
     measured = [read_measured(folder / name) for name in record.runs]
-    return Study(folder, _of_one_service(measured), record.left_out)
+    return Study(folder, _of_one_service(measured), record.left_out, record.command)
 
 
 def read_studies(folders: Iterable[Path]) -> list[Study]:
@@ -273,10 +277,10 @@ def read_studies(folders: Iterable[Path]) -> list[Study]:
     return [replace(study, measured=tuple(of.get(each.folder, each) for each in study.measured)) for study in studies]
 
 
-def write_study(folder: Path, runs: Sequence[Path], left_out: Mapping[str, str]) -> Study:
+def write_study(folder: Path, runs: Sequence[Path], left_out: Mapping[str, str], command: str | None = None) -> Study:
     """Write study.json and matrix.csv; the study. Raises BadInput: they cannot be written."""
     names = tuple(os.path.relpath(run, folder) for run in runs)
-    record = StudyRecord(format=FORMAT, runs=names, left_out=dict(left_out))
+    record = StudyRecord(format=FORMAT, runs=names, left_out=dict(left_out), command=command)
     try:
         (folder / STUDY).write_text(record.model_dump_json(indent=2) + "\n")
         study = read_study(folder)

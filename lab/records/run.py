@@ -163,7 +163,10 @@ class TaskSettings(_Record):
 
 
 class ExperimentRecord(_Record):
-    """Which experiment a run is of, on which `hop`; `arm` is the way to the tasks, `assumed` the twin's parameters."""
+    """Which experiment a run is of, on which `hop`; `arm` is the way to the tasks, `assumed` the twin's parameters.
+
+    outputs: the file that `--target` named.
+    """
 
     name: Name | None = None
     hop: Name = "gateway"
@@ -172,6 +175,7 @@ class ExperimentRecord(_Record):
     repeat: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 1
     task: TaskSettings = Field(default_factory=TaskSettings)
     assumed: dict[str, Flag | Number | str | None] | None = None
+    outputs: Folder | None = None
 
 
 class SettingsRecord(_Record):
@@ -272,11 +276,12 @@ def presence_of(record: RunRecord) -> dict[str, tuple[float | None, float | None
 
 
 class StudyRecord(_Record):
-    """study.json: the folders of the runs, relative to its own, and what was left out and why."""
+    """study.json: the folders of the runs, relative to its own, what was left out and why, and the command."""
 
     format: Annotated[int, BeforeValidator(_known_format)] = 1
     runs: Annotated[tuple[Folder, ...], Field(min_length=1)]
     left_out: dict[str, str] = {}
+    command: str | None = None
 
 
 def read_folder(path: Path) -> Run:

@@ -162,13 +162,13 @@ def _timeline(run: Run, findings: Findings, roles: Mapping[str, str]) -> Picture
 
 
 def _roles(measured: Measured) -> dict[str, str]:
-    """Each host's part in the event, in the order of their first answers: `stopped`, `new`, or "" where it stays."""
+    """Each host's part in the event, in the order of their first answers: `gone`, `new`, or "" where it stays."""
     seen = {host.hostname: host.first_seen for run in measured.runs.values() for host in run.hosts if host.hostname}
     findings = measured.findings[DIRECT]
     new = set(findings.replacements)
     gone = set(findings.stopped) - new  # a name that both have is that of a task which runs
     return {
-        host: "stopped" if host in gone else "new" if host in new else "" for host in sorted(seen, key=seen.__getitem__)
+        host: "gone" if host in gone else "new" if host in new else "" for host in sorted(seen, key=seen.__getitem__)
     }
 
 
@@ -283,14 +283,9 @@ def _study(study: Study, matrix: Sequence[Row], tested: Tested) -> Iterator[Part
     if study.left_out:
         reasons = "; ".join(f"{name}, for {reason}" for name, reason in study.left_out.items())
         yield Sentence(f"Left out: {reasons}.", "facts")
-    missed = [each.label for each in study.measured if any(found.missed_rate for found in each.findings.values())]
-    if missed:
-        yield Sentence(f"Sent less than was asked for: {'; '.join(dict.fromkeys(missed))}.", "warning")
-    yield Sentence(study_words.slow_before(matrix), "warning")
-    if refused := sum(run_words.throttled(found) for each in study.measured for found in each.findings.values()):
-        yield Sentence(
-            f"{refused:,} of what failed is the stage's limit (429), whatever happened to the tasks.", "warning"
-        )
+    yield from (Sentence(text, "warning") for text in study_words.load_notes(study.measured, matrix))
+    if study.command:
+        yield Sentence(run_words.repeats(study.command), "facts", detail=True)
     for number, measured in enumerate(study.measured):
         title = f"{measured.label}: {words.uncapital(run_words.answer(measured.findings))}"
         yield Heading(title, 2, f"run-{number}", folded=True, detail=True)

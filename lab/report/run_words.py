@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import unquote
@@ -198,7 +199,10 @@ def times(findings: Findings) -> list[str]:
         fine = f" (give or take {even.resolution_s:.1f} s)" if even.resolution_s else ""
         failed = "no request failed and " if findings.failure_window else ""
         since = f"{even.seconds:.1f} s after {findings.experiment.event}{fine}"
-        sentences.append(f"Even again {since}: from then on {failed}no unevenness is shown.")
+        sentences.append(
+            f"Even again {since}: from then on {failed}no unevenness is shown; of a host half off its share it "
+            "would be, four times of five."
+        )
     elif even is not None:
         sentences.append(_NOT_EVEN[even.reason])
     if findings.unserved:
@@ -275,7 +279,7 @@ def _story(findings: Findings) -> str:
     last = [answer - fault.at for host, (_, answer) in findings.answered.items() if host in gone]
     if at.deregister is not None and last and max(last) > 0:
         who = old[0] if len(old) == 1 else "a stopped task"
-        steps.append(f"{who} gave its last answer within {max(last):.1f} s")
+        steps.append(f"{who} gave its last answer after {max(last):.1f} s at most")
     event = findings.experiment.event
     story = f"After {event}: {'; '.join(steps)}." if steps else ""
     if findings.arm != DIRECT or fault.discovery_age_s is None:
@@ -337,8 +341,17 @@ def source_of(measured: Measured) -> list[str]:
         options += [f"--path '{path}'"] if path not in ("", "/hostname") else []
         options += [f"--hop {what.hop}"] if what.hop != GATEWAY else []
         options += [f"--sweep {name}={value:g}" for name, value in measured.parameters.items()]
-        sentences.append(f"The command that repeats it: `lab run {what.name} {' '.join(options)}`.")
+        options += [f"--target {shlex.quote(what.outputs)}"] if what.outputs not in (None, _OUTPUTS) else []
+        sentences.append(repeats(f"lab run {what.name} {' '.join(options)}"))
     return sentences
+
+
+_OUTPUTS = ".twin/outputs.json"  # what `lab run` takes by itself
+
+
+def repeats(command: str) -> str:
+    """What to type for the same again."""
+    return f"The command that repeats it: `{command}`."
 
 
 def timeline_shows(findings: Findings) -> str:

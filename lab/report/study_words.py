@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lab.experiments.catalogue import DIRECT, GATEWAY, LOAD_BALANCER, UPSTREAM, Experiment
 from lab.experiments.findings import Findings
 from lab.experiments.study import Ending, Measured, Row, Study
-from lab.report.run_words import SERVE_ON, flaw_of, spared
+from lab.report.run_words import SERVE_ON, flaw_of, spared, throttled
 from lab.report.words import THROUGH, WAYS, capital, drain, joined, lost_seconds
 
 if TYPE_CHECKING:  # each takes a tenth of a second, and most pages are about neither
@@ -21,8 +21,9 @@ if TYPE_CHECKING:  # each takes a tenth of a second, and most pages are about ne
 MATRIX = (
     "Times are seconds after the event: when requests began to fail and when they ceased; when the split over the "
     "hosts was even again; when ECS began to stop or to start a task; when the last stopped task was out of Cloud "
-    "Map; when the last new task first answered. A dash: it did not happen in the run, or there is no such thing in "
-    "it. Even again is late by chance now and then, in up to a fifth of simulated runs."
+    "Map, or of the load balancer's target group; when the last new task first answered. A dash: it did not happen in "
+    "the run, or there is no such thing in it. Even again is late by chance now and then, in up to a fifth of "
+    "simulated runs."
 )
 
 
@@ -87,6 +88,19 @@ def unused(studies: Sequence[Study], where: str) -> str:
     """Of *where* some runs are not a part, and why; empty if all are."""
     told = [flaw for study in studies for flaw in flaws(study)]
     return f"{where}: {'; '.join(told)}." if told else ""
+
+
+def load_notes(measured: Sequence[Measured], matrix: Sequence[Row]) -> list[str]:
+    """What was amiss with the loads of several runs, of which *matrix* has the rows."""
+    found = [(each.label, findings) for each in measured for findings in each.findings.values()]
+    missed = "; ".join(dict.fromkeys(label for label, findings in found if findings.missed_rate))
+    refused = sum(throttled(findings) for _, findings in found)
+    told = {
+        f"Sent less than was asked for: {missed}.": missed,
+        (slow := slow_before(matrix)): slow,
+        f"{refused:,} of what failed is the stage's limit (429), whatever happened to the tasks.": refused,
+    }
+    return [sentence for sentence, is_so in told.items() if is_so]
 
 
 def slow_before(matrix: Sequence[Row]) -> str:

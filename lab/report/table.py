@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from lab.experiments.catalogue import EXPERIMENTS, LOAD_BALANCER
 from lab.experiments.findings import Findings
-from lab.experiments.study import Measured, Spread, Study, beside_each_other
+from lab.experiments.study import Measured, Spread, Study, beside_each_other, rows
 from lab.report import run_words, study_words, words
 from lab.report.document import Document, Part, Sentence, Table
 from lab.report.words import spread
@@ -33,6 +33,7 @@ def table_page(studies: Sequence[Study]) -> Document:
         Sentence(study_words.luck(runs), "warning"),
         run_words.beside(runs),
         Sentence(study_words.unused(studies, "In none of this"), "warning"),
+        *(Sentence(text, "warning") for text in study_words.load_notes(runs, rows(runs))),
     ]
     values = [
         {"experiment": name, "column": head, "runs": len(each), "failures": [findings.failures for findings in each],

@@ -95,7 +95,7 @@ def _percentage(value: float, digits: int = 3) -> str:
 
 
 _UNITS: Mapping[str, Callable[[float], str]] = {
-    "": "{:,.0f}".format,
+    "": lambda value: f"{value:,.0f}" if value % 1 == 0 else f"{value:,.1f}",  # a median of two may be a half
     "%": _percentage,
     "s": seconds,
     "ms": "{:,.1f}".format,

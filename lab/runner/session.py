@@ -110,6 +110,7 @@ class Session:
         self._bench.note(f"{experiment.name}{counted}{swept}: {plan.duration:g} s of load on {tasks} tasks{because}")
         age: float | None = None
         labels: dict[str, Any] = {"parameters": dict(cell), "repeat": repeat, "task": task, "hop": request.hop}
+        labels["outputs"] = str(self._target.file)
         if twin is not None:
             labels["assumed"] = twin.parameters()
             # At random, as on AWS, and the same for each setting: else these would differ by it.

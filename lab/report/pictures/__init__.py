@@ -39,11 +39,11 @@ COLOURS = ("#2f7fd0", "#d17f0b", "#6f7782", "#a0508f", "#1d8583", "#9a6248", "#6
 """Of lines that are told apart by their dashes as well."""
 DASHES = ("-", "--", ":", "-.", (0, (6, 2, 1, 2, 1, 2)), (0, (1, 3)))
 FAILURE = "#c8193f"
-LINES = {"": "#6f7782", "stopped": "#d17f0b", "new": "#2f7fd0"}
+LINES = {"": "#6f7782", "gone": "#d17f0b", "new": "#2f7fd0"}
 """A host's line by its part in the event: "" stays."""
 _AREAS = {
     "": ("#b9c0ca", "#a3abb7", "#cdd3da"),
-    "stopped": ("#f2a33a", "#e08f1f", "#f7ba69"),
+    "gone": ("#f2a33a", "#e08f1f", "#f7ba69"),
     "new": ("#7db8f0", "#5fa3e6", "#9dccf7"),
 }
 _STYLE: dict[Any, Any] = {

@@ -33,7 +33,7 @@ _NO_HOST = "#e3e3e3"
 _ON_AREAS = "#14181d"  # text
 _LETTER = 0.085  # inches, at most, of a name's letter
 _LINE = 0.17  # inches that a name needs in height
-_ROLES = {"": "stays", "stopped": "stopped", "new": "new"}
+_ROLES = {"": "stays", "gone": "gone", "new": "new"}
 _FEWEST = 3  # whole seconds
 _FEW = 2  # hosts that are named in the legend
 
@@ -56,7 +56,7 @@ def timeline(run: Run, findings: Findings, roles: Mapping[str, str], widths: Seq
         else:
             answered[row.hostname][row.second] += row.requests
     # Who stays is at the bottom, so that who goes and who is new change places on top.
-    order = [host for role in ("", "stopped", "new") for host in roles if roles[host] == role]
+    order = [host for role in ("", "gone", "new") for host in roles if roles[host] == role]
     hosts = [host for host in (*order, "") if host in answered]
     figure = page_figure()
     rows = (3, 1) if run.latency else (1,)

@@ -106,7 +106,7 @@ def test_the_window_of_failures_and_the_times(page: Tables, timeline: list[dict[
 def test_the_table_of_hosts(page: Tables, folder: Path) -> None:
     (shown,) = (table for table in page.tables if table[0][0] == "host" and len(table[0]) > 9)
     rows = rows_of(folder / "hostnames.csv")
-    latencies, roles = ("p50_ms", "p95_ms", "p99_ms"), {"gamma": "stopped", "delta": "new"}
+    latencies, roles = ("p50_ms", "p95_ms", "p99_ms"), {"gamma": "gone", "delta": "new"}
 
     assert [[line[1], line[3], *line[-4:]] for line in shown[1:-2]] == [
         [
@@ -270,7 +270,7 @@ def test_a_study_has_the_matrix_and_every_run(tmp_path: Path) -> None:
 
     assert page.tables[0][0] == [
         "experiment", "requests", "failed", "s of traffic", "failed %", "failed from-to s", "even again s",
-        "p99 before ms", "p99 during ms", "ECS acts s", "left Cloud Map s", "replaced s",
+        "p99 before ms", "p99 during ms", "ECS acts s", "deregistered s", "replaced s",
     ]  # fmt: skip
     assert page.tables[0][1:] == [
         ["baseline", f"{total(rows_of(runs[0] / 'timeline.csv')):,}", "0", "0.0", "0", *["-"] * 7],
@@ -419,6 +419,19 @@ def test_the_command_that_repeats_it_has_the_loop(tmp_path: Path, rate: int | No
     folder = write_run(tmp_path / "run", np.random.default_rng(3))
     update_meta(folder, {"settings": {"rate": rate, "run_time_s": 30}})
     assert f" --rate {rate or 0} --duration 30" in Tables(written(read_measured(folder)).read_text()).text
+
+
+def test_the_command_that_repeats_it_names_the_outputs_and_a_study_has_its_own(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", np.random.default_rng(3))
+    (tmp_path / "study").mkdir()
+    study = write_study(tmp_path / "study", [run], {}, "lab run stop-task crash")
+    text = Tables(written(study).read_text()).text
+    assert "The command that repeats it: lab run stop-task crash." in text
+    assert "--target" not in text
+
+    experiment = json.loads((run / "run.json").read_text())["experiment"]
+    update_meta(run, {"experiment": {**experiment, "outputs": "my twin/outputs.json"}})
+    assert " --target 'my twin/outputs.json'." in Tables(written(read_measured(run)).read_text()).text
 
 
 def test_a_study_names_the_requests_that_the_stage_throttled(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def lab_of(colour: str, seen: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("kind", SEEN)
 def test_parts_in_the_event_can_be_told_apart_by_everybody(kind: str) -> None:
     """CIE76: a difference of 2.3 is just seen; areas side by side want several times that."""
-    roles = {f"{role}{n}": role for role in ("", "stopped", "new") for n in range(3)}
+    roles = {f"{role}{n}": role for role in ("", "gone", "new") for n in range(3)}
     colours = {
         role: [colour for host, colour in areas(roles).items() if roles[host] == role] for role in roles.values()
     }
@@ -69,19 +69,19 @@ def test_parts_in_the_event_can_be_told_apart_by_everybody(kind: str) -> None:
 
 def test_the_timeline_names_hosts_in_their_areas_and_leaves_out_seconds_that_are_not_whole(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path / "run", np.random.default_rng(1), lingers=2.5))
-    roles = {"alpha": "", "beta": "", "gamma": "stopped", "delta": "new"}
+    roles = {"alpha": "", "beta": "", "gamma": "gone", "delta": "new"}
     both = timeline(run, find(run), roles, [9.2, 3.9])
     for width, svg in zip((9.2, 3.9), both, strict=True):
         assert [svg] == timeline(run, find(run), roles, [width])  # as if it were the only one
         words = [e.text for e in ElementTree.fromstring(svg).iter() if e.tag.endswith("text")]
-        assert {*roles, "stop", "stays", "stopped", "new", "failed (below the axis)", "p50", "p99"} <= set(words)
+        assert {*roles, "stop", "stays", "gone", "new", "failed (below the axis)", "p50", "p99"} <= set(words)
 
 
 def test_a_host_without_room_for_its_name_in_its_area_is_named_in_the_legend(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path / "run", np.random.default_rng(1), seconds=13, at=3.4))
     long = "ip-10-0-255-255-of-another-name"
     rows = tuple(row._replace(hostname=long) if row.hostname == "gamma" else row for row in run.timeline)
-    roles = {"alpha": "", "beta": "", long: "stopped", "delta": "new"}
+    roles = {"alpha": "", "beta": "", long: "gone", "delta": "new"}
     (svg,) = timeline(replace(run, timeline=rows), find(run), roles, [3.9])
     words = [e.text for e in ElementTree.fromstring(svg).iter() if e.tag.endswith("text")]
     assert long not in words

@@ -92,7 +92,7 @@ def test_json_alone_is_on_standard_output(twin: RunningTwin, tmp_path: Path, lab
     assert found["requests"] == run.meta["requests"] > 100
     assert run.meta["settings"]["path_mix"] == "/ready=1"
     assert (found["windows"][0]["name"], len(found["windows"][0]["hosts"])) == ("whole run", 3)
-    repeats = f"lab run baseline {' '.join(load[:-1])} &#x27;/ready&#x27;"
+    repeats = f"lab run baseline {' '.join(load[:-1])} &#x27;/ready&#x27; --target {twin.state / 'outputs.json'}"
     assert repeats in (run.path / "report.html").read_text()
     assert (run.path / "report.html").exists()
 
