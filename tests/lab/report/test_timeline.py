@@ -85,7 +85,7 @@ def test_a_host_without_room_for_its_name_in_its_area_is_named_in_the_legend(tmp
     (svg,) = timeline(replace(run, timeline=rows), find(run), roles, [3.9])
     words = [e.text for e in ElementTree.fromstring(svg).iter() if e.tag.endswith("text")]
     assert long not in words
-    assert f"stopped: {long}" in words
+    assert f"gone: {long}" in words
     assert {"delta", "new", "stays"} <= set(words)
 
 
