@@ -13,6 +13,7 @@ answers is not looked at, and policies that the spread cannot tell apart are equ
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -169,7 +170,13 @@ class Candidate:
     policy: Policy
     parameter: int | None
     p_value: float  # the chance of a spread as far from its middle as the measured one
+    p_error: float  # two standard errors of that, from the number of simulated runs
     compatible: bool
+
+    @property
+    def close(self) -> bool:
+        """Whether another seed may decide otherwise."""
+        return abs(self.p_value - ALPHA) <= self.p_error
 
 
 def measured(exposure: Exposure) -> Measured:
@@ -194,15 +201,19 @@ def compare(run: Measured, rng: np.random.Generator) -> list[Candidate]:
     """Every policy, over a grid of its parameter, against the measured run."""
     candidates = []
     for gateway in _gateways(run.tasks, run.requests):
-        probability = p_value(run, gateway, rng)
-        candidates.append(Candidate(gateway.policy, gateway.parameter, probability, probability > ALPHA))
+        probability, error = p_value(run, gateway, rng)
+        candidates.append(Candidate(gateway.policy, gateway.parameter, probability, error, probability > ALPHA))
     return candidates
 
 
-def p_value(run: Measured, gateway: Gateway, rng: np.random.Generator) -> float:
-    """The chance that a gateway spreads as many requests at least as far from the usual, to either side."""
+def p_value(run: Measured, gateway: Gateway, rng: np.random.Generator) -> tuple[float, float]:
+    """The chance that a gateway spreads as many requests at least as far from the usual, to either side.
+
+    With two standard errors of it.
+    """
     null = chi_square(_runs(gateway, run.requests, rng, _LIKE_CELLS, 99, 4_999))
-    return min(1.0, 2 * (min(as_far(null, run.chi_square)) + 1) / (len(null) + 1))
+    tail = min(0.5, (min(as_far(null, run.chi_square)) + 1) / (len(null) + 1))
+    return 2 * tail, 2 * 2 * math.sqrt(tail * (1 - tail) / len(null))
 
 
 def _gateways(tasks: int, requests: int) -> list[Gateway]:
@@ -232,6 +243,12 @@ class Likeness:
     source: str
     measured: Measured
     candidates: list[Candidate]
+
+    @property
+    def least_between(self) -> bool:
+        """Whether least request is compatible, or not, only between fewer and more requests in flight."""
+        least = [each.compatible for each in self.candidates if each.policy is Policy.LEAST_REQUEST]
+        return sum(a != b for a, b in itertools.pairwise(least)) > 1
 
     @property
     def long_ones_even(self) -> bool:

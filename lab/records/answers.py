@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from lab.errors import BadInput
 from lab.records.observations import Flags, Integers, Observations, SequenceCounter, host_of, observe
 from lab.records.run import read_folder
-from load.results import UNKNOWN_HOST
+from load.results import UNKNOWN_HOST, Run, is_failure
 
 _LARGEST = 2**53  # of a count: beyond it floating-point numbers are not exact
 _LONGEST_HEADER = 10_000  # characters
@@ -43,12 +43,30 @@ def read(source: str) -> Observations:
         return _read_stream("standard input", sys.stdin.buffer)
     path = Path(source)
     if path.is_dir():
-        return observe(read_folder(path))
+        run = read_folder(path)
+        _require_an_answer(run)
+        return observe(run)
     try:
         with path.open("rb") as stream:
             return _read_stream(source, stream)
     except OSError as error:
         raise BadInput(f"{source} cannot be read: {(error.strerror or str(error)).lower()}") from None
+
+
+def _require_an_answer(run: Run) -> None:
+    """Refuse a run that no host had a part in, with what there was in place of its answers."""
+    statuses: Counter[int] = Counter()
+    for row in run.timeline:
+        if row.hostname or not is_failure(row.status):
+            return
+        statuses[row.status] += row.requests
+    if statuses:
+        each = (
+            f"{number:,} {f'with {status}' if status else 'without an answer'}" for status, number in statuses.items()
+        )
+        raise BadInput(
+            f"{run.path}: all {statuses.total():,} requests failed, and no answer named a host: {', '.join(each)}."
+        )
 
 
 def _read_stream(source: str, stream: BinaryIO) -> Observations:

@@ -54,8 +54,9 @@ def weights_of(observations: Observations, given: Mapping[str, float]) -> dict[s
         if len(fits) != 1 or not name:
             there = ", ".join(sorted(filter(None, observations.counts))[:5])
             raise BadInput(
-                f"--weights {name}={weight:g}: {'several hosts' if fits else 'no host'} of {observations.source} have "
-                f"that name: give one such as {there}. A host that got nothing stands in a list with 0 requests."
+                f"--weights {name}={weight:g}: {'several hosts' if fits else 'no host'} of {observations.source} "
+                f"{'have' if fits else 'has'} that name: give one such as {there}. A host that got nothing stands in a "
+                "list with 0 requests."
             )
         found[fits[0]] = weight
     return found

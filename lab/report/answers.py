@@ -314,10 +314,19 @@ def _likeness(result: Likeness) -> Iterator[Part]:
         told: dict[bool, list[str]] = {True: [], False: []}
         for each in result.candidates:
             if each.policy is policy:
-                value = f"p = {each.p_value:.2g}" if each.parameter is None else f"{each.parameter:,}"
+                value = f"p = {each.p_value:.2g}{f' ± {each.p_error:.1g}' if each.close else ''}"
+                if each.parameter is not None:
+                    value = f"{each.parameter:,} ({value})" if each.close else f"{each.parameter:,}"
                 told[each.compatible].append(value)
         lines.append([policy.value, _PARAMETERS[policy], ", ".join(told[True]), ", ".join(told[False])])
     yield Table(("policy", "parameter", "compatible", "not compatible"), lines, text_columns=4)
+    if any(each.close for each in result.candidates):
+        yield "±: two standard errors of the simulation. That p is too close to 5 % to tell which it is."
+    if result.least_between:
+        yield (
+            "Least request: the spread is least with one or two requests in flight for each task, and as at random "
+            "with one or many in all."
+        )
     if result.long_ones_even:
         yield (
             "Sticky: long connections are few, and chance often spreads few as evenly as can be, so that longer ones "

@@ -150,6 +150,19 @@ def test_late_answers_are_not_told_from_shares_that_vary(
     assert ("beyond what late answers can make)" in out) == (slowest_us is not None)
 
 
+def test_a_run_without_any_host_says_what_its_requests_were_answered_with(lab: Command, tmp_path: Path) -> None:
+    folder = create_run(tmp_path / "run")
+    write_hosts(folder, [HostRow("", "", 153, 153, 1.0, 1.0, 1.0, 1.0, 0.0, 2.0)])
+    write_timeline(folder, [TimelineRow(0, "", 404, 150), TimelineRow(1, "", 0, 3)])
+
+    code, _, err = lab(str(folder))
+
+    assert code == 2
+    assert err.strip().endswith(
+        f"{folder}: all 153 requests failed, and no answer named a host: 150 with 404, 3 without an answer."
+    )
+
+
 def test_zones_of_a_table(lab: Command, tmp_path: Path) -> None:
     path = tmp_path / "hostnames.csv"
     path.write_text("hostname,availability_zone,requests\na,z1,500\nb,z1,520\nc,z2,490\nd,z2,515\n,,9\n")
@@ -174,10 +187,10 @@ def test_weights_go_by_the_names_that_pages_show_and_by_no_others(lab: Command, 
     found = json.loads(lab(str(path), "--weights", "a=2", "--json")[1])
     assert (found["evidence"], found["requests"]) == (False, 4_013)
     assert found == json.loads(lab(str(path), "--weights", "a.internal=2", "--json")[1])
-    for name, hosts in (("b", "several hosts"), ("c", "no host")):
+    for name, hosts, have in (("b", "several hosts", "have"), ("c", "no host", "has")):
         code, out, err = lab(str(path), "--weights", f"{name}=2")
         assert (code, out) == (2, "")
-        assert f"--weights {name}=2: {hosts} of {path} have that name: give one such as a.internal, b.internal" in err
+        assert f"--weights {name}=2: {hosts} of {path} {have} that name: give one such as a.internal, b.internal" in err
 
 
 def test_only_the_hosts_furthest_off_are_shown(lab: Command, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_a_policy_is_found_compatible_with_its_own_runs_as_often_as_stated() -> 
     rng = np.random.default_rng(3)
     gateway = Gateway(Policy.ROUND_ROBIN, tasks=5, front_ends=20)
     own = [
-        p_value(measured(constant_exposure(run, np.ones(5))), gateway, rng) > 0.05
+        p_value(measured(constant_exposure(run, np.ones(5))), gateway, rng)[0] > 0.05
         for run in sample(gateway, 2_000, 60, rng)
     ]
     assert 0.85 <= sum(own) / 60 <= 1

@@ -44,6 +44,21 @@ def test_where_no_longer_connections_are_compatible_nothing_is_said_of_them(lab:
     assert "longer ones" not in lab("--like", str(path))[1]
 
 
+def test_a_policy_at_the_edge_is_shown_with_its_p_value_and_the_error_of_that(lab: Command, tmp_path: Path) -> None:
+    path = tmp_path / "counts.txt"
+    path.write_text("1000 a\n1064 b\n1094 c\n")
+    out = lab("--like", str(path))[1]
+    assert " 1, 2, 20, 50, 100 " in out
+    assert " 5 (p = 0.045 ± 0.008), 10 (p = 0.047 ± 0.009)" in out
+    assert "±: two standard errors of the simulation. That p is too close to 5 % to tell which it is." in out
+    assert "Least request: the spread is least with one or two requests in flight for each task" in out
+
+    path.write_text("1183 a\n1115 b\n1253 c\n")
+    out = lab("--like", str(path))[1]
+    assert "±" not in out
+    assert "Least request:" not in out
+
+
 def test_like_a_measured_run(lab: Command, tmp_path: Path) -> None:
     path, picture = tmp_path / "counts.txt", tmp_path / "skew.svg"
     path.write_text("1183 a\n1115 b\n1253 c\n")
