@@ -16,17 +16,19 @@ class Pacing:
 
     def __init__(self) -> None:
         self._spent = 0.0
-        self._began = time.perf_counter()
+        self._resume()
+
+    def _resume(self) -> None:
+        self._began, self._used = time.perf_counter(), time.thread_time()
 
     def __call__(self) -> None:
         """One step is done."""
-        now = time.perf_counter()
-        if now - self._began >= _PIECE:
-            self._spent += now - self._began
+        if time.perf_counter() - self._began >= _PIECE:
+            self._spent = self.spent
             gevent.sleep(0)
-            self._began = time.perf_counter()
+            self._resume()
 
     @property
     def spent(self) -> float:
-        """The seconds of the work so far, without those of others."""
-        return self._spent + time.perf_counter() - self._began
+        """Seconds of the processor that the work took so far: while others have it, none."""
+        return self._spent + time.thread_time() - self._used
