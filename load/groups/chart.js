@@ -188,9 +188,10 @@
       chart.append(element("line", { class: "grid", x1: left, x2: width - RIGHT, y1: y(value), y2: y(value) }));
       chart.append(element("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end" }, number.format(value)));
     }
-    const every = [5, 10, 20, 30, 60].find((span) => (inner * span) / seconds > 76) ?? 120;
+    // A time is 50 wide, and may begin left of the axis.
+    const every = [5, 10, 15, 20, 30, 60].find((span) => (inner * span) / seconds > 60) ?? 120;
     for (let i = 0; i < seconds; i++) {
-      if ((past.start + i) % every === 0 && x(i) > left + 28 && x(i) < width - RIGHT - 28) {
+      if ((past.start + i) % every === 0 && x(i) < width - 28) {
         chart.append(element("text", { x: x(i), y: height - 5, "text-anchor": "middle" }, clock.format((past.start + i) * 1000)));
       }
     }

@@ -368,6 +368,16 @@ def test_the_table_is_sorted_by_the_column_that_is_clicked(browser: Browser) -> 
         expect(names).to_have_text(["gamma", "beta", "alpha"])
 
 
+def test_a_narrow_chart_has_more_than_one_time(browser: Browser) -> None:
+    counts = Counts()
+    for second in range(1000, 1030):
+        record(counts, second, "alpha", 1)
+    with drawn(browser, counts) as page:
+        page.set_viewport_size({"width": 320, "height": 900})
+        # Of half a minute, every ten seconds.
+        expect(page.locator("[data-at=requests] text").filter(has_text=":")).to_have_count(3)
+
+
 def test_of_many_hosts_those_that_fail_keep_their_colours(browser: Browser) -> None:
     counts = Counts()
     for number in range(20):
