@@ -324,8 +324,10 @@ class Listener:
             )
 
     def _be_ready_again(self, **_: Any) -> None:
-        # Locust's worker sleeps for the stop timeout after it has stopped; the next test brings it anew.
-        self.environment.stop_timeout = 0.0
+        # Locust's worker sleeps for the stop timeout after it has stopped; the next test brings it anew. Where Ctrl-C
+        # and the master stop it at once, this is called while users are still there, who have that time.
+        if (runner := self.environment.runner) and not runner.user_count:
+            self.environment.stop_timeout = 0.0
 
     def _on_interrupt(self) -> None:
         self._signals += 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from typing import Any
 
 import pytest
@@ -15,16 +14,16 @@ from load.results import Run
 FOREVER = ("--stop-timeout", "3600")
 
 
+def workers(count: int, port: int) -> tuple[str, ...]:
+    """The options for so many workers, on a free port of loopback."""
+    bound = ("--master-bind-host", "127.0.0.1", "--master-bind-port", str(port), "--master-port", str(port))
+    return ("--processes", str(count), *bound)
+
+
 @pytest.fixture(params=[1, 4], ids=["one-process", "four-processes"])
-def processes(request: pytest.FixtureRequest) -> tuple[str, ...]:
-    """The options for one process or for four workers, on a free port of loopback."""
-    if request.param == 1:
-        return ()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    bound = ("--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port)
-    return ("--processes", str(request.param), *bound)
+def processes(request: pytest.FixtureRequest, free_port: int) -> tuple[str, ...]:
+    """The options for one process or for four workers."""
+    return () if request.param == 1 else workers(request.param, free_port)
 
 
 def every_request_counted_once(locust: Any, service: str) -> Run:
@@ -86,6 +85,29 @@ def test_a_second_ctrl_c_ends_at_once(locust: Any, own_service: str, processes: 
     run = every_request_counted_once(locust, own_service)
     assert run.meta["complete"] is True
     assert run.meta["unfinished"] > 0
+    assert "Traceback" not in stderr
+
+
+def test_one_ctrl_c_is_waited_for_where_it_reaches_the_workers_while_the_master_stops_them(
+    locust: Any, own_service: str, free_port: int
+) -> None:
+    locust.locustfile = locust.folder / "interrupted.py"
+    locust.locustfile.write_text(
+        "import os, signal\nfrom locust import events\nfrom locust.runners import WorkerRunner\n"
+        "from locustfile import HostnameUser\n"
+        "@events.test_stopping.add_listener\n"
+        "def interrupt(environment, **_):\n"
+        "    events.test_stopping.remove_listener(interrupt)\n"
+        "    if isinstance(environment.runner, WorkerRunner):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    process = start_and_wait(locust, own_service, *workers(2, free_port))
+    process.send_signal(signal.SIGINT)
+    wait_for_the_end_of_the_load(process)
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    run = every_request_counted_once(locust, own_service)
+    assert run.meta["complete"] is True
     assert "Traceback" not in stderr
 
 
