@@ -382,6 +382,8 @@ def compare(
     from lab.experiments.study import read_study
     from lab.report.answers import comparison_page
 
+    if second and first.resolve() == second.resolve():
+        raise BadInput(f"{first} and {second} are the same folder: name another, or one for its two ways.")
     studies = [read_study(folder) for folder in (first, second) if folder]
     found = compared(*studies) if second else compare_ways(*studies)
     print_page(comparison_page(found, studies), as_json=as_json)

@@ -23,7 +23,7 @@ import numpy as np
 
 from lab.distribution.goodness import ALPHA, POWER, holm
 from lab.errors import BadInput
-from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, LOAD_BALANCER
+from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, EXPERIMENTS, LOAD_BALANCER
 from lab.experiments.figures import FIGURES, PRIMARY, Compared
 from lab.experiments.study import Row, Spread, Study, rows
 from lab.records.observations import Integers, Numbers
@@ -94,14 +94,51 @@ class Comparison:
 def compare(first: Study, second: Study) -> list[Comparison]:
     """Every experiment that both have, at every setting and on every way.
 
-    Raises BadInput where they have none in common, or one has no run that says anything.
+    Raises BadInput where they have none in common, or one has no run that says anything, or runs of several services.
     """
     for study in (first, second):
         _require_whole(study)
-    pairs = _pairs(rows(first.measured), rows(second.measured))
+    pairs = _pairs(_of_one(first), _of_one(second))
     if not pairs:
-        raise BadInput(f"{first.folder} and {second.folder} have no experiment in common: there is nothing to compare.")
+        raise BadInput(_nothing_in_common(first, second))
     return _compared(pairs, paired=False)
+
+
+def _of_one(study: Study) -> list[Row]:
+    """Its rows, without what passed by the load balancer of another stack than that of the same experiment without one.
+
+    Raises BadInput: runs at one setting are of services that end in other ways.
+    """
+    found = rows(study.measured)
+    alone = {row.experiment.name for row in found if row.arm == DIRECT and not row.beside}
+    kept = [row for row in found if not row.beside or row.experiment.name not in alone]
+    if len({(row.experiment.name, row.arm, tuple(row.parameters.items())) for row in kept}) < len(kept):
+        raise BadInput(
+            f"{study.folder} has runs of services that end in other ways at the same setting: compare the studies of "
+            "one service each."
+        )
+    return kept
+
+
+def _nothing_in_common(first: Study, second: Study) -> str:
+    """Why, and what can be done with them."""
+    both = f"{first.folder} and {second.folder}"
+    names = [name for name in EXPERIMENTS if all(any(m.name == name for m in s.measured) for s in (first, second))]
+    if not names:
+        return f"{both} have no experiment in common: there is nothing to compare."
+    told = []
+    for study in (first, second):
+        found = rows(study.measured)
+        settings = [" ".join(f"{name} {value:g}" for name, value in row.parameters.items()) for row in found]
+        ways = ", ".join(dict.fromkeys(row.arm for row in found))
+        told.append(f"{study.folder}: {', '.join(dict.fromkeys(filter(None, settings))) or 'nothing swept'} ({ways})")
+    return (
+        f"{both} have {', '.join(names)} in common, but at no setting and way that both have: {'; '.join(told)}. "
+        f"`lab table` sets them beside each other; {_BY_SETTING}."
+    )
+
+
+_BY_SETTING = "to compare one setting, run it as a study of its own, or make one of its runs with `lab report RUN...`"
 
 
 def compare_ways(study: Study) -> list[Comparison]:
@@ -116,7 +153,7 @@ def compare_ways(study: Study) -> list[Comparison]:
     if not pairs:
         raise BadInput(
             f"{study.folder} has runs of one way only: name a second folder to compare it with, or run on a stack with "
-            "a load balancer beside (SC_COMPARISON=true), or with --hop upstream."
+            f"a load balancer beside (SC_COMPARISON=true), or with --hop upstream; {_BY_SETTING}."
         )
     return _compared(pairs, paired=True)
 

@@ -301,7 +301,7 @@ def parameters(bench: Bench, cell: Setting) -> Iterator[None]:
     if unknown := [name for name in values if name not in before]:
         raise BadInput(
             f"--sweep {unknown[0]} is no parameter of the twin nor of the task: choose from "
-            f"{', '.join([*_OF_THE_TASK, *before])}."
+            f"{', '.join(dict.fromkeys([*_OF_THE_TASK, *before]))}."
         )
     bench.twin.set(values)
     try:

@@ -84,7 +84,7 @@ def test_the_keys_that_are_public(lab: Command, run: Path, study: Path, tmp_path
     assert (found["lost_workers"], found["resets"]) == (0, 0)
     assert [len(found["stopped"]), len(found["replacements"])] == [1, 1]
 
-    compared = lab("compare", str(study), str(study), "--json").json["experiments"]
+    compared = lab("compare", str(run), str(study), "--json").json["experiments"]
     assert all({"failed_seconds", "p_adjusted", "shown"} <= each.keys() for each in compared)
     assert not any(each["shown"] for each in compared)
 

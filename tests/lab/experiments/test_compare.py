@@ -230,6 +230,23 @@ def test_one_way_only(tmp_path: Path) -> None:
         compare_ways(study(tmp_path / "a", [1], 15))
 
 
+def test_what_cannot_be_compared_says_what_differs_and_what_can_be_done(tmp_path: Path, lab: Command) -> None:
+    alone = [study(tmp_path / f"{drain}", [1], drain, parameters={"drain_seconds": drain}) for drain in (0, 20)]
+    (tmp_path / "a").mkdir()
+    a = write_study(tmp_path / "a", [each.measured[0].folder for each in alone], {})
+    b = both_ways(tmp_path / "b", [1], [2], 15)
+
+    told = lab("compare", str(a.folder), str(b.folder)).err
+    assert "have stop-task in common, but at no setting and way that both have: " in told
+    assert (
+        f"{a.folder}: drain_seconds 0, drain_seconds 20 (direct); {b.folder}: nothing swept (direct, alb). `lab table`"
+        in told
+    )
+    for error in (told, lab("compare", str(a.folder)).err):
+        assert "to compare one setting, run it as a study of its own, or make one of its runs with `lab report" in error
+    assert "are the same folder: name another" in lab("compare", str(a.folder), f"{tmp_path}/./a").err
+
+
 def test_ways_are_named_as_their_runs_name_them(tmp_path: Path) -> None:
     folder = both_ways(tmp_path / "a", [1], [2], 16).measured[0].folder
     alone = read_study(folder / "alb")
@@ -239,8 +256,8 @@ def test_ways_are_named_as_their_runs_name_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("twice", "words"), [(False, "load balancer"), (True, " way ")])
 def test_the_command(tmp_path: Path, lab: Command, twice: bool, words: str) -> None:
-    folder = str(both_ways(tmp_path / "a", [1], [2], 17).folder)
-    answer, head, *lines = lab("compare", folder, *([folder] if twice else [])).out.splitlines()
+    folder, other = (str(both_ways(tmp_path / name, [1], [2], 17).folder) for name in "ab")
+    answer, head, *lines = lab("compare", folder, *([other] if twice else [])).out.splitlines()
 
     assert answer == f"No difference is shown in {'2 experiments' if twice else '1 experiment'}."
     assert words in head

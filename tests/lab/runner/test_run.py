@@ -171,7 +171,7 @@ def test_ctrl_c_in_a_rollout_puts_the_service_back(twin: RunningTwin, tmp_path: 
         (("--rate", "-1"), "--rate -1 is out of range: give requests per second, 0 (as many as go) to 100000"),
         (("--repeat", "0"), "--repeat 0 is out of range"),
         (("--sweep", "discovery_ttl"), "is not a name and numbers"),
-        (("--sweep", "no_such=1"), "no_such is no parameter of the twin"),
+        (("--sweep", "no_such=1"), "no_such is no parameter of the twin nor of the task: choose from drain_seconds, "),
         (("--sweep", "drain_seconds=60"), "drain_seconds=60 is cut off by the stop timeout of 60 s"),
         (("--users", "0"), "--users 0 is out of range: give from 1 to 10000"),
         (("--path", "orders 7"), "--path 'orders 7' is no path that Locust takes"),
@@ -189,6 +189,7 @@ def test_bad_input_is_one_sentence(
     assert code == 2
     assert words in err
     assert len(err.strip().splitlines()) == 1
+    assert err.count("stop_timeout,") <= 1  # which the task and the twin have
     assert list(tmp_path.iterdir()) == []
 
 
