@@ -10,7 +10,6 @@ family of tests, at 5 % in all (Holm), and numbers of requests are counted for t
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -33,7 +32,7 @@ from lab.distribution.intervals import INDEPENDENT, Seen, Share, bound, dispersi
 from lab.distribution.longer import LongerRun, longer_run
 from lab.distribution.presence import Exposure, NotTogether, Stay, Subject, expose
 from lab.errors import BadInput
-from lab.records.observations import Observations, Sequence, Windows
+from lab.records.observations import Observations, Windows
 
 What = Literal[
     "hosts",  # more spread over the hosts than random choice makes
@@ -101,10 +100,8 @@ def judge(
     weights: Mapping[str, float] | None = None,
     detect: float = 0.05,
     windows: Windows | None = None,
-    sequence: Sequence | None = None,
     presence: Mapping[str, Stay] | None = None,
     settle: float | None = None,
-    level: float = ALPHA,
 ) -> Judgement:
     """Judge the requests that each host answered.
 
@@ -113,26 +110,15 @@ def judge(
     weights: the expected ratio between hosts, 1 where not given. A host named only here counts as 0.
     detect: the skew of interest as a fraction; see `lab.distribution.goodness`.
     windows: the same requests over time, a column for each host of `counts` but ""; then hosts that joined or left
-        part-way are judged over their own time. sequence: the order of the answers, counted with the windows.
+        part-way are judged over their own time.
     presence: from when to when each host was there, in the windows' unit, as the run's records say; of a host that is
         not in it, the answers say so.
     settle: seconds to leave out around each arrival and departure, SETTLE by default; without times nothing can be.
-    level: that of the test which `requests_needed` is counted for: 5 % divided by the tests that a page makes.
     Raises BadInput for fewer than two hosts at a time, a count that is negative or not whole, an unusable weight, skew
     or settle time.
     """
     subject = expose(counts, weights, windows, presence, settle)
-    found = _order(subject.exposure, sequence)
-    seen = dispersion_seen(partition(subject.exposure), found)
-    return _required(_judged(subject, detect, level, seen, found))
-
-
-def _order(exposure: Exposure, sequence: Sequence | None) -> Dependence | None:
-    """What the order of the answers says, in the longest epoch; None where it is not known or too short."""
-    if sequence is None or exposure.longest is None:
-        return None
-    whole = exposure.constant and exposure.left_out == 0
-    return dependence(exposure.longest, sequence, whole)
+    return _required(_judged(subject, detect, dispersion_seen(partition(subject.exposure))))
 
 
 def _required(judgement: Judgement | None) -> Judgement:
@@ -141,9 +127,7 @@ def _required(judgement: Judgement | None) -> Judgement:
     return judgement
 
 
-def _judged(
-    subject: Subject, detect: float, level: float, seen: Seen | None, found: Dependence | None = None
-) -> Judgement | None:
+def _judged(subject: Subject, detect: float, seen: Seen | None, found: Dependence | None = None) -> Judgement | None:
     """Judge what is observed of the hosts against what is expected; None where no two were there at the same time."""
     if not 0 < detect <= 1:
         raise BadInput(f"a skew of {detect:g} cannot be looked for: give more than 0 % and at most 100 %")
@@ -153,7 +137,7 @@ def _judged(
     if freedom == 0:
         return None
     given = seen or INDEPENDENT
-    visible = skew_visible(exposure, freedom, level, given)
+    visible = skew_visible(exposure, freedom, ALPHA, given)
     rows = shares(exposure, subject.hosts, seen)
     furthest = max(rows, key=lambda row: abs(row.deviation))
     return Judgement(
@@ -177,8 +161,8 @@ def _judged(
         furthest_deviation=furthest.deviation,
         cramers_v=_cramers_v(goodness, exposure),
         detect=detect,
-        level=level,
-        requests_needed=requests_needed(exposure, freedom, detect, level, given),
+        level=ALPHA,
+        requests_needed=requests_needed(exposure, freedom, detect, ALPHA, given),
         skew_visible=visible if math.isfinite(visible) else None,
         dependence=found,
     )
@@ -214,12 +198,16 @@ class Zones:
     entry: Mapping[str, float]  # the shares of requests that come in by each zone
     entry_assumed: bool  # nothing was said about it, so evenly over the zones
 
+    def one_of(self, tests: int) -> Zones:
+        """As `Judgement.one_of`, all of them."""
+        zones = (replace(zone, within=zone.within and zone.within.one_of(tests)) for zone in self.zones)
+        return replace(self, zones=tuple(zones), between=self.between and self.between.one_of(tests))
+
 
 def by_zone(
     subject: Subject,
     zone_of: Mapping[str, str],
     detect: float,
-    level: float = ALPHA,
     entry: Mapping[str, float] | None = None,
     seen: Seen | None = None,
 ) -> Zones | None:
@@ -239,14 +227,14 @@ def by_zone(
     zones = []
     for number, share in enumerate(shares(grouped, names, seen)):
         members = [host for host, group in zip(hosts, groups, strict=True) if group == number]
-        within = _judged(Subject(members, exposure.only(groups == number), 0), detect, level, seen)
+        within = _judged(Subject(members, exposure.only(groups == number), 0), detect, seen)
         zones.append(Zone(share.host, len(members), share, within))
     split = _fractions(entry or dict.fromkeys(names, 1.0))
     total = sum(zone.share.requests for zone in zones)
     stayed = sum(split.get(zone.zone, 0.0) * zone.share.requests for zone in zones)
     return Zones(
         zones=tuple(zones),
-        between=_judged(Subject(names, grouped, 0), detect, level, seen),
+        between=_judged(Subject(names, grouped, 0), detect, seen),
         crossed=1 - stayed / total if total else 0.0,
         entry=split,
         entry_assumed=not entry,
@@ -357,7 +345,10 @@ def _analysed(
     subject: Subject, observations: Observations, detect: float, entry: Mapping[str, float] | None
 ) -> Analysis:
     exposure = subject.exposure
-    found = _order(exposure, observations.sequence)
+    found = None
+    if observations.sequence is not None and exposure.longest is not None:
+        whole = exposure.constant and exposure.left_out == 0
+        found = dependence(exposure.longest, observations.sequence, whole)
     parts = partition(exposure, observations.latency_variance or 0.0)
     seen = dispersion_seen(parts, found)
 
@@ -368,15 +359,14 @@ def _analysed(
             tests.append(("transitions", found.matrix.p_value, ""))
     if parts is not None:
         tests += [("windows", parts.p_windows, ""), ("stays", parts.p_stays, ""), ("drifts", parts.p_trend, "")]
-    hosts_in = Counter(zone for host in subject.hosts if (zone := observations.zones.get(host)))
-    level = ALPHA / (2 + len(tests) + (len(hosts_in) > 1) + sum(hosts > 1 for hosts in hosts_in.values()))
-    judgement = _required(_judged(subject, detect, level, seen, found))
+    judgement = _required(_judged(subject, detect, seen, found))
     tests += [("hosts", judgement.p_value, ""), ("regular", judgement.p_value_lower, "")]
-    zones = by_zone(subject, observations.zones, detect, level, entry, seen)
+    zones = by_zone(subject, observations.zones, detect, entry, seen)
     if zones is not None:
         if zones.between is not None:
             tests.append(("zones", zones.between.p_value, ""))
         tests += [("within", zone.within.p_value, zone.zone) for zone in zones.zones if zone.within is not None]
+    number = len(tests)
     adjusted = zip(tests, holm([p_value for _, p_value, _ in tests]), strict=True)
     tested = tuple(Tested(what, p_value, p, p <= ALPHA, zone) for (what, p_value, zone), p in adjusted)
     shown = {each.what for each in tested if each.shown}
@@ -385,10 +375,10 @@ def _analysed(
         source=observations.source,
         taken_for=observations.taken_for,
         notes=observations.notes,
-        judgement=judgement,
+        judgement=judgement.one_of(number),
         tested=tested,
         shares=tuple(sorted(shares(exposure, subject.hosts, seen), key=lambda share: share.host)),
-        longer_run=longer_run(exposure, parts, judgement.chi_square, freedom, limit, detect, level, shown),
-        zones=zones,
+        longer_run=longer_run(exposure, parts, judgement.chi_square, freedom, limit, detect, ALPHA / number, shown),
+        zones=zones and zones.one_of(number),
         subject=subject,
     )

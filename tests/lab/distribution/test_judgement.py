@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lab.distribution.goodness import requests_needed, skew_visible
 from lab.distribution.judgement import analyse, judge
+from lab.distribution.presence import expose
 from lab.errors import BadInput
 from lab.records.observations import Observations
 
@@ -133,7 +135,7 @@ def test_two_thousand_even_runs_reject_as_often_as_stated() -> None:
 
 @pytest.mark.parametrize(("hosts", "level", "needed"), [(3, 0.05, 7_708), (12, 0.05, 73_928), (3, 0.025, 9_195)])
 def test_a_host_five_percent_off_is_seen_with_the_stated_power(hosts: int, level: float, needed: int) -> None:
-    assert judge({str(host): 10 for host in range(hosts)}, level=level).requests_needed == needed
+    assert judge({str(host): 10 for host in range(hosts)}).one_of(round(0.05 / level)).requests_needed == needed
     share = np.full(hosts, (1 - 1.05 / hosts) / (hosts - 1))
     share[0] = 1.05 / hosts
     runs = np.random.default_rng(8).multinomial(needed, share, size=1_000)
@@ -143,10 +145,11 @@ def test_a_host_five_percent_off_is_seen_with_the_stated_power(hosts: int, level
 
 @pytest.mark.parametrize("counts", [{"a": 400, "b": 410, "c": 390}, {"a": 0, "b": 0}])
 def test_as_one_of_so_many_tests_it_is_as_if_judged_at_their_level(counts: dict[str, int]) -> None:
-    alone, one = judge(counts), judge(counts, level=0.05 / 8)
+    alone, one, exposure = judge(counts), judge(counts).one_of(8), expose(counts).exposure
+    freedom = alone.degrees_of_freedom
+    visible = skew_visible(exposure, freedom, 0.05 / 8)
 
     assert alone.one_of(1) == alone
-    assert alone.one_of(8).requests_needed == pytest.approx(one.requests_needed, rel=1e-4)
-    assert alone.one_of(8).skew_visible == (one.skew_visible and pytest.approx(one.skew_visible))
-    assert (alone.tests, alone.one_of(8).tests, one.tests) == (1, 8, 8)
-    assert one.one_of(1).requests_needed == pytest.approx(alone.requests_needed, rel=1e-3)
+    assert one.requests_needed == pytest.approx(requests_needed(exposure, freedom, 0.05, 0.05 / 8), rel=1e-4)
+    assert one.skew_visible == (pytest.approx(visible) if math.isfinite(visible) else None)
+    assert (alone.tests, one.tests) == (1, 8)
