@@ -331,10 +331,13 @@ def analyse(
 
 def together(analyses: list[Analysis]) -> list[Analysis]:
     """Those of one page: all that they test is one family."""
-    adjusted = iter(holm([each.p_value for analysis in analyses for each in analysis.tested]))
+    p_values = [each.p_value for analysis in analyses for each in analysis.tested]
+    adjusted, number = iter(holm(p_values)), len(p_values)
     return [
         replace(
             analysis,
+            judgement=analysis.judgement.one_of(number),
+            zones=analysis.zones and analysis.zones.one_of(number),
             tested=tuple(replace(each, p_adjusted=(p := next(adjusted)), shown=p <= ALPHA) for each in analysis.tested),
         )
         for analysis in analyses

@@ -31,12 +31,9 @@ class Hops:
 def hops(observations: Observations) -> Hops | None:
     """The hops of requests counted by pair, `caller > upstream`; None where a host is not one."""
     named = [host for host in observations.counts if host]
-    pairs = {host: _parted(host) for host in named}
-    if not named or any(pair is None for pair in pairs.values()):
+    sides = {host: pair for host in named if (pair := _parted(host))}
+    if not named or len(sides) < len(named):
         return None
-    sides = {host: pair for host, pair in pairs.items() if pair is not None}
-    callers = list(dict.fromkeys(caller for caller, _ in sides.values() if caller))
-    whole = {host: caller for host, (caller, _) in sides.items()}
     located = crossed = 0
     for host, text in observations.zones.items():
         zones = _parted(text)
@@ -44,7 +41,7 @@ def hops(observations: Observations) -> Hops | None:
             located += observations.counts[host]
             crossed += observations.counts[host] if zones[0] != zones[1] else 0
     return Hops(
-        _by(observations, whole, observations.source, 0),
+        _by(observations, {host: caller for host, (caller, _) in sides.items()}, observations.source, 0),
         {
             caller: _by(
                 observations,
@@ -52,7 +49,7 @@ def hops(observations: Observations) -> Hops | None:
                 f"{observations.source}, of {caller}",
                 1,
             )
-            for caller in callers
+            for caller in dict.fromkeys(caller for caller, _ in sides.values() if caller)
         },
         crossed,
         located,

@@ -84,6 +84,7 @@ def test_what_is_shown_is_so_for_the_whole_page(lab: Command, pairs: Path) -> No
     found = lab("distribution", str(pairs), "--json").json
     tested = [test for hop in found["hops"] for test in hop["tested"]]
     assert len(found["hops"]) == 3
+    assert {hop["level"] for hop in found["hops"]} == {0.05 / len(tested)}
     for test in tested:
         assert test["p_adjusted"] >= test["p_value"]
     least = min(tested, key=lambda test: float(test["p_value"]))
