@@ -258,10 +258,13 @@ def test_a_revision_whose_program_crashes_is_said_with_its_last_output(
     )
     said = "in a row have ended by themselves: Essential container in task exited; "
     wait_until(lambda: said in listed(twin), "it is listed")  # but while one runs for so long that it counts as healthy
-    messages = [event.get("message", "") for event in twin.events()]
-    warned = [message for message in messages if " tasks of crashing:2 in a row " in message]
-    assert len(warned) == 1
-    assert "'no module named shopp'" in warned[0]
+
+    def warned() -> list[str]:
+        messages = [event.get("message", "") for event in twin.events()]
+        return [message for message in messages if " tasks of crashing:2 in a row " in message]
+
+    (warning,) = wait_until(warned, "the twin warns of it")
+    assert "'no module named shopp'" in warning
     ecs.delete_service(cluster="shop", service="crashing", force=True)
 
 
