@@ -313,17 +313,15 @@ def analyse(
     weights: Mapping[str, float] | None = None,
     detect: float = 0.05,
     entry: Mapping[str, float] | None = None,
-    presence: Mapping[str, Stay] | None = None,
     settle: float | None = None,
 ) -> Analysis:
     """Judge what was read; see `judge` for most, `by_zone` for entry.
 
-    presence, settle: in place of what was read of them. Raises BadInput.
+    settle: in place of what was read of it. Raises BadInput.
     """
-    there = observations.presence if presence is None else presence
     settle = observations.settle if settle is None else settle
     try:
-        subject = expose(observations.counts, weights, observations.windows, there, settle)
+        subject = expose(observations.counts, weights, observations.windows, observations.presence, settle)
         return _analysed(subject, observations, detect, entry)
     except BadInput as error:
         raise type(error)(f"{observations.source}, lines 1 to {observations.lines}: {error}") from None
