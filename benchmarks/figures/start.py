@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -132,8 +133,14 @@ def replacement() -> Iterator[Figure]:
         running = stack.enter_context(twin("--balancing", "round-robin", "--discovery-ttl", "0"))
         client = stack.enter_context(httpx.Client(trust_env=False))
 
+        def listed() -> list[dict[str, Any]]:
+            return list(json.loads(running.command("ps", "--json"))["tasks"])
+
+        # A twin none of whose first tasks was healthy gives up at the third that ends by itself.
+        wait_until(lambda: any(task["health"] == "HEALTHY" for task in listed()), "a task is HEALTHY")
+
         def replaced() -> float:
-            hosts = {task["host"] for task in json.loads(running.command("ps", "--json"))["tasks"]}
+            hosts = {task["host"] for task in listed()}
             commands = commands_under(running.pid)
             one = next(pid for pid, command in commands.items() if command[-2:] == ["-m", "app"])
             began = time.perf_counter()
