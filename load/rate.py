@@ -78,8 +78,8 @@ def missed_sentence(sent: int, asked: float, seconds: float, worker_lost: bool) 
             f"{number} of {asked:,g} requests/s are in the counts: a process of Locust stopped, or its reports did not "
             "arrive."
         )
+    never = f"{asked * seconds - sent:,.0f} requests that were due were never sent and are in no percentile"
     return (
-        f"{number} of {asked:,g} requests/s could be sent, and the wait to be sent is in the response times. About "
-        f"{asked * seconds - sent:,.0f} requests that were due were never sent and are in no percentile, so these are "
-        f"too low. {_MORE}"
+        f"{number} of {asked:,g} requests/s could be sent, and the wait to be sent is in the response times. "
+        f"About {never}, so percentiles are too low. {_MORE}"
     )

@@ -5,6 +5,7 @@ The counts are those of `load.groups`; this is one of their outputs.
 
 from __future__ import annotations
 
+import gc
 import logging
 import platform
 import signal
@@ -81,6 +82,8 @@ def register() -> None:
             sys.exit(_EXIT_CODE)
 
     events.init.add_listener(on_init)
+    # Python's last garbage collection took 0.1 s of each run, for what goes with the process anyway.
+    events.quit.add_listener(lambda **_: gc.freeze())
 
 
 def _say(sentence: str) -> None:

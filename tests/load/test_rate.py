@@ -69,6 +69,6 @@ def test_the_sentence_says_what_was_sent_and_no_cause_that_is_not_known() -> Non
 
 
 def test_the_sentence_says_how_many_are_in_no_percentile() -> None:
-    never = "About 365 requests that were due were never sent and are in no percentile, so these are too low. "
+    never = "About 365 requests that were due were never sent and are in no percentile, so percentiles are too low. "
     assert never in missed_sentence(1254, 200, 8.095, False)
     assert never not in missed_sentence(1254, 200, 8.095, True)
