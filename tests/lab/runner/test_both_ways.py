@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,12 +30,27 @@ def twin(start_twin: TwinFactory, stack_with: Callable[[str], Path]) -> RunningT
 def study(twin: RunningTwin, lab: Command, tmp_path_factory: pytest.TempPathFactory) -> Study:
     """What one call of `lab run` made of two experiments at one setting."""
     results = tmp_path_factory.mktemp("results")
-    options = ["--users", "4", "--rate", "140", "--duration", "14", "--sweep", f"discovery_ttl={LIFETIME:g}"]
+    options = [
+        "--users",
+        "4",
+        "--rate",
+        "140",
+        "--duration",
+        "14",
+        "--sweep",
+        f"discovery_ttl={LIFETIME:g}",
+        "--no-summary",
+    ]
     where = ("--target", str(twin.state / "outputs.json"), "--results", str(results))
     finished = lab("run", "stop-task", "crash", *options, *where)
     assert finished.code == 0, finished.out + finished.err
+    assert "; 2 runs, 28 s of load in all" in finished.out
+    assert "Report:" not in finished.out
     (folder,) = results.glob("*-study")
-    return read_study(folder)
+    assert not (folder / "report.html").exists()
+    made = read_study(folder)
+    assert made.command == shlex.join(["lab", "run", "stop-task", "crash", *options, *where])
+    return made
 
 
 def test_both_ways_are_loaded_at_once_and_every_request_is_counted(study: Study) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -280,6 +281,25 @@ def test_repeats_meet_the_gateways_cache_at_random_and_the_settings_of_a_sweep_a
     assert long == pytest.approx([10 * age for age in short], abs=0.01)
     assert len(set(long)) == 3
     assert all(0 <= age <= 1 for age in short)
+
+
+def test_it_is_said_why_a_load_is_longer_than_usual_and_how_long_all_are(
+    twin: RunningTwin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.runner.session.conduct", lambda *others: None)
+    monkeypatch.setattr(Session, "_stable", lambda self, **others: 3)
+    crash = EXPERIMENTS["crash"]
+    said = io.StringIO()
+    request = Request([EXPERIMENTS["baseline"], crash], 4, None, 20, 2, [{"discovery_ttl": 40.0}], tmp_path)
+    console = Console(file=said, width=1_000)
+    Session(request, read_target(twin.state / "outputs.json"), console, lambda folder: None).run()
+
+    lines = said.getvalue().splitlines()
+    assert lines[0].endswith(f"; 4 runs, {2 * (20 + crash.seconds + 35):g} s of load in all")
+    told = (
+        f"{crash.seconds + 35:g} s of load on 3 tasks, 35 s of it until the gateway's list expires (discovery_ttl 40)"
+    )
+    assert f"crash (2 of 4), discovery_ttl 40: {told}" in lines
 
 
 def test_seconds_follow_one_another(done: tuple[Run, str]) -> None:
