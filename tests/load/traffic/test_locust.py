@@ -146,7 +146,8 @@ def test_an_open_loop_counts_the_time_that_requests_were_kept_from_being_sent(lo
     # As on a busy machine, the first users come some time after the start of the test.
     locust.locustfile.write_text(
         "import time\nfrom locust import events\nfrom locustfile import HostnameUser\nHostnameUser.concurrency = 1\n"
-        "events.test_start.add_listener(lambda **_: time.sleep(0.3))\n"
+        "late = lambda **_: events.test_start.add_listener(lambda **_: time.sleep(0.3))\n"
+        "events.init.add_listener(late)\n"  # after those who count
     )
     mix = ("--path-mix", "slow/hostname=1", "--rate", "50")
     arguments = ("--headless", "-H", service, "-u", "1", "-t", "2s", "--json", "--html", "report.html")
