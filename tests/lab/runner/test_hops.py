@@ -49,7 +49,7 @@ def test_the_called_tasks_by_both_ways(services: RunningTwin, lab: Command, tmp_
     assert stopped in zones[0]
     page = run_page(measured)
     assert "through the client proxy of another service" in page.title
-    assert "--hop upstream`." in str(page.parts)
+    assert "--hop upstream --target " in str(page.parts)
 
 
 def test_the_callers_own_tasks(services: RunningTwin, lab: Command, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_the_callers_own_tasks(services: RunningTwin, lab: Command, tmp_path: Pa
     # Its two tasks are what Cloud Map was watched for.
     assert {len(change.instances or ()) for change in measured.record.discovery} == {1, 2}
     assert measured.findings["direct"].replacements
-    assert "--hop caller`." in str(run_page(measured).parts)
+    assert "--hop caller --target " in str(run_page(measured).parts)
     assert "--path" not in str(run_page(measured).parts)
 
 
