@@ -266,7 +266,7 @@ def _window(period: Period, p_adjusted: float | None) -> dict[str, Any]:
 
 def _study(study: Study, matrix: Sequence[Row], tested: Tested) -> Iterator[Part]:
     where = "".join(dict.fromkeys(map(run_words.measured_on, study.measured))).strip()
-    yield Sentence(where, "facts", detail=True)
+    yield Sentence(where, "facts")
     found = failed.columns(study.measured)
     pictures = _timelines(study) or _lost(found) or grids(matrix)
     if 1 < len(found) <= _MOST_COLUMNS and len({row.experiment.name for row in matrix}) > 1:

@@ -224,6 +224,17 @@ def test_a_terminal_says_why_little_failed_beside_a_load_balancer(tmp_path: Path
     assert text.getvalue().count("keeps each task that leaves for the target group's deregistration delay") == 2
 
 
+def test_a_terminal_says_that_a_study_was_measured_on_the_twin(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", np.random.default_rng(12))
+    record = json.loads((run / "run.json").read_text())
+    record["experiment"]["assumed"] = {"discovery_ttl": 5.0}
+    (run / "run.json").write_text(json.dumps(record))
+    (tmp_path / "study").mkdir()
+    text = io.StringIO()
+    write(study_page(write_study(tmp_path / "study", [run], {})), Console(file=text, width=10_000))
+    assert text.getvalue().count("Measured on the twin") == 1
+
+
 def test_where_no_sigterm_comes_before_it_is_said_that_the_drain_does_not_matter(tmp_path: Path) -> None:
     """On the page of several, on a terminal and in `lab table`; not of one column, nor of events that are announced."""
     rng = np.random.default_rng(18)
