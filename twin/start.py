@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -188,7 +188,7 @@ def _why_not_steady(ecs: Ecs, service: Service, logs: Path) -> str | None:
         return None
     because = {task.id: why for task in tasks if (why := task.unhealthy_because or _was_unhealthy(task))}
     if len(because) < (1 if failed else FAILURES):
-        return why_not_up(ecs, service, logs)
+        return why_not_up(ecs, service, logs) if failed or not _is_outlived(tasks) else None
     identifier, why = list(because.items())[-1]
     log = logs / identifier / "health.log"
     last = last_line(log)
@@ -197,6 +197,13 @@ def _why_not_steady(ecs: Ecs, service: Service, logs: Path) -> str | None:
         f"Service {service.name} does not come up: its tasks run, {len(because)} of them have failed their health "
         f"checks, and none has passed ({why}){said}. See {log}; {way_out(last)}."
     )
+
+
+def _is_outlived(tasks: Iterable[Task]) -> bool:
+    """Whether one runs that is as old as the last that have ended: they did not end by their program."""
+    ended = [task.created_at for task in tasks if task.stop_code is not None][-FAILURES:]
+    run = [task.created_at for task in tasks if task.last_status is TaskStatus.RUNNING and task.is_wanted]
+    return bool(run and ended) and min(run) <= min(ended)
 
 
 def _was_unhealthy(task: Task) -> str | None:

@@ -164,6 +164,18 @@ def test_tasks_that_run_and_then_end_by_themselves_end_it_before_one_was_healthy
         steady(world, tmp_path)
 
 
+def test_tasks_that_cannot_start_end_nothing_while_one_of_the_first_runs(tmp_path: Path) -> None:
+    """As on a disk that is full since."""
+    world = running(is_checked=True)
+    failing(world)
+    for task in world.running[:2]:
+        world.tasks.crash(task)
+    world.advance(3)
+    assert world.service.primary.ended_in_a_row >= 3
+
+    asyncio.run(until_steady(world.ecs, tmp_path, AtTheSecondLook(), poll=0))
+
+
 @pytest.mark.parametrize("is_checked", [True, False], ids=["health check", "none"])
 def test_tasks_that_end_by_themselves_later_end_nothing(tmp_path: Path, is_checked: bool) -> None:
     world = running(is_checked)
