@@ -100,33 +100,37 @@ def up(
     state: OwnState = _STATE,
     port: Annotated[int, typer.Option(help="The gateway's port.")] = 8000,
     aws_port: Annotated[int, typer.Option(help="The AWS endpoint's port.")] = 4566,
-    balancing: Annotated[Balancing, typer.Option(help="How the gateway picks an instance.")] = _DEFAULT.balancing,
+    balancing: Annotated[
+        Balancing, typer.Option(help="How the gateway picks an instance. Assumed.")
+    ] = _DEFAULT.balancing,
     front_ends: Annotated[
-        int, typer.Option(help="Independent balancer states behind the URL, with one list of tasks.")
+        int, typer.Option(help="Independent balancer states behind the URL, with one list of tasks. Assumed.")
     ] = _DEFAULT.front_ends,
     discovery_ttl: Annotated[
-        float, typer.Option(help="Seconds for which the gateway uses an answer of DiscoverInstances.")
+        float, typer.Option(help="Seconds for which the gateway uses an answer of DiscoverInstances. Assumed.")
     ] = _DEFAULT.discovery_ttl,
     connect_retries: Annotated[
-        int, typer.Option(help="How often a refused connection is tried on another instance.")
+        int, typer.Option(help="How often a refused connection is tried on another instance. Assumed.")
     ] = _DEFAULT.connect_retries,
     reuse_connections: Annotated[
-        bool, typer.Option(help="Keep connections to tasks open between requests.")
+        bool, typer.Option(help="Keep connections to tasks open between requests. Assumed.")
     ] = _DEFAULT.reuse_connections,
     timeout_status: Annotated[
-        int, typer.Option(help="Of the gateway's answer when an integration takes too long: 504 or 503.")
+        int, typer.Option(help="Of the gateway's answer when an integration takes too long: 504 or 503. Assumed.")
     ] = _DEFAULT.timeout_status,
     deregistration_delay: Annotated[
-        float, typer.Option(help="Seconds between a task's deregistration and its stop.")
+        float, typer.Option(help="Seconds between a task's deregistration and its stop. Assumed.")
     ] = _DEFAULT.deregistration_delay,
     stop_timeout: Annotated[
         float, typer.Option(help="Seconds between SIGTERM and SIGKILL where the task definition does not say.")
     ] = _DEFAULT.stop_timeout,
     registration_wait: Annotated[
-        float, typer.Option(help="Seconds for which a task that does not listen yet is held back from registration.")
+        float,
+        typer.Option(help="Seconds for which a task that does not listen yet is held back from registration. Assumed."),
     ] = _DEFAULT.registration_wait,
     proxy_idle_timeout: Annotated[
-        float, typer.Option(help="Seconds after which the proxy closes an unused connection to the application.")
+        float,
+        typer.Option(help="Seconds after which the proxy closes an unused connection to the application. Assumed."),
     ] = _DEFAULT.proxy_idle_timeout,
     proxy_drain: Annotated[
         float, typer.Option(help="Seconds that the proxy serves on after the application has stopped.")
@@ -138,13 +142,13 @@ def up(
         float, typer.Option(help="Seconds in RUNNING after which a task without a health check counts as healthy.")
     ] = _DEFAULT.running_grace,
     alarm_bake: Annotated[
-        float, typer.Option(help="Seconds for which a settled deployment is still watched by its alarms.")
+        float, typer.Option(help="Seconds for which a settled deployment is still watched by its alarms. Assumed.")
     ] = _DEFAULT.alarm_bake,
     scaling_period: Annotated[
         float, typer.Option(help="Seconds for which a minute counts when policies scale: for trying, below 60.")
     ] = _DEFAULT.scaling_period,
     namespace_cleanup: Annotated[
-        float, typer.Option(help="Seconds until the Cloud Map service of a deleted ECS service is removed.")
+        float, typer.Option(help="Seconds until the Cloud Map service of a deleted ECS service is removed. Assumed.")
     ] = _DEFAULT.namespace_cleanup,
     client_retries: Annotated[
         int, typer.Option(help="How often a client proxy tries what could not be passed on with another task.")
@@ -156,10 +160,10 @@ def up(
         float, typer.Option(help="Seconds for which it does, the first time.")
     ] = _DEFAULT.ejection_time,
     ejection_percent: Annotated[
-        int, typer.Option(help="Of a service's tasks, how many a client proxy may leave out at a time.")
+        int, typer.Option(help="Of a service's tasks, how many a client proxy may leave out at a time. Assumed.")
     ] = _DEFAULT.ejection_percent,
     endpoint_propagation: Annotated[
-        float, typer.Option(help="Seconds until client proxies know of a task that has come or gone.")
+        float, typer.Option(help="Seconds until client proxies know of a task that has come or gone. Assumed.")
     ] = _DEFAULT.endpoint_propagation,
     hosts_files: Annotated[
         bool, typer.Option(help="Give each task a hosts file of its own, where the machine allows it.")

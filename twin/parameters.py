@@ -42,7 +42,8 @@ class Parameters:
             names the timeout, and a captured answer over a VPC link was 503 (cortex issue 1225).
 
     ECS:
-        deregistration_delay: seconds between deregistration and the stop of a task. 0: nothing waits [CR 1639].
+        deregistration_delay: seconds between deregistration and the stop of a task. Assumed: 0, nothing waits,
+            which is the complaint of [CR 1639].
         stop_timeout: seconds between SIGTERM and SIGKILL where the task definition does not say: 30 [ecs].
         registration_wait: seconds after its start for which a task that does not listen yet is held back from
             registration. Assumed: what ECS takes between the start of a container and its registration; beyond it

@@ -54,6 +54,7 @@ class Window:
     answers_in_drain: int
     failures_in_drain: int
     failures: int  # in and after
+    age: float | None = None  # of the gateway's list at the fault, which a twin gives all settings of a sweep alike
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,7 @@ def _window(measured: Measured) -> Window | None:
         ),
         failures_in_drain=sum(row.requests for row in in_drain),
         failures=sum(row.requests for row in failed),
+        age=fault.discovery_age_s,
     )
 
 
@@ -193,7 +195,9 @@ def _lifetime(windows: Sequence[Window], assumptions: Sequence[Assumption]) -> L
     if not windows or Assumption(reuse_connections=False, retries=True) in assumptions:
         return None
     low, widest = max(window.low for window in windows), max(window.high for window in windows)
-    return Lifetime(low, widest / (1 - _SURE) ** (1 / len(windows)), len(windows))
+    ages = [window.age for window in windows]
+    independent = len({age for age in ages if age is not None}) + ages.count(None)  # of one age is no second look
+    return Lifetime(low, widest / (1 - _SURE) ** (1 / independent), independent)
 
 
 def _front_ends(

@@ -291,8 +291,9 @@ def read_folder(path: Path) -> Run:
     """
     if (path / STUDY).is_file() and not (path / "run.json").exists():
         runs = [os.path.normpath(path / name) for name in read_study_record(path / STUDY).runs]
-        told = [*runs[:_MOST_NAMED], *([f"{len(runs) - _MOST_NAMED} more"] if len(runs) > _MOST_NAMED else [])]
-        raise BadInput(f"{path} is the folder of a study, and one run is asked for: {', '.join(told)}.")
+        raise BadInput(f"{path} is the folder of a study, and one run is asked for: {_listed(runs)}.")
+    if not (path / "hostnames.csv").exists() and (within := sorted(file.parent for file in path.glob("*/run.json"))):
+        raise BadInput(f"{path} is no run, but has some: {_listed(map(str, within))}.")
     run = loaded(read_run, path)
     _require_span(path / "timeline.csv", (row.second for row in run.timeline))
     _require_span(path / "latency.csv", (row.second for row in run.latency))
@@ -302,6 +303,12 @@ def read_folder(path: Path) -> Run:
         if not first - _LONGEST <= at <= last + _LONGEST:
             raise BadInput(f"{path / 'run.json'}: faults.0.at = {at:g} is no time of this run ({first} to {last}).")
     return run
+
+
+def _listed(folders: Iterable[str]) -> str:
+    names = list(folders)
+    more = [f"{len(names) - _MOST_NAMED} more"] if len(names) > _MOST_NAMED else []
+    return ", ".join([*names[:_MOST_NAMED], *more])
 
 
 def _require_span(file: Path, seconds: Iterable[int]) -> None:

@@ -136,10 +136,12 @@ def _luck(measured: Measured) -> str:
     if not (found := spared(measured)):
         return ""
     went_on, used_for = found
+    # A service that serves on already is to do so for longer.
+    longer = f"To lose none, let it serve on for longer than {used_for:g} s after SIGTERM."
     return (
         f"This may be luck: a task ended {went_on:.1f} s after it had left Cloud Map, and the gateway uses its list "
         f"for {used_for:g} s. At another age of the list such a stop may lose requests: `--repeat 6` shows "
-        f"how many. {SERVE_ON}"
+        f"how many. {longer if went_on >= 1 else SERVE_ON}"
     )
 
 

@@ -108,7 +108,8 @@ def slow_before(matrix: Sequence[Row]) -> str:
     known = [(row, found.median) for row in matrix if (found := row.figures.get("p99_before_ms"))]
     usual = statistics.median([p99 for _, p99 in known]) if known else 0.0
     slow = [
-        f"{row.experiment.name} {THROUGH[row.arm]} ({p99:,.0f} ms)"
+        f"{', '.join([row.experiment.name, *(f'{name} {value:g}' for name, value in row.parameters.items())])} "
+        f"{THROUGH[row.arm]} ({p99:,.0f} ms)"
         for row, p99 in known
         if p99 > max(_SLOW, _MUCH_SLOWER * usual)
     ]

@@ -49,8 +49,9 @@ def read_target(path: Path) -> Target:
         # Make's twins at other ports are beside it, as .twin.8100.
         others = sorted(map(str, path.parent.parent.glob(".twin*/outputs.json")))
         such = f", such as {others[0]}" if others else ""
+        state = f" --state {path.parent}" if path.parent.name.startswith(".twin.") else ""
         raise Incomplete(
-            f"{path} is not there: start the twin with `twin up`, or name an outputs file with --target{such}. "
+            f"{path} is not there: start the twin with `twin up{state}`, or name an outputs file with --target{such}. "
             "`make deploy` writes this project's; of a stack of your own `terraform output -json` does, with the "
             f"outputs {', '.join(_NEEDED)}."
         )

@@ -48,6 +48,22 @@ def test_more_tasks_that_left_narrow_it_down(tmp_path: Path) -> None:
     assert ten.high / ten.low < 2 < one.high / max(one.low, 0.1)
 
 
+def test_stops_that_met_one_age_of_the_list_count_once(tmp_path: Path) -> None:
+    runs = stops(tmp_path, np.random.default_rng(3), 5.0, 4)
+    for number, run in enumerate(runs):
+        record = json.loads((run.folder / "run.json").read_text())
+        record["faults"][0]["discovery_age_s"] = float(number // 2)  # as two settings of a sweep, twice
+        (run.folder / "run.json").write_text(json.dumps(record))
+    alike = fit_leaving([read_measured(run.folder) for run in runs]).lifetime
+    apart = fit_leaving(runs).lifetime
+
+    assert alike is not None
+    assert apart is not None
+    assert (alike.windows, apart.windows) == (2, 4)
+    assert alike.low == apart.low
+    assert alike.high / apart.high == pytest.approx(0.05 ** (1 / 4 - 1 / 2))
+
+
 def test_failures_without_a_drain_do_not_tell_retries_from_none(tmp_path: Path) -> None:
     rng = np.random.default_rng(4)
     path = fit_leaving(stops(tmp_path, rng, 5.0, 2))

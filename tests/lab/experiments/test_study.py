@@ -80,6 +80,14 @@ def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
         read_study(tmp_path)
 
 
+def test_a_folder_that_has_runs_names_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    for name in ("a", "b"):
+        write_run(tmp_path / name, rng, seconds=15)
+    with pytest.raises(BadInput, match=f"{tmp_path} is no run, but has some: {tmp_path}/a, {tmp_path}/b."):
+        read_measured(tmp_path)
+
+
 def test_a_study_whose_file_is_broken(tmp_path: Path) -> None:
     (tmp_path / "study.json").write_text("{")
     with pytest.raises(BadInput, match=r"study\.json is not JSON"):

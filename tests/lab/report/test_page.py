@@ -558,12 +558,12 @@ def test_a_split_more_regular_than_chance_is_no_evidence_of_anything_else(tmp_pa
 
 
 def test_what_was_slow_before_its_event_is_said() -> None:
-    def row(name: str, p99: float) -> Row:
-        return Row(EXPERIMENTS[name], "direct", {}, {"p99_before_ms": Spread.of([p99], "ms")}, ())
+    def row(name: str, p99: float, **setting: float) -> Row:
+        return Row(EXPERIMENTS[name], "direct", setting, {"p99_before_ms": Spread.of([p99], "ms")}, ())
 
-    assert slow_before([row("stop-task", 30.0), row("crash", 19.0), row("rollout", 336.0)]) == (
-        "Slow before anything happened, where p99 before the event is 30 ms in the median of all: rollout without a "
-        "load balancer (336 ms). Something else was at work; repeat it."
+    assert slow_before([row("stop-task", 30.0), row("crash", 19.0), row("rollout", 336.0, discovery_ttl=40)]) == (
+        "Slow before anything happened, where p99 before the event is 30 ms in the median of all: rollout, "
+        "discovery_ttl 40 without a load balancer (336 ms). Something else was at work; repeat it."
     )
     assert slow_before([row("stop-task", 3.0), row("crash", 2.0), row("rollout", 34.0)]) == ""  # fast all the same
     assert slow_before([row("stop-task", 300.0), row("crash", 250.0)]) == ""  # far away, as all are

@@ -132,6 +132,7 @@ def test_a_stop_that_lost_nothing_though_the_task_ended_before_the_list_expires_
     assert bool(measured.findings["direct"].failures) is not bool(drain)
     told = "This may be luck: a task ended 1.0 s after it had left Cloud Map, and the gateway uses its list for 5 s."
     assert (told in hint(measured)) is lucky
+    assert ("let it serve on for longer than 5 s after SIGTERM" in hint(measured)) is lucky
 
 
 def test_of_loads_that_are_not_alike_the_shortest_is_told(tmp_path: Path) -> None:
