@@ -46,7 +46,7 @@ _TABLE = (
     Figure("failures_from_s", "s", "from s", lambda f: f.failure_window[0] if f.failure_window else None),
     Figure("failures_to_s", "s", "to s", lambda f: f.failure_window[1] if f.failure_window else None),
     Figure("detect_s", "s", "ECS acts s", lambda f: f.times.detect, Compared.INTERVAL),
-    Figure("deregister_s", "s", "deregistered s", lambda f: f.times.deregister, Compared.INTERVAL),
+    Figure("deregister_s", "s", "left s", lambda f: f.times.deregister, Compared.INTERVAL),
     Figure("register_s", "s", "in Cloud Map s", lambda f: f.times.register),
     Figure("replace_s", "s", "replaced s", lambda f: f.times.replace, Compared.OUTCOME),
     Figure(

@@ -270,7 +270,7 @@ def test_a_study_has_the_matrix_and_every_run(tmp_path: Path) -> None:
 
     assert page.tables[0][0] == [
         "experiment", "requests", "failed", "s of traffic", "failed %", "failed from-to s", "even again s",
-        "p99 before ms", "p99 during ms", "ECS acts s", "deregistered s", "replaced s",
+        "p99 before ms", "p99 during ms", "ECS acts s", "left s", "replaced s",
     ]  # fmt: skip
     assert page.tables[0][1:] == [
         ["baseline", f"{total(rows_of(runs[0] / 'timeline.csv')):,}", "0", "0.0", "0", *["-"] * 7],
