@@ -60,7 +60,9 @@ def longer_run(
     if requests == 0:
         return None
     within: Answer = "within" if limit is not None and limit <= detect else "cannot-tell"
-    answer: Answer = "stays" if "stays" in shown else "drifts" if "drifts" in shown else within
+    # Shares that drift are off on the whole too, but not in all windows alike: the stronger evidence decides.
+    drifts = parts is not None and "drifts" in shown and ("stays" not in shown or parts.p_trend <= parts.p_stays)
+    answer: Answer = "drifts" if drifts else "stays" if "stays" in shown else within
     return LongerRun(
         answer=answer if parts else "unknown",
         skew=math.sqrt(chi_square / requests),

@@ -227,7 +227,7 @@ def _longer(run: LongerRun, detect: float, requests: int) -> Iterator[Part]:
     stays, trend = (p_words(run.parts.p_stays), p_words(run.parts.p_trend)) if run.parts else ("", "")
     answer = {
         "stays": f"A longer run would not help: the same difference is in all windows alike ({stays}).",
-        "drifts": f"A longer run would not help: the shares drift ({trend}).",
+        "drifts": f"A longer run need not help: the shares drift ({trend}).",
         "within": f"It would change little: no host is more than {percent(run.bound or 0)} off (95 % confidence).",
         "cannot-tell": cannot_tell,
         "unknown": "Without the time or the order of the answers, or enough of them, it cannot be told.",

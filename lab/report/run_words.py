@@ -279,7 +279,7 @@ def _story(findings: Findings) -> str:
         steps.append(f"{came} first answered after {at.replace:.1f} s")
     gone = set(fault.hostnames) - set(findings.replacements)  # a task that comes may get the name of one that went
     last = [answer - fault.at for host, (_, answer) in findings.answered.items() if host in gone]
-    if at.deregister is not None and last and max(last) > 0:
+    if at.deregister is not None and last and max(last) >= 0.05:
         who = old[0] if len(old) == 1 else "a stopped task"
         steps.append(f"{who} gave its last answer after {max(last):.1f} s at most")
     event = findings.experiment.event

@@ -89,6 +89,14 @@ def test_drift_is_no_matter_of_a_longer_run() -> None:
     assert sum(answer.answer == "drifts" for answer in drifting) >= 45
 
 
+@pytest.mark.parametrize("since", [50, 75])
+def test_a_host_that_is_favoured_from_the_middle_on_is_no_difference_of_all_windows(since: int) -> None:
+    rng = np.random.default_rng(5)
+    shares = np.where(np.arange(100)[:, np.newaxis] < since, 1 / 3, np.array([0.25, 0.5, 0.25]))
+    favoured = [asked(np.array([rng.multinomial(120, share) for share in shares])) for _ in range(20)]
+    assert {answer.answer for answer in favoured} == {"drifts"}
+
+
 def test_sticky_connections_spread_more_and_nothing_lasts() -> None:
     rng = np.random.default_rng(4)
     sticky = [asked(10 * chance(rng, [1 / 3] * 3, each=30)) for _ in range(200)]
