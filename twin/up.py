@@ -254,6 +254,10 @@ def _programs(options: Options, stack: Stack) -> Programs:
         require_program(default, "--command")
         programs = Programs(file=file, given=options.program, default=default)
         programs.require(families)
+        if len(families) == 1 and (named := programs.watched().get(families[0])) and named.command.words:
+            raise BadInput(
+                f"--command and programs.{families[0]} both name what runs ({file}, --program): leave one out."
+            )
         return programs
     programs = Programs(file=file, given=options.program)
     programs.require(families)
@@ -262,6 +266,8 @@ def _programs(options: Options, stack: Stack) -> Programs:
             ways = "; ".join(how_to_name(family, "", main=True) for family in families)
             raise BadInput(f"The stack has {len(families)} task definitions, and no program is named for one: {ways}.")
         return programs
+    if families and not _DOCKERFILE.exists() and (unknown := programs.unknown(families)):
+        raise BadInput(f"programs.{unknown[0]} names no task definition of the stack: {', '.join(families)} is there.")
     if programs.unnamed(families) or (options.empty and not programs.watched() and _DOCKERFILE.exists()):
         default = command_of(_DOCKERFILE)
         if not options.empty:  # else it may not be what will run

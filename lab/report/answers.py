@@ -219,7 +219,7 @@ def _strip(ends: tuple[float, float], value: float, widest: float) -> str:
 def _longer(run: LongerRun, detect: float, requests: int) -> Iterator[Part]:
     off = f"a host that stays {percent(detect)} off in all windows alike"
     cannot_tell = (
-        f"Cannot tell yet: {run.requests_needed:,} requests would show {off} in four runs of five."
+        f"Cannot tell yet: the requests are too few to show or to exclude {off}."
         if run.requests_needed > requests
         else f"Cannot tell: in four of five such runs {off} would be seen, and this one shows none, but the bound does "
         "not exclude it."

@@ -142,10 +142,13 @@ def _in_runs(judgement: Judgement, when: str = "") -> str:
     """Of a split that is not shown to be uneven, and would be if requests were independent; empty for others."""
     if judgement.dispersion_seen is None or judgement.p_value_independent > judgement.level:
         return ""
-    return (
-        f" Independent requests would seldom be spread so much{when} ({p_words(judgement.p_value_independent)}); "
-        f"answers in runs are, and these are seen to be spread {judgement.dispersion_seen:.3g} times as much."
-    )
+    much = f" Independent requests would seldom be spread so much{when} ({p_words(judgement.p_value_independent)}); "
+    if judgement.dispersion_seen < _HARDLY:
+        return f"{much}answers in runs are, which so few windows do not exclude."
+    return f"{much}answers in runs are, and these are seen to be spread {judgement.dispersion_seen:.3g} times as much."
+
+
+_HARDLY = 1.5  # times the variance of independent requests, which explains no p-value
 
 
 def _given(judgement: Judgement) -> str:

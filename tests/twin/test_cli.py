@@ -89,7 +89,7 @@ def test_logs_that_are_not_there_are_named(twin_cli: Command, tmp_path: Path) ->
         "ip-10-9-0-4.eu-west-2",
     ):
         assert StateFolder(tmp_path).find_task(name).name == "1b01eae1"
-    assert_refused(logs("ip-10-9-0"), 2, "ip-10-9-0 is no task of the twin", "`twin ps` lists them")
+    assert_refused(logs("ip-10-9-0"), 2, "ip-10-9-0 is no task of the twin", "`twin ps --all` lists them")
     assert logs("2c02", "--container", "side") == (0, "", "twin: 2c02 has no side.log; its logs are: application.log\n")
     assert logs("gateway") == (0, "", "twin: the stage has no access log: give it access_log_settings\n")
     assert logs("gateway", "--proxy").err == "twin: gateway has no gateway.log; its logs are: none yet\n"
@@ -219,6 +219,13 @@ def test_a_program_that_is_not_there(twin_cli: Command, tmp_path: Path, monkeypa
     (tmp_path / "Dockerfile").write_text('CMD ["true"]\n')
     state = ("--state", str(tmp_path / "state"), *ports(), "--routes", "GET /a")
     assert_refused(twin_cli("up", *state), 2, "twin.toml: programs.serviceconnect.command: bin/serve is not in")
+    (tmp_path / "twin.toml").write_text('[programs.serviceconnect]\ncommand = "true"\n')
+    both = "--command and programs.serviceconnect both name what runs"
+    assert_refused(twin_cli("up", *state, "--command", "true"), 2, both, "twin.toml", "leave one out")
+    (tmp_path / "Dockerfile").unlink()
+    (tmp_path / "twin.toml").write_text('[programs.shop]\ncommand = "true"\n')
+    assert_refused(twin_cli("up", *state), 2, "programs.shop names no task definition", "serviceconnect is there")
+    (tmp_path / "Dockerfile").write_text('CMD ["true"]\n')
     (tmp_path / "twin.toml").write_text('[programs.serviceconect]\nenvironment = { A = "1" }\n')
     told = twin_cli("up", *state, "--command", "true", "--health", "no-such-program x").err
     assert (

@@ -263,7 +263,7 @@ class StateFolder:
             found = _with_host_name(tasks, beginning)[-1:]
         if len(found) != 1:
             what = f"begins {len(found)} tasks" if found else "is no task"
-            raise BadInput(f"{name} {what} of the twin on {self.path}: `twin ps` lists them.")
+            raise BadInput(f"{name} {what} of the twin on {self.path}: `twin ps --all` lists them.")
         return found[0]
 
     def _is_held(self) -> bool:
