@@ -113,7 +113,7 @@ def failures(findings: Findings) -> str:
     words = f"Failed: {'all ' if len(causes) == 1 and findings.failures > 1 else ''}{joined(causes)}"
     if findings.fault and findings.failure_window:
         first, last = findings.failure_window
-        words += f", from {first:.1f} s to {last:.1f} s after {findings.experiment.event}"
+        words += f", from {first:.1f} s to {last:.1f} s after {findings.experiment.event} (to the second)"
     if findings.fault and (before := findings.period("before")) and before.failures:
         words += f", {before.failures:,} of them before {findings.experiment.event}"
     return f"{words}; that is {seconds(findings.failed_seconds)} s of traffic." if findings.rate else f"{words}."

@@ -19,11 +19,11 @@ if TYPE_CHECKING:  # each takes a tenth of a second, and most pages are about ne
 
 
 MATRIX = (
-    "Times are seconds after the event: when requests began to fail and when they ceased; when the split over the "
-    "hosts was even again; when ECS began to stop or to start a task; when the last stopped task was out of Cloud "
-    "Map, or of the load balancer's target group; when the last new task first answered. A dash: it did not happen in "
-    "the run, or there is no such thing in it. Even again is late by chance now and then, in up to a fifth of "
-    "simulated runs."
+    "Times are seconds after the event: when requests began to fail and when they ceased, to the second; when the"
+    " split over the hosts was even again; when ECS began to stop or to start a task; when the last stopped task "
+    "was out of Cloud Map, or of the load balancer's target group; when the last new task first answered. A dash:"
+    " it did not happen in the run, or there is no such thing in it. Even again is late by chance now and then, "
+    "in up to a fifth of simulated runs."
 )
 
 

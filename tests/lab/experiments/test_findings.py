@@ -99,7 +99,7 @@ def test_failures_from_before_the_fault_are_not_in_its_window() -> None:
 
     assert both.failures == 13
     assert both.failure_window == find(run).failure_window
-    assert "from 0.0 s to 1.6 s after the stop, 5 of them before the stop" in failures(both)
+    assert "from 0.0 s to 1.6 s after the stop (to the second), 5 of them before the stop" in failures(both)
     assert only_before.failures == 8
     assert only_before.failure_window is None
     assert "8 of them before the stop" in failures(only_before)
