@@ -55,7 +55,8 @@ class Counts:
 
     Times are seconds since the Unix epoch; the second of a request is the one in which its answer was complete.
     `unfinished` is the number of requests that were sent and then ended with the load, before an answer or a failure:
-    they are in no other count. `admitted` has the groups that are counted each by itself, each by its name.
+    they are in no other count. `admitted` has the groups that are counted each by itself, each by its name, and
+    `ungrouped` the requests for which no group is known, by status.
     """
 
     def __init__(self, max_groups: int = MAX_GROUPS) -> None:
@@ -72,6 +73,7 @@ class Counts:
     def reset(self) -> None:
         """Forget everything but the order in which groups and their failures came: a test's charts go by it."""
         self.unfinished = 0
+        self.ungrouped = Counter[int]()
         self.admitted.clear()
         self._groups: dict[str, _Group] = {}
         # What `take` has not given out yet, and what it has, both by second.
@@ -130,6 +132,8 @@ class Counts:
                 self._failing.setdefault(group)
             if status < (400 if failed else 100):
                 status = NO_ANSWER  # it has none of HTTP, or one that broke off, or that the locustfile refused
+            if group == NO_GROUP:
+                self.ungrouped[status] += requests
             _add(counts, {(group, status, failed): requests})
         of_second = self._latencies.setdefault(second, Counter())
         of_second.update(cast(Sequence[int], buckets))
@@ -176,6 +180,8 @@ class Counts:
             _add(group.latencies, latencies)
         for second, name, status, failed, requests in report["seconds"]:
             self._see(second)
+            if name == NO_GROUP:
+                self.ungrouped[status] += requests
             key = (name if name in self._groups else OTHER_GROUPS, status, failed)
             counts = self._seconds.setdefault(second, {})
             counts[key] = counts.get(key, 0) + requests

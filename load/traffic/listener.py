@@ -12,7 +12,6 @@ import signal
 import sys
 import time
 from argparse import Namespace
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -37,7 +36,7 @@ from locust.web import WebUI
 
 from load.errors import BadOption, LoadError
 from load.groups.plugin import Groups, groups_of
-from load.groups.rows import NO_GROUP, GroupRow, LatencyRow, SecondRow
+from load.groups.rows import GroupRow, LatencyRow, SecondRow
 from load.rate import behind_sentence, due, is_missed, missed_sentence
 from load.traffic.guard import stand_before
 from load.traffic.options import add_options, apply_shape, require_host, resolve
@@ -102,7 +101,6 @@ class Listener:
         self._users = 0
         self._changes: list[dict[str, float]] = []
         self._shares: list[tuple[float, float]] = []
-        self._of_no_host: Counter[int] = Counter()  # requests by status
         self._behind = False
         self._ending = False
         self._finished = False
@@ -149,15 +147,11 @@ class Listener:
             raise StopTest(str(error)) from None
         self._finished = False
         self._users, self._changes, self._shares = self._described_users, [], []
-        self._of_no_host.clear()
         self.recorder.start(now, self._description())
 
     def append(self, seconds: Sequence[SecondRow], latency: Sequence[LatencyRow]) -> None:
         """What came in since."""
         self.recorder.append(seconds, latency)
-        for row in seconds:
-            if row.group == NO_GROUP:
-                self._of_no_host[row.status] += row.requests
 
     def replace(self, rows: Sequence[GroupRow]) -> None:
         """All hosts as they are now."""
@@ -166,7 +160,6 @@ class Listener:
     def reset(self, now: float) -> None:
         """Locust's statistics were reset, and with them the counts."""
         self.recorder.reset(now)
-        self._of_no_host.clear()
 
     def finish(self, groups: Groups) -> None:
         """Complete the folder, and say where it is."""
@@ -267,9 +260,10 @@ class Listener:
 
     def _refused(self, status: int) -> str:
         """That the gateway answered with this status by itself, and why it may have."""
-        if not (refused := self._of_no_host[status]):
+        counts = self.groups.counts
+        if not (refused := counts.ungrouped[status]):
             return ""
-        total = self.groups.counts.requests
+        total = counts.requests
         which = f"{refused:,} of {total:,}" if refused < total else f"All {refused:,}"
         return f"{which} requests were answered with {status}, no host known: {_REFUSALS[status]}"
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 import tracemalloc
+from collections import Counter
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
@@ -298,3 +299,4 @@ def test_workers_together_count_what_one_process_would(history: list[tuple[Any, 
     assert master.even_parts() == alone.even_parts()
     assert master.take() == alone.take()
     assert master.requests == len(arrived)
+    assert master.ungrouped == alone.ungrouped == Counter(status for _, host, status in arrived if not host)
