@@ -53,9 +53,9 @@ Detail = tuple[str, str | Key]
 request_unfinished = EventHook()
 """Fired with `environment` by a user whose request was sent and then ended, before an answer or a failure."""
 
-# The master's message that asks for a worker's last report, and the seconds that it waits for the answers of workers
-# that live: one that died is known as missing after three, and one on a crowded machine may need long.
-_LAST_REPORT = "load.groups.last_report"
+# The master's messages that ask for a worker's report and for its last one, and the seconds that it waits for the last
+# of workers that live: one that died is known as missing after three, and one on a crowded machine may need long.
+_REPORT_NOW, _LAST_REPORT = "load.groups.report_now", "load.groups.last_report"
 _PATIENCE = 20.0
 
 _COUNTED = "load.groups.counted"  # a worker's message, once a second: how many requests it has counted
@@ -229,13 +229,14 @@ class Groups:
         if isinstance(environment.runner, WorkerRunner):
             on.report_to_master.add_listener(self._on_report_to_master)
             on.quitting.add_listener(self._send_last_report)
+            environment.runner.register_message(_REPORT_NOW, self._send_report, concurrent=True)
             environment.runner.register_message(_LAST_REPORT, self._send_last_report, concurrent=True)
             gevent.spawn(self._send_counted_every_second)
             return
         if isinstance(environment.runner, MasterRunner):
             environment.runner.register_message(_COUNTED, self._on_counted)
         on.test_stop.add_listener(self._on_test_stop)
-        on.reset_stats.add_listener(self._on_reset)
+        on.reset_stats.add_listener(self._on_reset_in_web_ui)
         on.worker_report.add_listener(self._on_worker_report)
         options = environment.parsed_options
         if options is not None and options.csv_prefix:
@@ -278,7 +279,9 @@ class Groups:
             notes.append(report.ungrouped_sentence(self.noun, self._by_text, self._headers))
         if self.counts.folded:
             notes.append(report.FOLDED)
-        return [*notes, *filter(None, (remark() for remark in self.remarks))]
+        if self._started < math.inf:  # else the counts are of no test, as after a reset since its end
+            notes += filter(None, (remark() for remark in self.remarks))
+        return notes
 
     def shown(self) -> tuple[list[GroupRow], dict[str, EvenPart]]:
         """Groups and their even parts for pages that ask every second: as new as 2 % of the process's time allows."""
@@ -383,16 +386,18 @@ class Groups:
 
     def _on_test_stop(self, **_: Any) -> None:
         if isinstance(self.environment.runner, MasterRunner):
-            self._collect_last_reports(self.environment.runner)
+            # Locust by itself gives them half a second before it quits.
+            patience = self.environment.stop_timeout + _PATIENCE
+            self._collect_reports(self.environment.runner, _LAST_REPORT, math.inf, patience)
         self._stopped = time.time()
 
-    def _collect_last_reports(self, master: MasterRunner) -> None:
-        """Wait for what the workers have not reported; Locust by itself gives them half a second before it quits."""
-        master.send_message(_LAST_REPORT)
-        deadline = time.monotonic() + self.environment.stop_timeout + _PATIENCE
+    def _collect_reports(self, master: MasterRunner, ask: str, until: float, patience: float) -> None:
+        """Wait for what workers have not reported, until each report is of `until` or later, or says that it ends."""
+        master.send_message(ask)
+        deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             there = {client.id for client in master.clients.all if client.state != STATE_MISSING}
-            if there.isdisjoint(self.workers.unreported(math.inf)):
+            if there.isdisjoint(self.workers.unreported(until)):
                 return
             gevent.sleep(0.02)
 
@@ -400,7 +405,13 @@ class Groups:
         if self.environment.reset_stats:
             self._on_reset()
 
-    def _on_reset(self, **_: Any) -> None:
+    def _on_reset_in_web_ui(self, **_: Any) -> None:
+        # Locust clears its statistics after this, and those of its workers never: what they have is of before.
+        if isinstance(self.environment.runner, MasterRunner):
+            self._collect_reports(self.environment.runner, _REPORT_NOW, time.time(), self.delay)
+        self._on_reset()
+
+    def _on_reset(self) -> None:
         self.counts.reset()
         self._rows_until = 0.0
         if self.is_worker:
@@ -458,6 +469,11 @@ class Groups:
         runner.stop()
         # Both may happen at once, and the second stop() returns before the first has ended the users.
         runner.user_greenlets.join(self.environment.stop_timeout + _PATIENCE)
+        self._send_report()
+
+    def _send_report(self, *_: Any, **__: Any) -> None:
+        runner = self.environment.runner
+        assert isinstance(runner, WorkerRunner)
         data: dict[str, Any] = {}
         self.environment.events.report_to_master.fire(client_id=runner.client_id, data=data)
         runner.send_message("stats", data)

@@ -54,8 +54,8 @@ _EXIT_CODE = LoadError.exit_code
 _END_NOW = "load.end_now"
 _TERMINATED_WITHIN = 5.0
 
-# A worker's message, once a test or reset: its requests are behind.
-_BEHIND = "load.behind"
+# A worker's message, once a test or reset: its requests are behind. And the master's at a reset: say it anew.
+_BEHIND, _FORGET_BEHIND = "load.behind", "load.forget_behind"
 
 # Answers that take longer than this after the end of the load are worth a word in the terminal.
 _QUIET_WAIT = 2.0
@@ -120,12 +120,14 @@ class Listener:
                 # Else each worker of --processes prints a list of its own before the master's: no JSON together.
                 options.json = False
             environment.runner.register_message(_END_NOW, self._end_now)
+            environment.runner.register_message(_FORGET_BEHIND, self._forget_behind)
             on.test_stop.add_listener(self._be_ready_again)
             return
         self.groups.outputs.append(self)
         self.groups.remarks += [self._missed_rate, *(partial(self._refused, status) for status in _REFUSALS)]
-        if isinstance(environment.runner, MasterRunner):
-            environment.runner.register_message(_BEHIND, lambda **_: self._on_behind(environment))
+        if isinstance(master := environment.runner, MasterRunner):
+            master.register_message(_BEHIND, lambda **_: self._on_behind(environment))
+            on.reset_stats.add_listener(lambda **_: master.send_message(_FORGET_BEHIND))
         tell_users(environment, self._on_users, self._on_share)
         on.test_stopping.add_listener(self._on_test_stopping)
         on.test_stop.add_listener(self._on_test_stop)

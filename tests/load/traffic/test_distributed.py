@@ -136,6 +136,10 @@ class WebUI:
         """How many are counted by hostname."""
         return int(get(f"{self.url}/hostnames/data")["total_requests"])
 
+    def notes(self) -> list[str]:
+        """What the tab says of the counts."""
+        return list(get(f"{self.url}/hostnames/data")["notes"])
+
     def end(self) -> str:
         """Stop the test and Locust; what it said on stderr."""
         post(f"{self.url}/stop")
@@ -146,18 +150,59 @@ class WebUI:
         return stderr
 
 
-def test_a_reset_in_the_web_ui_keeps_the_sums_of_workers_equal(
-    locust: Any, service: str, free_port: int, two_processes: tuple[str, ...]
+def test_a_reset_in_the_web_ui_keeps_the_sums_of_workers_equal_and_counts_what_came_since(
+    locust: Any, own_service: str, free_port: int, two_processes: tuple[str, ...]
 ) -> None:
-    web_ui = WebUI(locust, service, free_port, *two_processes)
+    web_ui = WebUI(locust, own_service, free_port, *two_processes, "--rate", "200")
     web_ui.wait_for_workers(2)
     web_ui.start()
+
+    def seen() -> int:
+        return int(locust.seen(own_service)["requests"])
+
+    # Each worker has as much as a second's worth that it has not reported.
+    locust.wait_until(web_ui.process, lambda: seen() - web_ui.requests() > 240)
+    before = seen()
     post(f"{web_ui.url}/stats/reset")
     web_ui.wait_for_requests()
     stderr = web_ui.end()
     run = locust.only_run()
     assert run.meta["resets"]
-    assert run.meta["requests"] == locust.total(stderr) > 0
+    assert 0 < run.meta["requests"] == locust.total(stderr) <= seen() - before + 60  # some were on their way
+
+
+def test_requests_that_are_behind_are_said_anew_after_a_reset(
+    locust: Any, service: str, free_port: int, two_processes: tuple[str, ...]
+) -> None:
+    locust.locustfile = locust.folder / "one_at_a_time.py"
+    locust.locustfile.write_text(
+        "from load import rate\nfrom locustfile import HostnameUser\n"
+        "HostnameUser.concurrency = 1\nrate._LATE_FOR = 0.5\n"
+    )
+    slow = ("--path-mix", "slow/hostname=1", "--rate", "50")
+    web_ui = WebUI(locust, service, free_port, *two_processes, *slow)
+    web_ui.wait_for_workers(2)
+    post(f"{web_ui.url}/swarm", user_count="2", spawn_rate="2")
+
+    def said() -> bool:
+        return "could not be kept up" in " ".join(web_ui.notes())
+
+    locust.wait_until(web_ui.process, said)
+    post(f"{web_ui.url}/stats/reset")
+    locust.wait_until(web_ui.process, said)
+    web_ui.end()
+
+
+def test_a_reset_after_a_test_leaves_nothing_to_be_said_of_it(locust: Any, service: str, free_port: int) -> None:
+    mix = ("--path-mix", "hostname=1,throttled=1", "--rate", "100")
+    web_ui = WebUI(locust, service, free_port, *mix)
+    web_ui.wait_for_workers(0)
+    web_ui.start()
+    post(f"{web_ui.url}/stop")
+    locust.wait_until(web_ui.process, lambda: locust.only_run().meta["complete"])
+    assert "were answered with 429" in " ".join(web_ui.notes())
+    post(f"{web_ui.url}/stats/reset")
+    assert web_ui.notes() == []
 
 
 @pytest.mark.parametrize(("before", "after"), [(2, 8), (8, 1)])
