@@ -72,7 +72,7 @@ def _row(line: dict[str, str]) -> Row:
     """One run and way. Of its findings there is what the answer asks for."""
     numbers = {key: float(text) for key, text in line.items() if text and key in FIGURES}
     found: Any = SimpleNamespace(
-        **{key: int(numbers[key]) for key in ("requests", "failures", "unfinished")}, unended=()
+        **{key: int(numbers[key]) for key in ("requests", "failures", "unfinished")}, unended=(), fails_to_the_end=False
     )
     swept = {key: float(line[key]) for key in words.SETTINGS if line.get(key)}
     spreads = {key: Spread.of([value], FIGURES[key].unit) for key, value in numbers.items()}
