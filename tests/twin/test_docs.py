@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 import pytest
+import typer
 
 from tests.twin.running import PROJECT
+from twin.cli import app
 from twin.faults import KINDS
 from twin.front.http_api import listener
 from twin.parameters import Parameters
@@ -120,4 +122,13 @@ def test_what_the_code_assumes_is_in_the_pages() -> None:
         if re.search(r"\b[Aa]ssumed\b(?!.role)", path.read_text().replace("assumed_role", ""))
     }
     assert missing == set()
-    assert saying - {"__init__.py", "parameters.py", "aws/moto/access_keys.py"} == ASSUMED.keys()
+    assert saying - {"__init__.py", "cli.py", "parameters.py", "aws/moto/access_keys.py"} == ASSUMED.keys()
+
+
+def test_help_marks_the_parameters_that_the_page_has_as_assumed() -> None:
+    marked = re.findall(r"^\| `([a-z-]+)` \| [^|]+ \| \*assumed\*", TEXT, re.MULTILINE)
+    options = typer.main.get_command(app).commands["up"].params  # type: ignore[attr-defined]
+    helped = {option.name.replace("_", "-") for option in options if (option.help or "").endswith("Assumed.")}
+
+    assert len(marked) > 10
+    assert helped == set(marked)
