@@ -118,6 +118,8 @@ class HostnameUser(FastHttpUser):
 
         Else a service that stalls would hide the requests that it kept from being sent (coordinated omission).
         """
+        if self.stopping and self.settings.connections.size:  # it had not begun as the load ended: as in `stop`
+            raise NotSent
         late = time.perf_counter() - due
         with self.get(path, catch_response=True) as response:
             response.request_meta["response_time"] += late * 1000

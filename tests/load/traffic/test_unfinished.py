@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
 from load.results import Run
+from tests.twin.running import PROJECT
 
 # Longer than any test runs: what ends within it was not waited for.
 FOREVER = ("--stop-timeout", "3600")
@@ -149,3 +152,20 @@ def test_what_waited_for_a_connection_was_not_sent(locust: Any, own_service: str
     locust.run("--headless", "-H", own_service, "-t", "1s", *shared, *loop)
     run = every_request_counted_once(locust, own_service)
     assert (run.meta["requests"], run.meta["unfinished"]) == (0, 3)
+
+
+def test_what_was_due_and_had_not_begun_is_not_sent_either() -> None:
+    """Else it would wait for a connection, and get that of a request which is ended before it."""
+    code = """
+from types import SimpleNamespace
+from load.traffic.connections import NotSent
+from load.traffic.user import HostnameUser
+user = object.__new__(HostnameUser)
+user.stopping, user.settings = True, SimpleNamespace(connections=SimpleNamespace(size=3))
+try:
+    user.request_due("/orders", 0.0)
+except NotSent:
+    print("not sent")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT)
+    assert (done.stdout, done.returncode) == ("not sent\n", 0), done.stderr
