@@ -18,9 +18,8 @@ _MOST_CLAUSES = 3  # of a rule, or a sentence
 _MOST_COLUMNS = 4  # ways and settings whose numbers are told
 _MOST_EVENTS = 4  # of one way and setting that are told one by one
 
-_Columns = Mapping[
-    tuple[object, ...], Sequence[Row]
-]  # by way, how the application ends, and the values of what was swept
+# By way, how the application ends, and the values of what was swept.
+_Columns = Mapping[tuple[object, ...], Sequence[Row]]
 
 
 def study_answer(matrix: Sequence[Row]) -> str:

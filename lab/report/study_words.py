@@ -44,7 +44,11 @@ COMPARED = (
 
 def comparison_subject(each: Comparison) -> str:
     """Such as `stop-task, discovery_ttl 5`."""
-    return ", ".join([each.experiment, *(f"{name} {value:g}" for name, value in each.setting.items())])
+    return _at_setting(each.experiment, each.setting)
+
+
+def _at_setting(experiment: str, setting: Mapping[str, float]) -> str:
+    return ", ".join([experiment, *(f"{name} {value:g}" for name, value in setting.items())])
 
 
 def comparison_answer(found: Sequence[Comparison]) -> str:
@@ -108,8 +112,7 @@ def slow_before(matrix: Sequence[Row]) -> str:
     known = [(row, found.median) for row in matrix if (found := row.figures.get("p99_before_ms"))]
     usual = statistics.median([p99 for _, p99 in known]) if known else 0.0
     slow = [
-        f"{', '.join([row.experiment.name, *(f'{name} {value:g}' for name, value in row.parameters.items())])} "
-        f"{THROUGH[row.arm]} ({p99:,.0f} ms)"
+        f"{_at_setting(row.experiment.name, row.parameters)} {THROUGH[row.arm]} ({p99:,.0f} ms)"
         for row, p99 in known
         if p99 > max(_SLOW, _MUCH_SLOWER * usual)
     ]

@@ -80,7 +80,7 @@ KeyError: 'DATABASE_URL'
 [2026-11-30 15:40:44 +0000] [29200] [INFO] Booting worker with pid: 29200
 Failed to find attribute 'ap' in 'shop'.
 [2026-11-30 15:40:44 +0000] [29200] [INFO] Worker exiting (pid: 29200)
-[2026-11-30 15:40:44 +0000] [29170] [INFO] Control socket listening at /root/.gunicorn/gunicorn.ctl
+[2026-11-30 15:40:44 +0000] [29170] [INFO] Control socket listening at /home/app/.gunicorn/gunicorn.ctl
 [2026-11-30 15:40:44 +0000] [29170] [ERROR] Worker (pid:29200) exited with code 4.
 [2026-11-30 15:40:44 +0000] [29170] [ERROR] Shutting down: Master
 [2026-11-30 15:40:44 +0000] [29170] [ERROR] Reason: App failed to load.
