@@ -3,7 +3,7 @@
 # General layout
 #
 #   cli.py           `lab`: every command and option, nothing else; cli_costs.py has those of `lab costs`
-#   imports.py       scipy and matplotlib imported in less time; special.py has scipy's special functions
+#   imports.py       scipy.special and matplotlib imported in less time
 #   errors.py        the whole error tree, with exit codes
 #   records/         files -> values: results folders, lists of hostnames; each is checked there
 #   distribution/    is a set of counts even? what would other policies give? Pure, and without English

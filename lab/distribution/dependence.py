@@ -21,8 +21,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from lab.imports import special
 from lab.records.observations import Integers, Sequence, Windows
-from lab.special import special
 
 _ENOUGH = 5.0  # expected repeats and changes below which the normal distribution is no approximation
 

@@ -29,8 +29,8 @@ import numpy as np
 
 from lab.distribution.intervals import INDEPENDENT, Seen
 from lab.distribution.presence import Exposure
+from lab.imports import special
 from lab.records.observations import Integers, Numbers
-from lab.special import special
 
 ALPHA = 0.05
 POWER = 0.80

@@ -30,8 +30,8 @@ import numpy as np
 
 from lab.distribution.dependence import Dependence
 from lab.distribution.presence import Exposure
+from lab.imports import special
 from lab.records.observations import Integers, Numbers, Windows
-from lab.special import special
 
 CONFIDENCE = 0.95
 MOST_WINDOWS = 32  # enough for the estimate, and few enough for each to outlast runs of answers

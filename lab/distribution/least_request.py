@@ -26,7 +26,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import linalg
 
-from lab.special import special
+from lab.imports import special
 
 _MOST_STATES = 2_500
 _CONVERGED = 1e-12

@@ -20,8 +20,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lab.errors import BadInput
+from lab.imports import special
 from lab.records.observations import Flags, Integers, Numbers, Windows
-from lab.special import special
 
 SETTLE = 5.0
 """Seconds: the lifetime of a front end's cache, as the twin assumes it."""

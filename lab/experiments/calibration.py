@@ -33,8 +33,8 @@ from lab.errors import BadInput
 from lab.experiments.catalogue import DIRECT
 from lab.experiments.periods import of_period
 from lab.experiments.study import Measured
+from lab.imports import special
 from lab.records.observations import observe
-from lab.special import special
 from load.results import Run, is_failure
 
 _SURE = 0.95

@@ -26,8 +26,8 @@ from lab.errors import BadInput
 from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, EXPERIMENTS, LOAD_BALANCER
 from lab.experiments.figures import FIGURES, PRIMARY, Compared
 from lab.experiments.study import Row, Spread, Study, rows
+from lab.imports import special
 from lab.records.observations import Integers, Numbers
-from lab.special import special
 
 _MOST = 50_000  # arrangements that are looked at one by one; of more, so many are drawn
 _SEED = 1  # the same files give the same answer

@@ -24,7 +24,7 @@ def test_what_is_imported_meanwhile_stays() -> None:
 def test_libraries_are_whole_after_the_labs_imports() -> None:
     code = (
         "import sys, lab.report.pictures\n"
-        "from lab.special import special\n"
+        "from lab.imports import special\n"
         "import numpy, scipy.special\n"
         "from matplotlib import artist, lines, pyplot\n"
         "assert 'numpy.f2py' not in sys.modules\n"

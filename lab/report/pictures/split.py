@@ -13,10 +13,10 @@ from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocat
 from lab.distribution.gateway import Gateway
 from lab.distribution.intervals import CONFIDENCE, Share
 from lab.distribution.judgement import Analysis
+from lab.imports import special
 from lab.report.pictures import COLOURS, DASHES, INK, LINES, WIDTH, fit, new_figure, page_figure, svgs, title
 from lab.report.split_words import convergence_title, deviations_title, gateway_words
 from lab.report.words import MOST_DRAWN, deviation_ends, furthest, percent, short
-from lab.special import special
 
 if TYPE_CHECKING:
     from lab.distribution.policies import Curve
