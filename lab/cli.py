@@ -343,10 +343,8 @@ def report(
     if len(folders) > 1:
         from lab.runner.session import new_folder
 
-        studies = read_studies(folders)
-        runs = [measured.folder for study in studies for measured in study.measured]
-        left_out = {name: why for study in studies for name, why in study.left_out.items()}
-        page = study_page(write_study(folder := new_folder(folder.parent, "study"), runs, left_out))
+        read_studies(folders)  # a folder that is none is refused before another is made
+        page = study_page(write_study(folder := new_folder(folder.parent, "study"), folders, {}))
     else:
         page = study_page(read_study(folder)) if is_study(folder) else run_page(read_measured(folder))
     path = write_report(page, folder)

@@ -1,8 +1,8 @@
 """Several runs together: the matrix of all experiments, repeats, the cells of a sweep.
 
-The folder of a study holds study.json, which names the folders of its runs (relative to its own) and what was left
-out and why; matrix.csv, a row for each run and arm, with the flaw of a run that says nothing; and report.html. All
-numbers are found again from the runs' files.
+The folder of a study holds study.json, which names the folders of its runs, or of studies (relative to its own), and
+what was left out and why; matrix.csv, a row for each run and arm, with the flaw of a run that says nothing; and
+report.html. All numbers are found again from the runs' files.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lab.errors import BadInput
-from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, EXPERIMENTS, LOAD_BALANCER, Experiment
+from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, EXPERIMENTS, GATEWAY, LOAD_BALANCER, Experiment
 from lab.experiments.figures import FIGURES, figures
 from lab.experiments.findings import Findings, Flaw, find
 from lab.records.run import STUDY, RunRecord, StudyRecord, read_folder, read_study_record, record_of
@@ -124,6 +124,8 @@ class Row:
     drain: float | None = None  # `drain_seconds` of the service, where they are known
     ending: Ending | None = None
     beside: bool = False  # whether it passed by the load balancer of its stack
+    hop: str = GATEWAY
+    folder: Path | None = None  # of the first of its runs
 
     @property
     def runs(self) -> int:
@@ -154,33 +156,36 @@ def rows(measured: Sequence[Measured]) -> list[Row]:
 
     What is in it is what `beside_each_other` has. Runs that ended in other ways are in rows of their own.
     """
-    grouped: dict[tuple[object, ...], list[tuple[Measured, Findings]]] = {}
-    for each, arm, findings in beside_each_other(measured):
+    grouped: dict[tuple[object, ...], list[Measured]] = {}
+    for each, arm in beside_each_other(measured):
         setting = tuple(sorted(each.parameters.items()))
-        key = each.name, setting, each.drain, each.ending, LOAD_BALANCER in each.runs, arm
-        grouped.setdefault(key, []).append((each, findings))
-    found = []
-    for own in grouped.values():
-        first, arm = own[0][0], own[0][1].arm
-        of = tuple(findings for _, findings in own)
-        is_beside = arm == DIRECT and LOAD_BALANCER in first.runs
-        row = Row(
-            of[0].experiment,
-            arm,
-            dict(sorted(first.parameters.items())),
-            _spreads(of),
-            of,
-            first.drain,
-            first.ending,
-            is_beside,
-        )
-        found.append(row)
+        key = each.name, each.record.experiment.hop, setting, each.drain, each.ending, LOAD_BALANCER in each.runs, arm
+        grouped.setdefault(key, []).append(each)
+    found = [row_of(own, str(key[-1])) for key, own in grouped.items()]
     order = list(EXPERIMENTS)
     return sorted(found, key=lambda row: (order.index(row.experiment.name), row.arm == LOAD_BALANCER, row.beside))
 
 
-def beside_each_other(measured: Sequence[Measured]) -> Iterator[tuple[Measured, str, Findings]]:
-    """Runs that say something of their experiment, with each way and its findings.
+def row_of(repeats: Sequence[Measured], arm: str) -> Row:
+    """The way *arm* of runs of one experiment at one setting, whose services ended alike."""
+    first, findings = repeats[0], tuple(each.findings[arm] for each in repeats)
+    arm = findings[0].arm  # the folder of one way, given alone, is of that way
+    return Row(
+        findings[0].experiment,
+        arm,
+        dict(sorted(first.parameters.items())),
+        _spreads(findings),
+        findings,
+        first.drain,
+        first.ending,
+        beside=arm == DIRECT and LOAD_BALANCER in first.runs,
+        hop=first.record.experiment.hop,
+        folder=first.folder,
+    )
+
+
+def beside_each_other(measured: Sequence[Measured]) -> Iterator[tuple[Measured, str]]:
+    """Runs that say something of their experiment, with each way.
 
     What passed by the load balancer of a stack that has one is left out of planned events where a stack without one
     is there: its tasks are kept for the target group's deregistration delay, so that it is no measurement of going
@@ -191,7 +196,7 @@ def beside_each_other(measured: Sequence[Measured]) -> Iterator[tuple[Measured, 
         for arm, findings in each.findings.items():
             is_kept = is_alone and arm == DIRECT and LOAD_BALANCER in each.runs and not findings.experiment.unwarned
             if not each.flaw and not is_kept:
-                yield each, arm, findings
+                yield each, arm
 
 
 def _spreads(found: Sequence[Findings]) -> dict[str, Spread]:
@@ -249,15 +254,20 @@ def is_study(folder: Path) -> bool:
 
 
 def read_study(folder: Path) -> Study:
-    """The study in *folder*; a run is a study of one.
+    """The study in *folder*; a run is a study of one. What a study that it names has shown is told of its runs alone.
 
     Raises BadInput: it is neither, or a file of it cannot be read.
     """
     if not is_study(folder):
         return Study(folder, (read_measured(folder),), {})
     record = read_study_record(folder / STUDY)
-    measured = [read_measured(folder / name) for name in record.runs]
-    return Study(folder, _of_one_service(measured), record.left_out, record.command)
+    try:
+        studies = read_studies(folder / name for name in record.runs)
+    except RecursionError:
+        raise BadInput(f"{folder.resolve() / STUDY}: among its runs is a study that it is part of.") from None
+    left_out = {name: why for study in studies for name, why in study.left_out.items()} | record.left_out
+    measured = tuple(each for study in studies for each in study.measured)
+    return Study(folder, measured, left_out, record.command)
 
 
 def read_studies(folders: Iterable[Path]) -> list[Study]:
@@ -278,7 +288,7 @@ def read_studies(folders: Iterable[Path]) -> list[Study]:
 
 
 def write_study(folder: Path, runs: Sequence[Path], left_out: Mapping[str, str], command: str | None = None) -> Study:
-    """Write study.json and matrix.csv; the study. Raises BadInput: they cannot be written."""
+    """Write study.json and matrix.csv of *runs*, or studies; the study. Raises BadInput: they cannot be written."""
     names = tuple(os.path.relpath(run, folder) for run in runs)
     record = StudyRecord(format=FORMAT, runs=names, left_out=dict(left_out), command=command)
     try:

@@ -276,7 +276,7 @@ def presence_of(record: RunRecord) -> dict[str, tuple[float | None, float | None
 
 
 class StudyRecord(_Record):
-    """study.json: the folders of the runs, relative to its own, what was left out and why, and the command."""
+    """study.json: the folders of its runs or of studies, what was left out and why, and the command."""
 
     format: Annotated[int, BeforeValidator(_known_format)] = 1
     runs: Annotated[tuple[Folder, ...], Field(min_length=1)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from lab.distribution.goodness import ALPHA, holm
@@ -14,7 +15,7 @@ from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, EXPERIMENTS, LOAD_BA
 from lab.experiments.figures import FIGURES, figures
 from lab.experiments.findings import Findings
 from lab.experiments.periods import Period, of_period
-from lab.experiments.study import Measured, Row, Study, rows
+from lab.experiments.study import Measured, Row, Study, row_of, rows
 from lab.records.observations import observe
 from lab.report import run_words, split_words, study_words, words
 from lab.report import table as failed
@@ -267,13 +268,13 @@ def _window(period: Period, p_adjusted: float | None) -> dict[str, Any]:
 def _study(study: Study, matrix: Sequence[Row], tested: Tested) -> Iterator[Part]:
     where = "".join(dict.fromkeys(map(run_words.measured_on, study.measured))).strip()
     yield Sentence(where, "facts")
-    found = failed.columns(study.measured)
+    found = failed.columns(matrix)
     pictures = _timelines(study) or _lost(found) or grids(matrix)
     if 1 < len(found) <= _MOST_COLUMNS and len({row.experiment.name for row in matrix}) > 1:
         yield failed.failed_table(found, detail=True)
     yield from pictures
     yield failed.counted_until(found)
-    yield failed.without_sigterm(study.measured)
+    yield failed.without_sigterm(matrix)
     yield Sentence(study_words.not_followed(study.measured), "warning")
     yield Sentence(study_words.luck(study.measured), "warning")
     if matrix:
@@ -308,10 +309,7 @@ def _table(matrix: Sequence[Row], measured: Sequence[Measured]) -> Table:
     swept = study_words.swept(matrix)
     both = len({row.arm for row in matrix}) > 1
     is_alone = any(row.arm == DIRECT and not row.beside for row in matrix)
-    first: dict[tuple[object, ...], str] = {}
-    for number, each in enumerate(measured):
-        if not each.flaw:
-            first.setdefault((each.name, *map(each.parameters.get, swept)), f"run-{number}")
+    anchors: dict[Path | None, str] = {each.folder: f"run-{number}" for number, each in enumerate(measured)}
     # Nearly every request has an end; and where nothing happened there is nothing to time.
     quiet = not any(row.experiment.has_event for row in matrix)
     shown = [
@@ -334,7 +332,7 @@ def _table(matrix: Sequence[Row], measured: Sequence[Measured]) -> Table:
         [*head, *("failed from-to s" if figure == _FROM else FIGURES[figure].heading for figure in shown)],
         lines,
         text_columns=len(head),
-        links=[first.get((row.experiment.name, *map(row.parameters.get, swept)), "") for row in matrix],
+        links=[anchors.get(row.folder, "") for row in matrix],
         only_page=[len(head) + number for number, figure in enumerate(shown) if figure in _PAGE_ONLY],
         folded=[len(head) + number for number, figure in enumerate(shown) if figure in _FOLDED],
     )
@@ -364,7 +362,7 @@ def _timelines(study: Study) -> list[Part]:
     if not 1 < len(measured) <= _FEW or len({each.name for each in measured}) > 1 or not measured[0].parameters:
         return []
     return [
-        replace(picture, caption=f"{words.capital(study_words.column(each, arm))}: {picture.caption.lower()}")
+        replace(picture, caption=f"{words.capital(study_words.column(row_of([each], arm)))}: {picture.caption.lower()}")
         for each in measured
         for arm, run in each.runs.items()
         if run.timeline

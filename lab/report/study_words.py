@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lab.experiments.catalogue import DIRECT, GATEWAY, LOAD_BALANCER, UPSTREAM, Experiment
+from lab.experiments.catalogue import DIRECT, GATEWAY, UPSTREAM, Experiment
 from lab.experiments.findings import Findings
 from lab.experiments.study import Ending, Measured, Row, Study
 from lab.report.run_words import SERVE_ON, flaw_of, spared, throttled
@@ -191,15 +191,15 @@ def not_followed(measured: Sequence[Measured]) -> str:
     return f"{who} ended {how}, though drain_seconds was {drains}: it does not follow DRAIN_SECONDS. {SERVE_ON}"
 
 
-def column(measured: Measured, arm: str) -> str:
+def column(row: Row) -> str:
     """The way to the tasks, what the application does on SIGTERM, and what else was swept."""
-    hop = measured.record.experiment.hop
-    told = [f"tasks of {hop}" if arm == DIRECT and hop not in (GATEWAY, UPSTREAM) else WAYS[arm]]
-    if arm == DIRECT and LOAD_BALANCER in measured.runs:
+    of_it = row.arm == DIRECT and row.hop not in (GATEWAY, UPSTREAM)
+    told = [f"tasks of {row.hop}" if of_it else WAYS[row.arm]]
+    if row.beside:
         told[0] += ON_ONE
-    if measured.ending or measured.drain or DRAIN in measured.parameters:
-        told.append(drain(measured.drain or 0.0, measured.ending))
-    told += [f"{name} {value:g}" for name, value in measured.parameters.items() if name != DRAIN]
+    if row.ending or row.drain or DRAIN in row.parameters:
+        told.append(drain(row.drain or 0.0, row.ending))
+    told += [f"{name} {value:g}" for name, value in row.parameters.items() if name != DRAIN]
     return ", ".join(told)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from lab.experiments.catalogue import EXPERIMENTS, LOAD_BALANCER
 from lab.experiments.findings import Findings
-from lab.experiments.study import Measured, Spread, Study, beside_each_other, rows
+from lab.experiments.study import Measured, Row, Spread, Study, rows
 from lab.report import run_words, study_words, words
 from lab.report.document import Document, Part, Sentence, Table
 from lab.report.words import spread
@@ -20,7 +20,8 @@ Columns = Mapping[str, Mapping[str, Sequence[Findings]]]
 def table_page(studies: Sequence[Study]) -> Document:
     """Failed requests, and the seconds of traffic that they are."""
     runs = [measured for study in studies for measured in study.measured]
-    found = columns(runs)
+    matrix = rows(runs)
+    found = columns(matrix)
     times = max((len(each) for cells in found.values() for each in cells.values()), default=0)
     each = "single runs" if times <= 1 else f"up to {times} runs each, as the median (least to most)"
     where = "".join(dict.fromkeys(map(run_words.measured_on, runs)))
@@ -28,12 +29,12 @@ def table_page(studies: Sequence[Study]) -> Document:
         failed_table(found),
         f"{where}{words.capital(each)}: {_load_of(runs)}.",
         counted_until(found),
-        without_sigterm(runs),
+        without_sigterm(matrix),
         Sentence(study_words.not_followed(runs), "warning"),
         Sentence(study_words.luck(runs), "warning"),
         run_words.beside(runs),
         Sentence(study_words.unused(studies, "In none of this"), "warning"),
-        *(Sentence(text, "warning") for text in study_words.load_notes(runs, rows(runs))),
+        *(Sentence(text, "warning") for text in study_words.load_notes(runs, matrix)),
     ]
     values = [
         {"experiment": name, "column": head, "runs": len(each), "failures": [findings.failures for findings in each],
@@ -44,15 +45,11 @@ def table_page(studies: Sequence[Study]) -> Document:
     return Document(_TITLE, parts, {"cells": values})
 
 
-def columns(runs: Sequence[Measured]) -> Columns:
-    """Of those *runs* that say something, in their order, but for a load balancer, which comes last."""
+def columns(matrix: Sequence[Row]) -> Columns:
+    """Of those of *matrix*, in its order, but for a load balancer, which comes last."""
     found: dict[str, dict[str, list[Findings]]] = {}
-    in_order = sorted(
-        beside_each_other(runs), key=lambda each: (each[1] == LOAD_BALANCER, LOAD_BALANCER in each[0].runs)
-    )
-    for measured, arm, findings in in_order:
-        cells = found.setdefault(study_words.column(measured, arm), {})
-        cells.setdefault(findings.experiment.name, []).append(findings)
+    for row in sorted(matrix, key=lambda row: (row.arm == LOAD_BALANCER, row.beside)):
+        found.setdefault(study_words.column(row), {}).setdefault(row.experiment.name, []).extend(row.findings)
     return found
 
 
@@ -71,14 +68,14 @@ def counted_until(found: Columns) -> str:
     return study_words.counted_until([each for cells in found.values() for own in cells.values() for each in own])
 
 
-def without_sigterm(runs: Sequence[Measured]) -> str:
+def without_sigterm(matrix: Sequence[Row]) -> str:
     """That the drain does not matter, where an event that gives no warning is in columns that differ by it alone."""
     drains: dict[tuple[object, ...], set[object]] = {}
-    for measured, arm, findings in beside_each_other(runs):
-        if findings.experiment.unwarned:
-            others = sorted((name, value) for name, value in measured.parameters.items() if name != "drain_seconds")
-            where = (measured.name, arm, LOAD_BALANCER in measured.runs, *others)
-            drains.setdefault(where, set()).add((measured.drain, measured.ending))
+    for row in matrix:
+        if row.experiment.unwarned:
+            others = [(name, value) for name, value in row.parameters.items() if name != study_words.DRAIN]
+            where = (row.experiment.name, row.arm, row.beside, row.hop, *others)
+            drains.setdefault(where, set()).add((row.drain, row.ending))
     alike = {name for (name, *_), own in drains.items() if len(own) > 1}
     return study_words.without_sigterm([each for each in EXPERIMENTS.values() if each.name in alike])
 

@@ -38,6 +38,7 @@ def test_a_report_of_several_is_a_study_in_a_new_folder(lab: Command, run: Path,
 
     folder = Path(named).parent
     assert folder.parent == run.parent
+    assert json.loads((folder / "study.json").read_text())["runs"] == ["../run", "../study"]
     runs = [measured.folder for measured in read_study(folder).measured]
     assert [each.resolve() for each in runs] == [run, *(each.folder.resolve() for each in read_study(study).measured)]
 

@@ -94,6 +94,14 @@ def test_a_study_whose_file_is_broken(tmp_path: Path) -> None:
         read_study(tmp_path)
 
 
+def test_a_study_that_is_part_of_itself(tmp_path: Path) -> None:
+    for name, other in (("a", "b"), ("b", "a")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "study.json").write_text(json.dumps({"format": 1, "runs": [f"../{other}"]}))
+    with pytest.raises(BadInput, match=r"/study\.json: among its runs is a study that it is part of\.$"):
+        read_study(tmp_path / "a")
+
+
 def test_records_of_a_run_that_make_no_sense(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", np.random.default_rng(3), seconds=15)
     meta = json.loads((folder / "run.json").read_text())

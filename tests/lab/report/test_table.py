@@ -323,7 +323,7 @@ def test_a_service_that_does_not_read_its_drain_is_not_said_to_serve_on(tmp_path
 
 
 def test_services_that_follow_their_drain_and_that_do_not_are_not_one_column(tmp_path: Path) -> None:
-    """The crash of either is told by the stop of the same study; in one study of both, only its setting is named."""
+    """The crash of either is told by the stop of its study, in a study of both too; of single runs it is not known."""
     folders = []
     for name, make in (("not", _unread), ("follows", None)):
         (folder := tmp_path / name).mkdir()
@@ -341,10 +341,17 @@ def test_services_that_follow_their_drain_and_that_do_not_are_not_one_column(tmp
     assert "-" not in [cell for row in table.rows for cell in row]
 
     (tmp_path / "both").mkdir()
-    study = write_study(tmp_path / "both", [each.folder for at in folders for each in read_study(at).measured], {})
-    (table,) = [part for part in table_page([study]).parts if isinstance(part, Table)]
-    assert list(table.head[1:]) == [heads[0], "no load balancer, drain_seconds 20", heads[1]]
-    assert "A service ended at once, though drain_seconds was 20: it does not follow DRAIN_SECONDS." in _said(study)
+    (tmp_path / "pooled").mkdir()
+    study = write_study(tmp_path / "both", folders, {})
+    pooled = write_study(tmp_path / "pooled", [each.folder for each in study.measured], {})
+    for made, expected in ((study, heads), (pooled, [heads[0], "no load balancer, drain_seconds 20", heads[1]])):
+        (table,) = [part for part in table_page([made]).parts if isinstance(part, Table)]
+        (first, matrix, *_) = [part for part in study_page(made).parts if isinstance(part, Table)]
+        assert sorted(table.head[1:]) == sorted(first.head[1:]) == sorted(expected)
+        # The rows of the matrix are the cells of the table, each with a link to a run of its own.
+        cells = [cell for row in table.rows for cell in row[1:] if cell != "-"]
+        assert len(matrix.rows) == len(set(matrix.links)) == len(cells)
+        assert "A service ended at once, though drain_seconds was 20: it does not follow DRAIN_SECONDS." in _said(made)
 
 
 def test_a_crash_alone_tells_nothing_of_the_drain(tmp_path: Path) -> None:
