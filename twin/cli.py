@@ -318,7 +318,7 @@ def ps(
 
     if watch and as_json:
         raise BadInput("--watch and --json do not go together: ask with --json again and again.")
-    running = StateFolder(state).running()
+    running = StateFolder(state).serving()
     from twin.listing import listing, print_listing, watch_listing  # boto3 with it: not for nothing
 
     if as_json:
@@ -390,7 +390,7 @@ def stop(
     from twin.machine.state import StateFolder
     from twin.remote import ask
 
-    ask(StateFolder(state).running(), "stop", task=task, reason=reason)
+    ask(StateFolder(state).serving(), "stop", task=task, reason=reason)
 
 
 @app.command("exec")
@@ -414,7 +414,7 @@ def exec_(
     from twin.remote import ask
 
     words = command or ["/bin/sh"]
-    inside = ask(StateFolder(state).running(), "exec", task=task, container=container, command=words)
+    inside = ask(StateFolder(state).serving(), "exec", task=task, container=container, command=words)
     terminal = {name: os.environ[name] for name in ("TERM",) if name in os.environ}
     try:
         os.chdir(inside["folder"])
@@ -452,7 +452,7 @@ def fault(
     from twin.machine.state import StateFolder
     from twin.remote import ask
 
-    running = StateFolder(state).running()
+    running = StateFolder(state).serving()
     if undo:
         done = ask(running, "undo", kind=kind, target=target)
         print(f"{kind} on {done['target']} is undone")
@@ -473,7 +473,7 @@ def set_(
     from twin.machine.state import StateFolder
     from twin.remote import ask
 
-    running = StateFolder(state).running()
+    running = StateFolder(state).serving()
     for name, value in ask(running, "set", assignments=changes).items():
         text = str(value).lower() if isinstance(value, bool) else value
         print(f"{name.replace('_', '-')}={text}")
@@ -522,19 +522,20 @@ def env(
     """Print exports for the AWS CLI, boto3 and Terraform: `eval "$(twin env)"`."""
     from twin.credentials import PROFILES, environment
     from twin.machine.state import StateFolder
-    from twin.remote import endpoint_of
 
-    running = StateFolder(state).running()
+    running = StateFolder(state).serving()
     if terraform:
         from twin.stack.override import DATA_FOLDER, write_override
 
-        if (written := write_override(Path(), endpoint_of(running))) is not None:
+        if (written := write_override(Path(), running["aws_endpoint_url"])) is not None:
             print(f"twin: wrote {written}", file=sys.stderr)
         print(f"export TF_DATA_DIR={DATA_FOLDER}")
     for name in sorted(os.environ.keys() & set(PROFILES)):
         print(f"unset {name}")
     print(f"export TWIN_STATE={shlex.quote(str(state.resolve()))}")
-    for name, value in environment(endpoint_of(running), running["region"], running["credentials"], os.environ).items():
+    for name, value in environment(
+        running["aws_endpoint_url"], running["region"], running["credentials"], os.environ
+    ).items():
         print(f"export {name}={shlex.quote(value)}")
 
 

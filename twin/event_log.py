@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from twin.errors import NotUp
-from twin.machine.state import StateFolder
+from twin.machine.state import BEGINS_WITHIN, StateFolder
 
 __all__ = ["in_words", "print_events"]
 
@@ -25,6 +25,9 @@ def print_events(folder: StateFolder, *, follow: bool) -> None:
         NotUp: no twin has run there.
     """
     log = folder.path / "events.jsonl"
+    if follow:
+        with contextlib.suppress(NotUp):
+            folder.running(BEGINS_WITHIN)
     if not log.exists():
         raise NotUp(f"No twin has run on {folder.path}: start one with `twin up`.")
     with contextlib.suppress(KeyboardInterrupt):

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from twin.aws.client import Aws
 from twin.errors import NotUp
-from twin.remote import ask, endpoint_of
+from twin.remote import ask
 
 __all__ = ["listing", "print_listing", "watch_listing"]
 
@@ -35,9 +35,9 @@ def listing(running: dict[str, Any]) -> dict[str, Any]:
     """The twin that tells *running* of itself, its tasks, and what it leaves out of the stack; no credentials.
 
     Raises:
-        NotUp: it is starting, or does not answer any more.
+        NotUp: it does not answer any more.
     """
-    aws = Aws(endpoint_of(running), running["region"], running["credentials"])
+    aws = Aws(running["aws_endpoint_url"], running["region"], running["credentials"])
     with _answering(running):
         gateway, addresses = ask(running, "gateway"), _registered(aws)
         services, tasks = list(_services(aws)), list(_described(aws))
@@ -68,9 +68,6 @@ def print_listing(running: dict[str, Any], *, stopped: bool = False, left_out: b
     left_out: also each part of the stack that does nothing on it, rather than how many there are.
     """
     console = _console()
-    if "aws_endpoint_url" not in running:
-        console.print(f"The twin (pid {running.get('pid')}) is starting.")
-        return
     aws = Aws(running["aws_endpoint_url"], running["region"], running["credentials"])
     with _answering(running):
         gateway = ask(running, "gateway")
@@ -118,7 +115,7 @@ def _answering(running: dict[str, Any]) -> Iterator[None]:
 
 def watch_listing(running: dict[str, Any], *, stopped: bool = False) -> None:
     """Show the tasks anew every second, with the requests a second that each gets, until Ctrl-C or the twin's end."""
-    aws = Aws(endpoint_of(running), running["region"], running["credentials"])
+    aws = Aws(running["aws_endpoint_url"], running["region"], running["credentials"])
     before, at = ask(running, "gateway")["requests"], time.monotonic()
     console = _console()
     with contextlib.suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False) as live:

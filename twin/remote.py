@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from twin.errors import BadInput, NotUp
 
-__all__ = ["PATH", "ask", "check", "endpoint_of"]
+__all__ = ["PATH", "ask", "check"]
 
 PATH = "/_twin/"
 # The members of each operation's request, all of them required, and what each may be.
@@ -26,17 +26,6 @@ _REQUESTS: Mapping[str, Mapping[str, str]] = {
     "accidents": {},
 }
 _TIMEOUT = 60.0  # seconds: a change of parameters waits until the gateway has it
-
-
-def endpoint_of(running: dict[str, Any]) -> str:
-    """The URL of the endpoint of the twin that tells *running* of itself.
-
-    Raises:
-        NotUp: it is still starting.
-    """
-    if "aws_endpoint_url" not in running:
-        raise NotUp(f"The twin (pid {running.get('pid')}) is still starting: try again in a moment.")
-    return str(running["aws_endpoint_url"])
 
 
 def check(operation: str, request: Any) -> None:
@@ -72,9 +61,9 @@ def ask(running: dict[str, Any], operation: str, **request: Any) -> dict[str, An
 
     Raises:
         BadInput: it refuses; the text is its own.
-        NotUp: it does not answer, or is still starting.
+        NotUp: it does not answer.
     """
-    host = urlsplit(endpoint_of(running)).netloc
+    host = urlsplit(running["aws_endpoint_url"]).netloc
     connection = HTTPConnection(host, timeout=_TIMEOUT)
     try:
         headers = {"content-type": "application/json", "authorization": f"Bearer {running['credentials'].token}"}

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import Command, Ran
-from tests.twin.running import PROJECT, twin_command
+from tests.twin.running import PROJECT, twin_command, wait_until
 from twin.machine.addresses import free_port
 from twin.machine.state import StateFolder
 
@@ -276,15 +276,56 @@ def test_no_envoy(tmp_path: Path) -> None:
     assert_refused(result, 3, "`envoy` is not installed", "make clean install")
 
 
-@pytest.mark.parametrize("command", ["env", "set front-ends=1", "fault crash x", "stop x"])
-def test_asking_for_a_twin_that_is_still_starting(twin_cli: Command, tmp_path: Path, command: str) -> None:
+_ASKING = ["env", "exec x", "ps", "ps --json", "set front-ends=1", "fault crash x", "stop x"]
+
+
+@pytest.mark.parametrize("command", _ASKING)
+def test_a_command_waits_for_a_twin_that_starts_until_it_has_ended(tmp_path: Path, command: str) -> None:
     with StateFolder(tmp_path).hold():
-        result = twin_cli(*command.split(), "--state", str(tmp_path))
-    assert_refused(result, 2, "is still starting: try again in a moment")
+        asks = subprocess.Popen(
+            twin_command(*command.split(), "--state", str(tmp_path)), stderr=subprocess.PIPE, text=True
+        )
+        assert asks.stderr is not None
+        assert asks.stderr.readline() == f"twin: the twin (pid {os.getpid()}) is starting: waiting until it serves\n"
+    assert asks.communicate(timeout=30)[1] == (
+        f"twin: The twin (pid {os.getpid()}) ended before it served: what `twin up` printed says why.\n"
+    )
+    assert asks.returncode == 2
+
+
+def test_commands_beside_twin_up_need_no_loop(tmp_path: Path) -> None:
+    words = up(tmp_path, "--empty", synth=tmp_path / "cdktf.out")
+    state = ("--state", words[words.index("--state") + 1])
+    starts = subprocess.Popen(twin_command(*words), cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    follows = subprocess.Popen(twin_command("events", "--follow", *state), stdout=subprocess.PIPE, text=True)
+    asked = run("ps", "--json", *state)
+    ended = run("down", *state)
+
+    assert json.loads(asked.out)["pid"] == starts.pid, asked.err
+    assert ended.code == 0, ended.err
+    starts.communicate(timeout=30)
+    assert follows.communicate(timeout=30)[0] == "The twin has gone down.\n"
+
+
+def test_a_twin_that_starts_is_ended_at_once(tmp_path: Path) -> None:
+    never_healthy = ("--command", "sleep 600", "--health", "false", "--register-when-healthy")
+    state = ("--state", str(tmp_path))
+    starts = subprocess.Popen(
+        twin_command("up", *never_healthy, *state, *ports()),
+        cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    wait_until((tmp_path / "tasks").exists, "tasks")
+    ended = run("down", *state)
+
+    assert (ended.code, ended.err) == (0, "")
+    assert starts.communicate(timeout=30)[0].endswith("twin: going down\n")
 
 
 @pytest.mark.parametrize("command", ["down", "ps", "ps --watch", "env", "set front-ends=1", "fault crash x", "stop x"])
-def test_asking_for_a_twin_that_is_not_up(twin_cli: Command, tmp_path: Path, command: str) -> None:
+def test_asking_for_a_twin_that_is_not_up(
+    twin_cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr("twin.machine.state.BEGINS_WITHIN", 0.1)
     result = twin_cli(*command.split(), "--state", str(tmp_path))
     assert_refused(result, 2, "No twin runs", "twin up")
 

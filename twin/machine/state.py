@@ -35,7 +35,7 @@ from twin.errors import AlreadyUp, BadInput, NotUp
 from twin.machine.files import runtime_folder, write_json
 from twin.machine.rotation import move
 
-__all__ = ["HOST_NAME", "StateFolder"]
+__all__ = ["BEGINS_WITHIN", "HOST_NAME", "StateFolder"]
 
 
 _logger = logging.getLogger("twin")
@@ -43,9 +43,13 @@ _logger = logging.getLogger("twin")
 HOST_NAME = "host_name"
 """The file in a task's folder that has its host name."""
 
+BEGINS_WITHIN = 2.0
+"""Seconds within which a `twin up` that was started beside a command has said that it is there."""
+
 _POLL = 2.0  # seconds between two looks whether the folder can be used
 _LEAST_SPACE = 64 * 1024  # bytes: a task's first files
 _LOOKED_AT = 0.2  # seconds for which somebody may look whether a twin runs on the folder
+_SERVES_WITHIN = 600.0  # seconds: a start that does not come up gives up by itself, earlier
 _LONGEST_WITHIN = 100  # characters of the longest path that is made within
 _FOLDERS = ("tasks", "gateway", "load-balancer")
 _FILES = ("twin.json", "outputs.json", "events.jsonl", "events.jsonl.1")
@@ -213,21 +217,39 @@ class StateFolder:
                 os.close(self._events)
             self._events = None
 
-    def running(self) -> dict[str, Any]:
+    def serving(self) -> dict[str, Any]:
+        """As `running`, of one that serves: while it starts it is waited for, which is said on stderr.
+
+        Raises:
+            NotUp: as `running`, or it ends before it serves.
+        """
+        running = self.running(BEGINS_WITHIN)
+        if "aws_endpoint_url" in running:
+            return running
+        pid, deadline = running["pid"], time.monotonic() + _SERVES_WITHIN
+        print(f"twin: the twin (pid {pid}) is starting: waiting until it serves", file=sys.stderr, flush=True)
+        while "aws_endpoint_url" not in (told := self._told()):
+            if told.get("pid") != pid:
+                raise NotUp(f"The twin (pid {pid}) ended before it served: what `twin up` printed says why.")
+            if time.monotonic() > deadline:
+                raise NotUp(f"The twin (pid {pid}) does not serve within {_SERVES_WITHIN:g} s: see `twin events`.")
+            time.sleep(0.05)  # a file of a process that is no child of ours
+        return self.running()
+
+    def running(self, patience: float = 0.0) -> dict[str, Any]:
         """What the supervisor on this folder tells of itself; under `credentials` are its Credentials.
+
+        Args:
+            patience: seconds for which one may be just about to begin.
 
         Raises:
             NotUp: none runs here, it has said nothing yet, or it is another user's.
         """
-        if not self._is_held():
-            others = [
-                os.path.relpath(beside) for beside in self.path.parent.glob(".twin*") if StateFolder(beside)._is_held()
-            ]
-            beside = f", or name the one that runs: --state {others[0]}" if others else ""
-            raise NotUp(f"No twin runs on {self.path}: start one with `twin up`{beside}.")
-        running = self._read()
-        if "pid" not in running:
-            raise NotUp(f"A twin on {self.path} is just about to start, or has just ended: try again in a moment.")
+        deadline = time.monotonic() + patience
+        while "pid" not in (running := self._told()):
+            if time.monotonic() >= deadline:
+                raise self._not_up()
+            time.sleep(0.05)  # as above
         try:
             content = json.loads(Path(running.pop("credentials_file")).read_text())
             content.pop("state")
@@ -238,6 +260,19 @@ class StateFolder:
             raise NotUp(
                 f"The credentials of the twin on {self.path} cannot be read ({error}): are you its user?"
             ) from None
+
+    def _told(self) -> dict[str, Any]:
+        """What the supervisor on this folder has written of itself; empty: nothing, or there is none."""
+        return self._read() if self._is_held() else {}
+
+    def _not_up(self) -> NotUp:
+        if self._is_held():
+            return NotUp(f"A twin on {self.path} is just about to start, or has just ended: try again in a moment.")
+        others = [
+            os.path.relpath(beside) for beside in self.path.parent.glob(".twin*") if StateFolder(beside)._is_held()
+        ]
+        beside = f", or name the one that runs: --state {others[0]}" if others else ""
+        return NotUp(f"No twin runs on {self.path}: start one with `twin up`{beside}.")
 
     def wait_until_free(self, timeout: float) -> bool:
         """Whether the supervisor on this folder has ended within *timeout* seconds."""
