@@ -5,8 +5,8 @@
 #   goodness       chi-square with both tails, exact or simulated where it must be; power; Holm
 #   dependence     order against independence: sticky, or in turn
 #   intervals      chi-square between windows, shares with simultaneous intervals, the bound on the skew
-#   longer         would a longer run help? a lasting difference, a trend
-#   judgement      judge() of counts; analyse() of all that was read, with zones, and the tests of a page as one family
+#   judgement      judge() of counts; analyse() of all that was read, with zones, the tests of a page as one family, and
+#                  whether a longer run would help
 #   recovery       when was the split even again after an event?
 #   gateway        the gateway that is simulated: policy, tasks, front ends
 #   policies       what it would do, and which policies are compatible with a measured run

@@ -5,12 +5,21 @@ those of `weights`), whatever happened before. What is said first is a bound, as
 hold; then evidence against it. Requests that come in runs are spread more than random choice makes it and may favour
 no host: where that is seen, only what goes beyond it is evidence of unevenness. All that one page could assert is one
 family of tests, at 5 % in all (Holm), and numbers of requests are counted for the level that a test of the page has.
+
+Would a longer run help? A skew that is chance shrinks with 1/sqrt(requests); a lasting one stays. The run (its longest
+epoch) is cut into windows. Chi-square of the whole (the pooled one) and chi-square between the windows (heterogeneity)
+are independent under chance, and both grow alike under what only makes requests come in runs, such as sticky
+connections. So their ratio, each by its degrees of freedom, is an F test of the one thing that a longer run cannot
+smooth out: a difference that is there in all windows alike. A trend is tested in the same way. (Partition of
+chi-square: Fisher 1925; overdispersion: McCullagh and Nelder 1989, section 4.5.) That the test finds nothing does not
+say that nothing stays. So the answer is then either a bound, or the number of requests with which a host that is
+`detect` off its share would have been found.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -28,8 +37,17 @@ from lab.distribution.goodness import (
     skew_visible,
     upper_given,
 )
-from lab.distribution.intervals import INDEPENDENT, Seen, Share, bound, dispersion_seen, partition, shares
-from lab.distribution.longer import LongerRun, longer_run
+from lab.distribution.intervals import (
+    INDEPENDENT,
+    MOST_WINDOWS,
+    Partition,
+    Seen,
+    Share,
+    bound,
+    dispersion_seen,
+    partition,
+    shares,
+)
 from lab.distribution.presence import Exposure, NotTogether, Stay, Subject, expose
 from lab.errors import BadInput
 from lab.records.observations import Observations, Windows
@@ -248,6 +266,57 @@ def _fractions(ratios: Mapping[str, float]) -> dict[str, float]:
     return {zone: ratio / sum(ratios.values()) for zone, ratio in ratios.items()}
 
 
+# Would a longer run help?
+
+Answer = Literal[
+    "stays",  # a difference is there in all windows alike
+    "drifts",  # the shares have a trend
+    "within",  # neither is shown, and no host is more than the bound off, which is at most the skew of interest
+    "cannot-tell",  # neither is shown
+    "unknown",  # neither time nor order is known, or they are too short
+]
+
+
+@dataclass(frozen=True)
+class LongerRun:
+    """What a longer run would change. Fractions of a host's share."""
+
+    answer: Answer
+    skew: float  # root mean square of the hosts' deviations from their share
+    skew_by_chance: float  # what chance makes of it with so many independent requests
+    bound: float | None
+    requests_needed: int  # in all, to find a lasting skew of interest with 80 % power
+    parts: Partition | None  # None where the answer is "unknown"
+
+
+def longer_run(
+    exposure: Exposure, parts: Partition | None, judgement: Judgement, shown: Collection[str]
+) -> LongerRun | None:
+    """Answer from the bound and from what the page has `shown` of "stays" and "drifts"; None for no requests."""
+    requests = int(exposure.requests.sum())
+    if requests == 0:
+        return None
+    freedom, detect, level, limit = judgement.degrees_of_freedom, judgement.detect, judgement.level, judgement.bound
+    within: Answer = "within" if limit is not None and limit <= detect else "cannot-tell"
+    # Shares that drift are off on the whole too, but not in all windows alike: the stronger evidence decides.
+    drifts = parts is not None and "drifts" in shown and ("stays" not in shown or parts.p_trend <= parts.p_stays)
+    answer: Answer = "drifts" if drifts else "stays" if "stays" in shown else within
+    # How many more requests the F test takes than chi-square, with the dispersion that is seen.
+    ratio = noncentrality(freedom, level, freedom * (MOST_WINDOWS - 1)) / noncentrality(freedom, level)
+    dispersion = 1.0 if parts is None else max(1.0, parts.heterogeneity / parts.degrees_of_freedom)
+    return LongerRun(
+        answer=answer if parts else "unknown",
+        skew=math.sqrt(judgement.chi_square / requests),
+        skew_by_chance=math.sqrt(freedom / requests),
+        bound=limit,
+        requests_needed=math.ceil(requests_needed(exposure, freedom, detect, level) * ratio * dispersion),
+        parts=parts,
+    )
+
+
+# All of a page
+
+
 @dataclass(frozen=True)
 class Tested:
     """One thing that a page could assert: its p-value, and adjusted for all that the page tests; `shown` at 5 %."""
@@ -371,15 +440,15 @@ def _analysed(
     adjusted = zip(tests, holm([p_value for _, p_value, _ in tests]), strict=True)
     tested = tuple(Tested(what, p_value, p, p <= ALPHA, zone) for (what, p_value, zone), p in adjusted)
     shown = {each.what for each in tested if each.shown}
-    limit, freedom = judgement.bound, judgement.degrees_of_freedom
+    judgement = judgement.one_of(number)
     return Analysis(
         source=observations.source,
         taken_for=observations.taken_for,
         notes=observations.notes,
-        judgement=judgement.one_of(number),
+        judgement=judgement,
         tested=tested,
         shares=tuple(sorted(shares(exposure, subject.hosts, seen), key=lambda share: share.host)),
-        longer_run=longer_run(exposure, parts, judgement.chi_square, freedom, limit, detect, ALPHA / number, shown),
+        longer_run=longer_run(exposure, parts, judgement, shown),
         zones=zones and zones.one_of(number),
         subject=subject,
     )

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.distribution.gateway import Policy
 from lab.distribution.intervals import Share
-from lab.distribution.judgement import Analysis, Zones
-from lab.distribution.longer import LongerRun
+from lab.distribution.judgement import Analysis, LongerRun, Zones
 from lab.experiments.catalogue import EXPERIMENTS
 from lab.experiments.figures import FIGURES
 from lab.experiments.study import Study

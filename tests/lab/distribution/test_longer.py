@@ -4,15 +4,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from scipy import stats
 
 from lab.distribution.goodness import ALPHA, holm
-from lab.distribution.intervals import Share, bound, coarse, dispersion_seen, partition
-from lab.distribution.intervals import shares as share_rows
-from lab.distribution.judgement import analyse
-from lab.distribution.longer import LongerRun, longer_run
-from lab.distribution.presence import Exposure, constant_exposure
+from lab.distribution.intervals import coarse, partition
+from lab.distribution.judgement import LongerRun, analyse, judge, longer_run
+from lab.distribution.presence import constant_exposure
 from lab.records.observations import Integers, Observations, Windows
 
 SHARES = np.full(3, 1 / 3)
@@ -23,22 +19,17 @@ def windows_of(table: Integers) -> Windows:
     return Windows("seconds", 1, np.arange(len(table)), table, nothing, nothing)
 
 
-def asked(table: Integers, shares: NDArray[np.float64] = SHARES) -> LongerRun:
-    """As a page of this test and the two of `longer` would have it."""
-    exposure = constant_exposure(table.sum(axis=0), shares, windows_of(table))
+def asked(table: Integers) -> LongerRun:
+    """As a page of the two tests of `longer_run` would have it."""
+    exposure = constant_exposure(table.sum(axis=0), SHARES, windows_of(table))
     parts = partition(exposure)
     assert parts is not None
     tests = {"stays": parts.p_stays, "drifts": parts.p_trend}
     shown = {what for what, found in zip(tests, holm(list(tests.values())), strict=True) if found <= ALPHA}
-    limit = bound(rows_of(exposure))
-    statistic = float(stats.chisquare(exposure.observed).statistic)
-    answer = longer_run(exposure, parts, statistic, 2, limit, 0.05, 0.025, shown)
+    judgement = judge(dict(zip("abc", table.sum(axis=0).tolist(), strict=True)), windows=windows_of(table))
+    answer = longer_run(exposure, parts, judgement.one_of(len(tests)), shown)
     assert answer is not None
     return answer
-
-
-def rows_of(exposure: Exposure) -> list[Share]:
-    return share_rows(exposure, ["a", "b", "c"], dispersion_seen(partition(exposure)))
 
 
 def chance(rng: np.random.Generator, shares: list[float], windows: int = 100, each: int = 100) -> Integers:
@@ -107,11 +98,11 @@ def test_sticky_connections_spread_more_and_nothing_lasts() -> None:
 def test_without_windows_it_cannot_be_told() -> None:
     exposure = constant_exposure(np.array([1183, 1115, 1253]), SHARES)
     assert partition(exposure) is None
-    answer = longer_run(exposure, None, 8.045, 2, 0.117, 0.05, 0.025, set())
+    answer = longer_run(exposure, None, judge({"a": 1183, "b": 1115, "c": 1253}).one_of(2), set())
     assert answer is not None
     assert (answer.answer, answer.parts) == ("unknown", None)
     assert answer.skew == pytest.approx(0.0476, abs=5e-5)
-    assert longer_run(constant_exposure(np.array([0, 0]), np.ones(2)), None, 0.0, 1, None, 0.05, 0.05, set()) is None
+    assert longer_run(constant_exposure(np.array([0, 0]), np.ones(2)), None, judge({"a": 0, "b": 0}), set()) is None
 
 
 def test_coarse_windows_hold_everything_and_enough() -> None:
