@@ -6,6 +6,7 @@ import asyncio
 import logging
 import shlex
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class Failing:
 
     Attributes:
         revision: which its tasks run, such as `orders:2`.
+        deployed: when its deployment began, as `14:03:22`; empty where the revision alone tells it from the one before.
         ended: how many have ended in a row.
         task: the id of the last of them.
         reason: why that one has ended, in ECS's words.
@@ -41,6 +43,7 @@ class Failing:
 
     service: str
     revision: str
+    deployed: str
     ended: int
     task: str
     reason: str
@@ -50,13 +53,13 @@ class Failing:
 
     def __str__(self) -> str:
         rest = f"; {saying(self.last_output, self.logs)}" if self.last_output else "."
+        of = f"the deployment of {self.deployed} ({self.revision}, as before)" if self.deployed else self.revision
         ended = (
-            f"{self.ended} tasks of {self.revision} in a row have ended by themselves"
+            f"{self.ended} tasks of {of} in a row have ended by themselves"
             if self.ended > 1
-            else f"a task of {self.revision} has ended by itself"
+            else f"a task of {of} has ended by itself"
         )
         text = f"{self.service}: {ended}: {self.reason.rstrip('.')}{rest}"
-        # A deployment of what the service runs already, as --reload sets it off, has the same revision.
         others = "" if self.serving == (self.revision,) else f" ({', '.join(self.serving)})"
         return text + (f" Tasks of before{others} serve meanwhile." if self.serving else "")
 
@@ -131,15 +134,19 @@ def _failing(ecs: Ecs, service: Service, deployment: Deployment, logs: Path) -> 
         return None
     last = ended[-1]
     others = (t for t in tasks if t.deployment is not deployment and t.last_status is TaskStatus.RUNNING)
+    revision = _revision(deployment.task_definition)
+    serving = tuple(sorted({_revision(task.deployment.task_definition) for task in others}))
     return Failing(
         service.name,
-        _revision(deployment.task_definition),
+        revision,
+        # What the service runs already, as --reload deploys it.
+        time.strftime("%H:%M:%S", time.localtime(deployment.created_at)) if revision in serving else "",
         deployment.ended_in_a_row,
         last.id,
         last.stopped_reason or "",
         last_output(last, logs),
         logs_command(last, logs),
-        tuple(sorted({_revision(task.deployment.task_definition) for task in others})),
+        serving,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,21 @@ def test_a_revision_that_does_not_start_is_found_while_the_former_one_serves(tmp
         "Tasks of before (shop:1) serve meanwhile."
     )
     assert failing(world.ecs, Path(".twin/tasks").resolve())[last.deployment.id].logs == f"twin logs {last.id[:12]}"
-    same = replace(each, serving=("shop:2",))  # as --reload deploys it
-    assert str(same).endswith(" Tasks of before serve meanwhile.")
+
+
+def test_a_deployment_of_the_same_revision_is_told_by_when_it_began(tmp_path: Path) -> None:
+    world = World()
+    world.start(deploymentConfiguration={})
+    world.advance(60)
+    world.update(forceNewDeployment=True)  # as --reload does
+    world.tasks.cannot_start.add(world.service.primary.task_definition.arn)
+    world.advance(10)
+
+    (each,) = found(world, tmp_path)
+
+    began = time.strftime("%H:%M:%S", time.localtime(world.service.primary.created_at))
+    assert f"shop: {each.ended} tasks of the deployment of {began} (shop:1, as before) in a row have ended" in str(each)
+    assert str(each).endswith(" Tasks of before serve meanwhile.")
 
 
 def test_a_task_that_becomes_healthy_ends_the_row(tmp_path: Path) -> None:
