@@ -16,11 +16,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from pydantic import ValidationError
-
 from lab.errors import BadInput
 from lab.runner.service import Aws, discovery_ids
-from lab.runner.target import Incomplete, Running, Target, read_target
+from lab.runner.target import Incomplete, Target, is_state, read_target, started
 from load.traffic.settings import AUTHORIZATIONS
 
 _DESCRIBED = 10  # services that DescribeServices takes
@@ -53,14 +51,14 @@ class Way:
     cloud_map: str = ""
 
 
-def find_target(path: Path, service: str | None, say: Callable[[str], None]) -> Target:
+def find_target(path: Path, service: str | None, say: Callable[[str], object]) -> Target:
     """The target of the outputs file *path*, or what the twin whose state folder that file is in serves.
 
     The twin is asked where the file is absent or lacks an output, or a *service* (NAME or CLUSTER/NAME) is given; what
     it answered is told to *say*, in a line.
 
     Raises BadInput: the path is a URL; there is neither, or not the one service and URL that could be meant. Raises
-    Missing: the twin does not answer.
+    Missing: the twin does not answer, or ended while it was starting, which is waited for.
     """
     if url := _URL.match(str(path)):
         raise BadInput(
@@ -69,17 +67,14 @@ def find_target(path: Path, service: str | None, say: Callable[[str], None]) -> 
             "-json` wrote."
         )
     state = path.parent
-    if not (state / "twin.json").exists():
+    if not is_state(state, path):
         if service is not None:
             raise BadInput(f"--service {service} is for a twin, and {state} is no state folder of one: leave it out.")
         return read_target(path)
+    running = started(state, say)
     if service is None:
         with contextlib.suppress(Incomplete):
             return read_target(path)
-    try:
-        running = Running.model_validate_json((state / "twin.json").read_bytes())
-    except (OSError, ValidationError):
-        raise BadInput(f"The twin in {state} is still starting: try again in a moment.") from None
     asked = Target(
         file=path, stack=str(state), gateway_url="", region=running.region, aws_endpoint_url=running.aws_endpoint_url
     )

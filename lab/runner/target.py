@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -116,6 +117,49 @@ class Running(BaseModel):
     aws_endpoint_url: str
     region: str
     credentials_file: Path
+
+
+_BEGINS_WITHIN, _SERVES_WITHIN, _POLL = 2.0, 600.0, 0.1  # seconds; as the twin's own commands wait
+
+
+def is_state(folder: Path, outputs: Path) -> bool:
+    """Whether *folder* is the state of a twin; one that was started a moment ago says so a little later.
+
+    Nobody waits where there are *outputs* already.
+    """
+    deadline = time.monotonic() + _BEGINS_WITHIN
+    while not (there := (folder / "twin.json").exists()) and not outputs.exists() and time.monotonic() < deadline:
+        time.sleep(_POLL)
+    return there
+
+
+def started(state: Path, say: Callable[[str], object]) -> Running:
+    """The twin whose state folder is *state*, once it has started; that it is waited for is told to *say*, in a line.
+
+    Raises Missing: it ended before, or has not started within ten minutes; one that cannot gives up earlier.
+    """
+    deadline, file, told = time.monotonic() + _SERVES_WITHIN, state / "twin.json", False
+    while True:
+        try:
+            content = file.read_bytes()
+            pid = _Starting.model_validate_json(content).pid
+            with contextlib.suppress(ValidationError):  # what else it tells it has when it serves
+                return Running.model_validate_json(content)
+            os.kill(pid, 0)
+        except (OSError, ValidationError):
+            raise Missing(f"The twin in {state} ended before it served: what `twin up` printed says why.") from None
+        if time.monotonic() > deadline:
+            raise Missing(f"The twin in {state} does not serve within {_SERVES_WITHIN:g} s: see `twin events`.")
+        if not told:
+            say(f"waiting until the twin in {state} serves, {_SERVES_WITHIN:g} s at most")
+        told = True
+        time.sleep(_POLL)
+
+
+class _Starting(BaseModel):
+    """What twin.json says from the beginning."""
+
+    pid: int
 
 
 def _running(outputs: Path) -> Iterator[Running]:

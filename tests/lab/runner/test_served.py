@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from lab.errors import BadInput
+from lab.errors import BadInput, Missing
 from lab.runner.served import find_target
 from lab.runner.target import Target
 from tests.command import Command
 from tests.twin.aws.ecs.test_service_discovery import Shop
 from tests.twin.running import STARTS_WITHIN, TwinFactory, wait_until
+from twin.machine.files import write_json
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +127,44 @@ def test_a_service_is_asked_of_a_twin_alone(tmp_path: Path) -> None:
         find_target(tmp_path / "outputs.json", "orders", print)
 
 
-def test_a_twin_that_starts_is_said_to(tmp_path: Path) -> None:
-    (tmp_path / "twin.json").write_text('{"pid": 1, "credentials_file": "x"}')
-    with pytest.raises(BadInput, match="is still starting: try again in a moment"):
+def test_a_twin_that_starts_is_waited_for(
+    start_twin: TwinFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `twin up` writes its files: its pid a moment after its start, and what clients need when it serves."""
+    serves = start_twin()
+    description = json.loads((serves.state / "twin.json").read_text())
+    said: list[str] = []
+
+    def starts(seconds: float) -> None:
+        if said:
+            (tmp_path / "outputs.json").write_bytes((serves.state / "outputs.json").read_bytes())
+        write_json(tmp_path / "twin.json", description if said else {"pid": serves.process.pid})
+
+    monkeypatch.setattr("lab.runner.target.time", SimpleNamespace(monotonic=time.monotonic, sleep=starts))
+    found = find_target(tmp_path / "outputs.json", None, said.append)
+    assert found.aws_endpoint_url == description["aws_endpoint_url"]
+    assert said == [f"waiting until the twin in {tmp_path} serves, 600 s at most"]
+
+
+def test_a_twin_that_ends_while_it_is_waited_for(tmp_path: Path) -> None:
+    """In order, when it takes its file away, or killed, when the file stays."""
+    file = tmp_path / "twin.json"
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    ends: list[Callable[[str], object]] = [
+        lambda line: file.unlink(),
+        lambda line: file.write_text(json.dumps({"pid": gone.pid})),
+    ]
+    for end in ends:
+        file.write_text(json.dumps({"pid": os.getpid()}))
+        with pytest.raises(Missing, match=f"^The twin in {tmp_path} ended before it served: what `twin up` printed"):
+            find_target(tmp_path / "outputs.json", None, end)
+
+
+def test_a_twin_that_does_not_come_up_is_not_waited_for_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.runner.target._SERVES_WITHIN", 0.0)
+    (tmp_path / "twin.json").write_text(json.dumps({"pid": os.getpid()}))
+    with pytest.raises(Missing, match="does not serve within 0 s: see `twin events`"):
         find_target(tmp_path / "outputs.json", None, print)
