@@ -26,7 +26,7 @@ from lab.experiments.catalogue import ALL, GATEWAY, UPSTREAM, chosen, fitting, r
 
 if TYPE_CHECKING:
     from lab.distribution.judgement import Analysis
-    from lab.records.hops import Hops
+    from lab.records.observations import Hops
     from lab.report.document import Document
 
 _PATH = re.compile("/([A-Za-z0-9._~%-][A-Za-z0-9._~%/?&=-]*)?")  # as `locust --path-mix` has it
@@ -432,8 +432,7 @@ def distribution(
     """
     from lab.distribution.judgement import analyse
     from lab.records.answers import read
-    from lab.records.hops import hops
-    from lab.records.observations import weights_of
+    from lab.records.observations import hops, weights_of
     from lab.report.answers import distribution_page, hops_page
 
     observations, skew = read(source), fraction(detect, "--detect")

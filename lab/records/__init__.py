@@ -3,5 +3,4 @@
 # General layout
 #   run.py           what was done and what ECS and Cloud Map told, as run.json keeps it
 #   answers.py       a list of hostnames, a table, or the folder of a run -> observations
-#   hops.py          observations by caller and upstream -> those of each hop
-#   observations.py  counts by host, with windows of time, order and zones
+#   observations.py  counts by host, with windows of time, order and zones; those of each hop of calls

@@ -1,4 +1,7 @@
-"""What was read about a distribution: counts, and windows of time, order and zones where the source has them."""
+"""What was read about a distribution: counts, and windows of time, order and zones where the source has them.
+
+Of requests counted by caller and upstream, `hops` has those of each hop.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,8 @@ Unit = Literal["seconds", "requests"]
 Integers = NDArray[np.int64]
 Numbers = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+
+_HOSTS = "load.traffic.answers:"  # the keys of --group-by that are hosts
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +109,86 @@ def _latency_variance(run: Run) -> float | None:
     return float(np.average((latency - mean) ** 2, weights=requests))
 
 
-_HOSTS = "load.traffic.answers:"  # the keys of --group-by that are hosts
+# By caller and upstream
+
+_BETWEEN = " > "  # as load.traffic.answers.pair has it
+_NOT_KNOWN = "?"
+
+
+@dataclass(frozen=True, eq=False)
+class Hops:
+    """What each hop got.
+
+    callers: by the host that was asked. upstreams: for each of them, by the host that it called. crossed: requests
+    that a caller sent to an upstream in another zone, of `located`, those whose zones are both known.
+    """
+
+    callers: Observations
+    upstreams: dict[str, Observations]
+    crossed: int
+    located: int
+
+
+def hops(observations: Observations) -> Hops | None:
+    """The hops of requests counted by pair, `caller > upstream`; None where a host is not one."""
+    named = [host for host in observations.counts if host]
+    sides = {host: pair for host in named if (pair := _parted(host))}
+    if not named or len(sides) < len(named):
+        return None
+    located = crossed = 0
+    for host, text in observations.zones.items():
+        zones = _parted(text)
+        if zones and all(zones):
+            located += observations.counts[host]
+            crossed += observations.counts[host] if zones[0] != zones[1] else 0
+    return Hops(
+        _by(observations, {host: caller for host, (caller, _) in sides.items()}, observations.source, 0),
+        {
+            caller: _by(
+                observations,
+                {host: upstream for host, (by, upstream) in sides.items() if by == caller},
+                f"{observations.source}, of {caller}",
+                1,
+            )
+            for caller in dict.fromkeys(caller for caller, _ in sides.values() if caller)
+        },
+        crossed,
+        located,
+    )
+
+
+def _parted(text: str) -> tuple[str, str] | None:
+    first, between, second = text.partition(_BETWEEN)
+    return (_known(first), _known(second)) if between else None
+
+
+def _known(name: str) -> str:
+    return UNKNOWN_HOST if name == _NOT_KNOWN else name
+
+
+def _by(observations: Observations, of: dict[str, str], source: str, side: int) -> Observations:
+    """Those pairs that *of* has, added up by what it gives for each; its zone is one *side* of the pair's."""
+    counts: Counter[str] = Counter()
+    zones: dict[str, str] = {}
+    for pair, host in of.items():
+        counts[host] += observations.counts[pair]
+        zone = _parted(observations.zones.get(pair, ""))
+        if host and zone and zone[side]:
+            zones[host] = zone[side]
+    windows = observations.windows
+    if windows is not None:
+        columns = [pair for pair in observations.counts if pair]
+        hosts = [host for host in counts if host]
+        matrix = np.zeros((len(columns), len(hosts)), dtype=np.int64)
+        for row, pair in enumerate(columns):
+            if of.get(pair):
+                matrix[row, hosts.index(of[pair])] = 1
+        windows = replace(windows, counts=windows.counts @ matrix).without_order()
+    return replace(observations, source=source, counts=counts, zones=zones, windows=windows, sequence=None, presence={})
+
+
+# Windows
+
 _MOST_WINDOWS = 1024
 _MOST_CELLS = 4_000_000  # 32 MB
 _PAIRS, _REPEATS, _FIRST_HOST = 0, 1, 2  # columns of a row while counting

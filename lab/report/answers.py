@@ -12,7 +12,7 @@ from lab.distribution.judgement import Analysis, LongerRun, Zones
 from lab.experiments.catalogue import EXPERIMENTS
 from lab.experiments.figures import FIGURES
 from lab.experiments.study import Study
-from lab.records.hops import Hops
+from lab.records.observations import Hops
 from lab.records.run import TaskRecord
 from lab.report import split_words, study_words, words
 from lab.report.document import Document, Heading, Part, Sentence, Table

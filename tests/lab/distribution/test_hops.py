@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lab.records.answers import read
-from lab.records.hops import hops
+from lab.records.observations import hops
 from load.results import HostRow, TimelineRow, create_run, update_meta, write_hosts, write_timeline
 from tests.command import Command
 
