@@ -17,7 +17,7 @@ from lab.experiments.catalogue import SLOW_START, Experiment
 from lab.records.run import Fault, TaskRecord
 from lab.runner.drain import WAIT, Draining
 from lab.runner.service import EcsService, short
-from lab.runner.twin import TwinControl, in_words
+from lab.runner.target import TwinControl, in_words
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,7 @@ from lab.report.terminal import Progress
 from lab.runner.actions import ACTIONS, Bench, Setting, by_task, parameters, task_revision, task_settings
 from lab.runner.load import Load, Plan, stop
 from lab.runner.service import EcsService, ServiceState, Watch
-from lab.runner.target import Target
-from lab.runner.twin import TwinControl
+from lab.runner.target import Target, TwinControl
 from load.results import update_meta
 
 _STABLE_WITHIN = {True: 180.0, False: 1800.0}  # seconds, on a twin and on AWS

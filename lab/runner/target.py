@@ -1,4 +1,4 @@
-"""What is measured, as an outputs file names it, and the credentials of a twin that it is on."""
+"""What is measured, as an outputs file names it; of a twin that it is on, the credentials and the control path."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import contextlib
 import ipaddress
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 
+import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from lab.errors import BadInput, Missing
 from lab.experiments.catalogue import GATEWAY, UPSTREAM
-from lab.records.run import loaded
+from lab.records.run import Accident, loaded
 from load.traffic.target import Target as Outputs
 from load.traffic.target import read_outputs
 
@@ -184,4 +186,70 @@ def twin_credentials(endpoint_url: str, outputs: Path) -> TwinCredentials:
     raise Missing(
         f"The credentials of the twin at {endpoint_url} are not found: is it up, and yours? Run "
         '`eval "$(twin env)"` in this terminal (with --state, where it has one of its own).'
+    )
+
+
+# The control path: faults that no AWS API can make, and parameters
+
+_NO_MATTER = 1.0  # seconds for which another kind of fault holds each request
+_TIMEOUT = 60.0  # seconds: a change of parameters waits until the gateway has it
+
+
+class TwinControl:
+    """The control path of the twin that *target* is, under its AWS endpoint.
+
+    Every method raises Missing where the twin does not answer, and BadInput with its reason where it refuses.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._url = f"{target.aws_endpoint_url}/_twin"
+        self._token = twin_credentials(target.aws_endpoint_url, target.file).token
+
+    @contextlib.contextmanager
+    def fault(self, kind: str, target: str | None, seconds: float | None) -> Iterator[None]:
+        """Make a fault at a task (id) or zone; one that lasts ends after *seconds*, or with the context before."""
+        self._ask("fault", {"kind": kind, "target": target, "seconds": seconds, "delay": _NO_MATTER})
+        try:
+            yield
+        finally:
+            if seconds is not None:
+                with contextlib.suppress(BadInput):  # it has ended by itself
+                    self._ask("undo", {"kind": kind, "target": target})
+
+    def accidents(self) -> list[Accident]:
+        """What the twin itself has lost: the last thousand, the oldest first."""
+        return [Accident(**entry) for entry in self._ask("accidents", {})["accidents"]]
+
+    def parameters(self) -> dict[str, Any]:
+        """All parameters as they are now, by name."""
+        return self.set({})
+
+    def age(self, seconds: float) -> None:
+        """Let the gateway's answer of Cloud Map be so many seconds old."""
+        self._ask("age", {"seconds": seconds})
+
+    def set(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Change parameters; all of them as they are then."""
+        return self._ask("set", {"assignments": in_words(values).split()})
+
+    def _ask(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            headers = {"authorization": f"Bearer {self._token}"}
+            answer = httpx.post(
+                f"{self._url}/{operation}", json=request, headers=headers, timeout=_TIMEOUT, trust_env=False
+            )
+            content = answer.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise Missing(f"The twin at {self._url} does not answer ({error}): is it up?") from None
+        if not answer.is_success:
+            raise BadInput(f"The twin refuses: {content.get('message')}")
+        return dict(content)
+
+
+def in_words(values: Mapping[str, Any]) -> str:
+    """Parameters as `twin set` takes them."""
+    flags = {True: "on", False: "off"}
+    return " ".join(
+        f"{name}={flags[value] if isinstance(value, bool) else f'{value:g}' if isinstance(value, float) else value}"
+        for name, value in values.items()
     )

@@ -19,8 +19,7 @@ from lab.experiments.catalogue import EXPERIMENTS
 from lab.runner.actions import Bench, NotPutBack, putting_back, task_revision, task_settings
 from lab.runner.service import EcsService
 from lab.runner.session import Request, Session, until_stable
-from lab.runner.target import read_target
-from lab.runner.twin import TwinControl
+from lab.runner.target import TwinControl, read_target
 from tests.twin.running import RunningTwin, Signed, wait_until
 
 
