@@ -13,7 +13,6 @@ import shlex
 import sys
 import time
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -515,9 +514,6 @@ def simulate(
     run_length: int = typer.Option(10, help="Requests of a connection (sticky)."),
     seed: int = typer.Option(1, help="The same seed gives the same runs."),
     like: str | None = typer.Option(None, metavar="FILE", help="Which policies would spread requests as this run did?"),
-    picture: Path | None = typer.Option(
-        None, metavar="FILE", help="Draw skew against requests for all policies, as .svg or .png."
-    ),
     as_json: Json = False,
 ) -> None:
     """What would a gateway of many front ends do? Drawn from the distribution of the counts, so size costs little.
@@ -527,7 +523,7 @@ def simulate(
     import numpy as np
 
     from lab.distribution.judgement import analyse
-    from lab.distribution.policies import curves, likeness, points, simulation
+    from lab.distribution.policies import likeness, simulation
     from lab.records.answers import read
     from lab.report.answers import likeness_page, simulation_page
 
@@ -536,18 +532,10 @@ def simulate(
     rng = np.random.default_rng(seed)
     gateway = Gateway(policy, tasks, front_ends, in_flight, run_length)
     total = _whole(requests)
-    point = None
     if like is None:
         page = simulation_page(simulation(gateway, total, rng))
     else:
-        found = likeness(analyse(read(like)), rng)
-        page, run = likeness_page(found), found.measured
-        gateway, total, point = replace(gateway, tasks=run.tasks), run.requests, run.max_deviation
-    if picture is not None:
-        from lab.report.pictures import save
-        from lab.report.pictures.split import skew_figure
-
-        save(skew_figure(curves(gateway, points(gateway, total), rng), gateway, total, point), picture)
+        page = likeness_page(likeness(analyse(read(like)), rng))
     print_page(page, as_json=as_json)
 
 

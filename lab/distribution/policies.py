@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -28,9 +27,8 @@ from lab.distribution.presence import Exposure
 from lab.errors import BadInput
 from lab.records.observations import Integers, Numbers
 
-# Numbers that are drawn at most: at once, for one gateway, for each point of a curve, for each candidate.
-_MOST_CELLS, _CELLS, _CURVE_CELLS, _LIKE_CELLS = 20_000_000, 20_000_000, 2_000_000, 1_000_000
-_POINTS = 11  # of a curve
+# Numbers that are drawn at most: at once, for one gateway, for each candidate.
+_MOST_CELLS, _CELLS, _LIKE_CELLS = 20_000_000, 20_000_000, 1_000_000
 _GRID = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
@@ -105,15 +103,6 @@ class Skew:
     dispersion: Band
 
 
-@dataclass(frozen=True)
-class Curve:
-    """The largest deviation of a task after so many requests, for one policy."""
-
-    policy: Policy
-    requests: tuple[int, ...]
-    max_deviation: tuple[Band, ...]
-
-
 def skew(gateway: Gateway, requests: int, rng: np.random.Generator) -> Skew:
     """The skew of as many simulated runs as take about a second, a few seconds for the largest gateways."""
     counts = _runs(gateway, requests, rng, _CELLS, 10, 1000)
@@ -124,27 +113,6 @@ def _runs(gateway: Gateway, requests: int, rng: np.random.Generator, cells: int,
     """As many runs, (runs, tasks), as it takes to draw so many *cells*."""
     each = gateway.tasks * (gateway.front_ends if gateway.policy is Policy.ROUND_ROBIN else 1)
     return sample(gateway, requests, int(np.clip(cells // each, fewest, most)), rng)
-
-
-def points(gateway: Gateway, requests: int) -> list[int]:
-    """Numbers of requests for a curve, up to *requests*, evenly on a logarithmic scale."""
-    first = max(1, min(10 * gateway.tasks, requests // 100))
-    return [int(point) for point in np.unique(np.geomspace(first, requests, _POINTS).round())]
-
-
-def curves(gateway: Gateway, points: Sequence[int], rng: np.random.Generator) -> list[Curve]:
-    """All policies with the parameters of one gateway, at each number of requests."""
-    return [
-        Curve(
-            policy,
-            tuple(points),
-            tuple(
-                _band(max_deviation(_runs(replace(gateway, policy=policy), requests, rng, _CURVE_CELLS, 1, 1000)))
-                for requests in points
-            ),
-        )
-        for policy in Policy
-    ]
 
 
 def _band(values: Numbers) -> Band:

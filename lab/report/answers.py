@@ -285,7 +285,7 @@ _PARAMETERS = {
 
 def _simulation(result: Simulation) -> Iterator[Part]:
     gateway = result.gateway
-    yield f"{gateway.policy}: {split_words.gateway_words(gateway, gateway.policy)}, {result.requests:,} requests."
+    yield f"{gateway.policy}: {split_words.gateway_words(gateway)}, {result.requests:,} requests."
     if gateway.policy is Policy.LEAST_REQUEST and result.requests < 20 * gateway.in_flight * gateway.front_ends:
         yield "With so few requests for those in flight the spread is less than this says: the start is left out."
     yield f"One run: {bound(result.run)} {evidence(result.run, result.run.p_value)}"

@@ -211,9 +211,9 @@ def convergence_title(analysis: Analysis) -> str:
     return f"How far each host is off its share as requests add up{stretch}"
 
 
-def gateway_words(gateway: Gateway, policy: Policy | None = None) -> str:
-    """A simulated gateway, with what counts for one policy or for any."""
+def gateway_words(gateway: Gateway) -> str:
+    """A simulated gateway, with what counts for its policy."""
     text = f"{gateway.tasks:,} tasks, {gateway.front_ends:,} front end{'s' if gateway.front_ends > 1 else ''}"
-    if policy in (None, Policy.LEAST_REQUEST):
+    if gateway.policy is Policy.LEAST_REQUEST:
         text += f", {gateway.in_flight:,} requests in flight at each"
-    return text + (f", {gateway.run_length:,} requests a connection" if policy in (None, Policy.STICKY) else "")
+    return text + (f", {gateway.run_length:,} requests a connection" if gateway.policy is Policy.STICKY else "")

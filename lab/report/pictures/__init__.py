@@ -7,7 +7,7 @@ goes orange, who is new blue, and what failed is dark red and hatched. That can 
 """
 
 # General layout
-#   split.py      each host's deviation from its share, how it falls as requests add up, and by balancing policy
+#   split.py      each host's deviation from its share, and how it falls as requests add up
 #   timeline.py   what happened second by second, latencies, the heat map of a sweep, what each event lost
 #   costs.py      what the bills are made of, and how they grow
 # All need matplotlib, which takes half a second to import: cli.py imports what draws inside of its functions.

@@ -1,25 +1,21 @@
-"""Pictures of splits over hosts, measured and simulated: how far each host is from its even part."""
+"""Pictures of splits over hosts: how far each host is from its even part."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from lab.distribution.gateway import Gateway
 from lab.distribution.intervals import CONFIDENCE, Share
 from lab.distribution.judgement import Analysis
 from lab.imports import special
 from lab.report.pictures import COLOURS, DASHES, INK, LINES, WIDTH, fit, new_figure, page_figure, svgs, title
-from lab.report.split_words import convergence_title, deviations_title, gateway_words
+from lab.report.split_words import convergence_title, deviations_title
 from lab.report.words import MOST_DRAWN, deviation_ends, furthest, percent, short
-
-if TYPE_CHECKING:
-    from lab.distribution.policies import Curve
 
 Legend = Literal["lower center", "outside lower center"]
 
@@ -178,28 +174,3 @@ def _draw_convergence(axes: Axes, analysis: Analysis, roles: Mapping[str, str] |
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(FuncFormatter(_signed))
     axes.set_xlabel("requests so far")
-
-
-def skew_figure(curves: Sequence[Curve], gateway: Gateway, requests: int, measured: float | None) -> Figure:
-    """Largest deviation of a task against requests, both logarithmic: chance falls by the root, round robin faster.
-
-    `measured` is that of a measured run of `requests`, drawn as a point.
-    """
-    figure = new_figure(4.2)
-    axes = figure.subplots()
-    for curve, colour, dashes in zip(curves, COLOURS, DASHES, strict=False):
-        low, median, high = zip(*((b.low, b.median, b.high) for b in curve.max_deviation), strict=True)
-        axes.fill_between(curve.requests, low, high, color=colour, alpha=0.2, linewidth=0)
-        axes.plot(curve.requests, median, color=colour, linewidth=1.6, linestyle=dashes, label=curve.policy.value)
-    if measured is not None:
-        axes.plot([requests], [measured], "o", color=INK, label="measured")
-    axes.set_xscale("log")
-    axes.set_yscale("log", nonpositive="mask")
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value)))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("requests")
-    title(figure, "Task furthest off an even split: median, and 95 % of runs\n" + gateway_words(gateway))
-    figure.legend(loc="outside lower center", ncols=5, fontsize="small")
-    return figure
