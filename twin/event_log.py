@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from twin.errors import NotUp
-from twin.machine.state import BEGINS_WITHIN, StateFolder
+from twin.machine.state import StateFolder
 
 __all__ = ["in_words", "print_events"]
 
@@ -27,7 +27,7 @@ def print_events(folder: StateFolder, *, follow: bool) -> None:
     log = folder.path / "events.jsonl"
     if follow:
         with contextlib.suppress(NotUp):
-            folder.running(BEGINS_WITHIN)
+            folder.running(may_begin=True)
     if not log.exists():
         raise NotUp(f"No twin has run on {folder.path}: start one with `twin up`.")
     with contextlib.suppress(KeyboardInterrupt):

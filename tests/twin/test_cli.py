@@ -325,7 +325,7 @@ def test_a_twin_that_starts_is_ended_at_once(tmp_path: Path) -> None:
 def test_asking_for_a_twin_that_is_not_up(
     twin_cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    monkeypatch.setattr("twin.machine.state.BEGINS_WITHIN", 0.1)
+    monkeypatch.setattr("twin.machine.state._BEGINS_WITHIN", 0.1)
     result = twin_cli(*command.split(), "--state", str(tmp_path))
     assert_refused(result, 2, "No twin runs", "twin up")
 

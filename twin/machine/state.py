@@ -35,7 +35,7 @@ from twin.errors import AlreadyUp, BadInput, NotUp
 from twin.machine.files import runtime_folder, write_json
 from twin.machine.rotation import move
 
-__all__ = ["BEGINS_WITHIN", "HOST_NAME", "StateFolder"]
+__all__ = ["HOST_NAME", "StateFolder"]
 
 
 _logger = logging.getLogger("twin")
@@ -43,12 +43,10 @@ _logger = logging.getLogger("twin")
 HOST_NAME = "host_name"
 """The file in a task's folder that has its host name."""
 
-BEGINS_WITHIN = 2.0
-"""Seconds within which a `twin up` that was started beside a command has said that it is there."""
-
 _POLL = 2.0  # seconds between two looks whether the folder can be used
 _LEAST_SPACE = 64 * 1024  # bytes: a task's first files
 _LOOKED_AT = 0.2  # seconds for which somebody may look whether a twin runs on the folder
+_BEGINS_WITHIN = 2.0  # seconds by which a `twin up` that was started with a command has its lock
 _SERVES_WITHIN = 600.0  # seconds: a start that does not come up gives up by itself, earlier
 _LONGEST_WITHIN = 100  # characters of the longest path that is made within
 _FOLDERS = ("tasks", "gateway", "load-balancer")
@@ -223,7 +221,7 @@ class StateFolder:
         Raises:
             NotUp: as `running`, or it ends before it serves.
         """
-        running = self.running(BEGINS_WITHIN)
+        running = self.running(may_begin=True)
         if "aws_endpoint_url" in running:
             return running
         pid, deadline = running["pid"], time.monotonic() + _SERVES_WITHIN
@@ -236,15 +234,17 @@ class StateFolder:
             time.sleep(0.05)  # a file of a process that is no child of ours
         return self.running()
 
-    def running(self, patience: float = 0.0) -> dict[str, Any]:
+    def running(self, *, may_begin: bool = False) -> dict[str, Any]:
         """What the supervisor on this folder tells of itself; under `credentials` are its Credentials.
 
         Args:
-            patience: seconds for which one may be just about to begin.
+            may_begin: whether to wait for a `twin up` that was started beside the command.
 
         Raises:
             NotUp: none runs here, it has said nothing yet, or it is another user's.
         """
+        # Both take the longer to get here, the more others take of the machine.
+        patience = _BEGINS_WITHIN * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)) if may_begin else 0.0
         deadline = time.monotonic() + patience
         while "pid" not in (running := self._told()):
             if time.monotonic() >= deadline:
