@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shlex
+import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from twin import DEFAULT_STATE
 from twin.aws.ecs.model import Deployment, Ecs, Service, StopCode, Task, TaskDefinition, TaskStatus
 from twin.machine.causes import cause, hint
 
-__all__ = ["FAILURES", "Failing", "failing", "last_output", "logs_command", "saying", "told", "warning"]
+__all__ = ["FAILURES", "Failing", "failing", "last_output", "logs_command", "saying", "told", "warning", "why_ended"]
 
 FAILURES = 3
 """So many tasks of a service that end by themselves, or find no place, and it does not come up."""
@@ -36,6 +37,7 @@ class Failing:
         ended: how many have ended in a row.
         task: the id of the last of them.
         reason: why that one has ended, in ECS's words.
+        exit_code: of the container that ended it; None: none did.
         last_output: the line of its main container's last output that looks like the cause; empty: it wrote nothing.
         logs: the command that prints all that it wrote.
         serving: the revisions of tasks of other deployments that run meanwhile.
@@ -47,6 +49,7 @@ class Failing:
     ended: int
     task: str
     reason: str
+    exit_code: int | None
     last_output: str
     logs: str
     serving: tuple[str, ...]
@@ -59,7 +62,7 @@ class Failing:
             if self.ended > 1
             else f"a task of {of} has ended by itself"
         )
-        text = f"{self.service}: {ended}: {self.reason.rstrip('.')}{rest}"
+        text = f"{self.service}: {ended}: {_with_code(self.reason, self.exit_code)}{rest}"
         others = "" if self.serving == (self.revision,) else f" ({', '.join(self.serving)})"
         return text + (f" Tasks of before{others} serve meanwhile." if self.serving else "")
 
@@ -104,6 +107,23 @@ def told(code: int, ecs: Ecs, logs: Path) -> int:
     return code
 
 
+def why_ended(task: Task) -> str:
+    """In ECS's words, and with the exit code of the container that ended it."""
+    return _with_code(task.stopped_reason or "", _exit_code(task))
+
+
+def _exit_code(task: Task) -> int | None:
+    return task.exited.exit_code if task.exited is not None else None
+
+
+def _with_code(reason: str, code: int | None) -> str:
+    reason = reason.rstrip(".")
+    if code is None:
+        return reason
+    name = next((f", as of {number.name}" for number in signal.Signals if number == code - 128), "")
+    return f"{reason} with code {code}{name}"
+
+
 def last_output(task: Task, logs: Path) -> str:
     """The line of its main container's last output that looks like the cause; empty: it wrote nothing."""
     return cause(logs / task.id / "application.log")
@@ -144,6 +164,7 @@ def _failing(ecs: Ecs, service: Service, deployment: Deployment, logs: Path) -> 
         deployment.ended_in_a_row,
         last.id,
         last.stopped_reason or "",
+        _exit_code(last),
         last_output(last, logs),
         logs_command(last, logs),
         serving,

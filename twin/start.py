@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from twin.aws.ecs.model import Ecs, HealthStatus, RolloutState, Service, Task, TaskStatus
 from twin.errors import StartFailed
-from twin.failing import FAILURES, last_output, logs_command, saying
+from twin.failing import FAILURES, last_output, logs_command, saying, why_ended
 from twin.foreground import Foreground
 from twin.machine.files import last_line, write_json
 from twin.machine.state import StateFolder
@@ -225,14 +225,14 @@ def _unplaced(service: Service) -> str:
 def _of_task(task: Task, logs: Path) -> str:
     folder = logs / task.id
     if last := last_output(task, logs):
-        return f"Tasks do not stay up ({task.stopped_reason}): {saying(last, logs_command(task, logs))}"
+        return f"Tasks do not stay up ({why_ended(task)}): {saying(last, logs_command(task, logs))}"
     where = f", and write nothing: see the logs in {folder}" if folder.exists() else ""
-    return f"Tasks do not stay up ({task.stopped_reason}){where}."
+    return f"Tasks do not stay up ({why_ended(task)}){where}."
 
 
 def _lacking(ecs: Ecs, service: Service) -> str:
     tasks = ecs.tasks_of(service)
     statuses = ", ".join(sorted(f"{task.id[:12]} {task.last_status.value}" for task in tasks if task.is_wanted))
-    newest = f"; its newest event: {service.events[0].message}" if service.events else ""
+    newest = f"; its newest event: {service.events[0].message.rstrip('.')}" if service.events else ""
     up = f"{len(_up(ecs, service))} of {service.desired_count} tasks run"
     return f"Of service {service.name} {up} (there are: {statuses or 'none'}){newest}."

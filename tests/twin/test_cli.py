@@ -266,7 +266,8 @@ def test_neither_a_stack_nor_a_service(twin_cli: Command, tmp_path: Path, monkey
 
 def test_a_service_that_does_not_stay_up(tmp_path: Path) -> None:
     result = run(*up(tmp_path, "--command", f"{sys.executable} -c 'raise SystemExit(\"no database\")'"))
-    assert_refused(result, 3, "do not stay up", "Essential container in task exited", "'no database'", "`twin logs ")
+    ended = "do not stay up (Essential container in task exited with code 1)"
+    assert_refused(result, 3, ended, "'no database'", "`twin logs ")
     assert "going down" not in result.err  # the reason is the last line
 
 

@@ -256,7 +256,7 @@ def test_a_revision_whose_program_crashes_is_said_with_its_last_output(
         "Essential container in task exited",
         "no module named shopp",
     )
-    said = "in a row have ended by themselves: Essential container in task exited; "
+    said = "in a row have ended by themselves: Essential container in task exited with code 1; "
     wait_until(lambda: said in listed(twin), "it is listed")  # but while one runs for so long that it counts as healthy
 
     def warned() -> list[str]:

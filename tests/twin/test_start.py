@@ -77,6 +77,19 @@ def test_of_tasks_that_end_without_a_word_the_folder_of_logs_is_named(tmp_path: 
     assert why(world, tmp_path).endswith(f", and write nothing: see the logs in {tmp_path / last.id}.")
 
 
+def test_of_tasks_that_were_killed_the_exit_code_tells_by_what(tmp_path: Path) -> None:
+    world = World()
+    world.start(deploymentConfiguration={})
+    world.advance(4)
+    for task in list(world.ecs.tasks.values()):
+        task.container.exit_code, task.exited = 137, task.container
+        world.tasks.crash(task)
+
+    said = why(world, tmp_path)
+
+    assert said == "Tasks do not stay up (Essential container in task exited with code 137, as of SIGKILL)."
+
+
 def test_a_circuit_breaker_at_one_ends_the_start_with_its_first_task(tmp_path: Path) -> None:
     world = World()
     world.start(desiredCount=1, deploymentConfiguration=BREAKER_AT_ONE)
@@ -110,6 +123,7 @@ def test_what_never_runs_ends_it_with_what_is_missing(tmp_path: Path) -> None:
     assert said.startswith("For 0 s no further task has come up. Of service shop 0 of 3 tasks run (there are: ")
     assert said.count("PROVISIONING") == 3
     assert "its newest event: (service shop) has started 3 tasks" in said
+    assert ".." not in said.partition(" The event log")[0]
 
 
 def steady(world: World, logs: Path, disturbed: bool = False) -> None:

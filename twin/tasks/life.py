@@ -417,10 +417,10 @@ class Life:
 
     async def _watch_container(self, container: TaskContainer, process: Process) -> None:
         container.stopped(await process.wait())
+        self._step_of(container, "exited", exit_code=container.record.exit_code)
         if container is self._main or container.is_essential:
+            self.task.exited = container.record
             self._fail(StopCode.ESSENTIAL_CONTAINER_EXITED, "Essential container in task exited")
-        else:
-            self._step_of(container, "exited", exit_code=container.record.exit_code)
 
     async def _watch_proxy(self, sidecar: Sidecar) -> None:
         why = await sidecar.keep(lambda: self._around.parameters.proxy_restarts, self._step)

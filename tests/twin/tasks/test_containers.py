@@ -117,6 +117,7 @@ def test_a_task_ends_with_an_essential_container_and_not_with_another(tmp_path: 
     ended = asyncio.run(scenario(True))
     assert ended.task.stopped_reason == "Essential container in task exited"
     assert ended.task.containers[1].exit_code == 3
+    assert ended.task.exited is ended.task.containers[1]
     kept = asyncio.run(scenario(False))
     assert (kept.task.containers[1].exit_code, kept.task.stop_code) == (3, None)
 

@@ -276,6 +276,7 @@ class Task:
     desired_status: TaskStatus = TaskStatus.RUNNING
     stop_code: StopCode | None = None
     stopped_reason: str | None = None
+    exited: Container | None = None  # the essential container that ended by itself
     version: int = 1
     steps: dict[str, float] = field(default_factory=dict)
     targets: dict[str, str] = field(default_factory=dict)  # its state in each target group, by ARN
