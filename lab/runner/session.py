@@ -31,6 +31,8 @@ from load.results import update_meta
 
 _STABLE_WITHIN = {True: 180.0, False: 1800.0}  # seconds, on a twin and on AWS
 _SILENT = 2.0  # seconds of a wait that need no word
+_EACH, _NEW = 4.0, 3.0  # seconds on a twin, roughly: of a run beside its load; until new tasks run
+_CHECK = 30.0  # seconds between health checks, where a container's has no interval
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Session:
         request, target = self._request, self._target
         ways = ", half of it each way" if target.comparison_url or request.hop == UPSTREAM else ""
         rate = f" at {request.rate:g} requests/s" if request.rate else ""
-        in_all = f"; {request.runs} runs, {self._in_all():,.0f} s of load in all" if request.runs > 1 else ""
+        in_all = f"; {request.runs} runs, {self._in_all()}" if request.runs > 1 else ""
         self._bench.note(f"load: {request.users} users{rate} on {target.gateway_url}{request.path}{ways}{in_all}")
         experiments = sorted(request.experiments, key=lambda experiment: experiment.deploys)
         numbers = itertools.count(1)
@@ -151,16 +153,27 @@ class Session:
     def _delay(self) -> float:
         return self._bench.service.deregistration_delay()
 
-    def _in_all(self) -> float:
-        """Seconds of load of all runs together."""
-        twin = self._bench.twin
-        task, assumed = task_settings(self._bench.service), twin.parameters() if twin else {}
-        lasting = [
-            self._lasting(experiment, {**task, **cell}, {**assumed, **cell} if assumed else {})[1]
-            for cell in self._request.cells
-            for experiment in self._request.experiments
-        ]
-        return self._request.repeat * sum(lasting)
+    def _in_all(self) -> str:
+        """How long the loads of all runs are, and on a twin roughly how long all of it takes."""
+        request, service, twin = self._request, self._bench.service, self._bench.twin
+        task, assumed = task_settings(service), twin.parameters() if twin else {}
+        check = service.container().get("healthCheck", {"interval": 0}).get("interval", _CHECK)
+        deploys = request.repeat * sum(experiment.deploys for experiment in request.experiments)
+        load, waits, backs = 0.0, _EACH * request.runs, list[float]()
+        for values, cells in by_task(request.cells):
+            now = {**task, **values}
+            if now != task:  # all tasks end, and then new ones start
+                waits += task["drain_seconds"] + _NEW
+            if twin:  # back to the tasks before: new ones, and then the others end, and their proxies
+                ends = self._delay + now["drain_seconds"] + assumed["proxy_drain"]
+                backs += [_NEW + check + ends] * (deploys * len(cells) + (now != task))
+            for cell, experiment in itertools.product(cells, request.experiments):
+                load += request.repeat * self._lasting(experiment, now, {**assumed, **cell} if twin else {})[1]
+        told = f"{load:,.0f} s of load in all"
+        if not twin:  # how long ECS takes there is not known
+            return told
+        waits += sum(backs if request.wait else backs[:-1])
+        return f"{told}, roughly {math.ceil((load + waits) / 60)} min with the waits between them"
 
     def _stable(self, *, completed: bool = True, way_out: str = "") -> int:
         return until_stable(self._bench.service, self._console, completed=completed, way_out=way_out).desired

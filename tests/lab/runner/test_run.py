@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import re
 import signal
@@ -18,8 +19,9 @@ from rich.console import Console
 
 from lab.errors import Missing
 from lab.experiments.catalogue import EXPERIMENTS
+from lab.runner.actions import Setting
 from lab.runner.session import Request, Session
-from lab.runner.target import read_target
+from lab.runner.target import TwinControl, read_target
 from load.results import Run, read_run
 from tests.command import Command
 from tests.twin.running import PROJECT, RunningTwin, descendants, is_alive, wait_until
@@ -295,11 +297,35 @@ def test_it_is_said_why_a_load_is_longer_than_usual_and_how_long_all_are(
     Session(request, read_target(twin.state / "outputs.json"), console, lambda folder: None).run()
 
     lines = said.getvalue().splitlines()
-    assert lines[0].endswith(f"; 4 runs, {2 * (20 + crash.seconds + 35):g} s of load in all")
+    load = 2 * (20 + crash.seconds + 35)
+    assert lines[0].endswith(f"; 4 runs, {load:g} s of load in all, roughly 4 min with the waits between them")
     told = (
         f"{crash.seconds + 35:g} s of load on 3 tasks, 35 s of it until the gateway's list expires (discovery_ttl 40)"
     )
     assert f"crash (2 of 4), discovery_ttl 40: {told}" in lines
+
+
+@pytest.mark.parametrize(
+    ("names", "cells", "wait", "waits"),
+    [
+        (["stop-task"], [{}], True, 0),
+        (["rollout"], [{}], True, 3 * 34),  # each deployment is taken back
+        (["stop-task", "rollout"], [{}], False, 2 * 34),
+        (["stop-task"], [{"drain_seconds": 1.0}, {"drain_seconds": 40.0}], True, 4 + 73),  # one is as it was
+        (["stop-task"], [{"discovery_ttl": 5.0}, {"discovery_ttl": 1.0}], True, 0),
+    ],
+)
+def test_the_whole_time_is_roughly_told_with_what_the_runner_waits_for(
+    twin: RunningTwin, tmp_path: Path, names: list[str], cells: list[Setting], wait: bool, waits: float
+) -> None:
+    """Of tasks that serve on for 1 s, with a health check every 10 s and proxies that serve on for 20 s more."""
+    target = read_target(twin.state / "outputs.json")
+    request = Request([EXPERIMENTS[name] for name in names], 4, None, 20, 3, cells, tmp_path, wait=wait)
+    TwinControl(target).set({"proxy_drain": 20.0})
+    said = Session(request, target, Console(quiet=True), lambda folder: None)._in_all()
+    load = int(said.partition(" s of load")[0])
+    whole = math.ceil((load + 4 * request.runs + waits) / 60)
+    assert said == f"{load} s of load in all, roughly {whole} min with the waits between them"
 
 
 def test_seconds_follow_one_another(done: tuple[Run, str]) -> None:
