@@ -232,6 +232,7 @@ def run(
     )
     left_out = {experiment.name: experiment.not_on_aws for experiment in impossible} | too_large
     folders: list[Path] = []
+    ages: set[tuple[str, int, float | None]] = set()  # of the gateway's list, by experiment and repeat
 
     def tell(page: Document, folder: Path) -> None:
         path = write_report(page, folder)
@@ -248,7 +249,10 @@ def run(
             tell(run_page(measured), folder)
         else:  # the page of all of them has the rest of it
             write_report(run_page(measured), folder)
-            terminal.write(run_in_short(measured), console)
+            fault = measured.record.fault
+            met = measured.name, measured.repeat, fault.discovery_age_s if fault else None
+            terminal.write(run_in_short(measured, same_age=met in ages), console)
+            ages.add(met)
             console.print()
 
     session = Session(request, where, console, done)

@@ -67,7 +67,7 @@ class Comparison:
     arm: str  # "" where the ways are compared with each other
     first: tuple[float, ...]  # seconds of traffic that failed, run by run
     second: tuple[float, ...]
-    rates: tuple[float, float]  # requests per second
+    rates: tuple[float, float]  # requests per second that were sent
     p_value: float  # of the experiment alone
     p_adjusted: float  # for all experiments of the page (Holm)
     shown: bool  # at 5 %

@@ -75,7 +75,7 @@ class Findings:
     duration: float  # seconds for which requests were counted
     after: float | None  # seconds of load after the event; None without one
     planned: float | None  # seconds of load that were asked for
-    asked_rate: float | None  # requests per second
+    asked_rate: float | None  # requests per second; `rate`: those that were sent
     users: int
     lost_workers: tuple[LostWorker, ...]
     resets: tuple[float, ...]
@@ -98,7 +98,7 @@ class Findings:
 
     @property
     def failed_seconds(self) -> float:
-        """Failures by the rate, seconds of traffic: neither the rate nor the length of the load moves it."""
+        """Failures by the rate that was sent, seconds of traffic: neither it nor the length of the load moves them."""
         return self.failures / self.rate if self.rate else 0.0
 
     @property

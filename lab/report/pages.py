@@ -52,14 +52,18 @@ def run_page(measured: Measured) -> Document:
     return Document(run_words.answer(measured.findings), parts, _values(measured, tested))
 
 
-def run_in_short(measured: Measured) -> Document:
-    """Of one run among several what a terminal shows: the answer, why and when requests failed, and who went."""
+def run_in_short(measured: Measured, *, same_age: bool = False) -> Document:
+    """Of one run among several what a terminal shows: the answer, why and when requests failed, and who went.
+
+    same_age: whether the age of the gateway's list was told before, of a run at another setting of a sweep.
+    """
     parts: list[Part] = [hint] if (hint := run_words.hint(measured)) else []
     both = len(measured.findings) > 1
     for arm, findings in measured.findings.items():
         parts += [Sentence(note, "warning") for note in run_words.load_notes(findings)]
         if findings.failures or not both:
-            told = filter(None, (run_words.failures(findings), *run_words.times(findings)[:1]))
+            age = "" if same_age else run_words.age(findings)
+            told = filter(None, (run_words.failures(findings), " ".join((age, run_words.story(findings))).strip()))
             way = f"{words.capital(words.THROUGH[arm])}, "
             parts += [f"{way}{words.uncapital(text)}" if both else text for text in told]
     return Document(f"{measured.label}: {words.uncapital(run_words.answer(measured.findings))}", parts)

@@ -193,7 +193,7 @@ def times(findings: Findings) -> list[str]:
     """What happened when after the event, a sentence each; none without an event."""
     if findings.fault is None:
         return []
-    sentences = [_story(findings)] if _story(findings) else []
+    sentences = list(filter(None, (age(findings), story(findings))))
     if unnamed(findings):
         return sentences
     even = findings.even_again
@@ -257,10 +257,20 @@ def load_notes(findings: Findings) -> list[str]:
     return sentences + [f"The twin had an accident of its own: {accident.what}." for accident in findings.accidents]
 
 
-def _story(findings: Findings) -> str:
-    """With the hosts' names where one task went and one came: out of Cloud Map, first answer, last answer."""
+def age(findings: Findings) -> str:
+    """How old the gateway's list of tasks was at the event, where that is known; else ""."""
+    fault = findings.fault
+    if findings.arm != DIRECT or fault is None or fault.discovery_age_s is None:
+        return ""
+    event, seconds_old = findings.experiment.event, fault.discovery_age_s
+    return f"At {event} the gateway's list of tasks was {seconds_old:.1f} s old, by chance."
+
+
+def story(findings: Findings) -> str:
+    """With the hosts' names where one task went and one came: out of Cloud Map, first answer, last answer; or ""."""
     fault, at, steps = findings.fault, findings.times, []
-    assert fault is not None
+    if fault is None:
+        return ""
     # A task that was stopped may have answered nothing, or nothing with its name.
     names = short([*(host.hostname for host in findings.hosts), *fault.hostnames])
     old = [names.get(name, name) for name in fault.hostnames]
@@ -282,11 +292,7 @@ def _story(findings: Findings) -> str:
     if at.deregister is not None and last and max(last) >= 0.05:
         who = old[0] if len(old) == 1 else "a stopped task"
         steps.append(f"{who} gave its last answer after {max(last):.1f} s at most")
-    event = findings.experiment.event
-    story = f"After {event}: {'; '.join(steps)}." if steps else ""
-    if findings.arm != DIRECT or fault.discovery_age_s is None:
-        return story
-    return f"At {event} the gateway's list of tasks was {fault.discovery_age_s:.1f} s old, by chance. {story}".rstrip()
+    return f"After {findings.experiment.event}: {'; '.join(steps)}." if steps else ""
 
 
 def throttled(findings: Findings) -> int:

@@ -37,8 +37,8 @@ def lost_shows(events: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
 
 
 COMPARED = (
-    "Seconds of traffic: failed requests by the rate. The run is the unit; p is adjusted for all experiments here, "
-    "and a difference is shown at 5 %."
+    "Seconds of traffic: failed requests by the rate that was sent. The run is the unit; p is adjusted for all "
+    "experiments here, and a difference is shown at 5 %."
 )
 
 
@@ -73,10 +73,10 @@ def comparison_of(each: Comparison) -> str:
 
 
 def rates_that_differ(found: Sequence[Comparison]) -> list[str]:
-    """A sentence for each experiment whose two sides were not asked the same."""
+    """A sentence for each experiment whose two sides were not sent the same."""
     return [
-        f"{comparison_subject(each)}: the rates differ ({each.rates[0]:,.0f} and {each.rates[1]:,.0f} requests/s), so "
-        "more than one thing is compared."
+        f"{comparison_subject(each)}: {each.rates[0]:,.0f} and {each.rates[1]:,.0f} requests/s were sent, so more than "
+        "one thing is compared."
         for each in found
         if each.rates_differ
     ]

@@ -13,7 +13,7 @@ from lab.experiments.catalogue import EXPERIMENTS
 from lab.experiments.compare import Comparison, compare, compare_ways
 from lab.experiments.findings import Findings, find
 from lab.experiments.study import Measured, Study, read_study, write_study
-from lab.report.study_words import comparison_of
+from lab.report.study_words import comparison_of, rates_that_differ
 from load.results import Run, TimelineRow
 from tests.command import Command
 from tests.lab.experiments.runs import START, cut_short, write_run
@@ -128,6 +128,9 @@ def test_neither_the_length_of_the_load_nor_the_rate_makes_a_difference() -> Non
     assert not only(compare(short, long)).rates_differ
     assert not only(compare(short, fast)).shown
     assert only(compare(short, fast)).rates_differ
+    assert rates_that_differ(compare(short, fast)) == [
+        "stop-task: 100 and 200 requests/s were sent, so more than one thing is compared."
+    ]
 
 
 def test_an_outcome_that_came_on_one_side_only_is_shown() -> None:

@@ -178,6 +178,18 @@ def test_one_run_among_several_is_its_answer_and_the_story(tmp_path: Path) -> No
     assert measured.findings["direct"].stopped[0].partition(".")[0] in sentences[1]
 
 
+def test_settings_that_meet_one_age_of_the_gateways_list_tell_it_once(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", np.random.default_rng(5), lingers=2.0)
+    record = json.loads((run / "run.json").read_text())
+    record["faults"][0]["discovery_age_s"] = 2.34
+    (run / "run.json").write_text(json.dumps(record))
+    measured = read_measured(run)
+    first, next_one = ([*_sentences(run_in_short(measured, same_age=same))] for same in (False, True))
+
+    age = "At the stop the gateway's list of tasks was 2.3 s old, by chance. "
+    assert first == [next_one[0], f"{age}{next_one[1]}"]
+
+
 def test_two_settings_of_one_event_are_compared_in_the_headline(tmp_path: Path) -> None:
     runs = _runs(tmp_path)
     (tmp_path / "study").mkdir()
