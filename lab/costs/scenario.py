@@ -361,9 +361,8 @@ def scenario_of_run(run: Run, scenario: Scenario, response_bytes: Decimal | None
     }
     try:
         return Scenario.model_validate({**dict(scenario), **measured})
-    except (ValidationError, ValueError) as error:
-        why = wrong(error)[1] if isinstance(error, ValidationError) else str(error)
-        raise BadInput(f"{run.path} cannot be priced: {why}") from None
+    except ValidationError as error:
+        raise BadInput(f"{run.path} cannot be priced: {wrong(error)[1]}") from None
 
 
 def default_scenario(stack: Path | None = None) -> Scenario:

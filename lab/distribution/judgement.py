@@ -132,8 +132,7 @@ def judge(
     presence: from when to when each host was there, in the windows' unit, as the run's records say; of a host that is
         not in it, the answers say so.
     settle: seconds to leave out around each arrival and departure, SETTLE by default; without times nothing can be.
-    Raises BadInput for fewer than two hosts at a time, a count that is negative or not whole, an unusable weight, skew
-    or settle time.
+    Raises BadInput for fewer than two hosts at a time, an unusable weight, skew or settle time.
     """
     subject = expose(counts, weights, windows, presence, settle)
     return _required(_judged(subject, detect, dispersion_seen(partition(subject.exposure))))

@@ -13,7 +13,6 @@ that goes, before its last.
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -222,14 +221,7 @@ def _checked(counts: Mapping[str, int], weights: Mapping[str, float]) -> tuple[d
     for host, weight in weights.items():
         if not (math.isfinite(weight) and weight > 0):
             raise BadInput(f"the weight {weight:g} of host {host!r} is not a positive number")
-    known: dict[str, int] = {}
-    for host, count in counts.items():
-        try:
-            known[host] = operator.index(count)
-        except TypeError:
-            raise BadInput(f"the count {count!r} of host {host!r} is not a whole number") from None
-        if known[host] < 0:
-            raise BadInput(f"the count {known[host]} of host {host!r} is negative: counts start at 0")
+    known = dict(counts)
     unknown = known.pop("", 0)
     known |= {host: 0 for host in weights if host not in known}
     if not known and unknown:

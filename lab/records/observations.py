@@ -68,14 +68,9 @@ def weights_of(observations: Observations, given: Mapping[str, float]) -> dict[s
 
 
 def observe(run: Run) -> Observations:
-    """Take the counts of a run from its hosts, and when they were from its timeline.
-
-    Raises BadInput for a negative count, with its line.
-    """
+    """Take the counts of a run from its hosts, and when they were from its timeline."""
     counts: Counter[str] = Counter()
-    for line, row in enumerate(run.hosts, start=2):
-        if row.requests < 0:
-            raise BadInput(f"{run.path / 'hostnames.csv'}, line {line}: {row.requests} requests is negative")
+    for row in run.hosts:
         counts[host_of(row.hostname)] += row.requests
     number = {host: index for index, host in enumerate(host for host in counts if host)}
     known = [(r.second, number[r.hostname], r.requests) for r in run.timeline if r.hostname in number and r.requests]

@@ -11,7 +11,7 @@ import pytest
 from lab.errors import BadInput
 from lab.records.answers import Layout, layout_of, parse_time, read
 from lab.records.observations import observe
-from load.results import HostRow, Run, TimelineRow
+from load.results import HostRow, Run, TimelineRow, create_run, write_hosts
 
 Write = Callable[..., str]
 
@@ -257,9 +257,10 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_a_negative_count_in_a_run_names_its_line(tmp_path: Path) -> None:
-    rows = (HostRow("a", "", 5, 0, 1, 1, 1, 1, 0, 0), HostRow("b", "", -5, 0, 0, 1, 1, 1, 0, 0))
-    with pytest.raises(BadInput, match=r"hostnames\.csv, line 3: -5 requests is negative"):
-        observe(Run(tmp_path, {}, rows, ()))
+    folder = create_run(tmp_path / "run")
+    write_hosts(folder, [HostRow("a", "", 5, 0, 1, 1, 1, 1, 0, 0), HostRow("b", "", -5, 0, 0, 1, 1, 1, 0, 0)])
+    with pytest.raises(BadInput, match=r"hostnames\.csv, line 3: requests must be a whole number of 0 to .*, not '-5'"):
+        read(str(folder))
 
 
 def test_memory_does_not_grow_with_the_lines(write: Write) -> None:
