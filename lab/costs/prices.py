@@ -94,11 +94,6 @@ class Price(BaseModel):
     def _has_assumed(self) -> bool:
         return any(tier.confidence == "assumed" for tier in self.tiers)
 
-    def at(self, start: Decimal, usd: Decimal) -> Price:
-        """This price with the tier from *start* on at *usd*."""
-        tiers = [tier.model_copy(update={"usd": usd}) if tier.start == start else tier for tier in self.tiers]
-        return Price.model_construct(**{**dict(self), "tiers": tuple(tiers)})
-
     def usd_at(self, amount: Decimal) -> Decimal:
         """US dollars for the *per* units from *amount*, which is no free one, on."""
         return [tier for tier in self.tiers if tier.start <= amount][-1].usd
@@ -128,7 +123,9 @@ class PriceBook:
 
     def at(self, name: str, start: Decimal, usd: Decimal) -> PriceBook:
         """The same with the tier of *name* from *start* on at *usd*."""
-        return PriceBook(self.region, {**self.prices, name: self.prices[name].at(start, usd)})
+        price = self.prices[name]
+        tiers = [tier.model_copy(update={"usd": usd}) if tier.start == start else tier for tier in price.tiers]
+        return PriceBook(self.region, {**self.prices, name: price.model_copy(update={"tiers": tuple(tiers)})})
 
 
 def wrong(error: ValidationError) -> tuple[str, str]:

@@ -309,25 +309,23 @@ class Study:
         return SERVICE_CONNECT.carries(self.scenario)
 
     @cached_property
-    def _found(self) -> dict[tuple[Way, Variable], list[BreakEven]]:
-        return {}
-
-    def break_evens(self, way: Way = SERVICE_CONNECT, variable: Variable = "requests_per_second") -> list[BreakEven]:
-        """The break-even points of *way* with every other."""
-        if (way, variable) not in self._found:
-            others = [other for other in self.ways if other is not way]
-            self._found[way, variable] = list(break_even(self.scenario, self.prices, way, others, variable))
-        return self._found[way, variable]
-
-    @property
     def rates(self) -> list[BreakEven]:
         """The break-even points of Service Connect with each other way as the request rate grows."""
-        return self.break_evens()
+        return self._break_evens(SERVICE_CONNECT, "requests_per_second")
 
-    @property
+    @cached_property
+    def rates_with_share(self) -> list[BreakEven]:
+        """The same of Service Connect with the share of a task that AWS advises for its proxy, if there is that way."""
+        return self._break_evens(WITH_SHARE, "requests_per_second") if WITH_SHARE in self.ways else []
+
+    @cached_property
     def sizes(self) -> list[BreakEven]:
-        """The same as the response grows, to 10 MB."""
-        return self.break_evens(variable="response_bytes") if self.possible else []
+        """Those of Service Connect as the response grows, to 10 MB."""
+        return self._break_evens(SERVICE_CONNECT, "response_bytes") if self.possible else []
+
+    def _break_evens(self, way: Way, variable: Variable) -> list[BreakEven]:
+        others = [other for other in self.ways if other is not way]
+        return list(break_even(self.scenario, self.prices, way, others, variable))
 
     def resting_on(self, ways: Iterable[Way]) -> tuple[Assumption, ...]:
         """The assumptions that a line of a bill of these ways rests on here."""

@@ -248,7 +248,7 @@ def where_cheaper(points: Sequence[BreakEven], way: Way, cheaper_here: bool) -> 
 
 
 def _where(study: Study, way: Way, against: Way) -> str:
-    points = study.rates if way is SERVICE_CONNECT else study.break_evens(way)
+    points = study.rates if way is SERVICE_CONNECT else study.rates_with_share
     cheaper = study.bills[way].total < study.bills[against].total
     return where_cheaper([point for point in points if point.against is against], way, cheaper)
 
@@ -302,7 +302,7 @@ def _values(study: Study) -> dict[str, Any]:
         },
         "break_even": [
             _break_even(study, point)
-            for points in (study.rates, study.break_evens(WITH_SHARE) if WITH_SHARE in study.bills else (), study.sizes)
+            for points in (study.rates, study.rates_with_share, study.sizes)
             for point in points
         ],
         "assumptions": [

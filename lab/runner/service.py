@@ -20,7 +20,7 @@ from lab.errors import BadInput, Missing
 from lab.records.run import DeploymentRecord, Discovered, EventRecord, TaskRecord
 from lab.runner.target import Target, twin_credentials
 
-_POLL = {True: 0.1, False: 1.0}  # seconds between questions whether the service is stable, on a twin and on AWS
+_POLL = {True: 0.1, False: 1.0}  # seconds between questions, on a twin and on AWS
 
 # What DescribeTaskDefinition tells and RegisterTaskDefinition does not take.
 _NOT_REGISTERED = (
@@ -287,7 +287,6 @@ def _deployment(answer: Mapping[str, Any]) -> DeploymentRecord:
     return DeploymentRecord(**_values(answer), rollout_reason=answer.get("rolloutStateReason", ""))
 
 
-_ON_THE_TWIN, _ON_AWS = 0.1, 1.0  # seconds between questions
 _MOST = 1000  # DiscoverInstances gives no more
 
 
@@ -296,7 +295,7 @@ class Watch:
 
     def __init__(self, target: Target, aws: Aws) -> None:
         self.changes: list[Discovered] = []
-        self._every = _ON_THE_TWIN if target.is_twin else _ON_AWS
+        self._every = _POLL[target.is_twin]
         self._query = {"NamespaceName": target.namespace_name, "ServiceName": target.discovery_name}
         self._client: Any = aws.client("servicediscovery")
         self._end = threading.Event()

@@ -206,7 +206,7 @@ def test_the_break_even_points_of_the_default_stack(prices: PriceBook) -> None:
         "lattice": D("18.1"),
     }
     # With the proxy's share an ALB of one's own is cheaper at every rate.
-    assert {point.against.name for point in Study(Scenario(), prices).break_evens(WITH_SHARE)} == {
+    assert {point.against.name for point in Study(Scenario(), prices).rates_with_share} == {
         "lattice",
         "internal-nlb",
         "rest-alb",
