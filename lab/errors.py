@@ -9,8 +9,6 @@ LabError
 
 from __future__ import annotations
 
-__all__ = ["AnswerIsNo", "BadInput", "LabError", "Missing", "NoAnswers"]
-
 
 class LabError(Exception):
     """One clear sentence for the user: the value, the rule and the way out."""

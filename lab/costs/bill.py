@@ -18,7 +18,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -251,24 +251,17 @@ def _matters(assumption: str, scenario: Scenario) -> bool:
 
 def each_pays(price: Price, amount: Decimal, scenario: Scenario, *, free: bool = True) -> Decimal:
     """US dollars of one of the scenario's services for *amount*, of which each other has as much."""
-    if scenario.services == 1:
-        return price.cost(amount, free=free)
     return price.cost(amount * scenario.services, free=free) / scenario.services
 
 
 def _priced(way: Way, scenario: Scenario, prices: PriceBook) -> Iterator[tuple[_Item, str, Decimal, Decimal]]:
     """The lines of *way*, each with the name of its price, the amount of a month, and US dollars."""
-    for item, name in _items(way, scenario.network, scenario.architecture):
-        amount = item.counted(scenario, prices[name])
-        yield item, name, amount, each_pays(prices[name], amount, scenario, free=item.free)
-
-
-@cache
-def _items(way: Way, network: str, architecture: str) -> list[tuple[_Item, str]]:
-    """The lines of *way*, each with the name of its price."""
-    fargate = "fargate_arm" if architecture == "ARM64" else "fargate_x86"
-    found = [each for each in _ITEMS if each.trait in way.traits and each.network in ("", network)]
-    return [(each, each.price.replace("fargate", fargate)) for each in found]
+    fargate = "fargate_arm" if scenario.architecture == "ARM64" else "fargate_x86"
+    for item in _ITEMS:
+        if item.trait in way.traits and item.network in ("", scenario.network):
+            name = item.price.replace("fargate", fargate)
+            amount = item.counted(scenario, prices[name])
+            yield item, name, amount, each_pays(prices[name], amount, scenario, free=item.free)
 
 
 def total(way: Way, scenario: Scenario, prices: PriceBook) -> Decimal:

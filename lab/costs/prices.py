@@ -80,8 +80,6 @@ class Price(BaseModel):
 
     def assumed(self, amount: Decimal) -> tuple[Tier, ...]:
         """The assumed tiers that *amount* reaches."""
-        if not self._has_assumed:
-            return ()
         parts = self._split(max(ZERO, amount - self.free))
         return tuple(tier for tier, part in parts if part and tier.confidence == "assumed")
 
@@ -89,10 +87,6 @@ class Price(BaseModel):
     def kinks(self) -> tuple[Decimal, ...]:
         """The amounts, free amount included, at which the price of one more unit changes."""
         return tuple(self.free + tier.start for tier in self.tiers if self.free + tier.start > 0)
-
-    @cached_property
-    def _has_assumed(self) -> bool:
-        return any(tier.confidence == "assumed" for tier in self.tiers)
 
     def usd_at(self, amount: Decimal) -> Decimal:
         """US dollars for the *per* units from *amount*, which is no free one, on."""
