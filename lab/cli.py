@@ -11,7 +11,6 @@ import os
 import re
 import shlex
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -325,7 +324,7 @@ def drain_task(
     found = named(ecs.tasks(), task)
     raise_on_sigterm()
     try:
-        registrations = drain(ecs, found, seconds, lambda step: console.print(step, highlight=False), time.sleep)
+        registrations = drain(ecs, found, seconds, lambda step: console.print(step, highlight=False))
     except KeyboardInterrupt:
         raise typer.Exit(_INTERRUPTED) from None
     if as_json:

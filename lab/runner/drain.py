@@ -121,10 +121,8 @@ def named(tasks: Sequence[TaskRecord], name: str) -> TaskRecord:
     return found[0]
 
 
-def drain(
-    service: EcsService, task: TaskRecord, wait: float, note: Callable[[str], None], rest: Callable[[float], None]
-) -> list[Registration]:
-    """Take *task* out of Cloud Map, *wait* so many seconds by *rest*, and stop it; where it was registered.
+def drain(service: EcsService, task: TaskRecord, wait: float, note: Callable[[str], None]) -> list[Registration]:
+    """Take *task* out of Cloud Map, *wait* so many seconds, and stop it; where it was registered.
 
     Interrupted while it waits, or if ECS refuses to stop it, the task is registered again. *note* gets each step.
     """
@@ -133,7 +131,7 @@ def drain(
     cloud_map.deregister(registrations)
     try:
         note(_out(task, wait))
-        rest(wait)
+        time.sleep(wait)
         service.stop_task(task, "Stopped by lab drain-task")
     except BaseException:
         try:
