@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -306,6 +307,27 @@ def test_commands_beside_twin_up_need_no_loop(tmp_path: Path) -> None:
     assert ended.code == 0, ended.err
     starts.communicate(timeout=30)
     assert follows.communicate(timeout=30)[0] == "The twin has gone down.\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("then", [(), ("--", "sh", "-c", "echo runs; exec sleep 600")], ids=["serves", "a command"])
+def test_the_exit_code_of_a_twin_that_is_ended(tmp_path: Path, number: signal.Signals, then: tuple[str, ...]) -> None:
+    """The start, which is ended too, is in machine/test_state_lost.py."""
+    words = up(tmp_path, "--empty", *then, synth=tmp_path / "cdktf.out")
+    before = signal.signal(number, signal.SIG_DFL)  # below `nohup` SIGHUP is ignored, which a child takes over
+    try:
+        process = subprocess.Popen(
+            twin_command(*words), cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+    finally:
+        signal.signal(number, before)
+    assert process.stdout is not None
+    last = "runs" if then else "twin: the AWS endpoint is "
+    assert any(line.startswith(last) for line in process.stdout)  # the rest is read below
+    process.send_signal(number)
+    _, told = process.communicate(timeout=60)
+
+    assert (process.returncode, told) == (128 + number if then else 0, "twin: going down\n")
 
 
 def test_a_twin_that_starts_is_ended_at_once(tmp_path: Path) -> None:
