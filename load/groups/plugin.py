@@ -201,6 +201,7 @@ class Groups:
         # Of one answer without a group that is no failure, which says nothing of its key; None: there was none yet.
         self._headers: list[str] | None = None
         self._reported = 0
+        self._asked = 0.0  # when the master has last asked for a report, by its clock
         self._resets: list[float] = []
         self._started = self._stopped = math.inf
         self._completed: tuple[int, int] | None = None
@@ -229,7 +230,7 @@ class Groups:
         if isinstance(environment.runner, WorkerRunner):
             on.report_to_master.add_listener(self._on_report_to_master)
             on.quitting.add_listener(self._send_last_report)
-            environment.runner.register_message(_REPORT_NOW, self._send_report, concurrent=True)
+            environment.runner.register_message(_REPORT_NOW, self._on_report_now, concurrent=True)
             environment.runner.register_message(_LAST_REPORT, self._send_last_report, concurrent=True)
             gevent.spawn(self._send_counted_every_second)
             return
@@ -391,13 +392,13 @@ class Groups:
             self._collect_reports(self.environment.runner, _LAST_REPORT, math.inf, patience)
         self._stopped = time.time()
 
-    def _collect_reports(self, master: MasterRunner, ask: str, until: float, patience: float) -> None:
-        """Wait for what workers have not reported, until each report is of `until` or later, or says that it ends."""
-        master.send_message(ask)
+    def _collect_reports(self, master: MasterRunner, ask: str, asked: float, patience: float) -> None:
+        """Wait for what workers have not reported, until each has answered what was `asked`, or says that it ends."""
+        master.send_message(ask, {"asked": asked})
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             there = {client.id for client in master.clients.all if client.state != STATE_MISSING}
-            if there.isdisjoint(self.workers.unreported(until)):
+            if there.isdisjoint(self.workers.unanswered(asked)):
                 return
             gevent.sleep(0.02)
 
@@ -428,7 +429,7 @@ class Groups:
         runner = self.environment.runner
         assert runner is not None
         self._reported += self.counts.requests
-        own = {"format": _FORMAT, "reported": self._reported, "loaded": runner.user_count > 0}
+        own = {"format": _FORMAT, "reported": self._reported, "loaded": runner.user_count > 0, "asked": self._asked}
         data[_REPORT] = {**self.counts.drain(), **own, "headers": self._headers}
 
     def _send_counted_every_second(self) -> None:
@@ -457,13 +458,15 @@ class Groups:
         arrived = self.counts.merge(counted)
         if self._headers is None:
             self._headers = counted.get("headers")
-        self.workers.report(client_id, now, arrived, counted["reported"], counted["loaded"])
+        self.workers.report(client_id, now, arrived, counted["reported"], counted["loaded"], counted.get("asked", 0.0))
+
+    def _on_report_now(self, environment: Environment, msg: Any, **_: Any) -> None:
+        """Until 2.46.7 Locust calls who listens to a message concurrently by position, since then by name."""
+        self._asked = msg.data["asked"]
+        self._send_report()
 
     def _send_last_report(self, *_: Any, **__: Any) -> None:
-        """Stop and report: the master asks, or the worker quits, which in Locust ends without a last report.
-
-        Until 2.46.7 Locust calls who listens to a message concurrently by position, since then by name.
-        """
+        """Stop and report: the master asks, or the worker quits, which in Locust ends without a last report."""
         runner = self.environment.runner
         assert isinstance(runner, WorkerRunner)
         runner.stop()
@@ -471,7 +474,7 @@ class Groups:
         runner.user_greenlets.join(self.environment.stop_timeout + _PATIENCE)
         self._send_report()
 
-    def _send_report(self, *_: Any, **__: Any) -> None:
+    def _send_report(self) -> None:
         runner = self.environment.runner
         assert isinstance(runner, WorkerRunner)
         data: dict[str, Any] = {}

@@ -33,6 +33,7 @@ class _Worker:
     last_heard: float
     loaded: bool = True
     readable: bool = True
+    asked: float = 0.0
     arrived: int = 0
     reported: int = 0
     counted: int = 0
@@ -54,14 +55,15 @@ class Workers:
         entry.loaded = entry.readable
         entry.counted = counted
 
-    def report(self, worker: str, now: float, arrived: int, reported: int, loaded: bool) -> None:
+    def report(self, worker: str, now: float, arrived: int, reported: int, loaded: bool, asked: float = 0.0) -> None:
         """A report of `arrived` requests came in.
 
         The worker has `reported` so many in this test, and is `loaded` while it has users, so that more is to come.
+        `asked` is when the master had asked for one, as far as the worker knew when it sent this.
         """
         entry = self._of(worker, now)
         entry.last_report = now
-        entry.loaded = loaded
+        entry.loaded, entry.asked = loaded, asked
         entry.arrived += arrived
         entry.reported = max(entry.reported, reported)
         entry.counted = reported  # no more than that: its counts may have been reset since it said so
@@ -81,6 +83,13 @@ class Workers:
     def unreported(self, before: float) -> list[str]:
         """The workers that have users, as far as is known, and sent their last report before `before`."""
         return [name for name, entry in self._workers.items() if entry.loaded and entry.last_report < before]
+
+    def unanswered(self, asked: float) -> list[str]:
+        """The workers that have users and have sent no report since they were asked for one at `asked`.
+
+        One that was under way then may come in later, so it is not of when it comes in.
+        """
+        return [name for name, entry in self._workers.items() if entry.loaded and entry.asked < asked]
 
     def lost(self, before: float) -> list[LostWorker]:
         """Those of `unreported`, and those whose reports did not all arrive."""

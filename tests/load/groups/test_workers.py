@@ -50,6 +50,17 @@ def test_a_worker_that_had_users_in_its_last_report_is_lost_with_what_it_had_cou
     assert workers.unreported(104.0) == ["c"]
 
 
+def test_a_report_that_was_under_way_does_not_answer_what_was_asked_meanwhile() -> None:
+    workers = Workers()
+    workers.start(["a", "b", "c"], 100.0)
+    workers.report("a", 103.1, 30, 30, loaded=True)  # sent before the master asked at 103.0
+    workers.report("b", 103.1, 40, 40, loaded=True, asked=103.0)
+    workers.report("c", 103.1, 40, 40, loaded=False)
+    assert workers.unanswered(103.0) == ["a"]
+    workers.report("a", 103.2, 1, 31, loaded=True, asked=103.0)
+    assert workers.unanswered(103.0) == []
+
+
 def test_a_worker_that_got_users_since_its_last_report_is_lost_from_then_on() -> None:
     workers = Workers()
     workers.start(["a"], 100.0)
