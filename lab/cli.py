@@ -328,7 +328,7 @@ def drain_task(
     except KeyboardInterrupt:
         raise typer.Exit(_INTERRUPTED) from None
     if as_json:
-        print_page(drained_page(found, seconds, [each.service_id for each in registrations]), as_json=True)
+        print_page(drained_page(found, seconds, list(registrations)), as_json=True)
 
 
 @app.command()

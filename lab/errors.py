@@ -19,8 +19,6 @@ class LabError(Exception):
 class BadInput(LabError):
     """The user gave something that cannot be used."""
 
-    exit_code = 2
-
 
 class Missing(LabError):
     """The environment lacks something, and the message says what to do about it."""

@@ -14,7 +14,6 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from lab.errors import BadInput, LabError, Missing
 from lab.records.run import TaskRecord
@@ -28,13 +27,8 @@ _DONE_WITHIN = 60.0  # seconds, for an operation of Cloud Map
 _POLL = 0.2  # seconds
 
 
-@dataclass(frozen=True)
-class Registration:
-    """An instance of a service in Cloud Map, as it is registered."""
-
-    service_id: str
-    instance_id: str
-    attributes: Mapping[str, str]
+Registrations = Mapping[str, Mapping[str, str]]
+"""By the id of a service in Cloud Map, the attributes of a task's instance there, whose id is the task's."""
 
 
 class CloudMap:
@@ -45,12 +39,12 @@ class CloudMap:
         self._client = service.aws.client("servicediscovery")
         self._service_ids = service.discovery_services()
 
-    def registrations(self, task: TaskRecord) -> list[Registration]:
+    def registrations(self, task: TaskRecord) -> Registrations:
         """Of *task*, in all services of Cloud Map that ECS registers it in.
 
         Raises BadInput: there is none, or nothing else is registered, so that no request could be answered without it.
         """
-        found = []
+        found = {}
         for service_id in self._service_ids:
             with self._asking():
                 pages = self._client.get_paginator("list_instances").paginate(ServiceId=service_id)
@@ -62,7 +56,7 @@ class CloudMap:
                     f"{task.host} (task {task.id}) is the only instance in Cloud Map ({service_id}), and nobody would "
                     "answer without it: scale the service out first."
                 )
-            found.append(Registration(service_id, task.id, instances[task.id]))
+            found[service_id] = instances[task.id]
         if not found:
             raise BadInput(
                 f"{task.host} (task {task.id}) is not in Cloud Map: name a task that runs in a service with Service "
@@ -70,24 +64,24 @@ class CloudMap:
             )
         return found
 
-    def deregister(self, registrations: Sequence[Registration]) -> None:
-        """Take them out of Cloud Map, all or none, and wait until that is done."""
+    def deregister(self, task: TaskRecord, registrations: Registrations) -> None:
+        """Take *task* out of Cloud Map, of all services or of none, and wait until that is done."""
         try:
-            for each in registrations:
+            for service_id in registrations:
                 with self._asking():
-                    answer = self._client.deregister_instance(ServiceId=each.service_id, InstanceId=each.instance_id)
+                    answer = self._client.deregister_instance(ServiceId=service_id, InstanceId=task.id)
                 self._finish(answer["OperationId"])
         except BaseException:
             with contextlib.suppress(LabError):  # the first says why
-                self.register(registrations)
+                self.register(task, registrations)
             raise
 
-    def register(self, registrations: Sequence[Registration]) -> None:
-        """Put them back as they were, and wait until that is done."""
-        for each in registrations:
+    def register(self, task: TaskRecord, registrations: Registrations) -> None:
+        """Put *task* back as it was, and wait until that is done."""
+        for service_id, attributes in registrations.items():
             with self._asking():
                 answer = self._client.register_instance(
-                    ServiceId=each.service_id, InstanceId=each.instance_id, Attributes=dict(each.attributes)
+                    ServiceId=service_id, InstanceId=task.id, Attributes=dict(attributes)
                 )
             self._finish(answer["OperationId"])
 
@@ -121,21 +115,21 @@ def named(tasks: Sequence[TaskRecord], name: str) -> TaskRecord:
     return found[0]
 
 
-def drain(service: EcsService, task: TaskRecord, wait: float, note: Callable[[str], None]) -> list[Registration]:
+def drain(service: EcsService, task: TaskRecord, wait: float, note: Callable[[str], None]) -> Registrations:
     """Take *task* out of Cloud Map, *wait* so many seconds, and stop it; where it was registered.
 
     Interrupted while it waits, or if ECS refuses to stop it, the task is registered again. *note* gets each step.
     """
     cloud_map = CloudMap(service)
     registrations = cloud_map.registrations(task)
-    cloud_map.deregister(registrations)
+    cloud_map.deregister(task, registrations)
     try:
         note(_out(task, wait))
         time.sleep(wait)
         service.stop_task(task, "Stopped by lab drain-task")
     except BaseException:
         try:
-            cloud_map.register(registrations)
+            cloud_map.register(task, registrations)
         except LabError as error:
             stop = service.command("stop-task", cluster=service.where["cluster"], task=task.id)
             left = f"{task.host} runs on out of Cloud Map: stop it with `{stop}`"
@@ -155,7 +149,7 @@ class Draining:
         self._service, self._task, self._reason, self._note = service, task, reason, note
         self._stopped = False
         cloud_map = CloudMap(service)
-        cloud_map.deregister(cloud_map.registrations(task))
+        cloud_map.deregister(task, cloud_map.registrations(task))
         note(_out(task, wait))
         self._timer = threading.Timer(wait, self._when_due)
         self._timer.daemon = True

@@ -14,7 +14,7 @@ import pytest
 
 from lab.errors import BadInput, Missing
 from lab.records.run import TaskRecord
-from lab.runner.drain import CloudMap, Draining, Registration, named
+from lab.runner.drain import CloudMap, Draining, named
 from load.results import read_run
 from tests.command import Command
 from tests.twin.running import PROJECT, RunningTwin, TwinFactory, wait_until
@@ -254,9 +254,9 @@ def test_a_service_of_cloud_map_that_refuses_leaves_the_task_in_all() -> None:
     cloud_map = CloudMap(service)
     registrations = cloud_map.registrations(task_record("abc"))
 
-    assert registrations == [Registration("srv-1", "abc", {}), Registration("srv-2", "abc", {})]
+    assert registrations == {"srv-1": {}, "srv-2": {}}
     with pytest.raises(Missing, match="access denied"):
-        cloud_map.deregister(registrations)
+        cloud_map.deregister(task_record("abc"), registrations)
     assert service.instances == {"srv-1": {"abc", "def"}, "srv-2": {"abc", "def"}}
 
 
