@@ -32,6 +32,7 @@ from load.results import update_meta
 _STABLE_WITHIN = {True: 180.0, False: 1800.0}  # seconds, on a twin and on AWS
 _SILENT = 2.0  # seconds of a wait that need no word
 _EACH, _NEW = 4.0, 3.0  # seconds on a twin, roughly: of a run beside its load; until new tasks run
+_IN_SECONDS = 120.0  # up to which so long is told in seconds
 _CHECK = 30.0  # seconds between health checks, where a container's has no interval
 
 
@@ -159,21 +160,23 @@ class Session:
         task, assumed = task_settings(service), twin.parameters() if twin else {}
         check = service.container().get("healthCheck", {"interval": 0}).get("interval", _CHECK)
         deploys = request.repeat * sum(experiment.deploys for experiment in request.experiments)
-        load, waits, backs = 0.0, _EACH * request.runs, list[float]()
+        load, waits, back, drain = 0.0, _EACH * request.runs, 0.0, task["drain_seconds"]
         for values, cells in by_task(request.cells):
-            now = {**task, **values}
-            if now != task:  # all tasks end, and then new ones start
-                waits += task["drain_seconds"] + _NEW
-            if twin:  # back to the tasks before: new ones, and then the others end, and their proxies
-                ends = self._delay + now["drain_seconds"] + assumed["proxy_drain"]
-                backs += [_NEW + check + ends] * (deploys * len(cells) + (now != task))
+            now, deployed = {**task, **values}, deploys * len(cells)
+            # All tasks end, and then new ones start; or what was put back last is waited for.
+            waits += drain + _NEW if now != task else back
+            drain, back = now["drain_seconds"], 0.0
+            if twin and (deployed or now != task):  # new tasks, and then the old ones end, and their proxies
+                back = _NEW + check + self._delay + drain + assumed["proxy_drain"]
+                waits += back * max(deployed - 1, 0)
             for cell, experiment in itertools.product(cells, request.experiments):
                 load += request.repeat * self._lasting(experiment, now, {**assumed, **cell} if twin else {})[1]
         told = f"{load:,.0f} s of load in all"
         if not twin:  # how long ECS takes there is not known
             return told
-        waits += sum(backs if request.wait else backs[:-1])
-        return f"{told}, roughly {math.ceil((load + waits) / 60)} min with the waits between them"
+        whole = load + waits + back * request.wait
+        roughly = f"{10 * math.ceil(whole / 10)} s" if whole <= _IN_SECONDS else f"{math.ceil(whole / 60)} min"
+        return f"{told}, roughly {roughly} with the waits between them"
 
     def _stable(self, *, completed: bool = True, way_out: str = "") -> int:
         return until_stable(self._bench.service, self._console, completed=completed, way_out=way_out).desired

@@ -44,7 +44,7 @@ def study(twin: RunningTwin, lab: Command, tmp_path_factory: pytest.TempPathFact
     where = ("--target", str(twin.state / "outputs.json"), "--results", str(results))
     finished = lab("run", "stop-task", "crash", *options, *where)
     assert finished.code == 0, finished.out + finished.err
-    assert "; 2 runs, 28 s of load in all, roughly 1 min with the waits between them" in finished.out
+    assert "; 2 runs, 28 s of load in all, roughly 40 s with the waits between them" in finished.out
     assert "Report:" not in finished.out
     (folder,) = results.glob("*-study")
     assert not (folder / "report.html").exists()
