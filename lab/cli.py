@@ -374,19 +374,28 @@ def table(
 def compare(
     first: Path = typer.Argument(..., metavar="A", help="A folder that `lab run` made, of one run or of several."),
     second: Path | None = typer.Argument(None, metavar="B", help="Another. Without it the two ways of A are compared."),
+    by: str | None = typer.Option(
+        None, metavar="NAME[=V1,V2]", help="Compare two values of what was swept in A, such as drain_seconds=0,20."
+    ),
     as_json: Json = False,
 ) -> None:
-    """Say whether two runs, two sets of repeats, or the two ways of one, are shown to differ."""
+    """Say whether two runs, two sets of repeats, or the two ways or two settings of one, are shown to differ."""
     from lab.experiments.compare import compare as compared
-    from lab.experiments.compare import compare_ways
+    from lab.experiments.compare import compare_ways, settings_of
     from lab.experiments.study import read_study
     from lab.report.answers import comparison_page
 
     if second and first.resolve() == second.resolve():
         raise BadInput(f"{first} and {second} are the same folder: name another, or one for its two ways.")
-    studies = [read_study(folder) for folder in (first, second) if folder]
-    found = compared(*studies) if second else compare_ways(*studies)
-    print_page(comparison_page(found, studies), as_json=as_json)
+    sides = {name: read_study(folder) for name, folder in (("A", first), ("B", second)) if folder}
+    if by is not None:
+        if second:
+            raise BadInput(f"--by {by} compares two settings of one study: leave out {second}.")
+        name, _, listed = by.partition("=")
+        values = [_number(text, f"--by {by!r} is not a name and numbers") for text in listed.split(",") if listed]
+        sides = settings_of(sides["A"], name, values)
+    found = compared(*sides.values()) if len(sides) > 1 else compare_ways(*sides.values())
+    print_page(comparison_page(found, sides), as_json=as_json)
 
 
 @app.command()

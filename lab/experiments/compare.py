@@ -16,7 +16,7 @@ import itertools
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -153,9 +153,29 @@ def compare_ways(study: Study) -> list[Comparison]:
     if not pairs:
         raise BadInput(
             f"{study.folder} has runs of one way only: name a second folder to compare it with, or run on a stack with "
-            f"a load balancer beside (SC_COMPARISON=true), or with --hop upstream; {_BY_SETTING}."
+            "a load balancer beside (SC_COMPARISON=true), or with --hop upstream; --by compares two values of a sweep."
         )
     return _compared(pairs, paired=True)
+
+
+def settings_of(study: Study, name: str, values: Sequence[float]) -> dict[str, Study]:
+    """The runs of *study* at each of two *values* of what was swept, by their names; of two there are, none is given.
+
+    On a twin both met the gateway's list at the same ages. `compare` does not reckon with it, and so shows no more.
+
+    Raises BadInput: there are no two such values, or two settings were swept.
+    """
+    if grid := next((each.parameters for each in study.measured if len(each.parameters) > 1), None):
+        raise BadInput(f"--by is for a sweep of one setting, and {study.folder} is a grid of {' and '.join(grid)}.")
+    there = sorted({each.parameters[name] for each in study.measured if name in each.parameters})
+    chosen = values or there
+    if len(set(chosen)) != 2 or not set(chosen) <= set(there):
+        known = ", ".join(f"{value:g}" for value in there) or "none"
+        raise BadInput(
+            f"--by takes two values of a sweep, as drain_seconds=0,20: of {name} {study.folder} has {known}."
+        )
+    at = {value: tuple(each for each in study.measured if each.parameters.get(name) == value) for value in chosen}
+    return {f"{name} {value:g}": replace(study, measured=measured) for value, measured in at.items()}
 
 
 def _require_whole(study: Study) -> None:

@@ -336,11 +336,11 @@ def _likeness(result: Likeness) -> Iterator[Part]:
 # lab compare, lab calibrate
 
 
-def comparison_page(found: Sequence[Comparison], studies: Sequence[Study]) -> Document:
-    """Two studies beside each other, or the two ways of one."""
-    both = len(studies) > 1
+def comparison_page(found: Sequence[Comparison], compared: Mapping[str, Study]) -> Document:
+    """Two studies, or settings of one, by their names; or the two ways of one."""
+    both, studies = len(compared) > 1, list(compared.values())
     arms = dict.fromkeys(arm for study in studies for measured in study.measured for arm in measured.runs)
-    sides = ("A", "B") if both else tuple(WAYS[arm] for arm in arms)[:2]
+    sides = tuple(compared) if both else tuple(WAYS[arm] for arm in arms)[:2]
     head = ["experiment", *(["way"] if both else [])]
     lines, others, values = [], [], []
     for each in found:

@@ -10,7 +10,7 @@ import pytest
 
 from lab.errors import BadInput
 from lab.experiments.catalogue import EXPERIMENTS
-from lab.experiments.compare import Comparison, compare, compare_ways
+from lab.experiments.compare import Comparison, compare, compare_ways, settings_of
 from lab.experiments.findings import Findings, find
 from lab.experiments.study import Measured, Study, read_study, write_study
 from lab.report.study_words import comparison_of, rates_that_differ
@@ -129,7 +129,7 @@ def test_neither_the_length_of_the_load_nor_the_rate_makes_a_difference() -> Non
     assert not only(compare(short, fast)).shown
     assert only(compare(short, fast)).rates_differ
     assert rates_that_differ(compare(short, fast)) == [
-        "stop-task: 100 and 200 requests/s were sent, so more than one thing is compared."
+        "stop-task: 50 and 200 requests/s were sent, so more than one thing is compared."
     ]
 
 
@@ -245,8 +245,8 @@ def test_what_cannot_be_compared_says_what_differs_and_what_can_be_done(tmp_path
         f"{a.folder}: drain_seconds 0, drain_seconds 20 (direct); {b.folder}: nothing swept (direct, alb). `lab table`"
         in told
     )
-    for error in (told, lab("compare", str(a.folder)).err):
-        assert "to compare one setting, run it as a study of its own, or make one of its runs with `lab report" in error
+    assert "to compare one setting, run it as a study of its own, or make one of its runs with `lab report" in told
+    assert "--by compares two values of a sweep." in lab("compare", str(a.folder)).err
     assert "are the same folder: name another" in lab("compare", str(a.folder), f"{tmp_path}/./a").err
 
 
@@ -255,6 +255,34 @@ def test_ways_are_named_as_their_runs_name_them(tmp_path: Path) -> None:
     alone = read_study(folder / "alb")
 
     assert {each.arm for each in compare(alone, alone)} == {"alb"}
+
+
+def test_two_settings_of_a_sweep(tmp_path: Path, lab: Command) -> None:
+    lingers = {0.0: [3.5, 3.0, 3.2, 3.4], 20.0: [0.5, 0.4, 0.6, 0.5], 40.0: [0.5, 0.4, 0.6, 0.5]}
+    alone = [
+        study(tmp_path / f"{value:g}", of, number, parameters={"drain_seconds": value})
+        for number, (value, of) in enumerate(lingers.items())
+    ]
+    (tmp_path / "a").mkdir()
+    swept = str(write_study(tmp_path / "a", [each.folder for each in alone], {}).folder)
+    answer, head, *_ = lab("compare", swept, "--by", "drain_seconds=20,0").out.splitlines()
+
+    assert answer == "They differ in stop-task."
+    assert head.index("drain_seconds 20: s of") < head.index("drain_seconds 0: s of")
+    by = lab("compare", swept, "--by", "drain_seconds=20,0", "--json").json["experiments"]
+    assert by == lab("compare", str(alone[1].folder), str(alone[0].folder), "--json").json["experiments"]
+    for value in ("drain_seconds", "drain_seconds=0,5"):
+        error = f"--by takes two values of a sweep, as drain_seconds=0,20: of drain_seconds {swept} has 0, 20, 40."
+        assert error in lab("compare", swept, "--by", value).err
+    assert "of rate" in lab("compare", swept, "--by", "rate").err
+    assert "is not a name and numbers" in lab("compare", swept, "--by", "drain_seconds=0,x").err
+    assert "of one study: leave out" in lab("compare", swept, str(alone[0].folder), "--by", "drain_seconds").err
+
+
+def test_a_grid_is_not_compared_by_one_of_its_settings(tmp_path: Path) -> None:
+    grid = study(tmp_path / "a", [1], 1, parameters={"drain_seconds": 0.0, "discovery_ttl": 5.0})
+    with pytest.raises(BadInput, match=r"--by is for a sweep of one setting, and .*/a is a grid of drain_seconds and"):
+        settings_of(grid, "drain_seconds", [])
 
 
 @pytest.mark.parametrize(("twice", "words"), [(False, "load balancer"), (True, " way ")])

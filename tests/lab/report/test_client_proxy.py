@@ -109,7 +109,7 @@ def test_the_two_ways_are_compared_in_pairs(write: Writer) -> None:
     assert found.paired
     assert found.shown
     assert all(first > second for first, second in zip(found.first, found.second, strict=True))
-    page = comparison_page([found], [study])
+    page = comparison_page([found], {"A": study})
     table = next(part for part in page.parts if isinstance(part, Table))
     assert table.head[1:3] == ["no load balancer: s of traffic", "client proxy: s of traffic"]
 
@@ -119,7 +119,7 @@ def test_where_a_run_has_a_load_balancer_too_it_is_that_way(write: Writer) -> No
     study = study_of([write(1, beside="alb"), write(2, beside="client-proxy")])
     (found,) = compare_ways(study)
     assert len(found.first) == 1
-    table = next(part for part in comparison_page([found], [study]).parts if isinstance(part, Table))
+    table = next(part for part in comparison_page([found], {"A": study}).parts if isinstance(part, Table))
     assert table.head[2] == "load balancer: s of traffic"
 
 
