@@ -107,7 +107,10 @@ def _zones(ec2: Any, settings: Settings) -> Iterator[str]:
     }
     if settings.vpc_id:
         subnets = ec2.describe_subnets(SubnetIds=list(settings.subnet_ids))["Subnets"]
-        yield from subnets_without_link(settings.region, {s["SubnetId"]: s["AvailabilityZoneId"] for s in subnets})
+        zone_ids = {subnet["SubnetId"]: subnet["AvailabilityZoneId"] for subnet in subnets}
+        yield from subnets_without_link(settings.region, zone_ids)
+        if settings.create_endpoints:
+            yield from _endpoints_refused(ec2, settings, zone_ids)
     else:
         yield from unusable_zones(settings.region, settings.zones, ids)
 
@@ -147,6 +150,28 @@ def subnets_without_link(region: str, zone_ids: Mapping[str, str]) -> Iterator[s
         if not _reached(region, zone_id):
             reached = ", ".join(VPC_LINK_ZONES[region])
             yield f"subnet_ids: VPC links do not reach {subnet} in {zone_id}: name subnets in {reached}."
+
+
+def _endpoints_refused(ec2: Any, settings: Settings, zone_ids: Mapping[str, str]) -> Iterator[str]:
+    """Why EC2 would refuse interface endpoints with private DNS names in these subnets, a sentence each.
+
+    https://docs.aws.amazon.com/vpc/latest/privatelink/create-interface-endpoint.html
+    """
+    without = "or set create_endpoints = false and egress, if the VPC has another way out"
+    turn_on = f"aws ec2 modify-vpc-attribute --region {settings.region} --vpc-id {settings.vpc_id}"
+    for attribute in ("support", "hostnames"):
+        name = f"nableDns{attribute.capitalize()}"
+        found = ec2.describe_vpc_attribute(VpcId=settings.vpc_id, Attribute=f"e{name}")
+        if not found[f"E{name}"]["Value"]:
+            yield (
+                f"vpc_id: {settings.vpc_id} has e{name} off, which private DNS names of endpoints need:"
+                f" `{turn_on} --enable-dns-{attribute}`, {without}."
+            )
+    for zone_id in dict.fromkeys(zone_ids.values()):
+        same = [subnet for subnet, id in zone_ids.items() if id == zone_id]
+        if len(same) > 1:
+            why = f"are all in {zone_id}, and an endpoint takes one of a zone"
+            yield f"subnet_ids: {', '.join(same)} {why}: name one, {without}."
 
 
 def _in_the_way(ec2: Any, settings: Settings) -> Iterator[str]:

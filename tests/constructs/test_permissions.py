@@ -8,7 +8,8 @@ from fnmatch import fnmatchcase
 
 import pytest
 
-from tests.constructs.synthesis import ROOT, Json, Synthesize
+from examples.services.main import services
+from tests.constructs.synthesis import ROOT, Json, Synthesize, synthesize_with
 
 # What the provider calls for these kinds, as far as no wildcard of a whole service has it.
 CALLS = {
@@ -59,6 +60,8 @@ def test_roles_are_the_stacks_own(permissions: list[Json], synthesize: Synthesiz
     assert len(roles) == 3
     for action in " ".join(CALLS[kind] for kind in CALLS if kind.startswith("aws_iam")).split():
         for statement in allowing(permissions, action):
+            if statement["Sid"] == "RoleForScaling":
+                continue
             pattern = statement["Resource"].replace("serviceconnect", "probe")
             assert all(fnmatchcase(f"arn:aws:iam::123456789012:role/{role}", pattern) for role in roles)
             assert not fnmatchcase("arn:aws:iam::123456789012:role/admin", pattern)
@@ -90,6 +93,24 @@ def test_it_fits_into_one_managed_policy() -> None:
     assert len("".join((ROOT / "docs/deployer-policy.json").read_text().split())) <= 6_144
 
 
-def test_roles_are_passed_to_tasks_only(permissions: list[Json]) -> None:
-    (statement,) = allowing(permissions, "iam:PassRole")
-    assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+def test_roles_are_passed_to_tasks_and_the_services_own_to_scaling(permissions: list[Json]) -> None:
+    # An update of `aws_appautoscaling_target` sends the service-linked role that the API named at its creation.
+    tasks, scaling = allowing(permissions, "iam:PassRole")
+    assert tasks["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+    path = "arn:aws:iam::123456789012:role/aws-service-role/ecs.application-autoscaling.amazonaws.com/"
+    assert fnmatchcase(f"{path}AWSServiceRoleForApplicationAutoScaling_ECSService", scaling["Resource"])
+    assert not fnmatchcase("arn:aws:iam::123456789012:role/serviceconnect-task-eu-west-2", scaling["Resource"])
+
+
+def test_further_services_roles_are_those_that_the_page_adds() -> None:
+    roles = [role["name"] for role in synthesize_with(services)["resource"]["aws_iam_role"].values()]
+    page = (ROOT / "docs/deploy.md").read_text()
+    assert "`arn:aws:iam::*:role/caller-*`" in page
+    assert {role.split("-")[0] for role in roles} == {"serviceconnect", "caller"}
+
+
+def test_whoever_logs_accesses_may_read_logs(permissions: list[Json]) -> None:
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging.html
+    listed = """CreateLogDelivery PutResourcePolicy UpdateLogDelivery DeleteLogDelivery CreateLogGroup
+        DescribeResourcePolicies GetLogDelivery ListLogDeliveries DescribeLogGroups DescribeLogStreams GetLogEvents FilterLogEvents"""
+    assert not [action for action in listed.split() if not allowing(permissions, f"logs:{action}")]

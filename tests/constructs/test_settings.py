@@ -246,6 +246,11 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
         "routes = GET /a/{id}/b/{id} must name each of its variables once, and id is there 2 times.",
     ),
     ({"routes": ("GET /alb/x",), "comparison": True}, "routes = GET /alb/x must not be under /alb"),
+    (
+        {"vpc_cidr": "10.0.0.0/24", "comparison": True},
+        "comparison = true needs a vpc_cidr of /23 or larger, not 10.0.0.0/24: each subnet has a sixteenth of it, and"
+        " a load balancer's needs 32 addresses.",
+    ),
     ({"cors_headers": ("a b",)}, "cors_headers = a b must be names of headers, or *."),
     ({"throttle_burst": 0}, "throttle_burst = 0 must be 1 to 100000."),
     ({"autoscaling_maximum": 0}, "autoscaling_maximum = 0 must be 1 to 1000."),

@@ -200,6 +200,34 @@ def test_subnets_of_an_existing_vpc_where_vpc_links_are_not(account: Account, pr
     assert "subnet-0 in" not in done.err
 
 
+def test_an_existing_vpc_that_cannot_have_the_endpoints(region: tuple[str, Any], preflight: Preflight) -> None:
+    url, ec2 = region
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+
+    def subnet(third: int, zone: str) -> str:
+        made = ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{third}.0/24", AvailabilityZone=f"eu-west-2{zone}")
+        return str(made["Subnet"]["SubnetId"])
+
+    one, two, other = subnet(0, "a"), subnet(1, "a"), subnet(2, "b")
+    existing = {"SC_VPC_ID": vpc, "SC_ROUTE_TABLE_IDS": "rtb-0"}
+    done = preflight("diff", url, SC_SUBNET_IDS=f"{one},{two},{other}", **existing)
+    assert done.code == 3
+    hostnames, zone = done.err.splitlines()[1:]
+    assert hostnames.startswith(
+        f"  vpc_id: {vpc} has enableDnsHostnames off, which private DNS names of endpoints need:"
+    )
+    assert zone.startswith(
+        f"  subnet_ids: {one}, {two} are all in euw2-az2, and an endpoint takes one of a zone: name one,"
+    )
+
+    # What it says helps: the command, and one subnet; or endpoints of somebody else.
+    assert f"aws ec2 modify-vpc-attribute --region eu-west-2 --vpc-id {vpc} --enable-dns-hostnames`" in hostnames
+    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
+    assert preflight("diff", url, SC_SUBNET_IDS=f"{one},{other}", **existing).code == 0
+    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": False})
+    assert preflight("diff", url, SC_SUBNET_IDS=f"{one},{two}", SC_VPC_ID=vpc, SC_CREATE_ENDPOINTS="false").code == 0
+
+
 def test_a_role_that_may_not_ask(account: Account, preflight: Preflight) -> None:
     done = preflight("diff", account({}))
     assert done.code == 3

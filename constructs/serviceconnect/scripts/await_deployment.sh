@@ -41,7 +41,12 @@ while :; do
     if [ "$watched" != none ]; then
         [ "$1" = "$watched" ] || fail "was given up for $1, with $2: $(ask "$primary.rolloutStateReason")"
         case $3 in
-        FAILED) fail "failed: $(ask "$primary.rolloutStateReason")" ;;
+        FAILED)
+            # Terraform sees no change of the service where the cause was elsewhere, and ECS tries nothing again.
+            of="--region $AWS_REGION --cluster $CLUSTER --service $SERVICE"
+            again="where that changes nothing of the tasks, run 'aws ecs update-service $of --force-new-deployment'"
+            fail "failed: $(ask "$primary.rolloutStateReason") Remove the cause; $again before you deploy again."
+            ;;
         COMPLETED) [ "$4" -lt "$5" ] || exit 0 ;;
         esac
     fi

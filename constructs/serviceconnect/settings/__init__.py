@@ -112,6 +112,13 @@ class Settings(NetworkSettings, OperationsSettings, GatewaySettings, LoadSetting
                     f"{where} = {image} must be in ECR in region = {self.region}:"
                     " the tasks have no way to another registry."
                 )
+        # The subnets are a sixteenth of the range, and a load balancer's are /27 or larger.
+        # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html
+        if self.comparison and not self.vpc_id and self.vpc_cidr.endswith("/24"):
+            yield (
+                f"comparison = true needs a vpc_cidr of /23 or larger, not {self.vpc_cidr}: each subnet has a sixteenth"
+                " of it, and a load balancer's needs 32 addresses."
+            )
         extra = self.extra_endpoints
         # Those of the secrets serve the service as well, if it names them.
         own = {*self._endpoints_of_its_own()}.difference(SECRETS)
