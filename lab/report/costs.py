@@ -56,6 +56,7 @@ def _parts(study: Study, reference: str, ways: Sequence[Way]) -> Iterator[Part]:
     is_own = study.against is SERVICE_CONNECT
     yield Heading("What it is made of" if is_own else f"What the difference to {study.against.name} is made of")
     yield _lines(study)
+    yield "Each number is rounded to the cent by itself, so sums and differences of them may be some cents off."
     yield "* rests on an assumption; `--against NAME` compares with another way."
     yield Heading("What is assumed")
     assumed = [[a.name, plain(a.value), f"{plain(a.low)} to {plain(a.high)}", a.what] for a in study.resting_on(ways)]

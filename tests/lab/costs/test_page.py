@@ -33,6 +33,14 @@ def test_every_way_has_a_title() -> None:
     assert all(way.title for way in WAYS)
 
 
+def test_it_is_said_that_numbers_are_rounded_each_by_itself(prices: PriceBook) -> None:
+    found = page(Scenario(rates=(D(25),)), prices)
+    own, other, difference = (D(cell) for cell in tables(found)[1].rows[-1][1:])
+
+    assert own - other - difference == D("0.01")
+    assert "Each number is rounded to the cent by itself, so sums and differences of them may be some" in said(found)
+
+
 def test_the_answer_comes_first(prices: PriceBook) -> None:
     found = page(Scenario(), prices)
     own, alb = (bill(way, Scenario(), prices).total for way in (SERVICE_CONNECT, PUBLIC_ALB))
