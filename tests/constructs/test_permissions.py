@@ -112,5 +112,6 @@ def test_further_services_roles_are_those_that_the_page_adds() -> None:
 def test_whoever_logs_accesses_may_read_logs(permissions: list[Json]) -> None:
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging.html
     listed = """CreateLogDelivery PutResourcePolicy UpdateLogDelivery DeleteLogDelivery CreateLogGroup
-        DescribeResourcePolicies GetLogDelivery ListLogDeliveries DescribeLogGroups DescribeLogStreams GetLogEvents FilterLogEvents"""
+        DescribeResourcePolicies GetLogDelivery ListLogDeliveries DescribeLogGroups DescribeLogStreams GetLogEvents
+        FilterLogEvents"""
     assert not [action for action in listed.split() if not allowing(permissions, f"logs:{action}")]
