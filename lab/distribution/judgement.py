@@ -48,9 +48,12 @@ from lab.distribution.intervals import (
     partition,
     shares,
 )
-from lab.distribution.presence import Exposure, NotTogether, Stay, Subject, expose
+from lab.distribution.presence import Exposure, NotTogether, Subject, expose
 from lab.errors import BadInput
-from lab.records.observations import Observations, Windows
+from lab.records.observations import Observations
+
+DETECT = 0.05
+"""The skew of interest, where none is given."""
 
 What = Literal[
     "hosts",  # more spread over the hosts than random choice makes
@@ -112,30 +115,13 @@ class Judgement:
         )
 
 
-def judge(
-    counts: Mapping[str, int],
-    *,
-    weights: Mapping[str, float] | None = None,
-    detect: float = 0.05,
-    windows: Windows | None = None,
-    presence: Mapping[str, Stay] | None = None,
-    settle: float | None = None,
-) -> Judgement:
-    """Judge the requests that each host answered.
+def judge(observations: Observations) -> Judgement:
+    """Judge how evenly the requests are spread over the hosts: a single test at 5 %.
 
-    counts: requests by hostname. The key "" means that no host is known: left out of the test, but counted. A host that
-        should have answered and did not belongs in here with 0.
-    weights: the expected ratio between hosts, 1 where not given. A host named only here counts as 0.
-    detect: the skew of interest as a fraction; see `lab.distribution.goodness`.
-    windows: the same requests over time, a column for each host of `counts` but ""; then hosts that joined or left
-        part-way are judged over their own time.
-    presence: from when to when each host was there, in the windows' unit, as the run's records say; of a host that is
-        not in it, the answers say so.
-    settle: seconds to leave out around each arrival and departure, SETTLE by default; without times nothing can be.
-    Raises BadInput for fewer than two hosts at a time, an unusable weight, skew or settle time.
+    Raises BadInput for fewer than two hosts at a time.
     """
-    subject = expose(counts, weights, windows, presence, settle)
-    return _required(_judged(subject, detect, dispersion_seen(partition(subject.exposure))))
+    subject = expose(observations)
+    return _required(_judged(subject, DETECT, dispersion_seen(partition(subject.exposure))))
 
 
 def _required(judgement: Judgement | None) -> Judgement:
@@ -379,18 +365,17 @@ def analyse(
     observations: Observations,
     *,
     weights: Mapping[str, float] | None = None,
-    detect: float = 0.05,
+    detect: float = DETECT,
     entry: Mapping[str, float] | None = None,
     settle: float | None = None,
 ) -> Analysis:
-    """Judge what was read; see `judge` for most, `by_zone` for entry.
+    """Judge what was read, in every way that a page does.
 
-    settle: in place of what was read of it. Raises BadInput.
+    weights, settle: see `expose`. detect: the skew of interest as a fraction, see `lab.distribution.goodness`. entry:
+    see `by_zone`. Raises BadInput for fewer than two hosts at a time, and for a number of these that is unusable.
     """
-    settle = observations.settle if settle is None else settle
     try:
-        subject = expose(observations.counts, weights, observations.windows, observations.presence, settle)
-        return _analysed(subject, observations, detect, entry)
+        return _analysed(expose(observations, weights, settle), observations, detect, entry)
     except BadInput as error:
         raise type(error)(f"{observations.source}, lines 1 to {observations.lines}: {error}") from None
 

@@ -25,7 +25,7 @@ from lab.distribution.judgement import Analysis, Judgement, judge
 from lab.distribution.least_request import dispersion
 from lab.distribution.presence import Exposure
 from lab.errors import BadInput
-from lab.records.observations import Integers, Numbers
+from lab.records.observations import Integers, Numbers, Observations
 
 # Numbers that are drawn at most: at once, for one gateway, for each candidate.
 _MOST_CELLS, _CELLS, _LIKE_CELLS = 20_000_000, 20_000_000, 1_000_000
@@ -231,7 +231,8 @@ def simulation(gateway: Gateway, requests: int, rng: np.random.Generator) -> Sim
     """Send *requests* through *gateway*."""
     one = sample(gateway, requests, 1, rng)[0]
     width = len(str(gateway.tasks))
-    judgement = judge({f"task-{number:0{width}}": int(count) for number, count in enumerate(one, start=1)})
+    counts = {f"task-{number:0{width}}": int(count) for number, count in enumerate(one, start=1)}
+    judgement = judge(Observations("one run", "counts", len(counts), counts))
     return Simulation(gateway, requests, judgement, skew(gateway, requests, rng))
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from lab.errors import BadInput
 from lab.imports import special
-from lab.records.observations import Flags, Integers, Numbers, Windows
+from lab.records.observations import Flags, Integers, Numbers, Observations, Windows
 
 SETTLE = 5.0
 """Seconds: the lifetime of a front end's cache, as the twin assumes it."""
@@ -193,27 +193,28 @@ class Subject:
 
 
 def expose(
-    counts: Mapping[str, int],
-    weights: Mapping[str, float] | None = None,
-    windows: Windows | None = None,
-    presence: Mapping[str, Stay] | None = None,
-    settle: float | None = None,
+    observations: Observations, weights: Mapping[str, float] | None = None, settle: float | None = None
 ) -> Subject:
-    """Check what `judge` is given, and set out what is expected of each host when. Raises BadInput."""
-    settle = SETTLE if settle is None else settle
+    """Check what was read, and set out what is expected of each host when.
+
+    weights: the expected ratio between hosts, 1 where not given. A host named only here counts as 0, as one that should
+    have answered and did not. settle: seconds to leave out around each arrival and departure, in place of what was read
+    of it, or SETTLE; without times nothing can be. Raises BadInput.
+    """
+    settle = next(each for each in (settle, observations.settle, SETTLE) if each is not None)
     if not 0 <= settle < math.inf:
         raise BadInput(f"a settle time of {settle:g} s cannot be left out: give 0 or more seconds")
-    known, weight, unknown = _checked(counts, weights or {})
+    known, weight, unknown = _checked(observations.counts, weights or {})
     # One order for all: sums of floating-point numbers depend on it, and what is said must not.
     names = list(known)
     order = np.array(sorted(range(len(names)), key=lambda i: (weight[names[i]], known[names[i]], names[i])))
     hosts = [names[i] for i in order]
     observed = np.array([known[host] for host in hosts], dtype=np.int64)
     factors = np.array([weight[host] for host in hosts], dtype=np.float64)
-    if windows is None:
+    if observations.windows is None:
         return Subject(hosts, constant_exposure(observed, factors), unknown)
-    stays = [(presence or {}).get(host) for host in hosts]
-    return Subject(hosts, exposure_over(observed, factors, windows.columns(order), stays, settle), unknown)
+    windows, stays = observations.windows.columns(order), [observations.presence.get(host) for host in hosts]
+    return Subject(hosts, exposure_over(observed, factors, windows, stays, settle), unknown)
 
 
 def _checked(counts: Mapping[str, int], weights: Mapping[str, float]) -> tuple[dict[str, int], dict[str, float], int]:

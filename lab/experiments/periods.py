@@ -181,14 +181,8 @@ def _period(name: str, run: Run, record: RunRecord, first: int, last: int, *, ju
     p99 = percentiles(latencies, (99,), SECOND_BITS)[0] if latencies else None
     judgement = None
     if judged:
-        seen = observe(part)
         with contextlib.suppress(BadInput):  # fewer than two hosts
-            judgement = judge(
-                seen.counts,
-                windows=seen.windows,
-                presence=seen.presence,
-                settle=seen.settle,
-            )
+            judgement = judge(observe(part))
     counts = {host.hostname: host.requests for host in part.hosts if host.hostname}
     failures = sum(row.requests for row in part.timeline if is_failure(row.status))
     return Period(name, first, last, dict(sorted(counts.items())), failures, p99, judgement)

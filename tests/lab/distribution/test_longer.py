@@ -9,7 +9,8 @@ from lab.distribution.goodness import ALPHA, holm
 from lab.distribution.intervals import coarse, partition
 from lab.distribution.judgement import LongerRun, analyse, judge, longer_run
 from lab.distribution.presence import constant_exposure
-from lab.records.observations import Integers, Observations, Windows
+from lab.records.observations import Integers, Windows
+from tests.lab.distribution.observed import counted
 
 SHARES = np.full(3, 1 / 3)
 
@@ -26,7 +27,7 @@ def asked(table: Integers) -> LongerRun:
     assert parts is not None
     tests = {"stays": parts.p_stays, "drifts": parts.p_trend}
     shown = {what for what, found in zip(tests, holm(list(tests.values())), strict=True) if found <= ALPHA}
-    judgement = judge(dict(zip("abc", table.sum(axis=0).tolist(), strict=True)), windows=windows_of(table))
+    judgement = judge(counted(dict(zip("abc", table.sum(axis=0).tolist(), strict=True)), windows=windows_of(table)))
     answer = longer_run(exposure, parts, judgement.one_of(len(tests)), shown)
     assert answer is not None
     return answer
@@ -98,11 +99,14 @@ def test_sticky_connections_spread_more_and_nothing_lasts() -> None:
 def test_without_windows_it_cannot_be_told() -> None:
     exposure = constant_exposure(np.array([1183, 1115, 1253]), SHARES)
     assert partition(exposure) is None
-    answer = longer_run(exposure, None, judge({"a": 1183, "b": 1115, "c": 1253}).one_of(2), set())
+    answer = longer_run(exposure, None, judge(counted({"a": 1183, "b": 1115, "c": 1253})).one_of(2), set())
     assert answer is not None
     assert (answer.answer, answer.parts) == ("unknown", None)
     assert answer.skew == pytest.approx(0.0476, abs=5e-5)
-    assert longer_run(constant_exposure(np.array([0, 0]), np.ones(2)), None, judge({"a": 0, "b": 0}), set()) is None
+    assert (
+        longer_run(constant_exposure(np.array([0, 0]), np.ones(2)), None, judge(counted({"a": 0, "b": 0})), set())
+        is None
+    )
 
 
 def test_coarse_windows_hold_everything_and_enough() -> None:
@@ -123,7 +127,7 @@ def test_the_evidence_takes_more_requests_than_a_longer_run_where_the_windows_ar
     """As the overdispersion between 12 windows is known less well than that between the 32 of a longer run."""
     table = chance(np.random.default_rng(5), [1 / 3] * 3, windows)
     counts = dict(zip("abc", table.sum(axis=0).tolist(), strict=True))
-    found = analyse(Observations("run", "run", windows, counts, windows=windows_of(table)))
+    found = analyse(counted(counts, windows=windows_of(table)))
 
     assert found.longer_run is not None
     assert found.judgement.requests_needed / found.longer_run.requests_needed == pytest.approx(ratio, abs=0.005)

@@ -6,7 +6,8 @@ import pytest
 from lab.distribution.judgement import analyse, judge
 from lab.distribution.presence import exposure_over
 from lab.errors import BadInput
-from lab.records.observations import Integers, Observations, SequenceCounter, WindowCounter, Windows
+from lab.records.observations import Integers, SequenceCounter, WindowCounter, Windows
+from tests.lab.distribution.observed import counted
 
 
 def by_second(hosts: Integers, per_second: int = 50, size: int | None = None) -> Windows:
@@ -25,7 +26,7 @@ def replaced_half_way(rng: np.random.Generator, requests: int, share: tuple[floa
 
 def p_values(hosts: Integers, windows: Windows) -> tuple[float, float]:
     counts = np.bincount(hosts, minlength=windows.counts.shape[1])
-    judgement = judge({f"host-{i}": int(n) for i, n in enumerate(counts)}, windows=windows)
+    judgement = judge(counted({f"host-{i}": int(n) for i, n in enumerate(counts)}, windows=windows))
     return judgement.p_value, judgement.p_value_lower
 
 
@@ -48,7 +49,7 @@ def test_a_replaced_host_is_judged_over_its_own_time() -> None:
     assert exposure_over(np.bincount(hosts), np.ones(4), by_second(hosts), settle=0.0).left_out == 100
     assert exposure.counts.sum() + exposure.left_out == 6_000
     counts_alone = {f"host-{i}": int(n) for i, n in enumerate(np.bincount(hosts))}
-    assert judge(counts_alone).p_value < 1e-6
+    assert judge(counted(counts_alone)).p_value < 1e-6
     assert p_values(hosts, by_second(hosts))[0] > 0.05
 
 
@@ -90,20 +91,20 @@ def test_a_sticky_order_is_not_taken_for_hosts_that_come_and_go() -> None:
 def test_a_host_that_never_answered_was_there() -> None:
     hosts = np.random.default_rng(5).integers(0, 2, 500)
     windows = by_second(hosts)
-    assert judge({"a": 250, "b": 250, "c": 0}, windows=windows).p_value < 1e-4
-    assert judge({"a": 250, "b": 250}, weights={"c": 1}, windows=windows).hosts == 3
+    assert judge(counted({"a": 250, "b": 250, "c": 0}, windows=windows)).p_value < 1e-4
+    assert analyse(counted({"a": 250, "b": 250}, windows=windows), weights={"c": 1}).judgement.hosts == 3
 
 
 def test_one_host_at_a_time_is_nothing_to_compare() -> None:
     windows = by_second(np.repeat([0, 1], 3_000))
     with pytest.raises(BadInput, match="no two hosts were there at the same time"):
-        judge({"a": 3_000, "b": 3_000}, windows=windows)
+        judge(counted({"a": 3_000, "b": 3_000}, windows=windows))
 
 
 def test_the_analysis_says_who_came_and_went() -> None:
     hosts = replaced_half_way(np.random.default_rng(6), 6_000)
     counts = {f"host-{i}": int(n) for i, n in enumerate(np.bincount(hosts))}
-    analysis = analyse(Observations("run", "a run", 1, counts, windows=by_second(hosts)))
+    analysis = analyse(counted(counts, windows=by_second(hosts)))
     assert [(share.host, share.joined, share.left) for share in analysis.shares][2:] == [
         ("host-2", False, True),
         ("host-3", True, False),
@@ -117,10 +118,9 @@ def test_records_of_who_was_there_win_over_the_answers() -> None:
     hosts = replaced_half_way(np.random.default_rng(7), 6_000)
     counts = {f"host-{i}": int(n) for i, n in enumerate(np.bincount(hosts))}
     begin = 1_764_000_000
-    there = judge(counts, windows=by_second(hosts), presence={"host-3": (None, None)})
-    known = judge(
-        counts, windows=by_second(hosts), presence={"host-2": (None, begin + 60.4), "host-3": (begin + 58.2, None)}
-    )
+    there = judge(counted(counts, windows=by_second(hosts), presence={"host-3": (None, None)}))
+    presence = {"host-2": (None, begin + 60.4), "host-3": (begin + 58.2, None)}
+    known = judge(counted(counts, windows=by_second(hosts), presence=presence))
     assert there.p_value < 1e-6
     assert known.p_value > 0.01
     # Of 50 a second: from the arrival at 58.2, or the first answer at 60, to 5 s after the first answer or departure.
@@ -129,4 +129,4 @@ def test_records_of_who_was_there_win_over_the_answers() -> None:
 
 def test_a_settle_time_that_cannot_be() -> None:
     with pytest.raises(BadInput, match="a settle time of -1 s"):
-        judge({"a": 1, "b": 1}, settle=-1)
+        analyse(counted({"a": 1, "b": 1}), settle=-1)

@@ -26,6 +26,7 @@ from lab.experiments.figures import figures
 from lab.experiments.findings import Findings
 from lab.experiments.study import read_measured, read_study, rows
 from lab.records.answers import read
+from lab.records.observations import Observations
 from load.results import read_run
 
 HERE = Path(__file__).parent
@@ -93,7 +94,7 @@ def distribution() -> Any:
             "longer_run": analysis.longer_run and asdict(analysis.longer_run),
         }
     counts = {"a": 1183, "b": 1115, "c": 1253}
-    return {**found, "first run": {"judgement": _judged(judge(counts))}}
+    return {**found, "first run": {"judgement": _judged(judge(Observations("counts", "counts", 3, counts)))}}
 
 
 def simulate() -> Any:
