@@ -107,15 +107,15 @@ def compare(first: Study, second: Study) -> list[Comparison]:
 def _of_one(study: Study) -> list[Row]:
     """Its rows, without what passed by the load balancer of another stack than that of the same experiment without one.
 
-    Raises BadInput: runs at one setting are of services that end in other ways.
+    Raises BadInput: runs at one setting are of several services, or of some that end in other ways.
     """
     found = rows(study.measured)
     alone = {row.experiment.name for row in found if row.arm == DIRECT and not row.beside}
     kept = [row for row in found if not row.beside or row.experiment.name not in alone]
     if len({(row.experiment.name, row.arm, tuple(row.parameters.items())) for row in kept}) < len(kept):
         raise BadInput(
-            f"{study.folder} has runs of services that end in other ways at the same setting: compare the studies of "
-            "one service each."
+            f"{study.folder} has runs of several services, or of some that end in other ways, at the same setting: "
+            "compare the studies of one service each."
         )
     return kept
 

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lab.errors import BadInput
-from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, EXPERIMENTS, GATEWAY, LOAD_BALANCER, Experiment
+from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, EXPERIMENTS, GATEWAY, LOAD_BALANCER, UPSTREAM, Experiment
 from lab.experiments.figures import FIGURES, figures
 from lab.experiments.findings import Findings, Flaw, find
 from lab.records.run import STUDY, RunRecord, StudyRecord, read_folder, read_study_record, record_of
@@ -59,6 +59,12 @@ class Measured:
     def parameters(self) -> Mapping[str, float]:
         """What was swept, and where in the sweep this is."""
         return self.record.experiment.parameters
+
+    @property
+    def hop(self) -> str:
+        """The service whose tasks these are, where it calls another; GATEWAY: those that the gateway reaches."""
+        hop = self.record.experiment.hop
+        return GATEWAY if hop == UPSTREAM else hop
 
     @property
     def repeat(self) -> int:
@@ -124,7 +130,7 @@ class Row:
     drain: float | None = None  # `drain_seconds` of the service, where they are known
     ending: Ending | None = None
     beside: bool = False  # whether it passed by the load balancer of its stack
-    hop: str = GATEWAY
+    hop: str = GATEWAY  # as of Measured
     folder: Path | None = None  # of the first of its runs
 
     @property
@@ -159,7 +165,7 @@ def rows(measured: Sequence[Measured]) -> list[Row]:
     grouped: dict[tuple[object, ...], list[Measured]] = {}
     for each, arm in beside_each_other(measured):
         setting = tuple(sorted(each.parameters.items()))
-        key = each.name, each.record.experiment.hop, setting, each.drain, each.ending, LOAD_BALANCER in each.runs, arm
+        key = each.name, each.hop, setting, each.drain, each.ending, LOAD_BALANCER in each.runs, arm
         grouped.setdefault(key, []).append(each)
     found = [row_of(own, str(key[-1])) for key, own in grouped.items()]
     order = list(EXPERIMENTS)
@@ -179,7 +185,7 @@ def row_of(repeats: Sequence[Measured], arm: str) -> Row:
         first.drain,
         first.ending,
         beside=arm == DIRECT and LOAD_BALANCER in first.runs,
-        hop=first.record.experiment.hop,
+        hop=first.hop,
         folder=first.folder,
     )
 
@@ -238,7 +244,7 @@ def _of_one_service(measured: Sequence[Measured]) -> tuple[Measured, ...]:
     """With what planned stops showed told of the other runs at the same setting too, where the stops agree."""
 
     def key(each: Measured) -> tuple[object, ...]:
-        return each.record.experiment.hop, each.drain, LOAD_BALANCER in each.runs
+        return each.hop, each.drain, LOAD_BALANCER in each.runs
 
     seen: dict[tuple[object, ...], set[Ending]] = {}
     for each in measured:

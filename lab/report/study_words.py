@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lab.experiments.catalogue import DIRECT, GATEWAY, UPSTREAM, Experiment
+from lab.experiments.catalogue import DIRECT, GATEWAY, Experiment
 from lab.experiments.findings import Findings
 from lab.experiments.study import Ending, Measured, Row, Study
 from lab.report.run_words import SERVE_ON, flaw_of, spared, throttled
@@ -193,8 +193,7 @@ def not_followed(measured: Sequence[Measured]) -> str:
 
 def column(row: Row) -> str:
     """The way to the tasks, what the application does on SIGTERM, and what else was swept."""
-    of_it = row.arm == DIRECT and row.hop not in (GATEWAY, UPSTREAM)
-    told = [f"tasks of {row.hop}" if of_it else WAYS[row.arm]]
+    told = [f"tasks of {row.hop}" if row.arm == DIRECT and row.hop != GATEWAY else WAYS[row.arm]]
     if row.beside:
         told[0] += ON_ONE
     if row.ending or row.drain or DRAIN in row.parameters:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from lab.errors import BadInput
 from lab.experiments.compare import compare
 from lab.experiments.study import Study, read_measured, read_studies, read_study, write_study
 from lab.report.answers import comparison_page
@@ -364,6 +365,25 @@ def test_services_that_follow_their_drain_and_that_do_not_are_not_one_column(tmp
         cells = [cell for row in table.rows for cell in row[1:] if cell != "-"]
         assert len(matrix.rows) == len(set(matrix.links)) == len(cells)
         assert "A service ended at once, though drain_seconds was 20: it does not follow DRAIN_SECONDS." in _said(made)
+
+
+def test_the_tasks_of_another_service_are_a_row_and_a_column_of_their_own(tmp_path: Path) -> None:
+    """Those that the gateway reaches are the same ones whether or not another service calls them meanwhile."""
+    runs = []
+    for hop in ("gateway", "upstream", "caller"):
+        runs.append(write_run(tmp_path / hop, np.random.default_rng(22), lingers=2.0))
+        record = json.loads((runs[-1] / "run.json").read_text())
+        record["experiment"]["hop"] = hop
+        (runs[-1] / "run.json").write_text(json.dumps(record))
+    (tmp_path / "study").mkdir()
+    study = write_study(tmp_path / "study", runs, {})
+    (table,) = [part for part in table_page([study]).parts if isinstance(part, Table)]
+    (matrix, *_) = [part for part in study_page(study).parts if isinstance(part, Table)]
+
+    assert [head.partition(",")[0] for head in table.head[1:]] == ["no load balancer", "tasks of caller"]
+    assert len(matrix.rows) == 2
+    with pytest.raises(BadInput, match="has runs of several services, or of some that end in other ways, at the same"):
+        compare(study, study)
 
 
 def test_a_crash_alone_tells_nothing_of_the_drain(tmp_path: Path) -> None:
