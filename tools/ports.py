@@ -29,5 +29,18 @@ def trouble(name: str, port: str) -> str:
     return ""
 
 
+def wanted_twice(words: list[str]) -> list[str]:
+    """A sentence for each port that two settings come to."""
+    names: dict[str, list[str]] = {}
+    for name, _, port in (word.partition("=") for word in words):
+        names.setdefault(port, []).append(name)
+    return [
+        f"Port {port} is wanted twice, by {' and '.join(own)}: give each its own (`make compare` takes the next too)."
+        for port, own in names.items()
+        if len(own) > 1
+    ]
+
+
 if __name__ == "__main__":
-    sys.exit("\n".join(filter(None, (trouble(*word.split("=", 1)) for word in dict.fromkeys(sys.argv[1:])))) or 0)
+    words = list(dict.fromkeys(sys.argv[1:]))
+    sys.exit("\n".join(filter(None, [*(trouble(*word.split("=", 1)) for word in words), *wanted_twice(words)])) or 0)

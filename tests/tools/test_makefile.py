@@ -100,6 +100,16 @@ def test_a_port_that_is_taken_is_told_before_anything_else(target: str, setting:
     assert f"{setting}=PORT of make" in told[0]
 
 
+def test_ports_whose_next_ones_meet_are_told_before_anything_else() -> None:
+    gateway = free_port()
+    given = [f"GATEWAY_PORT={gateway}", f"AWS_PORT={gateway + 1}"]
+    done = subprocess.run(["make", "compare", *given], cwd=PROJECT, capture_output=True, text=True)
+
+    assert done.returncode == 2
+    assert f"Port {gateway + 1} is wanted twice, by AWS_PORT and GATEWAY_PORT: give each its own" in done.stderr
+    assert done.stdout == ""
+
+
 @pytest.mark.parametrize("target", ["run", "compare"])
 def test_a_port_that_is_none_is_refused_before_anything_else(target: str) -> None:
     done = subprocess.run(
