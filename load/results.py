@@ -52,7 +52,6 @@ __all__ = [
     "percentiles",
     "read_meta",
     "read_run",
-    "remove_latency",
     "update_meta",
     "write_hosts",
     "write_latency",
@@ -165,12 +164,6 @@ def write_timeline(path: Path, rows: Iterable[TimelineRow]) -> None:
 def write_latency(path: Path, rows: Iterable[LatencyRow]) -> None:
     """Write latency.csv. Raises ResultsUnwritable."""
     _replace(path / LATENCY, csv_of([LatencyRow._fields, *rows]))
-
-
-def remove_latency(path: Path) -> None:
-    """Remove latency.csv, where what it had is not known. Raises ResultsUnwritable."""
-    with _writing(path / LATENCY):
-        (path / LATENCY).unlink(missing_ok=True)
 
 
 def append_timeline(path: Path, rows: Iterable[TimelineRow]) -> None:

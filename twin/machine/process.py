@@ -93,10 +93,6 @@ class Processes:
     def __len__(self) -> int:
         return len(self._running)
 
-    @property
-    def watchdog_pid(self) -> int | None:
-        return self._watchdog.pid if self._watchdog else None
-
     async def start(self) -> None:
         """Start the watchdog; children can be spawned from then on."""
         await self._start_watchdog()

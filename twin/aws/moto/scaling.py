@@ -32,7 +32,6 @@ from twin.parameters import Parameters
 __all__ = ["Scaling"]
 
 _TICK = 1.0  # seconds
-_CAPACITIES = ("MinCapacity", "MaxCapacity")
 _DIMENSION = "ecs:service:DesiredCount"
 _IDLE = "no alarm has it as its action, so it scales nothing"
 _OTHER = "the twin scales services of ECS alone"
