@@ -134,11 +134,9 @@ def _nothing_in_common(first: Study, second: Study) -> str:
         told.append(f"{study.folder}: {', '.join(dict.fromkeys(filter(None, settings))) or 'nothing swept'} ({ways})")
     return (
         f"{both} have {', '.join(names)} in common, but at no setting and way that both have: {'; '.join(told)}. "
-        f"`lab table` sets them beside each other; {_BY_SETTING}."
+        "`lab table` sets them beside each other; to compare one setting, run it as a study of its own, or make one of "
+        "its runs with `lab report RUN...`."
     )
-
-
-_BY_SETTING = "to compare one setting, run it as a study of its own, or make one of its runs with `lab report RUN...`"
 
 
 def compare_ways(study: Study) -> list[Comparison]:

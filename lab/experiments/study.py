@@ -160,13 +160,21 @@ class Row:
 def rows(measured: Sequence[Measured]) -> list[Row]:
     """The matrix: experiments in the order of their table, of each the ways with a load balancer last, and settings.
 
-    What is in it is what `beside_each_other` has. Runs that ended in other ways are in rows of their own.
+    Runs that say nothing of their experiment are in none; those that ended in other ways are in rows of their own.
+
+    What passed by the load balancer of a stack that has one is left out of planned events where a stack without one
+    is there: its tasks are kept for the target group's deregistration delay, so that it is no measurement of going
+    without. A task that crashes is not kept.
     """
+    is_alone = any(LOAD_BALANCER not in each.runs for each in measured)
     grouped: dict[tuple[object, ...], list[Measured]] = {}
-    for each, arm in beside_each_other(measured):
-        setting = tuple(sorted(each.parameters.items()))
-        key = each.name, each.hop, setting, each.drain, each.ending, LOAD_BALANCER in each.runs, arm
-        grouped.setdefault(key, []).append(each)
+    for each in measured:
+        setting, has_both = tuple(sorted(each.parameters.items())), LOAD_BALANCER in each.runs
+        for arm, findings in each.findings.items():
+            is_kept = is_alone and arm == DIRECT and has_both and not findings.experiment.unwarned
+            if not each.flaw and not is_kept:
+                key = each.name, each.hop, setting, each.drain, each.ending, has_both, arm
+                grouped.setdefault(key, []).append(each)
     found = [row_of(own, str(key[-1])) for key, own in grouped.items()]
     order = list(EXPERIMENTS)
     return sorted(found, key=lambda row: (order.index(row.experiment.name), row.arm == LOAD_BALANCER, row.beside))
@@ -188,21 +196,6 @@ def row_of(repeats: Sequence[Measured], arm: str) -> Row:
         hop=first.hop,
         folder=first.folder,
     )
-
-
-def beside_each_other(measured: Sequence[Measured]) -> Iterator[tuple[Measured, str]]:
-    """Runs that say something of their experiment, with each way.
-
-    What passed by the load balancer of a stack that has one is left out of planned events where a stack without one
-    is there: its tasks are kept for the target group's deregistration delay, so that it is no measurement of going
-    without. A task that crashes is not kept.
-    """
-    is_alone = any(LOAD_BALANCER not in each.runs for each in measured)
-    for each in measured:
-        for arm, findings in each.findings.items():
-            is_kept = is_alone and arm == DIRECT and LOAD_BALANCER in each.runs and not findings.experiment.unwarned
-            if not each.flaw and not is_kept:
-                yield each, arm
 
 
 def _spreads(found: Sequence[Findings]) -> dict[str, Spread]:
