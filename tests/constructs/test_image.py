@@ -77,7 +77,11 @@ def ecr(tmp_path: Path) -> Callable[[str], tuple[StandIns, subprocess.CompletedP
         tools = StandIns(tmp_path / "bin")
         tools.add(
             "aws",
-            f'case "$*" in *describe-images*) echo "{marks}" ;; *batch-get-image*) echo \'{{"layers": []}}\' ;; esac',
+            f"""case "$*" in
+            *describe-images*) echo "{marks}" ;;
+            *images*.imageManifestMediaType*oci.image*) echo application/vnd.oci.image.manifest.v1+json ;;
+            *batch-get-image*imageManifest*oci.image.manifest*) echo '{{"layers": []}}' ;;
+            esac""",
         )
         tools.add("date", "echo 20261128T120000Z")
         given = {name: ENVIRONMENT[name] for name in ("REPOSITORY_NAME", "TAG", "AWS_REGION")}
@@ -110,7 +114,10 @@ def test_the_image_that_runs_and_the_one_before_it_have_a_mark(ecr: Mark, marks:
     assert done.returncode == 0, done.stderr
     calls = [call for call in tools.calls() if call.startswith("aws")]
     (put,) = [call for call in calls if "put-image" in call]
-    assert f'--image-manifest {{"layers": []}} --image-tag deployed-20261128T120000Z-{TAG}' in put
+    assert (
+        '--image-manifest {"layers": []} --image-manifest-media-type application/vnd.oci.image.manifest.v1+json'
+        f" --image-tag deployed-20261128T120000Z-{TAG}"
+    ) in put
     assert [call.split("imageTag=")[1].split()[0] for call in calls if "batch-delete-image" in call] == removed
 
 

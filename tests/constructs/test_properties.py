@@ -50,12 +50,13 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
             f"arn:aws:ssm:{region}:{account}:parameter/name",
         )
     )
+    vpc_cidr = draw(st.sampled_from(("10.0.0.0/16", "192.168.4.0/24", "172.16.0.0/20")))
     chosen: dict[str, Any] = {
         "name": draw(st.from_regex(r"(?!sg-|internal-)[a-z][a-z0-9-]{1,22}[a-z0-9]", fullmatch=True)),
         "region": region,
         "tags": draw(st.dictionaries(WORD, WORD, max_size=2)),
         "state_bucket": draw(st.sampled_from(("", "states"))),
-        "vpc_cidr": draw(st.sampled_from(("10.0.0.0/16", "192.168.4.0/24", "172.16.0.0/20"))),
+        "vpc_cidr": vpc_cidr,
         "az_count": draw(st.integers(2, len(letters(region)))),
         "image_uri": draw(st.sampled_from(("", f"{account}.dkr.ecr.{region}.amazonaws.com/team/probe:1"))),
         "desired_count": count,
@@ -93,7 +94,7 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
         "authorization": draw(st.sampled_from(("NONE", "AWS_IAM"))),
         "cors_origins": draw(st.sampled_from(((), ("*",), ("https://example.com",)))),
         "throttle_rate": draw(st.integers(1, 100_000)),
-        "comparison": draw(st.booleans()),
+        "comparison": draw(st.booleans()) and not vpc_cidr.endswith("/24"),
         "autoscaling": draw(st.sampled_from(("off", "cpu", "requests"))),
         "autoscaling_minimum": low,
         "autoscaling_maximum": high,

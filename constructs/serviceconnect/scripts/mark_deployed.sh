@@ -32,8 +32,18 @@ case $newest in
 deployed-*-"$TAG") exit 0 ;;
 esac
 
-manifest=$(ecr batch-get-image --image-ids "imageTag=$TAG" --query 'images[0].imageManifest')
-ecr put-image --image-manifest "$manifest" --image-tag "deployed-$(date -u +%Y%m%dT%H%M%SZ)-$TAG" --query 'image.imageId.imageTag'
+# ECR converts what the caller has not said that it accepts, which would be another image, and a manifest of OCI's need not
+# name its type, which PutImage then has to.
+# https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImage.html
+image() {
+    of=application/vnd
+    ecr batch-get-image --image-ids "imageTag=$TAG" --query "images[0].$1" --accepted-media-types \
+        $of.docker.distribution.manifest.v2+json $of.oci.image.manifest.v1+json \
+        $of.docker.distribution.manifest.list.v2+json $of.oci.image.index.v1+json
+}
+manifest=$(image imageManifest)
+kind=$(image imageManifestMediaType)
+ecr put-image --image-manifest "$manifest" --image-manifest-media-type "$kind" --image-tag "deployed-$(date -u +%Y%m%dT%H%M%SZ)-$TAG" --query 'image.imageId.imageTag'
 for mark in $marks; do
     # Of an image with another tag this takes away the mark, and leaves the image.
     [ "$mark" = "$newest" ] || [ "$mark" = None ] || ecr batch-delete-image --image-ids "imageTag=$mark" --query 'failures'
