@@ -58,11 +58,11 @@ def bucket_of(milliseconds: float) -> int:
     return bucket
 
 
-def coarser(buckets: Mapping[int, int], bits: int = SECOND_BITS) -> dict[int, int]:
-    """The same counts in fewer buckets, of `bits` significant bits."""
+def coarser(buckets: Mapping[int, int]) -> dict[int, int]:
+    """The same counts in fewer buckets, of SECOND_BITS significant bits."""
     fewer: dict[int, int] = {}
     for bucket, count in buckets.items():
-        excess = max(0, bucket.bit_length() - bits)
+        excess = max(0, bucket.bit_length() - SECOND_BITS)
         edge = bucket >> excess << excess
         fewer[edge] = fewer.get(edge, 0) + count
     return fewer

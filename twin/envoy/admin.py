@@ -20,6 +20,7 @@ __all__ = ["Admin"]
 
 _POLL = 0.005  # seconds
 _TIMEOUT = 5.0  # seconds for an answer
+_READY_WITHIN = 10.0  # seconds
 
 
 class Admin:
@@ -30,14 +31,14 @@ class Admin:
         self._address_file = address_file
         self._address = ""
 
-    async def ready(self, timeout: float = 10.0) -> None:
+    async def ready(self) -> None:
         """Wait until Envoy serves.
 
         Raises:
-            StartFailed: it has exited, or does not serve after *timeout* seconds.
+            StartFailed: it has exited, or does not serve in time.
         """
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(_READY_WITHIN):
                 while self._process.returncode is None:
                     if await self.request("GET", "/ready") == (200, b"LIVE\n"):
                         return
@@ -52,8 +53,7 @@ class Admin:
 
     async def json(self, path: str) -> dict[str, Any]:
         """What Envoy answers at *path*; empty if it does not answer."""
-        status, body = await self.request("GET", path)
-        return dict(json.loads(body)) if status == 200 else {}
+        return dict(json.loads(await self.text(path) or "{}"))
 
     async def text(self, path: str) -> str:
         """What Envoy answers at *path*; empty if it does not answer."""

@@ -16,10 +16,10 @@ import time
 PATIENCE = 1.0  # seconds between SIGTERM and SIGKILL: no request can come any more, so there is nothing to drain for
 
 
-def end_groups(groups: set[int], patience: float = PATIENCE) -> None:
-    """Send SIGTERM to each process group, and SIGKILL to those that live *patience* seconds later."""
+def end_groups(groups: set[int]) -> None:
+    """Send SIGTERM to each process group, and SIGKILL to those that live PATIENCE seconds later."""
     remaining = {group for group in groups if _signal(group, signal.SIGTERM)}
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + PATIENCE
     while remaining and time.monotonic() < deadline:
         time.sleep(0.02)  # process groups are not our children: there is nothing to wait on
         remaining = {group for group in remaining if _signal(group, 0)}
