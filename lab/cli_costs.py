@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from lab.cli import PLAIN, Json, print_page
+from lab.costs.prices import PRICE_FILE
 from lab.costs.scenario import OPTIONS, Scenario
 from lab.errors import BadInput
 
@@ -19,7 +20,7 @@ app = typer.Typer(
     add_completion=False,
     **PLAIN,
 )
-_PRICES = typer.Option(None, help="Price file. Default: the one that comes with the lab.")
+_PRICES = typer.Option(PRICE_FILE, help="Price file. Default: the one that comes with the lab.", show_default=False)
 
 
 def _with_inputs(command: Callable[..., None]) -> Callable[..., None]:
@@ -63,7 +64,7 @@ def costs(
     every_way: bool = typer.Option(
         False, "--all", help="Every way, not only those of the question; --json and --csv have them anyway."
     ),
-    prices: Path | None = _PRICES,
+    prices: Path = _PRICES,
     as_json: Json = False,
     csv: bool = typer.Option(False, "--csv", help="Print one CSV row for each line of each bill."),
     pictures: Path | None = typer.Option(None, help="Folder to write the three pictures to, as SVG and PNG."),
@@ -76,7 +77,6 @@ def costs(
     if context.invoked_subcommand is not None:
         return
     from lab.costs.bill import way_named
-    from lab.costs.prices import PRICE_FILE
     from lab.costs.scenario import asked_rate, default_scenario, read_profile, scenario_of_run, with_options
     from lab.costs.study import Study
     from lab.costs.study import assume as apply
@@ -100,7 +100,7 @@ def costs(
     if profile is not None:
         scenario = scenario.replace(rates=read_profile(profile))
     scenario = with_options(scenario, inputs)
-    scenario, book = apply(assume or [], scenario, prices_of(scenario.region, prices or PRICE_FILE))
+    scenario, book = apply(assume or [], scenario, prices_of(scenario.region, prices))
     answer = Study(scenario, book, way)
     if way not in answer.ways:
         raise BadInput(
@@ -125,14 +125,13 @@ def update(
         help="Offer to fetch, such as AmazonECS. Repeatable. Default: all but AmazonEC2.",
     ),
     base_url: str | None = typer.Option(None, help="Another place of the files."),
-    prices: Path | None = _PRICES,
+    prices: Path = _PRICES,
     accept: bool = typer.Option(False, "--accept", help="Take prices that changed by more than half."),
 ) -> None:
     """Refresh the price file from AWS's public offer files; what was there is kept as history.
 
     AmazonEC2's offer file has hundreds of MB, and of that only the NAT gateway's price is used: --offer AmazonEC2.
     """
-    from lab.costs.prices import PRICE_FILE
     from lab.costs.scenario import with_options
     from lab.costs.update import LISTINGS, OFFERS_BY_DEFAULT, from_files, update_prices
     from lab.report.costs import change_in_words
@@ -144,5 +143,5 @@ def update(
         )
     with_options(Scenario(), {"region": region})
     files, offers = from_files(region, base_url or ""), set(offer or OFFERS_BY_DEFAULT)
-    for change in update_prices(prices or PRICE_FILE, region, files, offers, accept):
+    for change in update_prices(prices, region, files, offers, accept):
         print(change_in_words(change))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -77,7 +78,8 @@ def _bars(study: Study, axes: Axes) -> None:
 
 def _by_rate(study: Study, axes: Axes) -> None:
     points = [(point, point.at, f"{point.at:,.1f}/s") for point in study.rates]
-    _curves(study, axes, _log_space(0.1, 1000.0), lambda rate: study.scenario.at_rate(Decimal(rate)), points)
+    rates = np.geomspace(0.1, 1000.0, POINTS).tolist()
+    _curves(study, axes, rates, lambda rate: study.scenario.at_rate(Decimal(rate)), points)
     axes.set_xlabel("requests/s (points: where service-connect costs the same)")
     size = rounded(study.scenario.response_bytes / KB)
     axes.set_title(
@@ -88,7 +90,7 @@ def _by_rate(study: Study, axes: Axes) -> None:
 def _by_size(study: Study, axes: Axes) -> None:
     # Either side of every step, so that a step is drawn upright.
     steps = [step * 512 * beside for step in range(1, 20) for beside in (1, 1 + 1e-9)]
-    sizes = sorted([*_log_space(0.1, 10_240.0), *steps])
+    sizes = sorted([*np.geomspace(0.1, 10_240.0, POINTS).tolist(), *steps])
     points = [(point, point.at / KB, f"{point.at / KB:,.0f} KB") for point in study.sizes]
     _curves(study, axes, sizes, lambda size: study.scenario.replace(response_bytes=Decimal(size) * KB), points)
     axes.set_xlabel("KB of a response, at most 10 MB (points: where service-connect costs the same)")
@@ -133,10 +135,6 @@ def _curves(
     axes.yaxis.set_major_formatter(lambda usd, _: f"{usd:+,.0f}" if usd else "0")
     axes.margins(x=0.02)
     axes.grid(alpha=0.25)
-
-
-def _log_space(low: float, high: float) -> list[float]:
-    return [low * (high / low) ** (step / (POINTS - 1)) for step in range(POINTS)]
 
 
 def _rate(scenario: Scenario) -> str:
