@@ -49,6 +49,7 @@ __all__ = [
     "create_run",
     "is_failure",
     "is_known_format",
+    "make_folder",
     "percentiles",
     "read_meta",
     "read_run",
@@ -112,7 +113,7 @@ def create_run(path: Path | None = None, root: Path = Path("results")) -> Path:
     refused. Raises ResultsUnwritable.
     """
     if path is None:
-        path = _make_folder(root)
+        path = make_folder(root)
     else:
         with _writing(path):
             taken = [name for name in (HOSTS, TIMELINE) if (path / name).exists()]
@@ -127,18 +128,24 @@ def create_run(path: Path | None = None, root: Path = Path("results")) -> Path:
     return path
 
 
-def _make_folder(root: Path) -> Path:
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+def make_folder(root: Path, name: str = "", option: str = "--results-dir") -> Path:
+    """A new folder under `root`: <UTC time>, with -`name` if there is one, and with -2, -3, ... where that is taken.
+
+    `option` is the one that names another root. Raises ResultsUnwritable, also where nothing can be written into it.
+    """
+    stem = "-".join(filter(None, (time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()), name)))
     number = 1
-    with _writing(root):
+    with _writing(root, option):
         root.mkdir(parents=True, exist_ok=True)
         while True:
-            path = root / (stamp if number == 1 else f"{stamp}-{number}")
+            path = root / (stem if number == 1 else f"{stem}-{number}")
             try:
                 path.mkdir()
             except FileExistsError:
                 number += 1
             else:
+                (path / "probe").write_bytes(b"\n")  # a full disk makes folders, but writes nothing
+                (path / "probe").unlink()
                 return path
 
 
@@ -328,13 +335,13 @@ def _replace(file: Path, text: str) -> None:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _writing(path: Path, option: str = "--results-dir") -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise ResultsUnwritable(
             f"The results cannot be written to {path} ({_reason(error)}); free some space or name another folder "
-            "with --results-dir."
+            f"with {option}."
         ) from None
 
 

@@ -21,13 +21,13 @@ from rich.console import Console
 from lab.errors import BadInput, LabError, NoAnswers
 from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, GATEWAY, LOAD_BALANCER, UPSTREAM, Experiment
 from lab.experiments.findings import flaw_of
-from lab.records.run import Fault, RunRecord, record_in
+from lab.records.run import Fault, RunRecord, loaded, record_in
 from lab.report.terminal import Progress
 from lab.runner.actions import ACTIONS, Bench, Setting, by_task, parameters, task_revision, task_settings
 from lab.runner.load import Load, Plan, stop
 from lab.runner.service import EcsService, ServiceState, Watch
 from lab.runner.target import Target, TwinControl
-from load.results import update_meta
+from load.results import make_folder, update_meta
 
 _STABLE_WITHIN = {True: 180.0, False: 1800.0}  # seconds, on a twin and on AWS
 _SILENT = 2.0  # seconds of a wait that need no word
@@ -351,23 +351,7 @@ def new_folder(root: Path, name: str) -> Path:
 
     Raises BadInput: it cannot be made or written.
     """
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    number = 1
-    while True:
-        folder = root / (f"{stamp}-{name}" if number == 1 else f"{stamp}-{name}-{number}")
-        try:
-            folder.mkdir(parents=True)
-            (folder / "probe").write_bytes(b"\n")  # a full disk makes folders, but writes nothing
-            (folder / "probe").unlink()
-        except FileExistsError:
-            number += 1
-        except OSError as error:
-            raise BadInput(
-                f"The results cannot be written to {folder} ({(error.strerror or str(error)).lower()}): "
-                "free some space, or name another folder with --results."
-            ) from None
-        else:
-            return folder
+    return loaded(lambda path: make_folder(path, name, "--results"), root)
 
 
 class Terminated(KeyboardInterrupt):

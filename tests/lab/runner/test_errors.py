@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +17,7 @@ from lab.errors import BadInput, Missing, NoAnswers
 from lab.experiments.catalogue import EXPERIMENTS
 from lab.runner.load import Load, Plan, Seen, stop
 from lab.runner.service import EcsService
-from lab.runner.session import _Run
+from lab.runner.session import _Run, new_folder
 from lab.runner.target import Target
 from tests.command import Command
 from tests.twin.running import wait_until
@@ -215,3 +216,13 @@ def test_the_rate_leaves_out_the_seconds_that_the_load_has_cut_off() -> None:
     seen.add(17, "a", 200, 100)
     seen.add(18, "a", 200, 3)
     assert seen.rate == (100 + 100 + 5 + 0 + 100) / 5
+
+
+def test_folders_of_one_name_are_never_taken_twice_and_one_that_cannot_be_names_the_option(tmp_path: Path) -> None:
+    first, second = (new_folder(tmp_path, "stop-task") for _ in range(2))
+    assert first != second
+    assert all(re.fullmatch(r"\d{8}T\d{6}Z-stop-task(-2)?", path.name) for path in (first, second))
+    assert list(first.iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match=r"cannot be written to .*file \(file exists\); .* with --results\.$"):
+        new_folder(tmp_path / "file", "stop-task")
