@@ -243,9 +243,7 @@ class StateFolder:
         Raises:
             NotUp: none runs here, it has said nothing yet, or it is another user's.
         """
-        # Both take the longer to get here, the more others take of the machine.
-        patience = _BEGINS_WITHIN * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)) if may_begin else 0.0
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + (_BEGINS_WITHIN if may_begin else 0.0)
         while "pid" not in (running := self._told()):
             if time.monotonic() >= deadline:
                 raise self._not_up()
