@@ -21,6 +21,7 @@ from typer.core import TyperGroup
 from lab.distribution.gateway import Gateway, Policy
 from lab.errors import AnswerIsNo, BadInput, LabError
 from lab.experiments.catalogue import ALL, GATEWAY, UPSTREAM, chosen, fitting, require_duration
+from load.errors import LoadError
 
 if TYPE_CHECKING:
     from lab.distribution.judgement import Analysis
@@ -87,12 +88,12 @@ def _lab(
 
 
 def main() -> None:
-    """Run `lab`; a LabError becomes one sentence on stderr and its exit code."""
+    """Run `lab`; an error of the lab, or of the files of a load, becomes one sentence on stderr and its exit code."""
     # Short runs that make hundreds of thousands of objects: a tenth of their time goes to looking for cycles otherwise.
     gc.set_threshold(100_000, 20, 20)
     try:
         app()
-    except LabError as error:
+    except (LabError, LoadError) as error:
         print(f"lab: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
 

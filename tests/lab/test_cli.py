@@ -12,6 +12,7 @@ import pytest
 
 from lab.experiments.catalogue import EXPERIMENTS
 from lab.experiments.study import read_measured, read_study
+from load.errors import ResultsUnwritable
 from tests.command import Command
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -162,3 +163,16 @@ def test_help_does_not_wait_for_heavy_libraries() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_file_of_a_load_that_cannot_be_written_is_one_sentence(lab: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a full disk, where run.json is to have what was done."""
+
+    def full(*_: object) -> None:
+        raise ResultsUnwritable("The results cannot be written to x (no space left on device).")
+
+    monkeypatch.setattr("lab.experiments.study.read_studies", full)
+    assert lab("table", "x")[::2] == (
+        2,
+        "lab: The results cannot be written to x (no space left on device); free some space.\n",
+    )
