@@ -172,7 +172,5 @@ def test_a_file_of_a_load_that_cannot_be_written_is_one_sentence(lab: Command, m
         raise ResultsUnwritable("The results cannot be written to x (no space left on device).")
 
     monkeypatch.setattr("lab.experiments.study.read_studies", full)
-    assert lab("table", "x")[::2] == (
-        2,
-        "lab: The results cannot be written to x (no space left on device); free some space.\n",
-    )
+    code, _, err = lab("table", "x")
+    assert (code, err) == (2, "lab: The results cannot be written to x (no space left on device).\n")
