@@ -230,7 +230,8 @@ def _ending(measured: Measured) -> Ending | None:
     refused = found.refused_from_stop and drain > 1
     if refused or ran_on < _SLACK * drain:
         return Ending.AT_ONCE if refused or ran_on < _AT_ONCE else Ending.SOONER
-    return Ending.LATER if ran_on >= drain + _MUCH_LATER and not found.refused_from_stop else Ending.AS_SET
+    late = drain + _MUCH_LATER if drain else _AT_ONCE
+    return Ending.LATER if ran_on >= late and not found.refused_from_stop else Ending.AS_SET
 
 
 def _of_one_service(measured: Sequence[Measured]) -> tuple[Measured, ...]:

@@ -194,6 +194,8 @@ def _lossless_settings(matrix: Sequence[Row], names: Sequence[str], way: str) ->
     # A single run that lost nothing may have been lucky: no rule is made of those.
     repeated = all(row.runs > 1 for row in matrix)
     named = rule(names, lossless) if repeated and 0 < good < len(lossless) else ""
+    if not good and not all(row.failures for row in matrix):
+        return f"{way} of none of {len(lossless)} settings it is known that it lost no request"
     if not good:
         return f"{way} each of {len(lossless)} settings lost requests"
     return f"{way} {good} of {len(lossless)} settings lost no request{': ' if named else ''}{named}"
@@ -223,7 +225,7 @@ def _by_setting(matrix: Sequence[Row], names: Sequence[str]) -> str:
 
 
 def rule(names: Sequence[str], lossless: Mapping[tuple[float, ...], bool]) -> str:
-    """Such as `drain_seconds of 5 or more with discovery_ttl of 10 or less`; "" where no short rule says it all.
+    """Such as `drain_seconds of 5 to 20 with discovery_ttl of 0 to 10`; "" where no short rule says it all.
 
     lossless: whether a setting, the values of one or two *names*, lost nothing. The rule tells all that did, and there
     is none where a combination of values is missing.
@@ -269,8 +271,5 @@ def _stretch(name: str, values: Sequence[float], chosen: Sequence[float]) -> str
     low, high = chosen[0], chosen[-1]
     if len(chosen) == len(values):
         return f"every {name}"
-    if low == high:
-        return f"{name} {low:g}"
-    if high == values[-1]:
-        return f"{name} of {low:g} or more"
-    return f"{name} of {high:g} or less" if low == values[0] else f"{name} of {low:g} to {high:g}"
+    # Beyond what was tried nothing is known: no "or more".
+    return f"{name} {low:g}" if low == high else f"{name} of {low:g} to {high:g}"

@@ -22,6 +22,9 @@ _LEFT = {
     CLIENT_PROXY: "Cloud Map",
 }  # where each way looks for tasks
 
+# What a gateway or a proxy answers by itself. A framework may answer so too, without its host's name.
+_OF_A_GATEWAY = {429, 502, 503, 504}
+
 ON_THE_TWIN = "Measured on the twin, an emulation on one machine, in which what AWS does not document is assumed."
 
 BESIDE = (
@@ -53,10 +56,10 @@ def answer(findings: Mapping[str, Findings]) -> str:
     if flawed is not None:
         until = "" if flawed.flaw in _OF_ANOTHER else " until then"
         return f"{capital(flaw_of(flawed))}, so this run {_no_finding(flawed)}: {_failed(direct).lower()}{until}."
-    text = f"{_at_least(direct)} {direct.experiment.when}"
+    text = f"{_at_least(direct)} {direct.experiment.when}{_before(direct)}"
     for arm, way in {LOAD_BALANCER: "through a load balancer", CLIENT_PROXY: THROUGH[CLIENT_PROXY]}.items():
         if beside := findings.get(arm):
-            text += f"; {way} {uncapital(_at_least(beside))}"
+            text += f"; {way} {uncapital(_at_least(beside))}{_before(beside)}"
     if direct.unended:
         who = "the task" if len(direct.unended) == 1 else f"{len(direct.unended)} of the tasks"
         text += f"; the load ended before {who} did"
@@ -105,25 +108,41 @@ def _at_least(findings: Findings) -> str:
     return f"At least {_failed(findings)}" if findings.fails_to_the_end else _failed(findings)
 
 
+def _before(findings: Findings) -> str:
+    """Such as `, 300 of them before the stop`, which the event has not caused; "" where none failed before it."""
+    failed = failed_before(findings)
+    return f", {failed:,} of them before {findings.experiment.event}" if failed else ""
+
+
+def failed_before(findings: Findings) -> int:
+    """Requests that failed before the event, if there was one."""
+    before = findings.period("before") if findings.fault else None
+    return before.failures if before is not None else 0
+
+
 def failures(findings: Findings) -> str:
     """Why and when requests failed, such as `All 81 with 503 from the gateway or a proxy, 0.0 s to 1.7 s after ...`."""
     if not findings.failures:
         return ""
-    causes = [f"{count:,} {_cause(cause, findings.arm)}" for cause, count in findings.failures_by_cause.items()]
+    causes = [f"{count:,} {_cause(cause, findings)}" for cause, count in findings.failures_by_cause.items()]
     words = f"Failed: {'all ' if len(causes) == 1 and findings.failures > 1 else ''}{joined(causes)}"
     if findings.fault and findings.failure_window:
         first, last = findings.failure_window
-        words += f", from {first:.1f} s to {last:.1f} s after {findings.experiment.event} (to the second)"
-    if findings.fault and (before := findings.period("before")) and before.failures:
-        words += f", {before.failures:,} of them before {findings.experiment.event}"
+        those = "those after it " if _before(findings) else ""
+        words += f", {those}from {first:.1f} s to {last:.1f} s after {findings.experiment.event} (to the second)"
     return f"{words}; that is {seconds(findings.failed_seconds)} s of traffic." if findings.rate else f"{words}."
 
 
-def _cause(cause: Cause, arm: str) -> str:
+def _cause(cause: Cause, findings: Findings) -> str:
     if not cause.status:
         return "without an answer"
-    other = "the calling service, the gateway or a proxy" if arm == CLIENT_PROXY else "the gateway or a proxy"
-    return f"with {cause.status} from {'a task' if cause.from_host else other}"
+    if cause.from_host:
+        return f"with {cause.status} from a task"
+    # A service may name its host in no answer, or in no error.
+    if not any(host.hostname for host in findings.hosts) or cause.status not in _OF_A_GATEWAY:
+        return f"with {cause.status} in answers that name no host"
+    other = "the calling service, the gateway or a proxy" if findings.arm == CLIENT_PROXY else "the gateway or a proxy"
+    return f"with {cause.status} from {other}"
 
 
 def hint(measured: Measured) -> str:
@@ -296,8 +315,8 @@ def story(findings: Findings) -> str:
 
 
 def throttled(findings: Findings) -> int:
-    """Requests that failed at the stage's limit."""
-    return findings.failures_by_cause.get(Cause(429, from_host=False), 0)
+    """Requests that failed at the stage's limit; where the service names no host, it may be the service's own."""
+    return 0 if unnamed(findings) else findings.failures_by_cause.get(Cause(429, from_host=False), 0)
 
 
 def load_of(measured: Measured) -> str:

@@ -102,12 +102,16 @@ def bound(judgement: Judgement, what: str = "host") -> str:
 
 
 def hop_title(who: str, what: str, analyses: Sequence[Analysis]) -> str:
-    """Whether a hop is even, such as `Each caller's requests go over its upstreams in turn: none is 0.2 % off.`"""
-    furthest = percent(max(analysis.judgement.max_deviation for analysis in analyses))
-    if any(analysis.evidence for analysis in analyses):
-        return f"{who} spreads unevenly: one {what} is {furthest} off its share."
+    """Whether a hop is even, such as `Each caller spreads more regularly than chance: no upstream is 0.2 % off.`"""
+    uneven = [analysis for analysis in analyses if analysis.evidence]
+    furthest = percent(max(analysis.judgement.max_deviation for analysis in uneven or analyses))
+    if uneven:
+        # Of several callers, those of which it is shown.
+        some = who if len(uneven) == len(analyses) else f"{len(uneven)} of {len(analyses)} callers"
+        spreads = "spreads" if some == who or len(uneven) == 1 else "spread"
+        return f"{some} {spreads} unevenly: one {what} is {furthest} off its share."
     if all(analysis.shown("regular") for analysis in analyses):
-        return f"{who} takes its {what}s in turn: none is more than {furthest} off its share."
+        return f"{who} spreads more regularly than chance: no {what} is more than {furthest} off its share."
     return f"{who}: no {what} is shown to be off its share; the furthest is {furthest}."
 
 

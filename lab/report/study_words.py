@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lab.experiments.catalogue import DIRECT, GATEWAY, Experiment
 from lab.experiments.findings import Findings
 from lab.experiments.study import Ending, Measured, Row, Study
-from lab.report.run_words import SERVE_ON, flaw_of, spared, throttled
+from lab.report.run_words import SERVE_ON, failed_before, flaw_of, spared, throttled
 from lab.report.words import THROUGH, WAYS, capital, drain, joined, lost_seconds
 
 if TYPE_CHECKING:  # each takes a tenth of a second, and most pages are about neither
@@ -98,11 +98,12 @@ def load_notes(measured: Sequence[Measured], matrix: Sequence[Row]) -> list[str]
     """What was amiss with the loads of several runs, of which *matrix* has the rows."""
     found = [(each.label, findings) for each in measured for findings in each.findings.values()]
     missed = "; ".join(dict.fromkeys(label for label, findings in found if findings.missed_rate))
-    refused = sum(throttled(findings) for _, findings in found)
+    refused, before = (sum(count(findings) for _, findings in found) for count in (throttled, failed_before))
     told = {
         f"Sent less than was asked for: {missed}.": missed,
         (slow := slow_before(matrix)): slow,
         f"{refused:,} of what failed is the stage's limit (429), whatever happened to the tasks.": refused,
+        f"{before:,} of what failed had failed before the event.": before,
     }
     return [sentence for sentence, is_so in told.items() if is_so]
 

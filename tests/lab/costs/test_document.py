@@ -123,23 +123,37 @@ def test_the_answer_in_a_paragraph(says: Says, default: Scenario, prices: PriceB
         f"{by:.0f} USD a month at one, and at 100 it costs {float(at(SERVICE_CONNECT, 100)):.0f} USD, "
         f"not {float(at(PUBLIC_ALB, 100)):.0f}."
     ) in readme
-    inner = {
-        bill(INTERNAL_ALB, default.at_rate(D(r)), prices).total
-        - bill(SERVICE_CONNECT, default.at_rate(D(r)), prices).total
-        for r in (1, 10)
-    }
-    (three,) = {f"{usd:.0f}" for usd in inner}
+
+    def internal_saves(scenario: Scenario, rate: int) -> Decimal:
+        there = scenario.at_rate(D(rate))
+        return bill(INTERNAL_ALB, there, prices).total - bill(SERVICE_CONNECT, there, prices).total
+
+    (three,), (with_way_out,) = ({f"{internal_saves(each, rate):.0f}" for rate in (1, 10)} for each in (default, out))
+    inner, inner_out = (first(each, prices, INTERNAL_ALB) for each in (default, out))
     assert (
-        f"the internal ALB behind it costs {three} USD a month at 1 to 10 requests a second, and nothing above "
-        f"{first(default, prices, INTERNAL_ALB):.0f}"
+        f"the internal ALB behind it costs {three} USD a month more at 1 to 10 requests a second, or {with_way_out} if "
+        f"tasks have a way out. Above {inner:.0f} or {inner_out:.0f} it is the cheaper one, or earlier"
     ) in readme
+    saved_in, saved_out = (money(internal_saves(each, 10)) for each in (default, out))
+    assert (
+        f"the internal ALB behind it is {saved_in} of {at(INTERNAL_ALB, 10)} USD at 10 requests a second in private "
+        f"subnets, and {saved_out} of {money(bill(INTERNAL_ALB, out.at_rate(D(10)), prices).total)} where tasks have"
+    ) in decide
+    says(f"where the tasks have a way out it is {saved_out}, up to {inner_out:.1f} a second")
+    # Each assumption alone moves that rate, one of them to none: so no more is said than that it depends on them.
+    moved = default.replace(alb_cross_az_share=D("0.1"))
+    assert where(moved, prices, SERVICE_CONNECT, INTERNAL_ALB) == "at every rate"
+    from_, from_out = (first(each, prices, way_named("cloudfront-alb")) for each in (default, out))
+    assert f"cheaper from {from_:.1f} on, and with a way out from {from_out:.1f}" in decide
+    # The share costs one task less than a load balancer does, but not three of them.
+    assert where(default.replace(tasks=1), prices, WITH_SHARE, PUBLIC_ALB) != "at no rate"
     for alb in (PUBLIC_ALB, INTERNAL_ALB, way_named("cloudfront-alb")):
         for each in (default, out, default.replace(services=10), out.replace(services=10)):
             assert where(each, prices, WITH_SHARE, alb) == "at no rate"
     rest = where(default, prices, WITH_SHARE, way_named("rest-alb"))
     says(f"a REST API with an internal ALB is dearer than they are {rest.replace('/s', ' requests a second')}")
     says(f"{at(SERVICE_CONNECT, 10)} against {at(INTERNAL_ALB, 10)} at 10 requests a second, and nothing above")
-    says(f"and nothing above {first(default, prices, INTERNAL_ALB):.1f} a second")
+    says(f"and nothing above {inner:.1f} a second")
     parts = [
         bill(PUBLIC_ALB, each, prices).total / bill(SERVICE_CONNECT, each, prices).total
         for each in (default.at_rate(D(rate)) for rate in (10, 25, 1000))

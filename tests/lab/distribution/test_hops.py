@@ -74,10 +74,18 @@ def test_the_page_says_which_hop_is_at_random_and_which_in_turn(lab: Command, pa
     assert code == 0
     title, *lines = out.splitlines()
     assert title.startswith("The gateway: no caller is shown to be off its share; the furthest is ")
-    assert re.search(r"Each caller takes its upstreams in turn: none is more than 0(\.\d+)? % off", title)
+    assert re.search(r"Each caller spreads more regularly than chance: no upstream is more than 0(\.\d+)? % off", title)
     shown = {line.split()[0]: line.rstrip().endswith("more regular than chance") for line in lines[1:5] if line}
     assert shown.get("a") is shown.get("b") is True
     assert "went to another Availability Zone." in out
+
+
+def test_one_uneven_caller_of_two_is_not_every_caller(lab: Command, tmp_path: Path) -> None:
+    # b is off too, by less than a is and more than chance shows of so few: the furthest is that of a.
+    file = tmp_path / "counts.csv"
+    file.write_text("hostname,requests\na > x,3000\na > y,3400\na > z,3200\nb > x,20\nb > y,26\nb > z,20\n")
+    _, out, _ = lab("distribution", str(file))
+    assert "1 of 2 callers spreads unevenly: one upstream is 6.25 % off its share." in out.splitlines()[0]
 
 
 def test_what_is_shown_is_so_for_the_whole_page(lab: Command, pairs: Path) -> None:

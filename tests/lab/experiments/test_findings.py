@@ -99,16 +99,32 @@ def test_failures_from_before_the_fault_are_not_in_its_window() -> None:
 
     assert both.failures == 13
     assert both.failure_window == find(run).failure_window
-    assert "from 0.0 s to 1.6 s after the stop (to the second), 5 of them before the stop" in failures(both)
+    said = answer({"direct": replace(both, flaw=None)})
+    assert said == "13 of 593 requests failed when a task was stopped, 5 of them before the stop."
+    assert ", those after it from 0.0 s to 1.6 s after the stop (to the second)" in failures(both)
     assert only_before.failures == 8
     assert only_before.failure_window is None
-    assert "8 of them before the stop" in failures(only_before)
+    assert "8 of them before the stop" in answer({"direct": replace(only_before, flaw=None)})
+    assert " after the stop" not in failures(only_before)
 
 
 def test_causes_say_who_failed() -> None:
     found = find(run_with_a_stop()).failures_by_cause
 
     assert {(cause.status, cause.from_host): n for cause, n in found.items()} == {(0, False): 2, (503, False): 6}
+
+
+def test_an_error_without_a_host_is_the_gateways_only_where_hosts_are_named() -> None:
+    run = run_with_a_stop()
+    assert " with 503 from the gateway or a proxy" in failures(find(run))
+    crashed = tuple(row._replace(status=500) if row.status == 503 else row for row in run.timeline)
+    assert "6 with 500 in answers that name no host" in failures(find(replace(run, timeline=crashed)))
+
+    # A service that names its host in no answer may have said 429 or 503 itself.
+    nameless = tuple(row._replace(hostname="", status=row.status or 429) for row in run.timeline)
+    found = find(replace(run, timeline=nameless, hosts=(host("", 588, START + 0.1, START + 19.9, failures=8),)))
+    assert "2 with 429 in answers that name no host and 6 with 503 in answers that name no host" in failures(found)
+    assert not [note for note in load_notes(found) if "429" in note]
 
 
 def test_where_nobody_answers_in_the_end_it_is_said_why_the_split_is_not_even() -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from lab.errors import BadInput
 from lab.experiments.compare import compare
-from lab.experiments.study import Study, read_measured, read_studies, read_study, write_study
+from lab.experiments.study import Ending, Study, read_measured, read_studies, read_study, write_study
 from lab.report.answers import comparison_page
 from lab.report.document import Document, Heading, Picture, Sentence, Table
 from lab.report.pages import run_in_short, run_page, study_page
@@ -306,6 +306,20 @@ def _unread(folder: Path, drain: float, *, name: str = "stop-task", swept: bool 
     record["experiment"]["task"] = {"drain_seconds": drain}
     (run / "run.json").write_text(json.dumps(record))
     return run
+
+
+@pytest.mark.parametrize(("ran_on", "ending"), [(0.4, Ending.AS_SET), (4.9, Ending.LATER)])
+def test_a_service_without_a_drain_that_runs_on_does_not_end_at_once(
+    tmp_path: Path, ran_on: float, ending: Ending
+) -> None:
+    run = write_run(tmp_path / "run", np.random.default_rng(20))
+    record = json.loads((run / "run.json").read_text())
+    record["experiment"]["task"] = {"drain_seconds": 0.0}
+    for task in record["tasks"]:
+        if task["stopping_at"] is not None:
+            task["execution_stopped_at"] = task["stopping_at"] + ran_on
+    (run / "run.json").write_text(json.dumps(record))
+    assert read_measured(run).ending is ending
 
 
 def _said(study: Study) -> str:
