@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from twin.errors import BadInput
 
-__all__ = ["last_line", "runtime_folder", "write_json"]
+__all__ = ["last_line", "replacing", "runtime_folder", "write_json"]
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Replace *path* as a whole: a reader sees the old content or the new, never a part; another user sees neither."""
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes the place of *path* at the end: a reader sees the old content or the new, never a part.
+
+    Another user sees neither, and where there is a link, it is replaced and not followed.
+    """
     temporary = path.with_name(f".{path.name}.new")
     try:
         temporary.unlink(missing_ok=True)  # what a writer has left that was killed, or a link to elsewhere
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(json.dumps(value, indent=2) + "\n")
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            yield file
         os.replace(temporary, path)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace *path* as a whole."""
+    with replacing(path) as file:
+        file.write((json.dumps(value, indent=2) + "\n").encode())
 
 
 def last_line(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 The name gets `.1`; what had that name goes. Of an access log, which Envoy opens anew, no line is lost. Processes write
 to the others for as long as they live, so they are copied and emptied: what is written in that moment may be lost.
+Regular files alone are logs: no link is followed.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ import asyncio
 import contextlib
 import os
 import shutil
+import stat
 from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
+
+from twin.machine.files import replacing
 
 __all__ = ["LARGEST", "empty", "move", "rotating"]
 
@@ -30,8 +34,10 @@ def move(path: Path) -> bool:
 def empty(path: Path) -> None:
     """Copy *path* and empty it, if it is too large. Who writes to it must append."""
     if _is_larger(path):
-        shutil.copyfile(path, path.with_name(f"{path.name}.1"))
-        os.truncate(path, 0)
+        with open(os.open(path, os.O_RDWR | os.O_NOFOLLOW), "r+b") as log:
+            with replacing(path.with_name(f"{path.name}.1")) as before:
+                shutil.copyfileobj(log, before)
+            log.truncate(0)
 
 
 async def rotating(folder: Path, reopened: Collection[Callable[[], Awaitable[None]]], *, poll: float = _POLL) -> None:
@@ -52,6 +58,7 @@ async def rotating(folder: Path, reopened: Collection[Callable[[], Awaitable[Non
 
 def _is_larger(path: Path) -> bool:
     try:
-        return path.stat().st_size > LARGEST
+        found = path.lstat()
     except FileNotFoundError:
         return False
+    return stat.S_ISREG(found.st_mode) and found.st_size > LARGEST

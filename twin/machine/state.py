@@ -49,8 +49,9 @@ _LOOKED_AT = 0.2  # seconds for which somebody may look whether a twin runs on t
 _BEGINS_WITHIN = 2.0  # seconds by which a `twin up` that was started with a command has its lock
 _SERVES_WITHIN = 600.0  # seconds: a start that does not come up gives up by itself, earlier
 _LONGEST_WITHIN = 100  # characters of the longest path that is made within
-_FOLDERS = ("tasks", "gateway", "load-balancer")
-_FILES = ("twin.json", "outputs.json", "events.jsonl", "events.jsonl.1")
+_LOCK, _IGNORES = "lock", ".gitignore"  # what stays from twin to twin, and tells that a folder is one's
+_IGNORED = "*\n"  # logs and states are no part of anybody's repository
+_CLEARED_WITHIN = 2.0  # seconds: what an earlier twin started may write on for a moment
 
 
 class StateFolder:
@@ -91,14 +92,15 @@ class StateFolder:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             if Path.cwd().is_relative_to(self.path):
                 raise BadInput(f"--state {self.path} is where you are: give a folder that only the twin needs.")
-            if any(self.path.iterdir()) and not os.path.lexists(self.path / "lock"):
+            if not self._is_a_twins():
                 raise BadInput(
                     f"--state {self.path} is not empty, and no state of a twin: give another folder, or remove it."
                 )
             self.path.chmod(0o700)
-            # Whoever made the folder, as one is in a clone of somebody's repository: no link in it is followed.
+            # Whoever made the folder, as one is in a clone of somebody's repository: no link in it is followed, and
+            # nothing that was prepared in it is left.
             flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-            lock = os.fdopen(os.open(self.path / "lock", flags, 0o600), "w")
+            lock = os.fdopen(os.open(self.path / _LOCK, flags, 0o600), "w")
         except OSError as error:
             raise self.not_writable(error) from None
         with lock:
@@ -108,8 +110,8 @@ class StateFolder:
             try:
                 try:
                     self._clear()
-                    with contextlib.suppress(FileExistsError), open(self.path / ".gitignore", "x") as ignored:
-                        ignored.write("*\n")  # logs and states are no part of anybody's repository
+                    with contextlib.suppress(FileExistsError), open(self.path / _IGNORES, "x") as ignored:
+                        ignored.write(_IGNORED)
                     self._events, self._lost = self._open_events(), 0
                     folder = runtime_folder()
                     _remove_credentials_of_the_dead(folder)
@@ -184,7 +186,7 @@ class StateFolder:
     def trouble(self) -> str | None:
         """Why the twin that holds this folder cannot go on as before; None if it can."""
         try:
-            there, held = (self.path / "lock").stat(), os.fstat(self._lock) if self._lock is not None else None
+            there, held = (self.path / _LOCK).stat(), os.fstat(self._lock) if self._lock is not None else None
             if held is not None and (there.st_dev, there.st_ino) != (held.st_dev, held.st_ino):
                 raise FileNotFoundError
             space = os.statvfs(self.path)
@@ -300,7 +302,7 @@ class StateFolder:
         return found[0]
 
     def _is_held(self) -> bool:
-        with _looking_at(self.path / "lock") as held:
+        with _looking_at(self.path / _LOCK) as held:
             return held
 
     def _read(self) -> dict[str, Any]:
@@ -309,13 +311,40 @@ class StateFolder:
         except (OSError, ValueError):
             return {}
 
+    def _is_a_twins(self) -> bool:
+        """Whether what is in the folder may be cleared away: it is a twin's, or there is nothing."""
+        if {path.name for path in self.path.iterdir()} <= {_LOCK}:
+            return True
+        lock, ignores = self.path / _LOCK, self.path / _IGNORES
+        if not os.path.lexists(lock) or not ignores.is_file() or ignores.is_symlink():
+            return False
+        return ignores.read_text(errors="replace") == _IGNORED
+
     def _clear(self) -> None:
-        for name in (*_FOLDERS, *_FILES):
-            path = self.path / name
+        for path in self.path.iterdir():
+            if path.name in (_LOCK, _IGNORES):
+                continue
             if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
+                _remove(path)
             else:
-                path.unlink(missing_ok=True)
+                path.unlink()
+
+
+def _remove(folder: Path) -> None:
+    """Remove *folder* with all that is in it, though folders in it are read-only or an ending process writes on."""
+    deadline = time.monotonic() + _CLEARED_WITHIN
+    while True:
+        try:
+            folder.chmod(0o700)
+            for parent, folders, _ in os.walk(folder):
+                for path in (Path(parent, name) for name in folders):
+                    if not path.is_symlink():
+                        path.chmod(0o700)
+            return shutil.rmtree(folder)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)  # a process that is no child of ours
 
 
 def _with_host_name(tasks: Path, name: str) -> list[Path]:
@@ -361,6 +390,6 @@ def _remove_credentials_of_the_dead(folder: Path) -> None:
     for file in folder.glob("*.json"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             state = Path(json.loads(file.read_text())["state"])
-            with _looking_at(state / "lock") as held:
+            with _looking_at(state / _LOCK) as held:
                 if not held:
                     file.unlink()

@@ -14,7 +14,7 @@ from tests.twin.aws.ecs.world import World
 from tests.twin.running import TwinFactory, events_in, wait_until
 from twin.aws.ecs import controller
 from twin.machine.process import Processes
-from twin.machine.rotation import LARGEST, rotating
+from twin.machine.rotation import LARGEST, empty, move, rotating
 from twin.machine.state import StateFolder
 
 
@@ -46,6 +46,24 @@ def test_a_log_that_a_process_writes_to_is_emptied_and_written_on(
             await processes.close(patience=0.1)
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("linked", ["application.log", "application.log.1", ".application.log.1.new"])
+def test_no_link_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, linked: str) -> None:
+    monkeypatch.setattr("twin.machine.rotation.LARGEST", 1_000)
+    folder, elsewhere = tmp_path / "tasks", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.write_text("the user's" * 1_000)
+    log = folder / "application.log"
+    log.write_text("x" * 2_000)
+    (folder / linked).unlink(missing_ok=True)
+    (folder / linked).symlink_to(elsewhere)
+
+    empty(log)
+    assert move(log) is False
+    assert elsewhere.read_text() == "the user's" * 1_000
+    if linked != log.name:
+        assert (log.read_text(), (folder / "application.log.1").read_text()) == ("", "x" * 2_000)
 
 
 def test_the_event_log_begins_anew_and_the_last_one_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

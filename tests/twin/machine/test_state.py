@@ -43,8 +43,11 @@ def test_a_holder_that_has_said_nothing_yet_is_no_twin_to_ask(tmp_path: Path) ->
 
 def test_what_an_earlier_twin_left_is_taken_away(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path)
-    (tmp_path / "lock").touch()
+    with folder.hold():
+        pass
     (tmp_path / "tasks" / "old").mkdir(parents=True)
+    (tmp_path / "tasks" / "old" / "package").touch()
+    (tmp_path / "tasks" / "old").chmod(0o500)  # as Go leaves its modules
     folder.outputs.write_text("{}")
     (tmp_path / "events.jsonl").write_text("old\n")
 
@@ -161,15 +164,36 @@ def test_a_disk_that_is_full_is_trouble_until_there_is_space(tmp_path: Path) -> 
         subprocess.run(["umount", str(tmp_path)], check=True)
 
 
-@pytest.mark.parametrize(
-    "name", ["events.jsonl", "events.jsonl.1", ".twin.json.new", "twin.json", "gateway", "lock", ".gitignore"]
-)
-def test_no_link_in_the_folder_is_followed(tmp_path: Path, name: str) -> None:
-    """A repository of somebody else may bring a state folder along."""
-    state, elsewhere = tmp_path / ".twin", tmp_path / "elsewhere"
+FOLDERS = ["gateway", "hosts", "upstreams", "load-balancer"]
+FILES = ["events.jsonl", "events.jsonl.1", ".twin.json.new", "twin.json", "lock", ".gitignore", "anything.log"]
+
+
+def prepared(state: Path) -> Path:
+    """A state folder as a repository of somebody else may bring along."""
     state.mkdir()
     (state / "lock").touch()
-    if name == "gateway":
+    (state / ".gitignore").write_text("*\n")
+    return state
+
+
+def test_nothing_that_was_prepared_in_the_folder_is_left(tmp_path: Path) -> None:
+    state, elsewhere = prepared(tmp_path / ".twin"), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "hosts").write_text("the user's")
+    (state / "hosts").mkdir()
+    (state / "hosts" / "hosts").symlink_to(elsewhere / "hosts")
+    (state / "upstreams").symlink_to(elsewhere)
+    (state / "b.log.1").symlink_to(elsewhere / "hosts")
+    (state / "of-another-version").mkdir()
+    with StateFolder(state).hold():
+        assert {path.name for path in state.iterdir()} == {"lock", ".gitignore", "events.jsonl", "twin.json"}
+    assert (elsewhere / "hosts").read_text() == "the user's"
+
+
+@pytest.mark.parametrize("name", [*FOLDERS, *FILES])
+def test_no_link_in_the_folder_is_followed(tmp_path: Path, name: str) -> None:
+    state, elsewhere = prepared(tmp_path / ".twin"), tmp_path / "elsewhere"
+    if name in FOLDERS:
         elsewhere.mkdir()
         (elsewhere / "notes").write_text("the user's")
     else:
@@ -180,22 +204,26 @@ def test_no_link_in_the_folder_is_followed(tmp_path: Path, name: str) -> None:
     with contextlib.suppress(BadInput), StateFolder(state).hold():
         assert StateFolder(state).running()["pid"] == os.getpid()
         assert name == ".gitignore" or not (state / name).is_symlink()
-    assert (elsewhere / "notes" if name == "gateway" else elsewhere).read_text() == "the user's"
+    assert (elsewhere / "notes" if name in FOLDERS else elsewhere).read_text() == "the user's"
 
 
 @pytest.mark.parametrize("name", ["events.jsonl", "lock"])
 def test_a_pipe_in_the_folder_keeps_nobody_waiting(tmp_path: Path, name: str) -> None:
-    (tmp_path / "lock").touch()
-    (tmp_path / name).unlink(missing_ok=True)
-    os.mkfifo(tmp_path / name)
-    with contextlib.suppress(BadInput), StateFolder(tmp_path).hold():
-        assert StateFolder(tmp_path).running()["pid"] == os.getpid()
+    state = prepared(tmp_path / ".twin")
+    (state / name).unlink(missing_ok=True)
+    os.mkfifo(state / name)
+    with contextlib.suppress(BadInput), StateFolder(state).hold():
+        assert StateFolder(state).running()["pid"] == os.getpid()
 
 
-def test_a_folder_with_files_of_the_users_own_is_left_as_it_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("others", [{}, {"lock": ""}, {"lock": "", ".gitignore": "/build\n"}, {".gitignore": "*\n"}])
+def test_a_folder_with_files_of_the_users_own_is_left_as_it_is(tmp_path: Path, others: dict[str, str]) -> None:
+    """A `lock` is in folders of many programs."""
     notes = tmp_path / "tasks" / "notes"
     notes.parent.mkdir()
     notes.write_text("the user's")
+    for name, content in others.items():
+        (tmp_path / name).write_text(content)
     mode = tmp_path.stat().st_mode
     with pytest.raises(BadInput, match="is not empty, and no state of a twin: give another folder"):
         StateFolder(tmp_path).hold().__enter__()
