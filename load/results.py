@@ -31,6 +31,7 @@ from typing import Any, NamedTuple, TypeVar, get_type_hints
 
 from load.errors import ResultsMalformed, ResultsUnwritable
 from load.groups.latency import SECOND_BITS, percentiles
+from load.groups.replacing import replace_file
 from load.groups.rows import NO_GROUP as UNKNOWN_HOST
 from load.groups.rows import OTHER_GROUPS as OTHER_HOSTS
 from load.groups.rows import GroupRow, LatencyRow, cell, csv_of, groups_csv, is_failure
@@ -324,14 +325,8 @@ def _append(file: Path, text: str) -> None:
 
 
 def _replace(file: Path, text: str) -> None:
-    temporary = file.with_name(f".{file.name}.tmp")
     with _writing(file):
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            os.replace(temporary, file)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+        replace_file(file, text)
 
 
 @contextmanager

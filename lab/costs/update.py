@@ -7,7 +7,6 @@ A file states products with their attributes and, for the on-demand term of each
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
@@ -20,6 +19,7 @@ from typing import Any, Literal
 
 from lab.costs.prices import CATALOGUE, PRICE_FILE, Price, PriceBook, PriceFile, load_prices, read_price_file
 from lab.errors import BadInput, Missing
+from load.groups.replacing import replace_file
 
 OFFER_FILES = "https://pricing.us-east-1.amazonaws.com"
 
@@ -168,9 +168,7 @@ def prices_of(region: str, path: Path = PRICE_FILE, timeout: float = 20.0) -> Pr
 
 def _write(path: Path, file: PriceFile) -> None:
     content = file.model_dump(mode="json", by_alias=True, exclude_none=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(content, indent=2) + "\n")
-    os.replace(temporary, path)
+    replace_file(path, json.dumps(content, indent=2) + "\n")
 
 
 def _updated(

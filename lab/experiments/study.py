@@ -8,6 +8,7 @@ report.html. All numbers are found again from the runs' files.
 from __future__ import annotations
 
 import csv
+import io
 import os
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, EXPERIMENTS, GATEWAY
 from lab.experiments.figures import FIGURES, figures
 from lab.experiments.findings import Findings, Flaw, find
 from lab.records.run import STUDY, RunRecord, StudyRecord, read_folder, read_study_record, record_of
+from load.groups.replacing import replace_file
 from load.results import FORMAT, Run
 
 _MATRIX = "matrix.csv"
@@ -292,10 +294,11 @@ def write_study(folder: Path, runs: Sequence[Path], left_out: Mapping[str, str],
     names = tuple(os.path.relpath(run, folder) for run in runs)
     record = StudyRecord(format=FORMAT, runs=names, left_out=dict(left_out), command=command)
     try:
-        (folder / STUDY).write_text(record.model_dump_json(indent=2) + "\n")
+        replace_file(folder / STUDY, record.model_dump_json(indent=2) + "\n")
         study = read_study(folder)
-        with (folder / _MATRIX).open("w", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows(_matrix(study))
+        matrix = io.StringIO()
+        csv.writer(matrix, lineterminator="\n").writerows(_matrix(study))
+        replace_file(folder / _MATRIX, matrix.getvalue())
     except OSError as error:
         raise BadInput(f"{folder} cannot be written ({(error.strerror or str(error)).lower()}).") from None
     return study

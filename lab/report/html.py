@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from html import escape
 from pathlib import Path
 
 from lab.errors import BadInput
 from lab.report.document import Document, Heading, Part, Picture, Sentence, Table
+from load.groups.replacing import replace_file
 
 _STYLE = Path(__file__).with_name("report.css")
 _WIDTHS = {"broad": 9.2, "narrow": 3.9}  # inches
@@ -26,12 +26,9 @@ def write_report(document: Document, folder: Path) -> Path:
         BadInput: it cannot be written.
     """
     path = folder / "report.html"
-    temporary = path.with_name(".report.html.new")
     try:
-        temporary.write_text(render(document), encoding="utf-8")
-        os.replace(temporary, path)
+        replace_file(path, render(document))
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise BadInput(
             f"{path} cannot be written ({error.strerror}): free some space and run `lab report {folder}`."
         ) from None

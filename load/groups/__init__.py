@@ -13,6 +13,7 @@ track("header:x-served-by")
 #   plugin.py    Locust's events -> counts -> outputs; the only one that knows Locust's roles
 #   pacing.py    long work in short pieces, between which users of a local run go on
 #   files.py     the CSV files beside Locust's; table.py the table in the terminal, report.py the section in its report
+#   replacing.py how a file is written as a whole
 #   web.py       the tab with its charts in Locust's web UI, and the page with the charts alone (chart.html, .css, .js);
 #                charts.py their numbers
 #   pyproject.toml, README.md   the same folder as a wheel of its own

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from load.groups.replacing import replace_file
 from load.groups.rows import GroupRow, LatencyRow, SecondRow, cell, csv_of, groups_csv
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class CsvFiles:
         self.replace([])
         if self._history is not None:
             heads = [[head if head != "group" else self._noun for head in SecondRow._fields]]
-            self._write(self._history, "w", csv_of(heads))
+            self._try(self._history, lambda file: replace_file(file, csv_of(heads)))
 
     def reset(self, now: float) -> None:
         """As Locust's own files: what was counted before is no longer there."""
@@ -42,24 +42,25 @@ class CsvFiles:
         """Add the seconds to the history."""
         if self._history is not None and seconds:
             lines = [(row.second, cell(row.group), *row[2:]) for row in seconds]
-            self._write(self._history, "a", csv_of(lines))
+            self._try(self._history, lambda file: _append(file, csv_of(lines)))
 
     def replace(self, rows: Sequence[GroupRow]) -> None:
         """Write the groups anew."""
         text = groups_csv(rows, self._noun, self._detail_noun)
-        temporary = self._file.with_name(f".{self._file.name}.tmp")
-        self._write(temporary, "w", text, instead_of=self._file)
+        self._try(self._file, lambda file: replace_file(file, text))
 
     def finish(self, groups: Groups) -> None:
         """Nothing is left to be done."""
 
-    def _write(self, file: Path, mode: str, text: str, instead_of: Path | None = None) -> None:
+    def _try(self, file: Path, write: Callable[[Path], None]) -> None:
         try:
-            with file.open(mode, encoding="utf-8", newline="") as stream:
-                stream.write(text)
-            if instead_of:
-                os.replace(file, instead_of)
+            write(file)
         except OSError as error:
             if not self._failed:
                 self._failed = True
-                _logger.warning("%s cannot be written (%s); the load goes on.", instead_of or file, error.strerror)
+                _logger.warning("%s cannot be written (%s); the load goes on.", file, error.strerror)
+
+
+def _append(file: Path, text: str) -> None:
+    with file.open("a", encoding="utf-8", newline="") as stream:
+        stream.write(text)

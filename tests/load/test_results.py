@@ -28,6 +28,18 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert run.meta == {"format": 2, "complete": False, "requests": 3}
 
 
+@pytest.mark.parametrize("name", ["run.json", "hostnames.csv", "timeline.csv", "latency.csv"])
+@pytest.mark.parametrize("form", ["{}", ".{}.new", ".{}.tmp"])
+def test_no_link_in_the_folder_is_followed(tmp_path: Path, name: str, form: str) -> None:
+    path, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    path.mkdir()
+    (path / form.format(name)).symlink_to(elsewhere)  # which is not there: it would be made
+    results.create_run(path)
+    results.append_timeline(path, ROWS)
+    assert not elsewhere.exists()
+    assert results.read_run(path).timeline == tuple(ROWS)
+
+
 def test_rows_that_were_appended_are_added_up(tmp_path: Path) -> None:
     path = results.create_run(tmp_path / "run")
     results.append_timeline(path, ROWS)

@@ -17,15 +17,15 @@ __all__ = ["last_line", "replacing", "runtime_folder", "write_json"]
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
     """A file that takes the place of *path* at the end: a reader sees the old content or the new, never a part.
 
-    Another user sees neither, and where there is a link, it is replaced and not followed.
+    Where there is a link, it is replaced and not followed. Without a *mode* no other user may read the file.
     """
     temporary = path.with_name(f".{path.name}.new")
     try:
         temporary.unlink(missing_ok=True)  # what a writer has left that was killed, or a link to elsewhere
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             yield file
         os.replace(temporary, path)
     except OSError:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from twin.errors import BadInput
+from twin.machine.files import replacing
 from twin.stack.expressions import evaluate
 from twin.stack.hcl import blocks_of
 
@@ -71,7 +72,8 @@ def write_override(folder: Path, endpoint: str) -> Path | None:
     text = "\n".join([_head(endpoint), *blocks])
     if target.exists() and target.read_text(encoding="utf-8", errors="replace") == text:
         return None
-    target.write_text(text, encoding="utf-8")
+    with replacing(target, 0o666) as file:
+        file.write(text.encode())
     return target
 
 

@@ -25,6 +25,7 @@ from matplotlib import artist
 
 from lab.errors import BadInput
 from lab.imports import standing_in
+from load.groups.replacing import replace_file
 
 # matplotlib documents each of its classes with all that can be set, which is half of its import.
 _DOCUMENTING = (artist, "kwdoc"), (artist.Artist, "_update_set_signature_and_docstring")
@@ -124,7 +125,9 @@ def save(figure: Figure, path: Path) -> None:
     """Write the picture as its file's suffix says, .svg or .png. Raises BadInput."""
     if path.suffix not in (".svg", ".png"):
         raise BadInput(f"{path} is neither .svg nor .png, and these are the pictures that can be drawn")
+    kind, drawn = path.suffix[1:], io.BytesIO()
+    figure.savefig(drawn, format=kind, transparent=True, dpi=144, metadata={"Date": None} if kind == "svg" else None)
     try:
-        figure.savefig(path, transparent=True, dpi=144, metadata={"Date": None} if path.suffix == ".svg" else None)
+        replace_file(path, drawn.getvalue())
     except OSError as error:
         raise BadInput(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from None

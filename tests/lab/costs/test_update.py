@@ -193,7 +193,7 @@ def test_products_that_disagree_are_no_price(price_list_url: str) -> None:
 def test_a_price_file_that_cannot_be_written(tmp_path: Path, price_list_url: str) -> None:
     folder = tmp_path / "prices.json"
     path = Path(shutil.copy(PRICE_FILE, folder))
-    (tmp_path / ".prices.json.tmp").mkdir()
+    (tmp_path / ".prices.json.new").mkdir()
     with pytest.raises(BadInput, match="cannot be written"):
         (update_prices(path, "eu-west-2", from_files("eu-west-2", price_list_url), ALL, accept=False))
 
@@ -223,7 +223,7 @@ def test_a_region_without_prices_is_fetched_by_itself_and_once(
 
 
 def test_a_price_file_that_cannot_be_written_serves_once(price_file: Path, whole_list: str) -> None:
-    (price_file.parent / f".{price_file.name}.tmp").mkdir()
+    (price_file.parent / f".{price_file.name}.new").mkdir()
     assert prices_of("us-east-1", price_file)["alb_hour"].tiers[0].region == "us-east-1"
     assert price_file.read_text() == PRICE_FILE.read_text()
 

@@ -33,6 +33,17 @@ def test_a_run_with_both_arms(repeats: list[Path]) -> None:
     assert measured.findings["direct"].failures > measured.findings["alb"].failures == 0
 
 
+@pytest.mark.parametrize("name", ["study.json", "matrix.csv", ".study.json.new", ".matrix.csv.new"])
+def test_no_link_in_the_folder_of_a_study_is_followed(repeats: list[Path], tmp_path: Path, name: str) -> None:
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "study"
+    folder.mkdir()
+    elsewhere.write_text("the user's")
+    (folder / name).symlink_to(elsewhere)
+    write_study(folder, repeats[:1], {})
+    assert elsewhere.read_text() == "the user's"
+    assert {path.name for path in folder.iterdir()} == {"study.json", "matrix.csv"}
+
+
 def test_every_figure_of_every_run_is_in_matrix_csv(repeats: list[Path], tmp_path: Path) -> None:
     folder = tmp_path / "study"
     folder.mkdir()

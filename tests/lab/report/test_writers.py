@@ -18,6 +18,7 @@ from rich.console import Console
 from lab.errors import BadInput
 from lab.report.document import Document, Heading, Picture, Sentence, Table, as_json
 from lab.report.html import render, write_report
+from lab.report.pictures import new_figure, save
 from lab.report.terminal import write
 
 SVG = '<svg width="5"><g id="a"/><use href="#a"/><path d="" clip-path="url(#b)" style="fill: #aabbcc"/></svg>'
@@ -143,3 +144,19 @@ def test_on_a_terminal_lines_end_at_its_edge_and_no_color_has_none() -> None:
     assert max(map(len, lines)) <= 80
     names = {line.split()[0] for line in lines if line.startswith(("public-alb-", "service-connect-"))}
     assert {"public-alb-public-tasks", "service-connect-public-tasks", "service-connect-with-share"} <= names
+
+
+@pytest.mark.parametrize("name", ["report.html", ".report.html.new", "costs-bars.svg", ".costs-bars.svg.new"])
+def test_no_link_in_the_folder_is_followed(tmp_path: Path, name: str) -> None:
+    """Whose the folder is, nobody asks: it may be somebody else's run."""
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "run"
+    folder.mkdir()
+    elsewhere.write_text("the user's")
+    (folder / name).symlink_to(elsewhere)
+
+    write_report(DOCUMENT, folder)
+    save(new_figure(1, 1), folder / "costs-bars.svg")
+
+    assert elsewhere.read_text() == "the user's"
+    assert {path.name for path in folder.iterdir() if not path.is_symlink()} == {"report.html", "costs-bars.svg"}
+    assert len(list(folder.iterdir())) == 2

@@ -53,6 +53,18 @@ def test_a_file_of_the_user_s_own_is_kept(tmp_path: Path) -> None:
     assert (tmp_path / "twin_override.tf").read_text() == "# mine\n"
 
 
+def test_a_link_of_its_name_is_not_followed(tmp_path: Path) -> None:
+    """A clone of somebody's project may have one."""
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    project.mkdir()
+    (project / "main.tf").write_text('provider "aws" {}\n')
+    elsewhere.write_text(first := "# Written by `twin env --terraform`\n")
+    (project / "twin_override.tf").symlink_to(elsewhere)
+
+    assert write_override(project, URL) == project / "twin_override.tf"
+    assert elsewhere.read_text() == first
+
+
 def test_it_is_for_plain_hcl(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"has no \*\.tf"):
         write_override(tmp_path, URL)
