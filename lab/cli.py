@@ -434,7 +434,7 @@ def distribution(
     ),
     picture: Path | None = typer.Option(None, metavar="FILE", help="Draw it, as .svg or .png."),
     as_json: Json = False,
-    check: bool = typer.Option(False, "--check", help="Exit with 1 if there is evidence that it is uneven."),
+    check: bool = typer.Option(False, "--check", help="Exit with 1 if there is evidence that it is uneven, or drifts."),
 ) -> None:
     """Is it even? Bound, evidence, shares, order, time and zones of the requests that each host answered.
 
@@ -456,7 +456,7 @@ def distribution(
             )
         analyses = _by_hop(parted, skew, settle)
         print_page(hops_page(parted, analyses), as_json=as_json)
-        if check and any(analysis.evidence for analysis in analyses.values()):
+        if check and any(analysis.is_uneven for analysis in analyses.values()):
             raise AnswerIsNo(f"{source}: there is evidence that a hop is uneven")
         return
     analysis = analyse(
@@ -472,8 +472,10 @@ def distribution(
 
         save(analysis_figure(analysis), picture)
     print_page(distribution_page(analysis), as_json=as_json)
-    if check and analysis.evidence:
-        raise AnswerIsNo(f"{analysis.source}: there is evidence that it is uneven")
+    if check and analysis.is_uneven:
+        raise AnswerIsNo(
+            f"{analysis.source}: there is evidence that it is uneven{'' if analysis.evidence else ' in time'}"
+        )
 
 
 def _by_hop(parted: Hops, detect: float, settle: float | None) -> dict[str, Analysis]:

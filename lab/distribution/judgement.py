@@ -344,6 +344,11 @@ class Analysis:
         """Whether there is evidence that the requests are spread unevenly over the hosts."""
         return self.shown("hosts")
 
+    @property
+    def is_uneven(self) -> bool:
+        """Whether there is evidence of it on the whole, in all windows alike, or of shares that drift."""
+        return self.evidence or self.shown("stays") or self.shown("drifts")
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON: the judgement's at the top, then the rest by name."""
         limit = self.judgement.bound

@@ -80,7 +80,10 @@ def _distribution(analysis: Analysis) -> Iterator[Part]:
         p_value = split_words.p_of(judgement, judgement.p_value_lower, analysis.p_adjusted("regular"))
         yield f"More regular than random choice: so little spread has {p_value}."
     parts = None if analysis.longer_run is None else analysis.longer_run.parts
-    if parts is not None and (analysis.shown("windows") or parts.p_between <= judgement.level):
+    if parts is not None and analysis.shown("drifts"):
+        p_value = split_words.p_of(judgement, parts.p_trend, analysis.p_adjusted("drifts"))
+        yield f"The shares drift ({p_value} for a trend)."
+    elif parts is not None and (analysis.shown("windows") or parts.p_between <= judgement.level):
         often = f"vary over time, {parts.heterogeneity / parts.degrees_of_freedom:.3g} times as much as by chance"
         if parts.late and analysis.shown("windows"):
             yield f"The shares {often}."
@@ -321,6 +324,7 @@ def _likeness(result: Likeness) -> Iterator[Part]:
     yield Table(("policy", "parameter", "compatible", "not compatible"), lines, text_columns=4)
     if any(each.close for each in result.candidates):
         yield "±: two standard errors of the simulation. That p is too close to 5 % to tell which it is."
+    yield "Compared is how far the requests spread, and not their order: `lab distribution` says what that shows."
     if result.least_between:
         yield (
             "Least request: the spread is least with one or two requests in flight for each task, and as at random "

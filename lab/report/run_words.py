@@ -279,7 +279,7 @@ def load_notes(findings: Findings) -> list[str]:
 def age(findings: Findings) -> str:
     """How old the gateway's list of tasks was at the event, where that is known; else ""."""
     fault = findings.fault
-    if findings.arm != DIRECT or fault is None or fault.discovery_age_s is None:
+    if findings.arm != DIRECT or fault is None or not fault.discovery_age_s:  # 0: no list is kept
         return ""
     event, seconds_old = findings.experiment.event, fault.discovery_age_s
     return f"At {event} the gateway's list of tasks was {seconds_old:.1f} s old, by chance."

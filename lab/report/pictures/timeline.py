@@ -35,6 +35,7 @@ _LETTER = 0.085  # inches, at most, of a name's letter
 _LINE = 0.17  # inches that a name needs in height
 _ROLES = {"": "stays", "gone": "gone", "new": "new"}
 _FEWEST = 3  # whole seconds
+_WIDE = 10_000  # from here on the name of a value has six letters
 _FEW = 2  # hosts that are named in the legend
 
 
@@ -84,8 +85,9 @@ def timeline(run: Run, findings: Findings, roles: Mapping[str, str], widths: Seq
         each.set_xlim(x[0], x[-1])
     axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):,.0f}")
     axes.set_ylabel("requests per second")
-    if run.latency:
-        _latencies(below[0], run, seconds, x)
+    highest = max(int(counts.sum(0).max(initial=0)), _latencies(below[0], run, seconds, x) if run.latency else 0)
+    # Names of 10,000 and more are wider, and an axis of latencies has such names beyond its highest value.
+    left = 0.65 if highest < _WIDE / 2 else 0.8
     (below or [axes])[-1].set_xlabel("seconds of the clock, from that of the first answer on")
     names: list[Annotation] = []
 
@@ -99,7 +101,7 @@ def timeline(run: Run, findings: Findings, roles: Mapping[str, str], widths: Seq
         columns = (3 if width > 5 else 1) if any(beside.values()) else 5 if width > 5 else 2
         lines = max(1 if width > 5 else 3, ceil(len(patches) / columns))
         below_axes = 0.5 + 0.2 * lines
-        fit(figure, (4.0 if run.latency else 2.7) + below_axes, width, (0.65, below_axes))
+        fit(figure, (4.0 if run.latency else 2.7) + below_axes, width, (left, below_axes))
         axes.xaxis.set_major_locator(MaxNLocator(10 if width > 5 else 6, integer=True))
         figure.legend(handles=patches, loc="lower center", ncols=columns)
 
@@ -166,7 +168,7 @@ def _event(axes: Axes, findings: Findings, start: int, x: NDArray[np.int64], *, 
             axes.annotate(text, (at - start, 1), xycoords=("data", "axes fraction"), ha=side, va="bottom")
 
 
-def _latencies(axes: Axes, run: Run, seconds: range, x: NDArray[np.int64]) -> None:
+def _latencies(axes: Axes, run: Run, seconds: range, x: NDArray[np.int64]) -> float:
     """The median and the 99th percentile of each second."""
     by_second: dict[int, Counter[int]] = defaultdict(Counter)
     for row in run.latency:
@@ -189,6 +191,7 @@ def _latencies(axes: Axes, run: Run, seconds: range, x: NDArray[np.int64]) -> No
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylabel("ms")
+    return float(known.max(initial=0.0))
 
 
 def heat_map(

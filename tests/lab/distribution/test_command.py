@@ -99,6 +99,21 @@ def test_check_says_no_with_its_exit_code(lab: Command, tmp_path: Path, counts: 
     assert lab(str(path), "--check")[0] == code
 
 
+def test_shares_that_drift_are_told_once_and_are_no_yes(lab: Command, tmp_path: Path) -> None:
+    """What one host loses another gets, so that all counts together are even."""
+    rng, path = np.random.default_rng(3), tmp_path / "hosts.txt"
+    shares = [(0.2 + 0.26 * part, 0.46 - 0.26 * part, 0.34) for part in np.linspace(0, 1, 3_000)]
+    path.write_text("\n".join(rng.choice(list("abc"), p=p) for p in shares))
+
+    code, out, err = lab(str(path), "--check")
+
+    assert out.splitlines()[1].startswith("Not shown to be uneven")
+    assert out.splitlines()[2].startswith("The shares drift (p < 0.0001")
+    assert "answered late" not in out
+    assert code == 1
+    assert "evidence that it is uneven in time" in err
+
+
 def test_answers_in_runs_are_said_to_be_so_and_are_not_uneven(lab: Command, tmp_path: Path) -> None:
     """200 runs of 20 answers, each of a host at random: as counts alone they would be evidence."""
     hosts = np.repeat(np.random.default_rng(2).choice(list("abc"), 200), 20)

@@ -131,6 +131,18 @@ def test_the_first_and_the_last_second_are_not_drawn(tmp_path: Path) -> None:
     assert timeline(replace(run, timeline=fewer), find(run), roles) == timeline(run, find(run), roles)
 
 
+def test_names_of_slow_seconds_leave_room_for_what_they_are(tmp_path: Path) -> None:
+    """Its names are as wide as 10,000; at the left edge what is beyond it is cut off."""
+    run = read_run(write_run(tmp_path / "run", np.random.default_rng(1), name="baseline", at=None, seconds=10))
+    slow = replace(run, latency=tuple(row._replace(latency_us=8_000_000) for row in run.latency))
+    roles = dict.fromkeys(("alpha", "beta", "gamma"), "")
+
+    for each in (run, slow):
+        (narrow,) = timeline(each, find(each), roles, [3.9])
+        (foot,) = re.findall(r'x="([-\d.]+)" y="[-\d.]+" transform="rotate[^>]*>ms<', narrow)
+        assert float(foot) > 9  # points, which is the height of its letters
+
+
 def _bars(svg: str) -> list[float]:
     """Of each bar how wide it is, from the top."""
     drawn = re.findall(r'<path d="M ([\d.]+) [\d.]+ \nL ([\d.]+) [\d.]+ \nL [^"]*z\n" clip-path', svg)
