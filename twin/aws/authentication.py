@@ -10,7 +10,7 @@ from werkzeug.wrappers import Request, Response
 
 from twin.aws.moto.access_keys import issued_secret
 from twin.aws.protocol import Protocol, error, protocol_of
-from twin.aws.signature import Signature, Verdict, signature_of, verify
+from twin.aws.signature import Signature, Verdict, refused, signature_of, verify
 from twin.credentials import Credentials
 
 __all__ = ["Authentication"]
@@ -77,9 +77,12 @@ class Authentication:
         noted = request.environ.get(PRESERVED_HEADER_NAMES_ENVIRON_KEY, {})
         headers |= {name.lower(): request.environ[key] for key, name in noted.items()}
         given = signature_of(url, headers)
-        # Nothing is read of a request that is not signed at all.
-        body = request.get_data() if given else b""
-        return given, verify(given, request.method, url, headers, body, secret_of=secret_of, now=datetime.now(UTC))
+        # Nothing is read of a request whose head says that it is not signed as it must be.
+        if verdict := refused(given, headers, secret_of=secret_of, now=datetime.now(UTC)):
+            return given, verdict
+        if given is None or (secret := secret_of(given.key)) is None:
+            return given, Verdict.UNKNOWN_KEY  # taken back in between
+        return given, verify(given, secret, request.method, url, headers, request.get_data())
 
     def _secret_of(self, key: str) -> str | None:
         if key == self._credentials.access_key:

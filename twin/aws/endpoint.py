@@ -15,9 +15,8 @@ from functools import lru_cache
 from typing import Any
 
 from moto.moto_server import werkzeug_app
-from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from werkzeug.exceptions import HTTPException
-from werkzeug.serving import BaseWSGIServer, make_server
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Request, Response
 
 from twin.aws.api_urls import ApiUrls
@@ -26,7 +25,8 @@ from twin.aws.ecs.errors import EcsError, SerializationException
 from twin.aws.guard import Guard
 from twin.aws.moto import complete
 from twin.aws.moto.stores import Serialized
-from twin.aws.signature import AUTHORIZATION_PATH
+from twin.aws.server import Server
+from twin.aws.signature import AUTHORIZATION_HEADER, AUTHORIZATION_PATH, AUTHORIZATION_SECRET
 from twin.credentials import Credentials
 from twin.errors import BadInput, PortTaken
 from twin.events import ApiChanged, BalancersChanged, DiscoveryDown, Events, report
@@ -38,6 +38,8 @@ Json = dict[str, Any]
 Handler = Callable[[str, Any], Json]
 """The answer to (operation, request), from any thread; it raises EcsError or BadInput to refuse."""
 
+_LARGEST = 70_167_211  # bytes: the largest request of AWS's APIs but S3's, Lambda's CreateFunction with its program
+_TOO_LARGE = f"The request's body is larger than {_LARGEST:,} bytes, the twin's limit: upload to S3 in parts."
 _NONE: Mapping[str, Any] = {}
 _CLOUD_MAP = "Route53AutoNaming_v20170314"
 _JSON = "application/x-amz-json-1.1"
@@ -90,9 +92,9 @@ class Endpoint:
         # For each request moto tries the URL patterns of all services: a quarter of the time that an answer took.
         moto.get_backend_for_host = lru_cache(1_024)(moto.get_backend_for_host)
         self._moto = Serialized(moto)
-        # Under that path the gateway asks with its client's Host and Origin; all that it learns is 200 or 403.
-        self._guarded = Guard(self._answer, port=address.port, origins=origins, except_under=AUTHORIZATION_PATH)
-        self._server: BaseWSGIServer | None = None
+        # The gateway asks with its client's Host and Origin; all that it learns is 200 or 403.
+        self._guarded = Guard(self._answer, port=address.port, origins=origins, excepted=_is_of_the_gateway)
+        self._server: Server | None = None
         self._thread: threading.Thread | None = None
 
     def _on_discovery_down(self, event: DiscoveryDown) -> None:
@@ -112,9 +114,7 @@ class Endpoint:
         if not is_free(self.address):
             raise taken
         try:
-            self._server = make_server(
-                self.address.host, self.address.port, self._guarded, threaded=True, request_handler=_QuietHandler
-            )
+            self._server = Server(self.address.host, self.address.port, self._guarded)
         except SystemExit:  # werkzeug's way to say that the port was taken in between
             raise taken from None
         self._thread = threading.Thread(target=self._server.serve_forever, name="endpoint", daemon=True)
@@ -131,6 +131,8 @@ class Endpoint:
         """What `_serve` answers, or the error in JSON: the server's own would be a page."""
         try:
             return self._serve(environ, start_response)
+        except RequestEntityTooLarge as error:
+            return _json({"message": _TOO_LARGE}, error.code)(environ, start_response)
         except HTTPException as error:  # what werkzeug cannot read of a request
             return _json({"message": error.description}, error.code or 400)(environ, start_response)
         except Exception as error:
@@ -138,7 +140,8 @@ class Endpoint:
 
     def _serve(self, environ: Json, start_response: Any) -> Iterable[bytes]:
         request = Request(environ)
-        if request.path.startswith(AUTHORIZATION_PATH):
+        request.max_content_length = _LARGEST
+        if _is_of_the_gateway(environ):
             return self._authorize(request)(environ, start_response)
         for path, command in self._commands.items():
             if request.path.startswith(path):
@@ -217,21 +220,18 @@ class Endpoint:
         return Response(status=200 if signed else 403)
 
 
+def _is_of_the_gateway(environ: Json) -> bool:
+    """Whether the gateway asks here if its client's request is signed; nobody else knows the header's value."""
+    given = environ.get("HTTP_" + AUTHORIZATION_HEADER.upper().replace("-", "_"), "").encode()
+    ours = hmac.compare_digest(given, AUTHORIZATION_SECRET.encode())
+    return ours and environ.get("PATH_INFO", "").startswith(AUTHORIZATION_PATH)
+
+
 def _json_of(request: Request) -> Any:
     try:
         return json.loads(request.get_data() or b"{}")
     except (ValueError, RecursionError) as error:
         raise SerializationException(f"The request is no JSON ({error}).") from None
-
-
-class _QuietHandler(MotoRequestHandler):  # type: ignore[misc]
-    """Writes no line for each request, and answers what is no HTTP in JSON too."""
-
-    error_message_format = '{"message": "%(code)d %(explain)s"}\n'
-    error_content_type = "application/json"
-
-    def log(self, type: str, message: str, *args: Any) -> None:
-        return
 
 
 def _json(answer: Json, status: int) -> Response:

@@ -27,21 +27,26 @@ class Guard:
     """A WSGI application before *application*: it answers what may not come in with 403, before anything is read."""
 
     def __init__(
-        self, application: Wsgi, *, port: int, origins: Collection[str] = (), except_under: str | None = None
+        self,
+        application: Wsgi,
+        *,
+        port: int,
+        origins: Collection[str] = (),
+        excepted: Callable[[dict[str, Any]], bool] = lambda environ: False,
     ) -> None:
         """
         Args:
             port: where the application is served.
             origins: of the pages that may ask, as browsers send them; they alone get CORS headers.
-            except_under: a path under which everything goes to the application.
+            excepted: whether a request goes to the application whatever its headers are.
         """
         self._application = application
         self._port = port
         self._origins = frozenset(origins)
-        self._except_under = except_under
+        self._excepted = excepted
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        if self._except_under is not None and environ.get("PATH_INFO", "").startswith(self._except_under):
+        if self._excepted(environ):
             return self._application(environ, start_response)
         if refusal := self._refusal(environ):
             return _answer(start_response, "403 FORBIDDEN", json.dumps({"message": refusal}))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,10 +20,21 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-__all__ = ["AUTHORIZATION_PATH", "Signature", "Verdict", "signature_of", "verify"]
+__all__ = [
+    "AUTHORIZATION_HEADER",
+    "AUTHORIZATION_PATH",
+    "AUTHORIZATION_SECRET",
+    "Signature",
+    "Verdict",
+    "refused",
+    "signature_of",
+    "verify",
+]
 
 AUTHORIZATION_PATH = "/_twin/authorize"
 """Below it the endpoint answers whether a request is signed for API Gateway: that of the path behind it."""
+AUTHORIZATION_HEADER, AUTHORIZATION_SECRET = "twin-authorization", secrets.token_urlsafe(32)
+"""The header with which the gateway, of this process too, shows that it is the one that asks there."""
 
 _VALID_FOR = timedelta(minutes=5)
 _LONGEST_PRESIGNED = 7 * 24 * 3600  # seconds
@@ -82,28 +94,19 @@ def signature_of(url: str, headers: Mapping[str, str]) -> Signature | None:
     )  # fmt: skip
 
 
-def verify(
-    given: Signature | None,
-    method: str,
-    url: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    *,
-    secret_of: Callable[[str], str | None],
-    now: datetime,
-) -> Verdict:
-    """Whether the request has the signature that it says at *now*.
+def refused(
+    given: Signature | None, headers: Mapping[str, str], *, secret_of: Callable[[str], str | None], now: datetime
+) -> Verdict | None:
+    """Why the request, of which nothing but its head is known, has no valid signature at *now*; None: its body decides.
 
     Args:
         given: its `signature_of`.
-        url: as the client asked for it, with host and query.
         headers: names in lower case.
         secret_of: the secret key of an access key; None for an unknown one.
     """
     if given is None:
         return Verdict.NOT_SIGNED
-    secret = secret_of(given.key)
-    if secret is None:
+    if secret_of(given.key) is None:
         return Verdict.UNKNOWN_KEY
     try:
         signed_at = datetime.strptime(given.timestamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
@@ -117,6 +120,17 @@ def verify(
     valid_for = _VALID_FOR if given.expires is None else timedelta(seconds=min(given.expires, _LONGEST_PRESIGNED))
     if not -_VALID_FOR <= now - signed_at <= valid_for:
         return Verdict.EXPIRED
+    return None
+
+
+def verify(given: Signature, secret: str, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Verdict:
+    """Whether the request, which is not `refused`, has the signature that it says.
+
+    Args:
+        secret: the secret key of the signature's access key.
+        url: as the client asked for it, with host and query.
+        headers: names in lower case.
+    """
     hashed = headers.get("x-amz-content-sha256")
     if hashed and not _NOT_HASHED.fullmatch(hashed) and hashed != hashlib.sha256(body).hexdigest():
         return Verdict.WRONG

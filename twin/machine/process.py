@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -25,7 +26,8 @@ __all__ = ["Process", "Processes", "envoy_program"]
 
 # The shell waits for a line before it becomes the program. If the supervisor dies in between, the read
 # fails and nothing is started.
-_LAUNCH = 'IFS= read -r _ && exec "$0" "$@" </dev/null'
+_LAUNCH = 'IFS= read -r _ && ulimit -S -n {files} && exec "$0" "$@" </dev/null'
+_MOST_FILES = 65_536
 
 
 class Process:
@@ -89,6 +91,7 @@ class Processes:
         self._reapers: set[asyncio.Task[None]] = set()
         self._watchdog: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self._files = _raise_limit_of_files()
 
     def __len__(self) -> int:
         return len(self._running)
@@ -117,7 +120,7 @@ class Processes:
         with contextlib.ExitStack() as stack:
             output = stack.enter_context(log.open("ab")) if log else None
             process = await asyncio.create_subprocess_exec(
-                "/bin/sh", "-c", _LAUNCH, *argv,
+                "/bin/sh", "-c", _LAUNCH.format(files=self._files), *argv,
                 stdin=asyncio.subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT if output else None,
                 env=env, cwd=cwd, start_new_session=True, umask=umask,
             )  # fmt: skip
@@ -182,6 +185,19 @@ class Processes:
         if self._watchdog is None or self._watchdog.stdin is None:
             raise RuntimeError("Processes.start() comes before the first spawn()")
         self._watchdog.stdin.write(line.encode() + b"\n")
+
+
+def _raise_limit_of_files() -> str:
+    """Let this process have as many open files as it may; how many it could before, which its children get.
+
+    With the 1,024 that many systems begin with, connections to the endpoint would take those of everything else.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(OSError, ValueError):  # a limit of the system's own is lower
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return "unlimited" if soft == resource.RLIM_INFINITY else str(soft)
 
 
 def envoy_program() -> str:

@@ -7,6 +7,7 @@ way. `reporting` writes all of it to the event log, with its traceback, and in o
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import sys
 import threading
@@ -63,6 +64,8 @@ class _Reports(logging.Handler):
             return
         error = record.exc_info[1] if record.exc_info else None
         message = record.getMessage().partition("\n")[0]
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            message, error = f"{message}: {error.strerror}. Raise the limit with `ulimit -n` and start anew.", None
         details = {"message": message}
         if error is not None:
             details["error"] = f"{type(error).__name__}: {error}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -13,8 +15,10 @@ from moto.moto_api._internal.models import moto_api_backend
 
 from tests.twin.aws.ecs.world import World
 from tests.twin.running import CREDENTIALS, Signed, api_urls
+from twin.aws import server
 from twin.aws.ecs.api import TARGET_PREFIX
 from twin.aws.endpoint import Endpoint
+from twin.aws.server import MOST_CONNECTIONS
 from twin.errors import BadInput
 from twin.machine.addresses import Address, free_port
 
@@ -173,3 +177,80 @@ def test_what_is_wrong_is_named(client: httpx.Client) -> None:
     assert said("ecr", ECR + "PutRegistryScanningConfiguration", rules).startswith(
         "The request must contain rules.0.rep"
     )
+
+
+def connected(client: httpx.Client) -> socket.socket:
+    return socket.create_connection((client.base_url.host, client.base_url.port or 0), timeout=10)
+
+
+def answer_to_head(client: httpx.Client, path: str, length: int, *headers: str) -> tuple[int, str]:
+    """Status and message of what answers a request whose body does not come."""
+    host = f"host: {client.base_url.host}:{client.base_url.port}"
+    with connected(client) as connection:
+        head = [f"POST {path} HTTP/1.1", host, f"content-length: {length}", *headers, "", ""]
+        connection.sendall("\r\n".join(head).encode())
+        answer = connection.makefile("rb").read()
+    return int(answer.split()[1]), json.loads(answer.rpartition(b"\r\n\r\n")[2])["message"]
+
+
+def authorization(key: str) -> tuple[str, str]:
+    now = datetime.now(UTC)
+    scope = f"{key}/{now:%Y%m%d}/eu-west-2/ecs/aws4_request"
+    signed = f"SignedHeaders=host;x-amz-date, Signature={'0' * 64}"
+    return f"authorization: AWS4-HMAC-SHA256 Credential={scope}, {signed}", f"x-amz-date: {now:%Y%m%dT%H%M%SZ}"
+
+
+QUERY = (
+    "?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=x/20260101/us-east-1/ecs/aws4_request&X-Amz-Date=1"
+    "&X-Amz-Expires=1&X-Amz-SignedHeaders=host&X-Amz-Signature=0"
+)
+
+
+def test_no_body_is_read_before_the_key_is_known(client: httpx.Client) -> None:
+    status, message = answer_to_head(client, "/", 300_000_000, *authorization("OTHER"))
+    assert (status, message[:24]) == (403, "The access key OTHER is ")
+    status, message = answer_to_head(client, f"/{QUERY}", 300_000_000)
+    assert (status, message[:20]) == (403, "The access key x is ")
+    old = authorization(CREDENTIALS.access_key)[0], "x-amz-date: 20200101T000000Z"
+    assert answer_to_head(client, "/", 300_000_000, *old)[0] == 403
+
+
+@pytest.mark.parametrize("page", [(), ("origin: http://evil.example", "sec-fetch-site: cross-site")])
+def test_what_the_gateway_asks_is_answered_to_the_gateway_alone(client: httpx.Client, page: tuple[str, ...]) -> None:
+    guessed = "twin-authorization: guessed"
+    for headers in (page, (*page, guessed)):
+        assert answer_to_head(client, f"/_twin/authorize/{QUERY}", 300_000_000, *headers)[0] == 403
+
+
+def test_a_body_has_a_limit(client: httpx.Client) -> None:
+    signed = authorization(CREDENTIALS.access_key)
+
+    assert answer_to_head(client, "/", 70_167_212, *signed) == (
+        413,
+        "The request's body is larger than 70,167,211 bytes, the twin's limit: upload to S3 in parts.",
+    )
+
+
+def test_the_sentence_comes_though_the_body_is_sent(client: httpx.Client) -> None:
+    answer = client.post("/", content=bytes(80_000_000), headers={"x-amz-target": f"{TARGET_PREFIX}.ListClusters"})
+
+    assert answer.status_code == 413
+
+
+def test_connections_that_say_nothing_keep_nobody_out(client: httpx.Client) -> None:
+    with contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(connected(client)) for _ in range(MOST_CONNECTIONS + 20)]
+        for connection in silent:
+            connection.sendall(b"GET / HTTP/1.1\r\nx: ")
+        assert ask_ecs(client, "DescribeClusters")[0] == 200
+
+        assert [connection.recv(1) for connection in silent[:20]] == [b""] * 20
+        silent[-1].sendall(b"y\r\n\r\n")
+        assert silent[-1].recv(100).startswith(b"HTTP/1.1 403 ")
+
+
+def test_a_connection_on_which_nothing_comes_is_closed(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server._Handler, "timeout", 0.01)
+    with connected(client) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n")
+        assert connection.recv(1) == b""

@@ -11,7 +11,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from twin.aws.signature import Verdict, signature_of, verify
+from twin.aws.signature import Verdict, refused, signature_of, verify
 
 URL = "http://127.0.0.1:8000/prod/users/a%20b?q=%2F&empty=&q=1"
 SECRETS = {"key": "secret"}
@@ -29,10 +29,11 @@ def accepted(headers: Mapping[str, str], **changes: Any) -> bool:
     later = given.pop("later", timedelta())
     signature = signature_of(given["url"], headers)
     secret_of, now = given["secrets"].get, datetime.now(UTC) + later
-    return (
-        verify(signature, given["method"], given["url"], headers, given["body"], secret_of=secret_of, now=now)
-        is Verdict.SIGNED
-    )
+    if refused(signature, headers, secret_of=secret_of, now=now):
+        return False
+    assert signature is not None
+    secret = given["secrets"][signature.key]
+    return verify(signature, secret, given["method"], given["url"], headers, given["body"]) is Verdict.SIGNED
 
 
 def test_a_good_signature_is_accepted_whatever_else_is_sent() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import subprocess
 import sys
@@ -50,6 +51,23 @@ def test_a_program_that_does_not_exist_is_exit_code_127(tmp_path: Path) -> None:
 
     with_processes(work)
     assert "/no/such/program" in (tmp_path / "log").read_text()
+
+
+def test_children_have_the_limit_of_open_files_that_the_twin_began_with(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft = min(before[0], 256)
+
+    async def work(processes: Processes) -> None:
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == min(before[1], 65_536)
+        child = await processes.spawn("a child", ["sh", "-c", "ulimit -S -n"], log=tmp_path / "log")
+        assert await child.wait() == 0
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, before[1]))
+    try:
+        with_processes(work)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert (tmp_path / "log").read_text() == f"{soft}\n"
 
 
 def test_standard_input_is_empty() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.twin.running import PROJECT, STARTS_WITHIN, TwinFactory, events_in
-from twin.events import news
+from twin.events import news, report
 from twin.machine.addresses import free_port
 from twin.machine.reporting import reporting
 from twin.machine.restarting import kept, watch_clock
@@ -177,3 +178,13 @@ def test_a_port_that_is_none_fails_the_start_in_one_sentence(
     assert len(sentences) == 1, output
     assert "70000" in sentences[0]
     assert "Traceback" not in output
+
+
+def test_that_no_file_can_be_opened_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    logged: list[dict[str, object]] = []
+    with reporting(lambda kind, **details: logged.append(details)):
+        report("discovery", OSError(errno.EMFILE, "Too many open files"))
+
+    sentence = "discovery failed: Too many open files. Raise the limit with `ulimit -n` and start anew."
+    assert logged == [{"step": "failed", "message": sentence}]
+    assert capsys.readouterr().err == f"twin: {sentence}\n"

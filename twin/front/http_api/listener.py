@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from twin.aws.signature import AUTHORIZATION_PATH
+from twin.aws.signature import AUTHORIZATION_HEADER, AUTHORIZATION_PATH, AUTHORIZATION_SECRET
 from twin.envoy import configuration as envoy
 from twin.front.http_api.access_log import envoy_format
 from twin.front.http_api.model import Api, JwtAuthorizer
@@ -172,6 +172,8 @@ _AWS_IAM: Json = {
             "timeout": _AUTHORIZATION_TIMEOUT,
         },
         "path_prefix": AUTHORIZATION_PATH,
+        # In place of what the client may have sent under that name.
+        "authorization_request": {"headers_to_add": [{"key": AUTHORIZATION_HEADER, "value": AUTHORIZATION_SECRET}]},
         # Of a refusal its status alone goes to the client; unset, all its headers would.
         "authorization_response": {"allowed_client_headers": {"patterns": [{"exact": "x-amzn-errortype"}]}},
     },
