@@ -15,6 +15,7 @@ from typing import Any, Self
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from pydantic import ValidationError
 
 from lab.errors import BadInput, Missing
 from lab.records.run import DeploymentRecord, Discovered, EventRecord, TaskRecord
@@ -140,16 +141,23 @@ class EcsService:
         return dict(found[0])
 
     def state(self) -> ServiceState:
-        """The service now. Raises BadInput: there is no such service."""
+        """The service now. Raises BadInput: there is no such service, or it is not told what is needed of it."""
         now = self._described()
-        return ServiceState(
-            desired=now["desiredCount"],
-            running=now["runningCount"],
-            new=sum(each.get("runningCount", 0) for each in now["deployments"] if each["status"] == "PRIMARY"),
-            task_definition=now["taskDefinition"],
-            deployments=tuple(map(_deployment, now["deployments"])),
-            events=tuple(EventRecord(at=e["createdAt"].timestamp(), message=e["message"]) for e in now["events"]),
-        )
+        try:
+            return ServiceState(
+                desired=now["desiredCount"],
+                running=now["runningCount"],
+                new=sum(each.get("runningCount", 0) for each in now["deployments"] if each["status"] == "PRIMARY"),
+                task_definition=now["taskDefinition"],
+                deployments=tuple(map(_deployment, now["deployments"])),
+                events=tuple(EventRecord(at=e["createdAt"].timestamp(), message=e["message"]) for e in now["events"]),
+            )
+        except (KeyError, ValidationError) as error:
+            lacks = error.args[0] if isinstance(error, KeyError) else error.errors()[0]["loc"][0]
+            raise BadInput(
+                f"DescribeServices answers without {lacks} for {self._name}: the lab needs a service that ECS itself "
+                "deploys."
+            ) from None
 
     def require_stable(self) -> None:
         """Raises BadInput where there is no such service, or it is not stable, or has no tasks."""

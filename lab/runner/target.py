@@ -81,7 +81,7 @@ def _endpoint_here(target: Target) -> str:
 
     Raises BadInput: no twin is found.
     """
-    found = [running.aws_endpoint_url for running in _running(target.file)]
+    found = [running.aws_endpoint_url for _, running in _running(target.file)]
     if endpoint := next(iter(found), os.environ.get("AWS_ENDPOINT_URL")):
         return endpoint
     raise BadInput(
@@ -111,6 +111,12 @@ class TwinCredentials(BaseModel):
     access_key: str
     secret_key: str = Field(repr=False)
     token: str = Field(repr=False)
+
+
+class _OfState(TwinCredentials):
+    """The same as the twin's file has them, with the state folder of the twin that they are of."""
+
+    state: Path
 
 
 class Running(BaseModel):
@@ -164,24 +170,34 @@ class _Starting(BaseModel):
     pid: int
 
 
-def _running(outputs: Path) -> Iterator[Running]:
-    """The twins whose state folder is where *outputs* are, or the one here."""
+def _running(outputs: Path) -> Iterator[tuple[Path, Running]]:
+    """The twins whose state folder is where *outputs* are, or the one here, each with that folder."""
     for folder in (outputs.parent, Path(".twin")):
         with contextlib.suppress(OSError, ValidationError):
-            yield Running.model_validate_json((folder / "twin.json").read_bytes())
+            yield folder, Running.model_validate_json((folder / "twin.json").read_bytes())
 
 
 def twin_credentials(endpoint_url: str, outputs: Path) -> TwinCredentials:
     """Those of the twin at *endpoint_url*: by its state folder, where *outputs* are or the one here; or by `twin env`.
 
-    Raises Missing: they are in none of these.
+    A file that came from elsewhere has them sent nowhere else: a state folder names those of its own twin alone, and
+    `twin env` the endpoint that its variables are for.
+
+    Raises Missing: they are in none of these. Raises BadInput: the endpoint is not on this machine.
     """
-    for running in _running(outputs):
+    if not _is_on_this_machine(endpoint_url):
+        raise BadInput(
+            f"{outputs}: the endpoint {endpoint_url[:200]} is not on this machine, and a twin's is: name the outputs "
+            "file that `twin up` wrote, or leave aws_endpoint_url out for AWS."
+        )
+    for folder, running in _running(outputs):
         with contextlib.suppress(OSError, ValidationError):
             if running.aws_endpoint_url == endpoint_url:
-                return TwinCredentials.model_validate_json(running.credentials_file.read_bytes())
+                found = _OfState.model_validate_json(running.credentials_file.read_bytes())
+                if found.state == folder.resolve():
+                    return found
     key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
-    if key and secret:
+    if key and secret and os.environ.get("AWS_ENDPOINT_URL", "").rstrip("/") == endpoint_url:
         return TwinCredentials(access_key=key, secret_key=secret, token=os.environ.get("TWIN_TOKEN", ""))
     raise Missing(
         f"The credentials of the twin at {endpoint_url} are not found: is it up, and yours? Run "

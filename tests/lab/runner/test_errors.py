@@ -33,7 +33,7 @@ def at(url: str, **more: str) -> Target:
 
 
 @pytest.fixture
-def serve(keys: None) -> Iterator[Serve]:
+def serve(keys: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     """Starts an endpoint that gives one answer to everything, and the target that it is."""
     servers: list[ThreadingHTTPServer] = []
 
@@ -54,6 +54,7 @@ def serve(keys: None) -> Iterator[Serve]:
         servers.append(server)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         return at(url, aws_endpoint_url=url)
 
     yield start
@@ -75,6 +76,14 @@ def service(running: int = 3, desired: int = 3, old: int = 0, status: str = "ACT
     return 200, {"services": [found]}
 
 
+def without(name: str, *, of_deployment: bool = False) -> Answer:
+    """The same, without what has that *name*."""
+    status, answer = service()
+    found = answer["services"][0]
+    del (found["deployments"][0] if of_deployment else found)[name]
+    return status, answer
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
@@ -84,6 +93,12 @@ def service(running: int = 3, desired: int = 3, old: int = 0, status: str = "ACT
             r"is not stable \(3 new and 2 old tasks run, deployment PRIMARY IN_PROGRESS, deployment ACTIVE COMPLETED\)",
         ),
         (service(running=0, desired=0), "has a desired count of 0: scale it to one task or more"),
+        (
+            without("taskDefinition"),
+            r"DescribeServices answers without taskDefinition for the service s of cluster c: ",
+        ),
+        (without("events"), "DescribeServices answers without events"),
+        (without("id", of_deployment=True), "DescribeServices answers without id"),
         (service(status="DRAINING"), "is not there: is it deployed"),
         ((200, {"services": []}), "the service s of cluster c is not there"),
         ((400, {"__type": "ClusterNotFoundException", "message": "Cluster not found."}), "refuses DescribeServices"),

@@ -212,7 +212,10 @@ def test_a_load_of_which_all_is_refused_ends_before_anything_happens(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_endpoint_that_does_not_answer(lab: Command, tmp_path: Path, keys: None) -> None:
+def test_an_endpoint_that_does_not_answer(
+    lab: Command, tmp_path: Path, keys: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     outputs = {"gateway_url": "http://127.0.0.1:9", "region": "eu-west-2", "cluster_name": "c", "service_name": "s"}
     target = tmp_path / "outputs.json"
     target.write_text(json.dumps({"s": {**outputs, "aws_endpoint_url": "http://127.0.0.1:9"}}))

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lab.errors import BadInput
-from lab.runner.target import read_target
+from lab.errors import BadInput, Missing
+from lab.runner.target import TwinCredentials, read_target, twin_credentials
 
 OUTPUTS = {
     "gateway_url": "https://abc.execute-api.eu-west-2.amazonaws.com/",
@@ -92,3 +92,56 @@ def test_a_gateway_on_this_machine_is_the_twins_that_runs_here(
 def test_no_outputs_yet(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="twin up"):
         read_target(tmp_path / "outputs.json")
+
+
+KEYS = {"access_key": "k", "secret_key": "s", "token": "t"}
+HERE = "http://127.0.0.1:4566"
+
+
+@pytest.fixture
+def of_a_twin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The credentials of the twin whose state folder is `twin`."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "TWIN_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    file = tmp_path / "keys.json"
+    file.write_text(json.dumps({**KEYS, "state": str(tmp_path.resolve() / "twin")}))
+    return file
+
+
+def state(folder: Path, endpoint: str, credentials: Path) -> Path:
+    folder.mkdir()
+    told = {"aws_endpoint_url": endpoint, "region": "eu-west-2", "credentials_file": str(credentials)}
+    (folder / "twin.json").write_text(json.dumps(told))
+    return folder / "outputs.json"
+
+
+def test_a_state_folder_has_the_credentials_of_its_own_twin_alone(tmp_path: Path, of_a_twin: Path) -> None:
+    found = twin_credentials(HERE, state(tmp_path / "twin", HERE, of_a_twin))
+    assert (found.access_key, found.secret_key, found.token) == ("k", "s", "t")
+
+    with pytest.raises(Missing, match=r"The credentials of the twin at .*4567 are not found"):
+        twin_credentials("http://127.0.0.1:4567", state(tmp_path / "cloned", "http://127.0.0.1:4567", of_a_twin))
+
+
+@pytest.mark.parametrize("url", ["http://evil.example:4566", "http://127.0.0.1.evil.example", "http://192.0.2.1:4566"])
+def test_no_credentials_go_to_another_machine(
+    tmp_path: Path, of_a_twin: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    for name, value in {"ENDPOINT_URL": url, "ACCESS_KEY_ID": "k", "SECRET_ACCESS_KEY": "s"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+
+    with pytest.raises(BadInput, match=f"the endpoint {url} is not on this machine, and a twin's is"):
+        twin_credentials(url, state(tmp_path / "twin", url, of_a_twin))
+
+
+def test_the_variables_of_twin_env_are_for_its_endpoint(
+    tmp_path: Path, of_a_twin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "TWIN_TOKEN": "t"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(Missing, match="are not found"):
+        twin_credentials(HERE, tmp_path / "outputs.json")
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", HERE)
+    assert twin_credentials(HERE, tmp_path / "outputs.json") == TwinCredentials(**KEYS)

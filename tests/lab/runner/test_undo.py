@@ -82,7 +82,13 @@ def put_back(twin: RunningTwin, **what: Any) -> None:
     ],
 )
 def test_the_user_is_told_what_is_left_and_how_to_put_it_back(
-    twin: RunningTwin, keys: None, tmp_path: Path, name: str, cell: Mapping[str, float], left: str
+    twin: RunningTwin,
+    keys: None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
+    cell: Mapping[str, float],
+    left: str,
 ) -> None:
     before = service(twin)
     family, number = before["taskDefinition"].rsplit("/", 1)[-1].split(":")
@@ -91,6 +97,7 @@ def test_the_user_is_told_what_is_left_and_how_to_put_it_back(
     folders: list[Path] = []
     with expiring(twin) as url:
         request = Request([EXPERIMENTS[name]], 2, 4, 20, 1, [cell], tmp_path)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         behind = target.model_copy(update={"aws_endpoint_url": url})
         session = Session(request, behind, Console(quiet=True), folders.append)
         with pytest.raises(NotPutBack, match="ExpiredTokenException") as raised:
