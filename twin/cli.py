@@ -520,7 +520,7 @@ def env(
     state: State = _STATE,
 ) -> None:
     """Print exports for the AWS CLI, boto3 and Terraform: `eval "$(twin env)"`."""
-    from twin.credentials import PROFILES, environment
+    from twin.credentials import environment, lead_elsewhere
     from twin.machine.state import StateFolder
 
     running = StateFolder(state).serving()
@@ -530,7 +530,7 @@ def env(
         if (written := write_override(Path(), running["aws_endpoint_url"])) is not None:
             print(f"twin: wrote {written}", file=sys.stderr)
         print(f"export TF_DATA_DIR={DATA_FOLDER}")
-    for name in sorted(os.environ.keys() & set(PROFILES)):
+    for name in lead_elsewhere(os.environ):
         print(f"unset {name}")
     print(f"export TWIN_STATE={shlex.quote(str(state.resolve()))}")
     for name, value in environment(

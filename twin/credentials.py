@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 
 from twin.errors import BadInput
 
-__all__ = ["PROFILES", "Credentials", "environment", "past_proxies"]
+__all__ = ["Credentials", "environment", "lead_elsewhere", "past_proxies"]
 
-PROFILES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
-"""Variables that must not be there beside these: a profile that is not there is an error, whatever the keys are, and a
-session's token goes with its own keys."""
-
+# What must not be there beside these: a profile that is not there is an error, whatever the keys are, a session's token
+# goes with its own keys, a role has others, and the endpoint of one service goes before that of all.
+_ELSEWHERE = re.compile(
+    r"AWS_(DEFAULT_)?PROFILE|AWS_(SESSION|SECURITY)_TOKEN|AWS_ROLE_(ARN|SESSION_NAME)|AWS_WEB_IDENTITY_TOKEN_FILE"
+    r"|AWS_CONTAINER_(CREDENTIALS|AUTHORIZATION)_\w+|AWS_USE_(FIPS|DUALSTACK)_ENDPOINT|AWS_ENDPOINT_URL_\w+"
+)
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"  # as in AWS's access keys
 
 
@@ -45,6 +47,11 @@ class Credentials:
         return cls(key, access_key or secrets.token_urlsafe(30), secrets.token_urlsafe(32))
 
 
+def lead_elsewhere(inherited: Mapping[str, str]) -> list[str]:
+    """Those variables that would have clients sign with other keys, or ask somewhere else than at the endpoint."""
+    return sorted(name for name in inherited if _ELSEWHERE.fullmatch(name))
+
+
 def past_proxies(inherited: Mapping[str, str]) -> dict[str, str]:
     """What lets clients reach this machine directly where *inherited* sends them through a proxy."""
     if not any(name.lower().endswith("_proxy") and name.lower() != "no_proxy" for name in inherited):
@@ -58,9 +65,10 @@ def environment(
     endpoint_url: str, region: str, credentials: Credentials, inherited: Mapping[str, str]
 ) -> dict[str, str]:
     """What is to be set beside *inherited* for the AWS CLI, boto3, Terraform and `lab` to talk to the endpoint; the
-    variables of PROFILES are not to be there."""
+    variables that `lead_elsewhere` are not to be there."""
     return {
         "AWS_ENDPOINT_URL": endpoint_url,
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",  # a user's config file may say true
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "AWS_ACCESS_KEY_ID": credentials.access_key,

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from twin.credentials import PROFILES, past_proxies
+from twin.credentials import lead_elsewhere, past_proxies
 from twin.errors import BadInput, BadStack, PortTaken, StartFailed, Terminated, TwinError
 from twin.machine.addresses import Address, is_free
 from twin.machine.process import envoy_program
@@ -235,8 +235,8 @@ def _require_region(region: str, account: str) -> None:
 def _be_on_our_own() -> None:
     """Keep what the user has set up for AWS, and proxies, out of this process and of the command that it runs."""
     os.environ.update(past_proxies(os.environ), AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
-    for name in PROFILES:
-        os.environ.pop(name, None)
+    for name in lead_elsewhere(os.environ):
+        del os.environ[name]
 
 
 def _programs(options: Options, stack: Stack) -> Programs:

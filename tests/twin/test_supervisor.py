@@ -289,6 +289,7 @@ def test_it_asks_nobody_else_and_ends_with_its_parent(tmp_path: Path) -> None:
         sys.executable, "-c", ask,
     )  # fmt: skip
     disturbing = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9", "AWS_PROFILE": "no-such"}
+    disturbing |= {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true", "AWS_ENDPOINT_URL_ECS": "http://127.0.0.1:9"}
     environment = {**os.environ, **disturbing, "AWS_CONFIG_FILE": str(configuration)}
     # A shell that has more to do stays the parent, as make does.
     parent = subprocess.Popen(["/bin/sh", "-c", '"$@"; :', "sh", *up], cwd=PROJECT, env=environment)
