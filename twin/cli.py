@@ -296,7 +296,7 @@ def down(state: State = _STATE) -> None:
     from twin.machine.state import StateFolder
 
     folder = StateFolder(state)
-    pid = folder.running()["pid"]
+    pid = folder.pid()
     with contextlib.suppress(ProcessLookupError):  # it has ended by itself in between
         os.kill(pid, signal.SIGTERM)
     if not folder.wait_until_free(_DOWN_WITHIN):

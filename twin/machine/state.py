@@ -69,7 +69,8 @@ class StateFolder:
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else error
             raise BadInput(f"--state {str(path)[:80]!r}... is no path for a folder ({why}): give another.") from None
-        self._credentials: Path | None = None
+        self._credentials: Path | None = None  # their file
+        self._kept: Mapping[str, str] = {}  # what is in it
         self._lock: int | None = None  # its descriptor, for as long as it is held
         self.outputs = self.path / "outputs.json"
         self._description = self.path / "twin.json"
@@ -113,11 +114,9 @@ class StateFolder:
                     with contextlib.suppress(FileExistsError), open(self.path / _IGNORES, "x") as ignored:
                         ignored.write(_IGNORED)
                     self._events, self._lost = self._open_events(), 0
-                    folder = runtime_folder()
-                    _remove_credentials_of_the_dead(folder)
-                    self._credentials = folder / f"{hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]}.json"
-                    content = {**asdict(credentials or Credentials.new()), "state": str(self.path)}
-                    write_json(self._credentials, content)
+                    _remove_credentials_of_the_dead(runtime_folder())
+                    self._kept = {**asdict(credentials or Credentials.new()), "state": str(self.path)}
+                    self._keep_credentials()
                     self.describe(pid=os.getpid())
                 except OSError as error:
                     raise self.not_writable(error) from None
@@ -151,6 +150,17 @@ class StateFolder:
     def describe(self, **content: Any) -> None:
         """Replace what clients can read of this twin."""
         write_json(self._description, {**content, "credentials_file": str(self._credentials)})
+
+    def _keep_credentials(self) -> None:
+        """Write their file where it is not there: a machine clears its folder of temporary files now and then."""
+        if self._credentials is not None and self._credentials.exists():
+            return
+        name = f"{hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]}.json"
+        file = runtime_folder() / name  # which may be another by now
+        write_json(file, self._kept)
+        if self._credentials not in (None, file):
+            write_json(self._description, {**self._read(), "credentials_file": str(file)})
+        self._credentials = file
 
     def log(self, kind: str, **details: Any) -> None:
         """Add a line to the event log. Lines that cannot be written are lost; the next that can says how many."""
@@ -205,10 +215,15 @@ class StateFolder:
         return {"the state folder": self.watch}
 
     async def watch(self) -> None:
-        """Warn of what is wrong with the folder for as long as it is, until cancelled."""
+        """Warn of what is wrong with the folder for as long as it is, and keep the credentials, until cancelled."""
         while True:
             if trouble := self.trouble():
                 _logger.warning(trouble)
+            else:
+                try:
+                    self._keep_credentials()
+                except (BadInput, OSError) as error:
+                    _logger.warning("The credentials are gone, so that `twin down` alone reaches this twin: %s", error)
             await asyncio.sleep(_POLL)
 
     def _close_events(self) -> None:
@@ -245,21 +260,39 @@ class StateFolder:
         Raises:
             NotUp: none runs here, it has said nothing yet, or it is another user's.
         """
-        deadline = time.monotonic() + (_BEGINS_WITHIN if may_begin else 0.0)
-        while "pid" not in (running := self._told()):
-            if time.monotonic() >= deadline:
-                raise self._not_up()
-            time.sleep(0.05)  # as above
+        running = self._begun(_BEGINS_WITHIN if may_begin else 0.0)
         try:
             content = json.loads(Path(running.pop("credentials_file")).read_text())
             content.pop("state")
             return {**running, "credentials": Credentials(**content)}
         except KeyError:  # it has only begun
             return running
+        except FileNotFoundError as error:
+            raise NotUp(
+                f"The credentials of the twin on {self.path} are gone ({error.filename}): try again in "
+                f"{_POLL:g} s, in which it writes them anew, or end it with `twin down`."
+            ) from None
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise NotUp(
                 f"The credentials of the twin on {self.path} cannot be read ({error}): are you its user?"
             ) from None
+
+    def pid(self) -> int:
+        """The supervisor's on this folder.
+
+        Raises:
+            NotUp: none runs here, or it has said nothing yet.
+        """
+        return int(self._begun()["pid"])
+
+    def _begun(self, patience: float = 0.0) -> dict[str, Any]:
+        """What a supervisor has written of itself that has begun within *patience* seconds."""
+        deadline = time.monotonic() + patience
+        while "pid" not in (running := self._told()):
+            if time.monotonic() >= deadline:
+                raise self._not_up()
+            time.sleep(0.05)  # a file of a process that is no child of ours
+        return running
 
     def _told(self) -> dict[str, Any]:
         """What the supervisor on this folder has written of itself; empty: nothing, or there is none."""

@@ -357,7 +357,7 @@ def test_more_tasks_than_the_machine_has_memory_for_are_refused(twin: RunningTwi
 def test_a_twin_of_another_user_is_told(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path)
     with folder.hold(Credentials.new()):
-        Path(json.loads((tmp_path / "twin.json").read_text())["credentials_file"]).unlink()
+        Path(json.loads((tmp_path / "twin.json").read_text())["credentials_file"]).write_text("")
         done = subprocess.run(twin_command("env", "--state", str(tmp_path)), capture_output=True, text=True)
 
     assert done.returncode == 2

@@ -112,6 +112,18 @@ def test_credentials_of_twins_that_were_killed_are_removed(tmp_path: Path, monke
     assert {path.name for path in left.iterdir()} == {"odd.json", "other.json"}
 
 
+def test_without_the_credentials_the_supervisor_can_be_found_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with StateFolder(tmp_path / "state").hold():
+        (file,) = runtime_folder().iterdir()
+        file.unlink()
+        assert StateFolder(tmp_path / "state").pid() == os.getpid()
+        with pytest.raises(NotUp, match=r"are gone \(.*\): try again in 2 s, .* or end it with `twin down`\.$"):
+            StateFolder(tmp_path / "state").running()
+
+
 def test_who_looks_whether_a_twin_runs_keeps_none_from_starting(tmp_path: Path) -> None:
     looks = StateFolder(tmp_path)
     with looks.hold():

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.command import Command
 from tests.twin.running import RunningTwin, TwinFactory, descendants, is_alive, twin_command, wait_until
 from twin.machine.addresses import free_port
 from twin.machine.files import runtime_folder
@@ -28,6 +29,31 @@ def test_a_state_folder_that_is_removed_during_a_run_is_said(start_twin: TwinFac
     twin.end()
     assert twin.process.returncode == 0
     assert not [pid for pid in below if is_alive(pid)]
+
+
+def test_credentials_that_a_machine_clears_away_are_written_anew(
+    start_twin: TwinFactory, twin_cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As systemd does with files of a session that has ended, and with old ones in /tmp."""
+    sessions, others = tmp_path / "session", tmp_path / "temporary"
+    for folder in (sessions, others):
+        folder.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(sessions))
+    monkeypatch.setenv("TMPDIR", str(others))
+    twin = start_twin("--proxy-drain", "0")
+
+    def reaches() -> bool:
+        return twin_cli("ps", "--json", "--state", str(twin.state)).code == 0
+
+    (file,) = runtime_folder().iterdir()
+    file.unlink()
+    wait_until(lambda: file.exists(), "they are written anew")
+    assert reaches()
+    shutil.rmtree(sessions)
+    wait_until(lambda: len(list(others.glob("twin-*/*.json"))) == 1, "they are elsewhere")
+    wait_until(reaches, "the twin is asked with them")
+    twin.end()
+    assert list(others.glob("twin-*/*.json")) == []
 
 
 def test_on_a_disk_that_fills_tasks_end_as_ever_and_it_goes_on_once_there_is_space(
