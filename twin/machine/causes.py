@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
+
+from twin.machine.files import last_lines
 
 __all__ = ["cause", "hint"]
 
 _LINES = 50  # at the end of a log, in which the reason is looked for
-_BYTES = 64 * 1024
 
 # What looks like the reason, the surest first. "not found" as programs write it, not "404 Not Found" of an access log.
 _LOOKS = (
@@ -45,13 +45,7 @@ _HINTS = (
 
 def cause(log: Path) -> str:
     """The line that looks most like the reason, the last of its kind; else the last line. Empty: there is no text."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _BYTES))
-            text = file.read().decode(errors="replace").rstrip()
-    except OSError:
-        return ""
-    lines = [line.rstrip() for line in text.split("\n")[-_LINES:]]
+    lines = [line.rstrip() for line in last_lines(log)[-_LINES:]]
     ours = [line for line in reversed(lines) if not _BESIDE.search(line)]
     found = next((line for look in _LOOKS for line in ours if look.search(line)), lines[-1])
     if _OF_SYNTAX.match(found):

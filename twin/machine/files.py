@@ -13,7 +13,10 @@ from typing import IO, Any
 
 from twin.errors import BadInput
 
-__all__ = ["last_line", "replacing", "runtime_folder", "write_json"]
+__all__ = ["last_line", "last_lines", "replacing", "runtime_folder", "write_json"]
+
+_BYTES = 64 * 1024  # at the end of a log
+_LONGEST = 500  # characters of a line of it
 
 
 @contextlib.contextmanager
@@ -39,13 +42,20 @@ def write_json(path: Path, value: Any) -> None:
         file.write((json.dumps(value, indent=2) + "\n").encode())
 
 
+def last_lines(path: Path) -> list[str]:
+    """The lines at the end of a log, as much of them as anybody reads; an empty one if there is no text, or no log."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _BYTES))
+            text = file.read(_BYTES).decode(errors="replace").rstrip()
+    except OSError:
+        return [""]
+    return [line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..." for line in text.split("\n")]
+
+
 def last_line(path: Path) -> str:
     """The last line of text in a log; empty if there is none, or no log."""
-    try:
-        text = path.read_text(errors="replace").rstrip()
-    except OSError:
-        return ""
-    return text.rsplit("\n", 1)[-1]
+    return last_lines(path)[-1]
 
 
 def runtime_folder() -> Path:

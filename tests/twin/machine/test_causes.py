@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from twin.machine.causes import cause, hint
+from twin.machine.files import last_line
 
 OUTPUTS = {
     "uvicorn, address in use": (
@@ -204,6 +205,15 @@ def test_of_a_large_log_the_end_counts(tmp_path: Path) -> None:
     log = tmp_path / "application.log"
     log.write_text("x" * 200_000 + "\nOSError: full\nbye\n")
     assert cause(log) == "OSError: full"
+
+
+@pytest.mark.parametrize("end", ["", "\nbye\n"])
+def test_a_line_without_an_end_is_cut(tmp_path: Path, end: str) -> None:
+    log = tmp_path / "application.log"
+    log.write_text("OSError: " + "A" * 4_000_000 + end)
+    assert (len(cause(log)), len(last_line(log))) == (3 if end else 503, 3 if end else 503)
+    log.write_text("OSError: " + "A" * 4_000 + end)
+    assert cause(log) == "OSError: " + "A" * 491 + "..."
 
 
 @pytest.mark.parametrize("content", [None, "", "\n \n"])
