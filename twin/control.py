@@ -95,7 +95,12 @@ class Control:
                     "left_out": [str(gap) for gap in gaps if not gap.works_here],
                     "perhaps_not_on_aws": [str(gap) for gap in gaps if gap.works_here],
                     "failing": [{**asdict(each), "text": str(each)} for each in ended],
-                    "complaints": surroundings.complaints(active),
+                    "complaints": [
+                        *self._gateway.complaints,
+                        *self._balancers.complaints,
+                        *self._launcher.complaints,
+                        *surroundings.complaints(active),
+                    ],
                     "programs_error": surroundings.programs.trouble,
                 }
 

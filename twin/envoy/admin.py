@@ -9,11 +9,14 @@ import asyncio
 import contextlib
 import io
 import json
+import logging
+from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any, cast
 
 from twin.errors import StartFailed
+from twin.events import accident, news
 from twin.machine.process import Process
 
 __all__ = ["Admin"]
@@ -21,6 +24,11 @@ __all__ = ["Admin"]
 _POLL = 0.005  # seconds
 _TIMEOUT = 5.0  # seconds for an answer
 _READY_WITHIN = 10.0  # seconds
+_EVERY, _AGAIN = 5.0, 1.0  # seconds between two looks whether it answers, and after one at which it did not
+# Looks in a row without an answer: on a busy machine an Envoy is late, and one that hangs is late for ever.
+_TOLD, _KILLED = 2, 6
+
+_logger = logging.getLogger("twin")
 
 
 class Admin:
@@ -30,6 +38,39 @@ class Admin:
         self._process = process
         self._address_file = address_file
         self._address = ""
+        self.trouble: str | None = None
+        """What is wrong while it does not answer, in a sentence."""
+
+    async def exited(self, *, kill: bool, excused: Callable[[], bool] = lambda: False) -> int:
+        """Wait until it has exited; its code. Meanwhile it is told if it hangs.
+
+        Args:
+            kill: whether it is killed then, so that who waits can start another.
+            excused: whether it hangs on purpose.
+        """
+        watching = asyncio.get_running_loop().create_task(self._watch(kill, excused))
+        try:
+            return await self._process.wait()
+        finally:
+            watching.cancel()
+            self.trouble = None
+
+    async def _watch(self, kill: bool, excused: Callable[[], bool]) -> None:
+        missed = 0
+        while True:
+            await asyncio.sleep(_AGAIN if missed else _EVERY)
+            status, _ = await self.request("GET", "/ready")
+            missed = 0 if status or excused() else missed + 1
+            if not missed and self.trouble is not None:
+                self.trouble = None
+                news(f"{self._process.name} answers again", each_time=False)
+            if missed == _TOLD:
+                then = "it is killed and started anew if it goes on" if kill else "its requests wait"
+                self.trouble = f"{self._process.name} (pid {self._process.pid}) runs and does not answer: {then}"
+                accident(self.trouble)
+                _logger.warning("%s", self.trouble)
+            if missed >= _KILLED and kill:
+                self._process.kill_group()
 
     async def ready(self) -> None:
         """Wait until Envoy serves.

@@ -86,14 +86,20 @@ class DynamicEnvoy:
             raise StartFailed(f"The {self.name}'s Envoy does not take over its configuration: see {log}.")
 
     async def keep(self) -> None:
-        """Start it anew whenever it has died, until cancelled."""
+        """Start it anew whenever it has died or hangs, until cancelled."""
         while True:
             assert self._process is not None
-            code = await self._process.wait()
+            assert self.admin is not None
+            code = await self.admin.exited(kill=True)
             accident(f"{self._process.name} exited with {code}")
             self._log(self.name, step="Envoy exited", code=code)
             await self.start()
             self._log(self.name, step="Envoy restarted")
+
+    @property
+    def complaints(self) -> list[str]:
+        """What is wrong with it now, a sentence each."""
+        return [self.admin.trouble] if self.admin is not None and self.admin.trouble else []
 
     async def rotate(self, log: Path) -> None:
         """Begin its access log anew if it has grown too large; no line is lost."""

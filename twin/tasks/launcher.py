@@ -34,6 +34,11 @@ class TaskLauncher:
         return self.surroundings.clients.gaps
 
     @property
+    def complaints(self) -> list[str]:
+        """What is amiss with the proxies of tasks, a sentence each."""
+        return [life.complaint for life in self.lives.values() if life.complaint]
+
+    @property
     def work(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """What goes on by itself, by name."""
         endpoints = self.surroundings.clients.upstreams.run

@@ -185,6 +185,11 @@ class Life:
         if self.application is not None and self.application.returncode is None:
             self.application.kill_group()
 
+    @property
+    def complaint(self) -> str | None:
+        """What is amiss with its proxy, in a sentence."""
+        return self._sidecar.trouble if self._sidecar is not None else None
+
     def crash_proxy(self) -> None:
         """Kill the proxy, as a fault does; nothing happens if there is none."""
         if self._sidecar is not None:

@@ -130,6 +130,11 @@ class Sidecar:
             return {}
         return await self._admin.json(STATISTICS)
 
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with it now, in a sentence."""
+        return self._admin.trouble if self._admin is not None else None
+
     def crash(self) -> None:
         """Kill it, as a fault does."""
         if self.process is not None and self.process.returncode is None:
@@ -144,8 +149,9 @@ class Sidecar:
         """
         done = 0
         while True:
-            assert self.process is not None
-            step("proxy exited", code=(code := await self.process.wait()))
+            assert self._admin is not None
+            code = await self._admin.exited(kill=False, excused=lambda: self._disturbance.frozen)
+            step("proxy exited", code=code)
             if not self._crashed_on_purpose:
                 accident(f"{self._name} exited with {code}")
             self._crashed_on_purpose = False

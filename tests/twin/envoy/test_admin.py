@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -18,6 +19,7 @@ from twin.errors import StartFailed
 from twin.machine.addresses import Address, free_port
 from twin.machine.files import write_json
 from twin.machine.process import Process, Processes, envoy_program
+from twin.machine.reporting import reporting
 from twin.tasks.proxy import sidecar
 
 
@@ -93,3 +95,75 @@ def test_an_envoy_that_has_exited_does_not_answer_and_is_not_ready(tmp_path: Pat
                 await admin.ready()
 
     asyncio.run(scenario())
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_EVERY", "_AGAIN"):
+        monkeypatch.setattr(f"twin.envoy.admin.{name}", 0.0)
+    monkeypatch.setattr("twin.envoy.admin._TIMEOUT", 0.2)
+
+
+def test_an_envoy_that_hangs_is_told_and_killed(tmp_path: Path, impatient: None) -> None:
+    async def scenario() -> list[str]:
+        async with serving(tmp_path) as (process, address):
+            admin = Admin(process, address)
+            exited = asyncio.create_task(admin.exited(kill=True))
+            process.signal(signal.SIGSTOP)
+            while admin.trouble is None:
+                await asyncio.sleep(0)
+            said = admin.trouble
+            assert await exited == -signal.SIGKILL
+            assert admin.trouble is None
+            return [said]
+
+    with reporting(lambda *kind, **details: None) as accidents:
+        (said,) = asyncio.run(scenario())
+    assert re.fullmatch(r"an Envoy \(pid \d+\) runs and does not answer: it is killed and started anew if .*", said)
+    assert [accident["what"] for accident in accidents] == [said]
+
+
+def test_a_proxy_that_hangs_is_told_and_goes_on_where_it_is_let(
+    tmp_path: Path, impatient: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def scenario() -> None:
+        async with serving(tmp_path) as (process, address):
+            admin = Admin(process, address)
+            exited = asyncio.create_task(admin.exited(kill=False))
+            process.signal(signal.SIGSTOP)
+            while admin.trouble is None:
+                await asyncio.sleep(0)
+            process.signal(signal.SIGCONT)
+            while admin.trouble is not None:
+                await asyncio.sleep(0)
+            assert not exited.done()
+            process.signal(signal.SIGKILL)
+            await exited
+
+    with reporting(lambda *kind, **details: None):
+        asyncio.run(scenario())
+    hangs, answers = capsys.readouterr().err.splitlines()
+    assert hangs.endswith("runs and does not answer: its requests wait")
+    assert answers == "twin: an Envoy answers again"
+
+
+def test_one_that_stands_still_on_purpose_is_no_accident(tmp_path: Path, impatient: None) -> None:
+    async def scenario() -> int:
+        looks: list[bool] = []
+
+        def on_purpose() -> bool:
+            looks.append(True)
+            return True
+
+        async with serving(tmp_path) as (process, address):
+            exited = asyncio.create_task(Admin(process, address).exited(kill=True, excused=on_purpose))
+            process.signal(signal.SIGSTOP)
+            while len(looks) < 8:
+                await asyncio.sleep(0)
+            assert not exited.done()
+            process.signal(signal.SIGKILL)
+            return await exited
+
+    with reporting(lambda *kind, **details: None) as accidents:
+        assert asyncio.run(scenario()) == -signal.SIGKILL
+    assert list(accidents) == []

@@ -67,6 +67,11 @@ class LoadBalancers:
         """What the load balancers ask for and the twin does not do."""
         return self._balancing.gaps
 
+    @property
+    def complaints(self) -> list[str]:
+        """What is amiss with their Envoy, a sentence each."""
+        return self._envoy.complaints if self._envoy is not None else []
+
     def address(self, listener_arn: str) -> Address | None:
         """Where a listener is on this machine; None if it is not served."""
         return self._listening.get(listener_arn)

@@ -130,6 +130,11 @@ class Gateway:
         return [*refused, *(gap for api in self._apis for gap in api.gaps), *unusable, *logs]
 
     @property
+    def complaints(self) -> list[str]:
+        """What is amiss with its Envoy, a sentence each."""
+        return self._envoy.complaints
+
+    @property
     def urls(self) -> list[tuple[str, str]]:
         """The APIs, and where each is on this machine."""
         return [(f"API {api.name} ({api.id})", self._api_urls.url(api.id)) for api in self._apis]
@@ -190,7 +195,7 @@ class Gateway:
         await self._keys.asked()
 
     async def keep(self) -> None:
-        """Start Envoy anew whenever it has died, until cancelled."""
+        """Start Envoy anew whenever it has died or hangs, until cancelled."""
         await self._envoy.keep()
 
     async def run(self) -> None:
