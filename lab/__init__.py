@@ -5,6 +5,7 @@
 #   cli.py           `lab`: every command and option, nothing else; cli_costs.py has those of `lab costs`
 #   imports.py       scipy.special and matplotlib imported in less time
 #   errors.py        the whole error tree, with exit codes
+#   printable.py     text of files as a terminal may have it
 #   records/         files -> values: results folders, lists of hostnames; each is checked there
 #   distribution/    is a set of counts even? what would other policies give? Pure, and without English
 #   experiments/     what did clients see? Pure, and without English

@@ -21,6 +21,7 @@ from typer.core import TyperGroup
 from lab.distribution.gateway import Gateway, Policy
 from lab.errors import AnswerIsNo, BadInput, LabError
 from lab.experiments.catalogue import ALL, GATEWAY, UPSTREAM, chosen, fitting, require_duration
+from lab.printable import printable
 from load.errors import LoadError
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def main() -> None:
     try:
         app()
     except (LabError, LoadError) as error:
-        print(f"lab: {error}", file=sys.stderr)
+        print(f"lab: {printable(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
 
 

@@ -14,6 +14,7 @@ from lab.cli import PLAIN, Json, print_page
 from lab.costs.prices import PRICE_FILE
 from lab.costs.scenario import OPTIONS, Scenario
 from lab.errors import BadInput
+from lab.printable import printable
 
 app = typer.Typer(
     help="What a month costs without a load balancer and with one: every way, line by line.",
@@ -144,4 +145,4 @@ def update(
     with_options(Scenario(), {"region": region})
     files, offers = from_files(region, base_url or ""), set(offer or OFFERS_BY_DEFAULT)
     for change in update_prices(prices, region, files, offers, accept):
-        print(change_in_words(change))
+        print(printable(change_in_words(change)))

@@ -19,6 +19,7 @@ import typer
 
 from twin import DEFAULT_STATE
 from twin.errors import BadInput, StartFailed, Terminated, TwinError
+from twin.machine.printable import printable
 from twin.parameters import Balancing, Parameters
 
 __all__ = ["app", "main"]
@@ -360,7 +361,7 @@ def logs(
         print("twin: the stage has no access log: give it access_log_settings", file=sys.stderr)
     else:
         there = ", ".join(sorted(log.name for log in where.glob("*.log"))) or "none yet"
-        print(f"twin: {task} has no {file.name}; its logs are: {there}", file=sys.stderr)
+        print(f"twin: {printable(f'{task} has no {file.name}; its logs are: {there}')}", file=sys.stderr)
 
 
 @app.command()
@@ -455,11 +456,11 @@ def fault(
     running = StateFolder(state).serving()
     if undo:
         done = ask(running, "undo", kind=kind, target=target)
-        print(f"{kind} on {done['target']} is undone")
+        print(printable(f"{kind} on {done['target']} is undone"))
     else:
         done = ask(running, "fault", kind=kind, target=target, seconds=seconds, delay=delay)
         lasts = f" for {done['seconds']:g} s" if done["seconds"] else ""
-        print(f"{kind} on {done['target']}{lasts}" + (f": {done['note']}" if done["note"] else ""))
+        print(printable(f"{kind} on {done['target']}{lasts}" + (f": {done['note']}" if done["note"] else "")))
 
 
 @app.command("set")
@@ -544,7 +545,7 @@ def main() -> None:
     try:
         app()
     except (TwinError, Terminated) as error:
-        print(f"twin: {error}", file=sys.stderr)
+        print(f"twin: {printable(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)

@@ -8,9 +8,10 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from twin.errors import NotUp
+from twin.machine.printable import printable
 from twin.machine.state import StateFolder
 
 __all__ = ["in_words", "print_events"]
@@ -28,11 +29,11 @@ def print_events(folder: StateFolder, *, follow: bool) -> None:
     if follow:
         with contextlib.suppress(NotUp):
             folder.running(may_begin=True)
-    if not log.exists():
+    if not log.is_file():
         raise NotUp(f"No twin has run on {folder.path}: start one with `twin up`.")
     with contextlib.suppress(KeyboardInterrupt):
         for line in _lines(log, lambda: follow and not folder.wait_until_free(0)):
-            print(in_words(json.loads(line)), flush=True)
+            print(_shown(line), flush=True)
         if follow:
             print("The twin has gone down.")
 
@@ -40,10 +41,10 @@ def print_events(folder: StateFolder, *, follow: bool) -> None:
 def _lines(log: Path, goes_on: Callable[[], bool]) -> Iterator[str]:
     """The whole lines of *log* and of what was before it, and on as it grows, for as long as it *goes_on*."""
     before = log.with_name(f"{log.name}.1")
-    if before.exists():
-        with before.open() as file:
+    if before.is_file():
+        with _opened(before) as file:
             yield from file
-    file, kept = log.open(), ""
+    file, kept = _opened(log), ""
     try:
         while True:
             ends = not goes_on()  # asked before it is read: what was written until then is there
@@ -55,7 +56,7 @@ def _lines(log: Path, goes_on: Callable[[], bool]) -> Iterator[str]:
                     kept = ""
             if follows:
                 file.close()
-                file, kept = log.open(), ""
+                file, kept = _opened(log), ""
             elif ends:
                 return
             else:
@@ -64,11 +65,24 @@ def _lines(log: Path, goes_on: Callable[[], bool]) -> Iterator[str]:
         file.close()
 
 
+def _opened(log: Path) -> TextIO:
+    return log.open(encoding="utf-8", errors="backslashreplace")
+
+
 def _replaced(log: Path, descriptor: int) -> bool:
     """Whether *log* is another file by now than the one that *descriptor* has open."""
     with contextlib.suppress(FileNotFoundError):  # between the old one and the new
         return not os.path.samestat(log.stat(), os.fstat(descriptor))
     return False
+
+
+def _shown(line: str) -> str:
+    """A line of the log in words, or as it is where it is none that a twin has written."""
+    try:
+        words = in_words(json.loads(line))
+    except (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError):
+        words = line.rstrip("\n")
+    return printable(words)
 
 
 def in_words(event: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from twin import DEFAULT_STATE
 from twin.aws.ecs.model import Deployment, Ecs, Service, StopCode, Task, TaskDefinition, TaskStatus
 from twin.machine.causes import cause, hint
+from twin.machine.printable import printable
 
 __all__ = ["FAILURES", "Failing", "failing", "last_output", "logs_command", "saying", "told", "warning", "why_ended"]
 
@@ -103,7 +104,7 @@ async def warning(ecs: Ecs, logs: Path, *, poll: float = _POLL) -> None:
 def told(code: int, ecs: Ecs, logs: Path) -> int:
     """Print, after a command that has ended with *code* and failed, why tasks did, which it may have waited for."""
     for found in failing(ecs, logs, least=1).values() if code else ():
-        print(f"twin: {found}", file=sys.stderr, flush=True)
+        print(f"twin: {printable(str(found))}", file=sys.stderr, flush=True)
     return code
 
 

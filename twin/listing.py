@@ -16,6 +16,7 @@ from rich.text import Text
 
 from twin.aws.client import Aws
 from twin.errors import NotUp
+from twin.machine.printable import printable
 from twin.remote import ask
 
 __all__ = ["listing", "print_listing", "watch_listing"]
@@ -81,20 +82,24 @@ def print_listing(running: dict[str, Any], *, stopped: bool = False, left_out: b
     if any(front["url"] != running["gateway_url"] for front in fronts):  # a single API is where the gateway is
         console.print("\nWhat is served, and where:", highlight=False)
         for front in fronts:
-            console.print(f"  {front['url']}  {front['name']}", highlight=False, soft_wrap=True)
+            _item(console, f"{front['url']}  {front['name']}")
     if lines := _calls(gateway["calls"]):
         console.print("\nBy Service Connect these services may call each other:", highlight=False)
         for line in lines:
-            console.print(f"  {line}", highlight=False, soft_wrap=True)
+            _item(console, line)
     if elsewhere := gateway["perhaps_not_on_aws"]:
         console.print("\nWorks here, but perhaps not on AWS:", highlight=False)
         for line in elsewhere:
-            console.print(f"  {line}", highlight=False, soft_wrap=True)
+            _item(console, line)
     if gaps := gateway["left_out"]:
         parts = "1 part of the stack does" if len(gaps) == 1 else f"{len(gaps)} parts of the stack do"
         console.print(f"\n{parts} nothing here{':' if left_out else ': twin ps --left-out'}", highlight=False)
     for line in gaps if left_out else ():
-        console.print(f"  {line}", style="dim", highlight=False, soft_wrap=True)
+        _item(console, line, "dim")
+
+
+def _item(console: Console, line: str, style: str | None = None) -> None:
+    console.print(f"  {printable(line)}", style=style, highlight=False, soft_wrap=True)
 
 
 def _calls(calls: list[dict[str, str]]) -> list[str]:
@@ -176,7 +181,7 @@ def _table(
             continue
         row = dict(zip(_COLUMNS, _row(task, addresses, requests, primary), strict=True))
         row["task"] = row["task"] if width >= _WIDE else row["task"][:12]
-        table.add_row(*(Text(row[name], no_wrap=True, overflow="ellipsis") for name in shown))
+        table.add_row(*(Text(printable(row[name]), no_wrap=True, overflow="ellipsis") for name in shown))
     return table
 
 
@@ -195,7 +200,7 @@ def _notes(
     lines += [*(each["text"] for each in gateway["failing"]), *gateway["complaints"]]
     if gateway["programs_error"]:
         lines.append(f"No task can start: {gateway['programs_error']}")
-    return [Text(line) for line in lines]
+    return [Text(printable(line)) for line in lines]
 
 
 def _lacking(services: Iterable[dict[str, Any]], tasks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

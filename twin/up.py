@@ -16,6 +16,7 @@ from pathlib import Path
 from twin.credentials import lead_elsewhere, past_proxies
 from twin.errors import BadInput, BadStack, PortTaken, StartFailed, Terminated, TwinError
 from twin.machine.addresses import Address, is_free
+from twin.machine.printable import printable
 from twin.machine.process import envoy_program
 from twin.machine.reporting import reporting
 from twin.machine.state import StateFolder
@@ -52,10 +53,11 @@ def run(options: Options) -> int:
     programs = _programs(options, stack)
     if not options.empty and (unknown := programs.unknown(families := stack.families())):
         named = f"programs.{', programs.'.join(unknown)}: no task definition of the stack has that family"
-        print(f"twin: {named}; there is {' and '.join(families)}", file=sys.stderr, flush=True)
+        there = " and ".join(families)
+        print(f"twin: {printable(f'{named}; there is {there}')}", file=sys.stderr, flush=True)
     for key, program in programs.watched().items():
         if node := wrapped_node(program.command):
-            print(f"twin: {key or 'the service'} runs {node}", file=sys.stderr, flush=True)
+            print(f"twin: {printable(key) or 'the service'} runs {printable(node)}", file=sys.stderr, flush=True)
     for definition in () if options.empty else stack.of_type("aws_ecs_task_definition"):
         check_health_checks(definition.address, definition.arguments, programs, os.environ.get("PATH", os.defpath))
     _be_on_our_own()

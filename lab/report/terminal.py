@@ -6,13 +6,15 @@ import textwrap
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Literal, Self
+from dataclasses import replace
+from typing import Any, Literal, Self
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table as Columns
 from rich.text import Text
 
+from lab.printable import printable
 from lab.report.document import Document, Heading, Sentence, Table
 
 _PLAIN_WIDTH = 10_000  # columns: where the output is no terminal nothing is wrapped
@@ -20,9 +22,16 @@ _WHOLE = 20  # characters of a cell that is not wrapped
 _PLAIN_EVERY = 5.0  # seconds between lines where the output is no terminal
 
 
+class _Console(Console):
+    """Whatever text is printed on it, or in a table, is printable."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(printable(text), **options)
+
+
 def new_console(*, stderr: bool = False) -> Console:
     """Standard output or error, without colours of its own, and lines without an end where it is no terminal."""
-    console = Console(highlight=False, markup=False, emoji=False, stderr=stderr)
+    console = _Console(highlight=False, markup=False, emoji=False, stderr=stderr)
     if not console.is_terminal:
         console.width = _PLAIN_WIDTH
     return console
@@ -56,6 +65,8 @@ def _say(console: Console, text: str, style: str = "") -> None:
 
 def _columns(table: Table, width: int) -> Columns:
     """Where there is no room for it on one line, heads are folded; cells only where there is no room even so."""
+    rows = [[printable(cell) for cell in row] for row in table.rows]  # as long as they will be
+    table = replace(table, head=[printable(head) for head in table.head], rows=rows)
     shown = [number for number in range(len(table.head)) if number not in table.only_page]
     longest = {number: max((len(row[number]) for row in table.rows), default=0) for number in shown}
     heads = {number: table.head[number] for number in shown}
@@ -72,7 +83,9 @@ def _columns(table: Table, width: int) -> Columns:
         is_text = number < table.text_columns or number in table.only_terminal or longest[number] > _WHOLE
         is_whole = longest[number] <= _WHOLE and (wide or least <= width)
         justify: Literal["left", "right"] = "left" if is_text else "right"
-        columns.add_column(heads[number], justify=justify, overflow="fold", no_wrap=is_whole, width=widths.get(number))
+        columns.add_column(
+            Text(heads[number]), justify=justify, overflow="fold", no_wrap=is_whole, width=widths.get(number)
+        )
     for row in table.rows:
         columns.add_row(*(row[number] for number in shown))
     return columns
@@ -124,7 +137,7 @@ class Progress(ExitStack):
     def say(self, line: str) -> None:
         """Show *line* in place of the one before; elsewhere, where it is another one, every five seconds."""
         if self._live:
-            self._live.update(Text(line, overflow="ellipsis", no_wrap=True))
+            self._live.update(Text(printable(line), overflow="ellipsis", no_wrap=True))
         elif line != self._said and time.monotonic() >= self._next:
             self._said = line
             self._next = time.monotonic() + _PLAIN_EVERY

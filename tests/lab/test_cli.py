@@ -34,6 +34,24 @@ def test_a_report_is_written_and_named(lab: Command, run: Path) -> None:
     assert (run / "report.html").read_text().startswith("<!doctype html>")
 
 
+@pytest.mark.parametrize("command", ["distribution", "table", "report"])
+def test_names_in_the_files_of_somebody_else_tell_the_terminal_nothing_to_do(
+    lab: Command, run: Path, command: str
+) -> None:
+    hosts = (run / "hostnames.csv").read_text().splitlines()[1:]
+    for name in ("hostnames.csv", "timeline.csv"):
+        (run / name).write_text((run / name).read_text().replace(hosts[0].split(",")[0], "ip\x1b]0;PWN\x07\u202e"))
+    meta = (run / "run.json").read_text()
+    (run / "run.json").write_text(meta.replace("stop-task", "\\u001b[31m") if command == "table" else meta)
+    ran = lab(command, str(run))
+
+    assert not set("\x1b\x07\u202e") & set(ran.out + ran.err)
+    if command == "distribution":
+        assert r"ip\x1b]0;PWN\x07\u202e" in ran.out
+    if command == "table":
+        assert r"\x1b[31m" in ran.err
+
+
 def test_a_report_of_several_is_a_study_in_a_new_folder(lab: Command, run: Path, study: Path) -> None:
     named = lab("report", str(run), str(study)).out.strip()
 

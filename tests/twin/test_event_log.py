@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -47,6 +48,42 @@ def test_the_events_of_a_twin_that_has_gone_are_printed(twin_cli: Command, tmp_p
 
     ran = twin_cli("events", "--state", str(tmp_path))
     assert (ran.code, ran.out.split("  ", 1)[1]) == (0, f"task {'a' * 12}  RUNNING\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (b'{"time": 0.5, "kind": "service", "what": "a\\u001b[31m"}', r"service  a\x1b[31m"),
+        (b"x\x1b]0;PWN\x07\xff", r"x\x1b]0;PWN\x07\xff"),
+        *((line, line.decode()) for line in (b"{}", b"[]", b"5", b"null", b'"time"', b"[" * 100_000, b"9" * 5_000)),
+        *(
+            (line, line.decode())
+            for time in ("1e300", "1e999", "NaN", '"a"', "null", "[]")
+            for line in [b'{"time": %s, "kind": "twin"}' % time.encode()]
+        ),
+        (b'{"time": 1, "kind": "task", "task": 5}', '{"time": 1, "kind": "task", "task": 5}'),
+        (b'{"time": 1, "kind": {}}', '{"time": 1, "kind": {}}'),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_a_line_that_no_twin_has_written_is_shown_as_it_is_without_escapes(
+    twin_cli: Command, tmp_path: Path, line: bytes, shown: str
+) -> None:
+    """A clone of somebody's repository may bring a log, and a disk that fails may damage one."""
+    (tmp_path / "events.jsonl").write_bytes(line + b"\n")
+    ran = twin_cli("events", "--state", str(tmp_path))
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.endswith(shown + "\n")
+    assert ran.out.count("\n") == 1
+
+
+def test_what_is_no_file_is_no_log(twin_cli: Command, tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl.1").mkdir()
+    (tmp_path / "events.jsonl").write_text("x\n")
+    assert twin_cli("events", "--state", str(tmp_path)).out == "x\n"
+    (tmp_path / "events.jsonl").unlink()
+    os.mkfifo(tmp_path / "events.jsonl")
+    assert "No twin has run" in twin_cli("events", "--state", str(tmp_path)).err
 
 
 def test_a_folder_without_events(twin_cli: Command, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from twin.listing import _console, _lacking, _notes, _revision
+from twin.listing import _console, _item, _lacking, _notes, _revision, _table
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,22 @@ def test_a_deployment_has_two_sides(started_by: str, status: str, rolling: str |
 def test_brackets_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
     _console().print('under [programs."shop/hold"]')
     assert capsys.readouterr().out == 'under [programs."shop/hold"]\n'
+
+
+def test_nothing_that_tasks_and_stacks_say_tells_the_terminal_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile, shown = "\x1b]0;PWN\x07\nX\ud800", r"\x1b]0;PWN\x07\nX\ud800"
+    task = {
+        "taskArn": "task/1", "taskDefinitionArn": "task-definition/job:7", "lastStatus": "STOPPED",
+        "healthStatus": "UNKNOWN", "availabilityZone": "eu-west-2a", "stoppedReason": hostile,
+        "attachments": [{"details": [{"name": "privateDnsName", "value": "ip-10-0-0-4"}]}],
+    }  # fmt: skip
+    console = _console()
+    console.print(_table([], [task], {}, "requests", {}, 200, stopped=True))
+    for note in _notes([], [], {"failing": [{"text": hostile}], "complaints": [hostile], "programs_error": hostile}):
+        console.print(note)
+    _item(console, hostile)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.endswith(shown) for line in lines] == [False, *[True] * 5]
 
 
 def test_a_task_of_no_service_has_one() -> None:

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from twin.events import report
+from twin.machine.printable import printable
 
 __all__ = ["Accident", "reporting"]
 
@@ -85,7 +86,7 @@ class _Reports(logging.Handler):
         if getattr(record, "answered", False):
             return
         with contextlib.suppress(OSError, ValueError):  # nobody reads, or it is closed
-            print(f"twin: {message}", file=sys.stderr, flush=True)
+            print(f"twin: {printable(message)}", file=sys.stderr, flush=True)
 
 
 def _of_thread(args: threading.ExceptHookArgs) -> None:

@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import io
 import itertools
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import matplotlib
 from matplotlib import artist
@@ -117,7 +118,7 @@ def areas(roles: Mapping[str, str]) -> dict[str, str]:
 def svg(figure: Figure) -> str:
     """The `<svg>` element alone, to be put into a page, in whose own colour ink is drawn."""
     text = io.StringIO()
-    figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    _draw(figure, text, "svg", {"Date": None, "Creator": None})
     return text.getvalue()[text.getvalue().index("<svg") :].replace(INK, "currentColor")
 
 
@@ -126,8 +127,14 @@ def save(figure: Figure, path: Path) -> None:
     if path.suffix not in (".svg", ".png"):
         raise BadInput(f"{path} is neither .svg nor .png, and these are the pictures that can be drawn")
     kind, drawn = path.suffix[1:], io.BytesIO()
-    figure.savefig(drawn, format=kind, transparent=True, dpi=144, metadata={"Date": None} if kind == "svg" else None)
+    _draw(figure, drawn, kind, {"Date": None} if kind == "svg" else None)
     try:
         replace_file(path, drawn.getvalue())
     except OSError as error:
         raise BadInput(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from None
+
+
+def _draw(figure: Figure, to: IO[Any], kind: str, metadata: Mapping[str, Any] | None) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph ")  # one of a host's name: the warning has it as it is
+        figure.savefig(to, format=kind, transparent=True, dpi=144, metadata=metadata)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
+import logging
 import subprocess
 import sys
 import threading
@@ -94,6 +95,13 @@ def test_work_that_returns_is_done_and_a_log_that_fails_ends_nothing() -> None:
     with reporting(full):
         asyncio.run(kept("work", work))
     assert next(turns, "done") == "done"
+
+
+def test_a_warning_tells_the_terminal_nothing_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    """It may quote what a task has written."""
+    with reporting(lambda kind, **details: None):
+        logging.getLogger("twin").warning("%s", "it says \x1b]0;PWN\x07")
+    assert capsys.readouterr().err == "twin: it says \\x1b]0;PWN\\x07\n"
 
 
 def test_a_twin_that_stood_still_says_for_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
