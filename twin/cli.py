@@ -6,6 +6,7 @@ import contextlib
 import glob
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -38,12 +39,17 @@ OwnState = Annotated[Path, typer.Option("--state", help="The state folder.")]
 _STATE = Path(DEFAULT_STATE)
 _DEFAULT = Parameters()
 _DOWN_WITHIN = 60.0  # seconds
+_TASK_ID = re.compile("[0-9a-f]{32}")
 
 
 def _tasks(context: typer.Context, incomplete: str) -> list[str]:
-    """For completion: the ids of the tasks that a twin's state folder has, running or stopped."""
+    """For completion: the ids of the tasks that a twin's state folder has, running or stopped.
+
+    Nothing else that is there: a shell puts it into the line, and runs what `$(...)` in it says.
+    """
     state = context.params.get("state") or _STATE
-    return sorted(folder.name for folder in (Path(state) / "tasks").glob(f"{glob.escape(incomplete)}*"))
+    named = (folder.name for folder in (Path(state) / "tasks").glob(f"{glob.escape(incomplete)}*"))
+    return sorted(name for name in named if _TASK_ID.fullmatch(name))
 
 
 def _tasks_and_gateway(context: typer.Context, incomplete: str) -> list[str]:

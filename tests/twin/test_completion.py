@@ -26,11 +26,16 @@ def completed(typed: str, folder: Path) -> list[str]:
     return done.stdout.split()
 
 
+FIRST, SECOND, THIRD = (begins.ljust(32, "0") for begins in ("3f2a", "3f9b", "a001"))
+OTHER = "b3".ljust(32, "0")
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for task in ("3f2a", "3f9b", "a001"):
+    # A clone of somebody's repository may bring other names along.
+    for task in (FIRST, SECOND, THIRD, "3f$(touch PWNED)", "3f", f"{FIRST}0", f"{FIRST[:-1]};"):
         (tmp_path / ".twin/tasks" / task).mkdir(parents=True)
-        (tmp_path / "other/tasks" / f"b{task}").mkdir(parents=True)
+    (tmp_path / "other/tasks" / OTHER).mkdir(parents=True)
     return tmp_path
 
 
@@ -39,11 +44,11 @@ def folder(tmp_path: Path) -> Path:
     [
         ("twin ev", ["events"]),
         ("twin ps --j", ["--json"]),
-        ("twin stop 3f", ["3f2a", "3f9b"]),
-        ("twin stop --state other b3", ["b3f2a", "b3f9b"]),
+        ("twin stop 3f", [FIRST, SECOND]),
+        ("twin stop --state other b3", [OTHER]),
         ("twin logs ga", ["gateway"]),
         ("twin fault proxy", ["proxy-crash"]),
-        ("twin fault hang a", ["a001"]),
+        ("twin fault hang a", [THIRD]),
         ("twin set discovery", ["discovery-ttl="]),
     ],
 )
