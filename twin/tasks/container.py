@@ -7,6 +7,7 @@ not run; what depends on it does not wait.
 from __future__ import annotations
 
 import asyncio
+import errno
 import re
 import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from twin.aws.ecs.model import Container, HealthStatus
+from twin.errors import StartFailed
 from twin.machine.addresses import Address
 from twin.machine.process import Process, Processes
 from twin.tasks.programs import Program
@@ -105,12 +107,22 @@ class TaskContainer:
 
         Raises:
             OSError: it cannot be started.
+            StartFailed: words and environment are more than this machine lets a process have.
         """
         assert self.program is not None
         command, self.given = self.program.command, environment
-        self.process = await processes.spawn(
-            name, words, env=environment, cwd=command.folder, log=self.log, umask=command.umask
-        )
+        try:
+            self.process = await processes.spawn(
+                name, words, env=environment, cwd=command.folder, log=self.log, umask=command.umask
+            )
+        except OSError as error:
+            if error.errno != errno.E2BIG:
+                raise
+            size = sum(len(each.encode()) for each in (*words, *environment, *environment.values()))
+            raise StartFailed(
+                f"Container {self.name}: its command and environment have {size} bytes, more than this machine lets a "
+                "process have: Linux takes 128 KiB in one word or variable"
+            ) from None
         self.record.last_status = "RUNNING"
         self.started.set()
         return self.process

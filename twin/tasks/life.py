@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from twin.aws.ecs.limits import is_possible
 from twin.aws.ecs.model import (
     IDLE_TIMEOUT,
     REQUEST_TIMEOUT,
@@ -376,12 +377,17 @@ class Life:
         """The values of its `secrets`, by variable.
 
         Raises:
-            StartFailed: one is not there.
+            StartFailed: one is not there, or is none that a process can have.
         """
-        return {
-            entry["name"]: await asyncio.to_thread(secret, self._around.aws, entry["valueFrom"])
-            for entry in container.definition.get("secrets", [])
-        }
+        values = {}
+        for entry in container.definition.get("secrets", []):
+            value = values[entry["name"]] = await asyncio.to_thread(secret, self._around.aws, entry["valueFrom"])
+            if not is_possible(value):
+                raise StartFailed(
+                    f"Container {container.name}: the secret of {entry['name']} must be a text without NUL, of whole "
+                    "characters"
+                )
+        return values
 
     async def _until_listening(self, patience: float) -> None:
         """Wait until the application accepts a connection, or *patience* seconds are over, which is said."""

@@ -101,6 +101,31 @@ def test_secrets_are_in_the_environment_of_the_container_that_names_them(tmp_pat
     assert asyncio.run(scenario())["PASSWORD"] == "the value of arn:secret"
 
 
+@pytest.mark.parametrize(
+    ("definition", "reason"),
+    [
+        (
+            {"secrets": [{"name": "PASSWORD", "valueFrom": "arn:a\0"}]},
+            "Container app: the secret of PASSWORD must be a text without NUL, of whole characters",
+        ),
+        (
+            {"secrets": [{"name": "PASSWORD", "valueFrom": "arn:" + "a" * 3_000_000}]},
+            "Container app: its command and environment have 3",
+        ),
+    ],
+    ids=["NUL", "too large"],
+)
+def test_what_no_process_can_have_stops_the_task_with_a_sentence(
+    tmp_path: Path, definition: dict[str, Any], reason: str
+) -> None:
+    async def scenario() -> str:
+        async with running(tmp_path, definition=definition) as bench:
+            await bench.until("STOPPED")
+            return str(bench.task.stopped_reason)
+
+    assert asyncio.run(scenario()).startswith(reason)
+
+
 def test_a_task_ends_with_an_essential_container_and_not_with_another(tmp_path: Path, program: str) -> None:
     async def scenario(essential: bool) -> Bench:
         folder = tmp_path / str(essential)

@@ -1,4 +1,4 @@
-"""What RegisterTaskDefinition, CreateService and UpdateService refuse: documented limits, a row each.
+"""What RegisterTaskDefinition, RunTask, CreateService and UpdateService refuse: documented limits, a row each.
 
 Sources, if a row names no other: the ECS API reference of the member
 (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/). How the errors are worded is assumed.
@@ -6,13 +6,14 @@ Sources, if a row names no other: the ECS API reference of the member
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from twin.aws.ecs.errors import ClientException, InvalidParameterException
 
-__all__ = ["FARGATE_SIZES", "check_service", "check_task_definition", "units"]
+__all__ = ["FARGATE_SIZES", "check_overrides", "check_service", "check_task_definition", "is_possible", "units"]
 
 Json = Mapping[str, Any]
 Faults = Iterator[str]
@@ -29,6 +30,8 @@ FARGATE_SIZES: Mapping[int, range | tuple[int, ...]] = {
     16384: range(32 * _GIB, 120 * _GIB + 1, 8 * _GIB),
 }
 _MOST = 2**31 - 1  # of an integer
+_LARGEST = 64 * 1024  # developer guide, service quotas: task definition size
+_LARGEST_OVERRIDES = 8192  # RunTask, overrides
 _CONTAINER_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _PORT_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}")
 _ALIAS = re.compile(r"[a-z0-9_.][a-z0-9_.-]{0,126}")
@@ -76,6 +79,19 @@ def check_task_definition(request: Json) -> None:
     for rule in _TASK_DEFINITION:
         for fault in rule(request):
             raise ClientException(fault)
+
+
+def check_overrides(overrides: Json) -> None:
+    """Refuse a RunTask request's `overrides` that are beyond a limit.
+
+    Raises:
+        InvalidParameterException: they are; the text says which.
+    """
+    if (size := _length(overrides)) > _LARGEST_OVERRIDES:
+        raise InvalidParameterException(f"Overrides can have at most {_LARGEST_OVERRIDES} characters, not {size}.")
+    for override in overrides.get("containerOverrides", []):
+        for fault in _process(override):
+            raise InvalidParameterException(fault)
 
 
 def check_service(request: Json, definition: Json, target_groups: Mapping[str, str]) -> None:
@@ -203,17 +219,42 @@ def _health_checks(request: Json) -> Faults:
             yield f"Container {container['name']}: a health check's command is NONE, or begins with CMD or CMD-SHELL."
 
 
-def _environment(request: Json) -> Faults:
+def _size(request: Json) -> Faults:
+    if (size := _length(request)) > _LARGEST:
+        yield f"A task definition can have at most {_LARGEST} characters as JSON, not {size}."
+
+
+def _length(request: Json) -> int:
+    return len(json.dumps(request, ensure_ascii=False, separators=(",", ":")))
+
+
+def _processes(request: Json) -> Faults:
     for container in request["containerDefinitions"]:
-        for entry in container.get("environment", []):
-            name, value = entry.get("name"), entry.get("value")
-            if not name or not isinstance(name, str) or "=" in name or "\0" in name:
-                yield f"Container {container['name']}: {name!r} is no name of an environment variable."
-            elif not isinstance(value, str) or "\0" in value:
-                yield f"Container {container['name']}: the environment variable {name} must have a text without NUL."
+        yield from _process(container)
         files = [file["value"] for file in container.get("environmentFiles", [])]
         if len(files) > 10 or not all(file.endswith(".env") for file in files):
             yield f"Container {container['name']}: environmentFiles can have at most 10 items, which end with .env."
+
+
+def _process(container: Json) -> Faults:
+    """What no process can have of a container's, or its override's, words and environment."""
+    whose = f"Container {container['name']}"
+    variables = container.get("environment", [])
+    for name in (entry.get("name") for entry in [*variables, *container.get("secrets", [])]):
+        if not is_possible(name) or not name or "=" in name:
+            yield f"{whose}: {name!r} is no name of an environment variable."
+    for entry in variables:
+        if not is_possible(entry.get("value")):
+            name = entry["name"]
+            yield f"{whose}: the environment variable {name} must have a text without NUL, of whole characters."
+    for path in ("command[]", "entryPoint[]", "healthCheck.command[]"):
+        if not all(map(is_possible, _all([container], path))):
+            yield f"{whose}: {path.removesuffix('[]')} must have words without NUL, of whole characters."
+
+
+def is_possible(text: object) -> bool:
+    """Whether *text* is one that a process can have, as a word or in its environment."""
+    return isinstance(text, str) and "\0" not in text and not any("\ud800" <= each <= "\udfff" for each in text)
 
 
 def _dependencies(request: Json) -> Faults:
@@ -255,7 +296,7 @@ def _storage(request: Json) -> Faults:
 
 _TASK_DEFINITION: tuple[Callable[[Json], Faults], ...] = (
     *(_has_containers, _names, _essential, _fargate, _unsupported, _container_numbers, _reserved, _ports),
-    *(_health_checks, _environment, _dependencies, _volumes, _storage),
+    *(_size, _health_checks, _processes, _dependencies, _volumes, _storage),
 )
 
 

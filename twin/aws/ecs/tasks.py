@@ -7,6 +7,7 @@ from typing import Any
 from twin.aws.ecs import wire
 from twin.aws.ecs.context import Context, find_cluster, find_service, name_of, page
 from twin.aws.ecs.errors import InvalidParameterException
+from twin.aws.ecs.limits import check_overrides
 from twin.aws.ecs.model import Deployment, StopCode, Task
 from twin.aws.ecs.ports import NoRoom
 from twin.aws.ecs.services import check_network, usable
@@ -93,6 +94,7 @@ def run_task(context: Context, request: Json) -> Json:
             raise InvalidParameterException(
                 f"Override for container named {override.get('name')} is not a container in the TaskDefinition."
             )
+    check_overrides(request.get("overrides") or {})
     tags = checked_tags(request.get("tags", []))
     now = context.controller.clock()
     deployment = Deployment(

@@ -104,3 +104,19 @@ def test_what_ecs_refuses(shop: World, more: Json, says: str) -> None:
 def test_a_definition_that_is_none_is_refused(shop: World) -> None:
     with pytest.raises(ClientException):
         run(shop, taskDefinition="none")
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ({"environment": [{"name": "A", "value": "a\0"}]}, "variable A must have a text without NUL"),
+        ({"environment": [{"name": "A=B", "value": ""}]}, "'A=B' is no name of an environment variable"),
+        ({"command": ["a\0"]}, "command must have words without NUL"),
+        ({"command": ["\udc00"]}, "of whole characters"),
+        ({"command": ["a" * 8192]}, "at most 8192 characters"),
+    ],
+)
+def test_overrides_are_what_a_process_can_have(shop: World, override: Json, words: str) -> None:
+    name = shop.ecs.task_definitions["shop"][0].containers[0]["name"]
+    with pytest.raises(InvalidParameterException, match=words):
+        run(shop, overrides={"containerOverrides": [{"name": name, **override}]})
