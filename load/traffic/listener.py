@@ -20,12 +20,14 @@ from typing import Any
 
 import gevent
 import locust
+import psutil  # type: ignore[import-untyped]
 from flask import Flask, Response, jsonify, request
 from locust import events
 from locust.env import Environment
 from locust.exception import StopTest
 from locust.runners import (
     STATE_CLEANUP,
+    STATE_INIT,
     STATE_RUNNING,
     STATE_SPAWNING,
     STATE_STOPPING,
@@ -39,7 +41,7 @@ from load.groups.plugin import Groups, groups_of
 from load.groups.rows import GroupRow, LatencyRow, SecondRow
 from load.rate import behind_sentence, due, is_missed, missed_sentence
 from load.traffic.guard import stand_before
-from load.traffic.options import add_options, apply_shape, require_host, resolve
+from load.traffic.options import add_options, apply_shape, require_host, require_master_port, resolve
 from load.traffic.recorder import Recorder
 from load.traffic.settings import DEFAULTS, LoadSettings, check
 from load.traffic.sharing import tell_users
@@ -78,6 +80,7 @@ def register() -> None:
             Listener(environment).listen()
         except LoadError as error:
             _say(str(error))
+            _end_workers(environment)
             sys.exit(_EXIT_CODE)
 
     events.init.add_listener(on_init)
@@ -88,6 +91,13 @@ def register() -> None:
 def _say(sentence: str) -> None:
     """Tell the user, on stderr: stdout belongs to --json."""
     print(f"locust: {sentence}", file=sys.stderr)
+
+
+def _end_workers(environment: Environment) -> None:
+    """End those of --processes: while they are not connected, they would look for their master for five minutes."""
+    if isinstance(environment.runner, MasterRunner):
+        for worker in psutil.Process().children():
+            worker.terminate()
 
 
 class Listener:
@@ -104,14 +114,17 @@ class Listener:
         self._behind = False
         self._ending = False
         self._finished = False
+        self._quitting = False
         self._signals = 0
 
     def listen(self) -> None:
         """Hook into Locust; where load starts by itself, the run's folder is made before. Raises LoadError."""
         environment, on, options = self.environment, self.environment.events, self.environment.parsed_options
         resolve(environment)
+        require_master_port(environment)
         gevent.signal_handler(signal.SIGINT, self._on_interrupt)
         gevent.signal_handler(signal.SIGTERM, self._on_termination)
+        on.quitting.add_listener(self._on_quitting)
         requests_behind.add_listener(self._on_behind)
         for anew in (on.test_start, on.reset_stats):
             anew.add_listener(self._forget_behind)
@@ -333,18 +346,52 @@ class Listener:
         # A terminal's Ctrl-C reaches workers as well as their master, who may be the first to tell them to stop.
         if self._signals == 2 or (self._ending and not self.groups.is_worker):
             self._end_now()
-        if self._signals != 2:
+        if self._waits_for_workers:
+            self._give_up()
+        elif self._signals != 2:
             # Python raises KeyboardInterrupt wherever it is, so now and then between Locust's count of a request and
             # ours, and the sums would differ by one. In the main greenlet, no other runs.
             gevent.kill(gevent.get_hub().parent, KeyboardInterrupt)
 
     def _on_termination(self) -> None:
-        # Locust's own handler, which is called as well, ends the load.
+        # Locust's own handler, which is called next, ends the load.
         self._signals += 1
         if self._signals == 1:
             gevent.spawn_later(_TERMINATED_WITHIN, self._end_now)
+            gevent.spawn(self._end_without_locust)
         else:
             self._end_now()
+
+    def _end_without_locust(self) -> None:
+        """Without a browser Locust has no handler of SIGTERM while it waits for workers, nor while a shape goes on."""
+        if self._quitting:
+            return
+        if self._waits_for_workers:
+            self._give_up()
+        else:
+            gevent.kill(gevent.get_hub().parent, KeyboardInterrupt)
+
+    def _on_quitting(self, **_: Any) -> None:
+        self._quitting = True
+
+    @property
+    def _waits_for_workers(self) -> bool:
+        runner, options = self.environment.runner, self.environment.parsed_options
+        waits = isinstance(runner, MasterRunner) and runner.state == STATE_INIT
+        return waits and options is not None and bool(options.headless)
+
+    def _give_up(self) -> None:
+        """End without a test, as Locust does where workers do not come within --expect-workers-max-wait."""
+        runner, options = self.environment.runner, self.environment.parsed_options
+        assert isinstance(runner, MasterRunner)
+        assert options is not None
+        _say(
+            f"Ended before the load began: {len(runner.clients.ready)} of {options.expect_workers} workers were "
+            "connected."
+        )
+        runner.quit()
+        _end_workers(self.environment)
+        gevent.kill(gevent.get_hub().parent, SystemExit(1))
 
     def _end_now(self, **_: Any) -> None:
         """End the requests under way, each of which is then counted as unfinished."""

@@ -19,7 +19,15 @@ from load.traffic.shapes import SHAPES, users_at
 from load.traffic.signing import authorizer
 from load.traffic.target import check_url, is_file, read_outputs
 
-__all__ = ["STOP_TIMEOUT", "OptionShape", "add_options", "apply_shape", "require_host", "resolve"]
+__all__ = [
+    "STOP_TIMEOUT",
+    "OptionShape",
+    "add_options",
+    "apply_shape",
+    "require_host",
+    "require_master_port",
+    "resolve",
+]
 
 STOP_TIMEOUT = 36.0
 """Seconds that requests under way have when the load ends: longer than the 35 s that a user waits for an answer."""
@@ -118,6 +126,19 @@ def require_host(environment: Environment, host: str | None = None) -> None:
         check_url(host)
     except ValueError as error:
         raise BadOption(f"--host {error}") from None
+
+
+def require_master_port(environment: Environment) -> None:
+    """See that the workers of --processes look for their master where it listens. Raises BadOption."""
+    options = environment.parsed_options
+    if not isinstance(environment.runner, MasterRunner) or options is None or not options.processes:
+        return
+    bound, asked = options.master_bind_port, options.master_port
+    if bound != asked:
+        raise BadOption(
+            f"--master-bind-port {bound}: the workers of --processes look for their master at --master-port, which is "
+            f"{asked}; give --master-port {bound} too."
+        )
 
 
 class OptionShape(LoadTestShape):

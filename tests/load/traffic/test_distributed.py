@@ -73,6 +73,31 @@ def test_ctrl_c_in_a_terminal_loses_nothing(locust: Any, service: str, two_proce
     assert "Traceback" not in stderr
 
 
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_master_that_waits_for_workers(locust: Any, service: str, free_port: int, end: int) -> None:
+    bound = ("--master-bind-host", "127.0.0.1", "--master-bind-port", str(free_port))
+    master = locust.start("--headless", "-H", service, "--master", "--expect-workers", "2", *bound)
+    locust.wait_until(master, lambda: list(locust.folder.glob("results/*/run.json")))
+    master.send_signal(end)
+    _, stderr = master.communicate(timeout=30)
+    assert master.returncode == 1
+    assert "locust: Ended before the load began: 0 of 2 workers were connected.\n" in stderr
+    assert "Traceback" not in stderr
+
+
+def test_workers_that_would_look_for_their_master_elsewhere_are_refused(
+    locust: Any, service: str, free_port: int
+) -> None:
+    bound = ("--master-bind-host", "127.0.0.1", "--master-bind-port", str(free_port))
+    arguments = ("--headless", "-H", service, "--processes", "2", *bound)
+    # Its output ends once the workers have ended as well.
+    code, _, stderr = locust.run(*arguments)
+    assert code == 2
+    assert f"locust: --master-bind-port {free_port}: the workers of --processes look for their master" in stderr
+    assert f"give --master-port {free_port} too." in stderr
+    assert not (locust.folder / "results").exists()
+
+
 def test_what_a_worker_that_died_took_with_it_is_said(locust: Any, service: str, free_port: int) -> None:
     port = ("--master-port", str(free_port))
     bound = ("--master-bind-host", "127.0.0.1", "--master-bind-port", str(free_port))

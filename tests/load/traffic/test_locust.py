@@ -41,9 +41,12 @@ def test_a_run_leaves_its_files_and_a_table_and_stdout_pure(locust: Any, service
     assert run.path.name in stderr
 
 
+@pytest.mark.parametrize("shape", [(), ("--shape", "soak")])
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_a_run_with_complete_files_and_report(locust: Any, service: str, end: int) -> None:
-    process = locust.start("--headless", "-H", service, "-u", "8", "-r", "8", "--html", "report.html")
+def test_a_signal_ends_a_run_with_complete_files_and_report(
+    locust: Any, service: str, end: int, shape: tuple[str, ...]
+) -> None:
+    process = locust.start("--headless", "-H", service, "-u", "8", "-r", "8", "--html", "report.html", *shape)
     locust.wait_for_requests(process)
     process.send_signal(end)
     _, stderr = process.communicate(timeout=60)
