@@ -212,6 +212,9 @@ sbom: install .venv-audit/.installed ## List the parts in CycloneDX's form: sbom
 	@npm sbom --package-lock-only --sbom-format cyclonedx > sbom/node.cdx.json
 	@ls sbom/python.cdx.json sbom/node.cdx.json
 
+# Settings that were given, for a command that is named next.
+GIVEN = $(strip $(foreach name,GATEWAY_PORT AWS_PORT WEB_PORT,$(if $(filter command environment,$(firstword $(origin $(name)))),$(name)=$($(name)))))
+
 # The ports that are to be free, by the setting that moves each.
 PORTS = GATEWAY_PORT=$(GATEWAY_PORT) AWS_PORT=$(AWS_PORT)
 compare: PORTS += GATEWAY_PORT=$(call after,$(GATEWAY_PORT)) AWS_PORT=$(call after,$(AWS_PORT))
@@ -238,8 +241,8 @@ run: check-load ready ## Stop a task under load, without a drain and with one (t
 	stop_task="lab run stop-task --rate $(RATE) --users $(USERS) --no-wait --results $$folder" && \
 	$(TWIN_UP) --synth $(AT_ONCE) -- $$stop_task --sweep drain_seconds=0,20 --duration $(DURATION) --outlast
 	@printf '%s\n' '' 'Next:' \
-		'  make compare   stop, rollout, crash; with a load balancer too (three minutes)' \
-		'  make ui        the same stack, and Locust in your browser' \
+		'  make compare$(if $(GIVEN), $(GIVEN))   stop, rollout, crash; with a load balancer too (three minutes)' \
+		'  make ui$(if $(GIVEN), $(GIVEN))        the same stack, and Locust in your browser' \
 		'  $(BIN)/lab costs --requests-per-second $(RATE)   (what a month costs)'
 
 # Without a load balancer, for the application that ends at once and for the one that serves on; and at the same time on a

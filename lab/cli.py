@@ -218,6 +218,7 @@ def run(
     from lab.experiments.study import read_measured, write_study
     from lab.report.html import write_report
     from lab.report.pages import run_in_short, run_page, study_page
+    from lab.report.run_words import OUTPUTS
     from lab.runner.service import EcsService
     from lab.runner.session import Request, Session, new_folder, raise_on_sigterm, until_stable
 
@@ -266,7 +267,10 @@ def run(
         console.print("interrupted: this is what was measured until then")
     finally:
         if request.runs > 1 and folders:
-            command = shlex.join(["lab", *sys.argv[1:]])
+            given = ["lab", *sys.argv[1:]]
+            # That the twin is elsewhere may be said by the environment, which whoever repeats it has not.
+            elsewhere = str(target) != OUTPUTS and not any(word.startswith("--target") for word in given)
+            command = shlex.join([*given, *(["--target", str(target)] if elsewhere else [])])
             where_to = new_folder(results, ALL if ALL in experiments else "study")
             study = write_study(where_to, folders, left_out, command)
             if summary:

@@ -35,7 +35,8 @@ def wanted_twice(words: list[str]) -> list[str]:
     for name, _, port in (word.partition("=") for word in words):
         names.setdefault(port, []).append(name)
     return [
-        f"Port {port} is wanted twice, by {' and '.join(own)}: give each its own (`make compare` takes the next too)."
+        f"Port {port} is wanted twice, by {' and '.join(own)}: give each its own (`make compare` also takes the port"
+        " after each, for its second twin)."
         for port, own in names.items()
         if len(own) > 1
     ]

@@ -368,12 +368,13 @@ def source_of(measured: Measured) -> list[str]:
         options += [f"--path '{path}'"] if path not in ("", "/hostname") else []
         options += [f"--hop {what.hop}"] if what.hop != GATEWAY else []
         options += [f"--sweep {name}={value:g}" for name, value in measured.parameters.items()]
-        options += [f"--target {shlex.quote(what.outputs)}"] if what.outputs not in (None, _OUTPUTS) else []
+        options += [f"--target {shlex.quote(what.outputs)}"] if what.outputs not in (None, OUTPUTS) else []
         sentences.append(repeats(f"lab run {what.name} {' '.join(options)}"))
     return sentences
 
 
-_OUTPUTS = ".twin/outputs.json"  # what `lab run` takes by itself
+OUTPUTS = ".twin/outputs.json"
+"""What `lab run` takes by itself."""
 
 
 def repeats(command: str) -> str:

@@ -57,6 +57,7 @@ def test_make_run_compares_an_application_that_ends_at_once_with_one_that_serves
     printed = _dry("run", "DURATION=12", "RATE=50", "USERS=8", "GATEWAY_PORT=8100")
 
     assert 'stop_task="lab run stop-task --rate 50 --users 8 --no-wait --results $folder"' in printed
+    assert "make compare GATEWAY_PORT=8100   stop" in printed  # what is named next is on the ports that were given
     (twin,) = [line for line in printed.splitlines() if line.startswith("twin up")]
     assert "--port 8100" in twin
     ways = "--sweep drain_seconds=0,20 --duration 12 --outlast"

@@ -26,6 +26,22 @@ NAME = "serviceconnect"
 """Of the service, and of what its container is in a twin.toml: `[programs.serviceconnect]`."""
 
 _PORT = 8080  # the container's; {port} is another for each task, all of which are on this machine
+_ACCESS_LOG = {  # as that of the synthesized stack
+    "requestId": "requestId",
+    "requestTime": "requestTime",
+    "sourceIp": "identity.sourceIp",
+    "method": "httpMethod",
+    "path": "path",
+    "route": "routeKey",
+    "status": "status",
+    "responseLength": "responseLength",
+    "responseLatency": "responseLatency",
+    "integrationStatus": "integration.status",
+    "integrationLatency": "integration.latency",
+    "integrationError": "integration.error",
+    "error": "error.message",
+    "authorizerError": "authorizer.error",
+}
 _ROUTE = re.compile(r"\$default|[A-Z]+ /\S*")
 _PATH = re.compile(r"/\S*")
 _ONE_WORD = re.compile(r"[^\s/][\w./:?&=%+-]*")  # a command too, if there is one of that name
@@ -138,6 +154,7 @@ def _content(region: str, routes: list[str], health: dict[str, Any] | None, hold
                 },
             }
         },
+        "aws_cloudwatch_log_group": {"access": {"name": f"/aws/vendedlogs/apigateway/{NAME}"}},
         "aws_apigatewayv2_api": {"main": {"name": NAME, "protocol_type": "HTTP"}},
         "aws_apigatewayv2_vpc_link": {"main": {"name": NAME, "security_group_ids": [], "subnet_ids": subnets}},
         "aws_apigatewayv2_integration": {
@@ -167,6 +184,10 @@ def _content(region: str, routes: list[str], health: dict[str, Any] | None, hold
                 "name": "$default",
                 "auto_deploy": True,
                 "default_route_settings": {"throttling_burst_limit": 500, "throttling_rate_limit": 1000},
+                "access_log_settings": {
+                    "destination_arn": "${aws_cloudwatch_log_group.access.arn}",
+                    "format": json.dumps({name: f"$context.{variable}" for name, variable in _ACCESS_LOG.items()}),
+                },
             }
         },
     }

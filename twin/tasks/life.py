@@ -150,8 +150,12 @@ class Life:
         running = {each.name: each for each in self._containers if each.is_running}
         found = running.get(self._main.name if container is None else container)
         if found is None or found.program is None:
+            if not running:
+                raise BadInput(
+                    f"Task {self.task.id[:12]} has no container running: `twin ps` lists the tasks that run."
+                )
             what = "its main container" if container is None else f"a container {container}"
-            there = ", ".join(running) or "none"
+            there = ", ".join(running)
             raise BadInput(f"Task {self.task.id[:12]} has not {what} running: --container takes one of {there}.")
         folder = str(found.program.command.folder)
         return {"words": self._client.command(command), "folder": folder, "environment": dict(found.given)}

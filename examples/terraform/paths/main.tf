@@ -43,7 +43,7 @@ module "service" {
   tasks        = each.value
   port         = 8080
   registry_arn = aws_service_discovery_service.this[each.key].arn
-  environment  = { DRAIN_SECONDS = "5" }
+  environment  = { DRAIN_SECONDS = "8" } # longer than the gateway caches its tasks
 }
 
 resource "aws_apigatewayv2_api" "this" {

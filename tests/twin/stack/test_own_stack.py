@@ -57,6 +57,15 @@ def test_it_has_the_defaults_of_the_synthesized_stack(type: str) -> None:
     assert compared(own_stack("eu-west-2"), type) == compared(load_stack(STACK), type)
 
 
+def test_its_access_log_has_the_format_of_the_synthesized_stack() -> None:
+    own, synthesized = (
+        json.loads(stage.arguments["access_log_settings"]["format"])
+        for stack in (own_stack("eu-west-2"), load_stack(STACK))
+        for stage in stack.of_type("aws_apigatewayv2_stage")
+    )
+    assert own == synthesized
+
+
 def test_its_container_and_service_connect_are_those_of_the_synthesized_stack() -> None:
     own, synthesized = own_stack("eu-west-2", health="/ready"), load_stack(STACK)
 
