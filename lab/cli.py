@@ -387,7 +387,7 @@ def compare(
 ) -> None:
     """Say whether two runs, two sets of repeats, or the two ways or two settings of one, are shown to differ."""
     from lab.experiments.compare import compare as compared
-    from lab.experiments.compare import compare_ways, settings_of
+    from lab.experiments.compare import compare_ways, kept, settings_of
     from lab.experiments.study import read_study
     from lab.report.answers import comparison_page
 
@@ -401,7 +401,7 @@ def compare(
         values = [_number(text, f"--by {by!r} is not a name and numbers") for text in listed.split(",") if listed]
         sides = settings_of(sides["A"], name, values)
     found = compared(*sides.values()) if len(sides) > 1 else compare_ways(*sides.values())
-    print_page(comparison_page(found, sides), as_json=as_json)
+    print_page(comparison_page(found, sides, kept(sides["A"]) if len(sides) == 1 else []), as_json=as_json)
 
 
 @app.command()

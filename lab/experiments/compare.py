@@ -64,7 +64,8 @@ class Comparison:
 
     experiment: str
     setting: Mapping[str, float]
-    arm: str  # "" where the ways are compared with each other
+    ways: tuple[str, str]  # of either side; alike but where they are compared with each other
+    beside: bool  # whether the way without a load balancer is that past the one of its stack
     first: tuple[float, ...]  # seconds of traffic that failed, run by run
     second: tuple[float, ...]
     rates: tuple[float, float]  # requests per second that were sent
@@ -94,11 +95,18 @@ class Comparison:
 def compare(first: Study, second: Study) -> list[Comparison]:
     """Every experiment that both have, at every setting and on every way.
 
+    Of a stack without a load balancer and one with it: the one without, and what passed through the load balancer.
+    What passed by it is no measurement of going without.
+
     Raises BadInput where they have none in common, or one has no run that says anything, or runs of several services.
     """
     for study in (first, second):
         _require_whole(study)
-    pairs = _pairs(_of_one(first), _of_one(second))
+    one, other = _of_one(first), _of_one(second)
+    across = {_load_balanced(one), _load_balanced(other)} == {True, False}
+    if across:
+        one, other = ([row for row in side if not row.beside] for side in (one, other))
+    pairs = _pairs(one, other, ways=across)
     if not pairs:
         raise BadInput(_nothing_in_common(first, second))
     return _compared(pairs, paired=False)
@@ -118,6 +126,12 @@ def _of_one(study: Study) -> list[Row]:
             "compare the studies of one service each."
         )
     return kept
+
+
+def _load_balanced(found: Sequence[Row]) -> bool | None:
+    """Whether all of *found* are of a stack with a load balancer; False: none; None: some, or of a client proxy."""
+    told = {None if row.arm == CLIENT_PROXY else row.beside or row.arm == LOAD_BALANCER for row in found}
+    return told.pop() if len(told) == 1 else None
 
 
 def _nothing_in_common(first: Study, second: Study) -> str:
@@ -142,18 +156,42 @@ def _nothing_in_common(first: Study, second: Study) -> str:
 def compare_ways(study: Study) -> list[Comparison]:
     """The way through Cloud Map with that through the load balancer or the client proxy, in the same runs.
 
-    Raises BadInput where no run has both ways, or none says anything.
+    Without the planned events of a stack with a load balancer, where both ways have the tasks that are kept for it.
+
+    Raises BadInput where no run has both ways, or none says anything, or all are of such events.
     """
     _require_whole(study)
-    other = LOAD_BALANCER if any(LOAD_BALANCER in each.findings for each in study.measured) else CLIENT_PROXY
-    both = rows([measured for measured in study.measured if {DIRECT, other} <= set(measured.findings)])
+    both, other = _both_ways(study)
     pairs = _pairs([row for row in both if row.arm == DIRECT], [row for row in both if row.arm == other], ways=True)
     if not pairs:
         raise BadInput(
             f"{study.folder} has runs of one way only: name a second folder to compare it with, or run on a stack with "
             "a load balancer beside (SC_COMPARISON=true), or with --hop upstream; --by compares two values of a sweep."
         )
-    return _compared(pairs, paired=True)
+    fair = [pair for pair in pairs if not _is_kept(pair[0])]
+    if not fair:
+        raise BadInput(
+            f"{study.folder} has planned events only. What passed by the load balancer is no measurement of going "
+            "without: its tasks are kept for the target group's deregistration delay too. Run them on a stack without "
+            "one as well, and compare the two studies: lab compare A B."
+        )
+    return _compared(fair, paired=True)
+
+
+def kept(study: Study) -> list[str]:
+    """The planned events that `compare_ways` leaves out of *study*."""
+    return list(dict.fromkeys(row.experiment.name for row in _both_ways(study)[0] if _is_kept(row)))
+
+
+def _both_ways(study: Study) -> tuple[list[Row], str]:
+    """The rows of the runs that have two ways, and the second of these."""
+    other = LOAD_BALANCER if any(LOAD_BALANCER in each.findings for each in study.measured) else CLIENT_PROXY
+    return rows([measured for measured in study.measured if {DIRECT, other} <= set(measured.findings)]), other
+
+
+def _is_kept(row: Row) -> bool:
+    """Whether its tasks were kept for a target group, though the requests passed by the load balancer."""
+    return row.beside and row.experiment.planned and row.experiment.has_event
 
 
 def settings_of(study: Study, name: str, values: Sequence[float]) -> dict[str, Study]:
@@ -188,7 +226,7 @@ def _pairs(first: Sequence[Row], second: Sequence[Row], *, ways: bool = False) -
     whole = all(len({tuple(sorted(row.parameters.items())) for row in side}) == 1 for side in (first, second))
 
     def key(row: Row) -> tuple[object, ...]:
-        arm, setting = "" if ways else row.arm, () if whole else tuple(sorted(row.parameters.items()))
+        arm, setting = "" if ways else (row.arm, row.beside), () if whole else tuple(sorted(row.parameters.items()))
         return row.experiment.name, arm, setting
 
     others = {key(row): row for row in second}
@@ -201,7 +239,8 @@ def _compared(pairs: Sequence[tuple[Row, Row]], *, paired: bool) -> list[Compari
         Comparison(
             experiment=first.experiment.name,
             setting=first.parameters if first.parameters == second.parameters else {},
-            arm="" if paired else first.arm,
+            ways=(first.arm, second.arm),
+            beside=first.beside,
             first=tuple(_values(first, PRIMARY)),
             second=tuple(_values(second, PRIMARY)),
             rates=(_rate(first), _rate(second)),

@@ -17,7 +17,7 @@ from lab.records.run import TaskRecord
 from lab.report import split_words, study_words, words
 from lab.report.document import Document, Heading, Part, Sentence, Table
 from lab.report.split_words import bound, evidence
-from lab.report.words import WAYS, p_words, percent, spread
+from lab.report.words import p_words, percent, spread
 
 if TYPE_CHECKING:
     from lab.distribution.policies import Band, Likeness, Simulation
@@ -340,15 +340,22 @@ def _likeness(result: Likeness) -> Iterator[Part]:
 # lab compare, lab calibrate
 
 
-def comparison_page(found: Sequence[Comparison], compared: Mapping[str, Study]) -> Document:
-    """Two studies, or settings of one, by their names; or the two ways of one."""
+def comparison_page(
+    found: Sequence[Comparison], compared: Mapping[str, Study], left_out: Sequence[str] = ()
+) -> Document:
+    """Two studies, or settings of one, by their names; or the two ways of one, without events that are *left_out*."""
     both, studies = len(compared) > 1, list(compared.values())
-    arms = dict.fromkeys(arm for study in studies for measured in study.measured for arm in measured.runs)
-    sides = tuple(compared) if both else tuple(WAYS[arm] for arm in arms)[:2]
-    head = ["experiment", *(["way"] if both else [])]
+    alike = all(len(set(each.ways)) == 1 for each in found)
+    ways = [study_words.way_of(way, beside=found[0].beside) for way in found[0].ways]
+    if both:
+        sides = list(compared) if alike else [f"{name} ({way})" for name, way in zip(compared, ways, strict=True)]
+    else:
+        sides = ways
+    head = ["experiment", *(["way"] if alike else [])]
     lines, others, values = [], [], []
     for each in found:
-        subject = [study_words.comparison_subject(each), *([WAYS[each.arm]] if both else [])]
+        way = [study_words.way_of(each.ways[0], beside=each.beside)] if alike else []
+        subject = [study_words.comparison_subject(each), *way]
         p_value = f"{each.p_adjusted:.2g}"
         lines.append([*subject, *map(spread, each.failed_seconds), p_value, study_words.comparison_of(each)])
         values.append(_compared(each))
@@ -361,12 +368,14 @@ def comparison_page(found: Sequence[Comparison], compared: Mapping[str, Study]) 
     parts: list[Part] = [
         study_words.unused(studies, "Left out"),
         Table([*head, *seconds, "p", "difference"], lines, text_columns=len(head)),
+        Sentence(f"Left out: {words.joined(left_out)}. {study_words.NOT_COMPARED}" if left_out else "", "warning"),
         Sentence(study_words.COMPARED, "facts"),
         *(Sentence(text, "warning") for text in study_words.rates_that_differ(found)),
         Table([*head, "figure", *sides, "95 % interval of the difference"], others, text_columns=len(head) + 1),
     ]
     answer = study_words.comparison_answer(found)
-    return Document(answer, parts, {"answer": answer, "experiments": values})
+    reasons = dict.fromkeys(left_out, study_words.NOT_COMPARED)
+    return Document(answer, parts, {"answer": answer, "experiments": values, "left_out": reasons})
 
 
 def _compared(each: Comparison) -> dict[str, Any]:
@@ -376,7 +385,9 @@ def _compared(each: Comparison) -> dict[str, Any]:
     return {
         **{name: getattr(each, name) for name in names},
         "parameters": dict(each.setting),
-        "way": each.arm or None,
+        "way": each.ways[0] if len(set(each.ways)) == 1 else None,
+        "ways": list(each.ways),
+        "beside": each.beside,
         "failed_seconds": [each.first, each.second],
         "outcomes": [asdict(outcome) for outcome in each.outcomes],
         "differences": [asdict(difference) for difference in each.differences],

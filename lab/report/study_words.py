@@ -51,6 +51,18 @@ def _at_setting(experiment: str, setting: Mapping[str, float]) -> str:
     return ", ".join([experiment, *(f"{name} {value:g}" for name, value in setting.items())])
 
 
+NOT_COMPARED = (
+    "What passed by the load balancer is no measurement of going without: its tasks are kept for the target group's "
+    "deregistration delay too. Compare with a study of a stack without one: lab compare A B"
+)
+"""Of planned events on a stack with a load balancer, why its two ways are not compared."""
+
+
+def way_of(arm: str, *, beside: bool) -> str:
+    """As the head of a column; *beside*: past the load balancer of the stack."""
+    return f"{WAYS[arm]}{ON_ONE if beside and arm == DIRECT else ''}"
+
+
 def comparison_answer(found: Sequence[Comparison]) -> str:
     """What two sets of runs show of a difference, in one sentence."""
     different = [comparison_subject(each) for each in found if each.shown]
@@ -194,9 +206,8 @@ def not_followed(measured: Sequence[Measured]) -> str:
 
 def column(row: Row) -> str:
     """The way to the tasks, what the application does on SIGTERM, and what else was swept."""
-    told = [f"tasks of {row.hop}" if row.arm == DIRECT and row.hop != GATEWAY else WAYS[row.arm]]
-    if row.beside:
-        told[0] += ON_ONE
+    way = way_of(row.arm, beside=row.beside)
+    told = [f"tasks of {row.hop}{ON_ONE if row.beside else ''}" if row.arm == DIRECT and row.hop != GATEWAY else way]
     if row.ending or row.drain or DRAIN in row.parameters:
         told.append(drain(row.drain or 0.0, row.ending))
     told += [f"{name} {value:g}" for name, value in row.parameters.items() if name != DRAIN]

@@ -151,7 +151,7 @@ def test_an_outcome_that_came_on_one_side_only_is_shown() -> None:
 
 def test_an_outcome_that_came_on_one_way_only_is_shown() -> None:
     """As above, of the two ways of the same runs."""
-    came = find(read_one(0.5))
+    came = find(read_one(0.5, name="crash"))
     never = Findings(**{**vars(came), "times": type(came.times)(), "arm": "alb"})
     measured = Measured(Path("x"), {"direct": RUN, "alb": RUN}, {"direct": came, "alb": never})
     each = only(compare_ways(Study(Path("x"), (measured,) * 6, {})))
@@ -160,13 +160,15 @@ def test_an_outcome_that_came_on_one_way_only_is_shown() -> None:
     assert each.shown
 
 
-def read_one(lingers: float) -> Run:
+def read_one(lingers: float, name: str = "stop-task") -> Run:
     import tempfile
 
     from load.results import read_run
 
     with tempfile.TemporaryDirectory() as folder:
-        return read_run(write_run(Path(folder) / "r", np.random.default_rng(3), lingers=lingers, seconds=20, rate=100))
+        return read_run(
+            write_run(Path(folder) / "r", np.random.default_rng(3), name=name, lingers=lingers, seconds=20, rate=100)
+        )
 
 
 def test_repeats_that_differ(tmp_path: Path) -> None:
@@ -197,7 +199,8 @@ def test_nothing_in_common(tmp_path: Path) -> None:
 
 
 def both_ways(folder: Path, direct: list[float], beside: list[float], seed: int, **more: Any) -> Study:
-    """Repeats of stop-task on both ways, each of which goes on sending requests for so many seconds."""
+    """Repeats of a crash on both ways, each of which goes on sending requests for so many seconds."""
+    more = {"name": "crash", **more}
     found = study(folder, direct, seed, **more)
     rng = np.random.default_rng(seed + 1000)
     for number, (measured, seconds) in enumerate(zip(found.measured, beside, strict=True)):
@@ -237,7 +240,7 @@ def test_what_cannot_be_compared_says_what_differs_and_what_can_be_done(tmp_path
     alone = [study(tmp_path / f"{drain}", [1], drain, parameters={"drain_seconds": drain}) for drain in (0, 20)]
     (tmp_path / "a").mkdir()
     a = write_study(tmp_path / "a", [each.measured[0].folder for each in alone], {})
-    b = both_ways(tmp_path / "b", [1], [2], 15)
+    b = both_ways(tmp_path / "b", [1], [2], 15, name="stop-task")
 
     told = lab("compare", str(a.folder), str(b.folder)).err
     assert "have stop-task in common, but at no setting and way that both have: " in told
@@ -254,7 +257,42 @@ def test_ways_are_named_as_their_runs_name_them(tmp_path: Path) -> None:
     folder = both_ways(tmp_path / "a", [1], [2], 16).measured[0].folder
     alone = read_study(folder / "alb")
 
-    assert {each.arm for each in compare(alone, alone)} == {"alb"}
+    assert {each.ways for each in compare(alone, alone)} == {("alb", "alb")}
+
+
+def test_planned_events_past_a_load_balancer_are_no_measurement_of_going_without(tmp_path: Path, lab: Command) -> None:
+    """Its tasks are kept for the target group's deregistration delay; one that crashes is not."""
+    crashes = both_ways(tmp_path / "a", [1, 2], [0, 0], 16)
+    stops = both_ways(tmp_path / "b", [0, 0], [0, 0], 17, name="stop-task")
+    (tmp_path / "c").mkdir()
+    both = str(write_study(tmp_path / "c", [crashes.folder, stops.folder], {}).folder)
+
+    said = lab("compare", both)
+    assert said.out.splitlines()[1].count("no load balancer, on a stack with one: s of traffic") == 1
+    assert "Left out: stop-task. What passed by the load balancer is no measurement of going without" in said.out
+    values = lab("compare", both, "--json").json
+    assert [(each["experiment"], each["beside"]) for each in values["experiments"]] == [("crash", True)]
+    assert list(values["left_out"]) == ["stop-task"]
+    assert "has planned events only. What passed by" in lab("compare", str(stops.folder)).err
+
+
+def test_a_stack_without_a_load_balancer_is_compared_with_what_passed_through_that_of_another(
+    tmp_path: Path, lab: Command
+) -> None:
+    alone = study(tmp_path / "a", [3.5, 4.5, 4.0, 5.0], 16)
+    beside = both_ways(tmp_path / "b", [0, 0, 0, 0], [0.1, 0, 0, 0], 17, name="stop-task")
+    head = lab("compare", str(alone.folder), str(beside.folder)).out.splitlines()[1]
+    (each,) = compare(alone, beside)
+
+    assert (each.ways, each.beside, each.paired, each.shown) == (("direct", "alb"), False, False, True)
+    assert min(each.first) > 0.9
+    assert max(each.second) < 0.1
+    assert "A (no load balancer): s of traffic  B (load balancer): s of traffic" in head
+    assert only(compare(beside, alone)).ways == ("alb", "direct")
+    assert [(each.ways, each.beside) for each in compare(beside, beside)] == [
+        (("direct", "direct"), True),
+        (("alb", "alb"), False),
+    ]
 
 
 def test_two_settings_of_a_sweep(tmp_path: Path, lab: Command) -> None:
@@ -292,7 +330,7 @@ def test_the_command(tmp_path: Path, lab: Command, twice: bool, words: str) -> N
 
     assert answer == f"No difference is shown in {'2 experiments' if twice else '1 experiment'}."
     assert words in head
-    assert any(line.startswith("stop-task") and "not shown; it takes" in line for line in lines)
+    assert any(line.startswith("crash") and "not shown; it takes" in line for line in lines)
 
 
 def test_runs_that_do_not_vary_say_nothing_of_what_would_have_been_shown() -> None:

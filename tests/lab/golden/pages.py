@@ -127,7 +127,10 @@ def costs() -> Any:
 
 def compared() -> Any:
     def values(found: Any) -> Any:
-        return {f"{each.experiment}, {each.arm}": [each.first, each.second, each.p_value] for each in found}
+        return {
+            ", ".join((each.experiment, *dict.fromkeys(each.ways))): [each.first, each.second, each.p_value]
+            for each in found
+        }
 
     whole = read_study(STUDY)
     part = replace(whole, measured=whole.measured[2:])
