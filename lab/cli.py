@@ -220,12 +220,13 @@ def run(
     from lab.report.pages import run_in_short, run_page, study_page
     from lab.report.run_words import OUTPUTS
     from lab.runner.service import EcsService
-    from lab.runner.session import Request, Session, new_folder, raise_on_sigterm, until_stable
+    from lab.runner.session import Request, Session, new_folder, raise_on_sigterm, until_healthy, until_stable
 
     ecs = EcsService(where)
     if where.is_twin:
         until_stable(ecs, console)
     ecs.require_stable()
+    until_healthy(ecs, console)
     require_drains_end(swept, task_settings(ecs))
     zones = [task.availability_zone for task in ecs.tasks() if task.is_running]
     todo, too_large = fitting(todo, experiments, zones)

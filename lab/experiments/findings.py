@@ -28,6 +28,7 @@ class Flaw(StrEnum):
     NOT_ROLLED_BACK = "not-rolled-back"  # tasks of the revision that never gets healthy still ran
     NOT_SLOW = "not-slow"  # a new task answered sooner than START_SECONDS says: the service does not read it
     FAULT_GOES_ON = "fault-goes-on"  # the load ended before the fault
+    UNHEALTHY = "unhealthy"  # tasks failed health checks, which the event had not caused: ECS replaces them
     DISTURBED = "disturbed"  # a task stopped or came before the event: what followed has two causes
     ACCIDENT = "accident"  # the twin itself lost a part, which says nothing about AWS
     NO_END = "no-end"  # the load was killed, or its files were never completed
@@ -66,6 +67,7 @@ class Findings:
     went_on: float | None  # seconds from when a stopped task had left Cloud Map until its containers ended, the least
     ran_on: float | None  # seconds from when ECS began to stop a task until its containers ended, the least
     even_again: EvenAgain | None  # None without an event
+    unhealthy: tuple[str, ...]  # hosts of tasks that failed health checks, which the event had not caused
     unhealthy_answers: int  # requests that were answered by tasks that never got healthy
     # 503s of no host while new tasks were in Cloud Map and had answered nothing, and no stopped one was in a list.
     too_soon: int
@@ -174,6 +176,7 @@ def find(run: Run) -> Findings:
         went_on=tasks.went_on if tasks else None,
         ran_on=tasks.ran_on if tasks else None,
         even_again=even_again_of(seconds, tasks) if seconds and tasks else None,
+        unhealthy=_unhealthy(record, experiment),
         unhealthy_answers=_from_unhealthy(run, record),
         too_soon=tasks.too_soon(failed) if tasks and experiment.planned else 0,
         periods=periods(run, record, seconds),
@@ -197,9 +200,11 @@ def flaw_of(record: RunRecord, experiment: Experiment) -> Flaw | None:
         return Flaw.NO_EVENT
     if record.ended_early:
         return Flaw.ENDED_EARLY
+    if fault is not None and (flaw := _course(record, fault, experiment)):
+        return flaw
+    if _unhealthy(record, experiment):
+        return Flaw.UNHEALTHY
     if fault is not None:
-        if flaw := _course(record, fault, experiment):
-            return flaw
         # A task stopped or was made under load, before the event.
         since = math.inf if record.start is None else record.start
         moments = [moment for task in record.tasks for moment in (task.created_at, task.stopping_at)]
@@ -236,6 +241,25 @@ def _course(record: RunRecord, fault: Fault, experiment: Experiment) -> Flaw | N
             back = new and all(is_past(task.stopping_at) for task in new)
             return None if back else Flaw.NOT_ROLLED_BACK
     return None
+
+
+def _unhealthy(record: RunRecord, experiment: Experiment) -> tuple[str, ...]:
+    """Hosts of tasks that failed health checks under load: neither those of the event, nor those that it cannot spare.
+
+    A task that stops for another reason may fail them on its way, and one whose start is slow until it listens.
+    """
+    fault, since = record.fault, -math.inf if record.start is None else record.start
+    end = math.inf if record.end is None else record.end
+    spared = set(fault.tasks) if fault else set()
+    if fault and (experiment.course is Course.ROLLED_BACK or experiment.name == "slow-start"):
+        spared |= {task.arn for task in record.tasks if task.created_at >= fault.at}
+
+    def failed(task: TaskRecord) -> bool:
+        if task.stopping_at is None:
+            return task.health == "UNHEALTHY"
+        return since <= task.stopping_at <= end and "health checks" in (task.stopped_reason or "")
+
+    return tuple(dict.fromkeys(t.hostname for t in record.tasks if t.arn not in spared and failed(t)))
 
 
 def _not_slow(experiment: Experiment, tasks: Turnover | None) -> Flaw | None:

@@ -73,19 +73,22 @@ _FLAWS = {
     Flaw.NOT_ROLLED_BACK: "the load ended before the revision was rolled back",
     Flaw.NOT_SLOW: "the new tasks answered before START_SECONDS were over, a variable that this service does not read",
     Flaw.FAULT_GOES_ON: "the load ended before the fault did",
+    Flaw.UNHEALTHY: "{unhealthy} failed health checks meanwhile, for which ECS replaces tasks",
     Flaw.DISTURBED: "a task stopped or came before {event}, so what followed has two causes",
     Flaw.ACCIDENT: "the twin itself lost a part meanwhile",
     Flaw.NO_END: "the load did not come to its end",
 }
 
 
-_OF_ANOTHER = {Flaw.NOT_SLOW, Flaw.DISTURBED, Flaw.ACCIDENT}
+_OF_ANOTHER = {Flaw.NOT_SLOW, Flaw.UNHEALTHY, Flaw.DISTURBED, Flaw.ACCIDENT}
 """Of what such a run shows nobody knows whether the event caused it; of others, what would have come after its end."""
 
 
 def _no_finding(findings: Findings) -> str:
     event = findings.experiment.event
     if findings.fault is None:
+        if findings.flaw in _OF_ANOTHER:
+            return "is no baseline"
         return "says nothing of it" if event else "is no whole one"
     return f"is no measurement of {event}" if findings.flaw in _OF_ANOTHER else f"does not show all of {event}"
 
@@ -94,7 +97,10 @@ def flaw_of(findings: Findings) -> str:
     """Why a run says nothing of its experiment, such as `the load ended before the stop`; "" where it does."""
     if findings.flaw is Flaw.ENDED_EARLY:
         return f"the load ended after {findings.duration:.0f} of {findings.planned or 0:.0f} s"
-    return _FLAWS[findings.flaw].format(event=findings.experiment.event) if findings.flaw else ""
+    if not findings.flaw:
+        return ""
+    several = f"{len(findings.unhealthy)} tasks" if len(findings.unhealthy) > 1 else "a task"
+    return _FLAWS[findings.flaw].format(event=findings.experiment.event, unhealthy=several)
 
 
 def _failed(findings: Findings) -> str:
@@ -147,6 +153,8 @@ def _cause(cause: Cause, findings: Findings) -> str:
 
 def hint(measured: Measured) -> str:
     """What to do about requests that failed because the service listens late, or does not serve on; "" elsewhere."""
+    if measured.findings[DIRECT].flaw in (Flaw.UNHEALTHY, Flaw.DISTURBED):  # the cause may be another
+        return ""
     return " ".join(filter(None, (_listens_late(measured.findings[DIRECT]), _ends_at_once(measured), _luck(measured))))
 
 
@@ -271,9 +279,16 @@ def load_notes(findings: Findings) -> list[str]:
         f"{lost} of Locust's processes did not report all that they sent: {missing:,} requests, as far as it is known, "
         "and those that they had under way, are in no count.": lost,
         "Locust's statistics were reset during the run: only what came after is counted.": findings.resets,
+        f"UNHEALTHY by their health checks, and not by what was done here: {_unhealthy(findings)}. A service is "
+        "measured once its health checks pass.": findings.unhealthy,
     }
     sentences = [sentence for sentence, is_so in amiss.items() if is_so]
     return sentences + [f"The twin had an accident of its own: {accident.what}." for accident in findings.accidents]
+
+
+def _unhealthy(findings: Findings) -> str:
+    names = short([*(host.hostname for host in findings.hosts), *findings.unhealthy])
+    return joined([names[name] for name in findings.unhealthy])
 
 
 def age(findings: Findings) -> str:

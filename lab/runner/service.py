@@ -22,6 +22,7 @@ from lab.records.run import DeploymentRecord, Discovered, EventRecord, TaskRecor
 from lab.runner.target import Target, twin_credentials
 
 _POLL = {True: 0.1, False: 1.0}  # seconds between questions, on a twin and on AWS
+_NO_CHECK = {"command": ["NONE"]}  # as ECS has it
 
 # What DescribeTaskDefinition tells and RegisterTaskDefinition does not take.
 _NOT_REGISTERED = (
@@ -184,6 +185,38 @@ class EcsService:
             waiting(state)
             time.sleep(_POLL[self.target.is_twin])
         return state
+
+    def wait_until_healthy(self, timeout: float, waiting: Callable[[str], None], *, patient: bool) -> None:
+        """Until ECS says of each task that runs that it is HEALTHY, where its container has a health check.
+
+        Args:
+            timeout: seconds at most.
+            waiting: called between the questions, with how far the tasks are.
+            patient: whether tasks of which all that were checked are UNHEALTHY are waited for too: ECS replaces them.
+
+        Raises:
+            Missing: they are not HEALTHY after *timeout* seconds, or none is and *patient* is not set.
+        """
+        if self.container().get("healthCheck", _NO_CHECK)["command"] == ["NONE"]:
+            return
+        deadline = time.monotonic() + timeout
+        while True:
+            running = [task for task in self.tasks() if task.is_running]
+            healthy = sum(task.health == "HEALTHY" for task in running)
+            failing = [task.host for task in running if task.health == "UNHEALTHY"]
+            if healthy == len(running):
+                return
+            late = time.monotonic() > deadline
+            if late or (failing and not healthy and not patient):
+                told = f"UNHEALTHY are {', '.join(failing)}" if failing else "of the others ECS knows nothing yet"
+                after = f" after {timeout:g} s" if late else ""
+                where = "`twin ps` has the last output of the check" if self.target.is_twin else "see its events"
+                raise Missing(
+                    f"{healthy} of {len(running)} tasks of {self._name} are HEALTHY{after} ({told}): ECS replaces "
+                    f"tasks whose health check fails, so nothing is measured; mend the check first ({where})."
+                )
+            waiting(f"{healthy} of {len(running)} are{f', {len(failing)} UNHEALTHY' if failing else ''}")
+            time.sleep(_POLL[self.target.is_twin])
 
     def tasks(self) -> list[TaskRecord]:
         """All tasks of the service that ECS still tells of, stopped ones included, oldest first."""

@@ -106,6 +106,7 @@ class Session:
         experiment, duration, because = self._lasting(experiment, task, twin.parameters() if twin else {})
         plan = Plan(request.users, duration, request.rate, request.path, request.hop == UPSTREAM)
         tasks = self._stable(completed=experiment.deploys)
+        until_healthy(self._bench.service, self._console, patient=True)
         folder = new_folder(request.results, experiment.name)
         counted = f" ({number} of {request.runs})" if request.runs > 1 else ""
         swept = "".join(f", {name} {value:g}" for name, value in cell.items())
@@ -164,7 +165,7 @@ class Session:
         for values, cells in by_task(request.cells):
             now, deployed = {**task, **values}, deploys * len(cells)
             # All tasks end, and then new ones start; or what was put back last is waited for.
-            waits += drain + _NEW if now != task else back
+            waits += drain + _NEW + check if now != task else back
             drain, back = now["drain_seconds"], 0.0
             if twin and (deployed or now != task):  # new tasks, and then the old ones end, and their proxies
                 back = _NEW + check + self._delay + drain + assumed["proxy_drain"]
@@ -180,6 +181,21 @@ class Session:
 
     def _stable(self, *, completed: bool = True, way_out: str = "") -> int:
         return until_stable(self._bench.service, self._console, completed=completed, way_out=way_out).desired
+
+
+def until_healthy(service: EcsService, console: Console, *, patient: bool = False) -> None:
+    """Wait until the health checks of all tasks of *service* pass, where it has some; a long wait is said on *console*.
+
+    patient: as of EcsService.wait_until_healthy, which says what it raises.
+    """
+    began, within = time.monotonic(), _STABLE_WITHIN[service.target.is_twin]
+    with Progress(console, 0) as progress:
+
+        def waiting(now: str) -> None:
+            if (waited := time.monotonic() - began) > _SILENT:
+                progress.say(f"waiting until all tasks are HEALTHY, {waited:.0f} s of {within:g} at most: {now}")
+
+        service.wait_until_healthy(within, waiting, patient=patient)
 
 
 def until_stable(service: EcsService, console: Console, *, completed: bool = False, way_out: str = "") -> ServiceState:

@@ -721,6 +721,60 @@ def test_two_causes_are_not_told_as_one_event(other: dict[str, Any], flaw: Flaw 
     assert find(Run(run.path, meta, run.hosts, run.timeline)).flaw is flaw
 
 
+HEALTH = {"stopped_reason": "Task failed container health checks"}
+
+
+@pytest.mark.parametrize(
+    ("name", "tasks", "unhealthy"),
+    [
+        ("stop-task", [task("b", START - 60, health="UNHEALTHY")], ("b",)),
+        ("stop-task", [task("b", START - 60, stopping_at=START + 3.0) | HEALTH], ("b",)),
+        ("stop-task", [task("b", START - 60, stopping_at=START + 12.0, health="UNHEALTHY") | HEALTH], ("b",)),
+        ("stop-task", [task("e", AT + 1, stopping_at=START + 18.0) | HEALTH], ("e",)),
+        # Before the load; on its way for another reason; the task of the event itself.
+        ("stop-task", [task("b", START - 60, stopping_at=START - 3.0) | HEALTH], ()),
+        ("scale-in", [task("b", START - 60, stopping_at=START + 12.0, health="UNHEALTHY")], ()),
+        ("hang", [task("c", START - 60, stopping_at=START + 18.0, health="UNHEALTHY") | HEALTH], ()),
+        # Of a revision that never gets healthy, or does so late.
+        ("bad-rollout", [task("e", AT + 1, stopping_at=START + 18.0) | HEALTH | NEW_REVISION], ()),
+        ("slow-start", [task("e", AT + 1, health="UNHEALTHY")], ()),
+        ("rollout", [task("e", AT + 1, health="UNHEALTHY")], ("e",)),
+    ],
+)
+def test_tasks_that_fail_health_checks_by_themselves_are_told_and_leave_no_headline(
+    name: str, tasks: list[dict[str, Any]], unhealthy: tuple[str, ...]
+) -> None:
+    run = run_with_a_stop()
+    names = {each["arn"] for each in tasks}
+    tasks = [each for each in run.meta["tasks"] if each["arn"] not in names] + tasks
+    fault = {**run.meta["faults"][0], "kind": name, "detail": "x:2"}
+    what = {"complete": True, "start": float(START), "end": START + 20.0, "tasks": tasks, "faults": [fault]}
+    findings = find(Run(run.path, {**run.meta, **what}, run.hosts, run.timeline))
+
+    assert findings.unhealthy == unhealthy
+    assert (findings.flaw is Flaw.UNHEALTHY) == bool(unhealthy)
+    if unhealthy:
+        event = findings.experiment.event
+        assert answer({"direct": findings}) == (
+            f"A task failed health checks meanwhile, for which ECS replaces tasks, so this run is no measurement of "
+            f"{event}: 8 of 588 requests failed."
+        )
+        assert f"not by what was done here: {unhealthy[0]}. " in load_notes(findings)[-1]
+
+
+def test_a_baseline_whose_tasks_fail_health_checks_is_none() -> None:
+    run = run_with_a_stop()
+    tasks = [task(name, START - 60, health="UNHEALTHY") for name in "ab"]
+    meta = {**run.meta, "complete": True, "end": START + 20.0, "tasks": tasks, "faults": []}
+    findings = find(Run(run.path, meta, run.hosts, run.timeline))
+
+    assert answer({"direct": findings}) == (
+        "2 tasks failed health checks meanwhile, for which ECS replaces tasks, so this run is no baseline: 8 of 588 "
+        "requests failed."
+    )
+    assert "not by what was done here: a and b. " in load_notes(findings)[-1]
+
+
 def test_what_the_twin_lost_is_no_finding() -> None:
     run = run_with_a_stop()
     accident = {"at": START + 5.0, "what": "the gateway's Envoy exited with code -9"}

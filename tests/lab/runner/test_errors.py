@@ -15,11 +15,13 @@ import pytest
 
 from lab.errors import BadInput, Missing, NoAnswers
 from lab.experiments.catalogue import EXPERIMENTS
+from lab.records.run import TaskRecord
 from lab.runner.load import Load, Plan, Seen, stop
 from lab.runner.service import EcsService
 from lab.runner.session import _Run, new_folder
 from lab.runner.target import Target
 from tests.command import Command
+from tests.lab.experiments.runs import task
 from tests.twin.running import wait_until
 
 Answer = tuple[int, dict[str, Any]]
@@ -150,6 +152,53 @@ def test_on_a_twin_a_service_that_is_not_stable_is_waited_for(
     told = "waiting until the service is stable, 0 s of 0.1 at most: 3 new and 3 old tasks run, deployment PRIMARY "
     assert out.startswith(told)
     assert "is not stable after 0.1 s (3 new and 3 old tasks run, " in err
+
+
+class Checked(EcsService):
+    """A service with a health check, whose tasks have in turn these states of health; the last stays."""
+
+    def __init__(self, *healths: str, check: dict[str, Any] | None = None) -> None:
+        self.target = at("http://127.0.0.1:9", aws_endpoint_url="http://127.0.0.1:9")
+        self._name = "the service s"
+        self._check = {"healthCheck": {"command": ["CMD", "x"]} if check is None else check}
+        self._healths = [each.split() for each in healths]
+
+    def container(self) -> dict[str, Any]:
+        return self._check
+
+    def tasks(self) -> list[TaskRecord]:
+        now = self._healths.pop(0) if len(self._healths) > 1 else self._healths[0]
+        written = [task(f"t{number}", 1.0, health=health) for number, health in enumerate(now)]
+        return [TaskRecord.model_validate(each) for each in written]
+
+
+def test_tasks_are_waited_for_until_their_health_checks_pass() -> None:
+    said: list[str] = []
+    Checked("UNKNOWN UNKNOWN", "HEALTHY UNHEALTHY", "HEALTHY HEALTHY").wait_until_healthy(9, said.append, patient=False)
+    assert said == ["0 of 2 are", "1 of 2 are, 1 UNHEALTHY"]
+
+
+def test_tasks_without_a_health_check_are_not_waited_for() -> None:
+    for check in ({}, {"command": ["NONE"]}):
+        service = Checked("UNKNOWN", check=check)
+        if not check:
+            service._check = {}
+        service.wait_until_healthy(0, pytest.fail, patient=False)
+
+
+@pytest.mark.parametrize(
+    ("healths", "patient", "timeout", "words"),
+    [
+        ("UNHEALTHY UNKNOWN", False, 9, r"0 of 2 .* are HEALTHY \(UNHEALTHY are t0\): ECS replaces tasks"),
+        ("UNHEALTHY UNHEALTHY", True, 0, r"0 of 2 .* are HEALTHY after 0 s \(UNHEALTHY are t0, t1\): .*`twin ps` has"),
+        ("HEALTHY UNKNOWN", False, 0, r"1 of 2 .* HEALTHY after 0 s \(of the others ECS knows nothing yet\)"),
+    ],
+)
+def test_a_service_whose_health_checks_fail_is_not_measured(
+    healths: str, patient: bool, timeout: float, words: str
+) -> None:
+    with pytest.raises(Missing, match=words):
+        Checked(healths).wait_until_healthy(timeout, lambda _: None, patient=patient)
 
 
 def test_what_cannot_be_done_on_aws_is_refused_before_anything_is_asked(lab: Command, tmp_path: Path) -> None:

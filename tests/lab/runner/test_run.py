@@ -315,9 +315,9 @@ def test_it_is_said_why_a_load_is_longer_than_usual_and_how_long_all_are(
         (["rollout"], [{}], True, 3 * 34),  # each deployment is taken back
         (["stop-task", "rollout"], [{}], False, 2 * 34),
         # One is as it was; before the other all tasks end, and after it those before come back.
-        (["stop-task"], [{"drain_seconds": 1.0}, {"drain_seconds": 40.0}], True, 4 + 73),
-        (["rollout"], [{"drain_seconds": 0.0}, {"drain_seconds": 1.0}], True, 4 + 3 * 33 + 3 * 34),
-        (["rollout"], [{"drain_seconds": 1.0}, {"drain_seconds": 40.0}], False, 2 * 34 + 4 + 2 * 73),
+        (["stop-task"], [{"drain_seconds": 1.0}, {"drain_seconds": 40.0}], True, 14 + 73),
+        (["rollout"], [{"drain_seconds": 0.0}, {"drain_seconds": 1.0}], True, 14 + 3 * 33 + 3 * 34),
+        (["rollout"], [{"drain_seconds": 1.0}, {"drain_seconds": 40.0}], False, 2 * 34 + 14 + 2 * 73),
         (["stop-task"], [{"discovery_ttl": 5.0}, {"discovery_ttl": 1.0}], True, 0),
     ],
 )
