@@ -265,7 +265,8 @@ def run(
         session.run()
     except KeyboardInterrupt:
         interrupted = True
-        console.print("interrupted: this is what was measured until then")
+        waited = "no longer waiting until the service is stable: all that was asked for was measured"
+        console.print(waited if session.measured else "interrupted: this is what was measured until then")
     finally:
         if request.runs > 1 and folders:
             given = ["lab", *sys.argv[1:]]

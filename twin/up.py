@@ -85,6 +85,7 @@ def run(options: Options) -> int:
                 if isinstance(cause, StartFailed) and (trouble := state.trouble()):
                     raise BadInput(trouble) from None  # what did not start says less
                 if isinstance(cause, TwinError):
+                    state.log("twin", step="gave up", message=str(cause))  # for who is not at this terminal
                     raise cause from None
                 if isinstance(cause, OSError) and cause.errno in _NO_SPACE:
                     raise state.not_writable(cause) from None

@@ -148,6 +148,11 @@ class Load:
         return running
 
     @property
+    def runs(self) -> bool:
+        """Whether Locust has not come to its end."""
+        return self.process.poll() is None
+
+    @property
     def elapsed(self) -> float:
         """Seconds since the second of the first answer; 0 before it."""
         return time.time() - self.seen.first_second if self.seen.first_second else 0.0

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from lab.errors import BadInput, Missing
 from lab.records.run import DeploymentRecord, Discovered, EventRecord, TaskRecord
-from lab.runner.target import Target, twin_credentials
+from lab.runner.target import Target, silence, twin_credentials
 
 _POLL = {True: 0.1, False: 1.0}  # seconds between questions, on a twin and on AWS
 _NO_CHECK = {"command": ["NONE"]}  # as ECS has it
@@ -35,7 +35,7 @@ class Aws:
     """The AWS API of *target*'s Region, or of the twin that it is."""
 
     def __init__(self, target: Target) -> None:
-        self._url = target.aws_endpoint_url or None
+        self._url, self._outputs = target.aws_endpoint_url or None, target.file
         self._where = self._url or f"AWS in {target.region}"
         keys = {}
         if self._url is not None:
@@ -76,7 +76,8 @@ class Aws:
                 raise Missing(f"{self._where} takes no requests with these credentials ({why}): {way_out}") from None
             raise BadInput(f"{self._where} refuses {error.operation_name} ({code}): {message}") from None
         except BotoCoreError as error:
-            raise Missing(f"{self._where} does not answer ({error}): is it up?") from None
+            told = f"{self._where} does not answer ({error}): is it up?"
+            raise Missing(told if self._url is None else silence(self._where, error, self._outputs)) from None
 
 
 @dataclass(frozen=True)

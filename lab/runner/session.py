@@ -18,10 +18,10 @@ from typing import Any, Self
 
 from rich.console import Console
 
-from lab.errors import BadInput, LabError, NoAnswers
+from lab.errors import BadInput, LabError, Missing, NoAnswers
 from lab.experiments.catalogue import CLIENT_PROXY, DIRECT, GATEWAY, LOAD_BALANCER, UPSTREAM, Experiment
 from lab.experiments.findings import flaw_of
-from lab.records.run import Fault, RunRecord, loaded, record_in
+from lab.records.run import Accident, Fault, RunRecord, loaded, record_in
 from lab.report.terminal import Progress
 from lab.runner.actions import ACTIONS, Bench, Setting, by_task, parameters, task_revision, task_settings
 from lab.runner.load import Load, Plan, stop
@@ -73,6 +73,7 @@ class Session:
         self._target = target
         self._console = console
         self._done = done
+        self.measured = False  # whether all loads have come to their end
         self._phases: dict[tuple[str, int], float] = {}  # by experiment and repeat, of the gateway's cache at the event
         twin = TwinControl(target) if target.is_twin else None
         self._bench = Bench(EcsService(target), twin, lambda message: console.print(message, highlight=False))
@@ -97,6 +98,7 @@ class Session:
                     with parameters(self._bench, cell):
                         for repeat, experiment in itertools.product(range(1, request.repeat + 1), experiments):
                             self._one(experiment, cell, repeat, next(numbers))
+        self.measured = True
         if request.wait:
             self._stable(completed=False, way_out=" (--no-wait leaves it at that)")
 
@@ -284,13 +286,15 @@ class _Run:
         if self._closed:
             return
         self._closed = True
-        by_terminal = isinstance(error, KeyboardInterrupt) and not isinstance(error, Terminated)
+        interrupted = isinstance(error, KeyboardInterrupt)
+        by_terminal = interrupted and not isinstance(error, Terminated)
+        cut = [load for load in self.loads if interrupted and load.runs]
         stop(self.loads, _INTERRUPTED_TOO if by_terminal else 0.0)
         told = self._told()
         for load in self.loads:
             what = {"name": self.experiment.name, "arm": load.arm, **self.labels}
             update_meta(load.results, {"experiment": what, **told})
-            if not self._ran_its_course(load):
+            if load in cut or not self._ran_its_course(load):
                 # Locust's files are complete after a signal too, but what was planned is not.
                 update_meta(load.results, {"complete": False})
 
@@ -359,6 +363,8 @@ class _Run:
             told["events"] = [event for event in reversed(state.events) if event.at >= since]
         except LabError as error:  # the requests are counted all the same
             self.bench.note(f"what ECS has to tell of the run is missing: {error}")
+            if self.bench.twin is not None and isinstance(error, Missing):
+                told["accidents"] = [Accident(at=time.time(), what="it did not answer any more at the end of the run")]
         return RunRecord(**told).model_dump(mode="json", include=set(told))
 
 

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -155,7 +155,7 @@ def started(state: Path, say: Callable[[str], object]) -> Running:
                 return Running.model_validate_json(content)
             os.kill(pid, 0)
         except (OSError, ValidationError):
-            raise Missing(f"The twin in {state} ended before it served: what `twin up` printed says why.") from None
+            raise Missing(f"The twin in {state} ended before it served: {_why_ended(state)}") from None
         if time.monotonic() > deadline:
             raise Missing(f"The twin in {state} does not serve within {_SERVES_WITHIN:g} s: see `twin events`.")
         if not told:
@@ -168,6 +168,44 @@ class _Starting(BaseModel):
     """What twin.json says from the beginning."""
 
     pid: int
+
+
+def silence(where: str, error: Exception, outputs: Path) -> str:
+    """Why the twin at *where* does not answer: it has ended, as the folder with its *outputs* says, or the *error*."""
+    state = outputs.parent
+    if (state / _EVENTS).exists() and not _goes_on(state):
+        return f"The twin in {state} has ended meanwhile: {_why_ended(state)}"
+    return f"{where} does not answer ({error}): is it up?"
+
+
+def _goes_on(state: Path) -> bool:
+    with contextlib.suppress(OSError, ValidationError):
+        os.kill(_Starting.model_validate_json((state / "twin.json").read_bytes()).pid, 0)
+        return True
+    return False
+
+
+_EVENTS, _TAIL, _LONGEST = "events.jsonl", 65_536, 1_000  # bytes at the end of the event log; characters
+
+
+class _GaveUp(BaseModel):
+    """What the event log has of a twin that ended by itself."""
+
+    kind: Literal["twin"]
+    step: Literal["gave up"]
+    message: str
+
+
+def _why_ended(state: Path) -> str:
+    lines: list[bytes] = []
+    with contextlib.suppress(OSError), (state / _EVENTS).open("rb") as log:
+        log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL))
+        lines = log.read(_TAIL).splitlines()
+    for line in reversed(lines):
+        with contextlib.suppress(ValidationError):
+            message = _GaveUp.model_validate_json(line).message[:_LONGEST]
+            return "".join(character for character in message if character.isprintable())
+    return "what `twin up` printed says why."
 
 
 def _running(outputs: Path) -> Iterator[tuple[Path, Running]]:
@@ -218,7 +256,7 @@ class TwinControl:
     """
 
     def __init__(self, target: Target) -> None:
-        self._url = f"{target.aws_endpoint_url}/_twin"
+        self._url, self._outputs = f"{target.aws_endpoint_url}/_twin", target.file
         self._token = twin_credentials(target.aws_endpoint_url, target.file).token
 
     @contextlib.contextmanager
@@ -256,7 +294,7 @@ class TwinControl:
             )
             content = answer.json()
         except (httpx.HTTPError, ValueError) as error:
-            raise Missing(f"The twin at {self._url} does not answer ({error}): is it up?") from None
+            raise Missing(silence(f"The twin at {self._url}", error, self._outputs)) from None
         if not answer.is_success:
             raise BadInput(f"The twin refuses: {content.get('message')}")
         return dict(content)

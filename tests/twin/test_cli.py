@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import Command, Ran
-from tests.twin.running import PROJECT, twin_command, wait_until
+from tests.twin.running import PROJECT, events_in, twin_command, wait_until
 from twin.machine.addresses import free_port
 from twin.machine.state import StateFolder
 
@@ -270,6 +270,8 @@ def test_a_service_that_does_not_stay_up(tmp_path: Path) -> None:
     ended = "do not stay up (Essential container in task exited with code 1)"
     assert_refused(result, 3, ended, "'no database'", "`twin logs ")
     assert "going down" not in result.err  # the reason is the last line
+    (gave_up,) = [event for event in events_in(tmp_path / "state") if event.get("step") == "gave up"]
+    assert f"twin: {gave_up['message']}" == result.err.strip().splitlines()[-1]
 
 
 def test_no_envoy(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from lab.runner.actions import Bench
 from lab.runner.load import Plan
 from lab.runner.session import Terminated, raise_on_sigterm, uninterrupted
 from lab.runner.target import Target
+from tests.command import Command
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +71,8 @@ class Answered:
 
     def follow(self) -> bool:
         return True
+
+    runs = True
 
 
 class NoEcs:
@@ -130,3 +134,80 @@ def test_what_is_done_as_the_interrupt_comes_is_recorded_and_put_back_after_the_
     (fault,) = meta["faults"]
     assert (fault["kind"], fault["at"]) == ("stop-task", 7.0)
     assert meta["complete"] is False
+
+
+class Still(NoEcs):
+    """A service of which ECS tells that nothing has happened to it."""
+
+    def state(self) -> Any:
+        return SimpleNamespace(deployments=(), events=())
+
+    def tasks(self) -> list[Any]:
+        return []
+
+
+@pytest.mark.parametrize("runs", [True, False], ids=["load-goes-on", "load-was-over"])
+def test_a_load_that_an_interrupt_cuts_right_before_its_end_is_not_complete(tmp_path: Path, runs: bool) -> None:
+    (tmp_path / "run.json").write_text(
+        json.dumps({"complete": True, "duration_s": 9.9, "settings": {"run_time_s": 10}})
+    )
+    bench = Bench(Still(), None, lambda text: None)  # type: ignore[arg-type]
+    load: Any = SimpleNamespace(results=tmp_path, arm="direct", started=1.0, runs=runs, process=SimpleNamespace(
+        wait=lambda timeout=None: 0, send_signal=lambda number: None, kill=lambda: None,
+    ))  # fmt: skip
+    watch: Any = SimpleNamespace(changes=())
+    nothing: Any = None
+
+    with pytest.raises(Terminated), session._Run(EXPERIMENTS["baseline"], bench, watch, nothing, {}, [load]):
+        raise Terminated
+    assert json.loads((tmp_path / "run.json").read_text())["complete"] is not runs
+
+
+def test_a_twin_that_is_gone_at_the_end_of_a_load_is_an_accident_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({"complete": True, "duration_s": 10.0}))
+
+    def gone() -> Any:
+        raise Missing("it has ended")
+
+    bench = Bench(NoEcs(), SimpleNamespace(accidents=gone), lambda text: None)  # type: ignore[arg-type]
+    load: Any = SimpleNamespace(results=tmp_path, arm="direct", started=1.0, runs=False, process=SimpleNamespace(
+        wait=lambda timeout=None: 0, send_signal=lambda number: None, kill=lambda: None,
+    ))  # fmt: skip
+    watch: Any = SimpleNamespace(changes=())
+    nothing: Any = None
+    with session._Run(EXPERIMENTS["baseline"], bench, watch, nothing, {}, [load]):
+        pass
+
+    meta = json.loads((tmp_path / "run.json").read_text())
+    assert [each["what"] for each in meta["accidents"]] == ["it did not answer any more at the end of the run"]
+    assert meta["complete"] is False
+
+
+@pytest.mark.parametrize(
+    ("measured", "said"),
+    [
+        (True, "no longer waiting until the service is stable: all that was asked for was measured\n"),
+        (False, "interrupted: this is what was measured until then\n"),
+    ],
+)
+def test_only_a_load_that_was_cut_is_said_to_be(
+    lab: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, measured: bool, said: str
+) -> None:
+    class Ended:
+        def __init__(self, *_: object) -> None:
+            self.measured = measured
+
+        def run(self) -> None:
+            raise Terminated
+
+    running = SimpleNamespace(availability_zone="a", is_running=True)
+    service: Any = SimpleNamespace(require_stable=lambda: None, tasks=lambda: [running])
+    monkeypatch.setattr(session, "Session", Ended)
+    monkeypatch.setattr(session, "until_healthy", lambda *_: None)
+    monkeypatch.setattr("lab.runner.service.EcsService", lambda where: service)
+    monkeypatch.setattr("lab.runner.actions.task_settings", lambda service: {"drain_seconds": 0, "stop_timeout": 30})
+    outputs = {"gateway_url": "https://x", "region": "eu-west-2", "cluster_name": "c", "service_name": "s"}
+    (tmp_path / "outputs.json").write_text(json.dumps({"s": outputs}))
+
+    done = lab("run", "baseline", "--target", str(tmp_path / "outputs.json"), "--results", str(tmp_path))
+    assert (done.code, done.out) == (130, said)

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab.errors import BadInput, Missing
-from lab.runner.target import TwinCredentials, read_target, twin_credentials
+from lab.runner.target import TwinCredentials, read_target, silence, twin_credentials
 
 OUTPUTS = {
     "gateway_url": "https://abc.execute-api.eu-west-2.amazonaws.com/",
@@ -145,3 +146,28 @@ def test_the_variables_of_twin_env_are_for_its_endpoint(
 
     monkeypatch.setenv("AWS_ENDPOINT_URL", HERE)
     assert twin_credentials(HERE, tmp_path / "outputs.json") == TwinCredentials(**KEYS)
+
+
+GAVE_UP = {"time": 1.0, "kind": "twin", "step": "gave up", "message": "Tasks do\x1b[31m not stay up."}
+
+
+@pytest.mark.parametrize(
+    ("events", "pid", "told"),
+    [
+        (None, None, "http://127.0.0.1:9 does not answer (refused): is it up?"),
+        ([GAVE_UP], os.getpid(), "http://127.0.0.1:9 does not answer (refused): is it up?"),
+        ([GAVE_UP, {"kind": "task"}], None, "The twin in {} has ended meanwhile: Tasks do[31m not stay up."),
+        ([{"kind": "task"}], None, "The twin in {} has ended meanwhile: what `twin up` printed says why."),
+    ],
+    ids=["no-state-folder", "it-runs", "gave-up", "ended-otherwise"],
+)
+def test_of_a_twin_that_does_not_answer_it_is_said_whether_it_has_ended_and_why(
+    tmp_path: Path, events: list[dict[str, Any]] | None, pid: int | None, told: str
+) -> None:
+    if events is not None:
+        (tmp_path / "events.jsonl").write_text("\n".join(["cut off", *map(json.dumps, events)]) + "\n")
+    if pid is not None:
+        (tmp_path / "twin.json").write_text(json.dumps({"pid": pid}))
+
+    said = silence("http://127.0.0.1:9", OSError("refused"), tmp_path / "outputs.json")
+    assert said == told.format(tmp_path)
