@@ -37,6 +37,8 @@ def add_options(parser: LocustArgumentParser, **_: Any) -> None:
     """Listener of `init_command_line_parser`."""
     # Locust's own is 0: it drops what is under way, and counts it nowhere.
     parser.set_defaults(stop_timeout=STOP_TIMEOUT)
+    # Nor does its own web UI, which needs no login, keep to this machine.
+    parser.set_defaults(web_host="127.0.0.1")
 
     def add(name: str, metavar: str | None, help: str, **more: Any) -> None:
         parser.add_argument(
