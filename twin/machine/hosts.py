@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ __all__ = ["command", "text"]
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
 _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
 _HOSTS = "/etc/hosts"
+_WORD = re.compile(r"[^\s#\0]+")
 
 
 def command(hosts: Path, words: Sequence[str]) -> list[str]:
@@ -32,7 +34,9 @@ def text(addresses: Iterable[tuple[str, str]]) -> str:
         own = Path(_HOSTS).read_text(errors="replace")
     except OSError:
         own = "127.0.0.1 localhost\n"
-    return "".join(f"{address} {name}\n" for name, address in addresses) + own
+    # A name that is none, as with a blank, would be several, and with an end of line another line.
+    usable = [(name, address) for name, address in addresses if _WORD.fullmatch(name)]
+    return "".join(f"{address} {name}\n" for name, address in usable) + own
 
 
 def _enter(hosts: str) -> None:

@@ -61,3 +61,11 @@ def test_the_file_of_a_task_that_is_gone_is_left_alone(tmp_path: Path) -> None:
         events.publish(InstancesChanged())
 
     assert not file.exists()
+
+
+def test_a_name_that_is_none_is_in_no_file(tmp_path: Path) -> None:
+    names, file = Names(), tmp_path / "hosts"
+    names.found = {f"http.{name}": ["10.0.0.1"] for name in ("a\n6.6.6.6 bank.example", "b c", "d\x85e", "f#g", "shop")}
+    HostsFiles(names, Events()).write(file, [("a\rb", "127.0.0.9")])  # type: ignore[arg-type]
+
+    assert named(file.read_text()) == [["10.0.0.1", "http.shop"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from twin.aws.ecs import wire
@@ -18,6 +19,7 @@ __all__ = ["OPERATIONS"]
 
 Json = dict[str, Any]
 
+_NAMESPACE = re.compile(r"[!-~]{1,1024}")  # as Cloud Map has it
 _CAPACITY_PROVIDERS = ("FARGATE", "FARGATE_SPOT")
 
 
@@ -124,6 +126,8 @@ def _namespace(context: Context, reference: str) -> str:
     found = context.cloud_map.namespace_arn(reference)
     if found is None and reference.startswith("arn:"):
         raise InvalidParameterException(f"The namespace {reference} was not found.")
+    if found is None and not _NAMESPACE.fullmatch(reference):
+        raise InvalidParameterException(f"The namespace {reference!r} must be 1 to 1,024 visible characters of ASCII.")
     return found or context.cloud_map.create_namespace(reference)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -31,6 +32,19 @@ _MOST = 100  # items of a page, of all list calls
 _MOST_DISCOVERED = 1000
 _STATUSES = ("HEALTHY", "UNHEALTHY", "ALL", "HEALTHY_OR_ELSE_ALL")
 _CONDITIONS: dict[str, Callable[[str, str], bool]] = {"EQ": str.__eq__, "BEGINS_WITH": str.startswith}
+
+
+# Of the member Name, as the API reference has them.
+_LABEL, _PART = (
+    r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?",
+    r"([a-zA-Z0-9_][a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_]|[a-zA-Z0-9])",
+)
+_NAMES = {
+    "create_http_namespace": r"(?!arn:)[!-~]{1,1024}",
+    "create_private_dns_namespace": r"(?!arn:)[!-~]{1,253}",
+    "create_public_dns_namespace": rf"(?=.{{1,253}}\Z)({_LABEL}\.)+{_LABEL}",
+    "create_service": rf"(?=.{{1,127}}\Z){_PART}(\.{_PART})*|\.",
+}
 
 
 class _ResourceInUse(JsonRESTError):  # type: ignore[misc]
@@ -233,6 +247,18 @@ def _register(self: Any, service_id: str, instance_id: str, creator_request_id: 
     return str(operation)
 
 
+def _with_name(operation: str, method: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """*method*, which refuses names that Cloud Map does not take: they get into hosts files."""
+
+    def call(self: Any) -> Any:
+        name = json.loads(self.body).get("Name", "")
+        if not re.fullmatch(_NAMES[operation], name):
+            raise InvalidInput(f"The name {name[:100]!r} must match {_NAMES[operation]}.")
+        return method(self)
+
+    return call
+
+
 def _with_ids(method: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """*method* with the ARNs of its request as ids: all that take an id of a namespace or service take an ARN too."""
 
@@ -267,14 +293,16 @@ _TAKE_AN_ARN = (
     *("update_http_namespace", "update_instance_custom_health_status", "update_service"),
 )
 _ORIGINAL: dict[str, Callable[[Any], Any]] = {
-    name: getattr(ServiceDiscoveryResponse, name) for name in {*_NEW, *_TAKE_AN_ARN}
+    name: getattr(ServiceDiscoveryResponse, name) for name in {*_NEW, *_TAKE_AN_ARN, *_NAMES}
 }
 _REGISTER = ServiceDiscoveryBackend.register_instance
 
 
 def complete() -> None:
     """Put it on moto's classes."""
-    for name in {*_NEW, *_TAKE_AN_ARN}:
+    for name in _ORIGINAL:
         method = _NEW.get(name, _ORIGINAL[name])
+        if name in _NAMES:
+            method = _with_name(name, method)
         setattr(ServiceDiscoveryResponse, name, _with_ids(method) if name in _TAKE_AN_ARN else method)
     ServiceDiscoveryBackend.register_instance = _register

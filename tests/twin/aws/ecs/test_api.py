@@ -199,6 +199,12 @@ def test_clusters_keep_settings_defaults_and_capacity_providers(ecs: Any) -> Non
     assert whole["tags"] == [{"key": "team", "value": "a"}]
 
 
+@pytest.mark.parametrize("name", ["a b", "a\n6.6.6.6 bank.example"])
+def test_a_namespace_has_a_name_that_cloud_map_takes(ecs: Any, world: World, name: str) -> None:
+    with pytest.raises(ClientError, match="must be 1 to 1,024 visible characters"):
+        ecs.create_cluster(clusterName="shop", serviceConnectDefaults={"namespace": name})
+
+
 def test_a_namespace_that_a_cluster_names_is_made(ecs: Any, world: World) -> None:
     ecs.create_cluster(clusterName="shop", serviceConnectDefaults={"namespace": "orders"})
 

@@ -211,3 +211,19 @@ def test_operations_are_listed_by_namespace(cloud_map: Any) -> None:
     (operation,) = cloud_map.list_operations(Filters=[condition])["Operations"]
     assert cloud_map.get_operation(OperationId=operation["Id"])["Operation"]["Targets"] == {"NAMESPACE": till}
     assert shop != till
+
+
+INJECTED = "a\n6.6.6.6 bank.example"
+
+
+@pytest.mark.parametrize("name", [INJECTED, "a b", "a\n", "\u00e4", "arn:a b", "a" * 1025])
+def test_names_are_those_that_cloud_map_takes(cloud_map: Any, name: str) -> None:
+    assert refusal(cloud_map.create_http_namespace, Name=name) == "InvalidInput"
+    assert refusal(cloud_map.create_private_dns_namespace, Name=name, Vpc="vpc-1") == "InvalidInput"
+    assert refusal(cloud_map.create_public_dns_namespace, Name=name) == "InvalidInput"
+    assert refusal(cloud_map.create_service, Name=name, NamespaceId=namespace(cloud_map)) == "InvalidInput"
+
+
+@pytest.mark.parametrize("name", ["http", "a", "_sip._tcp", "a.b-c.d_e", "A1"])
+def test_a_service_may_be_called_so(cloud_map: Any, name: str) -> None:
+    assert service(cloud_map, namespace(cloud_map), name)["Name"] == name
