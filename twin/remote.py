@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from http.client import HTTPConnection
 from typing import Any
@@ -43,6 +44,8 @@ def check(operation: str, request: Any) -> None:
             raise BadInput(f"{name} is missing: it is {kind}.")
         if not _is(kind, request[name]):
             raise BadInput(f"{name} must be {kind}, is {json.dumps(request[name])}.")
+    if operation == "age" and request["seconds"] < 0:
+        raise BadInput(f"seconds must be 0 or more, is {request['seconds']}.")
 
 
 def _is(kind: str, value: Any) -> bool:
@@ -50,7 +53,7 @@ def _is(kind: str, value: Any) -> bool:
     if null and value is None:
         return True
     if kind == _NUMBER:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return isinstance(value, int | float) and not isinstance(value, bool) and -math.inf < value < math.inf
     if kind == _TEXTS:
         return isinstance(value, list) and all(isinstance(item, str) for item in value)
     return isinstance(value, str)

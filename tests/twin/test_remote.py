@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -23,6 +24,8 @@ FAULT = {"kind": "slow", "target": None, "seconds": None, "delay": 1}
         ("stop", {"task": "0a1b", "reason": "to see"}),
         ("exec", {"task": "0a1b", "container": None, "command": ["env"]}),
         ("gateway", {}),
+        ("age", {"seconds": 0}),
+        ("age", {"seconds": 10**400}),
     ],
 )
 def test_what_the_commands_send_is_taken(operation: str, request_body: Any) -> None:
@@ -43,6 +46,11 @@ def test_what_the_commands_send_is_taken(operation: str, request_body: Any) -> N
         ("fault", {**FAULT, "delay": True}, "delay must be a number, is true"),
         ("fault", {**FAULT, "delay": None}, "delay must be a number, is null"),
         ("stop", {"task": "0a1b"}, "reason is missing"),
+        ("age", {"seconds": -1}, "seconds must be 0 or more, is -1"),
+        ("age", {"seconds": -math.inf}, "seconds must be a number, is -Infinity"),
+        ("age", {"seconds": math.inf}, "seconds must be a number, is Infinity"),
+        ("age", {"seconds": math.nan}, "seconds must be a number, is NaN"),
+        ("fault", {**FAULT, "seconds": math.nan}, "seconds must be a number or null, is NaN"),
     ],
 )
 def test_anything_else_is_refused_by_name(operation: str, request_body: Any, message: str) -> None:

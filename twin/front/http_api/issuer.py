@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from http.client import HTTPException
 from typing import Any
-from urllib.request import urlopen
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from twin.errors import TwinError
 
@@ -38,5 +39,15 @@ def fetch_keys(issuer: str) -> str:
 def _get(url: str) -> Any:
     if not url.startswith(("http://", "https://")):
         raise ValueError(f"{url} is no URL of the web")
-    with urlopen(url, timeout=_TIMEOUT) as answer:
+    with build_opener(_OnTheSameHost).open(url, timeout=_TIMEOUT) as answer:
         return json.loads(answer.read(_MOST))
+
+
+class _OnTheSameHost(HTTPRedirectHandler):
+    """What an issuer says leads to no other server, such as one of this machine or its network."""
+
+    def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Request | None:
+        before, now = urlsplit(req.full_url), urlsplit(newurl)
+        if now.netloc != before.netloc or now.scheme not in ("http", "https"):
+            raise ValueError(f"{req.full_url} redirects to {newurl[:200]}, on another host: that is not followed")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)

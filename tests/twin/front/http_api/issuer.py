@@ -21,6 +21,7 @@ class Issuer:
         self.key = RSAKey.generate_key(2048, {"kid": "key-1"}, private=True)
         self.url = ""
         self.documents: dict[str, Any] = {}
+        self.redirects: dict[str, str] = {}
 
     def serve(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -45,6 +46,12 @@ def issuer_at_work() -> Iterator[Issuer]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if to := issuer.redirects.get(self.path):
+                self.send_response(302)
+                self.send_header("location", to)
+                self.send_header("content-length", "0")
+                self.end_headers()
+                return
             document = issuer.documents.get(self.path)
             body = json.dumps(document).encode()
             self.send_response(404 if document is None else 200)

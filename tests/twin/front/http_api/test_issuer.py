@@ -40,3 +40,18 @@ def test_an_issuer_without_keys_is_told_with_its_address(path: str, document: ob
 def test_an_issuer_that_does_not_answer() -> None:
     with pytest.raises(NoKeys, match="refused"):
         fetch_keys(f"http://127.0.0.1:{free_port()}")
+
+
+def test_a_redirect_is_followed_on_the_same_host() -> None:
+    with issuer_at_work() as issuer:
+        issuer.redirects["/keys"] = f"{issuer.url}/other"
+        issuer.documents["/other"] = issuer.documents["/keys"]
+        assert json.loads(fetch_keys(issuer.url))["keys"]
+
+
+@pytest.mark.parametrize("path", ["/keys", "/.well-known/openid-configuration"])
+def test_a_redirect_to_another_host_is_not_followed(path: str) -> None:
+    with issuer_at_work() as issuer, issuer_at_work() as other:
+        issuer.redirects[path] = f"{other.url}{path}"
+        with pytest.raises(NoKeys, match=f"redirects to {other.url}{path}, on another host: that is not followed"):
+            fetch_keys(issuer.url)
