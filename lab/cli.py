@@ -452,9 +452,9 @@ def distribution(
     from lab.distribution.judgement import analyse
     from lab.records.answers import read
     from lab.records.observations import hops, weights_of
-    from lab.report.answers import distribution_page, hops_page
+    from lab.report.answers import distribution_page, hops_page, with_load_notes
 
-    observations, skew = read(source), fraction(detect, "--detect")
+    observations, skew = with_load_notes(read(source)), fraction(detect, "--detect")
     if parted := hops(observations):
         if weights or entry or picture:
             raise BadInput(

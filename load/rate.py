@@ -69,8 +69,11 @@ def behind_sentence(rate: float) -> str:
     )
 
 
-def missed_sentence(sent: int, asked: float, seconds: float, worker_lost: bool) -> str:
-    """What a missed rate means and what helps: `sent` in so many seconds, of `asked` requests per second."""
+def missed_sentence(sent: int, were_due: int, asked: float, seconds: float, worker_lost: bool) -> str:
+    """What a missed rate means and what helps: `sent` in so many seconds, of `asked` requests per second.
+
+    `were_due`: how many requests that is, as run.json has it.
+    """
     rate = sent / seconds
     number = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
     if worker_lost:
@@ -78,7 +81,7 @@ def missed_sentence(sent: int, asked: float, seconds: float, worker_lost: bool) 
             f"{number} of {asked:,g} requests/s are in the counts: a process of Locust stopped, or its reports did not "
             "arrive."
         )
-    never = f"{asked * seconds - sent:,.0f} requests that were due were never sent and are in no percentile"
+    never = f"{were_due - sent:,} requests that were due were never sent and are in no percentile"
     return (
         f"{number} of {asked:,g} requests/s could be sent, and the wait to be sent is in the response times. "
         f"About {never}, so percentiles are too low. {_MORE}"

@@ -78,6 +78,7 @@ class Findings:
     after: float | None  # seconds of load after the event; None without one
     planned: float | None  # seconds of load that were asked for
     asked_rate: float | None  # requests per second; `rate`: those that were sent
+    due: int | None  # requests, at that rate; None in a closed loop
     users: int
     lost_workers: tuple[LostWorker, ...]
     resets: tuple[float, ...]
@@ -186,11 +187,17 @@ def find(run: Run) -> Findings:
         after=max(end - fault.at, 0.0) if fault else None,
         planned=record.settings.run_time_s or None,
         asked_rate=record.asked_rate,
+        due=record.due if record.due is not None else _due(record),
         users=record.users or 0,
         lost_workers=record.workers_lost,
         resets=record.resets,
         accidents=record.accidents,
     )
+
+
+def _due(record: RunRecord) -> int | None:
+    """Of a run whose run.json does not say it: one of an older version, or one that was killed."""
+    return round(record.asked_rate * record.counted_s) if record.asked_rate and record.counted_s else None
 
 
 def flaw_of(record: RunRecord, experiment: Experiment) -> Flaw | None:

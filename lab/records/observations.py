@@ -41,6 +41,7 @@ class Observations:
     presence: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
     settle: float | None = None  # seconds until the users of that have learned of a change, where they are known
     latency_variance: float | None = None  # s^2; None where latencies are not known
+    run: Run | None = None  # that it is of
 
 
 def host_of(name: str) -> str:
@@ -93,6 +94,7 @@ def observe(run: Run) -> Observations:
         presence=presence_of(record),
         settle=float(assumed) if isinstance(assumed, float | int) and not isinstance(assumed, bool) else None,
         latency_variance=_latency_variance(run),
+        run=run,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from lab.distribution.gateway import Policy
@@ -11,10 +11,11 @@ from lab.distribution.intervals import Share
 from lab.distribution.judgement import Analysis, LongerRun, Zones
 from lab.experiments.catalogue import EXPERIMENTS
 from lab.experiments.figures import FIGURES
+from lab.experiments.findings import find
 from lab.experiments.study import Study
-from lab.records.observations import Hops
+from lab.records.observations import Hops, Observations
 from lab.records.run import TaskRecord
-from lab.report import split_words, study_words, words
+from lab.report import run_words, split_words, study_words, words
 from lab.report.document import Document, Heading, Part, Sentence, Table
 from lab.report.split_words import bound, evidence
 from lab.report.words import p_words, percent, spread
@@ -66,6 +67,14 @@ def drained_page(task: TaskRecord, waited: float, service_ids: Sequence[str]) ->
 
 
 # lab distribution
+
+
+def with_load_notes(observations: Observations) -> Observations:
+    """With what was amiss with the load, where they are those of a run."""
+    if observations.run is None:
+        return observations
+    notes = run_words.load_notes(find(observations.run))
+    return replace(observations, notes=(*observations.notes, *notes))
 
 
 def distribution_page(analysis: Analysis) -> Document:

@@ -267,7 +267,8 @@ def load_notes(findings: Findings) -> list[str]:
     lost, missing = len(findings.lost_workers), sum(worker.requests for worker in findings.lost_workers)
     refused, missed = throttled(findings), ""
     if findings.missed_rate:
-        missed = missed_sentence(findings.sent, findings.asked_rate or 0, findings.duration, bool(lost))
+        asked, due = findings.asked_rate or 0, findings.due or 0
+        missed = missed_sentence(findings.sent, due, asked, findings.duration, bool(lost))
     amiss = {
         f"{refused:,} failed because the stage admits no more (429), whatever happened to the tasks: give a smaller "
         "--rate, or set throttle_rate and throttle_burst.": refused,

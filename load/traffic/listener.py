@@ -270,7 +270,7 @@ class Listener:
             # A shape has less than the rate: its mean.
             asked = settings.rate if settings.shape == DEFAULTS["shape"] else round(were_due / seconds, 1)
             if asked and is_missed(sent, asked, seconds, self._described_users):
-                return missed_sentence(sent, asked, seconds, bool(self.groups.lost()))
+                return missed_sentence(sent, round(were_due), asked, seconds, bool(self.groups.lost()))
         return behind_sentence(settings.rate) if self._behind and settings.rate else ""
 
     def _refused(self, status: int) -> str:

@@ -97,11 +97,13 @@ def test_the_keys_that_are_public(lab: Command, run: Path, study: Path, tmp_path
     of_a_run = {
         "requests", "failures", "unfinished", "failed_seconds", "windows", "even_again_s", "even_again_reason",
         "even_again_resolution_s", "stopped", "replacements", "lost_workers", "lost_requests", "resets",
+        "asked_rate", "due", "sent", "missed_rate", "notes",
     }  # fmt: skip
     assert of_a_run <= found.keys()
     assert of_a_run <= found["load_balancer"].keys()
     assert {"name", "hosts", "bound_percent", "p", "evidence"} <= found["windows"][0].keys()
     assert (found["lost_workers"], found["resets"]) == (0, 0)
+    assert (found["missed_rate"], found["notes"], found["sent"]) == (False, [], found["requests"])
     assert [len(found["stopped"]), len(found["replacements"])] == [1, 1]
 
     compared = lab("compare", str(run), str(study), "--json").json["experiments"]

@@ -16,6 +16,8 @@ from load.rate import Lateness, behind_sentence, counted_seconds, due, is_missed
         (1_000, 100, 10, 16, False),
         (945, 100, 10, 1, False),  # half a second to begin with
         (900, 100, 10, 1, True),
+        (1_120, 100, 11.511, 16, False),  # 97.3 % of what was due
+        (1_060, 100, 11.511, 16, True),
         (900, 100, 10, 100, False),  # each may be one short
         (0, 100, 0.2, 1, False),
     ],
@@ -55,20 +57,22 @@ def test_requests_are_behind_where_they_have_been_late_for_five_seconds_and_that
 
 
 def test_what_is_behind_is_said_as_what_is_missed() -> None:
-    wait, _, advice = missed_sentence(500, 100, 10, False).partition(" could be sent, and ")[2].partition(" About ")
+    wait, _, advice = (
+        missed_sentence(500, 1000, 100, 10, False).partition(" could be sent, and ")[2].partition(" About ")
+    )
     advice = advice.partition(" too low. ")[2]
     assert behind_sentence(20_000).endswith(f": 20,000 requests/s could not be kept up, and {wait} {advice}")
 
 
 def test_the_sentence_says_what_was_sent_and_no_cause_that_is_not_known() -> None:
-    assert missed_sentence(25_224, 20_000, 10, False).startswith("2,522 of 20,000 requests/s could be sent, ")
-    assert missed_sentence(5, 0.5, 20, False).startswith("0.25 of 0.5 requests/s could be sent, ")
-    lost = missed_sentence(500, 100, 10, True)
+    assert missed_sentence(25_224, 200_000, 20_000, 10, False).startswith("2,522 of 20,000 requests/s could be sent, ")
+    assert missed_sentence(5, 10, 0.5, 20, False).startswith("0.25 of 0.5 requests/s could be sent, ")
+    lost = missed_sentence(500, 1000, 100, 10, True)
     assert lost.startswith("50 of 100 requests/s are in the counts: ")
     assert "--users" not in lost
 
 
 def test_the_sentence_says_how_many_are_in_no_percentile() -> None:
     never = "About 365 requests that were due were never sent and are in no percentile, so percentiles are too low. "
-    assert never in missed_sentence(1254, 200, 8.095, False)
-    assert never not in missed_sentence(1254, 200, 8.095, True)
+    assert never in missed_sentence(1254, 1619, 200, 8.095, False)
+    assert never not in missed_sentence(1254, 1619, 200, 8.095, True)

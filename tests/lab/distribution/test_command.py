@@ -178,6 +178,35 @@ def test_a_run_without_any_host_says_what_its_requests_were_answered_with(lab: C
     )
 
 
+def test_what_was_amiss_with_the_load_of_a_run_is_told_once(lab: Command, tmp_path: Path) -> None:
+    folder = create_run(tmp_path / "run")
+    write_hosts(folder, [HostRow(name, "", 300, 0, 0.5, 1.0, 1.0, 1.0, 0.0, 9.0) for name in ("a", "b")])
+    write_timeline(folder, [TimelineRow(second, name, 200, 30) for second in range(10) for name in ("a", "b")])
+    lost = [{"worker": "w", "last_report": 3.0, "last_heard": 5.0, "requests": 40}]
+    whole = {
+        "end": 10.0,
+        "duration_s": 10.0,
+        "users": 1,
+        "due": 6001,
+        "requests": 600,
+        "unfinished": 0,
+        "complete": True,
+    }
+    update_meta(folder, {**whole, "start": 0.0, "settings": {"rate": 600.0}, "workers_lost": []})
+
+    _, out, _ = lab(str(folder))
+    missed = (
+        "60 of 600 requests/s could be sent, and the wait to be sent is in the response times. About 5,401 requests"
+    )
+    assert out.count(missed) == 1
+    assert sum(note.startswith(missed) for note in json.loads(lab(str(folder), "--json")[1])["notes"]) == 1
+
+    update_meta(folder, {"workers_lost": lost})
+    _, out, _ = lab(str(folder))
+    assert out.count("60 of 600 requests/s are in the counts: a process of Locust stopped") == 1
+    assert out.count("1 of Locust's processes did not report all that they sent: 40 requests") == 1
+
+
 def test_zones_of_a_table(lab: Command, tmp_path: Path) -> None:
     path = tmp_path / "hostnames.csv"
     path.write_text("hostname,availability_zone,requests\na,z1,500\nb,z1,520\nc,z2,490\nd,z2,515\n,,9\n")

@@ -375,6 +375,15 @@ def test_a_rate_that_was_missed_is_told(rate: str, users: int, missed: bool) -> 
     assert bool(notes) == missed
     if notes:
         assert notes[0].startswith(f"{requests / 20:,.0f} of {float(rate):g} requests/s could be sent, ")
+        assert f" About {20 * float(rate) - requests:,.0f} requests that were due " in notes[0]
+
+
+def test_what_was_never_sent_is_the_number_that_the_terminal_says_of_the_same_run() -> None:
+    run = run_with_a_stop()
+    meta = {**run.meta, "settings": {"rate": 6000}, "duration_s": 19.9995, "due": 120_000}
+    findings = find(Run(run.path, meta, (), run.timeline))
+    assert findings.due == 120_000
+    assert " About 119,412 requests that were due were never sent " in load_notes(findings)[0]
 
 
 def test_what_did_not_happen_has_no_time() -> None:
