@@ -154,6 +154,11 @@ def measured(exposure: Exposure) -> Measured:
     shares, counts = exposure.shares[longest][there], exposure.counts[longest][there]
     if not np.allclose(shares, shares[0]):
         raise BadInput("only runs with equal weights can be compared with the simulated policies")
+    if counts.sum() == 0 and exposure.left_out:
+        raise BadInput(
+            f"no request is left once {exposure.settle or 0:g} s around each host that came or went are left out: "
+            "give a run in which the hosts were the same for longer"
+        )
     if len(counts) < 2 or counts.sum() == 0:
         raise BadInput("the longest stretch with unchanged hosts has fewer than two of them: nothing to compare")
     return Measured(

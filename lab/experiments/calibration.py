@@ -9,15 +9,18 @@ Retries and shared connections. What happens to a request that is sent to a task
 is open (connections are reused) it is served while the application runs, and fails after; over a new one it is refused,
 which is a failure without retries and, with one or more, seen by hardly anybody.
 
-Balancing. The spread of the requests over unchanged hosts, against those of simulated gateways. What the spread of
-round robin shows is the number of independent orders of the tasks: one a front end, if it goes through the same list
-for the whole stretch. A front end that is given its list in a new order at each discovery (DiscoverInstances answers in
-random order) makes as many of them as lists, so of a stretch of D seconds and a lifetime T the front ends may be fewer,
-by D / T and one for the list at the start. Whether it is given a new order nobody documents, so both ends are given.
+Balancing. The spread of the requests over unchanged hosts, against those of simulated gateways. The p-values of all
+stretches are one (Fisher 1925), so that of however many runs the policy that is true is excluded in 5 % at most. What
+the spread of round robin shows is the number of independent orders of the tasks: one a front end, if it goes through
+the same list for the whole stretch. A front end that is given its list in a new order at each discovery
+(DiscoverInstances answers in random order) makes as many of them as lists, so of a stretch of D seconds and a lifetime
+T the front ends may be fewer, by D / T and one for the list at the start. Whether it is given a new order nobody
+documents, so both ends are given.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -25,6 +28,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lab.distribution import policies
 from lab.distribution.gateway import Policy
 from lab.distribution.goodness import ALPHA
 from lab.distribution.judgement import analyse
@@ -35,7 +39,7 @@ from lab.experiments.periods import of_period
 from lab.experiments.study import Measured
 from lab.imports import special
 from lab.records.observations import observe
-from load.results import Run, is_failure
+from load.results import is_failure
 
 _SURE = 0.95
 _SINGLE = ("stop-task", "scale-in")  # experiments in which one task leaves in ECS's own order
@@ -84,14 +88,39 @@ class Leaving:
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """A policy with one parameter: of round robin, independent orders."""
+
+    policy: str
+    parameter: int | None
+    p_value: float  # of all stretches together
+    compatible: bool  # at 5 %
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Seconds of a run with unchanged hosts, and how its requests were spread over them."""
+
+    seconds: float
+    spread: policies.Measured
+
+
+@dataclass(frozen=True)
 class Calibration:
     """What agrees with the runs."""
 
     leaving: Leaving
-    balancing: dict[str, tuple[str, ...]]  # policies, each with its parameters; of round robin: independent orders
-    requests: int  # from so many
+    candidates: tuple[Candidate, ...]  # none without requests
+    requests: int  # whose spread was compared
+    stretches: int  # in so many
+    unused: tuple[str, ...] = ()  # the folders of runs that have no such stretch
     # From how many to how many front ends; None where round robin does not agree or, below, the lifetime is not known.
     front_ends: tuple[int | None, int] | None = None
+
+    @property
+    def balancing(self) -> dict[str, tuple[str, ...]]:
+        """The policies that are compatible, each with its parameters."""
+        return _compatible(self.candidates)
 
     @property
     def drains(self) -> bool:
@@ -119,20 +148,22 @@ def calibrate(runs: Sequence[Measured], rng: np.random.Generator) -> Calibration
                 "calibrate those of one setting at a time."
             )
     leaving = fit_leaving(runs)
-    stretches = [
-        of_period(run.runs[DIRECT], period)
-        for run in runs
-        for period in run.findings[DIRECT].periods
-        if period.judgement is not None and sum(period.counts.values()) >= _FEWEST
-    ]
+    found = [(run.folder.name, _stretches(run)) for run in runs]
+    stretches = [stretch for _, own in found for stretch in own]
     if not leaving.windows and not stretches:
         raise BadInput(
             "There is nothing to calibrate with: run baseline and stop-task (or scale-in) with hundreds of requests on "
             "a service of two tasks or more."
         )
-    requests = sum(row.requests for run in stretches for row in run.timeline)
-    balancing = _balancing(stretches, rng)
-    return Calibration(leaving, balancing, requests, _front_ends(balancing, leaving.lifetime, stretches))
+    candidates = _balancing(stretches, rng)
+    return Calibration(
+        leaving,
+        candidates,
+        requests=sum(stretch.spread.requests for stretch in stretches),
+        stretches=len(stretches),
+        unused=tuple(folder for folder, own in found if not own),
+        front_ends=_front_ends(_compatible(candidates), leaving.lifetime, stretches),
+    )
 
 
 def fit_leaving(runs: Sequence[Measured]) -> Leaving:
@@ -201,28 +232,48 @@ def _lifetime(windows: Sequence[Window], assumptions: Sequence[Assumption]) -> L
 
 
 def _front_ends(
-    balancing: Mapping[str, Sequence[str]], lifetime: Lifetime | None, stretches: Sequence[Run]
+    balancing: Mapping[str, Sequence[str]], lifetime: Lifetime | None, stretches: Sequence[Stretch]
 ) -> tuple[int | None, int] | None:
     orders = [int(parameter) for parameter in balancing.get(Policy.ROUND_ROBIN.value, ())]
     if not orders:
         return None
     if lifetime is None or not lifetime.low:
         return None, max(orders)
-    longest = max(run.timeline[-1].second - run.timeline[0].second + 1 for run in stretches)
-    lists = 1 + math.ceil(longest / lifetime.low)
+    lists = 1 + math.ceil(max(stretch.seconds for stretch in stretches) / lifetime.low)
     return max(1, min(orders) // lists), max(orders)
 
 
-def _balancing(stretches: Sequence[Run], rng: np.random.Generator) -> dict[str, tuple[str, ...]]:
-    """Each policy with the parameters under which all stretches together are no surprise (Fisher's combination)."""
-    p_values: dict[tuple[str, str], list[float]] = {}
-    for run in stretches:
-        for found in compare(measured(analyse(observe(run)).subject.exposure), rng):
-            parameter = "" if found.parameter is None else str(found.parameter)
-            p_values.setdefault((found.policy.value, parameter), []).append(found.p_value)
-    agreeing: dict[str, tuple[str, ...]] = {}
-    for (policy, parameter), values in p_values.items():
-        together = special.chdtrc(2 * len(values), -2 * np.log(values).sum())
-        if len(values) == len(stretches) and together > ALPHA:
-            agreeing[policy] = (*agreeing.get(policy, ()), parameter)
-    return agreeing
+def _stretches(measured_run: Measured) -> list[Stretch]:
+    """Those with enough requests, without the seconds after hosts came or went, in which front ends may not know."""
+    found = []
+    for period in measured_run.findings[DIRECT].periods:
+        if period.judgement is not None:
+            run = of_period(measured_run.runs[DIRECT], period)
+            with contextlib.suppress(BadInput):  # hosts came and went all the time
+                spread = measured(analyse(observe(run)).subject.exposure)
+                if spread.requests >= _FEWEST:
+                    found.append(Stretch(float(period.last_second - period.first_second + 1), spread))
+    return found
+
+
+def _balancing(stretches: Sequence[Stretch], rng: np.random.Generator) -> tuple[Candidate, ...]:
+    """Each policy, with each parameter that all stretches are long enough for."""
+    p_values: dict[tuple[str, int | None], list[float]] = {}
+    for stretch in stretches:
+        for found in compare(stretch.spread, rng):
+            p_values.setdefault((found.policy.value, found.parameter), []).append(found.p_value)
+    joint = {key: together(own) for key, own in p_values.items() if len(own) == len(stretches)}
+    return tuple(Candidate(*key, p_value, p_value > ALPHA) for key, p_value in joint.items())
+
+
+def together(p_values: Sequence[float]) -> float:
+    """That all of them are no surprise (Fisher's combination); of one it is that one."""
+    return float(special.chdtrc(2 * len(p_values), -2 * np.log(p_values).sum()))
+
+
+def _compatible(candidates: Sequence[Candidate]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for each in candidates:
+        if each.compatible:
+            found[each.policy] = (*found.get(each.policy, ()), "" if each.parameter is None else str(each.parameter))
+    return found

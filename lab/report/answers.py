@@ -405,6 +405,5 @@ def _compared(each: Comparison) -> dict[str, Any]:
 
 def calibration_page(calibration: Calibration, studies: Sequence[Study]) -> Document:
     """Which assumed parameters agree with the runs."""
-    return Document(
-        "", [study_words.unused(studies, "Left out"), *study_words.calibration_words(calibration)], asdict(calibration)
-    )
+    values = asdict(calibration) | {"balancing": calibration.balancing}
+    return Document("", [study_words.unused(studies, "Left out"), *study_words.calibration_words(calibration)], values)

@@ -11,10 +11,10 @@ from lab.experiments.catalogue import DIRECT, GATEWAY, Experiment
 from lab.experiments.findings import Findings
 from lab.experiments.study import Ending, Measured, Row, Study
 from lab.report.run_words import SERVE_ON, failed_before, flaw_of, spared, throttled
-from lab.report.words import THROUGH, WAYS, capital, drain, joined, lost_seconds
+from lab.report.words import THROUGH, WAYS, capital, drain, joined, lost_seconds, p_words
 
 if TYPE_CHECKING:  # each takes a tenth of a second, and most pages are about neither
-    from lab.experiments.calibration import Assumption, Calibration
+    from lab.experiments.calibration import Assumption, Calibration, Candidate
     from lab.experiments.compare import Comparison
 
 
@@ -284,12 +284,8 @@ def calibration_words(calibration: Calibration) -> list[str]:
         lines.append(f"Connections and retries: {together}.")
         if len(leaving.assumptions) > 1 and not calibration.drains:
             lines.append("Tasks that serve on after SIGTERM tell more: lab run stop-task --sweep drain_seconds=10")
-    if calibration.balancing:
-        policies = [
-            f"{policy} ({_PARAMETER[policy]} {', '.join(parameters)})" if any(parameters) else policy
-            for policy, parameters in calibration.balancing.items()
-        ]
-        lines.append(f"Balancing: {_either(policies)}, from {calibration.requests:,} requests.")
+    if calibration.candidates:
+        lines += _balancing_words(calibration)
         if calibration.front_ends:
             low, high = calibration.front_ends
             least = "any number" if low is None else f"{low:,}"
@@ -297,10 +293,44 @@ def calibration_words(calibration: Calibration) -> list[str]:
                 f"Front ends, if it is round robin: {least} to {high:,}, for each may go through one order of the "
                 "tasks or be given a new one at each discovery, which AWS does not document."
             )
-    elif calibration.requests:
-        lines.append(f"Balancing: no policy that is simulated spreads requests like these {calibration.requests:,}.")
     else:
         lines.append("Balancing: too few requests; run baseline.")
+    if calibration.unused:
+        lines.append(
+            f"Left out of the balancing: {', '.join(calibration.unused)} (too few requests while the hosts were the "
+            "same, without the seconds in which front ends may not yet know of one that came or went)."
+        )
+    return lines
+
+
+def _balancing_words(calibration: Calibration) -> list[str]:
+    """Which policies are compatible at 5 %, which are not, and how often that is wrong."""
+    own: dict[tuple[bool, str], list[Candidate]] = {}
+    for each in calibration.candidates:
+        own.setdefault((each.compatible, each.policy), []).append(each)
+    told: dict[bool, list[str]] = {True: [], False: []}
+    for (compatible, policy), found in own.items():
+        p_value = p_words(max(each.p_value for each in found))
+        if len(found) > 1:
+            p_value = p_value.replace("p = ", "p up to ")
+        parameters = ", ".join(str(each.parameter) for each in found if each.parameter is not None)
+        told[compatible].append(
+            f"{policy} ({_PARAMETER[policy]} {parameters}; {p_value})" if parameters else f"{policy} ({p_value})"
+        )
+    of = f"{calibration.requests:,} requests"
+    if calibration.stretches > 1:
+        of += f", {calibration.stretches} stretches of unchanged hosts as one test"
+    agreeing = (
+        f"compatible at 5 %: {_either(told[True])}"
+        if told[True]
+        else "no policy that is simulated is compatible at 5 %"
+    )
+    lines = [f"Balancing: {agreeing}. From {of}."]
+    if told[False]:
+        lines.append(
+            f"Not compatible at 5 %: {'; '.join(told[False])}. On one page in twenty the gateway's own policy is "
+            "among these by chance; another run tells."
+        )
     return lines
 
 

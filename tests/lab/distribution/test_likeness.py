@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,9 @@ def test_what_cannot_be_compared() -> None:
         measured(constant_exposure(np.array([5, 5]), np.array([1.0, 2.0])))
     with pytest.raises(BadInput, match="nothing to compare"):
         measured(constant_exposure(np.array([0, 0]), np.ones(2)))
+    nothing = constant_exposure(np.array([0, 0]), np.ones(2))
+    with pytest.raises(BadInput, match=r"no request is left once 5 s around each host that came or went are left out"):
+        measured(replace(nothing, left_out=400, settle=5.0))
 
 
 def test_skew_falls_by_the_root_for_chance_and_by_the_number_for_round_robin() -> None:

@@ -9,12 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lab.distribution.gateway import Gateway, Policy
+from lab.distribution.goodness import chi_square
+from lab.distribution.policies import Measured as Spread
+from lab.distribution.policies import p_value, sample
 from lab.errors import BadInput
-from lab.experiments.calibration import Assumption, Calibration, calibrate, fit_leaving
+from lab.experiments.calibration import Assumption, Calibration, Candidate, calibrate, fit_leaving, together
 from lab.experiments.findings import find
 from lab.experiments.study import Measured, read_measured
 from lab.report.study_words import calibration_words
 from load.results import HostRow, Run, TimelineRow, update_meta
+from tests.command import Command
 from tests.lab.experiments.runs import HOSTS, START, cut_short, write_run
 
 
@@ -70,10 +75,10 @@ def test_failures_without_a_drain_do_not_tell_retries_from_none(tmp_path: Path) 
 
     assert Assumption(reuse_connections=False, retries=True) not in path.assumptions
     assert len(path.assumptions) == 3
-    lines = calibration_words(Calibration(path, {"random": ("",)}, 1000))
+    lines = calibration_words(Calibration(path, (Candidate("random", None, 0.4, compatible=True),), 1000, 1))
     assert any("cannot tell apart" in line for line in lines)
     assert any("--sweep drain_seconds=10" in line for line in lines)
-    assert lines[-1] == "Balancing: random, from 1,000 requests."
+    assert lines[-1] == "Balancing: compatible at 5 %: random (p = 0.4). From 1,000 requests."
 
 
 def test_answers_of_a_task_that_drains_tell_that_connections_are_reused(tmp_path: Path) -> None:
@@ -91,7 +96,7 @@ def test_without_a_failure_and_without_a_drain_the_lifetime_is_not_to_be_seen(tm
     path = fit_leaving([read_measured(write_run(tmp_path / "run", rng, lingers=0.0))])
 
     assert path.lifetime is None
-    assert "not to be seen" in calibration_words(Calibration(path, {}, 0))[0]
+    assert "not to be seen" in calibration_words(Calibration(path, (), 0, 0))[0]
 
 
 def test_random_choice_is_told_from_round_robin(tmp_path: Path) -> None:
@@ -102,6 +107,48 @@ def test_random_choice_is_told_from_round_robin(tmp_path: Path) -> None:
     assert "round-robin" not in found.balancing
     assert found.leaving.lifetime is None
     assert "no task was seen to be stopped on purpose" in calibration_words(found)[0]
+
+
+@pytest.mark.parametrize("runs", [1, 5, 20])
+def test_the_true_policy_is_excluded_on_one_page_in_twenty_however_many_runs_there_are(runs: int) -> None:
+    """A random gateway's; 4 to 5.3 % of 400 pages."""
+    rng, gateway, pages = np.random.default_rng(12), Gateway(Policy.RANDOM, 3), 400
+    excluded = 0
+    for _ in range(pages):
+        counts = sample(gateway, 2000, runs, rng)
+        spreads = [Spread(2000, 3, float(chi), 0.0, whole=True) for chi in chi_square(counts)]
+        excluded += together([p_value(spread, gateway, rng)[0] for spread in spreads]) <= 0.05
+    assert excluded <= 0.07 * pages  # two standard errors above 5 %
+
+
+def test_a_policy_that_is_excluded_is_said_with_its_p_and_how_often_that_is_wrong(tmp_path: Path, lab: Command) -> None:
+    folder = write_run(tmp_path / "run", np.random.default_rng(7), name="baseline", at=None, rate=400)
+    said = lab("calibrate", str(folder)).out
+    values = lab("calibrate", str(folder), "--json").json
+    random = next(each for each in values["candidates"] if each["policy"] == "random")
+
+    assert f"Balancing: compatible at 5 %: random (p = {random['p_value']:.2g}); or " in said
+    assert "Not compatible at 5 %: round-robin (independent orders 1, 2, 5, 10, 20, 50, 100, " in said
+    assert "On one page in twenty the gateway's own policy is among these by chance; another run tells." in said
+    assert random["compatible"]
+    assert values["balancing"]["random"] == [""]
+    assert all(each["compatible"] == (each["p_value"] > 0.05) for each in values["candidates"])
+
+
+def test_a_run_without_a_stretch_of_unchanged_hosts_is_left_out_of_the_balancing_and_named(tmp_path: Path) -> None:
+    """Of its 4 s after the event nothing is left once those in which the front ends hear of it are not counted."""
+    rng = np.random.default_rng(13)
+    folder = write_run(tmp_path / "crash", rng, name="crash", seconds=11, at=3.0, rate=90)
+    seen = json.loads((folder / "run.json").read_text())["discovery"]
+    update_meta(folder, {"discovery": [*seen, {"at": START + 6.5, "instances": ["alpha", "beta", "delta"]}]})
+    crash = read_measured(folder)
+    stop = read_measured(write_run(tmp_path / "stop", rng, lingers=3.0, seconds=30, rate=300))
+    found = calibrate([crash, stop], rng)
+
+    assert found.unused == ("crash",)
+    assert found.leaving.lifetime is not None
+    assert found.balancing
+    assert calibration_words(found)[-1].startswith("Left out of the balancing: crash (too few requests while the hosts")
 
 
 def dealt_anew(rng: np.random.Generator, front_ends: int, lifetime: int, seconds: int, rate: int) -> Run:
