@@ -245,8 +245,8 @@ def up(
     """Start a twin and stay with it; Ctrl-C or `twin down` ends it and everything it started."""
     from twin.aws.guard import checked_origin
     from twin.credentials import Credentials
+    from twin.machine.state import StateFolder
     from twin.options import Options
-    from twin.up import run
 
     parameters = Parameters(
         balancing=balancing,
@@ -294,7 +294,11 @@ def up(
         credentials=Credentials.new(access_key),
         allow_origin=[checked_origin(origin) for origin in allow_origin or []],
     )
-    sys.exit(run(options))
+    with StateFolder(state).beginning():
+        from twin.up import run
+
+        code = run(options)
+    sys.exit(code)
 
 
 @app.command()

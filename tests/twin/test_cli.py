@@ -297,6 +297,16 @@ def test_a_command_waits_for_a_twin_that_starts_until_it_has_ended(tmp_path: Pat
     assert asks.returncode == 2
 
 
+def test_a_twin_that_begins_is_waited_for_however_long_it_takes(tmp_path: Path) -> None:
+    with StateFolder(tmp_path).beginning():
+        asks = subprocess.Popen(
+            twin_command("ps", "--state", str(tmp_path)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        with pytest.raises(subprocess.TimeoutExpired):  # it would have refused long ago
+            asks.communicate(timeout=4)
+    assert "No twin runs on" in asks.communicate(timeout=30)[1]
+
+
 def test_commands_beside_twin_up_need_no_loop(tmp_path: Path) -> None:
     words = up(tmp_path, "--empty", synth=tmp_path / "cdktf.out")
     state = ("--state", words[words.index("--state") + 1])

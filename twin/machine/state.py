@@ -46,7 +46,7 @@ HOST_NAME = "host_name"
 _POLL = 2.0  # seconds between two looks whether the folder can be used
 _LEAST_SPACE = 64 * 1024  # bytes: a task's first files
 _LOOKED_AT = 0.2  # seconds for which somebody may look whether a twin runs on the folder
-_BEGINS_WITHIN = 2.0  # seconds by which a `twin up` that was started with a command has its lock
+_BEGINS_WITHIN = 1.0  # seconds by which a `twin up` that was started with a command has announced itself
 _SERVES_WITHIN = 600.0  # seconds: a start that does not come up gives up by itself, earlier
 _LONGEST_WITHIN = 100  # characters of the longest path that is made within
 _LOCK, _IGNORES = "lock", ".gitignore"  # what stays from twin to twin, and tells that a folder is one's
@@ -128,6 +128,27 @@ class StateFolder:
                     if file is not None:
                         file.unlink(missing_ok=True)
 
+    @contextlib.contextmanager
+    def beginning(self) -> Iterator[None]:
+        """Within it a command that is started beside waits for this process to hold the folder, which it can tell late.
+
+        What it imports and checks before takes a second, and more on a busy machine.
+        """
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError, BadInput):  # no folder for it: that is told in a moment, with the way out
+                announcement = self._announcement()
+                file = stack.enter_context(announcement.open("w"))
+                if _lock_within(_LOOKED_AT, file.fileno()):
+                    stack.callback(announcement.unlink, missing_ok=True)
+            yield
+
+    def _announcement(self) -> Path:
+        return self._in_runtime_folder(".begins")
+
+    def _in_runtime_folder(self, suffix: str) -> Path:
+        """A file of this state folder's where no other user reads."""
+        return runtime_folder() / f"{hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]}{suffix}"
+
     def require_free(self) -> None:
         """Nothing, if no supervisor is on this folder.
 
@@ -155,8 +176,7 @@ class StateFolder:
         """Write their file where it is not there: a machine clears its folder of temporary files now and then."""
         if self._credentials is not None and self._credentials.exists():
             return
-        name = f"{hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]}.json"
-        file = runtime_folder() / name  # which may be another by now
+        file = self._in_runtime_folder(".json")  # which may be another by now
         write_json(file, self._kept)
         if self._credentials not in (None, file):
             write_json(self._description, {**self._read(), "credentials_file": str(file)})
@@ -286,13 +306,17 @@ class StateFolder:
         return int(self._begun()["pid"])
 
     def _begun(self, patience: float = 0.0) -> dict[str, Any]:
-        """What a supervisor has written of itself that has begun within *patience* seconds."""
+        """What a supervisor has written of itself that is about to begin within *patience* seconds."""
         deadline = time.monotonic() + patience
         while "pid" not in (running := self._told()):
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= deadline and not (patience and self._is_about_to_begin()):
                 raise self._not_up()
             time.sleep(0.05)  # a file of a process that is no child of ours
         return running
+
+    def _is_about_to_begin(self) -> bool:
+        with _looking_at(self._announcement()) as held:
+            return held
 
     def _told(self) -> dict[str, Any]:
         """What the supervisor on this folder has written of itself; empty: nothing, or there is none."""

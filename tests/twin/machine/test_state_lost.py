@@ -45,7 +45,7 @@ def test_credentials_that_a_machine_clears_away_are_written_anew(
     def reaches() -> bool:
         return twin_cli("ps", "--json", "--state", str(twin.state)).code == 0
 
-    (file,) = runtime_folder().iterdir()
+    (file,) = runtime_folder().glob("*.json")
     file.unlink()
     wait_until(lambda: file.exists(), "they are written anew")
     assert reaches()
