@@ -131,8 +131,8 @@ def slow_before(matrix: Sequence[Row]) -> str:
     ]
     if not slow:
         return ""
-    others = f"p99 before the event is {usual:,.0f} ms in the median of all"
-    return f"Slow before anything happened, where {others}: {joined(slow)}. Something else was at work; repeat it."
+    limit = f"p99 above {_SLOW:g} ms and {_MUCH_SLOWER:g} times the median of all, {usual:,.0f} ms"
+    return f"Slow before anything happened ({limit}): {joined(slow)}. Something else was at work; repeat it."
 
 
 _SLOW, _MUCH_SLOWER = 100.0, 5.0  # ms, and times as slow as the others

@@ -562,7 +562,7 @@ def test_what_was_slow_before_its_event_is_said() -> None:
         return Row(EXPERIMENTS[name], "direct", setting, {"p99_before_ms": Spread.of([p99], "ms")}, ())
 
     assert slow_before([row("stop-task", 30.0), row("crash", 19.0), row("rollout", 336.0, discovery_ttl=40)]) == (
-        "Slow before anything happened, where p99 before the event is 30 ms in the median of all: rollout, "
+        "Slow before anything happened (p99 above 100 ms and 5 times the median of all, 30 ms): rollout, "
         "discovery_ttl 40 without a load balancer (336 ms). Something else was at work; repeat it."
     )
     assert slow_before([row("stop-task", 3.0), row("crash", 2.0), row("rollout", 34.0)]) == ""  # fast all the same
