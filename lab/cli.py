@@ -130,8 +130,8 @@ def run(
     outlast: bool = typer.Option(
         False,
         "--outlast",
-        help="On a twin: let what happens have so much more than --duration as stopped tasks take to end, or the "
-        "gateway's list to expire.",
+        help="On a twin: let what happens have so much more than --duration as stopped tasks take to end "
+        "(drain_seconds), or the gateway's list to expire.",
     ),
     rate: float = typer.Option(
         100,

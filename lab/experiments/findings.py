@@ -12,8 +12,8 @@ from lab.distribution.recovery import EvenAgain
 from lab.errors import BadInput
 from lab.experiments.catalogue import EXPERIMENTS, SLOW_START, Course, Experiment
 from lab.experiments.periods import Period, by_second, even_again_of, periods
-from lab.experiments.turnover import Stop, Times, Turnover
-from lab.records.run import Accident, Fault, LostWorker, RunRecord, TaskRecord, record_of
+from lab.experiments.turnover import Killed, Stop, Times, Turnover
+from lab.records.run import Accident, Fault, LostWorker, RunRecord, TaskRecord, TaskSettings, record_of
 from load.rate import is_missed
 from load.results import HostRow, Run, TimelineRow, is_failure
 
@@ -64,6 +64,10 @@ class Findings:
     unserved: tuple[str, ...]  # of these, the ones that answered nothing
     stop: Stop | None  # None where ECS stopped no task after the fault, or nothing tells how long one served on
     unended: tuple[str, ...]  # of the stopped, those whose containers ran when the load ended, where that is known
+    killed: tuple[Killed, ...]  # by SIGKILL, for they had not ended on SIGTERM
+    failed_at_kill: int  # requests that failed within a second of that
+    killed_by: float | None  # seconds from the event until ECS has killed those of `unended`
+    task: TaskSettings
     went_on: float | None  # seconds from when a stopped task had left Cloud Map until its containers ended, the least
     ran_on: float | None  # seconds from when ECS began to stop a task until its containers ended, the least
     even_again: EvenAgain | None  # None without an event
@@ -174,6 +178,12 @@ def find(run: Run) -> Findings:
         unserved=tuple(tasks.unserved) if tasks else (),
         stop=tasks.stop if tasks else None,
         unended=tuple(tasks.unended(end)) if tasks else (),
+        killed=(killed := tuple(tasks.killed) if tasks else ()),
+        failed_at_kill=sum(
+            row.requests for row in failed if any(abs(row.second - math.floor(each.at)) <= 1 for each in killed)
+        ),
+        killed_by=tasks.killed_by(end) if tasks else None,
+        task=record.experiment.task,
         went_on=tasks.went_on if tasks else None,
         ran_on=tasks.ran_on if tasks else None,
         even_again=even_again_of(seconds, tasks) if seconds and tasks else None,

@@ -12,6 +12,11 @@ from lab.experiments.catalogue import LOAD_BALANCER
 from lab.records.run import Fault, RunRecord, TaskRecord
 from load.results import TimelineRow
 
+_ON_PURPOSE = ("UserInitiated", "ServiceSchedulerInitiated")  # codes of stops
+_SIGKILL = 137  # as exit code
+_PROXY = "ecs-service-connect"  # how the name of Service Connect's own container begins
+_EARLY = 1.0  # seconds by which the times of a stop may be off
+
 _SETTLES = 1.0  # seconds that a gateway's new list takes at most until all requests go by it, on a busy machine
 
 
@@ -39,6 +44,16 @@ class Stop:
 
     began: float
     served_on: float
+
+
+@dataclass(frozen=True)
+class Killed:
+    """A task of which ECS killed a container: when, and so many seconds after it had begun to stop the task."""
+
+    hostname: str
+    container: str
+    at: float
+    after: float
 
 
 @dataclass(frozen=True)
@@ -81,6 +96,31 @@ class Turnover:
         """Hosts of tasks that went, and whose containers are known to have run at *end*."""
         known = [task for task in self.gone if "execution_stopped_at" in task.model_fields_set]
         return list(dict.fromkeys(t.hostname for t in known if (t.execution_stopped_at or math.inf) > end))
+
+    @property
+    def killed(self) -> Sequence[Killed]:
+        """Tasks that went on purpose with a container that had not ended until ECS sent it SIGKILL."""
+        timeout = self.record.experiment.task.stop_timeout
+        return [
+            Killed(task.hostname, name, task.execution_stopped_at, task.execution_stopped_at - task.stopping_at)
+            for task in self.gone
+            if task.stopping_at is not None and task.execution_stopped_at is not None
+            if task.stop_code in _ON_PURPOSE and task.execution_stopped_at - task.stopping_at >= timeout - _EARLY
+            for name, code in task.exit_codes.items()
+            if code == _SIGKILL and not name.startswith(_PROXY)
+        ]
+
+    def killed_by(self, end: float) -> float | None:
+        """Seconds from the event until ECS has sent SIGKILL to the tasks that had not ended at *end*.
+
+        None: not known, as where a load balancer's target group keeps them from SIGTERM for a while.
+        """
+        task, hosts = self.record.experiment.task, self.unended(end)
+        stops = [t.stopping_at for t in self.gone if t.hostname in hosts and t.stopping_at is not None]
+        kept = any("(target-group " in event.message for event in self.record.events if event.at >= self.fault.at)
+        if kept or not stops or "stop_timeout" not in task.model_fields_set:
+            return None
+        return max(stops) - self.fault.at + task.stop_timeout
 
     def first_answer(self, host: str) -> float:
         """When it was, in seconds since the Unix epoch; infinity where there was none."""

@@ -92,6 +92,7 @@ class TaskRecord(_Record):
     stopped_at: Seconds | None = None
     stop_code: str | None = None
     stopped_reason: str | None = None
+    exit_codes: dict[str, int] = {}  # by container, of those that have ended; older runs do not say
 
     @property
     def id(self) -> str:

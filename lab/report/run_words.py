@@ -210,6 +210,10 @@ def _ends_at_once(measured: Measured) -> str:
     )
 
 
+HEED = (
+    "It has to serve on and then to end: 'Serve on after SIGTERM' in docs/own-service.md of the project serviceconnect."
+)
+
 SERVE_ON = (
     "To serve on: `examples/serve_on.sh` of the project serviceconnect, and 'Serve on after SIGTERM' in its "
     "docs/own-service.md."
@@ -244,9 +248,37 @@ def times(findings: Findings) -> list[str]:
         sentences.append(
             f"When the load ended, {math.floor(findings.after)} s after {findings.experiment.event}, "
             f"{joined([names[name] for name in findings.unended])} still ran: what clients see of the end of it is not "
-            "measured."
+            f"measured.{_kills(findings)}"
+        )
+    if findings.killed:
+        names = short([*(host.hostname for host in findings.hosts), *(each.hostname for each in findings.killed)])
+        hosts = joined(list(dict.fromkeys(names[each.hostname] for each in findings.killed)))
+        failed = f"{findings.failed_at_kill:,}" if findings.failed_at_kill else "no"
+        plural = "s" if findings.failed_at_kill > 1 else ""
+        sentences.append(
+            f"{hosts} did not end on SIGTERM: killed (SIGKILL, exit code 137) "
+            f"{max(each.after for each in findings.killed):.1f} s after the stop began, for stopTimeout is "
+            f"{findings.task.stop_timeout:g} s; {failed} request{plural} failed within a second of it. {HEED}"
         )
     return sentences
+
+
+def _kills(findings: Findings) -> str:
+    """Of tasks that ran when the load ended: when ECS kills them, and which load lasts until then; or ""."""
+    by, it = findings.killed_by, "it" if len(findings.unended) == 1 else "them"
+    if by is None:
+        return ""
+    task, though = findings.task, ""
+    if "drain_seconds" in task.model_fields_set and (findings.after or 0) > task.drain_seconds + SETTLE:
+        though = f" SIGTERM had not ended {it} by then, and drain_seconds is {task.drain_seconds:g}."
+    # What happens does so half-way, after 60 s at most.
+    until = by + _SEEN
+    longer = 10 * math.ceil(min(2 * until, until + 60) / 10)
+    way = f"; `--duration {longer}` lasts until then" if longer > (findings.planned or 0) else ""
+    return f"{though} ECS sends {it} SIGKILL {task.stop_timeout:g} s after SIGTERM (stopTimeout){way}."
+
+
+_SEEN = 10.0  # seconds of load after the end of a task, in which it is seen
 
 
 _NOT_EVEN = {

@@ -322,6 +322,7 @@ def _task(answer: Mapping[str, Any]) -> TaskRecord:
         task_definition=values["task_definition_arn"],
         hostname=details.get("privateDnsName", ""),
         health=values.get("health_status", "UNKNOWN"),
+        exit_codes={each["name"]: each["exitCode"] for each in answer.get("containers", []) if "exitCode" in each},
     )
 
 

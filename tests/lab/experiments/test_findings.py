@@ -784,6 +784,54 @@ def test_a_baseline_whose_tasks_fail_health_checks_is_none() -> None:
     assert "not by what was done here: a and b. " in load_notes(findings)[-1]
 
 
+def stubborn(run: Run, ends: float | None, **more: Any) -> Findings:
+    """Of a task `c` that SIGTERM does not end, and that has so many seconds after its stop; stopTimeout is 8 s."""
+    stops = AT + 0.1
+    gone = task("c", START - 60, stopping_at=stops, runs_on=ends or 0.0)
+    gone |= {"stop_code": "UserInitiated"} | more
+    if ends is None:
+        gone["execution_stopped_at"] = None
+    tasks = [gone if each["hostname"] == "c" else each for each in run.meta["tasks"]]
+    what = {"name": "stop-task", "task": {"drain_seconds": 2.0, "stop_timeout": 8.0}}
+    meta = {**run.meta, "complete": True, "end": START + 20.0, "tasks": tasks, "experiment": what}
+    return find(Run(run.path, meta, run.hosts, run.timeline))
+
+
+def test_of_a_task_that_runs_on_it_is_said_when_it_is_killed_and_which_load_reaches_that() -> None:
+    run = run_with_a_stop()
+    assert times(stubborn(run, None))[-1] == (
+        "When the load ended, 9 s after the stop, c still ran: what clients see of the end of it is not measured. "
+        "SIGTERM had not ended it by then, and drain_seconds is 2. ECS sends it SIGKILL 8 s after SIGTERM "
+        "(stopTimeout); `--duration 40` lasts until then."
+    )
+    event = {"at": AT + 0.2, "message": "(service x) deregistered 1 targets in (target-group y)"}
+    kept = replace(run, meta={**run.meta, "events": [event]})  # from SIGTERM, for how long is not known
+    assert times(stubborn(kept, None))[-1].endswith(" is not measured.")
+
+
+@pytest.mark.parametrize(
+    ("ends", "more", "killed"),
+    [
+        (8.2, {"exit_codes": {"app": 137, "ecs-service-connect-x": 137}}, ["app"]),
+        (8.2, {"exit_codes": {"app": 0, "ecs-service-connect-x": 137}}, []),
+        (2.0, {"exit_codes": {"app": 137}}, []),  # it killed itself, on SIGTERM
+        (8.2, {"exit_codes": {"app": 137}, "stop_code": "EssentialContainerExited"}, []),
+        (8.2, {}, []),  # an older run
+    ],
+)
+def test_a_task_that_sigkill_ended_is_told(ends: float, more: dict[str, Any], killed: list[str]) -> None:
+    run = run_with_a_stop()
+    late = tuple(TimelineRow(START + second, "", 503, 4) for second in (16, 18, 19))  # it is killed in second 18
+    findings = stubborn(replace(run, timeline=(*run.timeline, *late)), ends, **more)
+    assert [each.container for each in findings.killed] == killed
+    told = [sentence for sentence in times(findings) if "SIGKILL" in sentence]
+    assert told == [
+        "c did not end on SIGTERM: killed (SIGKILL, exit code 137) 8.2 s after the stop began, for stopTimeout is 8 s; "
+        "8 requests failed within a second of it. It has to serve on and then to end: 'Serve on after SIGTERM' in "
+        "docs/own-service.md of the project serviceconnect."
+    ] * len(killed)
+
+
 def test_what_the_twin_lost_is_no_finding() -> None:
     run = run_with_a_stop()
     accident = {"at": START + 5.0, "what": "the gateway's Envoy exited with code -9"}

@@ -55,6 +55,7 @@ def test_the_stopped_task_and_its_replacement_are_in_the_files(done: tuple[Run, 
     (fault,) = run.meta["faults"]
     task = next(task for task in run.meta["tasks"] if [task["arn"]] == fault["tasks"])
     assert task["stop_code"] == "UserInitiated"
+    assert set(task["exit_codes"].values()) == {0}
     assert fault["hostnames"] == [task["hostname"]]
     assert task["hostname"] in {host.hostname for host in run.hosts}
     assert len({host.hostname for host in run.hosts if host.hostname}) == 4
