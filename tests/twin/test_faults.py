@@ -74,11 +74,11 @@ def test_slow(twin: RunningTwin, ask: httpx.Client) -> None:
     assert fault(twin, "slow", victim[:8], "--for", "2", "--delay", "0.7") == f"slow on {victim} for 2 s\n"
 
     held = sorted(seconds_of(ask).values())
-    assert held[-1] >= 0.7
+    assert held[-1] > 0.65  # Envoy's clock and this one's are not the same to a millisecond
     wait_until_over(twin, "slow")
     begun, ended = faults(twin, "slow")
     assert (begun["target"], begun["seconds"], ended["how"]) == (victim, 2.0, "over")
-    assert ended["time"] - begun["time"] >= 2.0
+    assert ended["time"] - begun["time"] > 1.95
     assert len(seconds_of(ask)) == 3
 
 
