@@ -38,6 +38,7 @@ POWER = 0.80
 Method = Literal["exact", "simulated", "chi-square"]
 
 _SEED = 1900  # of Pearson's paper; any fixed number will do: the same counts must get the same verdict every time
+_NOTHING = 1e-12  # of a statistic, which one request more or less moves further
 _TIE = 1e-9  # relative; the same statistic summed in another order must count as equal
 _RANK = 1e-9  # eigenvalues of a correlation matrix below this are rounding
 
@@ -106,7 +107,8 @@ def _quadratic_form(exposure: Exposure) -> tuple[Quadratic, int]:
 
     def statistic(observed: Integers) -> Numbers:
         difference = observed - expected
-        return np.asarray(np.einsum("ni,ij,nj->n", difference, inverse, difference, optimize=True))
+        form = np.asarray(np.einsum("ni,ij,nj->n", difference, inverse, difference, optimize=True))
+        return np.where(form > _NOTHING, form, 0.0)  # what is exactly even, floating point has on either side of 0
 
     return statistic, freedom
 
