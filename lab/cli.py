@@ -160,7 +160,9 @@ def run(
     ),
     listing: bool = typer.Option(False, "--list", help="List the experiments, with their times, and end."),
     no_wait: bool = typer.Option(
-        False, "--no-wait", help="End while what was put back is on its way: for a twin that goes down as well."
+        False,
+        "--no-wait",
+        help="Begin before tasks are HEALTHY, and end while what was put back is on its way: of a twin for this alone.",
     ),
     summary: bool = typer.Option(
         True,
@@ -226,7 +228,8 @@ def run(
     if where.is_twin:
         until_stable(ecs, console)
     ecs.require_stable()
-    until_healthy(ecs, console)
+    if not no_wait:
+        until_healthy(ecs, console)
     require_drains_end(swept, task_settings(ecs))
     zones = [task.availability_zone for task in ecs.tasks() if task.is_running]
     todo, too_large = fitting(todo, experiments, zones)

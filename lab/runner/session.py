@@ -108,7 +108,8 @@ class Session:
         experiment, duration, because = self._lasting(experiment, task, twin.parameters() if twin else {})
         plan = Plan(request.users, duration, request.rate, request.path, request.hop == UPSTREAM)
         tasks = self._stable(completed=experiment.deploys)
-        until_healthy(self._bench.service, self._console, patient=True)
+        if request.wait:
+            until_healthy(self._bench.service, self._console, patient=True)
         folder = new_folder(request.results, experiment.name)
         counted = f" ({number} of {request.runs})" if request.runs > 1 else ""
         swept = "".join(f", {name} {value:g}" for name, value in cell.items())

@@ -202,12 +202,18 @@ def test_only_a_load_that_was_cut_is_said_to_be(
 
     running = SimpleNamespace(availability_zone="a", is_running=True)
     service: Any = SimpleNamespace(require_stable=lambda: None, tasks=lambda: [running])
+    waited: list[object] = []
     monkeypatch.setattr(session, "Session", Ended)
-    monkeypatch.setattr(session, "until_healthy", lambda *_: None)
+    monkeypatch.setattr(session, "until_healthy", lambda *_: waited.append(service))
     monkeypatch.setattr("lab.runner.service.EcsService", lambda where: service)
     monkeypatch.setattr("lab.runner.actions.task_settings", lambda service: {"drain_seconds": 0, "stop_timeout": 30})
     outputs = {"gateway_url": "https://x", "region": "eu-west-2", "cluster_name": "c", "service_name": "s"}
     (tmp_path / "outputs.json").write_text(json.dumps({"s": outputs}))
 
-    done = lab("run", "baseline", "--target", str(tmp_path / "outputs.json"), "--results", str(tmp_path))
+    words = ("run", "baseline", "--target", str(tmp_path / "outputs.json"), "--results", str(tmp_path))
+    done = lab(*words)
     assert (done.code, done.out) == (130, said)
+    assert waited == [service]
+    # A twin that is for this alone has only just begun.
+    assert lab(*words, "--no-wait").out == said
+    assert waited == [service]
