@@ -21,7 +21,7 @@ def test_hadolint_finds_nothing() -> None:
 def test_what_the_load_imports_is_installed() -> None:
     (installed,) = re.findall(r"--constraint versions\.txt (.*)", DOCKERFILE.read_text())
     # What locust itself needs, and brings along.
-    there = {*installed.split(), "gevent", "geventhttpclient", "flask"}
+    there = {*installed.split(), "gevent", "geventhttpclient", "flask", "psutil"}
     imported = set()
     for file in [ROOT / "locustfile.py", *(ROOT / "load").rglob("*.py")]:
         for node in ast.walk(ast.parse(file.read_text())):

@@ -116,7 +116,7 @@ def test_the_two_ways_are_compared_in_pairs(write: Writer) -> None:
 
 def test_where_a_run_has_a_load_balancer_too_it_is_that_way(write: Writer) -> None:
     """A study of both is compared by one of them, the one that there has been for longer."""
-    study = study_of([write(1, beside="alb"), write(2, beside="client-proxy")])
+    study = study_of([write(1, name="crash", beside="alb"), write(2, name="crash", beside="client-proxy")])
     (found,) = compare_ways(study)
     assert len(found.first) == 1
     table = next(part for part in comparison_page([found], {"A": study}).parts if isinstance(part, Table))
