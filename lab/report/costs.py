@@ -129,6 +129,17 @@ def _answer(study: Study) -> Iterator[str]:
             f"; with the share of a task that AWS advises for its proxy it is {_cheaper(study, WITH_SHARE, others)}"
         )
     yield f"{cheaper}."
+    moved = []
+    for way in others:
+        low, high = study.rate_range(way)
+        if low is not None and low != high:
+            until = "and up, or none," if high is None else f"to {_per_second(high)}"
+            moved.append(f"{_per_second(low)} {until} for {_named(way)}")
+    if moved:
+        yield (
+            "That rests on what is assumed: with each assumption alone moved through its range, the first rate where "
+            f"both cost the same is {', and '.join(moved)}."
+        )
 
 
 def _connections(study: Study) -> Iterator[str]:

@@ -128,6 +128,8 @@ def _table(table: Table) -> str:
     rows = []
     for index, row in enumerate(table.rows):
         cells = [_SPREAD.sub(r"<small>\g<0></small>", _text(row[number])) for number in shown]
+        # On a narrow screen a cell is a line of parts, of which what it says is one.
+        cells = [f"<span>{cell}</span>" if "<small>" in cell else cell for cell in cells]
         if table.links and table.links[index]:
             cells[0] = f'<a href="#{escape(table.links[index])}">{cells[0]}</a>'
         rows.append(line("td", cells))

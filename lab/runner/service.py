@@ -182,7 +182,8 @@ class EcsService:
         deadline = time.monotonic() + timeout
         while not ((state := self.state()).is_stable and (state.is_completed or not completed)):
             if time.monotonic() > deadline:
-                raise Missing(f"{self._name} is not stable after {timeout:g} s ({state.unfinished}): see its events.")
+                why = "`twin ps` has what is known of why" if self.target.is_twin else "see its events"
+                raise Missing(f"{self._name} is not stable after {timeout:g} s ({state.unfinished}): {why}.")
             waiting(state)
             time.sleep(_POLL[self.target.is_twin])
         return state

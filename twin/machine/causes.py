@@ -24,7 +24,7 @@ _OF_SYNTAX = re.compile(r"(?:SyntaxError|IndentationError|TabError): ")  # Pytho
 _PLACE = re.compile(r'\s*File "(.+)", line (\d+)')
 _BESIDE = re.compile(
     r"\bHTTP/\d"  # of a request
-    r"|\] (?:Worker exiting|Worker \(pid:\d+\) exited|Shutting down: |Reason: )"  # what follows from it in gunicorn
+    r"|\] (?:Worker exiting|Worker \(pid:\d+\) exited|Shutting down: |Reason: )|HaltServer"  # what follows in gunicorn
 )
 
 _HINTS = (

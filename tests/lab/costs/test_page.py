@@ -41,6 +41,16 @@ def test_it_is_said_that_numbers_are_rounded_each_by_itself(prices: PriceBook) -
     assert "Each number is rounded to the cent by itself, so sums and differences of them may be some" in said(found)
 
 
+def test_a_verdict_says_how_far_what_is_assumed_moves_it(prices: PriceBook) -> None:
+    """Going without is cheaper "at every rate", until a share of requests crosses zones that is in its range as well."""
+    busy = Scenario(rates=(D(80),), tasks=4, cpu=1024, memory=2048, response_bytes=D(3) * KB)
+    found = said(page(busy, prices, "internal-alb"))
+    assert "cheaper than an internal ALB behind the same API at every rate" in found
+    assert "the first rate where both cost the same is 41.8/s and up, or none, for internal-alb." in found
+    worst = page(busy.replace(cross_az_share=D(1)), prices, "internal-alb")
+    assert "up to 41.8/s" in said(worst)
+
+
 def test_the_answer_comes_first(prices: PriceBook) -> None:
     found = page(Scenario(), prices)
     own, alb = (bill(way, Scenario(), prices).total for way in (SERVICE_CONNECT, PUBLIC_ALB))

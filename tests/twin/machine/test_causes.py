@@ -76,6 +76,16 @@ KeyError: 'DATABASE_URL'
         "KeyError: 'DATABASE_URL'",
         "env NAME=... program",
     ),
+    "gunicorn, whose master ends by its own exception": (
+        """RuntimeError: no DATABASE_URL
+[2026-11-30 21:01:13 +0000] [7883] [INFO] Worker exiting (pid: 7883)
+During handling of the above exception, another exception occurred:
+Traceback (most recent call last):
+gunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.' 3>
+""",
+        "RuntimeError: no DATABASE_URL",
+        "",
+    ),
     "gunicorn, no such application": (
         """[2026-11-30 15:40:44 +0000] [29170] [INFO] Starting gunicorn 27.0.1
 [2026-11-30 15:40:44 +0000] [29200] [INFO] Booting worker with pid: 29200
