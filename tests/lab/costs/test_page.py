@@ -42,7 +42,7 @@ def test_it_is_said_that_numbers_are_rounded_each_by_itself(prices: PriceBook) -
 
 
 def test_a_verdict_says_how_far_what_is_assumed_moves_it(prices: PriceBook) -> None:
-    """Going without is cheaper "at every rate", until a share of requests crosses zones that is in its range as well."""
+    """Going without is cheaper "at every rate", until more requests cross zones, by a share that is in its range."""
     busy = Scenario(rates=(D(80),), tasks=4, cpu=1024, memory=2048, response_bytes=D(3) * KB)
     found = said(page(busy, prices, "internal-alb"))
     assert "cheaper than an internal ALB behind the same API at every rate" in found
