@@ -14,7 +14,7 @@ from lab.experiments.figures import FIGURES
 from lab.experiments.findings import find
 from lab.experiments.study import Study
 from lab.records.observations import Hops, Observations
-from lab.records.run import TaskRecord
+from lab.records.run import TaskRecord, record_of
 from lab.report import run_words, split_words, study_words, words
 from lab.report.document import Document, Heading, Part, Sentence, Table
 from lab.report.split_words import bound, evidence
@@ -73,7 +73,10 @@ def with_load_notes(observations: Observations) -> Observations:
     """With what was amiss with the load, where they are those of a run."""
     if observations.run is None:
         return observations
-    notes = run_words.load_notes(find(observations.run))
+    run = observations.run
+    record = record_of(run)
+    cut = "complete" in record.model_fields_set and not record.complete
+    notes = [run_words.unfinished(run)] if cut else run_words.load_notes(find(run))
     return replace(observations, notes=(*observations.notes, *notes))
 
 

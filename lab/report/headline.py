@@ -176,7 +176,9 @@ def _traffic(row: Row) -> str:
     if not row.failures or (of := row.figures.get("failed_seconds")) is None:
         return ""
     low, high = seconds(of.low), seconds(of.high)
-    return f" ({high} s of traffic)" if of.count == 1 else f" ({low} to {high} s of traffic a run)"
+    if low == high:
+        return f" ({high} s of traffic{'' if of.count == 1 else ' a run'})"
+    return f" ({low} to {high} s of traffic a run)"
 
 
 def _mark(matrix: Sequence[Row]) -> str:

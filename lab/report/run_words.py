@@ -15,6 +15,7 @@ from lab.experiments.study import Ending, Measured
 from lab.records.run import record_of
 from lab.report.words import THROUGH, capital, joined, seconds, short, uncapital
 from load.rate import missed_sentence
+from load.results import Run
 
 _LEFT = {
     DIRECT: "Cloud Map",
@@ -322,6 +323,15 @@ def load_notes(findings: Findings) -> list[str]:
 def _unhealthy(findings: Findings) -> str:
     names = short([*(host.hostname for host in findings.hosts), *findings.unhealthy])
     return joined([names[name] for name in findings.unhealthy])
+
+
+def unfinished(run: Run) -> str:
+    """Of a run that goes on, or was killed: its files are of different moments, and what was due is not known."""
+    counted, seen = (sum(row.requests for row in rows) for rows in (run.hosts, run.timeline))
+    return (
+        "The run is not complete: its load goes on, or was killed. What is said here is of the "
+        f"{counted:,} requests of hostnames.csv; timeline.csv has {seen:,}."
+    )
 
 
 def age(findings: Findings) -> str:

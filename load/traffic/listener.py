@@ -65,7 +65,7 @@ _QUIET_WAIT = 2.0
 # Why API Gateway answers by itself, by status.
 _REFUSALS = {
     404: "is each path of --path-mix a route?",
-    429: "the API admits no more. Give a smaller --rate, or set throttle_rate and throttle_burst.",
+    429: "the API admits no more. Give a --rate, or a smaller one, or set throttle_rate and throttle_burst.",
 }
 
 _logger = logging.getLogger(__name__)

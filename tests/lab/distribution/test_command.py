@@ -207,6 +207,21 @@ def test_what_was_amiss_with_the_load_of_a_run_is_told_once(lab: Command, tmp_pa
     assert out.count("1 of Locust's processes did not report all that they sent: 40 requests") == 1
 
 
+def test_of_a_run_that_goes_on_it_is_said_and_not_that_it_missed_its_rate(lab: Command, tmp_path: Path) -> None:
+    """As it is read while it runs, or once it was killed: hostnames.csv is written every few seconds."""
+    folder = create_run(tmp_path / "run")
+    write_hosts(folder, [HostRow(host, "", 100, 0, 0.5, 1.0, 1.0, 1.0, 0.0, 4.0) for host in "ab"])
+    write_timeline(folder, [TimelineRow(s, host, 200, 50) for s in range(5) for host in "ab"])
+    update_meta(folder, {"settings": {"rate": 1_000}, "start": 0.0, "end": 5.0, "duration_s": 5.0, "complete": False})
+
+    code, out, _ = lab(str(folder))
+
+    assert code == 0
+    assert "The run is not complete: its load goes on, or was killed." in out
+    assert "of the 200 requests of hostnames.csv; timeline.csv has 500." in out
+    assert "could be sent" not in out
+
+
 def test_zones_of_a_table(lab: Command, tmp_path: Path) -> None:
     path = tmp_path / "hostnames.csv"
     path.write_text("hostname,availability_zone,requests\na,z1,500\nb,z1,520\nc,z2,490\nd,z2,515\n,,9\n")
