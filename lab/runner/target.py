@@ -127,7 +127,7 @@ class Running(BaseModel):
     credentials_file: Path
 
 
-_BEGINS_WITHIN, _SERVES_WITHIN, _POLL = 2.0, 600.0, 0.1  # seconds; as the twin's own commands wait
+_BEGINS_WITHIN, _SERVES_WITHIN, _POLL = 2.0, 600.0, 0.1  # seconds; the second as of the twin's own commands
 
 
 def is_state(folder: Path, outputs: Path) -> bool:
