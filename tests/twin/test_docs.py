@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import fields
@@ -29,10 +30,10 @@ def test_parameters_and_their_defaults() -> None:
 
 
 def test_assumed_here_is_assumed_there() -> None:
-    documented = Parameters.__doc__ or ""
+    documented = inspect.getdoc(Parameters) or ""  # whose indentation is the same whatever Python's version
     for name, reason in re.findall(r"^\| `([a-z-]+)` \| [\w.-]+ \| (.*) \|$", TEXT, re.MULTILINE):
         described = documented.partition(f"{name.replace('-', '_')}:")[2]
-        described = re.split(r"\n        \w+: |\n\n", described)[0]
+        described = re.split(r"\n    \w+: |\n\n", described)[0]
         assert ("assumed" in reason) is ("ssumed" in described), name
 
 
