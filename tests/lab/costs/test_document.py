@@ -27,6 +27,7 @@ from lab.report.costs import money, where_cheaper
 from lab.report.pictures import svg
 from lab.report.pictures.costs import PICTURES, costs_figure
 from serviceconnect.settings import Settings
+from twin.parameters import Parameters
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "costs.md"
 INTERNAL_ALB = way_named("internal-alb")
@@ -269,6 +270,24 @@ def test_the_counting(says: Says, default: Scenario, prices: PriceBook) -> None:
     more = prices["http_api"].cost(default.requests * (high - low))
     says(f"At 10 KB that is at most {high:.2f} for each request, {money(more)} USD a month at 10 a second")
     says(f"at a mean of 256 KB it is at most {middle:.2f}, half as much again")
+
+
+def test_what_kept_connections_of_the_gateway_change(says: Says, default: Scenario, prices: PriceBook) -> None:
+    def at(rate: int, connections: Decimal, kb: int) -> str:
+        there = default.at_rate(D(rate)).replace(
+            response_bytes=D(kb * 1024), gateway_connections_per_request=connections
+        )
+        return money(bill(INTERNAL_ALB, there, prices).total)
+
+    assumed, kept = default.gateway_connections_per_request, D(0)
+    assert assumed == 1 / D(2)
+    assert Parameters().reuse_connections
+    assert at(10, kept, 10) == at(10, assumed, 10)
+    says(f"`internal-alb` would cost {at(10, kept, 10)} at 10 requests a second as it does now")
+    says(f"With responses of 1 KB it would be {at(10, kept, 1)} in place of {at(10, assumed, 1)}")
+    says(f"and at 100 a second {at(100, kept, 1)} in place of {at(100, assumed, 1)}")
+    none = default.replace(gateway_connections_per_request=D(1))
+    assert bill(SERVICE_CONNECT, none, prices).total == bill(SERVICE_CONNECT, default, prices).total
 
 
 def test_the_pictures_are_there_and_say_what_the_model_gives(default: Scenario, prices: PriceBook) -> None:
