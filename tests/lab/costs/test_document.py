@@ -290,6 +290,14 @@ def test_what_kept_connections_of_the_gateway_change(says: Says, default: Scenar
     assert bill(SERVICE_CONNECT, none, prices).total == bill(SERVICE_CONNECT, default, prices).total
 
 
+def test_what_it_costs_to_measure_the_proxy(says: Says, default: Scenario, prices: PriceBook) -> None:
+    measured = scenario_of_settings(Settings(container_insights="enhanced"))
+    more = bill(SERVICE_CONNECT, measured, prices).total - bill(SERVICE_CONNECT, default, prices).total
+    says(f"It costs {money(more)} USD a month here (assumed)")
+    says(f"in the log group `/aws/ecs/containerinsights/{Settings().name}/performance`")
+    says(f"must stay below the task's {default.cpu} units")
+
+
 def test_the_pictures_are_there_and_say_what_the_model_gives(default: Scenario, prices: PriceBook) -> None:
     assert {f"images/costs-{name}.png" for name in PICTURES} == (
         set(re.findall(r"\]\((images/[^)]+)\)", DOCUMENT.read_text()))
