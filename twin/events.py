@@ -31,6 +31,7 @@ __all__ = [
     "TargetRegistered",
     "TaskChanged",
     "TaskFailed",
+    "ZonesChanged",
     "accident",
     "news",
     "report",
@@ -157,6 +158,11 @@ class DiscoveryDown:
     """A fault has begun or ended: DiscoverInstances fails while *down*."""
 
     down: bool
+
+
+@dataclass(frozen=True)
+class ZonesChanged:
+    """A fault has closed an Availability Zone, or it is open again."""
 
 
 class Events:

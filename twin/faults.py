@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from twin.errors import BadInput
-from twin.events import DiscoveryDown, Events
+from twin.events import DiscoveryDown, Events, ZonesChanged
 from twin.tasks.launcher import TaskLauncher
 from twin.tasks.life import Life
 from twin.tasks.proxy import Disturbance
@@ -158,7 +158,9 @@ class Faults:
         """Make everything as the faults that are active want it: those that overlap do not undo each other."""
         async with self._busy:  # one after the other: no older state comes after a newer one
             down = {active.target for active in self._active if active.kind == "az-down"}
-            self._zones.closed = down
+            changed, self._zones.closed = down != self._zones.closed, down
+            if changed:
+                self._events.publish(ZonesChanged())
             self._events.publish(DiscoveryDown(any(active.kind == "discovery-down" for active in self._active)))
             lives = list(self._launcher.lives.values())
             await asyncio.gather(*(life.disturb(self._on(life, down)) for life in lives))

@@ -12,7 +12,7 @@ from lab.distribution.recovery import EvenAgain
 from lab.errors import BadInput
 from lab.experiments.catalogue import EXPERIMENTS, SLOW_START, Course, Experiment
 from lab.experiments.periods import Period, by_second, even_again_of, periods
-from lab.experiments.turnover import Killed, Stop, Times, Turnover
+from lab.experiments.turnover import Killed, Rebalancing, Stop, Times, Turnover
 from lab.records.run import Accident, Fault, LostWorker, RunRecord, TaskRecord, TaskSettings, record_of
 from load.rate import is_missed
 from load.results import HostRow, Run, TimelineRow, is_failure
@@ -64,6 +64,8 @@ class Findings:
     unserved: tuple[str, ...]  # of these, the ones that answered nothing
     stop: Stop | None  # None where ECS stopped no task after the fault, or nothing tells how long one served on
     unended: tuple[str, ...]  # of the stopped, those whose containers ran when the load ended, where that is known
+    rebalancing: Rebalancing | None  # None where ECS evened out no zones after the fault
+    failed_since_move: int  # requests that failed since it stopped a task for that
     killed: tuple[Killed, ...]  # by SIGKILL, for they had not ended on SIGTERM
     failed_at_kill: int  # requests that failed within a second of that
     killed_by: float | None  # seconds from the event until ECS has killed those of `unended`
@@ -178,6 +180,10 @@ def find(run: Run) -> Findings:
         unserved=tuple(tasks.unserved) if tasks else (),
         stop=tasks.stop if tasks else None,
         unended=tuple(tasks.unended(end)) if tasks else (),
+        rebalancing=(moves := tasks.rebalancing(end) if tasks else None),
+        failed_since_move=sum(
+            row.requests for row in failed if fault and moves and row.second >= math.floor(fault.at + moves.stopped_s)
+        ),
         killed=(killed := tuple(tasks.killed) if tasks else ()),
         failed_at_kill=sum(
             row.requests for row in failed if any(abs(row.second - math.floor(each.at)) <= 1 for each in killed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from load.results import TimelineRow
 _ON_PURPOSE = ("UserInitiated", "ServiceSchedulerInitiated")  # codes of stops
 _SIGKILL = 137  # as exit code
 _PROXY = "ecs-service-connect"  # how the name of Service Connect's own container begins
+_REBALANCED = "Availability-zone rebalancing"  # how the reason of a stop that evens out the zones begins
+_TO_REBALANCE = " to AZ Rebalance: "  # what an event has that names the tasks which were started for it
 _EARLY = 1.0  # seconds by which the times of a stop may be off
 
 _SETTLES = 1.0  # seconds that a gateway's new list takes at most until all requests go by it, on a busy machine
@@ -47,6 +50,18 @@ class Stop:
 
 
 @dataclass(frozen=True)
+class Rebalancing:
+    """Hosts of tasks that ECS started, and of those that it stopped for them, to even out the Availability Zones.
+
+    It does so by itself once the service is in its steady state; `stopped_s`: seconds from the fault to the first stop.
+    """
+
+    came: tuple[str, ...]
+    gone: tuple[str, ...]
+    stopped_s: float
+
+
+@dataclass(frozen=True)
 class Killed:
     """A task of which ECS killed a container: when, and so many seconds after it had begun to stop the task."""
 
@@ -66,13 +81,14 @@ class Turnover:
 
     @cached_property
     def gone(self) -> Sequence[TaskRecord]:
-        """Those that ECS began to stop, but for such as it had made since."""
-        return [task for task in self._stopped if task.created_at < self.fault.at]
+        """Those that ECS began to stop, but for such as it had made since, or stopped to even out the zones."""
+        return [task for task in self._stopped if task.created_at < self.fault.at and task not in self._moved]
 
     @cached_property
     def came(self) -> Sequence[TaskRecord]:
-        """Those that ECS made, and did not stop."""
-        return [task for task in self._staying if task.created_at >= self.fault.at]
+        """Those that ECS made, and did not stop, but for what evened out the zones."""
+        stayed = [task for task in self.record.tasks if task.stopping_at is None or task in self._moved]
+        return [task for task in stayed if task.created_at >= self.fault.at and task.id not in self._moving]
 
     @cached_property
     def went(self) -> set[str]:
@@ -81,6 +97,15 @@ class Turnover:
         A task that comes may get the address, and so the name, of one that went.
         """
         return {task.hostname for task in self._stopped} - {task.hostname for task in self._staying}
+
+    def rebalancing(self, end: float) -> Rebalancing | None:
+        """None where ECS had stopped no task for that by *end*."""
+        moved = [task for task in self._moved if (task.stopping_at or 0) <= end]
+        if not moved:
+            return None
+        came = tuple(task.hostname for task in self.record.tasks if task.id in self._moving)
+        first = min(task.stopping_at or 0 for task in moved)
+        return Rebalancing(came, tuple(task.hostname for task in moved), first - self.fault.at)
 
     @property
     def served(self) -> list[str]:
@@ -103,7 +128,7 @@ class Turnover:
         timeout = self.record.experiment.task.stop_timeout
         return [
             Killed(task.hostname, name, task.execution_stopped_at, task.execution_stopped_at - task.stopping_at)
-            for task in self.gone
+            for task in (*self.gone, *self._moved)
             if task.stopping_at is not None and task.execution_stopped_at is not None
             if task.stop_code in _ON_PURPOSE and task.execution_stopped_at - task.stopping_at >= timeout - _EARLY
             for name, code in task.exit_codes.items()
@@ -143,14 +168,16 @@ class Turnover:
     def times(self) -> Times:
         """What happened when."""
         at, record = self.fault.at, self.record
-        new = [task.created_at for task in record.tasks if task.created_at >= at]
+        new = [task.created_at for task in record.tasks if task.created_at >= at and task.id not in self._moving]
         acts = [task.stopping_at for task in self.gone if task.stopping_at is not None] + new
         # A name that another task had before says nothing of when this one first answered.
         had = Counter(task.hostname for task in record.tasks)
         answers = [self.first_answer(t.hostname) if had[t.hostname] == 1 else math.inf for t in self.came]
         if record.experiment.arm == LOAD_BALANCER:
             # Events such as `(service x) deregistered 1 targets in (target-group y)`.
-            out = max((e.at for e in record.events if e.at >= at and ") deregistered " in e.message), default=None)
+            until = min((task.stopping_at or 0 for task in self._moved), default=math.inf)
+            left = [e.at for e in record.events if at <= e.at < until and ") deregistered " in e.message]
+            out = max(left, default=None)
         else:
             out = _last_of_all(self._left_cloud_map, self.gone)
         registered, replaced = _last_of_all(self._in_cloud_map, self.came), max(answers, default=math.inf)
@@ -216,6 +243,18 @@ class Turnover:
     @cached_property
     def _staying(self) -> list[TaskRecord]:
         return [task for task in self.record.tasks if task.stopping_at is None]
+
+    @cached_property
+    def _moved(self) -> list[TaskRecord]:
+        """Those that ECS stopped to even out the zones."""
+        return [task for task in self._stopped if (task.stopped_reason or "").startswith(_REBALANCED)]
+
+    @cached_property
+    def _moving(self) -> set[str]:
+        """The ids of those that it started for that, since the fault."""
+        ends = (event.message.partition(_TO_REBALANCE)[2] for event in self.record.events)
+        named = set(re.findall(r"\w+", " ".join(ends)))
+        return {t.id for t in self.record.tasks if t.created_at >= self.fault.at and t.id in named}
 
     @cached_property
     def _in_cloud_map(self) -> Mapping[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from lab.experiments.figures import FIGURES, figures
 from lab.experiments.findings import Findings
 from lab.experiments.periods import Period, of_period
 from lab.experiments.study import Measured, Row, Study, row_of, rows
+from lab.experiments.turnover import Rebalancing
 from lab.records.observations import observe
 from lab.report import run_words, split_words, study_words, words
 from lab.report import table as failed
@@ -63,7 +64,8 @@ def run_in_short(measured: Measured, *, same_age: bool = False) -> Document:
         parts += [Sentence(note, "warning") for note in run_words.load_notes(findings)]
         if findings.failures or not both:
             age = "" if same_age else run_words.age(findings)
-            told = filter(None, (run_words.failures(findings), " ".join((age, run_words.story(findings))).strip()))
+            story = " ".join((age, run_words.story(findings))).strip()
+            told = filter(None, (run_words.failures(findings), story, run_words.rebalancing(findings)))
             way = f"{words.capital(words.THROUGH[arm])}, "
             parts += [f"{way}{words.uncapital(text)}" if both else text for text in told]
     return Document(f"{measured.label}: {words.uncapital(run_words.answer(measured.findings))}", parts)
@@ -170,8 +172,9 @@ def _roles(measured: Measured) -> dict[str, str]:
     """Each host's part in the event, in the order of their first answers: `gone`, `new`, or "" where it stays."""
     seen = {host.hostname: host.first_seen for run in measured.runs.values() for host in run.hosts if host.hostname}
     findings = measured.findings[DIRECT]
-    new = set(findings.replacements)
-    gone = set(findings.stopped) - new  # a name that both have is that of a task which runs
+    moved = findings.rebalancing or Rebalancing((), (), 0.0)
+    new = {*findings.replacements, *moved.came} - set(moved.gone)
+    gone = {*findings.stopped, *moved.gone} - new  # a name that both have is that of a task which runs
     return {
         host: "gone" if host in gone else "new" if host in new else "" for host in sorted(seen, key=seen.__getitem__)
     }
@@ -239,6 +242,8 @@ def _way_values(findings: Findings, adjusted: Mapping[str, float]) -> dict[str, 
         **{name: getattr(findings, name) for name in ("rate", "stopped", "replacements", "unserved")},
         "duration_s": findings.duration,
         **{name: getattr(findings, name) for name in ("asked_rate", "due", "sent", "missed_rate")},
+        "rebalancing": findings.rebalancing and asdict(findings.rebalancing),
+        "failed_since_move": findings.failed_since_move,
         "notes": run_words.load_notes(findings),
         "failures_by_status": {str(status): number for status, number in findings.failures_by_status.items()},
         "even_again_reason": even and even.reason,

@@ -116,9 +116,12 @@ def _at_least(findings: Findings) -> str:
 
 
 def _before(findings: Findings) -> str:
-    """Such as `, 300 of them before the stop`, which the event has not caused; "" where none failed before it."""
-    failed = failed_before(findings)
-    return f", {failed:,} of them before {findings.experiment.event}" if failed else ""
+    """Such as `, 300 of them before the stop`, which the event has not caused by itself; "" where there are none."""
+    event = findings.experiment.event
+    told = f", {failed:,} of them before {event}" if (failed := failed_before(findings)) else ""
+    if findings.failed_since_move:
+        told += f", {findings.failed_since_move:,} of them once ECS stopped a task to even out the zones"
+    return told
 
 
 def failed_before(findings: Findings) -> int:
@@ -135,7 +138,7 @@ def failures(findings: Findings) -> str:
     words = f"Failed: {'all ' if len(causes) == 1 and findings.failures > 1 else ''}{joined(causes)}"
     if findings.fault and findings.failure_window:
         first, last = findings.failure_window
-        those = "those after it " if _before(findings) else ""
+        those = "those after it " if failed_before(findings) else ""
         words += f", {those}from {first:.1f} s to {last:.1f} s after {findings.experiment.event} (to the second)"
     return f"{words}; that is {seconds(findings.failed_seconds)} s of traffic." if findings.rate else f"{words}."
 
@@ -225,7 +228,7 @@ def times(findings: Findings) -> list[str]:
     """What happened when after the event, a sentence each; none without an event."""
     if findings.fault is None:
         return []
-    sentences = list(filter(None, (age(findings), story(findings))))
+    sentences = list(filter(None, (age(findings), story(findings), rebalancing(findings))))
     if unnamed(findings):
         return sentences
     even = findings.even_again
@@ -370,6 +373,22 @@ def story(findings: Findings) -> str:
         who = old[0] if len(old) == 1 else "a stopped task"
         steps.append(f"{who} gave its last answer after {max(last):.1f} s at most")
     return f"After {findings.experiment.event}: {'; '.join(steps)}." if steps else ""
+
+
+def rebalancing(findings: Findings) -> str:
+    """What ECS did about Availability Zones that the event had left uneven, if it did; else ""."""
+    moves = findings.rebalancing
+    if moves is None:
+        return ""
+    names = short([*(host.hostname for host in findings.hosts), *moves.came, *moves.gone])
+    came, gone = (joined([names[name] for name in hosts]) for hosts in (moves.came, moves.gone))
+    failed = f"{findings.failed_since_move:,}" if findings.failed_since_move else "no"
+    plural = "" if findings.failed_since_move == 1 else "s"
+    were = "was" if len(moves.gone) == 1 else "were"
+    return (
+        f"Then ECS evened out the zones by itself (availabilityZoneRebalancing): {came} came, and {gone} {were} "
+        f"stopped after {moves.stopped_s:.1f} s; {failed} request{plural} failed from then on."
+    )
 
 
 def throttled(findings: Findings) -> int:

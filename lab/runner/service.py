@@ -93,8 +93,15 @@ class ServiceState:
 
     @property
     def is_stable(self) -> bool:
-        """Whether as many tasks run as are wanted, all of one deployment."""
-        return self.running == self.desired and len(self.deployments) == 1
+        """Whether as many tasks run as are wanted, all of one deployment, and none is to move to another zone."""
+        return self.running == self.desired and len(self.deployments) == 1 and not self.is_rebalancing
+
+    @property
+    def is_rebalancing(self) -> bool:
+        """Whether ECS evens out the Availability Zones, as the newest of its events on that says."""
+        told = (event.message for event in self.events)
+        newest = next((each for each in told if "AZ Rebalancing" in each or "is AZ balanced" in each), "")
+        return newest.endswith("AZ Rebalancing in progress.")
 
     @property
     def is_completed(self) -> bool:
@@ -103,10 +110,11 @@ class ServiceState:
 
     @property
     def unfinished(self) -> str:
-        """How many tasks run, and the deployments with how far they are."""
+        """How many tasks run, the deployments with how far they are, and whether tasks move to another zone."""
         several = f"{self.new} new and {self.running - self.new} old tasks run"
         tasks = several if len(self.deployments) > 1 else f"{self.running} of {self.desired} tasks run"
-        return ", ".join([tasks, *(f"deployment {d.status} {d.rollout_state}" for d in self.deployments)])
+        moves = ["ECS evens out its zones"] if self.is_rebalancing else []
+        return ", ".join([tasks, *(f"deployment {d.status} {d.rollout_state}" for d in self.deployments), *moves])
 
 
 def discovery_ids(service: Mapping[str, Any]) -> list[str]:

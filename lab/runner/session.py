@@ -110,6 +110,7 @@ class Session:
         tasks = self._stable(completed=experiment.deploys)
         if request.wait:
             until_healthy(self._bench.service, self._console, patient=True)
+            tasks = self._stable(completed=experiment.deploys)  # once they are, ECS may even out the zones
         folder = new_folder(request.results, experiment.name)
         counted = f" ({number} of {request.runs})" if request.runs > 1 else ""
         swept = "".join(f", {name} {value:g}" for name, value in cell.items())

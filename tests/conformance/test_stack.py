@@ -67,7 +67,10 @@ VARIANTS = {
         ({"SC_JWT_AUDIENCE": "shop,till"},),
     ),
     # A service that takes 12 s to listen, in which no task gets a request.
-    "slow-start": Variant({"SC_REGISTER_WHEN_HEALTHY": "true"}, ({"SC_ENVIRONMENT": "START_SECONDS=12"},)),
+    "slow-start": Variant(
+        {"SC_REGISTER_WHEN_HEALTHY": "true"},
+        ({"SC_ENVIRONMENT": "START_SECONDS=12", "SC_AVAILABILITY_ZONE_REBALANCING": "false"},),
+    ),
     # Two services beside the stack's own, of which Service Connect's names are asked for; 1 worker, then 2.
     "fleet": Variant({"SC_LOAD_FLEET": "1"}, ({"SC_LOAD_FLEET": "2"},)),
     # API Gateway keeps a stage that a mapping has: the mapping moves to the new one first. The domain leads nowhere

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from tests.twin.running import RunningTwin, TwinFactory, twin_command, wait_until
-from twin.events import Events
+from twin.events import Events, ZonesChanged
 from twin.faults import Faults
 from twin.tasks.proxy import Disturbance
 
@@ -131,9 +131,11 @@ def test_faults_that_begin_and_end_at_the_same_time_leave_what_is_active() -> No
     life = SlowToTake()
     launcher = SimpleNamespace(lives={life.task.id: life}, find=lambda name: life)
     zones = SimpleNamespace(closed=set[str](), names=lambda: {"eu-west-2a"})
+    events, closed = Events(), list[set[str]]()
+    events.subscribe(ZonesChanged, lambda event: closed.append(zones.closed))
 
     async def scenario() -> None:
-        faults = Faults(cast(Any, launcher), zones, Events())
+        faults = Faults(cast(Any, launcher), zones, events)
         await asyncio.gather(
             faults.begin("slow", "a", 60, 2.0),
             faults.begin("az-down", "eu-west-2a", 60, 1.0),
@@ -144,6 +146,7 @@ def test_faults_that_begin_and_end_at_the_same_time_leave_what_is_active() -> No
 
     assert life.taken[-1] == Disturbance(frozen=True)
     assert zones.closed == {"eu-west-2a"}
+    assert closed == [{"eu-west-2a"}]  # told once, when it is so
 
 
 def test_a_zone_without_a_task_is_said_to_have_none() -> None:

@@ -16,6 +16,9 @@ from lab.errors import BadInput
 from lab.experiments.findings import Findings, Flaw, find
 from lab.experiments.periods import of_period
 from lab.experiments.study import Measured
+from lab.experiments.turnover import Rebalancing
+from lab.report.document import Table
+from lab.report.pages import run_page
 from lab.report.run_words import answer, failures, flaw_of, hint, load_notes, times
 from load.results import HostRow, Run, TimelineRow, read_run
 from tests.lab.experiments.runs import START, task, write_run
@@ -409,6 +412,73 @@ def test_a_load_balancer_lets_go_of_a_task_when_the_events_say_so() -> None:
     found = find(Run(run.path, {**meta, "events": told}, run.hosts, run.timeline))
     assert found.times.deregister == pytest.approx(1.0)
     assert "out of the target group after 1.0 s" in " ".join(times(found))
+
+
+def run_with_zones_evened_out() -> Run:
+    """After the stop ECS makes `e` for another zone, and stops `d` for it; some requests fail for a second."""
+    run = run_with_a_stop()
+    reason = "Availability-zone rebalancing initiated by (deployment ecs-svc/1)"
+    moved = {**task("d", START + 10.6, stopping_at=START + 16.2), "stopped_reason": reason}
+    told = [
+        {
+            "at": START + 14.5,
+            "message": "(service x) is not AZ balanced with 3 tasks in a. AZ Rebalancing in progress.",
+        },
+        {"at": START + 14.5, "message": "(service x) has started 1 tasks in b to AZ Rebalance: (task e)."},
+        {
+            "at": START + 16.2,
+            "message": "(service x) has stopped 1 running tasks in a due to AZ rebalancing: (task d).",
+        },
+        {"at": START + 16.2, "message": "(service x) deregistered 1 targets in (target-group t)"},
+    ]
+    tasks = [*run.meta["tasks"][:3], moved, task("e", START + 14.5)]
+    timeline = [row for row in run.timeline if row.hostname != "d" or row.second <= START + 16]
+    timeline += [TimelineRow(second, "e", 200, 10) for second in range(START + 15, START + 20)]
+    timeline += [TimelineRow(START + 17, "", 503, 5)]
+    hosts = (*run.hosts, host("e", 50, START + 15.1, START + 19.9))
+    return Run(run.path, {**run.meta, "tasks": tasks, "events": told}, hosts, tuple(sorted(timeline)))
+
+
+def test_a_task_that_moved_to_another_zone_is_neither_the_events_nor_its_replacement() -> None:
+    run = run_with_zones_evened_out()
+    plain, found = find(run_with_a_stop()), find(run)
+
+    assert found.flaw is plain.flaw
+    assert (found.stopped, found.replacements) == (("c",), ("d",))
+    assert (found.times, found.stop) == (plain.times, plain.stop)
+    assert found.rebalancing == Rebalancing(("e",), ("d",), START + 16.2 - (START + 10.4))
+    assert found.failed_since_move == 5
+    assert (
+        "Then ECS evened out the zones by itself (availabilityZoneRebalancing): e came, and d was stopped after 5.8 s; "
+        "5 requests failed from then on."
+    ) in times(found)
+    assert answer({"direct": replace(found, flaw=None)}).endswith(
+        ", 5 of them once ECS stopped a task to even out the zones."
+    )
+    tables = [
+        part
+        for part in run_page(Measured(run.path, {"direct": run}, {"direct": found})).parts
+        if isinstance(part, Table)
+    ]
+    roles = {row[0]: row[1] for row in tables[0].rows if row[0] in "abcde"}
+    assert roles == {"a": "", "b": "", "c": "gone", "d": "gone", "e": "new"}
+
+
+def test_of_a_move_that_had_not_come_to_its_stop_when_the_load_ended_nothing_is_said() -> None:
+    run = run_with_zones_evened_out()
+    left = [each for each in run.meta["tasks"] if each["arn"] != "arn:task/d"]
+    meta = {**run.meta, "tasks": [*left, task("d", START + 10.6)], "events": run.meta["events"][:2]}
+    found = find(Run(run.path, meta, run.hosts, run.timeline))
+
+    assert (found.rebalancing, found.replacements) == (None, ("d",))
+    assert "zones" not in " ".join([*times(found), answer({"direct": found})])
+
+
+def test_a_target_that_goes_for_the_zones_is_not_the_stopped_tasks() -> None:
+    run = run_with_zones_evened_out()
+    before = [{"at": START + 11.4, "message": "(service x) deregistered 1 targets in (target-group t)"}]
+    meta = {**run.meta, "experiment": {"name": "stop-task", "arm": "alb"}, "events": [*before, *run.meta["events"]]}
+    assert find(Run(run.path, meta, run.hosts, run.timeline)).times.deregister == pytest.approx(1.0)
 
 
 def test_a_task_that_is_still_in_cloud_map_is_not_deregistered() -> None:

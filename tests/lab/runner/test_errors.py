@@ -17,7 +17,7 @@ from lab.errors import BadInput, Missing, NoAnswers
 from lab.experiments.catalogue import EXPERIMENTS
 from lab.records.run import TaskRecord
 from lab.runner.load import Load, Plan, Seen, stop
-from lab.runner.service import EcsService
+from lab.runner.service import EcsService, ServiceState
 from lab.runner.session import _Run, new_folder
 from lab.runner.target import Target
 from tests.command import Command
@@ -110,6 +110,26 @@ def test_a_service_that_cannot_be_experimented_on(serve: Serve, answer: Answer, 
     target = serve(answer)
     with pytest.raises(BadInput, match=words):
         EcsService(target).require_stable()
+
+
+def test_a_service_whose_tasks_move_to_another_zone_is_not_stable(serve: Serve) -> None:
+    told = [
+        "(service s) is not AZ balanced with 3 tasks in a, 0 tasks in b. AZ Rebalancing in progress.",
+        "(service s) has started 1 tasks in b to AZ Rebalance: (task t).",
+        "(service s) has stopped 1 running tasks in a due to AZ rebalancing: (task u).",
+        "(service s) is AZ balanced with 2 tasks in a, 1 tasks in b.",
+        "(service s) has reached a steady state.",
+    ]
+
+    def state(*messages: str) -> ServiceState:
+        _, answer = service()
+        newest_first = [{"createdAt": 1.0, "message": message} for message in reversed(messages)]
+        answer["services"][0]["events"] = newest_first
+        return EcsService(serve((200, answer))).state()
+
+    assert [state(*told[:known]).is_stable for known in range(6)] == [True, False, False, False, True, True]
+    assert state(told[0]).unfinished.endswith(", ECS evens out its zones")
+    assert state(told[0], "(service s) stopped AZ Rebalancing.").is_stable
 
 
 @pytest.mark.parametrize("code", ["ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId"])

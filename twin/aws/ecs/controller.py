@@ -7,7 +7,7 @@ import itertools
 import secrets
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from twin.aws.ecs import scheduler
@@ -29,7 +29,16 @@ from twin.aws.ecs.model import (
     main_container,
 )
 from twin.aws.ecs.ports import Alarms, CloudMap, Launcher, NoRoom, Placements
-from twin.events import AlarmsChanged, Events, ParametersChanged, TargetChanged, TaskChanged, TaskFailed, report
+from twin.events import (
+    AlarmsChanged,
+    Events,
+    ParametersChanged,
+    TargetChanged,
+    TaskChanged,
+    TaskFailed,
+    ZonesChanged,
+    report,
+)
 from twin.parameters import Parameters
 
 __all__ = ["Controller"]
@@ -37,6 +46,7 @@ __all__ = ["Controller"]
 HISTORY_STAYS = 200  # deployments of a service
 STOPPED_TASKS_STAY = 3600.0  # seconds for which a stopped task is told [ecs]
 _EVENT_REPEATED_AFTER = 6 * 3600.0  # seconds for which the same event is not added again [ecs]
+_REBALANCED_AFTER = 60.0  # seconds from when evening out the zones came to nothing until it is tried again (assumed)
 _STEADY = "has reached a steady state."
 _BLOCKED = (  # developer guide, service event messages
     "was unable to stop or start tasks during a deployment because of the service deployment configuration. "
@@ -74,6 +84,7 @@ class Controller:
         events.subscribe(TaskFailed, self._on_task_failed)
         events.subscribe(TargetChanged, self._on_target_changed)
         events.subscribe(AlarmsChanged, lambda event: self.wake())
+        events.subscribe(ZonesChanged, lambda event: self.wake())
         events.subscribe(ParametersChanged, self._on_parameters_changed)
 
     async def run(self) -> None:
@@ -241,6 +252,7 @@ class Controller:
         zones = self.placements.zones(service.primary.network_configuration)
         started: list[Task] = []
         stopped: list[Task] = []
+        moved_away: list[Task] = []
         for decision in scheduler.decide(service, tasks, now, zones=zones, running_grace=self.parameters.running_grace):
             match decision:
                 case scheduler.Start(zone):
@@ -250,23 +262,29 @@ class Controller:
                         self.event(service, f"was unable to place a task. Reason: {error}.")
                         self._start_failed(service, service.primary)
                         break
-                case scheduler.Stop(task, reason):
+                case scheduler.Stop(task, reason, rebalances):
                     if reason == task.unhealthy_because:
                         self.event(service, f"(task {task.id}) {reason.removeprefix('Task ')}.")
                         task.deployment.failed_tasks += 1
-                    stopped.append(task)
+                    (moved_away if rebalances else stopped).append(task)
                     self.stop_task(task, StopCode.SERVICE_SCHEDULER_INITIATED, reason)
+                case scheduler.Rebalance(lacking):
+                    self._rebalance(service, lacking)
+                case scheduler.Abandon():
+                    self._abandon_rebalancing(service)
                 case scheduler.Complete():
                     self._complete(service)
                 case scheduler.Fail():
                     self._break_circuit(service)
                 case scheduler.Blocked():
                     self.event(service, _BLOCKED)
-        for verb, moved in (("started", started), ("stopped", stopped)):
-            if moved:
-                names = " ".join(f"(task {task.id})" for task in moved)
-                what = "tasks" if verb == "started" else "running tasks"
-                self.event(service, f"has {verb} {len(moved)} {what}: {names}.")
+        if started:
+            self.event(service, f"has started {len(started)} tasks: {_names(started)}.")
+        if stopped:
+            self.event(service, f"has stopped {len(stopped)} running tasks: {_names(stopped)}.")
+        for zone, tasks_there in _zone_by_zone(moved_away):
+            there = f"{len(tasks_there)} running tasks in {zone}"
+            self.event(service, f"has stopped {there} due to AZ rebalancing: {_names(tasks_there)}.")
         if service.steady:
             self.event(service, _STEADY)  # again every six hours
         alive = {task.deployment for task in tasks if task.last_status is not TaskStatus.STOPPED}
@@ -305,6 +323,33 @@ class Controller:
             self._start_failed(service, service.primary)
             raise
         return task
+
+    def _rebalance(self, service: Service, lacking: Sequence[str]) -> None:
+        """Start a task in each of the zones that have too few; the scheduler stops others once these are healthy."""
+        self.event(service, f"is not AZ balanced with {self._in_zones(service)}. AZ Rebalancing in progress.")
+        service.rebalancing = ()
+        try:
+            for zone in lacking:
+                service.rebalancing += (self._start(service, zone),)
+        except NoRoom:
+            self.event(service, f"is unable to place a task in {zone}.")
+        for zone, tasks in _zone_by_zone(service.rebalancing):
+            self.event(service, f"has started {len(tasks)} tasks in {zone} to AZ Rebalance: {_names(tasks)}.")
+        if not service.rebalancing:
+            self._abandon_rebalancing(service)
+
+    def _abandon_rebalancing(self, service: Service) -> None:
+        """What was started for it is a surplus now, if it runs, of which the scheduler stops what serves least."""
+        service.rebalancing = ()
+        service.rebalanced_from = self.clock() + _REBALANCED_AFTER
+        self.event(service, "stopped AZ Rebalancing.")
+        self.wake()
+
+    def _in_zones(self, service: Service) -> str:
+        """How many of its tasks are in each zone, as ECS's events say it."""
+        zones = self.placements.zones(service.primary.network_configuration)
+        counts = by_zone((task for task in self.ecs.tasks_of(service) if task.is_wanted), zones)
+        return ", ".join(f"{count} tasks in {zone}" for zone, count in counts.items())
 
     def _launch(self, task: Task, tags: list[dict[str, str]]) -> None:
         self.ecs.tasks[task.id] = task
@@ -385,9 +430,17 @@ class Controller:
             primary.updated_at = primary.finished_at = self.clock()
             self.event(service, f"(deployment {primary.id}) deployment completed.")
         self._forget_failures(service, primary)
+        if service.rebalancing:
+            tasks = [task for task in self.ecs.tasks_of(service) if task.is_wanted]
+            if scheduler.lacking(tasks, self.placements.zones(primary.network_configuration)):
+                self._abandon_rebalancing(service)
+            else:
+                service.rebalancing = ()
+                self.event(service, f"is AZ balanced with {self._in_zones(service)}.")
         service.last_completed = primary
         service.steady = True
         self.event(service, _STEADY)
+        self.wake()  # the zones may be uneven
 
     def _watch_alarms(self, service: Service) -> None:
         """Fail the deployment under way if one of its alarms is in ALARM."""
@@ -406,3 +459,16 @@ class Controller:
         self.event(service, f"(deployment {failed.id}) deployment failed: tasks failed to start.")
         roll_back = service.deployment_configuration["deploymentCircuitBreaker"]["rollback"]
         self.fail(service, "ECS deployment circuit breaker: tasks failed to start.", roll_back=roll_back)
+
+
+def _names(tasks: Iterable[Task]) -> str:
+    """As ECS's events list them."""
+    return " ".join(f"(task {task.id})" for task in tasks)
+
+
+def _zone_by_zone(tasks: Iterable[Task]) -> Iterable[tuple[str, list[Task]]]:
+    """The *tasks* of each zone."""
+    found: dict[str, list[Task]] = {}
+    for task in tasks:
+        found.setdefault(task.zone, []).append(task)
+    return found.items()

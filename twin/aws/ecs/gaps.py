@@ -42,7 +42,7 @@ _SERVICE = {
     *("events", "createdAt", "createdBy", "schedulingStrategy", "deploymentController", "tags"),
     *("deploymentConfiguration", "networkConfiguration", "enableECSManagedTags", "propagateTags"),
     *("currentServiceDeployment", "currentServiceRevisions", "loadBalancers"),
-    *("healthCheckGracePeriodSeconds", "serviceRegistries"),
+    *("healthCheckGracePeriodSeconds", "serviceRegistries", "availabilityZoneRebalancing"),
 }
 _DEPLOYMENT_CONFIGURATION = {
     *("maximumPercent", "minimumHealthyPercent", "deploymentCircuitBreaker", "strategy"),
@@ -77,7 +77,6 @@ _REASONS = {
     "mountPoints": _NOT_ISOLATED,
     "logConfiguration": "CloudWatch Logs stays empty: `twin logs TASK` prints what a task wrote",
     "enableExecuteCommand": "ExecuteCommand is refused: `twin exec` runs a command as the task's processes run",
-    "availabilityZoneRebalancing": "tasks are spread over zones when they start, and not moved later",
     "securityGroups": "no packet is filtered on loopback addresses",
     "assignPublicIp": "nothing outside this machine reaches a task",
     "tls": "the proxy speaks plain HTTP",
@@ -161,8 +160,7 @@ def _other_in_an_image(container: Json) -> Iterator[str]:
 
 def _by_service(service: Json, connection: Json) -> list[Gap]:
     where = f"service {service['serviceName']}"
-    asked = {name: value for name, value in service.items() if value != "DISABLED"}
-    gaps = list(_without_use(where, asked, _SERVICE))
+    gaps = list(_without_use(where, service, _SERVICE))
     gaps += _without_use(where, service.get("deploymentConfiguration") or {}, _DEPLOYMENT_CONFIGURATION)
     network = (service.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
     gaps += _without_use(where, {name: value for name, value in network.items() if value != "DISABLED"}, {"subnets"})

@@ -305,6 +305,8 @@ def _service_faults(request: Json, definition: Json, target_groups: Mapping[str,
     percents = request.get("deploymentConfiguration") or {}
     if (percents.get("minimumHealthyPercent", 100), percents.get("maximumPercent", 200)) == (100, 100):
         yield "Both maximumPercent and minimumHealthyPercent cannot be 100: no deployment could start or stop a task."
+    if request.get("availabilityZoneRebalancing") == "ENABLED" and percents.get("maximumPercent", 200) <= 100:
+        yield "Availability Zone Rebalancing does not support maximumPercent <= 100 % as deployment configuration."
     network = (request.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
     for member, most in (("subnets", 16), ("securityGroups", 5)):
         if len(network.get(member, [])) > most:

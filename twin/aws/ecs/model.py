@@ -220,6 +220,8 @@ class Service:
     discovery_services: set[str] = field(default_factory=set)  # the ids of all that it ever had in Cloud Map
     last_completed: Deployment | None = None
     steady: bool = False
+    rebalancing: tuple[Task, ...] = ()  # started to even out the zones, until as many others have been stopped
+    rebalanced_from: float = 0.0  # the zones are not evened out earlier: it came to nothing the last time
 
     @property
     def primary(self) -> Deployment:
@@ -229,6 +231,11 @@ class Service:
     def health_check_grace(self) -> float:
         """Seconds from RUNNING in which failed health checks, the load balancers' too, are ignored."""
         return float(self.request.get("healthCheckGracePeriodSeconds") or 0)
+
+    @property
+    def rebalances(self) -> bool:
+        """Whether its tasks are evened out over the zones while they run."""
+        return bool(self.request["availabilityZoneRebalancing"] == "ENABLED")
 
     @property
     def deployment_configuration(self) -> Json:

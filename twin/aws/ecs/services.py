@@ -64,6 +64,8 @@ def create_service(context: Context, request: Json) -> Json:
     )
     definition = usable(context, request.get("taskDefinition", ""))
     _check_with(context, service.request, definition)
+    room = service.deployment_configuration["maximumPercent"] > 100
+    service.request.setdefault("availabilityZoneRebalancing", "ENABLED" if room else "DISABLED")
     deployment = _deployment(context, service, definition, service.request)
     context.controller.deploy(service, deployment)
     context.ecs.services[cluster.name, name] = service

@@ -96,7 +96,7 @@ def service(record: Service, ecs: Ecs, *, tags: bool) -> Json:
         enableECSManagedTags=request.get("enableECSManagedTags", False),
         propagateTags=request.get("propagateTags", "NONE"),
         enableExecuteCommand=request.get("enableExecuteCommand", False),
-        availabilityZoneRebalancing=request.get("availabilityZoneRebalancing", "ENABLED"),
+        availabilityZoneRebalancing=request["availabilityZoneRebalancing"],
         currentServiceDeployment=service_deployment_arn(_began(record), record),
         currentServiceRevisions=[revision_summary(d, record, tasks) for d in record.deployments],
         tags=ecs.tags.get(record.arn, []) if tags else None,

@@ -27,7 +27,7 @@ def lines(definition: Json | None = None, **service: Any) -> list[str]:
 
 def test_what_the_twin_does_is_not_told() -> None:
     container = {k: v for k, v in task_definition()["containerDefinitions"][0].items() if k != "image"}
-    told = lines(availabilityZoneRebalancing="DISABLED", propagateTags="SERVICE", enableECSManagedTags=True)
+    told = lines(availabilityZoneRebalancing="ENABLED", propagateTags="SERVICE", enableECSManagedTags=True)
 
     assert not [line for line in told if any(f", {name}:" in line for name in container)]
     assert told == [
@@ -43,7 +43,6 @@ def test_what_the_twin_does_is_not_told() -> None:
     [
         ({"volumeConfigurations": [{"name": "data"}]}, "service shop, volumeConfigurations: tasks are processes"),
         ({"enableExecuteCommand": True}, "service shop, enableExecuteCommand: ExecuteCommand is refused"),
-        ({"availabilityZoneRebalancing": "ENABLED"}, "service shop, availabilityZoneRebalancing: tasks are spread"),
         ({"deploymentConfiguration": {"bakeTimeInMinutes": 5}}, "service shop, bakeTimeInMinutes: the twin has no use"),
         (
             {

@@ -17,7 +17,7 @@ CONFIGURATIONS = st.sampled_from([(100, 200), (0, 100), (50, 200), (0, 200)])
 
 
 class ServiceUnderFire(RuleBasedStateMachine):
-    """Desired counts, deployments, deaths, bad releases and health that comes and goes."""
+    """Desired counts, deployments, deaths, bad releases, zones and health that come and go."""
 
     @initialize(
         desired=st.integers(0, 6),
@@ -77,6 +77,10 @@ class ServiceUnderFire(RuleBasedStateMachine):
     def force(self) -> None:
         self.world.update(forceNewDeployment=True)
 
+    @rule(zone=st.sampled_from(["eu-west-2a", "eu-west-2b", None]))
+    def a_zone_closes_or_none_is_closed(self, zone: str | None) -> None:
+        self.world.subnets.closed = {zone} if zone else set()
+
     @precondition(lambda self: self.world.tasks.alive)
     @rule(data=st.data())
     def crash(self, data: st.DataObject) -> None:
@@ -129,6 +133,7 @@ class ServiceUnderFire(RuleBasedStateMachine):
         if not hasattr(self, "world"):
             return
         world = self.world
+        world.subnets.closed = set()
         arn = self._release()
         world.update(taskDefinition=arn)
         service = world.service

@@ -99,17 +99,20 @@ class Tasks:
 
 
 class Subnets:
-    """Two zones; a subnet that is not `subnet-a` or `subnet-b` does not exist."""
+    """Two zones, of which some may be closed; a subnet that is not `subnet-a` or `subnet-b` does not exist."""
 
     def __init__(self, size: int = 1000) -> None:
         self.size = size
         self.used: set[tuple[str, str]] = set()
+        self.closed: set[str] = set()
         self._numbers = itertools.count(4)
 
     def zones(self, network_configuration: Json) -> list[str]:
         zones = {"subnet-a": "eu-west-2a", "subnet-b": "eu-west-2b"}
         subnets = network_configuration["awsvpcConfiguration"]["subnets"]
-        return [zones[subnet] for subnet in subnets] if zones.keys() >= set(subnets) else []
+        if not zones.keys() >= set(subnets):
+            return []
+        return [zones[subnet] for subnet in subnets if zones[subnet] not in self.closed]
 
     def place(self, network_configuration: Json, zone: str) -> Placement:
         subnet = f"subnet-{zone[-1]}"
