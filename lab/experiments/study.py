@@ -11,7 +11,7 @@ import csv
 import io
 import os
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -79,6 +79,13 @@ class Measured:
         task = self.record.experiment.task
         return task.drain_seconds if "drain_seconds" in task.model_fields_set else None
 
+    def setting(self, name: str) -> float | None:
+        """What was swept to, or what the twin or the task had where something else was; None: not known."""
+        what = self.record.experiment
+        known = {**(what.assumed or {}), **what.task.model_dump(include=what.task.model_fields_set), **what.parameters}
+        value = known.get(name)
+        return value if isinstance(value, float) else None
+
     @property
     def flaw(self) -> Flaw | None:
         """Why it says nothing of the experiment; None where it does."""
@@ -95,13 +102,15 @@ class Measured:
 class Study:
     """Runs that belong together; `left_out`: experiments that could not be done, and why.
 
-    command: what measured all of them; None: they were put together later, or by an older version.
+    command: what measured all of them; None: they were put together later, or by an older version. parts: what
+    it was put together from.
     """
 
     folder: Path
     measured: tuple[Measured, ...]
     left_out: Mapping[str, str]
     command: str | None = None
+    parts: tuple[Study, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -162,34 +171,44 @@ class Row:
 def rows(measured: Sequence[Measured]) -> list[Row]:
     """The matrix: experiments in the order of their table, of each the ways with a load balancer last, and settings.
 
-    Runs that say nothing of their experiment are in none; those that ended in other ways are in rows of their own.
+    Runs that say nothing of their experiment are in none; those that ended in other ways are in rows of their own. A
+    run in which something was not swept that was in others is at the setting that it had.
 
     What passed by the load balancer of a stack that has one is left out of planned events where a stack without one
     is there: its tasks are kept for the target group's deregistration delay, so that it is no measurement of going
     without. A task that crashes is not kept.
     """
     is_alone = any(LOAD_BALANCER not in each.runs for each in measured)
+    swept = {name for each in measured for name in each.parameters}
     grouped: dict[tuple[object, ...], list[Measured]] = {}
     for each in measured:
-        setting, has_both = tuple(sorted(each.parameters.items())), LOAD_BALANCER in each.runs
+        setting, has_both = tuple(_settings(each, swept).items()), LOAD_BALANCER in each.runs
         for arm, findings in each.findings.items():
             is_kept = is_alone and arm == DIRECT and has_both and not findings.experiment.unwarned
             if not each.flaw and not is_kept:
                 key = each.name, each.hop, setting, each.drain, each.ending, has_both, arm
                 grouped.setdefault(key, []).append(each)
-    found = [row_of(own, str(key[-1])) for key, own in grouped.items()]
+    found = [row_of(own, str(key[-1]), swept) for key, own in grouped.items()]
     order = list(EXPERIMENTS)
     return sorted(found, key=lambda row: (order.index(row.experiment.name), row.arm == LOAD_BALANCER, row.beside))
 
 
-def row_of(repeats: Sequence[Measured], arm: str) -> Row:
-    """The way *arm* of runs of one experiment at one setting, whose services ended alike."""
+def _settings(measured: Measured, swept: Collection[str]) -> dict[str, float]:
+    """What was swept to, and what else it had of *swept*; but `drain_seconds`, which a row has for itself."""
+    others = {
+        name: value for name in swept if name != "drain_seconds" and (value := measured.setting(name)) is not None
+    }
+    return dict(sorted((others | dict(measured.parameters)).items()))
+
+
+def row_of(repeats: Sequence[Measured], arm: str, swept: Collection[str] = ()) -> Row:
+    """The way *arm* of runs of one experiment at one setting of *swept*, whose services ended alike."""
     first, findings = repeats[0], tuple(each.findings[arm] for each in repeats)
     arm = findings[0].arm  # the folder of one way, given alone, is of that way
     return Row(
         findings[0].experiment,
         arm,
-        dict(sorted(first.parameters.items())),
+        _settings(first, swept),
         _spreads(findings),
         findings,
         first.drain,
@@ -269,7 +288,7 @@ def read_study(folder: Path) -> Study:
         raise BadInput(f"{folder.resolve() / STUDY}: among its runs is a study that it is part of.") from None
     left_out = {name: why for study in studies for name, why in study.left_out.items()} | record.left_out
     measured = tuple(each for study in studies for each in study.measured)
-    return Study(folder, measured, left_out, record.command)
+    return Study(folder, measured, left_out, record.command, () if record.command else tuple(studies))
 
 
 def read_studies(folders: Iterable[Path]) -> list[Study]:

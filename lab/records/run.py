@@ -225,6 +225,14 @@ class RunRecord(_Record):
         return self.faults[0] if self.faults else None
 
     @property
+    def tasks_at_start(self) -> int:
+        """The tasks that there were as the load began, but for those that were being stopped."""
+        start = self.start or 0.0
+        return sum(
+            task.created_at <= start and (task.stopping_at is None or task.stopping_at > start) for task in self.tasks
+        )
+
+    @property
     def ended_early(self) -> bool:
         """Whether the load is known to have ended before the time that was asked for."""
         asked, lasted = self.settings.run_time_s, self.duration_s

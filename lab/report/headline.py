@@ -48,8 +48,9 @@ def study_answer(matrix: Sequence[Row]) -> str:
         return " ".join([f"{runs}.", *filter(None, kinds)])
     text = "; ".join(filter(None, (_way(matrix, names, arm, way) for arm, way in THROUGH.items())))
     # What is alike of all is said once.
-    first, said, rest = text.partition(_LOST_REQUESTS)
-    text = f"{first}{said}{rest.replace(_LOST_REQUESTS, '')}"
+    for counted in _COUNTED:
+        first, said, rest = text.partition(f" {counted}{_LOST_REQUESTS}")
+        text = f"{first}{said}{rest.replace(said, '')}" if said else text
     return f"{runs}{', together' * (most > 1)}: {text}." if runs else f"{capital(text)}."
 
 
@@ -157,18 +158,23 @@ def _settings(names: Sequence[str], setting: Sequence[object]) -> str:
     return f" {joined(told)}" if told else ""
 
 
-_LOST_REQUESTS = " events lost requests"
+_COUNTED = "events", "settings", "pairs of event and setting"
+_LOST_REQUESTS = " lost requests"
 
 
 def _events(matrix: Sequence[Row], condition: str = "") -> str:
-    """Such as `2 of 3 events lost requests if the application ends at once`; of one event its requests."""
+    """Such as `2 of 3 events lost requests if the application ends at once`; of one event its requests.
+
+    What is counted are rows: of several events at several settings they are pairs of these.
+    """
     events = [row for row in matrix if row.experiment.has_event]
     if len(events) < 2:
         row = (events or matrix)[0]
         return f"{_lost(row)} requests failed {row.experiment.when}{condition}{_traffic(row)}"
     lossless = [row for row in events if not row.failures]
-    lossy = len(events) - len(lossless)
-    return f"{lossy or 'none'} of {len(events)}{_mark(lossless)}{_LOST_REQUESTS}{condition}"
+    lossy, names = len(events) - len(lossless), {row.experiment.name for row in events}
+    what = _COUNTED[0 if len(names) == len(events) else 1 if len(names) == 1 else 2]
+    return f"{lossy or 'none'} of {len(events)}{_mark(lossless)} {what}{_LOST_REQUESTS}{condition}"
 
 
 def _traffic(row: Row) -> str:

@@ -295,7 +295,7 @@ def _study(study: Study, matrix: Sequence[Row], tested: Tested) -> Iterator[Part
     if study.left_out:
         reasons = "; ".join(f"{name}, for {reason}" for name, reason in study.left_out.items())
         yield Sentence(f"Left out: {reasons}.", "facts")
-    yield from (Sentence(text, "warning") for text in study_words.load_notes(study.measured, matrix))
+    yield from (Sentence(text, "warning") for text in study_words.load_notes(study.measured, matrix, study.parts))
     if study.command:
         yield Sentence(run_words.repeats(study.command), "facts", detail=True)
     for number, measured in enumerate(study.measured):

@@ -106,18 +106,52 @@ def unused(studies: Sequence[Study], where: str) -> str:
     return f"{where}: {'; '.join(told)}." if told else ""
 
 
-def load_notes(measured: Sequence[Measured], matrix: Sequence[Row]) -> list[str]:
-    """What was amiss with the loads of several runs, of which *matrix* has the rows."""
+def load_notes(measured: Sequence[Measured], matrix: Sequence[Row], parts: Sequence[Study] = ()) -> list[str]:
+    """What was amiss with the loads of several runs, of which *matrix* has the rows; *parts*: of these studies."""
     found = [(each.label, findings) for each in measured for findings in each.findings.values()]
     missed = "; ".join(dict.fromkeys(label for label, findings in found if findings.missed_rate))
     refused, before = (sum(count(findings) for _, findings in found) for count in (throttled, failed_before))
     told = {
+        (differ := loads_that_differ(parts)): differ,
         f"Sent less than was asked for: {missed}.": missed,
         (slow := slow_before(matrix)): slow,
         f"{refused:,} of what failed is the stage's limit (429), whatever happened to the tasks.": refused,
         f"{before:,} of what failed had failed before the event.": before,
     }
     return [sentence for sentence, is_so in told.items() if is_so]
+
+
+def loads_that_differ(parts: Sequence[Study]) -> str:
+    """Of studies that were put together, what differs in their loads and numbers of tasks; "" where nothing does.
+
+    How long a load was is compared of one event on one way to a service with one drain: each sets how long it takes.
+    """
+    own = [(part, _load(part)) for part in parts]
+    values: dict[object, set[str]] = {}
+    for _, load in own:
+        for key, value in load.items():
+            values.setdefault(key, set()).add(value)
+    told: dict[str, list[str]] = {}
+    for part, load in own:
+        if differing := list(dict.fromkeys(value for key, value in load.items() if len(values[key]) > 1)):
+            told.setdefault(", ".join(differing), []).append(part.folder.name)
+    groups = [f"{load} in {joined(names)}" for load, names in told.items()]
+    return f"Measured under different conditions: {'; '.join(groups)}." if groups else ""
+
+
+def _load(study: Study) -> dict[object, str]:
+    """What there is to say of the loads of a study, by what must be alike elsewhere."""
+    told: dict[object, set[str]] = {}
+    for each in study.measured:
+        for arm, found in each.findings.items():
+            asked = "a closed loop" if found.asked_rate is None else f"{found.asked_rate:,g} requests/s"
+            told.setdefault("rate", set()).add(asked)
+            told.setdefault("users", set()).add(f"{found.users:,} users")
+            event = each.name, each.hop, arm, len(each.findings), each.drain
+            told.setdefault(event, set()).add(f"{found.planned or found.duration:.0f} s of {each.name}")
+        if each.record.tasks:
+            told.setdefault("tasks", set()).add(f"{each.record.tasks_at_start} tasks")
+    return {key: " or ".join(sorted(values)) for key, values in told.items()}
 
 
 def slow_before(matrix: Sequence[Row]) -> str:

@@ -34,7 +34,10 @@ def table_page(studies: Sequence[Study]) -> Document:
         Sentence(study_words.luck(runs), "warning"),
         run_words.beside(runs),
         Sentence(study_words.unused(studies, "In none of this"), "warning"),
-        *(Sentence(text, "warning") for text in study_words.load_notes(runs, matrix)),
+        *(
+            Sentence(text, "warning")
+            for text in study_words.load_notes(runs, matrix, studies[0].parts if len(studies) == 1 else studies)
+        ),
     ]
     values = [
         {"experiment": name, "column": head, "runs": len(each), "failures": [findings.failures for findings in each],

@@ -103,6 +103,21 @@ def test_columns_of_other_events_are_not_set_side_by_side(found: Findings) -> No
     )
 
 
+def test_what_is_counted_is_said(found: Findings) -> None:
+    """Of two events at several settings, of which not all are known, there are more rows than events."""
+    settings = [{"discovery_ttl": 0.0}, {"discovery_ttl": 5.0}, {"front_ends": 1.0}, {"front_ends": 9.0}]
+    lost = {"stop-task": (0, 5, 5, 5), "crash": (5, 5, 5, 5)}
+    matrix = [
+        replace(row(found, name, failures), parameters=setting)
+        for name, numbers in lost.items()
+        for failures, setting in zip(numbers, settings, strict=True)
+    ]
+    assert study_answer([*matrix, replace(row(found, "crash", 0), parameters={"stop_timeout": 2.0})]) == (
+        "Single runs: without a load balancer 7 of 9 pairs of event and setting lost requests."
+    )
+    assert study_answer(matrix[:4]) == "Single runs: without a load balancer 3 of 4 settings lost requests."
+
+
 TTLS, DRAINS = (0.0, 1.0, 10.0, 30.0), (0.0, 5.0, 20.0)
 
 

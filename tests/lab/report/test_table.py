@@ -20,6 +20,7 @@ from lab.report.pages import run_in_short, run_page, study_page
 from lab.report.run_words import answer, hint, times
 from lab.report.table import table_page
 from lab.report.terminal import write
+from load.results import update_meta
 from tests.lab.experiments.runs import write_run
 
 
@@ -379,6 +380,74 @@ def test_services_that_follow_their_drain_and_that_do_not_are_not_one_column(tmp
         cells = [cell for row in table.rows for cell in row[1:] if cell != "-"]
         assert len(matrix.rows) == len(set(matrix.links)) == len(cells)
         assert "A service ended at once, though drain_seconds was 20: it does not follow DRAIN_SECONDS." in _said(made)
+
+
+def test_what_was_not_swept_is_at_the_setting_that_it_had(tmp_path: Path) -> None:
+    """Of one that is that of the other's sweep it is a repeat; of what run.json does not know there is a dash."""
+    folders = []
+    for name, settings, had in (("a", (0.0, 5.0), {}), ("b", (None,), {"discovery_ttl": 5}), ("c", (None,), {})):
+        (folder := tmp_path / name).mkdir()
+        runs = []
+        for number, value in enumerate(settings):
+            swept = {} if value is None else {"discovery_ttl": value}
+            runs.append(write_run(folder / f"{number}", np.random.default_rng(number), parameters=swept))
+            meta = json.loads((runs[-1] / "run.json").read_text())
+            update_meta(runs[-1], {"experiment": meta["experiment"] | {"assumed": had | swept}})
+        write_study(folder, runs, {}, "lab run stop-task")
+        folders.append(folder)
+    (tmp_path / "all").mkdir()
+    study = write_study(tmp_path / "all", folders, {})
+    (matrix,) = [part for part in study_page(study).parts if isinstance(part, Table) and part.links]
+    assert matrix.head[1] == "discovery_ttl"
+    assert [line[1] for line in matrix.rows] == ["0", "5", "-"]
+    (table,) = [part for part in table_page([study]).parts if isinstance(part, Table)]
+    assert [head.rpartition(", ")[2] for head in table.head[1:]] == [
+        "discovery_ttl 0",
+        "discovery_ttl 5",
+        "ends at once",
+    ]
+    assert [cell["runs"] for cell in table_page([study]).values["cells"]] == [1, 2, 1]
+
+
+def test_loads_and_numbers_of_tasks_that_differ_are_said(tmp_path: Path) -> None:
+    def study(name: str, *, rate: int = 0, seconds: int = 30) -> Path:
+        (folder := tmp_path / name).mkdir()
+        runs = [write_run(folder / event, np.random.default_rng(1), name=event, seconds=seconds) for event in _EVENTS]
+        for run in runs:
+            tasks = json.loads((run / "run.json").read_text())["tasks"]
+            update_meta(run, {"settings": {"rate": rate}, "tasks": tasks[1:] if name == "fewer" else tasks})
+        write_study(folder, runs, {}, "lab run stop-task crash")
+        return folder
+
+    def said(*folders: Path) -> str:
+        (folder := tmp_path / f"study-{len(list(tmp_path.iterdir()))}").mkdir()
+        put_together = write_study(folder, folders, {})
+        pages = study_page(put_together), table_page(read_studies(folders)), table_page([put_together])
+        texts = [[part.text for part in page.parts if isinstance(part, Sentence)] for page in pages]
+        told = {"".join(text for text in own if text.startswith("Measured under")) for own in texts}
+        assert len(told) == 1
+        return told.pop()
+
+    first = study("first")
+    assert said(first, study("second")) == ""
+    assert said(first, study("closed", rate=70)) == (
+        "Measured under different conditions: a closed loop in first; 70 requests/s in closed."
+    )
+    assert said(first, study("fewer"), study("same")) == (
+        "Measured under different conditions: 3 tasks in first and same; 2 tasks in fewer."
+    )
+    assert said(first, study("shorter", seconds=20)) == (
+        "Measured under different conditions: 30 s of stop-task, 30 s of crash in first; "
+        "20 s of stop-task, 20 s of crash in shorter."
+    )
+    # One command gives each event as long as it takes.
+    long = write_run(tmp_path / "long", np.random.default_rng(1), seconds=40)
+    (tmp_path / "one").mkdir()
+    one = write_study(tmp_path / "one", [first / "stop-task", long], {}, "lab run stop-task")
+    assert "Measured under" not in _said(one)
+
+
+_EVENTS = "stop-task", "crash"
 
 
 def test_the_tasks_of_another_service_are_a_row_and_a_column_of_their_own(tmp_path: Path) -> None:
