@@ -314,20 +314,21 @@
 
   function drawTable() {
     const ms = (of) => of.toFixed(1);
+    // "broad": not on a narrow screen, where the bars above say it, or it is the least asked for.
     const columns = [
       [shown.noun, "group", (name) => short(name, shown.suffix)],
-      ...(shown.detail_noun ? [[shown.detail_noun, "detail", String]] : []),
+      ...(shown.detail_noun ? [[shown.detail_noun, "detail", String, "broad"]] : []),
       ["requests", "requests", number.format],
-      ["share", "share", (share) => `${share.toFixed(1)}%`],
-      ["vs even", "vs_even", (percent) => (percent === null ? "" : signed(percent))],
+      ["share", "share", (share) => `${share.toFixed(1)}%`, "broad"],
+      ["vs even", "vs_even", (percent) => (percent === null ? "" : signed(percent)), "broad"],
       ["failures", "failures", number.format],
-      ["p50 ms", "p50_ms", ms], ["p95 ms", "p95_ms", ms], ["p99 ms", "p99_ms", ms],
-      ["first seen", "first_seen", String], ["last seen", "last_seen", String],
+      ["p50 ms", "p50_ms", ms], ["p95 ms", "p95_ms", ms, "broad"], ["p99 ms", "p99_ms", ms],
+      ["first seen", "first_seen", String, "broad"], ["last seen", "last_seen", String, "broad"],
     ];
-    const aligned = (i) => (i < texts() ? { class: "text" } : {});
+    const kind = (i) => ({ class: `${i < texts() ? "text" : ""} ${columns[i][3] ?? ""}`.trim() });
     if (at("heads").textContent === "") {
       const button = (head, i) => element("button", { type: "button", value: i }, head[0].toUpperCase() + head.slice(1));
-      at("heads").append(element("tr", {}, ...columns.map(([head], i) => element("th", { scope: "col", ...aligned(i) }, button(head, i)))));
+      at("heads").append(element("tr", {}, ...columns.map(([head], i) => element("th", { scope: "col", ...kind(i) }, button(head, i)))));
     }
     [...at("heads").querySelectorAll("th")].forEach((head, i) => {
       if (i === sorted.column) head.setAttribute("aria-sort", sorted.down ? "descending" : "ascending");
@@ -340,7 +341,7 @@
       groups.sort((one, other) => (sorted.down ? rank(other, one) : rank(one, other)));
     }
     at("rows").replaceChildren(
-      ...groups.map((group) => element("tr", {}, ...columns.map(([, field, text], i) => element("td", aligned(i), text(group[field]))))),
+      ...groups.map((group) => element("tr", {}, ...columns.map(([, field, text], i) => element("td", kind(i), text(group[field]))))),
     );
   }
 

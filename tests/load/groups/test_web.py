@@ -250,7 +250,7 @@ def test_the_charts_are_in_the_tab_and_only_there_in_the_theme_of_locust(web_ui:
 
 
 @contextlib.contextmanager
-def drawn(browser: Browser, counts: Counts, now: list[int] | None = None) -> Iterator[Page]:
+def drawn(browser: Browser, counts: Counts, now: list[int] | None = None, detail: str = "") -> Iterator[Page]:
     """The page of charts, which draws these counts: of a test that is over, or runs and is in second `now`."""
     files = Path(load.groups.__file__).parent
 
@@ -260,7 +260,7 @@ def drawn(browser: Browser, counts: Counts, now: list[int] | None = None) -> Ite
                 body = (files / "chart.html").read_text().replace("{key}", "hostnames")
                 route.fulfill(body=body, content_type="text/html")
             case "data":
-                said = {"state": "running", "target": "", "notes": [], "noun": "hostname", "detail_noun": ""}
+                said = {"state": "running", "target": "", "notes": [], "noun": "hostname", "detail_noun": detail}
                 rows, even = counts.groups(), counts.even_parts()
                 before, since = now[0] if now else 1060, int(route.request.url.rpartition("=")[2])
                 drawn = chart_data(counts, rows, even, "hostname", before, since, lambda: None, running=now is not None)
@@ -379,6 +379,22 @@ def test_a_narrow_chart_has_more_than_one_time(browser: Browser) -> None:
         page.set_viewport_size({"width": 320, "height": 900})
         # Of half a minute, every ten seconds.
         expect(page.locator("[data-at=requests] text").filter(has_text=":")).to_have_count(3)
+
+
+def test_on_a_narrow_screen_the_table_fits_with_the_columns_that_matter(browser: Browser) -> None:
+    counts = Counts()
+    for number in (4, 17, 137):
+        counts.admit(f"ip-10-0-{number}-137.eu-central-1.compute.internal", "eu-central-1a", 1000.0)
+        record(counts, 1000, f"ip-10-0-{number}-137.eu-central-1.compute.internal", 4000, failures=1500)
+    with drawn(browser, counts, detail="availability zone") as page:
+        heads = page.locator("thead th")
+        expect(heads).to_have_count(11)
+        assert all(head.is_visible() for head in heads.all())
+        page.set_viewport_size({"width": 400, "height": 900})
+        shown = [head.inner_text() for head in heads.all() if head.is_visible()]
+        assert shown == ["Hostname", "Requests", "Failures", "P50 ms", "P99 ms"]
+        assert page.locator(".scroll").evaluate("box => box.scrollWidth - box.clientWidth") == 0
+        assert page.evaluate("document.documentElement.scrollWidth") == 400
 
 
 def test_of_many_hosts_those_that_fail_keep_their_colours(browser: Browser) -> None:
