@@ -10,6 +10,7 @@ import gc
 import os
 import re
 import shlex
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from lab.report.document import Document
 
 _PATH = re.compile("/([A-Za-z0-9._~%-][A-Za-z0-9._~%/?&=-]*)?")  # as `locust --path-mix` has it
-_INTERRUPTED = 130  # as a shell has it: 128 + SIGINT
+_INTERRUPTED = 128 + signal.SIGINT  # as a shell has it
 _MOST_REQUESTS = 10**15  # of a simulated run
 _SEED = 1  # of the simulated gateways that runs are compared with: the same files give the same answer
 
@@ -263,11 +264,11 @@ def run(
 
     session = Session(request, where, console, done)
     raise_on_sigterm()
-    interrupted = False
+    interrupted = 0
     try:
         session.run()
-    except KeyboardInterrupt:
-        interrupted = True
+    except KeyboardInterrupt as error:
+        interrupted = getattr(error, "exit_code", _INTERRUPTED)
         waited = "no longer waiting until the service is stable: all that was asked for was measured"
         console.print(waited if session.measured else "interrupted: this is what was measured until then")
     finally:
@@ -281,7 +282,7 @@ def run(
             if summary:
                 tell(study_page(study), study.folder)
     if interrupted:
-        raise typer.Exit(_INTERRUPTED)
+        raise typer.Exit(interrupted)
     if most is not None:
         _check(folders, most)
 
@@ -336,8 +337,8 @@ def drain_task(
     raise_on_sigterm()
     try:
         registrations = drain(ecs, found, seconds, lambda step: console.print(step, highlight=False))
-    except KeyboardInterrupt:
-        raise typer.Exit(_INTERRUPTED) from None
+    except KeyboardInterrupt as error:
+        raise typer.Exit(getattr(error, "exit_code", _INTERRUPTED)) from None
     if as_json:
         print_page(drained_page(found, seconds, list(registrations)), as_json=True)
 

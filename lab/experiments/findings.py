@@ -21,6 +21,7 @@ from load.results import HostRow, Run, TimelineRow, is_failure
 class Flaw(StrEnum):
     """Why a run says nothing of its experiment: it is in no matrix, comparison or calibration."""
 
+    INTERRUPTED = "interrupted"  # the load, by whoever ran it
     NO_EVENT = "no-event"  # the load ended before the event
     ENDED_EARLY = "ended-early"  # the load ended before its time
     OLD_TASKS_STAYED = "old-tasks-stayed"  # a task that had to stop had not been stopped when the load ended
@@ -219,6 +220,8 @@ def _due(record: RunRecord) -> int | None:
 def flaw_of(record: RunRecord, experiment: Experiment) -> Flaw | None:
     """Why the run says nothing of *experiment*: its load or what had to happen did not come to its end."""
     fault = record.fault
+    if record.interrupted:
+        return Flaw.INTERRUPTED
     if experiment.has_event and fault is None:
         return Flaw.NO_EVENT
     if record.ended_early:

@@ -194,6 +194,7 @@ class RunRecord(_Record):
 
     format: int = 1
     complete: Flag = False
+    interrupted: Flag = False  # its load, by Ctrl-C or SIGTERM to `lab run`
     target: str | None = None
     users: Count | None = None
     settings: Annotated[SettingsRecord, BeforeValidator(lambda v: {} if v is None else v)] = Field(

@@ -81,6 +81,8 @@ _FLAWS = {
 }
 
 
+_CUT = {Flaw.INTERRUPTED: "was interrupted", Flaw.ENDED_EARLY: "ended"}
+
 _OF_ANOTHER = {Flaw.NOT_SLOW, Flaw.UNHEALTHY, Flaw.DISTURBED, Flaw.ACCIDENT}
 """Of what such a run shows nobody knows whether the event caused it; of others, what would have come after its end."""
 
@@ -96,8 +98,8 @@ def _no_finding(findings: Findings) -> str:
 
 def flaw_of(findings: Findings) -> str:
     """Why a run says nothing of its experiment, such as `the load ended before the stop`; "" where it does."""
-    if findings.flaw is Flaw.ENDED_EARLY:
-        return f"the load ended after {findings.duration:.0f} of {findings.planned or 0:.0f} s"
+    if findings.flaw in _CUT:
+        return f"the load {_CUT[findings.flaw]} after {findings.duration:.0f} of {findings.planned or 0:.0f} s"
     if not findings.flaw:
         return ""
     several = f"{len(findings.unhealthy)} tasks" if len(findings.unhealthy) > 1 else "a task"

@@ -73,27 +73,20 @@ class Seen:
         return sum(self.per_second[second] for second in whole) / len(whole)
 
 
-def stop(loads: Sequence[Load], patience: float = 0.0) -> None:
-    """End all runs in order, at the same time; before they are told to, they have *patience* seconds to end alone.
+def stop(loads: Sequence[Load]) -> None:
+    """End all runs in order, at the same time; what is in their files stays.
 
-    What is in their files stays. One that does not end within a minute is killed.
+    One that does not end within a minute is killed.
     """
     processes = [load.process for load in loads]
-    _wait(processes, patience)
     for process in processes:
         process.send_signal(signal.SIGTERM)  # nothing happens to one that has ended
-    _wait(processes, _ENDS_WITHIN)
-    for process in processes:
-        process.kill()
-        process.wait()
-
-
-def _wait(processes: Sequence[subprocess.Popen[bytes]], seconds: float) -> None:
-    """Until all have ended, so long at most."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + _ENDS_WITHIN
     for process in processes:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(max(0.0, deadline - time.monotonic()))
+        process.kill()
+        process.wait()
 
 
 class Load:
@@ -121,10 +114,11 @@ class Load:
             *(["--region", target.region] if target.region else []),
             *(["--authorization", target.authorization] if target.authorization else []), *counted,
         ]  # fmt: skip
-        # In our own process group: whoever ends that, a terminal's Ctrl-C included, ends Locust too.
+        # In our own process group: whoever kills that ends Locust too. SIGINT, of which nobody can tell whether a
+        # terminal sent it to both, is for us alone, and Locust gets one SIGTERM.
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "locust", *arguments],
+                ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", sys.executable, "-m", "locust", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

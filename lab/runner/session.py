@@ -221,7 +221,6 @@ def until_stable(service: EcsService, console: Console, *, completed: bool = Fal
 
 _POLL = 0.25  # seconds
 _TELLS = 2.0  # seconds of nothing but refusals, which tell that it will not be otherwise later
-_INTERRUPTED_TOO = 5.0  # seconds: a terminal's Ctrl-C reaches Locust as well as us, and it ends by itself
 
 
 def conduct(
@@ -252,7 +251,8 @@ def conduct(
         path.mkdir(exist_ok=True)
     watch = Watch(target, bench.service.aws)
     with watch, _Run(experiment, bench, watch, progress, labels) as run:
-        run.loads += [Load(target, plan.split(len(arms)), path, arm) for arm, path in arms.items()]
+        with uninterrupted():
+            run.loads += [Load(target, plan.split(len(arms)), path, arm) for arm, path in arms.items()]
         goes_on = run.follow(experiment.happens_after(plan.duration) if experiment.has_event else math.inf)
         run.require_answers()
         if goes_on:
@@ -289,14 +289,13 @@ class _Run:
             return
         self._closed = True
         interrupted = isinstance(error, KeyboardInterrupt)
-        by_terminal = interrupted and not isinstance(error, Terminated)
         cut = [load for load in self.loads if interrupted and load.runs]
-        stop(self.loads, _INTERRUPTED_TOO if by_terminal else 0.0)
+        stop(self.loads)
         told = self._told()
         for load in self.loads:
             what = {"name": self.experiment.name, "arm": load.arm, **self.labels}
-            update_meta(load.results, {"experiment": what, **told})
-            if load in cut or not self._ran_its_course(load):
+            update_meta(load.results, {"experiment": what, **told, "interrupted": load in cut})
+            if not self._ran_its_course(load):
                 # Locust's files are complete after a signal too, but what was planned is not.
                 update_meta(load.results, {"complete": False})
 
@@ -379,7 +378,9 @@ def new_folder(root: Path, name: str) -> Path:
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, which came to this process alone; a terminal's Ctrl-C reaches those that it started too."""
+    """SIGTERM."""
+
+    exit_code = 128 + signal.SIGTERM
 
 
 def raise_on_sigterm() -> None:

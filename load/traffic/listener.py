@@ -122,7 +122,8 @@ class Listener:
         environment, on, options = self.environment, self.environment.events, self.environment.parsed_options
         resolve(environment)
         require_master_port(environment)
-        gevent.signal_handler(signal.SIGINT, self._on_interrupt)
+        if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # whoever started it may say that Ctrl-C is not for it
+            gevent.signal_handler(signal.SIGINT, self._on_interrupt)
         gevent.signal_handler(signal.SIGTERM, self._on_termination)
         on.quitting.add_listener(self._on_quitting)
         requests_behind.add_listener(self._on_behind)

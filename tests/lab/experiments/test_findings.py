@@ -573,6 +573,18 @@ def test_a_run_without_a_request() -> None:
             "until then.",
         ),
         (
+            {
+                "complete": False,
+                "interrupted": True,
+                "settings": {"run_time_s": 30},
+                "faults": [],
+                "experiment": {"name": "stop-task"},
+            },
+            "the load was interrupted after 20 of 30 s",
+            "The load was interrupted after 20 of 30 s, so this run says nothing of it: 8 of 588 requests failed "
+            "until then.",
+        ),
+        (
             {"complete": False, "duration_s": None},
             "the load did not come to its end",
             "The load did not come to its end, so this run does not show all of the stop: 8 of 588 requests failed "

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM in the middle of a deed, and what the load is given to end by itself."""
+"""Ctrl-C and SIGTERM in the middle of a deed."""
 
 from __future__ import annotations
 
@@ -89,12 +89,12 @@ class NoEcs:
 
 
 @pytest.mark.parametrize(
-    ("number", "error", "patience"),
-    [(signal.SIGINT, KeyboardInterrupt, 5.0), (signal.SIGTERM, Terminated, 0.0)],
+    ("number", "error"),
+    [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)],
     ids=["ctrl-c", "sigterm"],
 )
 def test_what_is_done_as_the_interrupt_comes_is_recorded_and_put_back_after_the_load(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int, error: type[BaseException], patience: float
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int, error: type[BaseException]
 ) -> None:
     happened: list[Any] = []
 
@@ -121,7 +121,7 @@ def test_what_is_done_as_the_interrupt_comes_is_recorded_and_put_back_after_the_
     monkeypatch.setattr(session, "ACTIONS", {"stop-task": action})
     monkeypatch.setattr(session, "Load", Answered)
     monkeypatch.setattr(session, "Watch", Watch)
-    monkeypatch.setattr(session, "stop", lambda loads, patience: happened.append(("load ends", patience)))
+    monkeypatch.setattr(session, "stop", lambda loads: happened.append("load ends"))
     bench = Bench(NoEcs(), None, lambda text: None)  # type: ignore[arg-type]
 
     with pytest.raises(error):
@@ -129,11 +129,11 @@ def test_what_is_done_as_the_interrupt_comes_is_recorded_and_put_back_after_the_
             EXPERIMENTS["stop-task"], bench, Plan(1, 10, None), tmp_path, Progress(Console(quiet=True), 10), {}
         )
 
-    assert happened == ["done", ("load ends", patience), "put back"]
+    assert happened == ["done", "load ends", "put back"]
     meta = json.loads((tmp_path / "run.json").read_text())
     (fault,) = meta["faults"]
     assert (fault["kind"], fault["at"]) == ("stop-task", 7.0)
-    assert meta["complete"] is False
+    assert (meta["complete"], meta["interrupted"]) == (False, True)
 
 
 class Still(NoEcs):
@@ -160,7 +160,8 @@ def test_a_load_that_an_interrupt_cuts_right_before_its_end_is_not_complete(tmp_
 
     with pytest.raises(Terminated), session._Run(EXPERIMENTS["baseline"], bench, watch, nothing, {}, [load]):
         raise Terminated
-    assert json.loads((tmp_path / "run.json").read_text())["complete"] is not runs
+    meta = json.loads((tmp_path / "run.json").read_text())
+    assert (meta["complete"], meta["interrupted"]) == (not runs, runs)
 
 
 def test_a_twin_that_is_gone_at_the_end_of_a_load_is_an_accident_of_its_own(tmp_path: Path) -> None:
@@ -212,7 +213,7 @@ def test_only_a_load_that_was_cut_is_said_to_be(
 
     words = ("run", "baseline", "--target", str(tmp_path / "outputs.json"), "--results", str(tmp_path))
     done = lab(*words)
-    assert (done.code, done.out) == (130, said)
+    assert (done.code, done.out) == (143, said)
     assert waited == [service]
     # A twin that is for this alone has only just begun.
     assert lab(*words, "--no-wait").out == said

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from rich.console import Console
 from lab.errors import Missing
 from lab.experiments.catalogue import EXPERIMENTS
 from lab.runner.actions import Setting
+from lab.runner.load import Load, Plan, stop
 from lab.runner.session import Request, Session
 from lab.runner.target import TwinControl, read_target
 from load.results import Run, read_run
@@ -111,7 +113,10 @@ def test_the_report_is_whole_in_itself(done: tuple[Run, str]) -> None:
     assert "@import" not in report
 
 
-def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing(twin: RunningTwin, tmp_path: Path) -> None:
+@pytest.mark.parametrize("send", [os.killpg, os.kill], ids=["to-the-group", "to-lab-alone"])
+def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing(
+    twin: RunningTwin, tmp_path: Path, send: Callable[[int, int], None]
+) -> None:
     arguments = ("run", "stop-task", "--target", str(twin.state / "outputs.json"), "--results", str(tmp_path))
     process = subprocess.Popen(
         [*LAB, *arguments, "--users", "2", "--rate", "50", "--duration", "60"],
@@ -123,7 +128,7 @@ def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing(twin: RunningTwin, tm
 
     wait_until(has_measured, "some seconds are measured")
     started = descendants(process.pid)
-    os.killpg(process.pid, signal.SIGINT)
+    send(process.pid, signal.SIGINT)
     output = process.communicate(timeout=60)[0]
 
     assert process.returncode == 130, output
@@ -132,8 +137,27 @@ def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing(twin: RunningTwin, tm
     run = read_run(folder)
     assert run.meta["complete"] is False
     assert sum(host.requests for host in run.hosts) == run.meta["requests"] > 0
-    assert "The load ended before the stop, so this run says nothing of it" in (folder / "report.html").read_text()
+    said = r"The load was interrupted after \d+ of \d+ s, so this run says nothing of it"
+    assert re.search(said, (folder / "report.html").read_text())
     assert not [pid for pid in started if is_alive(pid)]
+
+
+def test_sigint_is_for_lab_alone_and_leaves_the_load_to_it(twin: RunningTwin, tmp_path: Path) -> None:
+    load = Load(read_target(twin.state / "outputs.json"), Plan(2, 60, 50), tmp_path)
+
+    def goes_on(requests: int) -> bool:
+        assert load.follow()
+        return load.seen.requests > requests
+
+    try:
+        wait_until(lambda: goes_on(0), "it is answered")
+        load.process.send_signal(signal.SIGINT)
+        before = load.seen.requests
+        wait_until(lambda: goes_on(before + 100), "it goes on")  # of two seconds
+    finally:
+        stop([load])
+    assert load.process.returncode == 0
+    assert sum(row.requests for row in read_run(tmp_path).hosts) >= load.seen.requests
 
 
 def test_ctrl_c_in_a_rollout_puts_the_service_back(twin: RunningTwin, tmp_path: Path) -> None:
@@ -160,6 +184,7 @@ def test_ctrl_c_in_a_rollout_puts_the_service_back(twin: RunningTwin, tmp_path: 
     (folder,) = tmp_path.iterdir()
     run = read_run(folder)
     assert [fault["kind"] for fault in run.meta["faults"]] == ["rollout"]
+    assert re.search(r"^The load was interrupted after \d+ of 38 s, so this run does not show all of ", output, re.M)
     assert sum(host.requests for host in run.hosts) == run.meta["requests"] > 0
 
 
