@@ -240,40 +240,50 @@ def lost(events: Lost, widths: Sequence[float] = (WIDTH,)) -> list[str]:
 
     Nothing where nothing failed.
     """
-    most = max((second for own in events.values() for found in own.values() for second in found), default=0.0)
-    if not most:
+    longest = [(max(found), lost_seconds(found)) for own in events.values() for found in own.values() if max(found)]
+    if not longest:
         return []
+    most, _ = max(longest)
     names = list(dict.fromkeys(name for own in events.values() for name in own))
-    room = _LETTER * max(len(lost_seconds(found)) for own in events.values() for found in own.values())
     figure = page_figure()
     axes = figure.subplots()
 
     def lay_out(width: float) -> None:
         axes.clear()
-        labels = {name: name if width > 5 else name.replace(", ", ",\n") for name in names}
-        if len(names) == 1:
-            labels = dict.fromkeys(names, "")
-        left = 0.15 + _LETTER * max(len(line) for label in labels.values() for line in label.split("\n"))
+        # On a narrow screen a name beside its bar would leave no room for it.
+        above, beside = (len(names) > 1 and (width > 5) is broad for broad in (False, True))
+        left = 0.15 + (_LETTER * max(map(len, names)) if beside else 0)
         wide = width - left - 0.3
-        axes.set_xlim(0, most * wide / max(wide - room, 0.5))
-        beside = blended_transform_factory(figure.transFigure, axes.transData)
+        inches = min((wide - _LETTER * len(told)) / reach for reach, told in longest)  # of a second
+        axes.set_xlim(0, wide / max(inches, 0.5 / most))
         y, marks = 0.0, dict[float, str]()  # inches from the top
+
+        def write(text: str, **style: Any) -> float:
+            lines = textwrap.wrap(text, int((width - 0.3) / _LETTER))
+            end = y + _LINE * len(lines)
+            place = blended_transform_factory(figure.transFigure, axes.transData)
+            axes.text(0.1 / width, end, "\n".join(lines), va="bottom", transform=place, **style)
+            return end
+
         for event, own in events.items():
-            head = textwrap.wrap(event, int((width - 0.3) / _LETTER))
-            y += _LINE * len(head) + 0.1
-            axes.text(0.1 / width, y, "\n".join(head), va="bottom", transform=beside)
+            y = write(event, weight="bold")
             for name, found in own.items():
-                height = 0.08 + _LINE * (1 + labels[name].count("\n"))
-                marks[y + height / 2] = labels[name]
+                y = write(name) if above else y
+                height = 0.08 + _LINE
+                marks[y + height / 2] = name if beside else ""
                 _bar(axes, y + height / 2, found)
                 y += height
-        axes.set_ylim(y + 0.08, 0)
+            y += 0.1
+        axes.set_ylim(y, 0)
         axes.set_yticks(list(marks), list(marks.values()))
-        axes.tick_params(axis="y", length=0)
+        axes.tick_params(axis="y", length=0, pad=6)
         axes.spines.left.set_visible(False)
-        axes.set_xlabel("seconds of traffic that failed")
-        axes.xaxis.set_major_locator(MaxNLocator(8 if width > 5 else 4))
-        fit(figure, y + 0.83, width, (left, 0.5))
+        # Beyond the longest bar there is room for its numbers, and nothing to measure.
+        axes.spines.bottom.set_bounds(0, most)
+        ticks = MaxNLocator(8 if width > 5 else 4).tick_values(0, most)
+        axes.set_xticks([tick for tick in ticks if 0 <= tick <= most])
+        axes.set_xlabel("seconds of traffic that failed", loc="left")
+        fit(figure, y + 0.75, width, (left, 0.5))
 
     return svgs(figure, widths, lay_out)
 
