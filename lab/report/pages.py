@@ -207,7 +207,7 @@ def _hosts(findings: Findings, roles: Mapping[str, str]) -> Table:
         lines.append(["failed", "", "", "", *failed, f"{sum(period.failures for period in periods):,}", "", "", ""])
         lines.append(["p99 ms", "", "", "", *p99, "", "", "", ""])
     spans = [f"{p.name} ({p.last_second - p.first_second + 1} s)" if len(periods) > 1 else "share" for p in periods]
-    head = ["host", "", "zone", "requests", *spans, "failed", "p50 ms", "p95 ms", "p99 ms"]
+    head = ["host", "role", "zone", "requests", *spans, "failed", "p50 ms", "p95 ms", "p99 ms"]
     whole = sum(period.last_second - period.first_second + 1 for period in periods)
     cut = whole > round(findings.duration) and len(periods) > 1
     adds_up = f"{whole} s for {findings.duration:.0f} s of load"

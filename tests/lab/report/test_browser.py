@@ -144,6 +144,19 @@ def test_a_narrow_screen_scrolls_neither_page_nor_tables_and_texts_are_large_eno
     page.close()
 
 
+def test_on_a_narrow_screen_every_value_has_a_name_and_words_begin_at_the_left(browser: Browser, report: Path) -> None:
+    page, _ = opened(browser, report, width=400)
+    page.locator("details").evaluate_all("all => all.forEach(e => e.open = true)")
+
+    assert page.locator("td[data-name='']").count() == 0
+    begins = (
+        "all => all.map(e => { const text = document.createRange(); text.selectNodeContents(e);"
+        " return text.getBoundingClientRect().left - e.getBoundingClientRect().left; })"
+    )
+    assert set(page.locator("section").last.locator("td.text").evaluate_all(begins)) == {0}
+    page.close()
+
+
 def test_repeats_fit_on_a_broad_screen(browser: Browser, tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     runs = [write_run(tmp_path / name, rng, lingers=2.5 + shift, at=10.4 + shift) for shift, name in enumerate("abc")]
