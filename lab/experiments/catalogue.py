@@ -59,6 +59,14 @@ class Experiment:
         """Whether anything happens at all."""
         return bool(self.event)
 
+    @property
+    def keeps_tasks(self) -> bool:
+        """Whether ECS may stop tasks that serve: a service with a target group keeps them for its delay.
+
+        So what passes by its load balancer is no measurement of going without.
+        """
+        return self.has_event and not self.unwarned
+
     def happens_after(self, duration: float) -> float:
         """Seconds of a load of *duration* seconds that pass before: half of it, or a third where the event lasts.
 

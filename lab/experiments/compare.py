@@ -156,7 +156,7 @@ def _nothing_in_common(first: Study, second: Study) -> str:
 def compare_ways(study: Study) -> list[Comparison]:
     """The way through Cloud Map with that through the load balancer or the client proxy, in the same runs.
 
-    Without the planned events of a stack with a load balancer, where both ways have the tasks that are kept for it.
+    Without the events of a stack with a load balancer that keep tasks for it, which both ways then have.
 
     Raises BadInput where no run has both ways, or none says anything, or all are of such events.
     """
@@ -171,15 +171,15 @@ def compare_ways(study: Study) -> list[Comparison]:
     fair = [pair for pair in pairs if not _is_kept(pair[0])]
     if not fair:
         raise BadInput(
-            f"{study.folder} has planned events only. What passed by the load balancer is no measurement of going "
-            "without: its tasks are kept for the target group's deregistration delay too. Run them on a stack without "
-            "one as well, and compare the two studies: lab compare A B."
+            f"{study.folder} has only events in which ECS may stop tasks that serve. What passed by the load balancer "
+            "is no measurement of going without: its tasks are kept for the target group's deregistration delay. Run "
+            "them on a stack without one as well, and compare the two studies: lab compare A B."
         )
     return _compared(fair, paired=True)
 
 
 def kept(study: Study) -> list[str]:
-    """The planned events that `compare_ways` leaves out of *study*."""
+    """The events that `compare_ways` leaves out of *study*."""
     return list(dict.fromkeys(row.experiment.name for row in _both_ways(study)[0] if _is_kept(row)))
 
 
@@ -191,7 +191,7 @@ def _both_ways(study: Study) -> tuple[list[Row], str]:
 
 def _is_kept(row: Row) -> bool:
     """Whether its tasks were kept for a target group, though the requests passed by the load balancer."""
-    return row.beside and row.experiment.planned and row.experiment.has_event
+    return row.beside and row.experiment.keeps_tasks
 
 
 def settings_of(study: Study, name: str, values: Sequence[float]) -> dict[str, Study]:

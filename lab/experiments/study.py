@@ -174,9 +174,8 @@ def rows(measured: Sequence[Measured]) -> list[Row]:
     Runs that say nothing of their experiment are in none; those that ended in other ways are in rows of their own. A
     run in which something was not swept that was in others is at the setting that it had.
 
-    What passed by the load balancer of a stack that has one is left out of planned events where a stack without one
-    is there: its tasks are kept for the target group's deregistration delay, so that it is no measurement of going
-    without. A task that crashes is not kept.
+    What passed by the load balancer of a stack that has one is left out of events that keep tasks for it, where a stack
+    without one is there.
     """
     is_alone = any(LOAD_BALANCER not in each.runs for each in measured)
     swept = {name for each in measured for name in each.parameters}
@@ -184,7 +183,7 @@ def rows(measured: Sequence[Measured]) -> list[Row]:
     for each in measured:
         setting, has_both = tuple(_settings(each, swept).items()), LOAD_BALANCER in each.runs
         for arm, findings in each.findings.items():
-            is_kept = is_alone and arm == DIRECT and has_both and not findings.experiment.unwarned
+            is_kept = is_alone and arm == DIRECT and has_both and findings.experiment.keeps_tasks
             if not each.flaw and not is_kept:
                 key = each.name, each.hop, setting, each.drain, each.ending, has_both, arm
                 grouped.setdefault(key, []).append(each)

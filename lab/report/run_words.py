@@ -36,8 +36,9 @@ BESIDE = (
 """What must be known to read both ways side by side."""
 
 NOT_BESIDE = (
-    "Of planned events on the stack with a load balancer only what passed through it is here. What passed by it is no "
-    "measurement of going without: its tasks are kept for the target group's deregistration delay too."
+    "Of events in which ECS may stop tasks that serve, on the stack with a load balancer, only what passed through it "
+    "is here. What passed by it is no measurement of going without: its tasks are kept for the target group's "
+    "deregistration delay too."
 )
 """What must be known to read it beside a stack that has none."""
 

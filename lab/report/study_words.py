@@ -55,7 +55,7 @@ NOT_COMPARED = (
     "What passed by the load balancer is no measurement of going without: its tasks are kept for the target group's "
     "deregistration delay too. Compare with a study of a stack without one: lab compare A B"
 )
-"""Of planned events on a stack with a load balancer, why its two ways are not compared."""
+"""Of events that keep tasks for a load balancer, why its two ways are not compared."""
 
 
 def way_of(arm: str, *, beside: bool) -> str:

@@ -260,20 +260,26 @@ def test_ways_are_named_as_their_runs_name_them(tmp_path: Path) -> None:
     assert {each.ways for each in compare(alone, alone)} == {("alb", "alb")}
 
 
-def test_planned_events_past_a_load_balancer_are_no_measurement_of_going_without(tmp_path: Path, lab: Command) -> None:
+@pytest.mark.parametrize("name", ["stop-task", "discovery-down"])
+def test_stops_past_a_load_balancer_are_no_measurement_of_going_without(
+    tmp_path: Path, lab: Command, name: str
+) -> None:
     """Its tasks are kept for the target group's deregistration delay; one that crashes is not."""
     crashes = both_ways(tmp_path / "a", [1, 2], [0, 0], 16)
-    stops = both_ways(tmp_path / "b", [0, 0], [0, 0], 17, name="stop-task")
+    stops = both_ways(tmp_path / "b", [0, 0], [0, 0], 17, name=name)
     (tmp_path / "c").mkdir()
     both = str(write_study(tmp_path / "c", [crashes.folder, stops.folder], {}).folder)
 
     said = lab("compare", both)
     assert said.out.splitlines()[1].count("no load balancer, on a stack with one: s of traffic") == 1
-    assert "Left out: stop-task. What passed by the load balancer is no measurement of going without" in said.out
+    assert f"Left out: {name}. What passed by the load balancer is no measurement of going without" in said.out
     values = lab("compare", both, "--json").json
     assert [(each["experiment"], each["beside"]) for each in values["experiments"]] == [("crash", True)]
-    assert list(values["left_out"]) == ["stop-task"]
-    assert "has planned events only. What passed by" in lab("compare", str(stops.folder)).err
+    assert list(values["left_out"]) == [name]
+    assert (
+        "has only events in which ECS may stop tasks that serve. What passed by"
+        in lab("compare", str(stops.folder)).err
+    )
 
 
 def test_a_stack_without_a_load_balancer_is_compared_with_what_passed_through_that_of_another(

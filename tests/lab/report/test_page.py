@@ -378,7 +378,7 @@ def test_services_of_their_own_settings_are_in_one_study(tmp_path: Path) -> None
         )
         if (name, way) != ("stop-task", "no load balancer, on a stack with one")
     ]
-    assert "Of planned events on the stack with a load balancer only what passed through it is here." in page.text
+    assert "Of events in which ECS may stop tasks that serve, on the stack with a load balancer, only " in page.text
     assert "Crash: no SIGTERM comes before requests fail, so serving on changes nothing: columns that" in page.text
     assert "Requests that failed" not in page.text  # no grid of settings that some runs do not have
 
