@@ -139,14 +139,6 @@ def calibrate(runs: Sequence[Measured], rng: np.random.Generator) -> Calibration
     if runs and all(run.flaw for run in runs):
         raise BadInput(f"{runs[0].folder} says nothing ({runs[0].flaw}): run it again.")
     runs = [run for run in runs if not run.flaw]
-    assumed = [run.record.experiment.assumed or {} for run in runs]
-    for name in sorted(set().union(*assumed)):
-        values = dict.fromkeys("unknown" if name not in each else str(each[name]) for each in assumed)
-        if len(values) > 1:
-            raise BadInput(
-                f"The runs were made with different settings of what is to be found ({name}: {', '.join(values)}): "
-                "calibrate those of one setting at a time."
-            )
     leaving = fit_leaving(runs)
     found = [(run.folder.name, _stretches(run)) for run in runs]
     stretches = [stretch for _, own in found for stretch in own]
@@ -155,6 +147,14 @@ def calibrate(runs: Sequence[Measured], rng: np.random.Generator) -> Calibration
             "There is nothing to calibrate with: run baseline and stop-task (or scale-in) with hundreds of requests on "
             "a service of two tasks or more."
         )
+    assumed = [run.record.experiment.assumed or {} for run in runs]
+    for name in sorted(set().union(*assumed)):
+        values = dict.fromkeys("unknown" if name not in each else str(each[name]) for each in assumed)
+        if len(values) > 1:
+            raise BadInput(
+                f"The runs were made with different settings of what is to be found ({name}: {', '.join(values)}): "
+                "calibrate those of one setting at a time."
+            )
     candidates = _balancing(stretches, rng)
     return Calibration(
         leaving,

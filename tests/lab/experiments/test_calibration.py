@@ -217,6 +217,18 @@ def test_runs_of_different_known_settings_are_refused(tmp_path: Path) -> None:
     assert calibrate(different[1:], rng).leaving.windows
 
 
+def test_that_runs_are_of_no_use_is_said_before_their_settings_are(tmp_path: Path) -> None:
+    rng, crashes = np.random.default_rng(9), []
+    for lifetime in (0.0, 5.0):
+        folder = write_run(tmp_path / f"{lifetime:g}", rng, name="crash", rate=4, seconds=18)
+        what = json.loads((folder / "run.json").read_text())["experiment"]
+        update_meta(folder, {"experiment": {**what, "assumed": {"discovery_ttl": lifetime}}})
+        crashes.append(read_measured(folder))
+
+    with pytest.raises(BadInput, match="There is nothing to calibrate with: run baseline and stop-task"):
+        calibrate(crashes, rng)
+
+
 def test_a_load_that_ended_early_calibrates_nothing(tmp_path: Path) -> None:
     rng = np.random.default_rng(10)
     cut = read_measured(cut_short(write_run(tmp_path / "cut", rng, lingers=3.0), after_event=True))
