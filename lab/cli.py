@@ -12,7 +12,8 @@ import re
 import shlex
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -89,6 +90,23 @@ def _lab(
     """Is it even, what did clients see, what does it cost?"""
 
 
+@contextmanager
+def _while_it_is_read() -> Iterator[None]:
+    """Where nobody reads the output any more, end without a word, with what SIGPIPE gives other programs: 141."""
+    try:
+        try:
+            yield
+        finally:
+            print(end="", flush=True)  # of what is left Python itself would complain
+    except (BrokenPipeError, SystemExit) as end:
+        # click and rich end with 1 because of it.
+        if isinstance(end, SystemExit) and not isinstance(end.__context__, BrokenPipeError):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+
+
+@_while_it_is_read()
 def main() -> None:
     """Run `lab`; an error of the lab, or of the files of a load, becomes one sentence on stderr and its exit code."""
     # Short runs that make hundreds of thousands of objects: a tenth of their time goes to looking for cycles otherwise.

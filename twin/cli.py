@@ -11,6 +11,7 @@ import shlex
 import shutil
 import signal
 import sys
+from collections.abc import Iterator
 from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
@@ -550,6 +551,23 @@ def env(
         print(f"export {name}={shlex.quote(value)}")
 
 
+@contextlib.contextmanager
+def _while_it_is_read() -> Iterator[None]:
+    """Where nobody reads the output any more, end without a word, with what SIGPIPE gives other programs: 141."""
+    try:
+        try:
+            yield
+        finally:
+            print(end="", flush=True)  # of what is left Python itself would complain
+    except (BrokenPipeError, SystemExit) as end:
+        # click ends with 1 because of it.
+        if isinstance(end, SystemExit) and not isinstance(end.__context__, BrokenPipeError):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+
+
+@_while_it_is_read()
 def main() -> None:
     """Run `twin`; a TwinError becomes one sentence on stderr and its exit code."""
     try:

@@ -288,7 +288,7 @@ class _Run:
         if self._closed:
             return
         self._closed = True
-        interrupted = isinstance(error, KeyboardInterrupt)
+        interrupted = isinstance(error, KeyboardInterrupt | SystemExit)  # the second: nobody reads the output
         cut = [load for load in self.loads if interrupted and load.runs]
         stop(self.loads)
         told = self._told()
