@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from moto.backends import get_backend
-from moto.elbv2.exceptions import InvalidTargetError, TargetGroupNotFoundError
+from moto.elbv2.exceptions import DuplicateLoadBalancerName, InvalidTargetError, TargetGroupNotFoundError
 
 from twin.aws.moto.stores import LOCK, locked
 from twin.machine.addresses import Address
@@ -81,8 +81,14 @@ class Elbv2:
                     status.health_check_port = str(status.port) if port == "traffic-port" else port
             return list(described)
 
-        def create(*arguments: Any, **named: Any) -> Any:
-            made = type(self._backend).create_load_balancer(self._backend, *arguments, **named)
+        def create(**settings: Any) -> Any:
+            made = type(self._backend).create_load_balancer(self._backend, **settings)
+            for other in self._backend.load_balancers.values():
+                if other.name == made.name and other is not made:
+                    self._forget(made)
+                    if _settings(other) != _settings(made):
+                        raise DuplicateLoadBalancerName
+                    return other
             if made.type == "network":
                 self._rename(made, made.arn.replace(":loadbalancer/app/", ":loadbalancer/net/"))
             made.dns_name = balancers.name_of(made.arn)
@@ -93,7 +99,17 @@ class Elbv2:
 
     def _rename(self, balancer: Any, arn: str) -> None:
         """Give a new load balancer another ARN."""
-        self._backend.load_balancers[arn] = self._backend.load_balancers.pop(balancer.arn)
+        self._backend.load_balancers[arn] = balancer
         self._backend.tagging_service.copy_tags(balancer.arn, arn)
-        self._backend.tagging_service.delete_all_tags_for_resource(balancer.arn)
+        self._forget(balancer)
         balancer.arn = arn
+
+    def _forget(self, balancer: Any) -> None:
+        del self._backend.load_balancers[balancer.arn]
+        self._backend.tagging_service.delete_all_tags_for_resource(balancer.arn)
+
+
+def _settings(balancer: Any) -> tuple[object, ...]:
+    """What a second load balancer of that name must have too, for CreateLoadBalancer to answer with the first."""
+    subnets = sorted(subnet.id for subnet in balancer.subnets)
+    return balancer.type, balancer.scheme, balancer.ip_address_type, subnets, sorted(balancer.security_groups)
