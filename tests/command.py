@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -40,3 +43,14 @@ def in_process(name: str, main: Callable[[], None]) -> Command:
         return Ran(int(end.value.code or 0), *(stream.buffer.getvalue().decode() for stream in (out, err)))
 
     return command
+
+
+def ends_unread(program: str, *arguments: str, cwd: Path) -> tuple[int, bytes]:
+    """Exit code and stderr of a Python *program* whose output goes into a pipe that nobody reads any more."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    try:
+        ended = subprocess.run([sys.executable, "-c", program, *arguments], cwd=cwd, stdout=writes, stderr=-1)
+    finally:
+        os.close(writes)
+    return ended.returncode, ended.stderr

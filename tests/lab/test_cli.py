@@ -13,7 +13,7 @@ import pytest
 from lab.experiments.catalogue import EXPERIMENTS
 from lab.experiments.study import read_measured, read_study
 from load.errors import ResultsUnwritable
-from tests.command import Command
+from tests.command import Command, ends_unread
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -32,6 +32,13 @@ def study(tmp_path: Path) -> Path:
 def test_a_report_is_written_and_named(lab: Command, run: Path) -> None:
     assert lab("report", str(run)).out == f"{run / 'report.html'}\n"
     assert (run / "report.html").read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    "words", [("--help",), ("distribution", "golden/run"), ("table", "golden/run", "--json"), ("costs", "--csv")]
+)
+def test_where_nobody_reads_the_output_a_command_ends_as_others_do(words: tuple[str, ...]) -> None:
+    assert ends_unread("from lab.cli import main; main()", *words, cwd=GOLDEN.parent) == (141, b"")
 
 
 @pytest.mark.parametrize("command", ["distribution", "table", "report"])

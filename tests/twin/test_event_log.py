@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import Command
+from tests.command import Command, ends_unread
 from tests.twin.running import PROJECT, RunningTwin, twin_command, wait_until
 from twin.event_log import in_words
 from twin.machine.state import StateFolder
@@ -48,6 +48,16 @@ def test_the_events_of_a_twin_that_has_gone_are_printed(twin_cli: Command, tmp_p
 
     ran = twin_cli("events", "--state", str(tmp_path))
     assert (ran.code, ran.out.split("  ", 1)[1]) == (0, f"task {'a' * 12}  RUNNING\n")
+
+
+@pytest.mark.parametrize("follow", [(), ("--follow",)])
+def test_where_nobody_reads_the_events_the_command_ends_as_others_do(tmp_path: Path, follow: tuple[str, ...]) -> None:
+    state = StateFolder(tmp_path)
+    with state.hold():
+        state.log("task", task="a" * 32, step="RUNNING")
+
+        words = ("events", *follow, "--state", str(tmp_path))
+        assert ends_unread("from twin.cli import main; main()", *words, cwd=PROJECT) == (141, b"")
 
 
 @pytest.mark.parametrize(
