@@ -127,7 +127,7 @@ def _table(table: Table) -> str:
     head = line("th", [_text(table.head[number]) for number in shown])
     rows = []
     for index, row in enumerate(table.rows):
-        cells = [_SPREAD.sub(r"<small>\g<0></small>", _text(row[number])) for number in shown]
+        cells = [_SPREAD.sub(_range_below, _text(row[number])) for number in shown]
         # On a narrow screen a cell is a line of parts, of which what it says is one.
         cells = [f"<span>{cell}</span>" if "<small>" in cell else cell for cell in cells]
         if table.links and table.links[index]:
@@ -140,6 +140,11 @@ def _table(table: Table) -> str:
     more = "<details class=more><summary>All columns</summary></details>\n" if folds else ""
     inside = f"{caption}\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>"
     return f'<div class="wide">{more}<table>{inside}\n</table></div>'
+
+
+def _range_below(spread: re.Match[str]) -> str:
+    """A range in parentheses, which a column that has no room for it may break."""
+    return "<small>" + spread[0].replace("\xa0", " ") + "</small>"
 
 
 def _class(table: Table, number: int, place: int) -> str:

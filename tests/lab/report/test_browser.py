@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -157,15 +159,23 @@ def test_on_a_narrow_screen_every_value_has_a_name_and_words_begin_at_the_left(b
     page.close()
 
 
-def test_repeats_fit_on_a_broad_screen(browser: Browser, tmp_path: Path) -> None:
-    rng = np.random.default_rng(2)
-    runs = [write_run(tmp_path / name, rng, lingers=2.5 + shift, at=10.4 + shift) for shift, name in enumerate("abc")]
+def test_repeats_of_a_sweep_fit_on_a_broad_screen(browser: Browser, tmp_path: Path) -> None:
+    """With a column for all that is measured, and a range in nearly each cell."""
+    rng, runs = np.random.default_rng(2), []
+    for name in ("stop-task", "rollout"):
+        for drain, repeat in itertools.product((0.0, 20.0), (1, 2, 3)):
+            folder, swept = tmp_path / f"{name}-{drain:g}-{repeat}", {"drain_seconds": drain}
+            options: dict[str, Any] = {"name": name, "at": 10.4 + repeat / 3, "seconds": 30 + repeat, "rate": 400}
+            runs.append(write_run(folder, rng, lingers=repeat, repeat=repeat, parameters=swept, **options))
+            write_run(folder / "alb", rng, arm="alb", lingers=0.3 * repeat, **options)
     (tmp_path / "all").mkdir()
     page, _ = opened(browser, written(write_study(tmp_path / "all", runs, {})), width=1280)
 
-    table = page.locator(".wide").first
-    assert table.locator("td small").count() >= 5
-    assert table.evaluate("e => e.scrollWidth - e.clientWidth") == 0
+    table = page.locator(".wide").nth(1)
+    assert table.locator("th").count() == 14
+    assert table.locator("td small").count() >= 40
+    assert page.locator(".wide").evaluate_all("all => all.filter(e => e.scrollWidth > e.clientWidth).length") == 0
+    assert page.evaluate("document.documentElement.scrollWidth") == 1280
     page.close()
 
 
