@@ -280,7 +280,7 @@ def lost(events: Lost, widths: Sequence[float] = (WIDTH,)) -> list[str]:
         axes.spines.left.set_visible(False)
         # Beyond the longest bar there is room for its numbers, and nothing to measure.
         axes.spines.bottom.set_bounds(0, most)
-        ticks = MaxNLocator(8 if width > 5 else 4, steps=(1, 2, 5, 10)).tick_values(0, most)
+        ticks = MaxNLocator(8 if width > 5 else 5, steps=(1, 2, 5, 10)).tick_values(0, most)
         axes.set_xticks([tick for tick in ticks if 0 <= tick <= most])
         axes.set_xlabel("seconds of traffic that failed", loc="left")
         fit(figure, y + 0.75, width, (left, 0.5))
