@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import hashlib
 import ipaddress
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -127,18 +130,36 @@ class Running(BaseModel):
     credentials_file: Path
 
 
-_BEGINS_WITHIN, _SERVES_WITHIN, _POLL = 2.0, 600.0, 0.1  # seconds; the second as of the twin's own commands
+_BEGINS_WITHIN, _SERVES_WITHIN, _POLL = 1.0, 600.0, 0.1  # seconds; the first two as of the twin's own commands
 
 
 def is_state(folder: Path, outputs: Path) -> bool:
-    """Whether *folder* is the state of a twin; one that was started a moment ago says so a little later.
+    """Whether *folder* is the state of a twin; of one that was started beside, once it has begun.
 
     Nobody waits where there are *outputs* already.
     """
     deadline = time.monotonic() + _BEGINS_WITHIN
-    while not (there := (folder / "twin.json").exists()) and not outputs.exists() and time.monotonic() < deadline:
+    while not (there := (folder / "twin.json").exists()) and not outputs.exists():
+        if time.monotonic() > deadline and not _is_about_to_begin(folder):
+            break
         time.sleep(_POLL)
     return there
+
+
+def _is_about_to_begin(state: Path) -> bool:
+    """Whether a `twin up` that has not begun yet has announced itself: by a lock, as twin.machine.state has it."""
+    base = os.environ.get("XDG_RUNTIME_DIR", "")
+    folder = Path(base if os.path.isabs(base) and os.path.isdir(base) else tempfile.gettempdir())
+    name = f"{hashlib.sha256(os.fsencode(state.resolve())).hexdigest()[:16]}.begins"
+    try:
+        path = folder / f"twin-{os.getuid()}" / name
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)) as announcement:
+            fcntl.flock(announcement, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # there is none
+        pass
+    return False
 
 
 def started(state: Path, say: Callable[[str], object]) -> Running:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from lab.errors import BadInput, Missing
+from lab.runner import target
 from lab.runner.target import TwinCredentials, read_target, silence, twin_credentials
+from twin.machine.state import StateFolder
 
 OUTPUTS = {
     "gateway_url": "https://abc.execute-api.eu-west-2.amazonaws.com/",
@@ -93,6 +95,26 @@ def test_a_gateway_on_this_machine_is_the_twins_that_runs_here(
 def test_no_outputs_yet(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="twin up"):
         read_target(tmp_path / "outputs.json")
+
+
+def test_a_twin_that_has_announced_itself_is_waited_for_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, asked = tmp_path / "twin", list[float]()
+
+    def begins(seconds: float) -> None:
+        asked.append(seconds)
+        state.mkdir()
+        (state / "twin.json").write_text("{}")
+
+    monkeypatch.setattr(target, "_BEGINS_WITHIN", -1.0)
+    monkeypatch.setattr("time.sleep", begins)
+    assert not target.is_state(state, state / "outputs.json")
+    assert not asked
+
+    with StateFolder(state).beginning():
+        assert target.is_state(state, state / "outputs.json")
+    assert len(asked) == 1
 
 
 KEYS = {"access_key": "k", "secret_key": "s", "token": "t"}
