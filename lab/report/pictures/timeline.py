@@ -32,6 +32,8 @@ _LEAST = 0.0001  # share of failed requests that has the lightest colour
 _NO_HOST = "#e3e3e3"
 _ON_AREAS = "#14181d"  # text
 _LETTER = 0.085  # inches, at most, of a name's letter
+_LEFT = 0.65  # inches of the axis' names, at least
+_NARROW = 3.9  # inches of a picture on a narrow screen
 _LINE = 0.17  # inches that a name needs in height
 _ROLES = {"": "stays", "gone": "gone", "new": "new"}
 _FEWEST = 3  # whole seconds
@@ -87,7 +89,7 @@ def timeline(run: Run, findings: Findings, roles: Mapping[str, str], widths: Seq
     axes.set_ylabel("requests per second")
     highest = max(int(counts.sum(0).max(initial=0)), _latencies(below[0], run, seconds, x) if run.latency else 0)
     # Names of 10,000 and more are wider, and an axis of latencies has such names beyond its highest value.
-    left = 0.65 if highest < _WIDE / 2 else 0.8
+    left = _LEFT if highest < _WIDE / 2 else 0.8
     (below or [axes])[-1].set_xlabel("seconds of the clock, from that of the first answer on")
     names: list[Annotation] = []
 
@@ -159,7 +161,10 @@ def _stretches(there: NDArray[np.bool_]) -> list[list[int]]:
 def _event(axes: Axes, findings: Findings, start: int, x: NDArray[np.int64], *, named: bool) -> None:
     if (fault := findings.fault) is None:
         return
-    ends = [(fault.at, findings.experiment.event.removeprefix("the "), "right")]
+    name = findings.experiment.event.removeprefix("the ")
+    # Its name ends at its line, or begins there, where a narrow picture would cut it off.
+    room = _LEFT + (_NARROW - _LEFT - 0.3) * (fault.at - start - x[0]) / (x[-1] - x[0])
+    ends = [(fault.at, name, "right" if _LETTER * len(name) < room else "left")]
     if fault.until is not None and fault.until - start < x[-1]:
         ends.append((fault.until, "its end", "left"))
     for at, text, side in ends:

@@ -13,7 +13,7 @@ from lab.experiments.findings import find
 from lab.report.pictures import FAILURE, areas, new_figure
 from lab.report.pictures.timeline import _names, _stack, heat_map, lost, timeline
 from load.results import read_run
-from tests.lab.experiments.runs import write_run
+from tests.lab.experiments.runs import HOSTS, write_run
 
 
 def colours(shares: list[float]) -> list[str]:
@@ -75,6 +75,17 @@ def test_the_timeline_names_hosts_in_their_areas_and_leaves_out_seconds_that_are
         assert [svg] == timeline(run, find(run), roles, [width])  # as if it were the only one
         words = [e.text for e in ElementTree.fromstring(svg).iter() if e.tag.endswith("text")]
         assert {*roles, "stop", "stays", "gone", "new", "failed (below the axis)", "p50", "p99"} <= set(words)
+
+
+def test_the_name_of_an_event_is_not_cut_off(tmp_path: Path) -> None:
+    """One that is long ends at its line where there is room on a narrow screen, and begins at it elsewhere."""
+    for at, side in ((2.4, "left"), (25.4, "right")):
+        run = read_run(write_run(tmp_path / side, np.random.default_rng(1), name="rollout", at=at))
+        (svg,) = timeline(run, find(run), dict.fromkeys(HOSTS, ""), [3.9])
+        (text,) = [e for e in ElementTree.fromstring(svg).iter() if e.text == "start of the rollout"]
+        ends_at_line = "text-anchor: end" in text.attrib["style"]
+        assert ends_at_line is (side == "right")
+        assert float(text.attrib["x"]) - 0.085 * 72 * len(text.text or "") * ends_at_line > 0
 
 
 def test_a_host_without_room_for_its_name_in_its_area_is_named_in_the_legend(tmp_path: Path) -> None:
