@@ -101,7 +101,7 @@ def timeline(run: Run, findings: Findings, roles: Mapping[str, str], widths: Seq
         for role, patch in of_roles.items():
             patch.set_label(f"{_ROLES[role]}{beside.get(role, '')}")
         columns = (3 if width > 5 else 1) if any(beside.values()) else 5 if width > 5 else 2
-        lines = max(1 if width > 5 else 3, ceil(len(patches) / columns))
+        lines = ceil(len(patches) / columns)
         below_axes = 0.5 + 0.2 * lines
         fit(figure, (4.0 if run.latency else 2.7) + below_axes, width, (left, below_axes))
         axes.xaxis.set_major_locator(MaxNLocator(10 if width > 5 else 6, integer=True))

@@ -152,6 +152,7 @@ def test_names_of_slow_seconds_leave_room_for_what_they_are(tmp_path: Path) -> N
         (narrow,) = timeline(each, find(each), roles, [3.9])
         (foot,) = re.findall(r'x="([-\d.]+)" y="[-\d.]+" transform="rotate[^>]*>ms<', narrow)
         assert float(foot) > 9  # points, which is the height of its letters
+        assert 'height="338.4pt"' in narrow  # of 4.7 inches, of which a legend of one line is 0.2
 
 
 def _bars(svg: str) -> list[float]:
