@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Self
 
 import boto3
@@ -90,6 +91,11 @@ class ServiceState:
     task_definition: str
     deployments: tuple[DeploymentRecord, ...]
     events: tuple[EventRecord, ...]
+
+    @property
+    def primary(self) -> DeploymentRecord:
+        """The newest deployment."""
+        return next(each for each in self.deployments if each.status == "PRIMARY")
 
     @property
     def is_stable(self) -> bool:
@@ -181,20 +187,43 @@ class EcsService:
             raise BadInput(f"{self._name} has a desired count of 0: scale it to one task or more.")
 
     def wait_until_stable(
-        self, timeout: float, waiting: Callable[[ServiceState], None] = lambda _: None, *, completed: bool = False
+        self, timeout: float, waiting: Callable[[str], None] = lambda _: None, *, completed: bool = False
     ) -> ServiceState:
-        """The service once it is stable, or *completed*; *waiting* is called between the questions, with what it is.
+        """The service once it is stable, or *completed*; *waiting* is called between the questions, with what it lacks.
 
-        Raises Missing: it is not after *timeout* seconds.
+        Raises Missing: it is not after *timeout* seconds, or its deployment has failed, after which nothing comes.
         """
         deadline = time.monotonic() + timeout
         while not ((state := self.state()).is_stable and (state.is_completed or not completed)):
-            if time.monotonic() > deadline:
-                why = "`twin ps` has what is known of why" if self.target.is_twin else "see its events"
-                raise Missing(f"{self._name} is not stable after {timeout:g} s ({state.unfinished}): {why}.")
-            waiting(state)
+            lacks = "; ".join(filter(None, (state.unfinished, self._why(state))))
+            failed = state.primary.rollout_state == "FAILED"
+            if failed or time.monotonic() > deadline:
+                how = "does not become stable" if failed else f"is not stable after {timeout:g} s"
+                more = "`twin ps` has what is known of why" if self.target.is_twin else "see its events"
+                raise Missing(f"{self._name} {how} ({lacks}): {more}.")
+            waiting(lacks)
             time.sleep(_POLL[self.target.is_twin])
         return state
+
+    def _why(self, state: ServiceState) -> str:
+        """What ECS tells of why *state* is not stable: of its newest deployment, or the last task of it that ended."""
+        primary = state.primary
+        if primary.rollout_state == "FAILED":
+            return primary.rollout_reason.rstrip(".")
+        told = [event.message for event in state.events if event.at >= primary.created_at]
+        if told and " unable to " in told[0]:
+            return told[0].rstrip(".")
+        ended = [
+            (task.stopping_at or 0.0, reason, task.exit_codes)
+            for task in self.tasks()
+            if (reason := task.stopped_reason) and task.created_at >= primary.created_at
+            if task.stop_code != "UserInitiated" and not reason.startswith("Scaling activity")
+        ]
+        if not ended:
+            return ""
+        _, reason, exit_codes = max(ended, key=itemgetter(0))
+        codes = "".join(f", {name} with exit code {code}" for name, code in exit_codes.items())
+        return f"the last task that ended: {reason.rstrip('.')}{codes}"
 
     def wait_until_healthy(self, timeout: float, waiting: Callable[[str], None], *, patient: bool) -> None:
         """Until ECS says of each task that runs that it is HEALTHY, where its container has a health check.

@@ -205,16 +205,16 @@ def until_healthy(service: EcsService, console: Console, *, patient: bool = Fals
 def until_stable(service: EcsService, console: Console, *, completed: bool = False, way_out: str = "") -> ServiceState:
     """*service* once it is stable, or *completed*; that it is waited for for long is said on *console*.
 
-    Raises Missing: it is not within three minutes on a twin, half an hour on AWS.
+    Raises Missing: it is not within three minutes on a twin, half an hour on AWS, or its deployment has failed.
     """
     began = time.monotonic()
     with Progress(console, 0) as progress:
         within = _STABLE_WITHIN[service.target.is_twin]
 
-        def waiting(now: ServiceState) -> None:
+        def waiting(now: str) -> None:
             if (waited := time.monotonic() - began) > _SILENT:
                 so_far = f"{waited:.0f} s of {within:g} at most"
-                progress.say(f"waiting until the service is stable{way_out}, {so_far}: {now.unfinished}")
+                progress.say(f"waiting until the service is stable{way_out}, {so_far}: {now}")
 
         return service.wait_until_stable(within, waiting, completed=completed)
 

@@ -75,7 +75,7 @@ def service(running: int = 3, desired: int = 3, old: int = 0, status: str = "ACT
         "status": status, "runningCount": running + old, "desiredCount": desired, "taskDefinition": "t", "events": [],
         "deployments": deployments,
     }  # fmt: skip
-    return 200, {"services": [found]}
+    return 200, {"services": [found], "taskArns": [], "tasks": []}
 
 
 def without(name: str, *, of_deployment: bool = False) -> Answer:
@@ -155,6 +155,69 @@ def test_a_service_that_does_not_get_stable_in_time(serve: Serve) -> None:
     target = serve(service(running=2))
     with pytest.raises(Missing, match=r"is not stable after 0 s \(2 of 3 tasks run"):
         EcsService(target).wait_until_stable(0)
+
+
+def ended(code: str, reason: str, **more: Any) -> dict[str, Any]:
+    """What DescribeTasks answers of a task that has stopped."""
+    return {
+        "taskArn": "a/t", "taskDefinitionArn": "t", "lastStatus": "STOPPED", "desiredStatus": "STOPPED",
+        "createdAt": 2.0, "stopCode": code, "stoppedReason": reason, **more,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("tasks", "why"),
+    [
+        ([], ""),
+        (
+            [
+                ended(
+                    "EssentialContainerExited",
+                    "Essential container in task exited",
+                    stoppingAt=3.0,
+                    containers=[{"name": "app", "exitCode": 3}],
+                ),
+                ended("TaskFailedToStart", "It did not start.", stoppingAt=2.5),
+                ended("UserInitiated", "Stopped by the experiment stop-task", stoppingAt=4.0),
+                ended("ServiceSchedulerInitiated", "Scaling activity initiated by (deployment d)", stoppingAt=5.0),
+            ],
+            "; the last task that ended: Essential container in task exited, app with exit code 3",
+        ),
+        ([ended("ServiceSchedulerInitiated", "It is of the deployment before.", createdAt=0.5)], ""),
+    ],
+)
+def test_why_a_service_is_not_stable_yet_is_what_ecs_says(serve: Serve, tasks: list[Any], why: str) -> None:
+    _, answer = service(running=2)
+    told: list[str] = []
+
+    def waiting(now: str) -> None:
+        told.append(now)
+        raise KeyboardInterrupt
+
+    target = serve((200, {**answer, "taskArns": ["a/t"] if tasks else [], "tasks": tasks}))
+    with pytest.raises(KeyboardInterrupt):
+        EcsService(target).wait_until_stable(60, waiting)
+    assert set(told) == {f"2 of 3 tasks run, deployment PRIMARY IN_PROGRESS{why}"}
+
+
+def test_an_event_tells_that_a_task_has_no_place(serve: Serve) -> None:
+    _, answer = service(running=2)
+    unplaced = "(service s) was unable to place a task. Reason: no address."
+    answer["services"][0]["events"] = [{"createdAt": 2.0, "message": unplaced}]
+    with pytest.raises(
+        Missing, match=r"IN_PROGRESS; \(service s\) was unable to place a task\. Reason: no address\): "
+    ):
+        EcsService(serve((200, answer))).wait_until_stable(0)
+
+
+def test_a_deployment_that_has_failed_is_not_waited_for(serve: Serve) -> None:
+    _, answer = service(running=0)
+    reason = "ECS deployment circuit breaker: tasks failed to start."
+    answer["services"][0]["deployments"][0] |= {"rolloutState": "FAILED", "rolloutStateReason": reason}
+    with pytest.raises(
+        Missing, match=rf"does not become stable \(0 of 3 tasks run, .* FAILED; {reason[:-1]}\): `twin ps`"
+    ):
+        EcsService(serve((200, answer))).wait_until_stable(60, lambda now: pytest.fail(now))
 
 
 def test_on_a_twin_a_service_that_is_not_stable_is_waited_for(
