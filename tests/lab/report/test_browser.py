@@ -178,6 +178,9 @@ def test_repeats_of_a_sweep_fit_on_a_broad_screen(browser: Browser, tmp_path: Pa
     assert table.locator("td small").count() >= 40
     assert page.locator(".wide").evaluate_all("all => all.filter(e => e.scrollWidth > e.clientWidth).length") == 0
     assert page.evaluate("document.documentElement.scrollWidth") == 1280
+    page.locator("details").last.evaluate("e => e.open = true")
+    width = "e => e.clientWidth"
+    assert page.locator(".wide").last.evaluate(width) <= page.locator("h1").evaluate(width) < table.evaluate(width)
     page.close()
 
 
