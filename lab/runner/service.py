@@ -211,7 +211,7 @@ class EcsService:
         if primary.rollout_state == "FAILED":
             return primary.rollout_reason.rstrip(".")
         told = [event.message for event in state.events if event.at >= primary.created_at]
-        if told and " unable to " in told[0]:
+        if told and " unable to place " in told[0]:  # of others the task says more
             return told[0].rstrip(".")
         ended = [
             (task.stopping_at or 0.0, reason, task.exit_codes)
