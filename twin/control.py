@@ -87,7 +87,8 @@ class Control:
                 gaps = gaps_of(*self._parts)
                 surroundings = self._launcher.surroundings
                 ended = failing(self._context.ecs, surroundings.folder).values()
-                active = [each.name for each in self._context.ecs.services.values() if each.status == "ACTIVE"]
+                services = [each for each in self._context.ecs.services.values() if each.status == "ACTIVE"]
+                newest = {deployment.id for each in services for deployment in each.newest}
                 return {
                     "requests": await self._gateway.requests(),
                     "fronts": [{"name": name, "url": url} for name, url in self._gateway.urls + self._balancers.urls],
@@ -99,7 +100,7 @@ class Control:
                         *self._gateway.complaints,
                         *self._balancers.complaints,
                         *self._launcher.complaints,
-                        *surroundings.complaints(active),
+                        *surroundings.complaints(newest),
                     ],
                     "programs_error": surroundings.programs.trouble,
                 }

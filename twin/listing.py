@@ -42,8 +42,8 @@ def listing(running: dict[str, Any]) -> dict[str, Any]:
     with _answering(running):
         gateway, addresses = ask(running, "gateway"), _registered(aws)
         services, tasks = list(_services(aws)), list(_described(aws))
-        primary = _primary(services)
-        rows = [(task, _row(task, addresses, gateway["requests"], primary)) for task in tasks]
+        sides = _sides(services)
+        rows = [(task, _row(task, addresses, gateway["requests"], sides)) for task in tasks]
     return {
         **{name: running[name] for name in ("pid", "gateway_url", "aws_endpoint_url", "region")},
         "tasks": [
@@ -175,11 +175,11 @@ def _table(
     for name in shown:
         # Where it is tight the reason alone is cut: without ids and states the rest says nothing.
         table.add_column(name or counted, no_wrap=name != _COLUMNS[-1], justify="left" if name else "right")
-    primary = _primary(services)
+    sides = _sides(services)
     for task in tasks:
         if task["lastStatus"] == "STOPPED" and not stopped:
             continue
-        row = dict(zip(_COLUMNS, _row(task, addresses, requests, primary), strict=True))
+        row = dict(zip(_COLUMNS, _row(task, addresses, requests, sides), strict=True))
         row["task"] = row["task"] if width >= _WIDE else row["task"][:12]
         table.add_row(*(Text(printable(row[name]), no_wrap=True, overflow="ellipsis") for name in shown))
     return table
@@ -257,25 +257,33 @@ def _services(aws: Aws) -> Iterator[dict[str, Any]]:
             yield from described["services"]
 
 
-def _primary(services: Iterable[dict[str, Any]]) -> dict[str, str | None]:
-    """The deployment that is rolling out in each service (`service:NAME`, as the group of its tasks); else None."""
-    found: dict[str, str | None] = {}
+def _sides(services: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """What each deployment, by its id, is where its service has more than one; else nothing.
+
+    `superseded`: another one came before it was completed.
+    """
+    sides = {}
     for service in services:
-        ids = {each["status"]: each["id"] for each in service["deployments"]}
-        found[f"service:{service['serviceName']}"] = ids.get("PRIMARY") if len(ids) > 1 else None
-    return found
+        for each in service["deployments"] if len(service["deployments"]) > 1 else ():
+            if each["rolloutState"] == "FAILED":
+                side = "failed"
+            elif each["status"] == "PRIMARY":
+                side = "new"
+            else:
+                side = "old" if each["rolloutState"] == "COMPLETED" else "superseded"
+            sides[each["id"]] = side
+    return sides
 
 
-def _revision(task: dict[str, Any], primary: Mapping[str, str | None]) -> str:
+def _revision(task: dict[str, Any], sides: Mapping[str, str]) -> str:
     """Such as `serviceconnect:2`; during a deployment with the side on which the task is."""
     revision = str(task["taskDefinitionArn"].rsplit("/", 1)[-1])
-    if (rolling := primary.get(task.get("group", ""))) is None or task["lastStatus"] == "STOPPED":
-        return revision
-    return f"{revision} {'new' if task.get('startedBy') == rolling else 'old'}"
+    side = sides.get(task.get("startedBy", "")) if task["lastStatus"] != "STOPPED" else None
+    return f"{revision} {side}" if side else revision
 
 
 def _row(
-    task: dict[str, Any], addresses: dict[str, str], requests: Mapping[str, int], primary: Mapping[str, str | None]
+    task: dict[str, Any], addresses: dict[str, str], requests: Mapping[str, int], sides: Mapping[str, str]
 ) -> list[str]:
     identifier = task["taskArn"].rsplit("/", 1)[-1]
     details = {detail["name"]: detail["value"] for detail in task["attachments"][0]["details"]}
@@ -285,7 +293,7 @@ def _row(
         identifier,
         details["privateDnsName"].partition(".")[0],
         task["availabilityZone"],
-        _revision(task, primary),
+        _revision(task, sides),
         task["lastStatus"],
         task["healthStatus"],
         address,

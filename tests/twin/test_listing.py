@@ -7,26 +7,36 @@ from typing import Any
 
 import pytest
 
-from twin.listing import _console, _item, _lacking, _notes, _revision, _table
+from twin.listing import _console, _item, _lacking, _notes, _revision, _sides, _table
 
 
 @pytest.mark.parametrize(
-    ("started_by", "status", "rolling", "shown"),
+    ("started_by", "status", "states", "shown"),
     [
-        ("ecs-svc/1", "RUNNING", None, "shop:2"),
-        ("ecs-svc/1", "RUNNING", "ecs-svc/2", "shop:2 old"),
-        ("ecs-svc/2", "RUNNING", "ecs-svc/2", "shop:2 new"),
-        ("ecs-svc/1", "STOPPED", "ecs-svc/2", "shop:2"),
+        ("ecs-svc/1", "RUNNING", ["COMPLETED"], "shop:2"),
+        ("ecs-svc/1", "RUNNING", ["COMPLETED", "IN_PROGRESS"], "shop:2 old"),
+        ("ecs-svc/2", "RUNNING", ["COMPLETED", "IN_PROGRESS"], "shop:2 new"),
+        ("ecs-svc/1", "STOPPED", ["COMPLETED", "IN_PROGRESS"], "shop:2"),
+        ("ecs-svc/2", "RUNNING", ["COMPLETED", "FAILED"], "shop:2 failed"),
+        ("ecs-svc/2", "RUNNING", ["COMPLETED", "FAILED", "IN_PROGRESS"], "shop:2 failed"),
+        ("ecs-svc/2", "RUNNING", ["COMPLETED", "IN_PROGRESS", "IN_PROGRESS"], "shop:2 superseded"),
     ],
 )
-def test_a_deployment_has_two_sides(started_by: str, status: str, rolling: str | None, shown: str) -> None:
+def test_tasks_that_serve_and_those_of_a_failed_deployment_are_told_apart(
+    started_by: str, status: str, states: list[str], shown: str
+) -> None:
+    """states: the rollout's of each deployment, the first first."""
     task = {
         "taskDefinitionArn": "arn:aws:ecs:eu-west-2:123456789012:task-definition/shop:2",
         "group": "service:shop",
         "startedBy": started_by,
         "lastStatus": status,
     }
-    assert _revision(task, {"service:shop": rolling}) == shown
+    deployments = [
+        {"id": f"ecs-svc/{number}", "status": "PRIMARY" if number == len(states) else "ACTIVE", "rolloutState": state}
+        for number, state in enumerate(states, 1)
+    ]
+    assert _revision(task, _sides([{"deployments": deployments}])) == shown
 
 
 def test_brackets_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:

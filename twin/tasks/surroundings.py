@@ -6,7 +6,8 @@ import asyncio
 import logging
 import os
 import shlex
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from twin.aws.client import Aws
@@ -24,7 +25,7 @@ from twin.tasks.traffic import Traffic
 
 __all__ = ["Balancers", "Surroundings"]
 
-_AGAIN_AND_AGAIN = 2  # tasks of a service that become UNHEALTHY, and none HEALTHY, before the terminal says so
+_AGAIN_AND_AGAIN = 2  # tasks of a deployment that become UNHEALTHY, and none HEALTHY, before the terminal says so
 
 _POLL = 2.0  # seconds between two looks whether the programs' file can be used
 
@@ -86,8 +87,8 @@ class Surroundings:
         # More tasks starting at once would only slow each other down, until the registration wait is over for all.
         self.starting = asyncio.Semaphore(2 * (os.cpu_count() or 1))
         self.unnamed: set[str] = set()  # families of which nothing names the program
-        # Last outputs of the checks of tasks that became UNHEALTHY since one was HEALTHY, by service.
-        self._unhealthy: dict[str, list[str]] = {}
+        # Last outputs of the checks of tasks that became UNHEALTHY since one was HEALTHY, by their deployment's id.
+        self._unhealthy: dict[str, tuple[str, int, str]] = {}
         self._deaf: list[Task] = []  # of which was said that they accept no connection
 
     def _change(self, event: ParametersChanged) -> None:
@@ -98,22 +99,21 @@ class Surroundings:
 
         The output is without the task's address, so that those of two tasks can be the same.
         """
-        service = _whose(task)
-        outputs = self._unhealthy.setdefault(service, [])
         if output is None:
-            if len(outputs) >= _AGAIN_AND_AGAIN:
-                news(f"A task of {service} passes its health check again", each_time=False)
-            self._unhealthy.pop(service)
+            _, count, _ = self._unhealthy.pop(task.deployment.id, ("", 0, ""))
+            if count >= _AGAIN_AND_AGAIN:
+                news(f"A task of {_whose(task)} passes its health check again", each_time=False)
         else:
-            outputs.append(output)
-            if len(outputs) >= _AGAIN_AND_AGAIN:
-                _logger.warning("%s", _unhealthy(service, output))
+            _, count, _ = self._unhealthy.get(task.deployment.id, ("", 0, ""))
+            self._unhealthy[task.deployment.id] = of, count, output = _deployed(task), count + 1, output
+            if count >= _AGAIN_AND_AGAIN:
+                _logger.warning("%s", _unhealthy(of, output))
 
-    def complaints(self, services: Iterable[str]) -> list[str]:
-        """What is amiss with running tasks of *services*, by name, a sentence each."""
-        groups = {f"service {name}" for name in services}
-        unhealthy = [_unhealthy(name, outputs[-1]) for name, outputs in self._unhealthy.items() if name in groups]
-        return unhealthy + [_deaf(name) for name in sorted({*map(_whose, self._still_deaf())} & groups)]
+    def complaints(self, deployments: Collection[str]) -> list[str]:
+        """What is amiss with running tasks of *deployments*, by id, a sentence each."""
+        unhealthy = [_unhealthy(of, said) for id, (of, _, said) in self._unhealthy.items() if id in deployments]
+        deaf = {_deployed(task) for task in self._still_deaf() if task.deployment.id in deployments}
+        return unhealthy + [_deaf(of) for of in sorted(deaf)]
 
     @property
     def work(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
@@ -147,12 +147,12 @@ class Surroundings:
     def deaf(self, task: Task, seconds: float) -> None:
         """The application of *task* accepts no connection so many *seconds* after its start."""
         self._deaf = [*self._still_deaf(), task]
-        _logger.warning("%s", _deaf(_whose(task), f", {seconds:g} s after their start"))
+        _logger.warning("%s", _deaf(_deployed(task), f", {seconds:g} s after their start"))
 
     def hears(self, task: Task) -> None:
         """The application of *task*, of which that was said, accepts connections now."""
         self._deaf = [other for other in self._still_deaf() if other is not task]
-        if not any(_whose(other) == _whose(task) for other in self._deaf):
+        if not any(other.deployment is task.deployment for other in self._deaf):
             # Where the warning is not said again within a minute, this is not either.
             news(f"All tasks of {_whose(task)} accept connections now", each_time=False)
 
@@ -165,13 +165,22 @@ def _whose(task: Task) -> str:
     return task.group.replace(":", " ")
 
 
-def _unhealthy(whose: str, output: str) -> str:
+def _deployed(task: Task) -> str:
+    """`service shop (shop:2, deployed at 14:03:22)`: `--reload` deploys a revision again and again."""
+    if not task.service_name:
+        return _whose(task)
+    definition = task.deployment.task_definition
+    at = time.strftime("%H:%M:%S", time.localtime(task.deployment.created_at))
+    return f"{_whose(task)} ({definition.family}:{definition.revision}, deployed at {at})"
+
+
+def _unhealthy(of: str, output: str) -> str:
     said = f"its last output is {output!r}" if output else "it writes nothing"
-    return f"Tasks of {whose} become UNHEALTHY again and again by their health check: {said}; {way_out(output)}"
+    return f"Tasks of {of} become UNHEALTHY again and again by their health check: {said}; {way_out(output)}"
 
 
-def _deaf(whose: str, since: str = "") -> str:
+def _deaf(of: str, since: str = "") -> str:
     return (
-        f"Tasks of {whose} run and accept no connection yet{since}: the program starts slowly "
+        f"Tasks of {of} run and accept no connection yet{since}: the program starts slowly "
         f"(--register-when-healthy is for that), or it does not {LISTEN}"
     )

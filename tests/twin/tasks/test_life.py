@@ -9,6 +9,7 @@ import itertools
 import os
 import signal
 import sys
+import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -132,6 +133,9 @@ HOLD = {
     "essential": False,
     "dependsOn": [{"containerName": "app", "condition": "HEALTHY"}],
 }
+
+
+DEPLOYED = f"service shop (shop:1, deployed at {time.strftime('%H:%M:%S', time.localtime(0.0))})"
 
 
 def make_task(definition: dict[str, Any], connection: dict[str, Any] | None, *others: dict[str, Any]) -> Task:
@@ -437,11 +441,12 @@ def test_an_application_that_does_not_listen_is_registered_when_the_wait_is_over
             async with asyncio.timeout(20):
                 while not caplog.records:
                     await asyncio.sleep(0.01)
-            (complaint,) = bench.launcher.surroundings.complaints(["shop"])
-            assert complaint.startswith("Tasks of service shop run and accept no connection yet: the program starts")
+            (complaint,) = bench.launcher.surroundings.complaints([bench.task.deployment.id])
+            assert complaint.startswith(f"Tasks of {DEPLOYED} run and accept no connection yet: the program starts")
+            assert bench.launcher.surroundings.complaints(["ecs-svc/2"]) == []
             (tmp_path / "listen").touch()
             await bench.until("listens")
-            assert bench.launcher.surroundings.complaints(["shop"]) == []
+            assert bench.launcher.surroundings.complaints([bench.task.deployment.id]) == []
             return status, bench.steps
 
     status, steps = asyncio.run(scenario())
@@ -753,12 +758,12 @@ def test_tasks_that_are_unhealthy_again_and_again_are_reported_with_what_their_c
             async with asyncio.timeout(20):
                 while bench.steps.count("health UNHEALTHY") < 2:
                     await asyncio.sleep(0.01)
-                told.extend(bench.launcher.surroundings.complaints(["shop"]))
-                assert bench.launcher.surroundings.complaints(["another"]) == []
+                told.extend(bench.launcher.surroundings.complaints([bench.task.deployment.id]))
+                assert bench.launcher.surroundings.complaints(["ecs-svc/2"]) == []  # as --reload makes it
                 (tmp_path / "fit").touch()
                 while bench.steps.count("health HEALTHY") < 2:
                     await asyncio.sleep(0.01)
-                assert bench.launcher.surroundings.complaints(["shop"]) == []
+                assert bench.launcher.surroundings.complaints([bench.task.deployment.id]) == []
 
     asyncio.run(scenario())
 
@@ -769,7 +774,7 @@ def test_tasks_that_are_unhealthy_again_and_again_are_reported_with_what_their_c
         complaint
         == record.getMessage()
         == (
-            "Tasks of service shop become UNHEALTHY again and again by their health check: "
+            f"Tasks of {DEPLOYED} become UNHEALTHY again and again by their health check: "
             "its last output is 'no table at {host}:{port}'; docs/own-service.md says what a health check must be"
         )
     )

@@ -5,6 +5,7 @@ Times are seconds since the Unix epoch, by the controller's clock.
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -226,6 +227,12 @@ class Service:
     @property
     def primary(self) -> Deployment:
         return self.deployments[0]
+
+    @property
+    def newest(self) -> list[Deployment]:
+        """The last that a client set off of those with tasks, after a rollback, if there is one."""
+        rollbacks = list(itertools.takewhile(lambda each: each.returns_to is not None, self.deployments))
+        return self.deployments[: len(rollbacks) + 1]
 
     @property
     def health_check_grace(self) -> float:

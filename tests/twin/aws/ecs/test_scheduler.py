@@ -244,11 +244,16 @@ def test_the_circuit_breaker_rolls_back(world: World) -> None:
     arn = brief["serviceDeploymentArn"]
 
     fewest = 3
+    newest = [world.service.newest]
     for _ in range(120):
         world.advance(1)
         fewest = min(fewest, len(world.running))
+        if newest[-1] != world.service.newest:
+            newest.append(world.service.newest)
 
     assert (fewest, revisions(world)) == (3, [1, 1, 1])
+    assert newest[:2] == [[failed], [world.service.primary, failed]]
+    assert newest[-1] == [world.service.primary]
     back = world.service.primary
     assert (failed.rollout_state, failed.rollout_state_reason, failed.failed_tasks) == (
         RolloutState.FAILED,
