@@ -87,7 +87,10 @@ def _twin(
 def up(
     then: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[-- COMMAND...]", help="Run this once the twin serves, and go down when it ends."),
+        typer.Argument(
+            metavar="[-- COMMAND...]",
+            help="Run this once the twin serves, and go down when it ends: `-- lab run stop-task --no-wait`.",
+        ),
     ] = None,
     synth: Annotated[
         Path | None,
