@@ -150,7 +150,8 @@ def run(
         False,
         "--outlast",
         help="On a twin: let what happens have so much more than --duration as stopped tasks take to end "
-        "(drain_seconds), or the gateway's list to expire.",
+        "(drain_seconds; of one that ignores SIGTERM the page has the --duration that lasts until its SIGKILL), or the "
+        "gateway's list to expire.",
     ),
     rate: float = typer.Option(
         100,
