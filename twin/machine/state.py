@@ -114,7 +114,7 @@ class StateFolder:
                     with contextlib.suppress(FileExistsError), open(self.path / _IGNORES, "x") as ignored:
                         ignored.write(_IGNORED)
                     self._events, self._lost = self._open_events(), 0
-                    _remove_credentials_of_the_dead(runtime_folder())
+                    _remove_what_the_dead_left(runtime_folder())
                     self._kept = {**asdict(credentials or Credentials.new()), "state": str(self.path)}
                     self._keep_credentials()
                     self.describe(pid=os.getpid())
@@ -442,8 +442,12 @@ def _lock_within(patience: float, lock: int) -> bool:
             time.sleep(0.01)  # somebody looks whether it is held, or another supervisor has it
 
 
-def _remove_credentials_of_the_dead(folder: Path) -> None:
-    """Remove the credentials of twins that were killed, and could not: nobody holds their state folders."""
+def _remove_what_the_dead_left(folder: Path) -> None:
+    """Remove credentials and announcements of twins that were killed, and could not: nobody holds their locks."""
+    for file in folder.glob("*.begins"):
+        with _looking_at(file) as held, contextlib.suppress(OSError):
+            if not held:
+                file.unlink()
     for file in folder.glob("*.json"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             state = Path(json.loads(file.read_text())["state"])

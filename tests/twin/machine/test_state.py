@@ -90,7 +90,7 @@ def test_waiting_for_the_end_has_a_limit(tmp_path: Path) -> None:
     assert StateFolder(tmp_path).wait_until_free(0.0)
 
 
-def test_credentials_of_twins_that_were_killed_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_twins_that_were_killed_have_left_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     left = runtime_folder()
     with StateFolder(tmp_path / "alive").hold():
@@ -102,8 +102,12 @@ def test_credentials_of_twins_that_were_killed_are_removed(tmp_path: Path, monke
         (tmp_path / "killed" / "lock").touch()
         (left / "odd.json").write_text("[")
         (left / "other.json").write_text('{"state": 5}')
+        (left / "killed.begins").touch()
 
-        with StateFolder(tmp_path / "new").hold():
+        with StateFolder(tmp_path / "begins").beginning(), StateFolder(tmp_path / "new").hold():
+            (announcement,) = left.glob("*.begins")
+            assert announcement.name != "killed.begins"
+            announcement.unlink()
             files = {path.name for path in left.iterdir()}
             assert {alive.name, "odd.json", "other.json"} < files
             assert len(files) == 4
