@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import signal
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +23,7 @@ __all__ = ["announce", "require_steady", "until_steady", "until_up", "why_not_up
 
 _POLL, _STEADY_POLL = 0.02, 0.5  # seconds
 _PATIENCE = 60.0  # seconds without another task that runs
+_KILLED = (128 + signal.SIGKILL, 128 + signal.SIGTERM)  # exit codes
 _LONGEST_HOLD = 300.0  # seconds more for tasks that are held until they are HEALTHY: the longest start period
 
 
@@ -225,9 +227,19 @@ def _unplaced(service: Service) -> str:
 def _of_task(task: Task, logs: Path) -> str:
     folder = logs / task.id
     if last := last_output(task, logs):
-        return f"Tasks do not stay up ({why_ended(task)}): {saying(last, logs_command(task, logs))}"
+        return f"Tasks do not stay up ({why_ended(task)}): {saying(last, logs_command(task, logs))}{_killed(task)}"
     where = f", and write nothing: see the logs in {folder}" if folder.exists() else ""
-    return f"Tasks do not stay up ({why_ended(task)}){where}."
+    return f"Tasks do not stay up ({why_ended(task)}){where}.{_killed(task)}"
+
+
+def _killed(task: Task) -> str:
+    """The way out where a signal ended it, which its program does not send itself; else empty."""
+    if task.exited is None or task.exited.exit_code not in _KILLED:
+        return ""
+    return (
+        " Something else sends that signal, as the system does where memory is short: find it, and start the twin "
+        "anew. To try a crash use `twin fault crash TASK`."
+    )
 
 
 def _lacking(ecs: Ecs, service: Service) -> str:

@@ -87,7 +87,11 @@ def test_of_tasks_that_were_killed_the_exit_code_tells_by_what(tmp_path: Path) -
 
     said = why(world, tmp_path)
 
-    assert said == "Tasks do not stay up (Essential container in task exited with code 137, as of SIGKILL)."
+    assert said == (
+        "Tasks do not stay up (Essential container in task exited with code 137, as of SIGKILL). Something else sends "
+        "that signal, as the system does where memory is short: find it, and start the twin anew. To try a crash use "
+        "`twin fault crash TASK`."
+    )
 
 
 def test_a_circuit_breaker_at_one_ends_the_start_with_its_first_task(tmp_path: Path) -> None:
