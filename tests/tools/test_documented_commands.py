@@ -62,6 +62,7 @@ RUN_BY = {
     "twin events": "tests/twin/test_event_log.py",
     "twin logs TASK --container otel": "tests/examples/test_traces.py",
     "terraform": "tests/examples/test_terraform.py",
+    "twin stop TASK": "tests/examples/test_examples.py",
     "twin down": "tests/twin/test_documented_commands.py",
     "locust": "tests/load/traffic/test_locust.py",
 }

@@ -17,7 +17,7 @@ from twin.credentials import environment
 PAGES = ("README.md", "docs/own-service.md", "docs/twin.md", "docs/services.md", "docs/reference/ecs.md")
 _PROGRAMS = ("aws", "curl", "twin")
 # These start a twin of their own, stay, or name what only their reader has.
-_NOT_ALONE = re.compile(r"twin (up|init)\b|--follow|/orders/7")
+_NOT_ALONE = re.compile(r"twin (up|init)\b|--follow|/orders/7|TASK\b")
 _LAST = "twin down"
 
 
