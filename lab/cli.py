@@ -242,7 +242,7 @@ def run(
     from lab.report.pages import run_in_short, run_page, study_page
     from lab.report.run_words import OUTPUTS
     from lab.runner.service import EcsService
-    from lab.runner.session import Request, Session, new_folder, raise_on_sigterm, until_healthy, until_stable
+    from lab.runner.session import Request, Session, new_folder, raise_when_terminated, until_healthy, until_stable
 
     ecs = EcsService(where)
     if where.is_twin:
@@ -282,7 +282,7 @@ def run(
             console.print()
 
     session = Session(request, where, console, done)
-    raise_on_sigterm()
+    raise_when_terminated()
     interrupted = 0
     try:
         session.run()
@@ -346,14 +346,14 @@ def drain_task(
     from lab.runner.drain import WAIT, drain, named
     from lab.runner.served import find_target
     from lab.runner.service import EcsService
-    from lab.runner.session import raise_on_sigterm
+    from lab.runner.session import raise_when_terminated
 
     console = terminal.new_console(stderr=as_json)
     where = find_target(target, service, lambda line: console.print(line, highlight=False, soft_wrap=True))
     seconds = WAIT[where.is_twin] if wait is None else wait
     ecs = EcsService(where)
     found = named(ecs.tasks(), task)
-    raise_on_sigterm()
+    raise_when_terminated()
     try:
         registrations = drain(ecs, found, seconds, lambda step: console.print(step, highlight=False))
     except KeyboardInterrupt as error:

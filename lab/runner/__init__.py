@@ -1,7 +1,7 @@
 """Makes results folders: load on a service, what happens to it meanwhile, and what ECS and Cloud Map told."""
 
 # General layout
-#   session.py   all that `lab run` was asked for, one experiment after the other; Ctrl-C and SIGTERM
+#   session.py   all that `lab run` was asked for, one experiment after the other; Ctrl-C, SIGTERM, SIGHUP
 #   load.py      Locust as a process of its own
 #   actions.py   what each experiment, and each cell of a sweep, does to the service, and how it is put back
 #   target.py    the outputs file; of a twin, credentials and control path

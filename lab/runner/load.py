@@ -114,11 +114,11 @@ class Load:
             *(["--region", target.region] if target.region else []),
             *(["--authorization", target.authorization] if target.authorization else []), *counted,
         ]  # fmt: skip
-        # In our own process group: whoever kills that ends Locust too. SIGINT, of which nobody can tell whether a
-        # terminal sent it to both, is for us alone, and Locust gets one SIGTERM.
+        # In our own process group: whoever kills that ends Locust too. SIGINT and SIGHUP, of which nobody can tell
+        # whether a terminal sent them to both, are for us alone, and Locust gets one SIGTERM.
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", sys.executable, "-m", "locust", *arguments],
+                ["sh", "-c", "trap '' INT HUP; exec \"$@\"", "sh", sys.executable, "-m", "locust", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

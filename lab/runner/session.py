@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
+import os
 import random
 import shutil
 import signal
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -378,27 +380,50 @@ def new_folder(root: Path, name: str) -> Path:
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM."""
+    """SIGTERM or SIGHUP, and the exit code for it."""
 
-    exit_code = 128 + signal.SIGTERM
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.exit_code = 128 + number
 
 
-def raise_on_sigterm() -> None:
-    """Let SIGTERM raise Terminated in the main thread, as SIGINT raises KeyboardInterrupt."""
+def raise_when_terminated() -> None:
+    """Let SIGTERM and SIGHUP raise Terminated in the main thread, as SIGINT raises KeyboardInterrupt."""
 
     def terminate(number: int, frame: FrameType | None) -> None:
-        raise Terminated
+        _without_terminal(number)
+        raise Terminated(number)
 
-    signal.signal(signal.SIGTERM, terminate)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as SIGHUP is under nohup
+            signal.signal(number, terminate)
+
+
+def _without_terminal(number: int) -> None:
+    """After a SIGHUP what is printed to the terminal, which is gone, goes nowhere: to print would fail."""
+    if number != signal.SIGHUP:
+        return
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the kernel and the shell may both send one
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for output in (1, 2):
+        if stat.S_ISCHR(os.fstat(output).st_mode):
+            os.dup2(nowhere, output)
+    os.close(nowhere)
 
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold back SIGINT and SIGTERM until the end of the block; the first that came is raised there."""
+    """Hold back SIGINT, SIGTERM and SIGHUP until the end of the block; the first that came is raised there."""
     held: list[int] = []
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        _without_terminal(number)
+        held.append(number)
+
     handlers = {
-        number: signal.signal(number, lambda number, frame: held.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
+        number: signal.signal(number, hold)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN
     }
     try:
         yield

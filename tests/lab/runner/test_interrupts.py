@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM in the middle of a deed."""
+"""Ctrl-C, SIGTERM and SIGHUP in the middle of a deed."""
 
 from __future__ import annotations
 
@@ -20,22 +20,25 @@ from lab.report.terminal import Progress
 from lab.runner import session
 from lab.runner.actions import Bench
 from lab.runner.load import Plan
-from lab.runner.session import Terminated, raise_on_sigterm, uninterrupted
+from lab.runner.session import Terminated, raise_when_terminated, uninterrupted
 from lab.runner.target import Target
 from tests.command import Command
 
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    """SIGTERM is raised as in `lab run`; what was before comes back."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    raise_on_sigterm()
+    """SIGTERM and SIGHUP are raised as in `lab run`; what was before comes back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    raise_when_terminated()
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)])
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated), (signal.SIGHUP, Terminated)],
+)
 def test_an_interrupt_waits_for_the_end_of_the_block(number: int, error: type[BaseException]) -> None:
     before = signal.getsignal(number)
     done = []
@@ -49,7 +52,8 @@ def test_an_interrupt_waits_for_the_end_of_the_block(number: int, error: type[Ba
         deed()
     assert type(raised.value) is error
     assert done == ["the rest"]
-    assert signal.getsignal(number) is before
+    # The terminal is gone, and the second SIGHUP, the shell's after the kernel's, ends nothing that puts things back.
+    assert signal.getsignal(number) is (signal.SIG_IGN if number == signal.SIGHUP else before)
 
 
 def test_what_fails_in_the_block_is_told_where_nobody_interrupted() -> None:
@@ -159,7 +163,7 @@ def test_a_load_that_an_interrupt_cuts_right_before_its_end_is_not_complete(tmp_
     nothing: Any = None
 
     with pytest.raises(Terminated), session._Run(EXPERIMENTS["baseline"], bench, watch, nothing, {}, [load]):
-        raise Terminated
+        raise Terminated(signal.SIGTERM)
     meta = json.loads((tmp_path / "run.json").read_text())
     assert (meta["complete"], meta["interrupted"]) == (not runs, runs)
 
@@ -199,7 +203,7 @@ def test_only_a_load_that_was_cut_is_said_to_be(
             self.measured = measured
 
         def run(self) -> None:
-            raise Terminated
+            raise Terminated(signal.SIGTERM)
 
     running = SimpleNamespace(availability_zone="a", is_running=True)
     service: Any = SimpleNamespace(require_stable=lambda: None, tasks=lambda: [running])

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import io
 import json
 import math
 import os
+import pty
 import re
 import signal
 import subprocess
 import sys
+import termios
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +164,8 @@ def test_sigint_is_for_lab_alone_and_leaves_the_load_to_it(twin: RunningTwin, tm
     assert sum(row.requests for row in read_run(tmp_path).hosts) >= load.seen.requests
 
 
-def test_ctrl_c_in_a_rollout_puts_the_service_back(twin: RunningTwin, tmp_path: Path) -> None:
+@pytest.mark.parametrize("by", ["ctrl-c", "a-terminal-that-closes"])
+def test_an_end_in_a_rollout_puts_the_service_back(twin: RunningTwin, tmp_path: Path, by: str) -> None:
     ecs, outputs = twin.client("ecs"), twin.outputs()
 
     def service() -> dict[str, Any]:
@@ -169,23 +174,35 @@ def test_ctrl_c_in_a_rollout_puts_the_service_back(twin: RunningTwin, tmp_path: 
 
     before = service()["taskDefinition"]
     arguments = ("run", "rollout", "--target", str(twin.state / "outputs.json"), "--results", str(tmp_path))
+    terminal, ours = pty.openpty()
     process = subprocess.Popen(
-        [*LAB, *arguments, "--users", "2", "--rate", "50", "--duration", "38"],
-        cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        [*LAB, *arguments, "--users", "2", "--rate", "50", "--duration", "38"], cwd=PROJECT, start_new_session=True,
+        stdin=ours, stdout=ours, stderr=ours, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )  # fmt: skip
+    os.close(ours)
     wait_until(lambda: service()["taskDefinition"] != before, "the new revision is deployed", 60)
-    os.killpg(process.pid, signal.SIGINT)
-    output = process.communicate(timeout=60)[0]
+    if by == "ctrl-c":
+        os.write(terminal, b"\x03")
+        output = "".join(_lines(terminal))
+        assert "going back to" in output
+        assert re.search(r"The load was interrupted after \d+ of 38 s, so this run does not show all of ", output)
+    os.close(terminal)
+    assert process.wait(60) == {"ctrl-c": 130, "a-terminal-that-closes": 129}[by]
 
-    assert process.returncode == 130, output
-    assert "going back to" in output
     assert service()["taskDefinition"] == before
     wait_until(lambda: len(service()["deployments"]) == 1 and service()["runningCount"] == 3, "it is as it was", 60)
     (folder,) = tmp_path.iterdir()
     run = read_run(folder)
     assert [fault["kind"] for fault in run.meta["faults"]] == ["rollout"]
-    assert re.search(r"^The load was interrupted after \d+ of 38 s, so this run does not show all of ", output, re.M)
+    assert "The load was interrupted after " in (folder / "report.html").read_text()
     assert sum(host.requests for host in run.hosts) == run.meta["requests"] > 0
+
+
+def _lines(terminal: int) -> Iterator[str]:
+    """What comes from a terminal until the last of its processes ends."""
+    with contextlib.suppress(OSError):  # EIO
+        while read := os.read(terminal, 4096):
+            yield read.decode()
 
 
 @pytest.mark.parametrize(
