@@ -16,7 +16,7 @@ from typing import Any
 from twin.machine.addresses import Address
 
 __all__ = [
-    "PREVIOUS_HOSTS",
+    "ON_ANOTHER_HOST",
     "TYPE",
     "bootstrap",
     "command",
@@ -36,11 +36,17 @@ __all__ = [
 Json = dict[str, Any]
 
 TYPE = "type.googleapis.com/envoy."
-PREVIOUS_HOSTS: Json = {
-    "name": "envoy.retry_host_predicates.previous_hosts",
-    "typed_config": {"@type": TYPE + "extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"},
+ON_ANOTHER_HOST: Json = {
+    "retry_host_predicate": [
+        {
+            "name": "envoy.retry_host_predicates.previous_hosts",
+            "typed_config": {"@type": TYPE + "extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"},
+        }
+    ],
+    # So often it picks anew, and then asks the host that failed. With 5, one retry in 64 did where there are two hosts.
+    "host_selection_retry_max_attempts": 100,
 }
-"""Sends a request that has failed to another host than before."""
+"""Of a retry policy: a request that has failed goes to another host than before."""
 
 
 _SELDOM = {"miss_timeout": "60s", "megamiss_timeout": "60s"}

@@ -125,8 +125,7 @@ def _host(call: Call, domains: list[str], parameters: Parameters) -> Json:
         "retry_policy": {
             "retry_on": _RETRY_ON,
             "num_retries": parameters.client_retries,
-            "retry_host_predicate": [envoy.PREVIOUS_HOSTS],
-            "host_selection_retry_max_attempts": 5,
+            **envoy.ON_ANOTHER_HOST,
         },
     }
     return {"name": call.name, "domains": domains, "routes": [{"match": {"prefix": "/"}, "route": route}]}

@@ -200,8 +200,7 @@ def _action(route: Route, clusters: list[str], connect_retries: int, rewrite: Js
         action["retry_policy"] = {
             "retry_on": "connect-failure",
             "num_retries": connect_retries,
-            "retry_host_predicate": [envoy.PREVIOUS_HOSTS],
-            "host_selection_retry_max_attempts": 5,
+            **envoy.ON_ANOTHER_HOST,
             "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.001s"},
         }
     if rewrite:

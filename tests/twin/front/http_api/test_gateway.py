@@ -688,3 +688,17 @@ def test_no_instance(api: ApiInHand) -> None:
     assert said(answer) == (503, b'{"message":"Service Unavailable"}')
     ecs.update_service(**names, desiredCount=1)
     api.until(is_status(200), "GET", "/hostname")
+
+
+def test_a_refused_connection_is_always_tried_on_another_task(api: ApiInHand) -> None:
+    twin, cloud_map = api.twin, api.twin.client("servicediscovery")
+    (service,) = cloud_map.list_services()["Services"]
+    deaf = {"AWS_INSTANCE_IPV4": "127.0.0.1", "AWS_INSTANCE_PORT": "9"}
+    wait_until(lambda: len(twin.tasks()) == 1, "one task runs, so that every second request is refused at first")
+    twin_set(twin, "connect-retries=1")
+    cloud_map.register_instance(ServiceId=service["Id"], InstanceId="deaf", Attributes=deaf)
+    wait_until(lambda: "127.0.0.1:9::" in admin_text(twin.state / "gateway", "/clusters"), "the other is used")
+
+    assert Counter(api.client.get("/hostname").status_code for _ in range(600)) == {200: 600}
+    cloud_map.deregister_instance(ServiceId=service["Id"], InstanceId="deaf")
+    twin_set(twin, "connect-retries=0")
