@@ -4,7 +4,7 @@ LabError
 ├── BadInput             2   the user gave something that cannot be used
 ├── Missing              3   the environment lacks something; the message says what to install or start
 │   └── NoAnswers        3   all of a load's requests failed before anything was done
-└── AnswerIsNo           1   the answer is "no" and --check was asked for
+└── AnswerIsNo           1   the answer is "no" and --check or --max-failed was asked for
 """
 
 from __future__ import annotations
@@ -31,6 +31,6 @@ class NoAnswers(Missing):
 
 
 class AnswerIsNo(LabError):
-    """The question asked with ``--check`` has the answer "no"."""
+    """The question asked with ``--check`` or ``--max-failed`` has the answer "no"."""
 
     exit_code = 1

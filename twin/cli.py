@@ -350,7 +350,7 @@ def logs(
         str,
         typer.Argument(
             metavar="TASK",
-            help="A task's id, the beginning of it or its host name; or `gateway`.",
+            help="A task's id, the beginning of it, its ARN or its host name; or `gateway`.",
             autocompletion=_tasks_and_gateway,
         ),
     ],
@@ -395,7 +395,7 @@ def stop(
     task: Annotated[
         str,
         typer.Argument(
-            metavar="TASK", help="A task's id, the beginning of it or its host name.", autocompletion=_tasks
+            metavar="TASK", help="A task's id, the beginning of it, its ARN or its host name.", autocompletion=_tasks
         ),
     ],
     reason: Annotated[str, typer.Option(help="For the task's record.")] = "twin stop",
@@ -413,7 +413,7 @@ def exec_(
     task: Annotated[
         str,
         typer.Argument(
-            metavar="TASK", help="A task's id, the beginning of it or its host name.", autocompletion=_tasks
+            metavar="TASK", help="A task's id, the beginning of it, its ARN or its host name.", autocompletion=_tasks
         ),
     ],
     command: Annotated[
@@ -452,7 +452,7 @@ def fault(
         str | None,
         typer.Argument(
             metavar="[TASK|ZONE]",
-            help="A task's id, the beginning of it or its host name; or a zone.",
+            help="A task's id, the beginning of it, its ARN or its host name; or a zone.",
             autocompletion=_tasks,
         ),
     ] = None,

@@ -117,9 +117,9 @@ def test_the_answer_in_a_paragraph(says: Says, default: Scenario, prices: PriceB
     assert f"it is {of_ten:.1f} and {of_ten_out:.1f} for each" in decide
     readme = re.sub(r"\s+", " ", (DOCUMENT.parents[1] / "README.md").read_text())
     assert (
-        f"Than a public ALB of the service's own only below {rate:.0f} requests a second, or {way_out:.0f} if its "
-        f"tasks have a way out already: at 100 it costs {float(at(SERVICE_CONNECT, 100)):.0f} USD a month, "
-        f"not {float(at(PUBLIC_ALB, 100)):.0f}."
+        f"Than a public ALB of the service's own: below {rate:.0f} requests a second, or {way_out:.0f} if its tasks "
+        f"have a way out already. At 100 a month costs {float(at(SERVICE_CONNECT, 100)):.0f} USD without it and "
+        f"{float(at(PUBLIC_ALB, 100)):.0f} with it."
     ) in readme
 
     def internal_saves(scenario: Scenario, rate: int) -> Decimal:
@@ -129,8 +129,8 @@ def test_the_answer_in_a_paragraph(says: Says, default: Scenario, prices: PriceB
     (three,), (with_way_out,) = ({f"{internal_saves(each, rate):.0f}" for rate in (1, 10)} for each in (default, out))
     inner, inner_out = (first(each, prices, INTERNAL_ALB) for each in (default, out))
     assert (
-        f"the internal ALB behind it costs {three} USD a month more at 1 to 10 requests a second, or {with_way_out} if "
-        f"tasks have a way out. Above {inner:.0f} or {inner_out:.0f} it is the cheaper one, or earlier"
+        f"going without the internal ALB behind it saves {three} USD a month at 1 to 10 requests a second, or "
+        f"{with_way_out} if tasks have a way out; above {inner:.0f} or {inner_out:.0f}, or earlier, the ALB is cheaper."
     ) in readme
     saved_in, saved_out = (money(internal_saves(each, 10)) for each in (default, out))
     assert (
