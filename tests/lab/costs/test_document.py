@@ -157,10 +157,10 @@ def test_the_answer_in_a_paragraph(says: Says, default: Scenario, prices: PriceB
         for each in (default.at_rate(D(rate)) for rate in (10, 25, 1000))
     ]
     assert (
-        "costs {:.0%} of it at 10 requests a second, {:.0%} at 25, and {:.0%} at 1,000".format(*parts).replace(
+        "costs {:.0%} of one without at 10 requests a second, {:.0%} at 25, and {:.0%} at 1,000".format(*parts).replace(
             "%", " %"
         )
-        + f" ({at(PUBLIC_ALB, 1000)} USD a month against {at(SERVICE_CONNECT, 1000)})."
+        + f" ({at(PUBLIC_ALB, 1000)} USD against {at(SERVICE_CONNECT, 1000)})."
     ) in decide
 
 
