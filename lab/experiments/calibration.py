@@ -34,7 +34,7 @@ from lab.distribution.goodness import ALPHA
 from lab.distribution.judgement import analyse
 from lab.distribution.policies import compare, measured
 from lab.errors import BadInput
-from lab.experiments.catalogue import DIRECT
+from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
 from lab.experiments.periods import of_period
 from lab.experiments.study import Measured
 from lab.imports import special
@@ -139,6 +139,12 @@ def calibrate(runs: Sequence[Measured], rng: np.random.Generator) -> Calibration
     if runs and all(run.flaw for run in runs):
         raise BadInput(f"{runs[0].folder} says nothing ({runs[0].flaw}): run it again.")
     runs = [run for run in runs if not run.flaw]
+    if runs and all(run.findings[DIRECT].arm == LOAD_BALANCER for run in runs):
+        raise BadInput(
+            f"{runs[0].folder} was measured through a load balancer, which does not tell how API Gateway finds tasks: "
+            "calibrate with runs of an API that finds them by Cloud Map."
+        )
+    runs = [run for run in runs if run.findings[DIRECT].arm == DIRECT]
     leaving = fit_leaving(runs)
     found = [(run.folder.name, _stretches(run)) for run in runs]
     stretches = [stretch for _, own in found for stretch in own]

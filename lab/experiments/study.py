@@ -39,7 +39,10 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True)
 class Measured:
-    """An experiment that was run, with the files and findings of each arm: `direct`, and others if there are."""
+    """An experiment that was run, with the files and findings of each arm: `direct`, and others if there are.
+
+    Where the gateway itself leads to a load balancer, the findings at `direct` say so, as their `arm`.
+    """
 
     folder: Path
     runs: Mapping[str, Run]
@@ -78,6 +81,12 @@ class Measured:
         """`drain_seconds` of the service, whether or not it follows them; None: not known."""
         task = self.record.experiment.task
         return task.drain_seconds if "drain_seconds" in task.model_fields_set else None
+
+    @property
+    def has_load_balancer(self) -> bool:
+        """Whether tasks are kept for a target group, however requests reached them."""
+        by_one = LOAD_BALANCER in self.runs or self.findings[DIRECT].arm == LOAD_BALANCER
+        return by_one or self.record.experiment.task.deregistration_delay > 0
 
     def setting(self, name: str) -> float | None:
         """What was swept to, or what the twin or the task had where something else was; None: not known."""
@@ -177,15 +186,15 @@ def rows(measured: Sequence[Measured]) -> list[Row]:
     What passed by the load balancer of a stack that has one is left out of events that keep tasks for it, where a stack
     without one is there.
     """
-    is_alone = any(LOAD_BALANCER not in each.runs for each in measured)
+    is_alone = any(not each.has_load_balancer for each in measured)
     swept = {name for each in measured for name in each.parameters}
     grouped: dict[tuple[object, ...], list[Measured]] = {}
     for each in measured:
-        setting, has_both = tuple(_settings(each, swept).items()), LOAD_BALANCER in each.runs
+        setting, has_one = tuple(_settings(each, swept).items()), each.has_load_balancer
         for arm, findings in each.findings.items():
-            is_kept = is_alone and arm == DIRECT and has_both and findings.experiment.keeps_tasks
+            is_kept = is_alone and findings.arm == DIRECT and has_one and findings.experiment.keeps_tasks
             if not each.flaw and not is_kept:
-                key = each.name, each.hop, setting, each.drain, each.ending, has_both, arm
+                key = each.name, each.hop, setting, each.drain, each.ending, has_one, findings.arm, arm
                 grouped.setdefault(key, []).append(each)
     found = [row_of(own, str(key[-1]), swept) for key, own in grouped.items()]
     order = list(EXPERIMENTS)
@@ -212,7 +221,7 @@ def row_of(repeats: Sequence[Measured], arm: str, swept: Collection[str] = ()) -
         findings,
         first.drain,
         first.ending,
-        beside=arm == DIRECT and LOAD_BALANCER in first.runs,
+        beside=arm == DIRECT and first.has_load_balancer,
         hop=first.hop,
         folder=first.folder,
     )
@@ -242,7 +251,7 @@ _AT_ONCE, _MUCH_LATER = 2.0, 5.0  # seconds after a stop, and after `drain_secon
 def _ending(measured: Measured) -> Ending | None:
     """What its own stop showed. Behind a load balancer nobody knows when the SIGTERM came."""
     drain, found = measured.drain, measured.findings[DIRECT]
-    if drain is None or found.ran_on is None or LOAD_BALANCER in measured.runs or not found.experiment.planned:
+    if drain is None or found.ran_on is None or measured.has_load_balancer or not found.experiment.planned:
         return None
     # Before its SIGTERM a twin may keep a task, as nothing does on AWS without a load balancer.
     assumed = measured.record.experiment.assumed or {}
@@ -258,7 +267,7 @@ def _of_one_service(measured: Sequence[Measured]) -> tuple[Measured, ...]:
     """With what planned stops showed told of the other runs at the same setting too, where the stops agree."""
 
     def key(each: Measured) -> tuple[object, ...]:
-        return each.hop, each.drain, LOAD_BALANCER in each.runs
+        return each.hop, each.drain, each.has_load_balancer
 
     seen: dict[tuple[object, ...], set[Ending]] = {}
     for each in measured:

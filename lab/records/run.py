@@ -157,10 +157,11 @@ class LostWorker(_Record):
 
 
 class TaskSettings(_Record):
-    """Of the service's task definition, in seconds."""
+    """Of the service's task definition, in seconds; `deregistration_delay`: of its target groups, 0 without any."""
 
     drain_seconds: Seconds = 0.0
     stop_timeout: Seconds = 30.0
+    deregistration_delay: Seconds = 0.0
 
 
 class ExperimentRecord(_Record):

@@ -122,8 +122,8 @@ def _run(measured: Measured, level: int, tested: Tested) -> Iterator[Part]:
     # What a study says once, for all of its runs.
     where = run_words.measured_on(measured) if level == _ALONE else ""
     yield Sentence(f"{where}{run_words.load_of(measured)}", "facts", detail=True)
-    if LOAD_BALANCER in measured.runs and level == _ALONE:
-        yield Sentence(run_words.BESIDE, "facts")
+    if level == _ALONE:
+        yield Sentence(run_words.known_beside(measured), "facts")
     for arm, run in measured.runs.items():
         if both:
             yield Heading(words.capital(words.THROUGH[arm]), level)
@@ -229,6 +229,7 @@ def _values(measured: Measured, tested: Tested) -> dict[str, Any]:
         "complete": not measured.flaw,
         "flaw": measured.flaw and measured.flaw.value,
         "answer": run_words.answer(measured.findings),
+        "way": measured.findings[DIRECT].arm,
         **(direct or {}),
         "load_balancer": beside,
         "client_proxy": proxy,

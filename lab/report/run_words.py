@@ -35,6 +35,12 @@ BESIDE = (
 )
 """What must be known to read both ways side by side."""
 
+KEPT = (
+    "The tasks are in a target group too, though the requests passed it by: ECS keeps each one that leaves for its "
+    "deregistration delay, so this is no measurement of going without a load balancer."
+)
+"""What must be known to read a way that passes by a load balancer without load."""
+
 NOT_BESIDE = (
     "Of events in which ECS may stop tasks that serve, on the stack with a load balancer, only what passed through it "
     "is here. What passed by it is no measurement of going without: its tasks are kept for the target group's "
@@ -49,6 +55,15 @@ def beside(runs: Sequence[Measured]) -> str:
     return BESIDE if all(with_one) else NOT_BESIDE if any(with_one) else ""
 
 
+def known_beside(measured: Measured) -> str:
+    """What must be known of a load balancer to read a run; "" where there is nothing."""
+    if LOAD_BALANCER in measured.runs:
+        return BESIDE
+    findings = measured.findings[DIRECT]
+    is_kept = measured.has_load_balancer and findings.arm == DIRECT and findings.experiment.keeps_tasks
+    return KEPT if is_kept else ""
+
+
 def answer(findings: Mapping[str, Findings]) -> str:
     """What clients saw, in one sentence, from the findings of each way."""
     direct = findings[DIRECT]
@@ -59,6 +74,7 @@ def answer(findings: Mapping[str, Findings]) -> str:
         until = "" if flawed.flaw in _OF_ANOTHER else " until then"
         return f"{capital(flaw_of(flawed))}, so this run {_no_finding(flawed)}: {_failed(direct).lower()}{until}."
     text = f"{_at_least(direct)} {direct.experiment.when}{_before(direct)}"
+    text += f", {THROUGH[LOAD_BALANCER]}" if direct.arm == LOAD_BALANCER else ""
     for arm, way in {LOAD_BALANCER: "through a load balancer", CLIENT_PROXY: THROUGH[CLIENT_PROXY]}.items():
         if beside := findings.get(arm):
             text += f"; {way} {uncapital(_at_least(beside))}{_before(beside)}"
@@ -186,7 +202,9 @@ def spared(measured: Measured) -> tuple[float, float] | None:
     """
     findings, assumed = measured.findings[DIRECT], measured.record.experiment.assumed or {}
     used_for, went_on = assumed.get("discovery_ttl"), findings.went_on
-    if findings.failures or went_on is None or not findings.experiment.planned or not isinstance(used_for, float | int):
+    if findings.arm != DIRECT or findings.failures or went_on is None or not findings.experiment.planned:
+        return None
+    if not isinstance(used_for, float | int):
         return None
     return (went_on, used_for) if went_on < used_for else None
 
@@ -276,7 +294,9 @@ def _kills(findings: Findings) -> str:
     if by is None:
         return ""
     task, though = findings.task, ""
-    if "drain_seconds" in task.model_fields_set and (findings.after or 0) > task.drain_seconds + SETTLE:
+    if "drain_seconds" not in task.model_fields_set:
+        though = f" For how long {it} to serve on is not known: no task definition with DRAIN_SECONDS says it."
+    elif (findings.after or 0) > task.drain_seconds + SETTLE:
         though = f" SIGTERM had not ended {it} by then, and drain_seconds is {task.drain_seconds:g}."
     # What happens does so half-way, after 60 s at most.
     until = by + _SEEN

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from lab.errors import BadInput, LabError, Missing
-from lab.experiments.catalogue import SLOW_START, Experiment
+from lab.experiments.catalogue import DIRECT, SLOW_START, Experiment
 from lab.records.run import Fault, TaskRecord
 from lab.runner.drain import WAIT, Draining
 from lab.runner.service import EcsService, short
@@ -22,11 +22,15 @@ from lab.runner.target import TwinControl, in_words
 
 @dataclass(frozen=True)
 class Bench:
-    """What an experiment acts on; `twin` is None on AWS. `note` tells the user what was done."""
+    """What an experiment acts on; `twin` is None on AWS. `note` tells the user what was done.
+
+    way: by which the gateway leads to the tasks, DIRECT or LOAD_BALANCER.
+    """
 
     service: EcsService
     twin: TwinControl | None
     note: Callable[[str], None]
+    way: str = DIRECT
 
 
 Action = Callable[[Bench, Experiment], AbstractContextManager[Fault]]
@@ -255,11 +259,11 @@ def cells(texts: Sequence[str], *, on_aws: bool) -> list[Setting]:
 
 
 def task_settings(service: EcsService) -> dict[str, float]:
-    """`drain_seconds` and `stop_timeout` of the service's task definition."""
+    """`stop_timeout` of the service's task definition, and `drain_seconds` where it has the variable."""
     container = service.container()
     variables = {entry["name"]: entry["value"] for entry in container.get("environment", [])}
     return {
-        "drain_seconds": float(variables.get("DRAIN_SECONDS") or 0),
+        **({"drain_seconds": float(variables["DRAIN_SECONDS"] or 0)} if "DRAIN_SECONDS" in variables else {}),
         "stop_timeout": float(container.get("stopTimeout", _DEFAULT_STOP_TIMEOUT)),
     }
 

@@ -18,7 +18,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from pydantic import ValidationError
 
-from lab.errors import BadInput, Missing
+from lab.errors import BadInput, LabError, Missing
+from lab.experiments.catalogue import DIRECT, LOAD_BALANCER
 from lab.records.run import DeploymentRecord, Discovered, EventRecord, TaskRecord
 from lab.runner.target import Target, silence, twin_credentials
 
@@ -280,6 +281,33 @@ class EcsService:
     def discovery_services(self) -> list[str]:
         """The ids of the Cloud Map services in which ECS registers tasks: Service Connect's, service discovery's."""
         return discovery_ids(self._described())
+
+    def way(self) -> str:
+        """The way by which the target's gateway_url leads to the tasks: DIRECT, or LOAD_BALANCER.
+
+        As the integrations of its HTTP API say. Where that is another's to ask, or the URL is no API's, tasks that are
+        in a target group are reached by it, unless the outputs name the Cloud Map service.
+        """
+        described = self._described()
+        if not described.get("loadBalancers"):
+            return DIRECT
+        arns = self._integrations()
+        if {arn.rsplit("/", 1)[-1] for arn in arns if ":servicediscovery:" in arn} & set(discovery_ids(described)):
+            return DIRECT
+        by_one = any(":elasticloadbalancing:" in arn for arn in arns)
+        return LOAD_BALANCER if by_one or not self.target.discovery_name else DIRECT
+
+    def _integrations(self) -> list[str]:
+        """What the integrations of the HTTP API at the target's gateway_url lead to, as far as it can be asked."""
+        client = self.aws.client("apigatewayv2")
+        with contextlib.suppress(LabError), self.aws.asking():
+            for page in client.get_paginator("get_apis").paginate():
+                for api in page["Items"]:
+                    if self.target.gateway_url.startswith(api["ApiEndpoint"]):
+                        pages = client.get_paginator("get_integrations").paginate(ApiId=api["ApiId"])
+                        found = [each.get("IntegrationUri", "") for own in pages for each in own["Items"]]
+                        return [uri.partition("?")[0] for uri in found]
+        return []
 
     def deregistration_delay(self) -> float:
         """Seconds for which target groups keep a task that is stopped from its SIGTERM: the longest of theirs, or 0."""

@@ -78,7 +78,9 @@ class Session:
         self.measured = False  # whether all loads have come to their end
         self._phases: dict[tuple[str, int], float] = {}  # by experiment and repeat, of the gateway's cache at the event
         twin = TwinControl(target) if target.is_twin else None
-        self._bench = Bench(EcsService(target), twin, lambda message: console.print(message, highlight=False))
+        service = EcsService(target)
+        way = DIRECT if target.comparison_url else service.way()
+        self._bench = Bench(service, twin, lambda message: console.print(message, highlight=False), way)
 
     def run(self) -> None:
         """Run everything and, unless the request says otherwise, wait until what was put back is stable.
@@ -89,6 +91,7 @@ class Session:
         """
         request, target = self._request, self._target
         ways = ", half of it each way" if target.comparison_url or request.hop == UPSTREAM else ""
+        ways += ", through a load balancer" if self._bench.way == LOAD_BALANCER else ""
         rate = f" at {request.rate:g} requests/s" if request.rate else ""
         in_all = f"; {request.runs} runs, {self._in_all()}" if request.runs > 1 else ""
         self._bench.note(f"load: {request.users} users{rate} on {target.gateway_url}{request.path}{ways}{in_all}")
@@ -118,10 +121,13 @@ class Session:
         swept = "".join(f", {name} {value:g}" for name, value in cell.items())
         self._bench.note(f"{experiment.name}{counted}{swept}: {plan.duration:g} s of load on {tasks} tasks{because}")
         age: float | None = None
-        labels: dict[str, Any] = {"parameters": dict(cell), "repeat": repeat, "task": task, "hop": request.hop}
+        kept = {"deregistration_delay": self._delay} if self._delay else {}
+        labels: dict[str, Any] = {"parameters": dict(cell), "repeat": repeat, "task": {**task, **kept}}
+        labels["hop"] = request.hop
         labels["outputs"] = str(self._target.file)
         if twin is not None:
             labels["assumed"] = twin.parameters()
+        if twin is not None and self._bench.way == DIRECT:
             # At random, as on AWS, and the same for each setting: else these would differ by it.
             phase = self._phases.setdefault((experiment.name, repeat), random.random())
             age = round(phase * float(labels["assumed"]["discovery_ttl"]), 3)
@@ -145,11 +151,13 @@ class Session:
         request = self._request
         if not assumed:
             return experiment, request.duration or experiment.seconds_on_aws, ""
-        delay, drain, used_for = self._delay, task["drain_seconds"], float(assumed["discovery_ttl"])
+        delay, drain = self._delay, task.get("drain_seconds", 0.0)
+        used_for = float(assumed["discovery_ttl"]) if self._bench.way == DIRECT else 0.0
         longer = experiment.outlasting(delay + drain, used_for)
         more = round(longer.seconds - experiment.seconds, 3)
-        kept = f"a target group's delay of {delay:g} s, " if delay else ""
-        why = f"stopped tasks end ({kept}drain_seconds {drain:g})"
+        known = [f"a target group's delay of {delay:g} s"] if delay else []
+        known += [f"drain_seconds {drain:g}"] if "drain_seconds" in task else []
+        why = f"stopped tasks end ({', '.join(known)})"
         if more != round(delay + drain, 3):
             why = f"the gateway's list expires (discovery_ttl {used_for:g})"
         because = f", {more:g} s of it until {why}" if more else ""
@@ -167,12 +175,12 @@ class Session:
         task, assumed = task_settings(service), twin.parameters() if twin else {}
         check = service.container().get("healthCheck", {"interval": 0}).get("interval", _CHECK)
         deploys = request.repeat * sum(experiment.deploys for experiment in request.experiments)
-        load, waits, back, drain = 0.0, _EACH * request.runs, 0.0, task["drain_seconds"]
+        load, waits, back, drain = 0.0, _EACH * request.runs, 0.0, task.get("drain_seconds", 0.0)
         for values, cells in by_task(request.cells):
             now, deployed = {**task, **values}, deploys * len(cells)
             # All tasks end, and then new ones start; or what was put back last is waited for.
             waits += drain + _NEW + check if now != task else back
-            drain, back = now["drain_seconds"], 0.0
+            drain, back = now.get("drain_seconds", 0.0), 0.0
             if twin and (deployed or now != task):  # new tasks, and then the old ones end, and their proxies
                 back = _NEW + check + self._delay + drain + assumed["proxy_drain"]
                 waits += back * max(deployed - 1, 0)
@@ -244,7 +252,7 @@ def conduct(
     Raises NoAnswers: on one of the ways no request was answered before anything happened, so that nothing was done.
     """
     target = bench.service.target
-    arms = {DIRECT: folder}
+    arms = {bench.way: folder}
     if target.comparison_url:
         arms[LOAD_BALANCER] = folder / LOAD_BALANCER
     if plan.upstream:

@@ -229,6 +229,14 @@ def test_that_runs_are_of_no_use_is_said_before_their_settings_are(tmp_path: Pat
         calibrate(crashes, rng)
 
 
+def test_what_a_load_balancer_did_calibrates_nothing(tmp_path: Path) -> None:
+    rng = np.random.default_rng(12)
+    with pytest.raises(
+        BadInput, match="was measured through a load balancer, which does not tell how API Gateway finds"
+    ):
+        calibrate([read_measured(write_run(tmp_path / "balanced", rng, arm="alb"))], rng)
+
+
 def test_a_load_that_ended_early_calibrates_nothing(tmp_path: Path) -> None:
     rng = np.random.default_rng(10)
     cut = read_measured(cut_short(write_run(tmp_path / "cut", rng, lingers=3.0), after_event=True))

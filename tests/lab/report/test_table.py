@@ -168,6 +168,37 @@ def test_without_a_stack_that_has_none_the_way_beside_a_load_balancer_is_a_colum
     ]
 
 
+def test_a_gateway_that_leads_to_a_load_balancer_is_no_way_without_one(tmp_path: Path) -> None:
+    rng = np.random.default_rng(14)
+    balanced = write_run(tmp_path / "balanced", rng, arm="alb")
+    studies = [read_study(balanced), read_study(write_run(tmp_path / "direct", rng, lingers=2.0))]
+
+    (table,) = [part for part in table_page(studies).parts if isinstance(part, Table)]
+    assert list(table.head[1:]) == ["no load balancer, ends at once", "load balancer"]
+    page = comparison_page(compare(*studies), dict(zip("AB", studies, strict=True)))
+    heads = [part.head for part in page.parts if isinstance(part, Table)]
+    assert {"A (load balancer)", "B (no load balancer)"} <= set(heads[1])
+    (said,) = {answer(each.findings) for each in studies[0].measured}
+    assert said == "None of 9,000 requests failed when a task was stopped, through the load balancer."
+    assert "Cloud Map" not in " ".join(times(studies[0].measured[0].findings["direct"]))
+    assert run_page(studies[0].measured[0]).values["way"] == "alb"
+
+
+def test_tasks_that_a_target_group_keeps_are_no_measurement_of_going_without(tmp_path: Path) -> None:
+    kept, alone = (write_run(tmp_path / name, np.random.default_rng(15)) for name in ("kept", "alone"))
+    record = json.loads((kept / "run.json").read_text())["experiment"]
+    update_meta(kept, {"experiment": {**record, "task": {**record["task"], "deregistration_delay": 20.0}}})
+
+    (table,) = [part for part in table_page([read_study(kept)]).parts if isinstance(part, Table)]
+    assert [head.partition(", ends")[0] for head in table.head[1:]] == ["no load balancer, on a stack with one"]
+    assert any(
+        "so this is no measurement of going without" in text for text in _sentences(run_page(read_measured(kept)))
+    )
+    # Beside a stack that has none it is left out.
+    (table,) = [part for part in table_page([read_study(kept), read_study(alone)]).parts if isinstance(part, Table)]
+    assert list(table.head[1:]) == ["no load balancer, ends at once"]
+
+
 def test_one_run_among_several_is_its_answer_and_the_story(tmp_path: Path) -> None:
     measured = read_measured(_runs(tmp_path)[0])
     page = run_in_short(measured)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -120,6 +121,37 @@ def test_of_several_ways_to_it_an_outputs_file_names_one(
     assert (code, err) == (0, "")
     assert "target:" not in out
     assert json.loads(next(tmp_path.glob("results/*/run.json")).read_text())["failures"] == 0
+
+
+def test_an_api_that_leads_to_a_load_balancer_is_measured_as_that(shop: Shop, lab: Command, tmp_path: Path) -> None:
+    elb, subnets = shop.twin.client("elbv2"), [shop.subnet, shop.further_subnet()]
+    balancer = elb.create_load_balancer(Name="shop", Subnets=subnets, Scheme="internal", Type="application")
+    group = elb.create_target_group(Name="shop", Protocol="HTTP", Port=8080, VpcId=shop.vpc, TargetType="ip")
+    arn = group["TargetGroups"][0]["TargetGroupArn"]
+    delay = {"Key": "deregistration_delay.timeout_seconds", "Value": "3"}
+    elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[delay])
+    listener = elb.create_listener(
+        LoadBalancerArn=balancer["LoadBalancers"][0]["LoadBalancerArn"],
+        Protocol="HTTP",
+        Port=8081,
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": arn}],
+    )["Listeners"][0]["ListenerArn"]
+    shop.create("balanced", {}, loadBalancers=[{"targetGroupArn": arn, "containerName": "web", "containerPort": 8080}])
+    shop.route(hostname=listener)
+    where = ("--target", str(target(shop)), "--service", "balanced", "--results", str(tmp_path))
+    code, out, err = lab("run", "stop-task", "--shortest", "--no-wait", "--users", "4", "--rate", "40", *where)
+
+    assert (code, err) == (0, "")
+    assert ", through a load balancer" in next(line for line in out.splitlines() if line.startswith("load: "))
+    assert re.search(
+        r"^None of [\d,]+ requests failed when a task was stopped, through the load balancer\.$", out, re.M
+    )
+    assert "list of tasks" not in out
+    (folder,) = tmp_path.iterdir()
+    run = json.loads((folder / "run.json").read_text())
+    assert (run["experiment"]["arm"], run["experiment"]["task"]["deregistration_delay"]) == ("alb", 3)
+    assert run["faults"][0]["discovery_age_s"] is None
+    assert lab("table", str(folder)).out.splitlines()[1].strip() == "load balancer"
 
 
 def test_a_service_is_asked_of_a_twin_alone(tmp_path: Path) -> None:

@@ -19,9 +19,9 @@ class Shop:
     def __init__(self, twin: RunningTwin) -> None:
         self.twin = twin
         self.ecs, self.map, ec2 = (twin.client(name) for name in ("ecs", "servicediscovery", "ec2"))
-        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-        self.subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
-        operation = self.map.create_private_dns_namespace(Name="shop.internal", Vpc=vpc)["OperationId"]
+        self.vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        self.subnet = ec2.create_subnet(VpcId=self.vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+        operation = self.map.create_private_dns_namespace(Name="shop.internal", Vpc=self.vpc)["OperationId"]
         namespace = self.map.get_operation(OperationId=operation)["Operation"]["Targets"]["NAMESPACE"]
         self.orders = self._registry(namespace, "orders", "SRV", HealthCheckCustomConfig={})
         self.plain = self._registry(namespace, "plain", "A")
@@ -32,8 +32,19 @@ class Shop:
         answer = self.map.create_service(Name=name, NamespaceId=namespace, DnsConfig=records, **given)
         return dict(answer["Service"])
 
+    def further_subnet(self) -> str:
+        """In another Availability Zone, as a load balancer needs two."""
+        ec2 = self.twin.client("ec2")
+        zone = {"CidrBlock": "10.0.1.0/24", "AvailabilityZone": "eu-west-2b"}
+        return str(ec2.create_subnet(VpcId=self.vpc, **zone)["Subnet"]["SubnetId"])
+
     def serve(self, name: str, registry: dict[str, Any], **checked: Any) -> None:
         """A service of two tasks that register there."""
+        port = {"containerName": "web", "containerPort": 8080} if registry is self.orders else {}
+        self.create(name, checked, serviceRegistries=[{"registryArn": registry["Arn"], **port}])
+
+    def create(self, name: str, checked: dict[str, Any], **found: Any) -> None:
+        """A service of two tasks, whose container is *checked*, *found* where CreateService is told."""
         container = {
             "name": "web",
             "image": "web:1",
@@ -50,7 +61,6 @@ class Shop:
             memory="512",
             containerDefinitions=[side, container],
         )
-        port = {"containerName": "web", "containerPort": 8080} if registry is self.orders else {}
         self.ecs.create_service(
             cluster="shop",
             serviceName=name,
@@ -58,7 +68,7 @@ class Shop:
             desiredCount=2,
             launchType="FARGATE",
             networkConfiguration={"awsvpcConfiguration": {"subnets": [self.subnet]}},
-            serviceRegistries=[{"registryArn": registry["Arn"], **port}],
+            **found,
         )
 
     def found(self, registry: dict[str, Any], status: str = "ALL") -> list[dict[str, Any]]:
