@@ -78,12 +78,12 @@ def costs(
     if context.invoked_subcommand is not None:
         return
     from lab.costs.bill import way_named
-    from lab.costs.scenario import asked_rate, default_scenario, read_profile, scenario_of_run, with_options
+    from lab.costs.scenario import asked_rate, default_scenario, read_profile, run_region, scenario_of_run, with_options
     from lab.costs.study import Study
     from lab.costs.study import assume as apply
     from lab.costs.update import prices_of
     from lab.records.run import read_folder
-    from lab.report.costs import as_csv, costs_page
+    from lab.report.costs import CLOSED_LOOP, NOT_OF_THE_RUN, as_csv, costs_page, elsewhere
 
     if as_json and csv:
         raise BadInput("--json and --csv both print the result; choose one")
@@ -91,13 +91,17 @@ def costs(
         raise BadInput("--profile and --requests-per-second both set the rate; choose one")
     way = way_named(against)
     scenario = default_scenario(stack)
-    reference = ""
+    notes = []
     if results is not None:
         run = read_folder(results)
         size = with_options(scenario, inputs).response_bytes if "response_bytes" in inputs else None
         scenario = scenario_of_run(run, scenario, size)
         if asked_rate(run) is None and profile is None and "rates" not in inputs:
-            reference = "The run was a closed loop: its rate is no month's, so a reference is priced instead"
+            notes.append(CLOSED_LOOP)
+        if run_region(run) not in (None, scenario.region) and "region" not in inputs:
+            notes.append(elsewhere(run_region(run), scenario.region))
+        if not {"cpu", "memory", "architecture", "network"} & inputs.keys():
+            notes.append(NOT_OF_THE_RUN)
     if profile is not None:
         scenario = scenario.replace(rates=read_profile(profile))
     scenario = with_options(scenario, inputs)
@@ -114,7 +118,7 @@ def costs(
     if csv:
         print(as_csv(answer), end="")
     else:
-        print_page(costs_page(answer, reference, every_way), as_json=as_json)
+        print_page(costs_page(answer, notes, every_way), as_json=as_json)
 
 
 @app.command()

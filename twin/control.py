@@ -90,7 +90,8 @@ class Control:
                 services = [each for each in self._context.ecs.services.values() if each.status == "ACTIVE"]
                 newest = {deployment.id for each in services for deployment in each.newest}
                 return {
-                    "requests": await self._gateway.requests(),
+                    # By address, and by task.
+                    "requests": await self._gateway.requests() | await self._balancers.requests_by_task(),
                     "fronts": [{"name": name, "url": url} for name, url in self._gateway.urls + self._balancers.urls],
                     "calls": calls(self._context.ecs),
                     "left_out": [str(gap) for gap in gaps if not gap.works_here],

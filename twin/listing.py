@@ -51,7 +51,7 @@ def listing(running: dict[str, Any]) -> dict[str, Any]:
                 "id": task["taskArn"].rsplit("/", 1)[-1],
                 **dict(zip(("host", "zone", "revision", "status", "health"), row[1:6], strict=True)),
                 "registered": None if row[6] == "-" else row[6],
-                "requests": gateway["requests"].get(row[6], 0),
+                "requests": _requests(row[0], row[6], gateway["requests"]) or 0,
                 "started_at": task["startedAt"].isoformat() if "startedAt" in task else None,
                 "stopped_reason": task.get("stoppedReason"),
             }
@@ -166,7 +166,8 @@ def _table(
     *,
     stopped: bool,
 ) -> Table:
-    """A row for each of *tasks*, in *width* columns of a terminal; *requests* by address, in a column named *counted*.
+    """A row for each of *tasks*, in *width* columns of a terminal; *requests* by address and task, in a column
+    *counted*.
 
     stopped: whether tasks that are STOPPED have one.
     """
@@ -282,12 +283,19 @@ def _revision(task: dict[str, Any], sides: Mapping[str, str]) -> str:
     return f"{revision} {side}" if side else revision
 
 
+def _requests(task: str, address: str, requests: Mapping[str, int]) -> int | None:
+    """Those by API Gateway, counted by *address*, and those by load balancers, by *task*; None: it is in neither."""
+    counts = [requests[key] for key in (address, task) if key in requests]
+    return sum(counts) if counts else None
+
+
 def _row(
     task: dict[str, Any], addresses: dict[str, str], requests: Mapping[str, int], sides: Mapping[str, str]
 ) -> list[str]:
     identifier = task["taskArn"].rsplit("/", 1)[-1]
     details = {detail["name"]: detail["value"] for detail in task["attachments"][0]["details"]}
     address = addresses.get(identifier, "-")
+    counted = _requests(identifier, address, requests)
     started: datetime | None = task.get("startedAt")
     return [
         identifier,
@@ -297,7 +305,7 @@ def _row(
         task["lastStatus"],
         task["healthStatus"],
         address,
-        str(requests.get(address, "-")),
+        "-" if counted is None else str(counted),
         started.strftime("%H:%M:%S") if started else "-",
         task.get("stoppedReason", ""),
     ]

@@ -334,6 +334,11 @@ def asked_rate(run: Run) -> Decimal | None:
     return Decimal(str(rate)) if rate else None
 
 
+def run_region(run: Run) -> str | None:
+    """Where *run* was, as far as it says; on a twin the Region that it stands in. Raises BadInput, as asked_rate."""
+    return record_of(run).settings.region
+
+
 def scenario_of_run(run: Run, scenario: Scenario, response_bytes: Decimal | None = None) -> Scenario:
     """*scenario* with the payloads, hosts and zones of *run*, and with the rate of an open loop.
 
@@ -390,6 +395,12 @@ def scenario_of_settings(settings: Settings) -> Scenario:
     )
 
 
+_STACKS = (
+    "--stack takes this project's cdk.tf.json, which `make synth` writes. What another stack has is given by options, "
+    "such as --region, --tasks, --cpu, --memory, --architecture and --network"
+)
+
+
 def scenario_of_stack(path: Path) -> Scenario:
     """The scenario of the stack in *path*, a cdk.tf.json. Raises BadInput if it cannot be read or lacks the service."""
     try:
@@ -399,10 +410,10 @@ def scenario_of_stack(path: Path) -> Scenario:
     except ValidationError as error:
         raise BadInput(f"{path} cannot be priced: {wrong(error)[1]}") from None
     except json.JSONDecodeError as error:
-        raise BadInput(f"{path} is not JSON ({error}); `make synth` writes it anew") from error
+        raise BadInput(f"{path} is not JSON ({error}): {_STACKS}") from error
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
         why = f"{type(error).__name__} {error}"
-        raise BadInput(f"{path} is not the stack that this model knows: {why:.200}; `make synth` writes it") from None
+        raise BadInput(f"{path} is not the stack that this model knows ({why:.200}): {_STACKS}") from None
 
 
 def _scenario(path: Path, stack: Mapping[str, Any]) -> Scenario:

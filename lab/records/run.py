@@ -184,6 +184,7 @@ class SettingsRecord(_Record):
     """What Locust was asked for; `rate` in requests per second, None for a closed loop. `group_by`: a key of counts."""
 
     rate: Amount = None
+    region: str | None = None
     run_time_s: Amount = None
     path_mix: str | None = None
     group_by: str | None = None

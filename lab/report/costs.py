@@ -23,16 +23,17 @@ _NOTABLE = Decimal("0.1")  # of the difference
 NOWHERE = "at no rate"
 
 
-def costs_page(study: Study, reference: str = "", every_way: bool = False) -> Document:
+def costs_page(study: Study, notes: Sequence[str] = (), every_way: bool = False) -> Document:
     """The ways with their differences, what those are made of, and the assumptions.
 
-    reference: a sentence that says why the rate is not the one of the run. every_way: not only those of the question.
+    notes: what must be known of the inputs that come from a run, CLOSED_LOOP among them. every_way: not only those of
+    the question.
     """
     ways = study.ways if every_way else study.of_the_question
-    return Document(_headline(study), list(_parts(study, reference, ways)), _values(study))
+    return Document(_headline(study), list(_parts(study, notes, ways)), _values(study))
 
 
-def _parts(study: Study, reference: str, ways: Sequence[Way]) -> Iterator[Part]:
+def _parts(study: Study, notes: Sequence[str], ways: Sequence[Way]) -> Iterator[Part]:
     s = study.scenario
     each = f" of each of {s.services:,} services" if s.services > 1 else ""
     if study.possible:
@@ -44,6 +45,7 @@ def _parts(study: Study, reference: str, ways: Sequence[Way]) -> Iterator[Part]:
         f"network: {s.network}.",
         kind="facts",
     )
+    yield from (note for note in notes if note != CLOSED_LOOP)
     yield _ways(study, ways)
     if rest := [study.bills[way].total for way in study.ways if way not in ways and way.carries(s)]:
         yield f"{len(rest)} more cost {money(min(rest))} to {money(max(rest))}: --all."
@@ -65,8 +67,20 @@ def _parts(study: Study, reference: str, ways: Sequence[Way]) -> Iterator[Part]:
     yield from _connections(study)
     alone = "this service's alone" if s.services == 1 else f"shared by {s.services:,} services in equal parts"
     yield f"Load balancers, interface endpoints and NAT gateways are {alone}; `--services N` sets how many share them."
-    if reference:
-        yield f"{reference}, {plain(s.mean_rate)} requests/s; --requests-per-second gives another."
+    if CLOSED_LOOP in notes:
+        yield f"{CLOSED_LOOP}, {plain(s.mean_rate)} requests/s; --requests-per-second gives another."
+
+
+CLOSED_LOOP = "The run was a closed loop: its rate is no month's, so a reference is priced instead"
+NOT_OF_THE_RUN = (
+    "A run does not tell the size of its tasks, their processor and their way out: these are the synthesized stack's, "
+    "or else this project's defaults. --cpu, --memory, --architecture and --network give others."
+)
+
+
+def elsewhere(there: str | None, here: str) -> str:
+    """That a run was in another Region than the prices."""
+    return f"The run was in {there}, and the prices are those of {here}: `--region {there}` takes its own."
 
 
 def _priced(prices: PriceBook) -> str:

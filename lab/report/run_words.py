@@ -305,7 +305,7 @@ def _kills(findings: Findings) -> str:
     return f"{though} ECS sends {it} SIGKILL {task.stop_timeout:g} s after SIGTERM (stopTimeout){way}."
 
 
-_SEEN = 10.0  # seconds of load after the end of a task, in which it is seen
+_SEEN = 8.0  # seconds of load after the end of a task, in which it is seen
 
 
 _NOT_EVEN = {

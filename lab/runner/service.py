@@ -121,7 +121,10 @@ class ServiceState:
         several = f"{self.new} new and {self.running - self.new} old tasks run"
         tasks = several if len(self.deployments) > 1 else f"{self.running} of {self.desired} tasks run"
         moves = ["ECS evens out its zones"] if self.is_rebalancing else []
-        return ", ".join([tasks, *(f"deployment {d.status} {d.rollout_state}" for d in self.deployments), *moves])
+        is_over = len(self.deployments) > 1 and self.new == self.running == self.desired
+        ends = ["ECS waits for the old tasks to end"] if is_over else []
+        deployments = (f"deployment {d.status} {d.rollout_state}" for d in self.deployments)
+        return ", ".join([tasks, *deployments, *ends, *moves])
 
 
 def discovery_ids(service: Mapping[str, Any]) -> list[str]:

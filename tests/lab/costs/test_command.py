@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shutil
 import subprocess
 import sys
@@ -152,6 +153,27 @@ def test_a_measured_run_becomes_the_inputs(lab: Command, tmp_path: Path) -> None
     inputs = ran.json["inputs"]
     assert (inputs["requests_per_second"], inputs["response_bytes"], inputs["tasks"]) == (25, 54.5, 1)
     assert "reference" not in lab("--results", str(path)).out
+
+
+def test_of_a_run_it_is_said_what_it_does_not_tell(lab: Command, tmp_path: Path) -> None:
+    path = make_run(tmp_path, response_bytes_mean=54.5, settings={"rate": 25.0, "region": "eu-central-1"})
+    out = lab("--results", str(path)).out
+    assert "The run was in eu-central-1, and the prices are those of eu-west-2: `--region eu-central-1` takes" in out
+    assert "--cpu, --memory, --architecture and --network give others." in out
+    given = lab("--results", str(path), "--region", "eu-west-2", "--network", "nat").out
+    assert not re.search("The run was in|give others", given)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [('resource "aws_vpc" "a" {', "is not JSON"), ('{"version": 4}', "is not the stack")],
+)
+def test_a_stack_of_ones_own_is_given_by_options(lab: Command, tmp_path: Path, text: str, why: str) -> None:
+    (tmp_path / "main.tf").write_text(text)
+    refused = lab("--stack", str(tmp_path / "main.tf"))
+    assert (refused.code, refused.out) == (2, "")
+    assert why in refused.err
+    assert "What another stack has is given by options, such as --region, --tasks, --cpu, --memory, -" in refused.err
 
 
 def test_a_closed_loop_is_priced_at_a_reference_unless_a_rate_is_given(lab: Command, tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -153,6 +154,20 @@ class LoadBalancers:
             found[balancer, arn] = counts.get(f"cluster.{ids.get(arn)}.upstream_rq_total", 0), targets
         return found
 
+    async def requests_by_task(self) -> dict[str, int]:
+        """The requests that each registered task has got since Envoy has its targets, by the task's id."""
+        if self._envoy is None or self._envoy.admin is None:
+            return {}
+        ids = {group.arn: group.id for group in self._balancing.groups}
+        counts = {
+            key: sum(int(stat.get("value", 0)) for stat in host["stats"] if stat["name"] == "rq_total")
+            for key, host in _hosts(await self._envoy.admin.json("/clusters?format=json"))
+        }
+        found: Counter[str] = Counter()
+        for target in self._targets:
+            found[target.task] += counts.get((ids.get(target.group, ""), target.host, target.port), 0)
+        return found
+
     def require_groups(self, groups: Sequence[str]) -> None:
         """Nothing, if these target groups, by ARN, are there.
 
@@ -235,12 +250,8 @@ class LoadBalancers:
                 await self.configure()
             if self._envoy is None or self._envoy.admin is None or not self._targets:
                 continue
-            answer = await self._envoy.admin.json("/clusters?format=json")
-            health = {
-                (status["name"], host["address"]["socket_address"]["address"], _port(host)): host["health_status"]
-                for status in answer.get("cluster_statuses", [])
-                for host in status.get("host_statuses", [])
-            }
+            hosts = _hosts(await self._envoy.admin.json("/clusters?format=json"))
+            health = {key: host["health_status"] for key, host in hosts}
             groups = {group.arn: group for group in self._balancing.groups}
             targets = {(groups[t.group].id, t.host, t.port): t for t in self._targets if t.group in groups}
             for key, failure in configuration.failures(self._new_failures()):
@@ -290,5 +301,9 @@ class LoadBalancers:
         return None
 
 
-def _port(host: dict[str, Any]) -> int:
-    return int(host["address"]["socket_address"]["port_value"])
+def _hosts(clusters: dict[str, Any]) -> Iterator[tuple[tuple[str, str, int], dict[str, Any]]]:
+    """Each host of Envoy's /clusters, by the name of its cluster, its address and port."""
+    for status in clusters.get("cluster_statuses", []):
+        for host in status.get("host_statuses", []):
+            where = host["address"]["socket_address"]
+            yield (status["name"], where["address"], int(where["port_value"])), host

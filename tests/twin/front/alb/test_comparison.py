@@ -68,6 +68,20 @@ def test_the_path_of_a_request(twin: RunningTwin, group: str, ask: httpx.Client)
     assert seen["headers"]["via"] == "HTTP/1.1 AmazonAPIGateway"
 
 
+def test_twin_ps_counts_what_the_load_balancer_sends_to_a_task(
+    twin: RunningTwin, group: str, ask: httpx.Client
+) -> None:
+    both_healthy(twin, group)
+    wait_until(lambda: ask.get("/alb/hostname").status_code == 200, "the load balancer serves")
+
+    def counted() -> Counter[str]:
+        return Counter({task["host"]: task["requests"] for task in twin.run("ps", "--json").json["tasks"]})
+
+    before = counted()
+    seen = hosts(ask, 20) + Counter(ask.get("/hostname").headers["x-hostname"] for _ in range(10))
+    assert counted() - before == Counter({name.partition(".")[0]: number for name, number in seen.items()})
+
+
 def test_the_headers_that_it_adds(twin: RunningTwin, group: str, ask: httpx.Client) -> None:
     both_healthy(twin, group)
 
