@@ -20,6 +20,7 @@ from twin.aws.ecs.model import Ecs
 from twin.aws.endpoint import Endpoint
 from twin.aws.moto.alarms import Alarms
 from twin.aws.moto.elbv2 import Elbv2
+from twin.aws.moto.policies import allows
 from twin.aws.moto.registry import Registry
 from twin.aws.moto.scaling import Scaling
 from twin.aws.moto.subnets import Subnets
@@ -88,7 +89,14 @@ class Supervisor:
         self._faults = faults = Faults(launcher, subnets, events)
         self._context = context = Context(ecs, controller, registry, elbv2)
         self._scaling = scaling = Scaling(context, alarms, parameters, events)
-        self._parts: list[HasGaps] = [ServiceGaps(ecs, alarms), gateway, balancers, launcher, alarms, scaling]
+        self._parts: list[HasGaps] = [
+            ServiceGaps(ecs, alarms, partial(allows, ACCOUNT)),
+            gateway,
+            balancers,
+            launcher,
+            alarms,
+            scaling,
+        ]
         control = Control(context, launcher, faults, gateway, balancers, self._parts, parameters, accidents, events)
         self._endpoint = Endpoint(
             endpoint, account=ACCOUNT, region=region, api_urls=urls, credentials=options.credentials,

@@ -7,7 +7,7 @@ the reason where there is one to give.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from twin.aws.ecs import wire
@@ -18,6 +18,8 @@ from twin.gaps import NO_USE, Gap
 __all__ = ["ServiceGaps", "service_gaps"]
 
 Json = Mapping[str, Any]
+Allows = Callable[[str, str], bool | None]
+"""Whether the role with an ARN is allowed an action; None: it is not known."""
 
 # Members that are heeded, or that say what is the case anyway.
 _TASK_DEFINITION = {
@@ -86,9 +88,10 @@ _REASONS = {
 class ServiceGaps:
     """Those of all services that there are."""
 
-    def __init__(self, ecs: Ecs, alarms: Alarms) -> None:
+    def __init__(self, ecs: Ecs, alarms: Alarms, allows: Allows) -> None:
         self._ecs = ecs
         self._alarms = alarms
+        self._allows = allows
 
     @property
     def gaps(self) -> list[Gap]:
@@ -100,15 +103,21 @@ class ServiceGaps:
             for name in service.primary.alarms["alarmNames"]
             if name not in there
         ]
-        return alarms + [
-            gap
-            for service in active
-            for gap in service_gaps(
-                wire.service(service, self._ecs, tags=False),
-                wire.task_definition(service.primary.task_definition),
-                {c.name for task in self._ecs.tasks_of(service) for c in task.containers if c.is_run},
-            )
-        ]
+        definitions = (service.primary.task_definition for service in active)
+        unread = [gap for each in definitions for gap in _unread(wire.task_definition(each), self._allows)]
+        return (
+            alarms
+            + unread
+            + [
+                gap
+                for service in active
+                for gap in service_gaps(
+                    wire.service(service, self._ecs, tags=False),
+                    wire.task_definition(service.primary.task_definition),
+                    {c.name for task in self._ecs.tasks_of(service) for c in task.containers if c.is_run},
+                )
+            ]
+        )
 
 
 def service_gaps(service: Json, definition: Json, run: Collection[str] = ()) -> list[Gap]:
@@ -147,6 +156,20 @@ def _by_task_definition(definition: Json, connection: Json, service: Json, run: 
                 why += f"; tasks wait for it all the same, until {containers[main]['name']} is HEALTHY"
             gaps.append(Gap(where, "", why))
     return gaps
+
+
+def _unread(definition: Json, allows: Allows) -> Iterator[Gap]:
+    """Secrets that ECS could not read on AWS, where no task would start (ResourceInitializationError)."""
+    role = definition.get("executionRoleArn")
+    named = [secret["valueFrom"] for each in definition["containerDefinitions"] for secret in each.get("secrets", [])]
+    actions = ["secretsmanager:GetSecretValue" if ":secretsmanager:" in each else "ssm:GetParameters" for each in named]
+    for action in dict.fromkeys(actions):
+        if not role or allows(role, action) is False:
+            why = f"{role.rsplit('/', 1)[-1]} allows no {action}" if role else f"there is none that allows {action}"
+            where = f"task definition {definition['family']}:{definition['revision']}"
+            yield Gap(
+                where, "executionRoleArn", f"{why}, so on AWS no task would start with its secrets", works_here=True
+            )
 
 
 def _other_in_an_image(container: Json) -> Iterator[str]:

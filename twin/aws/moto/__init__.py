@@ -36,7 +36,7 @@ _MODULES = (
 #   domain_names.py     their addresses, changes of names and mappings, what a mapping keeps from being deleted
 #   hosted_zones.py     their ids
 #   images.py           AWS's public images, made when they are first asked for
-#   policies.py         the managed policies of AWS
+#   policies.py         the managed policies of AWS; what those of a role allow
 #   public_parameters.py  AWS's public parameters of its image for logs
 #   transit_gateways.py attachments of VPCs: their tags, and that they are described once they are deleted
 #

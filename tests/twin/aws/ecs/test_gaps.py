@@ -18,7 +18,12 @@ def gaps(definition: Json | None = None, **service: Any) -> list[Gap]:
     world = World()
     world.call("RegisterTaskDefinition", definition or task_definition())
     world.start(taskDefinition="shop:1", **service)
-    return ServiceGaps(world.ecs, world.alarms).gaps
+    return of(world)
+
+
+def of(world: World, allowed: str = "") -> list[Gap]:
+    """The gaps, where all roles are allowed one action, or are not known."""
+    return ServiceGaps(world.ecs, world.alarms, lambda role, action: action == allowed if allowed else None).gaps
 
 
 def lines(definition: Json | None = None, **service: Any) -> list[str]:
@@ -166,7 +171,9 @@ def test_an_alarm_that_is_not_there_is_told() -> None:
     alarms = {"alarmNames": ["errors", "latency"], "enable": True, "rollback": True}
     world.start(deploymentConfiguration={"alarms": alarms})
 
-    told = [str(gap) for gap in ServiceGaps(world.ecs, world.alarms).gaps if gap.what == "alarms"]
+    told = [
+        str(gap) for gap in ServiceGaps(world.ecs, world.alarms, lambda role, action: None).gaps if gap.what == "alarms"
+    ]
     assert told == ["service shop, alarms: CloudWatch has no alarm errors, so none rolls back a deployment"]
 
 
@@ -180,3 +187,38 @@ def test_where_logs_are_is_told() -> None:
     (line,) = [line for line in lines(definition) if ", logConfiguration: " in line]
 
     assert "`twin logs TASK` prints what a task wrote" in line
+
+
+SECRET = {"name": "PASSWORD", "valueFrom": "arn:aws:secretsmanager:eu-west-2:123456789012:secret:password"}
+PARAMETER = {"name": "TOKEN", "valueFrom": "/shop/token"}
+
+
+@pytest.mark.parametrize(
+    ("role", "allowed", "told"),
+    [
+        ("shop-exec", "ssm:GetParameters", ["shop-exec allows no secretsmanager:GetSecretValue"]),
+        ("shop-exec", "secretsmanager:GetSecretValue", ["shop-exec allows no ssm:GetParameters"]),
+        ("shop-exec", "", []),  # a role that the endpoint has not been told of
+        (
+            None,
+            "",
+            [f"there is none that allows {name}" for name in ("secretsmanager:GetSecretValue", "ssm:GetParameters")],
+        ),
+    ],
+)
+def test_a_role_that_may_not_read_the_secrets_of_a_task_is_told(
+    role: str | None, allowed: str, told: list[str]
+) -> None:
+    definition = task_definition()
+    definition["containerDefinitions"][0]["secrets"] = [SECRET, PARAMETER]
+    if role:
+        definition["executionRoleArn"] = f"arn:aws:iam::123456789012:role/{role}"
+    world = World()
+    world.call("RegisterTaskDefinition", definition)
+    world.start(taskDefinition="shop:1")
+
+    found = [gap for gap in of(world, allowed) if gap.works_here]
+    before = "task definition shop:1, executionRoleArn: "
+    assert [str(gap) for gap in found] == [
+        f"{before}{why}, so on AWS no task would start with its secrets" for why in told
+    ]

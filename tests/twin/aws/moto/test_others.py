@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from moto.ec2.models import EC2Backend
 
 from tests.twin.aws.moto.conftest import REGION, Client
 from twin.aws.moto import complete
+from twin.aws.moto.policies import allows
 
 Json = dict[str, Any]
 
@@ -179,3 +181,21 @@ def test_public_images_are_there_with_their_snapshots_whichever_is_asked_for_fir
     assert len(asked) > 100
     assert images() <= snapshots()
     assert asked in (images(), snapshots())  # made once
+
+
+def test_what_the_policies_of_a_role_allow(client: Client) -> None:
+    iam = client("iam")
+    role = iam.create_role(RoleName="shop-exec", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+
+    def allowed() -> list[bool | None]:
+        return [allows("123456789012", role, action) for action in ("ecr:BatchGetImage", "ssm:GetParameters")]
+
+    assert allowed() == [False, False]
+    policy = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
+    iam.attach_role_policy(RoleName="shop-exec", PolicyArn=policy)
+    assert allowed() == [True, False]
+    statement = {"Effect": "Allow", "Action": "ssm:Get*", "Resource": "*"}
+    inline = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    iam.put_role_policy(RoleName="shop-exec", PolicyName="secrets", PolicyDocument=inline)
+    assert allowed() == [True, True]
+    assert allows("123456789012", f"{role}-other", "ssm:GetParameters") is None
