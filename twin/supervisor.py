@@ -149,7 +149,9 @@ class Supervisor:
         logs = partial(rotating, self._machine.folder, [self._gateway.rotate_log, self._balancers.rotate_log])
         begin(kept("rotation", logs))
         await until_up(self._ecs, self._tasks.folder, self._tasks.unnamed)
+        # Whoever waits for the twin finds tasks that gateway and client proxies know, as long after a deployment.
         await self._gateway.discover()
+        self._tasks.clients.upstreams.write()
         outputs = {"gateway_url": f"http://{self._gateway.address}", **deployment.outputs}
         announce(
             self._options, self._state, self._stack.name, self._ecs, self._aws.endpoint_url, outputs,

@@ -20,7 +20,9 @@ def test_requests_by_pair_add_up_to_those_of_locust(
     start_twin: TwinFactory, stack_with: Callable[[str], Path], tmp_path: Path
 ) -> None:
     programs = PROJECT / "examples/services/twin.toml"
-    twin = start_twin("--programs", str(programs), synth=stack_with("services"))
+    # Client proxies know the first tasks once the twin serves, however long it takes them to hear of later ones.
+    later = ("--endpoint-propagation", "60")
+    twin = start_twin("--programs", str(programs), *later, synth=stack_with("services"))
     results = tmp_path / "results"
     locust = [
         *(

@@ -46,10 +46,14 @@ class Upstreams:
         """Write what has changed, until cancelled: `endpoint_propagation` seconds later the client proxies know."""
         while True:
             self._changed.clear()
-            for service_id in list(self._written):  # first of all: where it has failed, it is still to be done
-                self._write(service_id)
+            self.write()  # first of all: where it has failed, it is still to be done
             await self._changed.wait()
             await asyncio.sleep(self._parameters.endpoint_propagation)
+
+    def write(self) -> None:
+        """Let the client proxies know what is so now."""
+        for service_id in list(self._written):
+            self._write(service_id)
 
     def _write(self, service_id: str) -> None:
         addresses = self._instances.addresses(service_id)
