@@ -51,7 +51,7 @@ class Partition:
     late: float  # of that, what late answers alone can make; 0 where latencies are not known
     p_between: float  # of as much heterogeneity
     p_windows: float  # of as much beyond `late`
-    p_stays: float  # of as large a difference in all windows alike
+    p_stays: float  # of as large a difference in all windows alike; 1 where one half of the run has most of it
     p_trend: float  # of as large a trend
 
 
@@ -94,9 +94,28 @@ def partition(exposure: Exposure, latency_variance: float = 0.0) -> Partition | 
         late=late,
         p_between=float(special.chdtrc(freedom, between)),
         p_windows=float(special.chdtrc(freedom, max(0.0, between - late))),
-        p_stays=f_test(pooled, between, freedom),
+        p_stays=f_test(pooled, between, freedom) if _is_throughout(table, expected) else 1.0,
         p_trend=f_test(trend, between - trend, freedom - own),
     )
+
+
+def _is_throughout(table: Integers, expected: Numbers) -> bool:
+    """Whether the difference of the whole is there, half as large or larger, without any half of the windows (n, k).
+
+    Windows that follow each other need not be independent: a host that is away for a third of the run makes the whole
+    differ by more than windows do from each other, and is no difference that stays.
+    """
+
+    def difference(counts: Integers) -> Numbers:
+        total = counts.sum(axis=0)
+        return np.asarray(total / max(1, total.sum()) - expected)
+
+    half = len(table) // 2
+    whole = difference(table) / expected
+    rests = [
+        np.concatenate([table[:at], table[at + half :]]) for at in (0, (len(table) - half) // 2, len(table) - half)
+    ]
+    return all(float(difference(rest) @ whole) >= 0.5 * float(difference(table) @ whole) for rest in rests)
 
 
 def coarse(windows: Windows, expected: Numbers, most: int = MOST_WINDOWS) -> Integers:

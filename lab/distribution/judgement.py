@@ -274,6 +274,9 @@ class LongerRun:
     parts: Partition | None  # None where the answer is "unknown"
 
 
+_THROUGHOUT = 1.3  # times as many requests, for it has to be there without any half of the run too: by simulation
+
+
 def longer_run(
     exposure: Exposure, parts: Partition | None, judgement: Judgement, shown: Collection[str]
 ) -> LongerRun | None:
@@ -294,7 +297,7 @@ def longer_run(
         skew=math.sqrt(judgement.chi_square / requests),
         skew_by_chance=math.sqrt(freedom / requests),
         bound=limit,
-        requests_needed=math.ceil(requests_needed(exposure, freedom, detect, level) * ratio * dispersion),
+        requests_needed=math.ceil(requests_needed(exposure, freedom, detect, level) * ratio * dispersion * _THROUGHOUT),
         parts=parts,
     )
 

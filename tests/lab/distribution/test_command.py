@@ -339,7 +339,7 @@ def test_a_longer_run_is_not_told_to_need_fewer_requests_than_there_were(lab: Co
     said = []
     for _ in range(40):
         file = tmp_path / "answers.txt"
-        file.write_text("".join(f"host-{number}\n" for number in rng.choice(3, 14_000, p=[0.35, 0.325, 0.325])))
+        file.write_text("".join(f"host-{number}\n" for number in rng.choice(3, 18_000, p=[0.35, 0.325, 0.325])))
         found = lab(str(file), "--json").json
         if found["longer_run"]["answer"] == "cannot-tell":
             enough = found["longer_run"]["requests_needed"] <= found["requests"]
