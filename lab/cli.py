@@ -538,6 +538,8 @@ def ratios(texts: list[str] | None, option: str) -> dict[str, float]:
         name, equals, number = text.rpartition("=")
         if not (name and equals):
             raise BadInput(f"{option} {text!r} is not a name, an equals sign and a number, such as NAME=2")
+        if name in found:
+            raise BadInput(f"{option} names {name} twice: give each host or zone one number")
         found[name] = _number(number, f"{option} {text!r} has no number after the equals sign")
     return found
 

@@ -28,6 +28,7 @@ SETTLE = 5.0
 Stay = tuple[float | None, float | None]
 """From when to when a host was there, in the windows' unit; None for since ever, or to the end."""
 
+_MOST_WEIGHT = 1e6
 _LARGEST = 2**53  # counts are compared as floating-point numbers, which are exact up to here
 _CONFIDENCE = 0.01
 _SILENCE = 0.001  # chance that any host at all is taken for a latecomer or leaver by mistake
@@ -220,8 +221,9 @@ def expose(
 def _checked(counts: Mapping[str, int], weights: Mapping[str, float]) -> tuple[dict[str, int], dict[str, float], int]:
     """Requests by known host (in the order of `counts`, then those only weighted), their weights, unknown requests."""
     for host, weight in weights.items():
-        if not (math.isfinite(weight) and weight > 0):
-            raise BadInput(f"the weight {weight:g} of host {host!r} is not a positive number")
+        if not 1 / _MOST_WEIGHT <= weight <= _MOST_WEIGHT:
+            least = 1 / _MOST_WEIGHT
+            raise BadInput(f"the weight {weight:g} of host {host!r} is no number from {least:g} to {_MOST_WEIGHT:g}")
     known = dict(counts)
     unknown = known.pop("", 0)
     known |= {host: 0 for host in weights if host not in known}

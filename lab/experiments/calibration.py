@@ -137,7 +137,7 @@ def calibrate(runs: Sequence[Measured], rng: np.random.Generator) -> Calibration
     that nothing could agree with all of them.
     """
     if runs and all(run.flaw for run in runs):
-        raise BadInput(f"{runs[0].folder} says nothing ({runs[0].flaw}): run it again.")
+        raise BadInput(f"{runs[0].folder} says nothing ({runs[0].flaw}: `lab report` has it in words): run it again.")
     runs = [run for run in runs if not run.flaw]
     if runs and all(run.findings[DIRECT].arm == LOAD_BALANCER for run in runs):
         raise BadInput(

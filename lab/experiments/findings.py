@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from lab.distribution.recovery import EvenAgain
@@ -305,7 +305,7 @@ def _stopped(tasks: Turnover) -> tuple[str, ...]:
 
 
 def _experiment(run: Run, record: RunRecord) -> Experiment:
-    """A run of Locust alone names none, and nothing happens in it."""
+    """A run of Locust alone names none: it is a baseline, of which nobody knows whether anything happened."""
     kind = record.fault.kind if record.fault else None
     named = [name for name in (record.experiment.name, kind) if name is not None]
     for name in named:
@@ -314,7 +314,7 @@ def _experiment(run: Run, record: RunRecord) -> Experiment:
                 f"{run.path / 'run.json'} is of an experiment {name!r}, and this version knows "
                 f"{', '.join(EXPERIMENTS)}: read it with the version that wrote it."
             )
-    return EXPERIMENTS[named[0] if named else "baseline"]
+    return EXPERIMENTS[named[0]] if named else replace(EXPERIMENTS["baseline"], when="in this load")
 
 
 def _window(failed: Iterable[TimelineRow], since: float) -> tuple[float, float] | None:

@@ -71,10 +71,10 @@ def _require_an_answer(run: Run) -> None:
 
 def _read_stream(source: str, stream: BinaryIO) -> Observations:
     blocks = iter(lambda: stream.read(_BLOCK), b"")
-    head = next(blocks, b"")
+    head = next(blocks, b"").removeprefix(BOM_UTF8)
     if not head.strip():
         raise BadInput(f"{source}, line 1: the file is empty; give {_FORMS}")
-    everything = itertools.chain([head.removeprefix(BOM_UTF8)], blocks)
+    everything = itertools.chain([head], blocks)
     number, line = next((number, line) for number, line in enumerate(head.split(b"\n"), start=1) if line.strip())
     if b"\0" in line:
         raise BadInput(f"{source}, line {number}: a zero byte, so this is a binary file; give {_FORMS}")
@@ -84,6 +84,8 @@ def _read_stream(source: str, stream: BinaryIO) -> Observations:
         taken_for, rows = "JSON with hostnames, one object a line", _objects(lines)
     elif column := _column_of_hosts(header := _columns(first)):
         taken_for, rows = f"a table of requests by {column}", _cells(lines, header, column)
+    elif ";" in first and _column_of_hosts(_columns(first.replace(";", ","))):
+        raise BadInput(f"{source}, line {number}: {first[:60]!r} is a table parted by semicolons: part it by commas")
     elif _is_counted(first):
         taken_for, rows = "counts, as `sort | uniq -c` writes them", _counts(lines)
     elif layout := layout_of(line):
@@ -277,6 +279,7 @@ def shown(text: bytes) -> str:
 _MOST_NAMES = 100_000  # of hosts, and of connections: with more it is no list of answers, and would fill the memory
 _LONGEST_NAME = 253  # characters of a domain name, RFC 1035 section 2.3.4
 _LONGEST_LINE = 1 << 20
+_MOST_BACKWARDS = 4  # one of so many lines; of lines in any order it is every second
 
 
 def read_lines(source: str, blocks: Iterable[bytes], layout: Layout) -> Observations:
@@ -287,12 +290,13 @@ def read_lines(source: str, blocks: Iterable[bytes], layout: Layout) -> Observat
     hosts, connections, seconds = _Names("hostname"), _Names("connection"), _Seconds()
     counter = SequenceCounter(timed=bool(layout.time))
     totals = np.zeros(0, dtype=np.int64)
-    unknown = lines = 0
+    unknown = lines = backwards = 0
     for block in whole_lines(source, blocks):
         try:
             column, inside = _columns_of(block, layout)
             host = hosts.of(column[layout.host])
             second = seconds.of([column[index] for index in layout.time]) if layout.time else None
+            backwards += 0 if second is None else int(np.count_nonzero(np.diff(second) < 0))
             connection = None if layout.connection is None else connections.of(column[layout.connection])
         except _Wrong as wrong:
             raise BadInput(f"{source}, line {lines + wrong.line + 1}: {wrong}") from None
@@ -316,6 +320,9 @@ def read_lines(source: str, blocks: Iterable[bytes], layout: Layout) -> Observat
         windows=windows,
         sequence=sequence,
     )
+    if layout.time and backwards > lines / _MOST_BACKWARDS:
+        note = "From line to line the times go back again and again, so the order of the lines was not used."
+        return replace(seen, windows=windows.without_order(), sequence=None, notes=(note,))
     repeats = int(windows.repeats.sum())
     if layout.connection is None and repeats > 0 and repeats == totals.sum() - len(hosts.names):
         note = "All answers of a host follow each other, as in a sorted file, so their order was not used."

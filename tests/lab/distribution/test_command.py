@@ -346,3 +346,39 @@ def test_a_longer_run_is_not_told_to_need_fewer_requests_than_there_were(lab: Co
             said.append(enough)
             assert ("Cannot tell yet" in lab(str(file)).out) is not enough
     assert True in said
+
+
+def test_times_in_no_order_say_nothing_of_the_order_of_answers(lab: Command, tmp_path: Path) -> None:
+    """Hosts come and go in it, so that a second has answers of those that are there alone."""
+    rng = np.random.default_rng(8)
+    there = {second: "abc" if second < 45 else "bcd" for second in range(90)}
+    lines = [f"{1_764_000_000 + s} {host}" for s, names in there.items() for host in rng.choice(list(names), 100)]
+    (ordered := tmp_path / "ordered").write_text("\n".join(lines))
+    (shuffled := tmp_path / "shuffled").write_text("\n".join(rng.permutation(lines)))
+
+    found = lab(str(shuffled), "--json").json
+    assert not {"order", "transitions"} & {each["what"] for each in found["tested"]}
+    assert "the order of the lines was not used" in lab(str(shuffled)).out
+    assert "order" in {each["what"] for each in lab(str(ordered), "--json").json["tested"]}
+
+
+def test_tables_as_spreadsheets_write_them(lab: Command, tmp_path: Path) -> None:
+    (table := tmp_path / "table.csv").write_bytes(b"\xef\xbb\xbfrequests,hostname\r\n1000,a\r\n1300,b\r\n")
+    assert lab(str(table), "--json").json["requests"] == 2300
+    table.write_text("hostname;requests\na;1000\nb;1300\n")
+    assert (lab(str(table)).code, "is a table parted by semicolons" in lab(str(table)).err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("weights", "says"),
+    [
+        (["a=1e308"], "is no number from 1e-06 to 1e+06"),
+        (["a=0"], "is no number from 1e-06 to 1e+06"),
+        (["a=1", "a=2"], "--weights names a twice: give each host or zone one number"),
+    ],
+)
+def test_weights_that_cannot_be_meant(lab: Command, tmp_path: Path, weights: list[str], says: str) -> None:
+    (counts := tmp_path / "counts").write_text("1000 a\n1000 b\n1200 c\n")
+    refused = lab(str(counts), *(word for weight in weights for word in ("--weights", weight)))
+    assert (refused.code, refused.out) == (2, "")
+    assert says in refused.err

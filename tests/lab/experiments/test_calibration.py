@@ -243,5 +243,5 @@ def test_a_load_that_ended_early_calibrates_nothing(tmp_path: Path) -> None:
     good = stops(tmp_path, rng, 5.0, 1)
 
     assert len(calibrate([cut, *good], rng).leaving.windows) == 1
-    with pytest.raises(BadInput, match=r"cut says nothing \(ended-early\): run it again"):
+    with pytest.raises(BadInput, match=r"cut says nothing \(ended-early: `lab report` has it in words\): run"):
         calibrate([cut], rng)
