@@ -176,7 +176,12 @@ def _cells(lines: _Lines, header: list[str], hosts: str) -> Iterator[Row]:
             raise BadInput(f"{lines.where}: a column named requests is needed, there are {', '.join(header)}")
         if "second" in header:
             parent = Path(lines.source).parent
-            raise BadInput(f"{lines.source} is the timeline of a run, which is read with its folder: give {parent}")
+            if (parent / "run.json").exists():
+                raise BadInput(f"{lines.source} is the timeline of a run, which is read with its folder: give {parent}")
+            raise BadInput(
+                f"{lines.source} has counts by second, which are read of a run alone, by its folder with run.json: give "
+                "the table of hosts and requests beside it"
+            )
         for row in filter(None, rows):
             if len(row) != len(header):
                 raise BadInput(f"{lines.where}: {len(row)} columns where the header has {len(header)}")

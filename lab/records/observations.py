@@ -68,6 +68,9 @@ def weights_of(observations: Observations, given: Mapping[str, float]) -> dict[s
     return found
 
 
+_NOTABLE = 0.01  # of the answers of hosts
+
+
 def observe(run: Run) -> Observations:
     """Take the counts of a run from its hosts, and when they were from its timeline."""
     counts: Counter[str] = Counter()
@@ -79,6 +82,10 @@ def observe(run: Run) -> Observations:
     if known:
         counter.add(*np.array(known, dtype=np.int64).T)
     beyond = "Hosts beyond the limit of the run were not counted apart, so they are left out."
+    answered = sum(row.requests for row in run.hosts if row.hostname)
+    failed = sum(row.failures for row in run.hosts if row.hostname)
+    told = f"Of {answered:,} answers of hosts {failed:,} were failures, which are counted as any other."
+    notes = [told] if failed and failed >= _NOTABLE * answered else []
     record = record_of(run)
     assumed = (record.experiment.assumed or {}).get("discovery_ttl")
     key = record.settings.group_by or _HOSTS
@@ -90,7 +97,7 @@ def observe(run: Run) -> Observations:
         counts=counts,
         zones={host_of(row.hostname): row.availability_zone for row in run.hosts if row.availability_zone},
         windows=counter.windows(len(number)) if known else None,
-        notes=(beyond,) if any(row.hostname == OTHER_HOSTS for row in run.hosts) else (),
+        notes=(*notes, *([beyond] if any(row.hostname == OTHER_HOSTS for row in run.hosts) else [])),
         presence=presence_of(record),
         settle=float(assumed) if isinstance(assumed, float | int) and not isinstance(assumed, bool) else None,
         latency_variance=_latency_variance(run),

@@ -199,6 +199,21 @@ def test_hosts_beyond_the_limit_of_a_run_are_no_host(tmp_path: Path) -> None:
     assert seen.windows.counts.tolist() == [[5, 0]]
 
 
+def test_the_timeline_of_a_run_is_read_with_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{}")
+    (timeline := tmp_path / "timeline.csv").write_text("second,hostname,status,requests\n")
+    with pytest.raises(BadInput, match=f"which is read with its folder: give {tmp_path}$"):
+        read(str(timeline))
+
+
+@pytest.mark.parametrize(("failures", "told"), [(0, False), (1, False), (40, True), (500, True)])
+def test_of_answers_of_hosts_it_is_told_how_many_were_failures(tmp_path: Path, failures: int, told: bool) -> None:
+    rows = (HostRow("a", "", 500, failures, 0.5, 1, 1, 1, 0, 0), HostRow("b", "", 500, 0, 0.5, 1, 1, 1, 0, 0))
+    notes = observe(Run(tmp_path, {}, rows, ())).notes
+    said = f"Of 1,000 answers of hosts {failures:,} were failures, which are counted as any other."
+    assert notes == ((said,) if told else ())
+
+
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a\nb\na\n")))
     seen = read("-")
@@ -227,7 +242,7 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         (b"hostname,requests\na,1,2\n", "line 2: 3 columns where the header has 2"),
         (b"hostname,requests\na,1\nb,-2\n", "line 3: the count -2 is negative"),
         (b"hostname,requests\na,x\n", "line 2: 'x' requests is not a whole number"),
-        (b"second,hostname,status,requests\n", "which is read with its folder"),
+        (b"second,hostname,status,requests\n", "give the table of hosts and requests beside it"),
         (b"a\n" + b"x" * (3 << 20), "has a line of more than"),
     ],
 )
