@@ -95,7 +95,11 @@ class Scenario(BaseModel):
         pattern=r"^[a-z]{2}(-[a-z]{2,12}){1,3}-[0-9]{1,2}$",
     )
     rates: tuple[Amount, ...] = _option(
-        "Mean requests/s. Default: 10.", (Decimal(10),), "requests-per-second", min_length=1, max_length=24
+        "Mean requests/s, of each of --services. Default: 10.",
+        (Decimal(10),),
+        "requests-per-second",
+        min_length=1,
+        max_length=24,
     )
     request_bytes: Amount = _option("Size of a request in KB of 1,024 bytes. Default: 1.", KB, "request-kb", 1024)
     response_bytes: Amount = _option("Size of a response in KB. Default: 10.", 10 * KB, "response-kb", 1024)

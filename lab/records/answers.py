@@ -179,8 +179,8 @@ def _cells(lines: _Lines, header: list[str], hosts: str) -> Iterator[Row]:
             if (parent / "run.json").exists():
                 raise BadInput(f"{lines.source} is the timeline of a run, which is read with its folder: give {parent}")
             raise BadInput(
-                f"{lines.source} has counts by second, which are read of a run alone, by its folder with run.json: give "
-                "the table of hosts and requests beside it"
+                f"{lines.source} has counts by second, which are read of a run alone, by its folder and run.json: "
+                "give the table of hosts and requests beside it"
             )
         for row in filter(None, rows):
             if len(row) != len(header):

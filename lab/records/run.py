@@ -304,8 +304,10 @@ def read_folder(path: Path) -> Run:
     if (path / STUDY).is_file() and not (path / "run.json").exists():
         runs = [os.path.normpath(path / name) for name in read_study_record(path / STUDY).runs]
         raise BadInput(f"{path} is the folder of a study, and one run is asked for: {_listed(runs)}.")
-    if not (path / "hostnames.csv").exists() and (within := sorted(file.parent for file in path.glob("*/run.json"))):
-        raise BadInput(f"{path} is no run, but has some: {_listed(map(str, within))}.")
+    if not (path / "hostnames.csv").exists():
+        for name, what in ((STUDY, "studies"), ("run.json", "some")):  # a study has runs that lie beside it
+            if within := sorted(str(file.parent) for file in path.glob(f"*/{name}")):
+                raise BadInput(f"{path} is no run, but has {what}: {_listed(within)}.")
     run = loaded(read_run, path)
     _require_span(path / "timeline.csv", (row.second for row in run.timeline))
     _require_span(path / "latency.csv", (row.second for row in run.latency))

@@ -470,6 +470,10 @@ def source_of(measured: Measured) -> list[str]:
         options += [f"--sweep {name}={value:g}" for name, value in measured.parameters.items()]
         options += [f"--target {shlex.quote(what.outputs)}"] if what.outputs not in (None, OUTPUTS) else []
         sentences.append(repeats(f"lab run {what.name} {' '.join(options)}"))
+        if LOAD_BALANCER in measured.runs:
+            sentences.append(
+                "It takes a stack with a load balancer beside: `SC_COMPARISON=true make synth && twin up`."
+            )
     return sentences
 
 

@@ -129,8 +129,9 @@ def test_the_answer_in_a_paragraph(says: Says, default: Scenario, prices: PriceB
     (three,), (with_way_out,) = ({f"{internal_saves(each, rate):.0f}" for rate in (1, 10)} for each in (default, out))
     inner, inner_out = (first(each, prices, INTERNAL_ALB) for each in (default, out))
     assert (
-        f"going without the internal ALB behind it saves {three} USD a month at 1 to 10 requests a second, or "
-        f"{with_way_out} if tasks have a way out; above {inner:.0f} or {inner_out:.0f}, or earlier, the ALB is cheaper."
+        f"going without an internal ALB of its own behind it saves {three} USD a month at 1 to 10 requests a second, "
+        f"or {with_way_out} if tasks have a way out; above {inner:.0f} or {inner_out:.0f}, or earlier, the ALB is "
+        "cheaper."
     ) in readme
     saved_in, saved_out = (money(internal_saves(each, 10)) for each in (default, out))
     assert (

@@ -115,6 +115,15 @@ def test_nothing_crosses_where_nothing_is_different() -> None:
     assert list(crossings(lambda x: D(0), [D(1)])) == []
 
 
+@pytest.mark.parametrize("services", [3, 7, 11, 18])
+def test_ways_that_cost_as_much_for_each_request_do_not_cross_by_rounding(services: int, prices: PriceBook) -> None:
+    scenario = Scenario(services=services)
+    ways = [way for way in WAYS if way.offered(scenario)]
+    points = [each.at for way in ways for each in break_even(scenario, prices, way, ways)]
+    assert len(points) > 20
+    assert max(points) < 100_000
+
+
 def test_every_crossing_of_a_tent_is_found() -> None:
     assert list(crossings(lambda x: D(1) - abs(x - 10), [D(10)])) == [
         Crossing(D(9), rises=True),

@@ -99,6 +99,14 @@ def test_a_folder_that_has_runs_names_them(tmp_path: Path) -> None:
         read_measured(tmp_path)
 
 
+def test_a_folder_that_has_studies_names_them_rather_than_their_runs(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a", np.random.default_rng(2), seconds=15)
+    (tmp_path / "a-study").mkdir()
+    write_study(tmp_path / "a-study", [run], {})
+    with pytest.raises(BadInput, match=f"{tmp_path} is no run, but has studies: {tmp_path}/a-study."):
+        read_study(tmp_path)
+
+
 def test_a_study_whose_file_is_broken(tmp_path: Path) -> None:
     (tmp_path / "study.json").write_text("{")
     with pytest.raises(BadInput, match=r"study\.json is not JSON"):
