@@ -63,6 +63,7 @@ def goodness_of_fit(exposure: Exposure) -> Goodness:
     if freedom == 0 or exposure.requests.sum() == 0:
         return Goodness(0.0, freedom, 1.0, 1.0, "exact")
     statistic = float(quadratic(exposure.observed[np.newaxis, :])[0])
+    statistic = statistic if statistic > _NOTHING else 0.0
     if exposure.constant and freedom == 1:
         return Goodness(statistic, freedom, *_binomial_tails(exposure), "exact")
     if not _enough(exposure.expected[exposure.expected > 0], freedom):

@@ -37,6 +37,7 @@ CONFIDENCE = 0.95
 MOST_WINDOWS = 32  # enough for the estimate, and few enough for each to outlast runs of answers
 _LEAST_WINDOWS = 4
 _EXPECTED = 5.0  # requests at every host in every window
+_ROUNDING = 1e-15  # of a share, which rounding makes of exactly equal ones
 _LATE = 20  # times what late answers make on average
 
 
@@ -177,6 +178,7 @@ def shares(exposure: Exposure, hosts: list[str], seen: Seen | None = None) -> li
     total, expected = np.maximum(own_time, 1), exposure.expected
     low, high = _wilson(exposure.observed, own_time, len(hosts), seen or INDEPENDENT)
     deviation = np.where(expected > 0, exposure.observed / np.where(expected > 0, expected, 1.0) - 1, 0.0)
+    deviation[np.abs(deviation) < _ROUNDING] = 0.0
     columns = (
         exposure.observed, exposure.observed / total, low, high, expected / total, deviation,
         exposure.joined, exposure.left,

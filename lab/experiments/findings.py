@@ -33,6 +33,7 @@ class Flaw(StrEnum):
     DISTURBED = "disturbed"  # a task stopped or came before the event: what followed has two causes
     ACCIDENT = "accident"  # the twin itself lost a part, which says nothing about AWS
     NO_END = "no-end"  # the load was killed, or its files were never completed
+    NO_REQUESTS = "no-requests"  # none was answered or failed
 
 
 @dataclass(frozen=True, order=True)
@@ -160,6 +161,7 @@ def find(run: Run) -> Findings:
         by_status[cause.status] += requests
     answered = _answered(run)
     tasks = Turnover(record, fault, answered) if fault else None
+    requests = sum(row.requests for row in run.timeline)
     # A run that was killed does not say how long it was.
     spanned = float(run.timeline[-1].second - run.timeline[0].second + 1) if run.timeline else 0.0
     seconds = by_second(run, record, tasks) if tasks and run.timeline else None
@@ -167,8 +169,8 @@ def find(run: Run) -> Findings:
     return Findings(
         experiment=experiment,
         arm=record.experiment.arm,
-        flaw=flaw_of(record, experiment) or _not_slow(experiment, tasks),
-        requests=sum(row.requests for row in run.timeline),
+        flaw=flaw_of(record, experiment) or _not_slow(experiment, tasks) or (None if requests else Flaw.NO_REQUESTS),
+        requests=requests,
         failures=by_cause.total(),
         unfinished=record.unfinished,
         failures_by_status=dict(sorted(by_status.items())),

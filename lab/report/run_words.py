@@ -95,6 +95,7 @@ _FLAWS = {
     Flaw.DISTURBED: "a task stopped or came before {event}, so what followed has two causes",
     Flaw.ACCIDENT: "the twin itself lost a part meanwhile",
     Flaw.NO_END: "the load did not come to its end",
+    Flaw.NO_REQUESTS: "no request was answered or failed",
 }
 
 

@@ -382,3 +382,9 @@ def test_weights_that_cannot_be_meant(lab: Command, tmp_path: Path, weights: lis
     refused = lab(str(counts), *(word for weight in weights for word in ("--weights", weight)))
     assert (refused.code, refused.out) == (2, "")
     assert says in refused.err
+
+
+def test_weights_that_are_met_exactly_leave_no_dust(lab: Command, tmp_path: Path) -> None:
+    (counts := tmp_path / "counts").write_text("1000 a\n1000 b\n1200 c\n")
+    found = lab(str(counts), "--weights", "c=1.2", "--json").json
+    assert (found["chi_square"], found["dispersion"], found["cramers_v"], found["max_deviation"]) == (0, 0, 0, 0)

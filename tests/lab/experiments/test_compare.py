@@ -14,7 +14,7 @@ from lab.experiments.compare import Comparison, compare, compare_ways, settings_
 from lab.experiments.findings import Findings, find
 from lab.experiments.study import Measured, Study, read_study, write_study
 from lab.report.study_words import comparison_of, rates_that_differ
-from load.results import Run, TimelineRow
+from load.results import Run, TimelineRow, update_meta, write_hosts
 from tests.command import Command
 from tests.lab.experiments.runs import START, cut_short, write_run
 
@@ -369,3 +369,14 @@ def test_loads_that_ended_early_are_left_out_and_said(tmp_path: Path, lab: Comma
             compare(*(read_study(each.folder) for each in pair))
     with pytest.raises(BadInput, match="b has no run that says anything"):
         compare_ways(read_study(b.folder))
+
+
+def test_a_run_without_requests_is_no_good_one(tmp_path: Path) -> None:
+    rng = np.random.default_rng(31)
+    empty, good = (write_run(tmp_path / name, rng, name="baseline", at=None) for name in ("empty", "good"))
+    (empty / "timeline.csv").write_text("second,hostname,status,requests\n")
+    (empty / "latency.csv").write_text("second,latency_us,requests\n")
+    write_hosts(empty, [])
+    update_meta(empty, {"requests": 0, "failures": 0})
+    with pytest.raises(BadInput, match=r"empty has no run that says anything \(no-requests\): run it again"):
+        compare(read_study(empty), read_study(good))
