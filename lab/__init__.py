@@ -2,7 +2,8 @@
 
 # General layout
 #
-#   cli.py           `lab`: every command and option, nothing else; cli_costs.py has those of `lab costs`
+#   cli.py           `lab`: every command and option, nothing else; cli_costs.py has those of `lab costs`, cli_common.py
+#                    what both share
 #   imports.py       scipy.special and matplotlib imported in less time
 #   errors.py        the whole error tree, with exit codes
 #   printable.py     text of files as a terminal may have it

@@ -15,11 +15,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
 
+from lab.cli_common import PLAIN, Json, print_page
 from lab.distribution.gateway import Gateway, Policy
 from lab.errors import AnswerIsNo, BadInput, LabError
 from lab.experiments.catalogue import ALL, GATEWAY, UPSTREAM, chosen, fitting, require_duration
@@ -35,12 +36,6 @@ _PATH = re.compile("/([A-Za-z0-9._~%-][A-Za-z0-9._~%/?&=-]*)?")  # as `locust --
 _INTERRUPTED = 128 + signal.SIGINT  # as a shell has it
 _MOST_REQUESTS = 10**15  # of a simulated run
 _SEED = 1  # of the simulated gateways that runs are compared with: the same files give the same answer
-
-
-PLAIN: dict[str, Any] = {
-    "pretty_exceptions_enable": False, "rich_markup_mode": None,
-    "context_settings": {"max_content_width": 120},
-}  # fmt: skip
 
 
 class _Commands(TyperGroup):
@@ -72,7 +67,6 @@ _TARGET = typer.Option(
     "twin's state, that twin is asked.",
 )
 _SERVICE = typer.Option(None, metavar="[CLUSTER/]NAME", help="Of a twin that serves several ECS services, the one.")
-Json = Annotated[bool, typer.Option("--json", help="Print JSON: docs/reference/files.md has its keys.")]
 
 
 def _version(wanted: bool) -> None:
@@ -116,16 +110,6 @@ def main() -> None:
     except (LabError, LoadError) as error:
         print(f"lab: {printable(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
-
-
-def print_page(document: Document, *, as_json: bool) -> None:
-    from lab.report import terminal
-    from lab.report.document import as_json as json_of
-
-    if as_json:
-        print(json_of(document))
-    else:
-        terminal.write(document, terminal.new_console())
 
 
 @app.command()

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from lab.cli import PLAIN, Json, print_page
+from lab.cli_common import PLAIN, Json, print_page
 from lab.costs.prices import PRICE_FILE
 from lab.costs.scenario import OPTIONS, Scenario
 from lab.errors import BadInput
