@@ -58,14 +58,9 @@ class Supervisor:
     """The parts of a twin, each of which knows those that it uses; what goes sideways is an event."""
 
     def __init__(
-        self,
-        options: Options,
-        state: StateFolder,
-        stack: Stack,
-        programs: Programs,
-        envoy_binary: str,
+        self, options: Options, state: StateFolder, stack: Stack, programs: Programs, envoy_binary: str,
         accidents: Sequence[Accident],
-    ) -> None:
+    ) -> None:  # fmt: skip
         """*accidents*: what the twin has lost by itself, as `twin.machine.reporting.reporting` gives it."""
         self._options, self._state, self._stack = options, state, stack
         region, endpoint = stack.region, Address("127.0.0.1", options.aws_port)
@@ -89,14 +84,8 @@ class Supervisor:
         self._faults = faults = Faults(launcher, subnets, events)
         self._context = context = Context(ecs, controller, registry, elbv2)
         self._scaling = scaling = Scaling(context, alarms, parameters, events)
-        self._parts: list[HasGaps] = [
-            ServiceGaps(ecs, alarms, partial(allows, ACCOUNT)),
-            gateway,
-            balancers,
-            launcher,
-            alarms,
-            scaling,
-        ]
+        gaps = ServiceGaps(ecs, alarms, partial(allows, ACCOUNT))
+        self._parts: list[HasGaps] = [gaps, gateway, balancers, launcher, alarms, scaling]
         control = Control(context, launcher, faults, gateway, balancers, self._parts, parameters, accidents, events)
         self._endpoint = Endpoint(
             endpoint, account=ACCOUNT, region=region, api_urls=urls, credentials=options.credentials,

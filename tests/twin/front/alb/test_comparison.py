@@ -187,6 +187,7 @@ def test_a_target_drains_before_its_task_is_stopped(twin: RunningTwin, group: st
     before = set(both_healthy(twin, group))
     set_attributes(twin, group, "round_robin", delay=3)
     victim = twin.tasks()[0]["taskArn"]
+    wait_until(lambda: len(hosts(ask, 2)) == 2, "both targets answer in turn")
     with ThreadPoolExecutor() as pool:
         under_way = [pool.submit(ask.get, "/alb/hostname?delay=2") for _ in range(2)]  # one at each target
         wait_until(lambda: requests_under_way(twin) == 2, "both targets are answering")
