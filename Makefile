@@ -20,6 +20,7 @@ MINUTES ?= 10
 GATEWAY_PORT ?= 8000
 AWS_PORT ?= 4566
 WEB_PORT ?= 8089
+MASTER_PORT ?= 5557
 # At other ports, beside the first, with a state of its own.
 state = .twin$(if $(filter-out 8000,$(1)),.$(1))
 TWIN_UP := twin up --with-parent --state $(call state,$(GATEWAY_PORT)) --port $(GATEWAY_PORT) --aws-port $(AWS_PORT)
@@ -32,7 +33,7 @@ SECOND_UP = twin up --with-parent --state $(call state,$(call after,$(GATEWAY_PO
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '%s\n' '' 'Settings of the stack: SC_NAME=VALUE make ... (docs/settings.md); ENV=NAME takes those of cdktf.json for that' \
-		'environment. GATEWAY_PORT, AWS_PORT and WEB_PORT are where a second twin listens.'
+		'environment. GATEWAY_PORT, AWS_PORT, WEB_PORT and, with WORKERS, MASTER_PORT are where a second twin listens.'
 
 install: $(VENV)/.compiled ## Set up .venv from Pipfile.lock (with hashes); a second call does nothing
 
@@ -218,7 +219,7 @@ GIVEN = $(strip $(foreach name,GATEWAY_PORT AWS_PORT WEB_PORT,$(if $(filter comm
 # The ports that are to be free, by the setting that moves each.
 PORTS = GATEWAY_PORT=$(GATEWAY_PORT) AWS_PORT=$(AWS_PORT)
 compare: PORTS += GATEWAY_PORT=$(call after,$(GATEWAY_PORT)) AWS_PORT=$(call after,$(AWS_PORT))
-ui: PORTS += WEB_PORT=$(WEB_PORT)
+ui: PORTS += WEB_PORT=$(WEB_PORT) $(if $(WORKERS),MASTER_PORT=$(MASTER_PORT))
 
 # Before anything is installed or started. LEAST: seconds of load in which a stop runs its course.
 run: LEAST := 11
@@ -275,7 +276,7 @@ soak: ready ## Random faults on a twin under load, with checks all along (MINUTE
 
 ui: check-load ready ## The twin, and Locust's web UI at http://127.0.0.1:8089 (RATE=100; WORKERS=4 for more processes)
 	@$(TWIN_UP) -- sh -c 'echo "Locust: open http://127.0.0.1:$(WEB_PORT), press Start, and see the tab Hostnames. Ctrl-C ends both." >&2; exec "$$@"' sh \
-		locust --host http://127.0.0.1:$(GATEWAY_PORT) --rate $(RATE) --users $(USERS) --spawn-rate $(USERS) --web-host 127.0.0.1 --web-port $(WEB_PORT) $(if $(WORKERS),--processes $(WORKERS) --master-bind-host 127.0.0.1)
+		locust --host http://127.0.0.1:$(GATEWAY_PORT) --rate $(RATE) --users $(USERS) --spawn-rate $(USERS) --web-host 127.0.0.1 --web-port $(WEB_PORT) $(if $(WORKERS),--processes $(WORKERS) --master-bind-host 127.0.0.1 --master-bind-port $(MASTER_PORT) --master-port $(MASTER_PORT))
 
 test: $(VENV)/.developed ## All of lint, and all tests (the longest: CI gives it 90 minutes)
 	@$(MAKE) --no-print-directory -j 3 lint pytest

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import platform
 import signal
 import sys
@@ -68,6 +69,8 @@ _REFUSALS = {
     429: "the API admits no more. Give a --rate, or a smaller one, or set throttle_rate and throttle_burst.",
 }
 
+_WATCH = 0.5  # seconds
+
 _logger = logging.getLogger(__name__)
 
 
@@ -84,6 +87,8 @@ def register() -> None:
             sys.exit(_EXIT_CODE)
 
     events.init.add_listener(on_init)
+    # A locustfile is imported before the workers of --processes are made. They look for their master before `init`.
+    os.register_at_fork(after_in_child=partial(gevent.spawn, _end_with, os.getpid()))
     # Python's last garbage collection took 0.1 s of each run, for what goes with the process anyway.
     events.quit.add_listener(lambda **_: gc.freeze())
 
@@ -98,6 +103,16 @@ def _end_workers(environment: Environment) -> None:
     if isinstance(environment.runner, MasterRunner):
         for worker in psutil.Process().children():
             worker.terminate()
+
+
+def _end_with(master: int) -> None:
+    """End this worker of --processes with the process that made it, as a terminal would end it.
+
+    Where that could not start, for its port was taken, or was killed, it would join the load of another one there.
+    """
+    while os.getppid() == master:
+        gevent.sleep(_WATCH)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 class Listener:

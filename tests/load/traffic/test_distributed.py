@@ -85,6 +85,18 @@ def test_a_signal_ends_a_master_that_waits_for_workers(locust: Any, service: str
     assert "Traceback" not in stderr
 
 
+def test_workers_end_with_a_master_that_cannot_start(locust: Any, service: str, two_processes: tuple[str, ...]) -> None:
+    """Else they join the load whose master has the port."""
+    port = int(two_processes[two_processes.index("--master-port") + 1])
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        # Its output ends once the workers have ended as well.
+        code, _, stderr = locust.run("--headless", "-H", service, "-t", "2s", *two_processes)
+    assert code == 1
+    assert "Address already in use" in stderr
+
+
 def test_workers_that_would_look_for_their_master_elsewhere_are_refused(
     locust: Any, service: str, free_port: int
 ) -> None:
