@@ -83,7 +83,7 @@ def costs(
     from lab.costs.study import assume as apply
     from lab.costs.update import prices_of
     from lab.records.run import read_folder
-    from lab.report.costs import CLOSED_LOOP, NOT_OF_THE_RUN, as_csv, costs_page, elsewhere
+    from lab.report.costs import NOT_OF_THE_RUN, a_reference, as_csv, costs_page, elsewhere
 
     if as_json and csv:
         raise BadInput("--json and --csv both print the result; choose one")
@@ -91,13 +91,12 @@ def costs(
         raise BadInput("--profile and --requests-per-second both set the rate; choose one")
     way = way_named(against)
     scenario = default_scenario(stack)
-    notes = []
+    notes, closed_loop = [], False
     if results is not None:
         run = read_folder(results)
         size = with_options(scenario, inputs).response_bytes if "response_bytes" in inputs else None
         scenario = scenario_of_run(run, scenario, size)
-        if asked_rate(run) is None and profile is None and "rates" not in inputs:
-            notes.append(CLOSED_LOOP)
+        closed_loop = asked_rate(run) is None and profile is None and "rates" not in inputs
         if run_region(run) not in (None, scenario.region) and "region" not in inputs:
             notes.append(elsewhere(run_region(run), scenario.region))
         if not {"cpu", "memory", "architecture", "network"} & inputs.keys():
@@ -105,6 +104,8 @@ def costs(
     if profile is not None:
         scenario = scenario.replace(rates=read_profile(profile))
     scenario = with_options(scenario, inputs)
+    if closed_loop:
+        notes.append(a_reference(scenario.mean_rate))
     scenario, book = apply(assume or [], scenario, prices_of(scenario.region, prices))
     answer = Study(scenario, book, way)
     if way not in answer.ways:

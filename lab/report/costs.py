@@ -26,8 +26,7 @@ NOWHERE = "at no rate"
 def costs_page(study: Study, notes: Sequence[str] = (), every_way: bool = False) -> Document:
     """The ways with their differences, what those are made of, and the assumptions.
 
-    notes: what must be known of the inputs that come from a run, CLOSED_LOOP among them. every_way: not only those of
-    the question.
+    notes: what must be known of the inputs that come from a run. every_way: not only those of the question.
     """
     ways = study.ways if every_way else study.of_the_question
     return Document(_headline(study), list(_parts(study, notes, ways)), _values(study))
@@ -45,7 +44,7 @@ def _parts(study: Study, notes: Sequence[str], ways: Sequence[Way]) -> Iterator[
         f"network: {s.network}.",
         kind="facts",
     )
-    yield from (note for note in notes if note != CLOSED_LOOP)
+    yield from notes
     yield _ways(study, ways)
     if rest := [study.bills[way].total for way in study.ways if way not in ways and way.carries(s)]:
         yield f"{len(rest)} more cost {money(min(rest))} to {money(max(rest))}: --all."
@@ -67,15 +66,20 @@ def _parts(study: Study, notes: Sequence[str], ways: Sequence[Way]) -> Iterator[
     yield from _connections(study)
     alone = "this service's alone" if s.services == 1 else f"shared by {s.services:,} services in equal parts"
     yield f"Load balancers, interface endpoints and NAT gateways are {alone}; `--services N` sets how many share them."
-    if CLOSED_LOOP in notes:
-        yield f"{CLOSED_LOOP}, {plain(s.mean_rate)} requests/s; --requests-per-second gives another."
 
 
-CLOSED_LOOP = "The run was a closed loop: its rate is no month's, so a reference is priced instead"
 NOT_OF_THE_RUN = (
     "A run does not tell the size of its tasks, their processor and their way out: these are the synthesized stack's, "
     "or else this project's defaults. --cpu, --memory, --architecture and --network give others."
 )
+
+
+def a_reference(rate: Decimal) -> str:
+    """That a run of a closed loop is priced at another rate than its own."""
+    return (
+        "The run was a closed loop: its rate is no month's, so a reference is priced instead, "
+        f"{plain(rate)} requests/s; --requests-per-second gives another."
+    )
 
 
 def elsewhere(there: str | None, here: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from lab.errors import Missing
+from lab.errors import BadInput, Missing
 from lab.experiments.catalogue import EXPERIMENTS, Experiment
 from lab.records.run import Fault
 from lab.report.terminal import Progress
@@ -222,3 +222,12 @@ def test_only_a_load_that_was_cut_is_said_to_be(
     # A twin that is for this alone has only just begun.
     assert lab(*words, "--no-wait").out == said
     assert waited == [service]
+
+
+def test_a_role_that_may_not_ask_for_the_delay_of_target_groups_can_measure() -> None:
+    def refused() -> float:
+        raise BadInput("AWS in eu-west-2 refuses DescribeTargetGroupAttributes (AccessDenied)")
+
+    measuring: Any = object.__new__(session.Session)
+    measuring._bench = SimpleNamespace(service=SimpleNamespace(deregistration_delay=refused))
+    assert measuring._delay == 0
