@@ -109,6 +109,11 @@ class LocustRunner:
             assert time.monotonic() < deadline, "it never came to that"
             time.sleep(0.05)
 
+    def is_complete(self) -> bool:
+        """Whether the one run is: until then its files may be of different moments, and their sums differ."""
+        (path,) = (self.folder / "results").iterdir()
+        return bool(json.loads((path / "run.json").read_text())["complete"])
+
     def only_run(self) -> Run:
         """The one run in the folder of results, whose sums must agree."""
         (path,) = (self.folder / "results").iterdir()

@@ -236,7 +236,8 @@ def test_a_reset_after_a_test_leaves_nothing_to_be_said_of_it(locust: Any, servi
     web_ui.wait_for_workers(0)
     web_ui.start()
     post(f"{web_ui.url}/stop")
-    locust.wait_until(web_ui.process, lambda: locust.only_run().meta["complete"])
+    locust.wait_until(web_ui.process, locust.is_complete)
+    locust.only_run()
     assert "were answered with 429" in " ".join(web_ui.notes())
     post(f"{web_ui.url}/stats/reset")
     assert web_ui.notes() == []
